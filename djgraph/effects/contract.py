@@ -1,0 +1,212 @@
+"""The effect contract: what a plugin author subclasses, and what the rest of djgraph may rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from djgraph.effects.control import IDENTIFIER, Control, ControlModel, SettingModel, collect_controls
+from djgraph.errors import EffectError
+
+Domain = Literal["time", "spectral"]
+State = dict[str, Tensor]
+"""What an effect remembers between blocks; every tensor's first dimension is the batch."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """A named input or output. ``channels`` is a number, or None for "as many as the signal has".
+
+    All ports of one node that say None carry the same number of channels.
+    """
+
+    name: str
+    channels: int | None = None
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The short-time Fourier transform of a graph: periodic Hann window of ``size``, every ``hop`` samples."""
+
+    size: int = 2048
+    hop: int = 512
+
+    @property
+    def bins(self) -> int:
+        return self.size // 2 + 1
+
+    def frames(self, samples: int) -> int:
+        """How many frames a clip of that many samples has; frame t is centred on sample t·hop."""
+        return 1 + samples // self.hop
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What an effect knows of its surroundings when it is built."""
+
+    sample_rate: int
+    transform: Transform = Transform()
+
+    def frequencies(self) -> Tensor:
+        """Centre of each STFT bin in Hz, ``[bins]``, float64."""
+        return torch.arange(self.transform.bins, dtype=torch.float64) * (self.sample_rate / self.transform.size)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Musical time, for effects with ``uses_clock``.
+
+    tempo: BPM, broadcastable to ``[batch, 1, samples]``. beats: position in beats since the clip began,
+    ``[batch, 1, samples]``.
+    """
+
+    tempo: Tensor
+    beats: Tensor
+
+
+@dataclass(frozen=True)
+class Block:
+    """The stretch of time that one call of :meth:`TimeEffect.process` covers."""
+
+    start: int
+    length: int
+    sample_rate: int
+    clock: Clock | None = None
+
+
+class NoSettings(SettingModel):
+    """For effects without settings."""
+
+
+class NoControls(ControlModel):
+    """For effects without controls."""
+
+
+class Effect(nn.Module):
+    """Base of all effects; subclass :class:`TimeEffect` or :class:`SpectralEffect`.
+
+    Every effect promises:
+
+    - *batch independence*: item i of the output depends on item i of input and controls only, so that the
+      compiler may stack nodes of one type and equal settings along the batch and run them in one call;
+    - *identity at neutral*: with every control at its neutral value the output is the input;
+    - *finite gradients* everywhere in range, silence and range ends included;
+    - no change of its inputs, no global random state, no host synchronisation, any float dtype, any device.
+
+    :mod:`djgraph.effects.checks` holds an effect to these promises.
+    """
+
+    type: ClassVar[str]
+    """Name in graph files, lower-case letters, digits and underscores."""
+    description: ClassVar[str] = ""
+    domain: ClassVar[Domain]
+    Settings: ClassVar[type[BaseModel]] = NoSettings
+    Controls: ClassVar[type[BaseModel]] = NoControls
+    inputs: ClassVar[tuple[Port, ...]] = (Port("in"),)
+    outputs: ClassVar[tuple[Port, ...]] = (Port("out"),)
+    uses_clock: ClassVar[bool] = False
+    controls: ClassVar[tuple[Control, ...]] = ()
+    """The declared controls in order; collected from ``Controls``."""
+
+    def __init__(self, settings: Any, environment: Environment) -> None:
+        super().__init__()
+        self.settings = settings
+        self.environment = environment
+        self._constants: dict[tuple[torch.dtype, torch.device], dict[str, Tensor]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        cls.controls = collect_controls(name, cls.Controls)
+        if not hasattr(cls, "type"):  # an abstract base
+            return
+        if not isinstance(cls.type, str) or not IDENTIFIER.match(cls.type):
+            raise EffectError(f"{name}: type {cls.type!r} is not lower-case letters, digits and underscores")
+        if not hasattr(cls, "domain"):
+            raise EffectError(f"{name}: subclass TimeEffect or SpectralEffect")
+        for ports in (cls.inputs, cls.outputs):
+            names = [port.name for port in ports]
+            if len(set(names)) != len(names) or not all(IDENTIFIER.match(port) for port in names):
+                raise EffectError(f"{name}: ports {names} need distinct names of lower-case letters")
+        if not cls.outputs:
+            raise EffectError(f"{name}: has no output")
+
+    def latency(self) -> int:
+        """Samples by which the output lags in a stream. A whole signal is always processed with none."""
+        return 0
+
+    def tail(self) -> int | None:
+        """Samples that go on sounding after the input has ended; None where they never quite end."""
+        return 0
+
+    def constants(self) -> dict[str, Tensor]:
+        """Fixed tensors that processing needs (window, response, powers of frequency), float64 on the CPU.
+
+        They follow the signal's dtype and device by themselves; learnable tensors are ``nn.Parameter`` instead.
+        """
+        return {}
+
+    def constant(self, name: str, like: Tensor) -> Tensor:
+        """One of :meth:`constants`, in the dtype and on the device of ``like``; computed once for each."""
+        key = (like.dtype, like.device)
+        if key not in self._constants:
+            self._constants[key] = {k: v.to(device=like.device, dtype=like.dtype) for k, v in self.constants().items()}
+        return self._constants[key][name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Constants are recomputed, so copies and pickles stay small.
+        return {**self.__dict__, "_constants": {}}
+
+
+class TimeEffect(Effect):
+    """An effect that maps audio to audio."""
+
+    domain = "time"
+    memoryless: ClassVar[bool] = False
+    """True where sample n of the output depends on nothing but sample n of inputs and per-sample controls (or
+    per-clip ones), and there is no state: the compiler may then run it on any stretch of the signal."""
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """State before the first sample, for a batch of signals in the dtype and on the device of ``like``."""
+        return {}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        """One block of audio.
+
+        audio: by input port, ``[batch, channels, samples]``; an effect without inputs takes the size from
+        ``block.length`` and its controls.
+        controls: by id, ready to broadcast against audio: ``[batch, 1, samples]`` for rate sample,
+        ``[batch, 1, frames]`` for rate frame (frame t at sample t·hop), ``[batch, 1, 1]`` for rate clip.
+        Returns audio by output port, and the state after the block. Cutting a signal into blocks, each
+        processed with the state that the one before gave, equals one call on the whole.
+        """
+        raise NotImplementedError
+
+
+class SpectralEffect(Effect):
+    """An effect that is a real, non-negative gain per STFT frame and frequency, the same for all channels."""
+
+    domain = "spectral"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if any(control.rate == "sample" for control in cls.controls):
+            raise EffectError(f"{cls.__qualname__}: a spectral effect reads controls per frame or per clip")
+        if len(cls.inputs) != 1 or len(cls.outputs) != 1:
+            raise EffectError(f"{cls.__qualname__}: a spectral effect has one input and one output")
+
+    def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
+        """The gain, ``[batch, frames, bins]`` or broadcastable to it.
+
+        controls: by id, ``[batch, frames, 1]`` for rate frame and ``[batch, 1, 1]`` for rate clip, in plain
+        units, read at each frame's centre. Frame t of the gain depends on frame t of the controls only. Bin
+        frequencies are ``environment.frequencies()``. An effect without controls returns ``[bins]``.
+        """
+        raise NotImplementedError

@@ -1,0 +1,128 @@
+"""What an effect says of one control: range, neutral value, unit, scale, rate."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from djgraph.errors import EffectError
+
+Scale = Literal["linear", "log", "db", "power"]
+Rate = Literal["sample", "frame", "clip"]
+Gradient = Literal["exact", "surrogate", "none"]
+
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+DB_TAPER = 60.0
+"""Decibels that a control of scale ``db`` travels; below, it falls to its minimum."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One automatable parameter of an effect, in plain units.
+
+    Written as metadata of a field of the effect's ``Controls`` model; the field gives the id and the default::
+
+        class Controls(ControlModel):
+            gain: Annotated[float, Control(0, 1, neutral=1, unit="ratio", rate="sample")] = 1.0
+
+    scale says how a position 0…1 (a knob, a network's output) travels the range: ``linear``; ``log`` (equal
+    ratios, needs min > 0); ``db`` (an amplitude ratio, linear in decibels over the upper 60 dB); ``power``
+    (position to the power of ``exponent``).
+    rate says how often the effect reads it: every ``sample``, every STFT hop (``frame``), or once (``clip``, the
+    first control frame).
+    smoothing is the width in ms of the zero-phase box that rounds a per-sample control's corners.
+    ``neutral`` is None where no value leaves the signal unchanged.
+    """
+
+    min: float
+    max: float
+    neutral: float | None = None
+    unit: str = "ratio"
+    scale: Scale = "linear"
+    exponent: float = 2.0
+    rate: Rate = "sample"
+    smoothing: float = 0.0
+    step: float | None = None
+    choices: tuple[float, ...] = ()
+    label: str = ""
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+    gradient: Gradient = "exact"
+    id: str = ""
+    default: float = math.nan
+
+    def faults(self) -> list[str]:
+        """What is wrong with this declaration, in words; empty where nothing is."""
+        found = []
+        if not IDENTIFIER.match(self.id):
+            found.append(f"id {self.id!r} is not lower-case letters, digits and underscores")
+        if not (math.isfinite(self.min) and math.isfinite(self.max) and self.min < self.max):
+            found.append(f"range {self.min} … {self.max} is empty or not finite")
+        if not self.min <= self.default <= self.max:
+            found.append(f"default {self.default} is outside {self.min} … {self.max}")
+        if self.neutral is not None and not self.min <= self.neutral <= self.max:
+            found.append(f"neutral {self.neutral} is outside {self.min} … {self.max}")
+        if self.scale not in get_args(Scale):
+            found.append(f"scale {self.scale!r} is none of {', '.join(get_args(Scale))}")
+        if self.scale == "log" and self.min <= 0:
+            found.append("scale log needs a minimum above 0")
+        if self.scale == "power" and not self.exponent > 0:
+            found.append("scale power needs an exponent above 0")
+        if self.rate not in get_args(Rate):
+            found.append(f"rate {self.rate!r} is none of {', '.join(get_args(Rate))}")
+        if self.gradient not in get_args(Gradient):
+            found.append(f"gradient {self.gradient!r} is none of {', '.join(get_args(Gradient))}")
+        if not (math.isfinite(self.smoothing) and self.smoothing >= 0):
+            found.append(f"smoothing {self.smoothing} ms is negative or not finite")
+        if self.smoothing and self.rate != "sample":
+            found.append("smoothing is for controls of rate sample")
+        found += [f"choice {value} is out of range" for value in self.choices if not self.min <= value <= self.max]
+        return found
+
+    def replace(self, **changes: Any) -> Control:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+class ControlModel(BaseModel):
+    """Base class of an effect's ``Controls``: every field is a float that carries a :class:`Control`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SettingModel(BaseModel):
+    """Base class of an effect's ``Settings``: an ordinary pydantic model, frozen and without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def collect_controls(owner: str, model: type[BaseModel]) -> tuple[Control, ...]:
+    """The controls that a ``Controls`` model declares, in order of declaration.
+
+    Raises EffectError that names every fault.
+    """
+    controls, faults = [], []
+    for name, field in model.model_fields.items():
+        declared = next((item for item in field.metadata if isinstance(item, Control)), None)
+        if declared is None:
+            faults.append(f"{name}: no Control in its annotation; write Annotated[float, Control(…)]")
+            continue
+        if field.is_required():
+            faults.append(f"{name}: has no default value")
+            continue
+        control = declared.replace(id=name, default=float(field.default), label=declared.label or _label(name))
+        faults += [f"{name}: {fault}" for fault in control.faults()]
+        controls.append(control)
+    if faults:
+        raise EffectError(f"{owner} declares controls wrongly:\n" + "\n".join(f"  {fault}" for fault in faults))
+    return tuple(controls)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()

@@ -1,0 +1,197 @@
+"""The Graph: a mixer after templates are expanded and types resolved. Frozen; it prints itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import networkx as nx
+from pydantic import BaseModel
+
+from djgraph.effects import Control, Effect, Environment, Transform
+from djgraph.errors import Position
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place in the graph where there is a signal: one output port of one node."""
+
+    node: str
+    port: str = "out"
+
+    def __str__(self) -> str:
+        return self.node if self.port == "out" else f"{self.node}.{self.port}"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The control has a value fixed by the graph."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Free:
+    """The control reads a column of the layout."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The control follows a macro's column through straight lines between ``points`` (x ascending, y plain)."""
+
+    column: str
+    points: tuple[tuple[float, float], ...]
+
+
+Binding = Constant | Free | Curve
+
+
+@dataclass(frozen=True)
+class InputNode:
+    """Where a stem, or a whole input without stems, enters."""
+
+    id: str
+    input: str
+    stem: str | None
+    channels: int
+    optional: bool = False
+    position: Position | None = None
+
+
+@dataclass(frozen=True)
+class EffectNode:
+    """One use of an effect. ``sources`` gives each input port its point; ``bindings`` each control its value."""
+
+    id: str
+    effect: type[Effect]
+    settings: BaseModel
+    sources: Mapping[str, Point]
+    bindings: Mapping[str, Binding]
+    channels: int
+    position: Position | None = None
+
+    @property
+    def domain(self) -> str:
+        return self.effect.domain
+
+    def out_channels(self, port: str) -> int:
+        declared = next(p.channels for p in self.effect.outputs if p.name == port)
+        return self.channels if declared is None else declared
+
+
+@dataclass(frozen=True)
+class SumNode:
+    """A bus: the sum of its sources; silence where it has none."""
+
+    id: str
+    sources: tuple[Point, ...]
+    channels: int
+    position: Position | None = None
+
+
+Node = InputNode | EffectNode | SumNode
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the layout: a free control or a macro.
+
+    ``control`` is the declaration after the graph's overrides. ``drives`` names the node controls that read
+    the column: ``(node id, control id)``.
+    """
+
+    name: str
+    control: Control
+    kind: Literal["control", "macro", "send"] = "control"
+    effect: str = ""
+    drives: tuple[tuple[str, str], ...] = ()
+    position: Position | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A checked mixer: nodes in an order in which each comes after its sources.
+
+    columns: the layout's columns in document order. outputs: the first is the main one. taps: every strip's and
+    bus's end by name. ``inputs`` maps an input's name to its stems, or to None where it is one signal.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    columns: tuple[Column, ...]
+    inputs: Mapping[str, tuple[str, ...] | None]
+    outputs: Mapping[str, Point]
+    taps: Mapping[str, Point]
+    sample_rate: int = 44100
+    transform: Transform = field(default_factory=Transform)
+    title: str = ""
+    description: str = ""
+    file: str | None = None
+
+    @cached_property
+    def by_id(self) -> dict[str, Node]:
+        return {node.id: node for node in self.nodes}
+
+    @property
+    def environment(self) -> Environment:
+        return Environment(self.sample_rate, self.transform)
+
+    @cached_property
+    def digraph(self) -> nx.MultiDiGraph:
+        """The same as a networkx graph: node ids with attribute ``node``, edges with ``source_port``, ``port``."""
+        graph = nx.MultiDiGraph(name=self.name)
+        for node in self.nodes:
+            graph.add_node(node.id, node=node)
+        for node in self.nodes:
+            for port, point in sources(node):
+                graph.add_edge(point.node, node.id, source_port=point.port, port=port)
+        return graph
+
+    def channels(self, point: Point) -> int:
+        node = self.by_id[point.node]
+        return node.out_channels(point.port) if isinstance(node, EffectNode) else node.channels
+
+    def __str__(self) -> str:
+        lines = [f"graph {self.name}: {len(self.nodes)} nodes, {len(self.columns)} controls, {self.sample_rate} Hz"]
+        lines += [f"  {_line(node)}" for node in self.nodes]
+        lines += [f"  output {name} ← {point}" for name, point in self.outputs.items()]
+        return "\n".join(lines)
+
+    def __getstate__(self) -> dict[str, Any]:
+        cached = ("by_id", "digraph")
+        return {key: value for key, value in self.__dict__.items() if key not in cached}
+
+
+def sources(node: Node) -> Iterator[tuple[str, Point]]:
+    """The points a node reads, with the port each arrives at."""
+    if isinstance(node, EffectNode):
+        yield from node.sources.items()
+    elif isinstance(node, SumNode):
+        for point in node.sources:
+            yield "in", point
+
+
+def _line(node: Node) -> str:
+    channels = {1: "mono", 2: "stereo"}.get(node.channels, f"{node.channels} channels")
+    if isinstance(node, InputNode):
+        return f"{node.id}: input, {channels}" + (", optional" if node.optional else "")
+    if isinstance(node, SumNode):
+        return f"{node.id}: sum({', '.join(map(str, node.sources))}), {channels}"
+    reads = ", ".join(f"{port}={point}" if port != "in" else str(point) for port, point in node.sources.items())
+    settings = ", ".join(f"{key}={value}" for key, value in node.settings.model_dump().items())
+    bound = ", ".join(f"{key}={_binding(value)}" for key, value in node.bindings.items())
+    text = f"{node.id}: {node.effect.type}({reads}), {node.domain}, {channels}"
+    return text + (f" [{settings}]" if settings else "") + (f" {{{bound}}}" if bound else "")
+
+
+def _binding(binding: Binding) -> str:
+    if isinstance(binding, Constant):
+        return f"{binding.value:g}"
+    if isinstance(binding, Free):
+        return f"@{binding.column}"
+    points = " ".join(f"{x:g}→{y:g}" for x, y in binding.points)
+    return f"@{binding.column}({points})"

@@ -1,0 +1,21 @@
+"""Audio files, folders of stems and loudness. Knows nothing of graphs."""
+
+from djgraph.audio.files import FORMATS, read, resample, write
+from djgraph.audio.loudness import lufs, normalize, peak_dbfs, rms_dbfs
+from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
+
+__all__ = [
+    "FORMATS",
+    "STEMS",
+    "find_stems",
+    "load_signal",
+    "load_stems",
+    "lufs",
+    "match_lengths",
+    "normalize",
+    "peak_dbfs",
+    "read",
+    "resample",
+    "rms_dbfs",
+    "write",
+]

@@ -1,0 +1,52 @@
+"""How loud audio is: peak, RMS, integrated loudness; and scaling it to a peak."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from djgraph.errors import InputError
+
+
+def peak_dbfs(audio: Tensor) -> float:
+    """Largest absolute sample of ``[…, samples]`` in dB of full scale; −inf for silence."""
+    return _decibels(float(audio.detach().abs().max())) if audio.numel() else -math.inf
+
+
+def rms_dbfs(audio: Tensor) -> float:
+    """Root mean square over all channels and samples in dB of full scale (a full-scale square wave is 0 dB);
+    −inf for silence."""
+    return _decibels(float(audio.detach().double().square().mean().sqrt())) if audio.numel() else -math.inf
+
+
+def lufs(audio: Tensor, sample_rate: int) -> float | None:
+    """Integrated loudness of ``[channels, samples]`` in LUFS, after ITU-R BS.1770-4 (pyloudnorm).
+
+    −inf where nothing passes the absolute gate at −70 LUFS; None for clips shorter than one block of 0.4 s,
+    whose loudness is not defined. Raises InputError for other shapes and more than five channels.
+    """
+    import numpy as np
+    import pyloudnorm
+
+    if audio.ndim != 2 or not 1 <= audio.shape[0] <= 5:
+        raise InputError(
+            f"loudness is defined for [channels, samples] with 1 to 5 channels, not {list(audio.shape)}"
+        )
+    meter = pyloudnorm.Meter(sample_rate)
+    if audio.shape[1] <= meter.block_size * sample_rate:
+        return None
+    samples = np.ascontiguousarray(audio.detach().to("cpu", torch.float64).numpy().T)
+    with np.errstate(divide="ignore", invalid="ignore"):  # pyloudnorm takes the logarithm of silent blocks
+        return float(meter.integrated_loudness(samples))
+
+
+def normalize(audio: Tensor, peak: float = -1.0) -> Tensor:
+    """Audio scaled as a whole so that its largest sample lies at ``peak`` dBFS; silence stays silence."""
+    level = audio.detach().abs().max() if audio.numel() else torch.tensor(0.0)
+    return audio * (10 ** (peak / 20) / level) if level > 0 else audio
+
+
+def _decibels(amplitude: float) -> float:
+    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf

@@ -1,0 +1,179 @@
+"""Folders of stems: plain, as Demucs leaves them, as MUSDB18-HQ has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from djgraph.audio.files import FORMATS, read, resample
+from djgraph.errors import AudioFileError, did_you_mean, shorten
+
+STEMS = ("drums", "bass", "vocals", "other")
+"""The four stems that Demucs and MUSDB18 know."""
+
+_SIX_STEMS = ("guitar", "piano")  # what Demucs' six-stem model takes out of `other`
+_MAX_DEPTH = 3  # separated/htdemucs/track
+_MAX_FOLDERS = 1000
+
+
+def load_stems(
+    folder: str | os.PathLike[str],
+    stems: Sequence[str] = STEMS,
+    sample_rate: int = 44100,
+    channels: int | None = 2,
+    pad: bool = False,
+    optional: Iterable[str] = (),
+) -> dict[str, Tensor]:
+    """Stem name → ``[channels, samples]`` float32, in the order of ``stems``.
+
+    A stem is a file of its name with any supported suffix, upper or lower case. The folder may also be one that
+    holds exactly one such folder, up to three levels deep, as ``separated`` of Demucs does. ``mixture`` and
+    ``no_vocals`` are left aside. channels: 1 (the mean of a stereo file), 2 (a mono file on both sides), or None,
+    as the files are. optional: stems that may be missing, and are then left out of the result. pad: shorter
+    stems get silence at their end.
+
+    Raises AudioFileError for a stem that is missing or that two files claim, for files of more than two
+    channels, for unequal lengths without ``pad``, and for what :func:`djgraph.audio.read` refuses.
+    """
+    files = find_stems(folder, stems, optional)
+    audio = {stem: read_as(file, sample_rate, channels) for stem, file in files.items()}
+    return match_lengths(audio, sample_rate, pad, where=str(folder))
+
+
+def load_signal(path: str | os.PathLike[str], sample_rate: int = 44100, channels: int | None = 2) -> Tensor:
+    """One signal without stems, ``[channels, samples]``: a file, or the ``mixture`` file of a folder."""
+    path = Path(path)
+    if not path.is_dir():
+        return read_as(path, sample_rate, channels)
+    listed = _audio_files(path)
+    return read_as(
+        _only(path, "mixture", listed) or _missing(path, ("mixture",), listed), sample_rate, channels
+    )
+
+
+def find_stems(
+    folder: str | os.PathLike[str], stems: Sequence[str] = STEMS, optional: Iterable[str] = ()
+) -> dict[str, Path]:
+    """Stem name → file, without reading any; see :func:`load_stems`."""
+    root = Path(folder)
+    if not root.exists():
+        raise AudioFileError(f"the folder of stems {root} does not exist")
+    if not root.is_dir():
+        raise AudioFileError(f"{root} is a file; stems ({', '.join(stems)}) are read from a folder")
+    track = _track_folder(root, stems)
+    listed = _audio_files(track)
+    found = {stem: _only(track, stem, listed) for stem in stems}
+    missing = [stem for stem in stems if found[stem] is None and stem not in set(optional)]
+    if missing:
+        _missing(track, missing, listed)
+    files = {stem: file for stem, file in found.items() if file is not None}
+    if not files:
+        _missing(track, stems, listed)
+    left_out = [
+        file.name for file in listed if file.stem.lower() in _SIX_STEMS and file.stem.lower() not in stems
+    ]
+    if left_out and set(stems) & set(STEMS):
+        raise AudioFileError(
+            f"{track} has stems that the input does not name: {', '.join(left_out)}; without them the track is not"
+            f" whole. Named are: {', '.join(stems)}. Mix them into other, or move them out of the folder"
+        )
+    return files
+
+
+def read_as(path: str | os.PathLike[str], sample_rate: int, channels: int | None = 2) -> Tensor:
+    """A file at a sample rate and with a number of channels (1, 2, or None: as the file is)."""
+    audio, rate = read(path)
+    if len(audio) > 2:
+        raise AudioFileError(f"{path} has {len(audio)} channels; stems are mono or stereo")
+    if channels == 1 and len(audio) == 2:
+        audio = audio.mean(0, keepdim=True)
+    audio = resample(audio, rate, sample_rate)
+    return audio.expand(2, -1).contiguous() if channels == 2 and len(audio) == 1 else audio
+
+
+def match_lengths(
+    signals: Mapping[str, Tensor], sample_rate: int, pad: bool = False, where: str = ""
+) -> dict[str, Tensor]:
+    """The same signals, all equally long: with ``pad`` silence is put at the end of the shorter ones.
+
+    Raises AudioFileError that lists the lengths where they differ and ``pad`` is not set.
+    """
+    lengths = {name: audio.shape[-1] for name, audio in signals.items()}
+    longest = max(lengths.values(), default=0)
+    if pad:
+        return {
+            name: torch.nn.functional.pad(audio, (0, longest - lengths[name]))
+            for name, audio in signals.items()
+        }
+    if len(set(lengths.values())) > 1:
+        rows = [f"  {name}: {n / sample_rate:.3f} s ({n} samples)" for name, n in lengths.items()]
+        raise AudioFileError(
+            f"{where + ': ' if where else ''}the lengths differ, at {sample_rate} Hz:\n"
+            + "\n".join(rows)
+            + "\n"
+            "  cut them to one length, or have the shorter ones padded with silence (pad=True, --pad)"
+        )
+    return dict(signals)
+
+
+def _audio_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix.lower() in FORMATS and file.is_file())
+    except OSError as problem:
+        raise AudioFileError(f"{folder} cannot be read: {problem.strerror or problem}") from problem
+
+
+def _only(folder: Path, stem: str, listed: Sequence[Path]) -> Path | None:
+    named = [file for file in listed if file.stem.lower() == stem.lower()]
+    if len(named) > 1:
+        raise AudioFileError(
+            f"{folder} has {len(named)} files for {stem}: {', '.join(file.name for file in named)}; leave one"
+        )
+    return named[0] if named else None
+
+
+def _missing(folder: Path, stems: Sequence[str], listed: Sequence[Path]) -> Path:
+    names = [file.name for file in listed]
+    guess = did_you_mean(stems[0], [file.stem for file in listed]) if listed else ""
+    guess = guess if guess.startswith("; did") else ""
+    there = f"there is: {shorten(names)}" if names else "it holds no audio files"
+    raise AudioFileError(
+        f"{folder} has no file for {', '.join(stems)} ({there}){guess}\n"
+        f"  expected: {stems[0]} with one of the suffixes {', '.join(FORMATS)}"
+    )
+
+
+def _track_folder(root: Path, stems: Sequence[str]) -> Path:
+    """The folder with stems: ``root``, or the only one beneath it."""
+    wanted = {stem.lower() for stem in stems}
+
+    def holds_stems(folder: Path) -> bool:
+        return any(file.stem.lower() in wanted for file in _audio_files(folder))
+
+    if holds_stems(root):
+        return root
+    level, found, seen = [root], [], 0
+    for _ in range(_MAX_DEPTH):
+        below = [child for folder in level for child in _folders(folder)]
+        seen += len(below)
+        if seen > _MAX_FOLDERS:
+            raise AudioFileError(
+                f"{root} has more than {_MAX_FOLDERS} folders beneath it; name the one with the stems"
+            )
+        found += [folder for folder in below if holds_stems(folder)]
+        level = below
+    if len(found) > 1:
+        names = shorten([str(folder.relative_to(root)) for folder in found])
+        raise AudioFileError(f"{root} has stems in {len(found)} folders; name one of them: {names}")
+    return found[0] if found else root
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if child.is_dir() and not child.is_symlink())
+    except OSError:  # a folder that may not be looked into holds no stems for us
+        return []

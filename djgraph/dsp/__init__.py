@@ -1,0 +1,1 @@
+"""Signal processing as functions of tensors; knows nothing of effects or graphs."""

@@ -1,0 +1,120 @@
+"""Control curves: frames of control values read at any sample, with corners rounded.
+
+Frame i of F sits at sample i·(N−1)/(F−1) of a clip of N samples; between frames the curve is a straight line.
+Positions are computed in integers, so that the last sample of an hour reads the last frame exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """How a clip's ``frames`` of control values lie along its ``samples``.
+
+    The methods take ``values`` of shape ``[..., some frames]``, of which the first is frame ``first``: a stretch
+    of the clip needs only the frames that :meth:`span` names.
+    """
+
+    samples: int
+    frames: int
+
+    @property
+    def constant(self) -> bool:
+        """One frame, or one sample: every position reads the first frame."""
+        return self.frames == 1 or self.samples == 1
+
+    def span(self, start: int, stop: int, smoothing: float = 0.0) -> tuple[int, int]:
+        """Frames ``(first, last + 1)`` that determine the curve on samples ``start…stop−1``."""
+        if self.constant:
+            return 0, 1
+        reach = math.ceil(smoothing / 2)
+        first = (max(start - reach, 0)) * (self.frames - 1) // (self.samples - 1)
+        last = -(-min(stop - 1 + reach, self.samples - 1) * (self.frames - 1) // (self.samples - 1))
+        # One frame more on each side: a corner's bend is measured against its neighbours.
+        return max(first - 1, 0), min(max(last, first + 1) + 2, self.frames)
+
+    def read(self, values: Tensor, positions: Tensor, first: int = 0) -> Tensor:
+        """The curve at the given sample positions: integers in 0…samples−1, ``[points]``, ascending."""
+        if self.constant:
+            return values[..., :1].expand(*values.shape[:-1], positions.numel())
+        scaled = positions * (self.frames - 1)
+        left = torch.div(scaled, self.samples - 1, rounding_mode="floor").clamp_(max=self.frames - 2)
+        weight = (scaled - left * (self.samples - 1)).to(torch.float64) / (self.samples - 1)
+        return _Interpolate.apply(values, left - first, weight.to(values.dtype))
+
+    def read_samples(self, values: Tensor, start: int, stop: int, smoothing: float = 0.0, first: int = 0) -> Tensor:
+        """The curve at every sample ``start…stop−1``, smoothed by a zero-phase box ``smoothing`` samples wide.
+
+        The box is centred on each sample and shrinks towards the clip's ends, so that a straight line stays
+        straight and the first and last values stay as they are. Returns ``[..., stop − start]``.
+        """
+        curve = self.read(values, torch.arange(start, stop, device=values.device), first)
+        if smoothing <= 0 or self.frames < 3 or self.samples < 3:
+            return curve
+        return self._round_corners(curve, values, start, stop, smoothing / 2, first)
+
+    def _round_corners(
+        self, curve: Tensor, values: Tensor, start: int, stop: int, half: float, first: int
+    ) -> Tensor:
+        """The curve with each corner replaced by its average over the box.
+
+        A straight line is its own average, so only the samples within ``half`` of a frame change. There, a bend
+        of Δ per sample at distance d adds Δ·(h − |d|)²/(4h), where h is the box's half width at that sample (the
+        integral of a ramp over the box, less the ramp).
+        """
+        spacing = (self.samples - 1) / (self.frames - 1)
+        begin = max(1, math.ceil((start - half) / spacing))
+        end = min(self.frames - 2, math.floor((stop - 1 + half) / spacing)) + 1
+        reach = torch.arange(-math.floor(half) - 1, math.floor(half) + 2, device=values.device)
+        # A few corners at a time: where frames are denser than the box, all pairs at once would not fit in memory.
+        group = max(1, 2 * (stop - start) // reach.numel())
+        for low in range(begin, end, group):
+            corners = torch.arange(low, min(low + group, end), device=values.device)
+            near = values[..., low - 1 - first : low + corners.numel() + 1 - first]
+            bends = near.diff(n=2, dim=-1) / spacing
+            centre = torch.div(corners * (self.samples - 1), self.frames - 1, rounding_mode="floor")
+            position = centre[:, None] + reach
+            distance = (position - corners.to(torch.float64)[:, None] * spacing).abs()
+            width = torch.minimum(position, self.samples - 1 - position).clamp(0, None).to(torch.float64).clamp(max=half)
+            shape = (width - distance).clamp(min=0).square() / (4 * width.clamp(min=0.5))
+            shape = torch.where((position >= start) & (position < stop), shape, 0.0).to(values.dtype)
+            index = (position - start).clamp(0, stop - start - 1).flatten()
+            added = (bends[..., None] * shape).flatten(-2)
+            curve = curve.scatter_add(-1, index.expand(added.shape), added)
+        return curve
+
+
+class _Interpolate(torch.autograd.Function):
+    """values[left]·(1 − weight) + values[left + 1]·weight; the backward pass sums each segment's gradient.
+
+    ``left`` ascends, so a segment's sum is a difference of cumulative sums: no scattered additions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, left: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(left, weight)
+        ctx.frames = values.shape[-1]
+        return torch.lerp(values.index_select(-1, left), values.index_select(-1, left + 1), weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        left, weight = ctx.saved_tensors
+        bounds = torch.searchsorted(left, torch.arange(ctx.frames, device=left.device))
+        right = gradient * weight
+        result = gradient.new_zeros(*gradient.shape[:-1], ctx.frames)
+        result[..., :-1] = _segment_sums(gradient - right, bounds)
+        result[..., 1:] += _segment_sums(right, bounds)
+        return result, None, None
+
+
+def _segment_sums(values: Tensor, bounds: Tensor) -> Tensor:
+    """Sums of ``values`` between consecutive bounds along the last dimension, accumulated in double."""
+    total = torch.nn.functional.pad(values.cumsum(-1, dtype=torch.float64), (1, 0))
+    return total.index_select(-1, bounds).diff(dim=-1).to(values.dtype)

@@ -1,0 +1,62 @@
+"""The short-time Fourier transform in pieces: windows, reflected edges, frames, overlap-add.
+
+Periodic Hann window, centred frames with reflected edges, least-squares inverse (Griffin and Lim, 1984: the
+overlap-added windowed frames over the overlap-added squared window).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def window(size: int, like: Tensor) -> Tensor:
+    """Periodic Hann window, ``[size]``."""
+    return torch.hann_window(size, periodic=True, dtype=like.dtype, device=like.device)
+
+
+def reflect_index(positions: Tensor, samples: int) -> Tensor:
+    """Sample that each position reads when the clip is mirrored at its first and last sample, again and again."""
+    if samples == 1:
+        return torch.zeros_like(positions)
+    period = 2 * (samples - 1)
+    folded = positions.remainder(period)
+    return torch.minimum(folded, period - folded)
+
+
+def frame_positions(samples: int, hop: int, start: int, stop: int, device: torch.device | None = None) -> Tensor:
+    """Sample at the centre of frames ``start…stop−1``; beyond the clip's end, its last sample."""
+    return (torch.arange(start, stop, device=device) * hop).clamp_(max=samples - 1)
+
+
+def overlap_add(frames: Tensor, hop: int) -> Tensor:
+    """Sum of frames ``[..., frames, size]`` laid ``hop`` apart: ``[..., (frames − 1)·hop + size]``.
+
+    Whole rows are added where the hop divides the size (four additions for 2048/512), else frame by frame.
+    """
+    *rest, count, size = frames.shape
+    if size % hop:
+        result = frames.new_zeros(*rest, (count - 1) * hop + size)
+        for t in range(count):
+            result[..., t * hop : t * hop + size] += frames[..., t, :]
+        return result
+    parts = size // hop
+    rows = frames.new_zeros(*rest, count + parts - 1, hop)
+    for part in range(parts):
+        rows[..., part : part + count, :] += frames[..., part * hop : (part + 1) * hop]
+    return rows.flatten(-2)
+
+
+def squared_window_sum(size: int, hop: int, frames: int, start: int, stop: int, like: Tensor) -> Tensor:
+    """Overlap-added squared window at samples ``start…stop−1`` of a clip with that many centred frames."""
+    square = window(size, like).square()
+    positions = torch.arange(start, stop, device=like.device) + size // 2
+    # Frame t covers padded positions t·hop … t·hop + size − 1.
+    newest = torch.div(positions, hop, rounding_mode="floor")
+    total = like.new_zeros(stop - start)
+    for back in range(-(-size // hop)):
+        frame = newest - back
+        offset = positions - frame * hop
+        inside = (frame >= 0) & (frame < frames) & (offset < size)
+        total += torch.where(inside, square[offset.clamp(0, size - 1)], 0.0)
+    return total

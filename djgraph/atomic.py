@@ -19,12 +19,12 @@ def atomic_writer(
 ) -> Iterator[BinaryIO]:
     """A binary file for writing and seeking that takes its final name only once it is complete and on disk.
 
-    The bytes go to a hidden ``.part`` file in the same folder. On a normal end that is flushed to the disk and
-    renamed over ``path``, in one step; on any failure, an interrupt included, it is removed and a file that
-    ``path`` named before is left as it was. A symbolic link is followed, an existing file's mode is kept.
+    The bytes go to a hidden ``.part`` file in the same folder. On a normal end that is flushed to the disk
+    and renamed over ``path``, in one step; on any failure, an interrupt included, it is removed and a file
+    that ``path`` named before is left as it was. A symbolic link is followed, an existing file's mode kept.
 
-    Raises ``error`` where the folder does not exist, where ``path`` is something other than a file, and for what
-    the system reports (permissions, a full disk); what the ``with`` block itself raises passes through.
+    Raises ``error`` where the folder does not exist, where ``path`` is something other than a file, and for
+    what the system reports (permissions, a full disk); what the ``with`` block itself raises passes through.
     """
     target = Path(os.path.realpath(path))
     check_target(path, error)

@@ -38,11 +38,11 @@ _MAX_RATIO = 2000  # the resampling kernel holds numerator x denominator values,
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
-    """A WAV, FLAC, OGG, AIFF or MP3 file as ``[channels, samples]`` float32, full scale ±1, and its sample rate.
+    """A WAV, FLAC, OGG, AIFF or MP3 file as ``[channels, samples]`` float32, and its sample rate in Hz.
 
-    Nothing that the header claims is trusted with memory: the file is read block by block up to
-    :data:`MAX_SECONDS`. Raises AudioFileError, with the file's name, for a file that is missing, no audio, cut
-    short, empty, too long, or that holds NaN or infinity.
+    Full scale is ±1. Nothing that the header claims is trusted with memory: the file is read block by block
+    up to :data:`MAX_SECONDS`. Raises AudioFileError, with the file's name, for a file that is missing, no
+    audio, cut short, empty, too long, or that holds NaN or infinity.
     """
     import soundfile
 
@@ -132,7 +132,7 @@ def _torchaudio_resample() -> Callable[[Tensor, int, int], Tensor]:
             f"  its build has to match that of torch (here {torch.__version__}); install both together:\n"
             '  pip install "torch>=2.11,<2.15" torchaudio'
         ) from problem
-    return resample  # type: ignore[no-any-return]
+    return resample
 
 
 def write(
@@ -143,15 +143,15 @@ def write(
     subtype: str | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> int:
-    """Write ``[channels, samples]`` to a file whose suffix names the format, and return how many values clipped.
+    """Write ``[channels, samples]`` to a file whose suffix names the format; return how many values clipped.
 
     A value clips where it lies beyond ±1 and the subtype is not a floating-point one; the caller decides
     whether to warn or to scale (:func:`djgraph.audio.normalize`). subtype is libsndfile's name (``PCM_16``,
-    ``FLOAT``, …), 24-bit PCM unless the format is a lossy one. ``progress`` is called with the number of samples
-    written since the last call. The file appears under its name only when it is complete.
+    ``FLOAT``, …), 24-bit PCM unless the format is a lossy one. ``progress`` is called with the number of
+    samples written since the last call. The file appears under its name only when it is complete.
 
-    Raises AudioFileError for an unknown suffix or subtype, a folder that does not exist, a full disk, audio that
-    is empty, not finite or of another shape.
+    Raises AudioFileError for an unknown suffix or subtype, a folder that does not exist, a full disk, audio
+    that is empty, not finite or of another shape.
     """
     import soundfile
 

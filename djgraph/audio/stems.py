@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -30,11 +31,11 @@ def load_stems(
 ) -> dict[str, Tensor]:
     """Stem name → ``[channels, samples]`` float32, in the order of ``stems``.
 
-    A stem is a file of its name with any supported suffix, upper or lower case. The folder may also be one that
-    holds exactly one such folder, up to three levels deep, as ``separated`` of Demucs does. ``mixture`` and
-    ``no_vocals`` are left aside. channels: 1 (the mean of a stereo file), 2 (a mono file on both sides), or None,
-    as the files are. optional: stems that may be missing, and are then left out of the result. pad: shorter
-    stems get silence at their end.
+    A stem is a file of its name with any supported suffix, upper or lower case. The folder may also be one
+    that holds exactly one such folder, up to three levels deep, as ``separated`` of Demucs does. ``mixture``
+    and ``no_vocals`` are left aside. channels: 1 (the mean of a stereo file), 2 (a mono file on both sides),
+    or None, as the files are. optional: stems that may be missing, and are then left out of the result. pad:
+    shorter stems get silence at their end.
 
     Raises AudioFileError for a stem that is missing or that two files claim, for files of more than two
     channels, for unequal lengths without ``pad``, and for what :func:`djgraph.audio.read` refuses.
@@ -73,13 +74,11 @@ def find_stems(
     files = {stem: file for stem, file in found.items() if file is not None}
     if not files:
         _missing(track, stems, listed)
-    left_out = [
-        file.name for file in listed if file.stem.lower() in _SIX_STEMS and file.stem.lower() not in stems
-    ]
-    if left_out and set(stems) & set(STEMS):
+    left_out = [file.name for file in listed if file.stem.lower() in set(_SIX_STEMS) - set(stems)]
+    if left_out and "other" in stems:
         raise AudioFileError(
-            f"{track} has stems that the input does not name: {', '.join(left_out)}; without them the track is not"
-            f" whole. Named are: {', '.join(stems)}. Mix them into other, or move them out of the folder"
+            f"{track} has stems that the input does not name: {', '.join(left_out)}; without them the track is"
+            f" not whole\n  named are: {', '.join(stems)}; mix the rest into other, or move it elsewhere"
         )
     return files
 
@@ -112,10 +111,13 @@ def match_lengths(
     if len(set(lengths.values())) > 1:
         rows = [f"  {name}: {n / sample_rate:.3f} s ({n} samples)" for name, n in lengths.items()]
         raise AudioFileError(
-            f"{where + ': ' if where else ''}the lengths differ, at {sample_rate} Hz:\n"
-            + "\n".join(rows)
-            + "\n"
-            "  cut them to one length, or have the shorter ones padded with silence (pad=True, --pad)"
+            "\n".join(
+                [
+                    f"{where + ': ' if where else ''}the lengths differ, at {sample_rate} Hz:",
+                    *rows,
+                    "  cut them to one length, or have silence put after the shorter ones (pad=True, --pad)",
+                ]
+            )
         )
     return dict(signals)
 
@@ -136,7 +138,7 @@ def _only(folder: Path, stem: str, listed: Sequence[Path]) -> Path | None:
     return named[0] if named else None
 
 
-def _missing(folder: Path, stems: Sequence[str], listed: Sequence[Path]) -> Path:
+def _missing(folder: Path, stems: Sequence[str], listed: Sequence[Path]) -> NoReturn:
     names = [file.name for file in listed]
     guess = did_you_mean(stems[0], [file.stem for file in listed]) if listed else ""
     guess = guess if guess.startswith("; did") else ""

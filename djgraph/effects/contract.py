@@ -14,6 +14,7 @@ from djgraph.effects.control import IDENTIFIER, Control, ControlModel, SettingMo
 from djgraph.errors import EffectError
 
 Domain = Literal["time", "spectral"]
+ModelClass = type[BaseModel]
 State = dict[str, Tensor]
 """What an effect remembers between blocks; every tensor's first dimension is the batch."""
 
@@ -54,7 +55,9 @@ class Environment:
 
     def frequencies(self) -> Tensor:
         """Centre of each STFT bin in Hz, ``[bins]``, float64."""
-        return torch.arange(self.transform.bins, dtype=torch.float64) * (self.sample_rate / self.transform.size)
+        return torch.arange(self.transform.bins, dtype=torch.float64) * (
+            self.sample_rate / self.transform.size
+        )
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,12 @@ class Effect(nn.Module):
     :mod:`djgraph.effects.checks` holds an effect to these promises.
     """
 
-    type: ClassVar[str]
+    type: ClassVar[str]  # type: ignore[assignment]  # instead of the method that torch.nn.Module has
     """Name in graph files, lower-case letters, digits and underscores."""
     description: ClassVar[str] = ""
     domain: ClassVar[Domain]
-    Settings: ClassVar[type[BaseModel]] = NoSettings
-    Controls: ClassVar[type[BaseModel]] = NoControls
+    Settings: ClassVar[ModelClass] = NoSettings
+    Controls: ClassVar[ModelClass] = NoControls
     inputs: ClassVar[tuple[Port, ...]] = (Port("in"),)
     outputs: ClassVar[tuple[Port, ...]] = (Port("out"),)
     uses_clock: ClassVar[bool] = False
@@ -123,7 +126,7 @@ class Effect(nn.Module):
         super().__init_subclass__(**kwargs)
         name = f"{cls.__module__}.{cls.__qualname__}"
         cls.controls = collect_controls(name, cls.Controls)
-        if not hasattr(cls, "type"):  # an abstract base
+        if getattr(cls, "type", None) is nn.Module.type:  # an abstract base: only torch's method of that name
             return
         if not isinstance(cls.type, str) or not IDENTIFIER.match(cls.type):
             raise EffectError(f"{name}: type {cls.type!r} is not lower-case letters, digits and underscores")
@@ -155,7 +158,9 @@ class Effect(nn.Module):
         """One of :meth:`constants`, in the dtype and on the device of ``like``; computed once for each."""
         key = (like.dtype, like.device)
         if key not in self._constants:
-            self._constants[key] = {k: v.to(device=like.device, dtype=like.dtype) for k, v in self.constants().items()}
+            self._constants[key] = {
+                k: v.to(device=like.device, dtype=like.dtype) for k, v in self.constants().items()
+            }
         return self._constants[key][name]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,0 +1,21 @@
+"""Plugins: the hooks to implement, and the registry of what is installed."""
+
+from djgraph.plugins.hookspecs import GraphFile, hookimpl, hookspec
+from djgraph.plugins.records import EffectEntry, GraphEntry, Origin, PluginEntry, PluginFailure, PluginWarning
+from djgraph.plugins.registry import STRICT, Registry, registry, reset
+
+__all__ = [
+    "STRICT",
+    "EffectEntry",
+    "GraphEntry",
+    "GraphFile",
+    "Origin",
+    "PluginEntry",
+    "PluginFailure",
+    "PluginWarning",
+    "Registry",
+    "hookimpl",
+    "hookspec",
+    "registry",
+    "reset",
+]

@@ -1,0 +1,102 @@
+"""Ask one plugin for its effects and graphs, and refuse what is not fit to be registered."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from djgraph.effects import Effect, SpectralEffect, TimeEffect
+from djgraph.effects.control import IDENTIFIER
+from djgraph.errors import PluginError
+from djgraph.plugins import hookspecs
+from djgraph.plugins.hookspecs import PROJECT, GraphFile
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def ask(plugin: Any) -> tuple[dict[str, type[Effect]], dict[str, GraphFile]]:
+    """The effects and graph files of one plugin, by name.
+
+    The plugin gets a pluggy manager of its own: no plugin can see, wrap or break another. Raises PluginError
+    for anything that does not keep to the hooks, and lets through what the plugin itself raises.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(plugin)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        known = ", ".join(f"{name}()" for name in hook_names())
+        raise PluginError(f"{error}; the hooks are: {known}") from error
+    if not manager.get_hookcallers(plugin):
+        known = " or ".join(f"{name}()" for name in hook_names())
+        raise PluginError(f"implements no hook: no function {known} marked with djgraph.plugins.hookimpl")
+
+    effects: dict[str, type[Effect]] = {}
+    for effect in _call(manager, "djgraph_effects"):
+        name = _check_effect(effect)
+        if name in effects:
+            both = f"{effects[name].__qualname__} and {effect.__qualname__}"
+            raise PluginError(f"djgraph_effects() gave two effects of type {name!r}: {both}")
+        effects[name] = effect
+    graphs: dict[str, GraphFile] = {}
+    for record in _call(manager, "djgraph_graphs"):
+        _check_graph(record)
+        if record.name in graphs:
+            raise PluginError(f"djgraph_graphs() gave two graphs named {record.name!r}")
+        graphs[record.name] = record
+    return effects, graphs
+
+
+def hook_names() -> list[str]:
+    """The names of all hooks, sorted."""
+    return sorted(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
+
+
+def _call(manager: pluggy.PluginManager, hook: str) -> list[Any]:
+    caller = getattr(manager.hook, hook)
+    if not caller.get_hookimpls():
+        return []
+    results = caller()
+    if not results:  # pluggy leaves None out
+        raise PluginError(f"{hook}() returned None; return or yield the records")
+    (records,) = results
+    if not isinstance(records, Iterable) or isinstance(records, str):
+        raise PluginError(f"{hook}() returned {records!r}, which is not a list of records")
+    return list(records)
+
+
+def _check_effect(effect: Any) -> str:
+    if not (inspect.isclass(effect) and issubclass(effect, Effect)):
+        what = f"an instance of {type(effect).__name__}" if isinstance(effect, Effect) else repr(effect)
+        raise PluginError(f"djgraph_effects() gave {what}, not a subclass of djgraph.effects.Effect")
+    name = f"{effect.__module__}.{effect.__qualname__}"
+    if not isinstance(effect.type, str):
+        raise PluginError(f"djgraph_effects() gave {name}, which is abstract: it has no `type`")
+    if not issubclass(effect, TimeEffect | SpectralEffect):
+        raise PluginError(f"djgraph_effects() gave {name}; subclass TimeEffect or SpectralEffect")
+    method, base = ("process", TimeEffect) if issubclass(effect, TimeEffect) else ("mask", SpectralEffect)
+    if getattr(effect, method) is getattr(base, method) or inspect.isabstract(effect):
+        raise PluginError(f"djgraph_effects() gave {name}, which is abstract: it does not define {method}()")
+    return effect.type
+
+
+def _check_graph(record: Any) -> None:
+    if not isinstance(record, GraphFile):
+        raise PluginError(f"djgraph_graphs() gave {record!r}, which is not a djgraph.plugins.GraphFile")
+    if not isinstance(record.name, str) or not IDENTIFIER.match(record.name):
+        raise PluginError(f"graph name {record.name!r} is not lower-case letters, digits and underscores")
+    if not isinstance(record.path, str | os.PathLike):
+        raise PluginError(f"graph {record.name!r}: path {record.path!r} is not a path in the file system")
+    path = Path(record.path)
+    if not path.is_absolute():
+        raise PluginError(f"graph {record.name!r}: path {path} is relative; use importlib.resources.files(…)")
+    if path.suffix not in SUFFIXES:
+        raise PluginError(f"graph {record.name!r}: {path.name} is none of {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise PluginError(f"graph {record.name!r}: there is no file {path}")

@@ -1,0 +1,85 @@
+"""The hooks that a plugin implements, and the records that it hands over.
+
+A plugin is a module (or any object) with functions marked :data:`hookimpl`. Every hook's docstring holds an
+example that the tests run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pluggy
+
+from djgraph.effects import Effect
+
+PROJECT = "djgraph"
+"""Name of the pluggy project, and of the entry-point group through which plugins are found."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """A graph file that ships with a plugin.
+
+    name: what users write instead of a path; lower-case letters, digits and underscores.
+    path: absolute path of a ``.yaml``, ``.yml`` or ``.json`` file.
+    description: one line for ``djgraph graphs``; left empty, it is read from the file.
+    """
+
+    name: str
+    path: str | os.PathLike[str]
+    description: str = ""
+
+
+@hookspec
+def djgraph_effects() -> Iterable[type[Effect]]:
+    """Effect classes that the plugin provides; each is known to graph files by its ``type``.
+
+    Example::
+
+        from typing import Annotated
+
+        from djgraph.effects import Control, ControlModel, TimeEffect
+        from djgraph.plugins import hookimpl
+
+
+        class Trim(TimeEffect):
+            type = "trim"
+            description = "Gain in decibels."
+            memoryless = True
+
+            class Controls(ControlModel):
+                level: Annotated[float, Control(-12, 12, neutral=0, unit="dB")] = 0.0
+
+            def process(self, audio, controls, state, block):
+                return {"out": audio["in"] * 10 ** (controls["level"] / 20)}, state
+
+
+        @hookimpl
+        def djgraph_effects():
+            return [Trim]
+    """
+    raise NotImplementedError  # pluggy never calls a specification
+
+
+@hookspec
+def djgraph_graphs() -> Iterable[GraphFile]:
+    """Graph files that the plugin provides; each is found by name, as in ``djgraph.load("my_mixer")``.
+
+    Example::
+
+        from importlib.resources import files
+
+        from djgraph.plugins import GraphFile, hookimpl
+
+
+        @hookimpl
+        def djgraph_graphs():
+            folder = files("djgraph_graphs")  # your own package that holds the files
+            return [GraphFile("house_mixer", folder / "dj_mixer.yaml", "Two tracks for house.")]
+    """
+    raise NotImplementedError  # pluggy never calls a specification

@@ -1,0 +1,1 @@
+"""Graphs that ship with djgraph, found by name (`djgraph graphs` lists them)."""

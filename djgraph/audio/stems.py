@@ -77,8 +77,8 @@ def find_stems(
     left_out = [file.name for file in listed if file.stem.lower() in set(_SIX_STEMS) - set(stems)]
     if left_out and "other" in stems:
         raise AudioFileError(
-            f"{track} has stems that the input does not name: {', '.join(left_out)}; without them the track is"
-            f" not whole\n  named are: {', '.join(stems)}; mix the rest into other, or move it elsewhere"
+            f"{track} has stems that the input does not name: {', '.join(left_out)}; without them the track"
+            f" is not whole\n  named are: {', '.join(stems)}; mix the rest into other, or move it elsewhere"
         )
     return files
 

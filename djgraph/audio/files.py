@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -34,7 +33,8 @@ SAMPLE_RATES = (1_000, 768_000)
 """Lowest and highest sample rate in Hz that are taken for one."""
 
 _BLOCK = 1 << 16
-_MAX_RATIO = 2000  # the resampling kernel holds numerator x denominator values, so both stay small
+_UNKNOWN_LENGTH = 1 << 62
+_MAX_KERNEL = 1 << 24  # values in torchaudio's resampling kernel: numerator times denominator of the ratio
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
@@ -62,8 +62,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
                 blocks.append(block)
                 samples += len(block)
                 _check_duration(path, samples, rate)
-            # An MP3 header's length is an estimate; libsndfile knows no length at all for a streamed FLAC.
-            if samples < file.frames < _UNKNOWN_LENGTH and file.format != "MP3":
+            if samples < file.frames and file.format != "MP3":  # whose header's length is an estimate
                 raise AudioFileError(
                     f"{path} is cut short: it promises {file.frames} samples and holds {samples}"
                 )
@@ -80,9 +79,6 @@ def read(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
     return torch.from_numpy(audio), rate
 
 
-_UNKNOWN_LENGTH = 2**62
-
-
 def _check_header(path: Path, channels: int, rate: int, samples: int) -> None:
     if not 1 <= channels <= MAX_CHANNELS:
         raise AudioFileError(f"{path} has {channels} channels; at most {MAX_CHANNELS} are read")
@@ -90,8 +86,9 @@ def _check_header(path: Path, channels: int, rate: int, samples: int) -> None:
         raise AudioFileError(
             f"{path} has a sample rate of {rate} Hz; from {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz are read"
         )
-    if samples < _UNKNOWN_LENGTH:
-        _check_duration(path, samples, rate)
+    if samples >= _UNKNOWN_LENGTH:  # a FLAC that was written to a pipe; libsndfile cannot read to its end
+        raise AudioFileError(f"{path} does not say how long it is; write it anew, for instance as WAV")
+    _check_duration(path, samples, rate)
 
 
 def _check_duration(path: Path, samples: int, rate: int) -> None:
@@ -107,19 +104,18 @@ def _reason(problem: Exception) -> str:
 def resample(audio: Tensor, from_rate: int, to_rate: int) -> Tensor:
     """Audio at another sample rate: ``[…, samples]`` → ``[…, ceil(samples·to/from)]``.
 
-    A band-limited sinc interpolation (torchaudio). A ratio of rates that needs numbers above 2000, such as
-    44101 to 44100 Hz, is replaced by the nearest one that does not, off by less than one part in a million.
-    Raises AudioFileError where torchaudio cannot be imported.
+    A band-limited sinc interpolation (torchaudio). Raises AudioFileError where torchaudio cannot be imported,
+    and for a ratio of rates without small whole numbers, such as 44101 to 44100, which would need gigabytes.
     """
     if from_rate == to_rate:
         return audio
     ratio = Fraction(to_rate, from_rate)
-    near = ratio.limit_denominator(_MAX_RATIO) if ratio < 1 else 1 / (1 / ratio).limit_denominator(_MAX_RATIO)
-    length = math.ceil(audio.shape[-1] * ratio)
-    if near != 1:
-        audio = _torchaudio_resample()(audio, near.denominator, near.numerator)
-    audio = audio[..., :length]
-    return torch.nn.functional.pad(audio, (0, length - audio.shape[-1]))
+    if ratio.numerator * ratio.denominator > _MAX_KERNEL:
+        raise AudioFileError(
+            f"resampling from {from_rate} Hz to {to_rate} Hz, a ratio of {ratio},"
+            " takes too much memory; give the audio a common sample rate first"
+        )
+    return _torchaudio_resample()(audio, from_rate, to_rate)
 
 
 def _torchaudio_resample() -> Callable[[Tensor, int, int], Tensor]:

@@ -171,6 +171,8 @@ class Effect(nn.Module):
 class TimeEffect(Effect):
     """An effect that maps audio to audio."""
 
+    type: ClassVar[str]  # again, for mypy: it then does not look further, up to torch's method
+    type: ClassVar[str]  # again, so that type checkers compare subclasses with this
     domain = "time"
     memoryless: ClassVar[bool] = False
     """True where sample n of the output depends on nothing but sample n of inputs and per-sample controls (or
@@ -198,6 +200,8 @@ class TimeEffect(Effect):
 class SpectralEffect(Effect):
     """An effect that is a real, non-negative gain per STFT frame and frequency, the same for all channels."""
 
+    type: ClassVar[str]  # as in TimeEffect
+    type: ClassVar[str]  # again, so that type checkers compare subclasses with this
     domain = "spectral"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -1,5 +1,25 @@
-"""The built-in effects and graphs, registered through the same hooks as anybody else's."""
+"""The effects that ship with djgraph, registered through the same hook as anybody's."""
 
-from djgraph_fx.graphs import djgraph_graphs
+from __future__ import annotations
 
-__all__ = ["djgraph_graphs"]
+from collections.abc import Iterator
+
+from djgraph.effects import Effect
+from djgraph.plugins import hookimpl
+from djgraph_fx.delay import Delay
+from djgraph_fx.eq3 import Eq3
+from djgraph_fx.filters import Highpass, Lowpass
+from djgraph_fx.gain import Gain
+from djgraph_fx.reverb import Reverb
+
+__all__ = ["Delay", "Eq3", "Gain", "Highpass", "Lowpass", "Reverb"]
+
+
+@hookimpl
+def djgraph_effects() -> Iterator[type[Effect]]:
+    yield Gain
+    yield Eq3
+    yield Lowpass
+    yield Highpass
+    yield Reverb
+    yield Delay

@@ -14,6 +14,8 @@ def djgraph_graphs() -> list[GraphFile]:
     found = []
     for entry in files("djgraph_graphs").iterdir():
         if entry.name.endswith(".yaml"):
-            with as_file(entry) as path:  # a real path: djgraph is installed as a folder, never run from a zip
+            with as_file(
+                entry
+            ) as path:  # a real path: djgraph is installed as a folder, never run from a zip
                 found.append(GraphFile(PurePath(entry.name).stem, path.absolute()))
     return found

@@ -1,0 +1,60 @@
+"""An echo with feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp.feedback import feedback_delay
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+
+
+class Delay(TimeEffect):
+    """``out = (1 − mix)·x + mix·y`` with ``y[n] = x[n−D] + max_feedback·feedback[n]·y[n−D]``."""
+
+    type = "delay"
+    description = "Echo with feedback"
+
+    class Settings(SettingModel):
+        time: float = Field(
+            375.0, ge=1, le=10000, description="Delay in ms; 375 is a dotted eighth at 120 BPM"
+        )
+        max_feedback: float = Field(
+            0.7, ge=0, lt=1, description="What feedback 1 means: how much of each echo comes back"
+        )
+
+    class Controls(ControlModel):
+        mix: Annotated[
+            float,
+            Control(0, 1, neutral=0, rate="sample", smoothing=5.0, description="0 is dry, 1 is echoes only"),
+        ] = 0.0
+        feedback: Annotated[
+            float,
+            Control(
+                0, 1, neutral=0, rate="sample", smoothing=5.0, description="0 is one echo, 1 is the most"
+            ),
+        ] = 0.0
+
+    def __init__(self, settings: Any, environment: Environment) -> None:
+        super().__init__(settings, environment)
+        self.samples = max(1, round(settings.time * environment.sample_rate / 1000))
+
+    def tail(self) -> int | None:
+        return self.samples if self.settings.max_feedback == 0 else None
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``input`` and ``output``: the last D samples of x and of y, ``[batch, channels, D]``."""
+        silence = like.new_zeros(batch, channels, self.samples)
+        return {"input": silence, "output": silence}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        feedback = self.settings.max_feedback * controls["feedback"]
+        out, past_input, past_output = feedback_delay(
+            audio["in"], feedback, controls["mix"], state["input"], state["output"]
+        )
+        return {"out": out}, {"input": past_input, "output": past_output}

@@ -1,0 +1,71 @@
+"""A three-band equaliser that isolates: each band can be cut completely, and all at 1 is nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from djgraph.effects import Control, ControlModel, Environment, SettingModel, SpectralEffect
+from djgraph.errors import EffectError
+
+GRID = 2.0**24
+"""Bands are rounded to steps of 1/GRID. float32 holds those and their sums exactly, so the three add up to 1."""
+
+Band = Control(0, 2, neutral=1, rate="frame")
+
+
+class Eq3(SpectralEffect):
+    """``1 + Σ (control − 1) · band(f)`` over three bands that add up to 1 at every frequency:
+
+    low = 1/(1 + (f/f_low)^order), high = 1 − 1/(1 + (f/f_high)^order), mid = what remains.
+
+    These are the magnitudes of Linkwitz–Riley crossovers (S. H. Linkwitz, "Active Crossover Networks for
+    Noncoincident Drivers", JAES 24(1), 1976, gives order 4): 1/2 at the crossover, and 6·order dB per octave
+    beyond it.
+    """
+
+    type = "eq3"
+    description = "Three-band equaliser and isolator"
+
+    class Settings(SettingModel):
+        low: float = Field(300.0, ge=20, le=20000, description="Crossover between low and mid in Hz")
+        high: float = Field(4000.0, ge=20, le=20000, description="Crossover between mid and high in Hz")
+        order: float = Field(
+            4.0, ge=1, le=12, description="Steepness: 6·order dB per octave beyond a crossover"
+        )
+
+        @model_validator(mode="after")
+        def _ascending(self) -> Eq3.Settings:
+            if not self.low < self.high:
+                raise ValueError(f"low ({self.low:g} Hz) has to be below high ({self.high:g} Hz)")
+            return self
+
+    class Controls(ControlModel):
+        low: Annotated[float, Band.replace(description="Gain of the low band; 0 removes it")] = 1.0
+        mid: Annotated[float, Band.replace(description="Gain of the middle band; 0 removes it")] = 1.0
+        high: Annotated[float, Band.replace(description="Gain of the high band; 0 removes it")] = 1.0
+
+    def __init__(self, settings: Any, environment: Environment) -> None:
+        super().__init__(settings, environment)
+        nyquist = environment.sample_rate / 2
+        if not settings.high < nyquist:
+            raise EffectError(
+                f"eq3: setting high is {settings.high:g} Hz, more than a sample rate of "
+                f"{environment.sample_rate} Hz holds; allowed: above low ({settings.low:g} Hz) and below {nyquist:g} Hz"
+            )
+
+    def constants(self) -> dict[str, Tensor]:
+        """``bands``: ``[3, bins]``, the order of the controls."""
+        frequencies, order = self.environment.frequencies(), self.settings.order
+        low = 1 / (1 + (frequencies / self.settings.low) ** order)
+        high = 1 - 1 / (1 + (frequencies / self.settings.high) ** order)
+        low, high = torch.round(low * GRID) / GRID, torch.round(high * GRID) / GRID
+        return {"bands": torch.stack((low, (1 - low - high).clamp(min=0), high))}
+
+    def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
+        gains = torch.cat(torch.broadcast_tensors(controls["low"], controls["mid"], controls["high"]), dim=-1)
+        return torch.matmul(gains - 1, self.constant("bands", gains)).add_(1.0)

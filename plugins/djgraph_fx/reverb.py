@@ -1,0 +1,94 @@
+"""A reverberation: convolution with decaying noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp.convolution import convolve, fft_size, response_spectrum
+from djgraph.dsp.history import latest
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph_fx.room import noise_response
+
+
+class Reverb(TimeEffect):
+    """``out = (1 − mix)·x + mix·(x ∗ h)``, each channel with a fixed response h of its own.
+
+    :mod:`djgraph_fx.room` makes the response from the settings.
+    """
+
+    type = "reverb"
+    description = "Convolution reverb with a synthetic room"
+
+    class Settings(SettingModel):
+        decay_time: float = Field(
+            1.5, ge=0.001, le=30, description="Seconds in which low frequencies die away by 60 dB (RT60)"
+        )
+        damping: float = Field(
+            0.5, ge=0, le=1, description="How much sooner high frequencies die; 0 is not at all"
+        )
+        pre_delay: float = Field(20.0, ge=0, le=1000, description="Silence before the reverberation in ms")
+        seed: int = Field(0, ge=0, lt=2**63, description="Which noise; another seed is another room")
+
+    class Controls(ControlModel):
+        mix: Annotated[
+            float,
+            Control(
+                0, 1, neutral=0, rate="sample", smoothing=5.0, description="0 is dry, 1 is reverberation only"
+            ),
+        ] = 0.0
+
+    def __init__(self, settings: Any, environment: Environment) -> None:
+        super().__init__(settings, environment)
+        rate = environment.sample_rate
+        self.silent = round(settings.pre_delay * rate / 1000)
+        self.sounding = max(1, round(settings.decay_time * rate))
+        self._spectra: dict[tuple[int, int, torch.dtype, torch.device], Tensor] = {}
+
+    def tail(self) -> int:
+        return self.silent + self.sounding - 1
+
+    def response(self, channels: int) -> Tensor:
+        """Impulse response, ``[channels, samples]``, float64 on the CPU, not to be written to.
+
+        Channel c is the same however many there are.
+        """
+        settings = self.settings
+        return noise_response(
+            self.environment.sample_rate,
+            self.silent,
+            self.sounding,
+            settings.damping,
+            settings.seed,
+            channels,
+        )
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``past``: the last samples of the input, one fewer than the response has."""
+        return {"past": like.new_zeros(batch, channels, self.tail())}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal = audio["in"]
+        # The FFT wants at least single precision.
+        dtype = torch.promote_types(signal.dtype, torch.float32)
+        size = fft_size(signal.shape[-1], self.tail() + 1)
+        spectrum = self._spectrum(signal.shape[1], size, dtype, signal.device)
+        out = convolve(signal.to(dtype), state["past"].to(dtype), spectrum, controls["mix"].to(dtype))
+        return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
+
+    def _spectrum(self, channels: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        # Settings never change, so neither does a spectrum once made.
+        key = (channels, size, dtype, device)
+        if key not in self._spectra:
+            spectrum = response_spectrum(self.response(channels), size)
+            self._spectra[key] = spectrum.to(device=device, dtype=dtype.to_complex())
+        return self._spectra[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_spectra": {}}

@@ -1,0 +1,299 @@
+"""The bench on which the conformance checks run an effect: made-up signals, controls and clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ValidationError
+from torch import Tensor
+
+from djgraph.effects.contract import (
+    Block,
+    Clock,
+    Effect,
+    Environment,
+    Port,
+    SpectralEffect,
+    State,
+    TimeEffect,
+)
+from djgraph.effects.control import Control
+from djgraph.errors import EffectError
+
+AudioKind = Literal["noise", "silence", "impulse", "faint", "loud"]
+
+
+class CheckFailed(EffectError, AssertionError):
+    """An effect does not keep a promise of the contract."""
+
+
+class CheckSkipped(Exception):
+    """A check does not apply to an effect; the message says why."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one call is given: audio by input port, controls by id, and the size."""
+
+    audio: dict[str, Tensor]
+    controls: dict[str, Tensor]
+    batch: int
+    channels: int
+    samples: int
+    like: Tensor
+    clock: Clock | None = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Audio and controls under one kind of name: ``input in``, ``control gain``."""
+        named = {f"input {port}": tensor for port, tensor in self.audio.items()}
+        return named | {f"control {name}": tensor for name, tensor in self.controls.items()}
+
+    def replace_tensors(self, tensors: Mapping[str, Tensor]) -> Case:
+        """The same with some of :meth:`tensors` exchanged."""
+        return replace(
+            self,
+            audio={port: tensors.get(f"input {port}", old) for port, old in self.audio.items()},
+            controls={name: tensors.get(f"control {name}", old) for name, old in self.controls.items()},
+        )
+
+    def leaves(self) -> Case:
+        """The same with every tensor a leaf that collects gradients."""
+        return self.replace_tensors(
+            {name: t.detach().clone().requires_grad_() for name, t in self.tensors().items()}
+        )
+
+    def item(self, index: int) -> Case:
+        """One item of the batch, as a batch of one."""
+        one = slice(index, index + 1)
+        clock = self.clock and Clock(self.clock.tempo[one], self.clock.beats[one])
+        tensors = {name: tensor[one] for name, tensor in self.tensors().items()}
+        return replace(self.replace_tensors(tensors), batch=1, like=self.like[one], clock=clock)
+
+
+class Bench:
+    """One effect class with its settings and environment, and the means to run it."""
+
+    def __init__(
+        self,
+        effect_class: type[Effect],
+        settings: BaseModel | Mapping[str, Any] | None = None,
+        environment: Environment | None = None,
+    ) -> None:
+        self.effect_class = effect_class
+        self.environment = environment or Environment(44100)
+        self._given = settings
+
+    @cached_property
+    def settings(self) -> BaseModel:
+        """The settings given, or the defaults."""
+        if isinstance(self._given, BaseModel):
+            return self._given
+        try:
+            return self.effect_class.Settings(**(self._given or {}))
+        except ValidationError as error:
+            raise CheckFailed(
+                f"the settings cannot be made; hand over `settings=…` that can: {error}"
+            ) from error
+
+    @property
+    def spectral(self) -> bool:
+        return issubclass(self.effect_class, SpectralEffect)
+
+    @property
+    def samples(self) -> int:
+        """An ordinary length: a few STFT frames and no round number."""
+        return 3 * self.environment.transform.hop + 57
+
+    @property
+    def long(self) -> int:
+        """A length at which delays of half a second are heard."""
+        return int(0.55 * self.environment.sample_rate)
+
+    @property
+    def channel_options(self) -> tuple[int, ...]:
+        """The channel counts that a node of this effect can have."""
+        ports = (*self.effect_class.inputs, *self.effect_class.outputs)
+        if self.spectral or any(port.channels is None for port in ports):
+            return (1, 2)
+        return (ports[0].channels or 1,)
+
+    def build(self, dtype: torch.dtype = torch.float64) -> Effect:
+        """A new instance; weights, if it has any, in that dtype."""
+        return self.effect_class(self.settings, self.environment).to(dtype)
+
+    def case(
+        self,
+        *,
+        batch: int = 3,
+        channels: int | None = None,
+        samples: int | None = None,
+        dtype: torch.dtype = torch.float64,
+        audio: AudioKind = "noise",
+        values: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> Case:
+        """Made-up input. ``values`` pins controls to plain values; the others wander within their range."""
+        random = torch.Generator().manual_seed(seed)
+        channels = self.channel_options[-1] if channels is None else channels
+        samples = self.samples if samples is None else samples
+        like = torch.zeros(batch, channels, samples, dtype=dtype)
+        inputs = () if self.spectral else self.effect_class.inputs
+        signals = {
+            port.name: _signal(audio, (batch, _count(port, channels), samples), random).to(dtype)
+            for port in inputs
+        }
+        controls = {}
+        for control in self.effect_class.controls:
+            unit = torch.rand(
+                self.control_shape(control, batch, samples), generator=random, dtype=torch.float64
+            )
+            plain = spread(control, 0.02 + 0.96 * unit)
+            if values is not None and control.id in values:
+                plain = torch.full_like(plain, values[control.id])
+            controls[control.id] = plain.to(dtype)
+        clock = self._clock(batch, samples, dtype, random) if self.effect_class.uses_clock else None
+        return Case(signals, controls, batch, channels, samples, like, clock)
+
+    def control_shape(self, control: Control, batch: int, samples: int) -> tuple[int, int, int]:
+        """The shape in which the effect is given a control."""
+        frames = self.environment.transform.frames(samples)
+        points = {"sample": samples, "frame": frames, "clip": 1}[control.rate]
+        return (batch, points, 1) if self.spectral else (batch, 1, points)
+
+    def _clock(self, batch: int, samples: int, dtype: torch.dtype, random: torch.Generator) -> Clock:
+        # Every item has its own tempo, which drifts.
+        start, end = 80 + 80 * torch.rand(2, batch, 1, 1, generator=random, dtype=torch.float64)
+        tempo = start + (end - start) * torch.linspace(0, 1, samples, dtype=torch.float64)
+        step = tempo / 60 / self.environment.sample_rate
+        return Clock(tempo.to(dtype), (step.cumsum(-1) - step).to(dtype))
+
+    def state(self, effect: Effect, case: Case) -> State:
+        """The state before the first sample; empty for a spectral effect."""
+        if not isinstance(effect, TimeEffect):
+            return {}
+        return effect.initial_state(case.batch, case.channels, case.like)
+
+    def run(self, effect: Effect, case: Case) -> dict[str, Tensor]:
+        """The whole signal in one call: audio by output port, or a spectral effect's full-size ``mask``."""
+        if isinstance(effect, SpectralEffect):
+            frames, bins = self.environment.transform.frames(case.samples), self.environment.transform.bins
+            return {"mask": effect.mask(case.controls).expand(case.batch, frames, bins)}
+        return self.process(effect, case, 0, case.samples, self.state(effect, case))[0]
+
+    def process(
+        self, effect: Effect, case: Case, start: int, end: int, state: State
+    ) -> tuple[dict[str, Tensor], State]:
+        """One block of a time effect; controls of rate frame are handed over for the whole clip."""
+        assert isinstance(effect, TimeEffect)
+        audio = {port: tensor[..., start:end] for port, tensor in case.audio.items()}
+        rates = {control.id: control.rate for control in effect.controls}
+        controls = {
+            name: tensor[..., start:end] if rates[name] == "sample" else tensor
+            for name, tensor in case.controls.items()
+        }
+        clock = case.clock and Clock(case.clock.tempo[..., start:end], case.clock.beats[..., start:end])
+        block = Block(start, end - start, self.environment.sample_rate, clock)
+        return effect.process(audio, controls, state, block)
+
+    def run_without_latency(self, effect: Effect, case: Case) -> dict[str, Tensor]:
+        """As :meth:`run` with the lag taken out: as many more samples go in, the first are dropped."""
+        lag = 0 if self.spectral else effect.latency()
+        if not lag:
+            return self.run(effect, case)
+        samples = case.samples + lag
+        audio = {port: torch.nn.functional.pad(tensor, (0, lag)) for port, tensor in case.audio.items()}
+        controls = {}
+        for control in effect.controls:
+            tensor = case.controls[control.id]
+            points = self.control_shape(control, case.batch, samples)[-1]
+            controls[control.id] = _hold(tensor, points - tensor.shape[-1])
+        clock = case.clock and Clock(_hold(case.clock.tempo, lag), _hold(case.clock.beats, lag))
+        longer = replace(case, audio=audio, controls=controls, samples=samples, clock=clock)
+        return {port: tensor[..., lag:] for port, tensor in self.run(effect, longer).items()}
+
+    def loss(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """A number that every output sample moves by its own weight, of the order of 1."""
+        random = torch.Generator().manual_seed(99)
+        total: Tensor | None = None
+        for name in sorted(outputs):
+            weight = torch.randn(outputs[name].shape, generator=random, dtype=torch.float64)
+            weight = weight.to(outputs[name].dtype) / max(1, weight.numel()) ** 0.5
+            part = (outputs[name] * weight).sum()
+            total = part if total is None else total + part
+        assert total is not None
+        return total
+
+
+def spread(control: Control, unit: Tensor) -> Tensor:
+    """Positions 0…1 → plain values; on steps or choices where the control has them."""
+    if control.choices:
+        choices = torch.tensor(control.choices, dtype=unit.dtype)
+        return choices[(unit * len(choices)).long().clamp(max=len(choices) - 1)]
+    if control.scale == "log":
+        plain = control.min * (control.max / control.min) ** unit
+    else:
+        plain = torch.lerp(
+            unit.new_tensor(control.min), unit.new_tensor(control.max), unit
+        )  # exact at both ends
+    if control.step:
+        plain = (control.min + ((plain - control.min) / control.step).round() * control.step).clamp(
+            max=control.max
+        )
+    return plain
+
+
+def gradients(loss: Tensor, case: Case) -> dict[str, Tensor]:
+    """The gradient of each of the case's tensors, zeros where the loss does not depend on it."""
+    tensors = case.tensors()
+    if not loss.requires_grad:
+        return {name: torch.zeros_like(tensor) for name, tensor in tensors.items()}
+    found = torch.autograd.grad(loss, list(tensors.values()), allow_unused=True, materialize_grads=True)
+    return dict(zip(tensors, found, strict=True))
+
+
+def expect(condition: bool, message: str) -> None:
+    """Raise CheckFailed with that message unless the condition holds."""
+    if not condition:
+        raise CheckFailed(message)
+
+
+def expect_close(got: Tensor, want: Tensor, tolerance: float, what: str) -> None:
+    """Raise CheckFailed, with the worst place and both values, unless they agree.
+
+    The tolerance is absolute, and relative to the largest value wanted where that is above 1.
+    """
+    expect(got.shape == want.shape, f"{what}: shape {tuple(got.shape)} instead of {tuple(want.shape)}")
+    if not got.numel():
+        return
+    error = (got.double() - want.double()).abs()
+    scale = max(1.0, float(want.double().abs().max()))
+    if bool((error <= tolerance * scale).all()):
+        return
+    worst = int(error.nan_to_num(nan=float("inf")).argmax())
+    place = [int(index) for index in torch.unravel_index(torch.tensor(worst), got.shape)]
+    raise CheckFailed(
+        f"{what}: {float(got.flatten()[worst]):.9g} instead of {float(want.flatten()[worst]):.9g} at {place}"
+    )
+
+
+def _signal(kind: AudioKind, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+    if kind == "silence":
+        return torch.zeros(shape, dtype=torch.float64)
+    if kind == "impulse":
+        signal = torch.zeros(shape, dtype=torch.float64)
+        signal[..., 0] = 1
+        return signal
+    level = {"noise": 0.3, "faint": 1e-20, "loud": 1e3}[kind]
+    return level * torch.randn(shape, generator=random, dtype=torch.float64)
+
+
+def _hold(tensor: Tensor, more: int) -> Tensor:
+    return torch.cat([tensor, tensor[..., -1:].expand(*tensor.shape[:-1], more)], -1)
+
+
+def _count(port: Port, channels: int) -> int:
+    return channels if port.channels is None else port.channels

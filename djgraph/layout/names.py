@@ -1,0 +1,109 @@
+"""Finding columns by name: exact names, old names (aliases), dotted prefixes and patterns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import accumulate
+
+from djgraph.errors import LayoutError, did_you_mean
+from djgraph.graph.ir import Column
+
+
+class Names:
+    """The names of a layout's columns.
+
+    An alias is an old name. Written without a dot it is relative: it stands where the last part of the
+    column's name stands (``low_gain`` of ``track_a.drums.eq_low`` is ``track_a.drums.low_gain``). With a dot
+    it is the whole old name. A column's own name always wins over another column's alias.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.names = tuple(column.name for column in columns)
+        self.aliases = tuple(_aliases(column) for column in columns)
+        self._index = {name: i for i, name in enumerate(self.names)}
+        self._by_alias: dict[str, list[int]] = {}
+        for i, aliases in enumerate(self.aliases):
+            for alias in aliases:
+                if alias not in self._index:
+                    self._by_alias.setdefault(alias, []).append(i)
+        # Every dotted prefix, whole names included; a dict keeps document order and drops repeats.
+        self.prefixes = tuple(
+            dict.fromkeys(
+                prefix for name in self.names for prefix in accumulate(name.split("."), "{}.{}".format)
+            )
+        )
+
+    def find(self, name: str) -> int | None:
+        """The column of that name or alias, or None. Raises LayoutError where two columns share the alias."""
+        if name in self._index:
+            return self._index[name]
+        found = self._by_alias.get(name, [])
+        if len(found) > 1:
+            owners = " and ".join(self.names[i] for i in found)
+            raise LayoutError(
+                f"{name!r} is an old name of more than one control: {owners}; use a present name"
+            )
+        return found[0] if found else None
+
+    def index(self, name: str) -> int:
+        """The column of that name or alias; LayoutError with the nearest name otherwise."""
+        found = self.find(name) if isinstance(name, str) else None
+        if found is None:
+            guess = did_you_mean(name, self.names) if isinstance(name, str) else "; a control's name is text"
+            raise LayoutError(f"there is no control {name!r}{guess}")
+        return found
+
+    def slice(self, prefix: str) -> slice:
+        """The columns under a dotted prefix; LayoutError where there are none or they do not lie together."""
+        start = prefix + "."
+        found = [i for i, name in enumerate(self.names) if name == prefix or name.startswith(start)]
+        if not found:
+            alias = self.find(prefix)
+            if alias is None:
+                raise LayoutError(f"no control lies under {prefix!r}{did_you_mean(prefix, self.prefixes)}")
+            found = [alias]
+        if found[-1] - found[0] + 1 != len(found):
+            raise LayoutError(
+                f"the controls under {prefix!r} do not lie together (columns {found[0]} … {found[-1]} "
+                f"hold others too); use select({prefix + '.**'!r})"
+            )
+        return slice(found[0], found[-1] + 1)
+
+    def select(self, pattern: str) -> list[int]:
+        """The columns whose name matches, or else those whose alias does; LayoutError where none is found."""
+        expression = _pattern(pattern)
+        found = [i for i, name in enumerate(self.names) if expression.fullmatch(name)]
+        if not found:
+            found = [i for i, old in enumerate(self.aliases) if any(map(expression.fullmatch, old))]
+        if not found:
+            raise LayoutError(
+                f"no control matches {pattern!r}{did_you_mean(pattern, self.names)} "
+                "('*' stands for any text between two dots, '**' for any number of parts)"
+            )
+        return found
+
+
+def _aliases(column: Column) -> tuple[str, ...]:
+    owner, dot, _ = column.name.rpartition(".")
+    full = (alias if "." in alias else owner + dot + alias for alias in column.control.aliases)
+    return tuple(dict.fromkeys(name for name in full if name != column.name))
+
+
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """``*`` stands for any text without a dot, a part ``**`` for any number of whole parts, even none."""
+    text, glue = "", ""
+    parts = pattern.split(".")
+    for position, part in enumerate(parts):
+        if part == "**":
+            last = position == len(parts) - 1
+            if last:  # with the dot before it, if it has one
+                text += rf"(?:{glue}[^.]+(?:\.[^.]+)*)?"
+            else:
+                text += rf"{glue}(?:[^.]+\.)*"
+                glue = ""
+                continue
+        else:
+            text += glue + "[^.]*".join(re.escape(piece) for piece in part.split("*"))
+        glue = r"\."
+    return re.compile(text)

@@ -1,0 +1,232 @@
+"""Positions 0…1 ↔ plain units along each control's scale, for all columns at once, and the clamp."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from djgraph.effects.control import DB_TAPER, Control
+
+SLOPE = 1e-3
+"""Bound of a power law's slope at the bottom of its travel: it is held within SLOPE … 1/SLOPE.
+
+A power law is flat or infinitely steep at its lower end, where most controls have their neutral value:
+nothing could be learned from there. The values are exact; only the gradient is held.
+"""
+
+
+def clamp_inward(x: Tensor, minimum: Tensor, maximum: Tensor) -> Tensor:
+    """``x`` clamped to ``minimum … maximum`` (broadcast to x), with a gradient that points back inside.
+
+    Inside and at the bounds the gradient passes, so that a control that rests at the end of its range can
+    leave it. Outside it passes only where a step of gradient descent moves x back: x > maximum passes
+    positive gradients, x < minimum negative ones. NaN stays NaN.
+    """
+    return _ClampInward.apply(x, minimum, maximum)
+
+
+class _ClampInward(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, minimum: Tensor, maximum: Tensor) -> Tensor:
+        return torch.clamp(x, minimum, maximum)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        x, minimum, maximum = ctx.saved_tensors
+        outward = ((x > maximum) & (grad <= 0)) | ((x < minimum) & (grad >= 0))
+        return torch.where(outward, 0, grad), None, None
+
+
+class _Replace(torch.autograd.Function):
+    """The value of ``exact`` with the gradient of ``smooth``."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(smooth: Tensor, exact: Tensor) -> Tensor:
+        return exact.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return grad, None
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The ranges and scales of a layout's columns as tensors; see :func:`units_of`.
+
+    minimum, maximum: ``[controls]``. The other fields hold, for the few columns that are not plain linear
+    ones, their indices and what their law needs. The laws, for a position u and its share t of the range:
+
+    - linear: t = u
+    - log: p = min·(max/min)^u, that is t = (e^(L·u) − 1)/(e^L − 1) with L = ln(max/min)
+    - db: the same with L = ln 10^(60/20), so that 60 dB of the range are travelled evenly
+    - power: t = u^exponent
+    """
+
+    minimum: Tensor
+    maximum: Tensor
+    curved: Tensor  # log and db: indices, and L
+    bend: Tensor
+    powered: Tensor  # power: indices, exponent, and the position below which the slope is held
+    exponent: Tensor
+    knee: Tensor
+    stepped: Tensor  # step: indices, step, and how many steps the range holds
+    step: Tensor
+    steps: Tensor
+    chosen: Tensor  # choices: indices, and [columns, most choices] positions (padded with inf) and values
+    positions: Tensor
+    values: Tensor
+
+    def to(self, like: Tensor) -> Units:
+        """The same in the dtype and on the device of ``like``."""
+        moved = (
+            field.to(like.device, like.dtype if field.is_floating_point() else None)
+            for field in (getattr(self, f.name) for f in dataclasses.fields(self))
+        )
+        return Units(*moved)
+
+    def clamp(self, values: Tensor) -> Tensor:
+        """Plain values ``[…, controls]`` clamped to their ranges; see :func:`clamp_inward`."""
+        return clamp_inward(values, self.minimum, self.maximum)
+
+    def from_unit(self, position: Tensor, snap: bool = False) -> Tensor:
+        """Positions ``[…, controls]`` to plain values."""
+        position = _clamp_unit(position)
+        share = position
+        if self.curved.numel():
+            u = position.index_select(-1, self.curved)
+            t = torch.expm1(self.bend * u) / torch.expm1(self.bend)
+            share = share.index_copy(-1, self.curved, _exact_ends(t, u))
+        if self.powered.numel():
+            u = position.index_select(-1, self.powered)
+            share = share.index_copy(-1, self.powered, _power(u, self.exponent, self.knee))
+        value = torch.lerp(self.minimum, self.maximum, share)
+        return _Replace.apply(value, self._snap(position.detach(), value.detach())) if snap else value
+
+    def to_unit(self, values: Tensor) -> Tensor:
+        """Plain values ``[…, controls]`` to positions."""
+        share = (self.clamp(values) - self.minimum) / (self.maximum - self.minimum)
+        position = share
+        if self.curved.numel():
+            t = share.index_select(-1, self.curved)
+            u = torch.log1p(t * torch.expm1(self.bend)) / self.bend
+            position = position.index_copy(-1, self.curved, _exact_ends(u, t))
+        if self.powered.numel():
+            t = share.index_select(-1, self.powered)
+            u = _power(t, 1 / self.exponent, self.knee**self.exponent)
+            position = position.index_copy(-1, self.powered, u)
+        return position
+
+    def _snap(self, position: Tensor, value: Tensor) -> Tensor:
+        """The nearest value that each control may take.
+
+        That is a whole number of steps from the minimum, or the choice that is nearest in position.
+        """
+        if self.stepped.numel():
+            low = self.minimum.index_select(-1, self.stepped)
+            high = self.maximum.index_select(-1, self.stepped)
+            count = torch.round((value.index_select(-1, self.stepped) - low) / self.step)
+            count = torch.minimum(count, self.steps)
+            value = value.index_copy(-1, self.stepped, torch.minimum(low + count * self.step, high))
+        if self.chosen.numel():
+            away = (position.index_select(-1, self.chosen).unsqueeze(-1) - self.positions).abs()
+            rows = torch.arange(self.chosen.numel(), device=value.device)
+            value = value.index_copy(-1, self.chosen, self.values[rows, away.argmin(-1)])
+        return value
+
+
+def units_of(controls: Sequence[Control]) -> Units:
+    """The :class:`Units` of these controls, float64 on the CPU."""
+
+    def floats(values: Iterable[float]) -> Tensor:
+        return torch.tensor(list(values), dtype=torch.float64, device="cpu")
+
+    def indices(found: Iterable[int]) -> Tensor:
+        return torch.tensor(list(found), dtype=torch.long, device="cpu")
+
+    curved = [i for i, c in enumerate(controls) if c.scale in ("log", "db")]
+    powered = [i for i, c in enumerate(controls) if c.scale == "power" and c.exponent != 1]
+    chosen = [i for i, c in enumerate(controls) if c.choices]
+    stepped = [i for i, c in enumerate(controls) if c.step and not c.choices]
+    # Neither the inference mode nor the default device of whoever builds a layout may leak into its
+    # constants.
+    with torch.inference_mode(False), torch.no_grad():
+        plain = Units(
+            minimum=floats(c.min for c in controls),
+            maximum=floats(c.max for c in controls),
+            curved=indices(curved),
+            bend=floats(_bend(controls[i]) for i in curved),
+            powered=indices(powered),
+            exponent=floats(controls[i].exponent for i in powered),
+            knee=floats(_knee(controls[i].exponent) for i in powered),
+            stepped=indices(stepped),
+            step=floats(controls[i].step or math.nan for i in stepped),
+            steps=floats(_steps(controls[i]) for i in stepped),
+            chosen=indices(chosen),
+            positions=floats(()),
+            values=floats(()),
+        )
+        if not chosen:
+            return plain
+        most = max(len(controls[i].choices) for i in chosen)
+        rows = [
+            floats([*controls[i].choices, *[math.nan] * (most - len(controls[i].choices))]) for i in chosen
+        ]
+        values = torch.stack(rows)
+        # One choice of every column at a time, so that to_unit sees whole rows of columns.
+        full = plain.minimum.repeat(most, 1).index_copy(1, plain.chosen, values.T)
+        positions = plain.to_unit(full).index_select(1, plain.chosen).T.nan_to_num(nan=math.inf)
+        return dataclasses.replace(plain, positions=positions.contiguous(), values=values)
+
+
+def _clamp_unit(position: Tensor) -> Tensor:
+    bounds = torch.arange(2, dtype=position.dtype, device=position.device)
+    return clamp_inward(position, bounds[0], bounds[1])
+
+
+def _exact_ends(result: Tensor, argument: Tensor) -> Tensor:
+    """``result``, a map of 0…1 to 0…1, freed of the rounding that would miss an end or overshoot it."""
+    exact = torch.where(argument >= 1, 1, torch.where(argument <= 0, 0, result.detach().clamp(0, 1)))
+    return _Replace.apply(result, exact)
+
+
+def _power(x: Tensor, exponent: Tensor, knee: Tensor) -> Tensor:
+    """x^exponent; below ``knee`` with the gradient at ``knee``."""
+    # An exponent near 1 has its knee below what the dtype can hold; 0 to a negative power is infinite.
+    knee = knee.clamp(min=torch.finfo(x.dtype).tiny)
+    held = _Replace.apply(x, torch.maximum(x.detach(), knee))
+    return _Replace.apply(held**exponent, x.detach() ** exponent)
+
+
+def _bend(control: Control) -> float:
+    if control.scale == "db":
+        return DB_TAPER / 20 * math.log(10)
+    return math.log1p((control.max - control.min) / control.min)
+
+
+def _knee(exponent: float) -> float:
+    """Where the slope exponent·u^(exponent − 1) reaches SLOPE, or 1/SLOPE for exponents below 1."""
+    slope = SLOPE if exponent > 1 else 1 / SLOPE
+    return math.exp(math.log(slope / exponent) / (exponent - 1))
+
+
+def _steps(control: Control) -> float:
+    # The allowance keeps 1/0.1 from holding 9 steps; nine digits are finer than any step one can mean.
+    return math.floor((control.max - control.min) / (control.step or math.nan) + 1e-9)

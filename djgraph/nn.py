@@ -1,0 +1,169 @@
+"""ControlHead: the last layer of a model that controls a mixer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from djgraph.errors import InputError, LayoutError
+from djgraph.layout import ParameterLayout
+from djgraph.layout.compare import origins
+
+LAYOUT_KEY = "_extra_state"
+"""Where torch keeps a module's extra state in a state dict; here, the layout's JSON as bytes."""
+
+
+class ControlHead(nn.Module):
+    """Features ``[…, features]`` to values of every control ``[…, controls]``, in plain units and within
+    range.
+
+    A linear layer moves each control along its scale, away from its neutral value::
+
+        position = to_unit(neutral) + weight · features + bias
+        values = from_unit(position)
+
+    Weight and bias start at zero, so that an untrained head leaves the signal alone. There is no sigmoid:
+    most controls are neutral at an end of their range, where a sigmoid only arrives in the limit, with a
+    gradient of zero. A position may leave 0…1; its value stays at the end of the range, and the gradient
+    passes where it brings the position back (:func:`djgraph.layout.clamp_inward`). As the weight starts at
+    zero, the layers below the head receive their first gradients with the second step of the optimiser.
+
+    snap: values of controls with a step or choices snap to what they may take (straight-through gradient).
+
+    A state dict carries the layout (a uint8 tensor, which safetensors and ``torch.load(weights_only=True)``
+    read). Loading one of another layout raises LayoutError that says what differs; :meth:`remap` moves it
+    over.
+
+    >>> head = djgraph.nn.ControlHead(256, mixer.layout)
+    >>> audio = mixer(inputs, head(features))
+    """
+
+    origin: Tensor
+    """Positions of the neutral values ``[controls]``, saved so that a checkpoint keeps its meaning if they
+    change."""
+
+    def __init__(self, features: int, layout: ParameterLayout, snap: bool = False) -> None:
+        super().__init__()
+        if isinstance(features, bool) or not isinstance(features, int) or features < 1:
+            raise InputError(f"features is {features!r}; expected a whole number from 1")
+        if not isinstance(layout, ParameterLayout):
+            raise LayoutError(f"layout is a {type(layout).__name__}; expected mixer.layout")
+        self.features = features
+        self.layout = layout
+        self.snap = snap
+        self.weight = nn.Parameter(torch.zeros(len(layout), features))
+        self.bias = nn.Parameter(torch.zeros(len(layout)))
+        self.register_buffer("origin", layout.to_unit(layout.neutral.to(self.bias)))
+
+    def reset_parameters(self) -> None:
+        """Back to the untrained, neutral head."""
+        with torch.no_grad():
+            self.weight.zero_()
+            self.bias.zero_()
+            self.origin.copy_(self.layout.to_unit(self.layout.neutral.to(self.origin)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Plain values ``[…, controls]`` for features ``[…, features]``."""
+        if not features.ndim or features.shape[-1] != self.features:
+            raise InputError(f"features: expected [..., {self.features}], got shape {list(features.shape)}")
+        position = self.origin + functional.linear(features, self.weight, self.bias)
+        return self.layout.from_unit(position, self.snap)
+
+    def extra_repr(self) -> str:
+        return f"features={self.features}, controls={len(self.layout)}, layout={self.layout.fingerprint}"
+
+    # ── Checkpoints ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def get_extra_state(self) -> Tensor:
+        """The layout's JSON in UTF-8, ``[bytes]`` uint8."""
+        return torch.frombuffer(bytearray(self.layout.to_json().encode()), dtype=torch.uint8).clone()
+
+    def set_extra_state(self, state: Any) -> None:
+        """LayoutError where a checkpoint's layout is another one than this head's."""
+        other = _read_layout(state)
+        if other.fingerprint != self.layout.fingerprint:
+            raise LayoutError(
+                f"this checkpoint was made for another parameter layout ({other.fingerprint}, here "
+                f"{self.layout.fingerprint}); from the checkpoint to this head:\n"
+                f"{_indent(other.diff(self.layout))}\n"
+                "to move it over by name: model.load_state_dict(model.head.remap(state, prefix='head.'))"
+            )
+
+    def remap(self, state: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+        """A copy of a state dict in which the head's tensors are in this head's layout, by name and alias.
+
+        state: of a head, or of a model whose head lies under ``prefix`` (``"head."``). Controls keep what
+        they have learned, also where a linear or log control's range has changed; new controls, and those
+        whose scale has changed, start neutral. Raises LayoutError where the state holds no head or one of
+        other features.
+        """
+        keys = {key: prefix + key for key in ("weight", "bias", "origin", LAYOUT_KEY)}
+        if missing := [key for key in keys.values() if key not in state]:
+            raise LayoutError(
+                f"this state holds no ControlHead under {prefix!r}: it lacks {', '.join(missing)}"
+            )
+        old = _read_layout(state[keys[LAYOUT_KEY]])
+        weight, bias, origin = (state[keys[key]].detach() for key in ("weight", "bias", "origin"))
+        if tuple(weight.shape) != (len(old), self.features):
+            raise LayoutError(
+                f"{keys['weight']}: expected [{len(old)}, {self.features}] (controls, features), "
+                f"got {list(weight.shape)}"
+            )
+        fresh = ControlHead(self.features, self.layout).to(weight)
+        moved: dict[str, Any] = {key: value.detach().clone() for key, value in fresh.named_parameters()}
+        moved["origin"] = fresh.origin.clone()
+        for column, source in enumerate(origins(old, self.layout)):
+            line = None if source is None else _carry(old, source, self.layout, column)
+            if source is None or line is None:
+                continue
+            stretch, shift = line
+            moved["weight"][column] = stretch * weight[source]
+            moved["bias"][column] = stretch * bias[source]
+            moved["origin"][column] = stretch * origin[source] + shift
+        moved[LAYOUT_KEY] = self.get_extra_state()
+        return {**state, **{keys[key]: value for key, value in moved.items()}}
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any, **kwargs: Any) -> None:
+        # Before torch copies or complains of sizes: a head half loaded, or "size mismatch", would help
+        # nobody.
+        if prefix + LAYOUT_KEY in state_dict:
+            self.set_extra_state(state_dict[prefix + LAYOUT_KEY])
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def _read_layout(state: Any) -> ParameterLayout:
+    if not isinstance(state, Tensor) or state.dtype != torch.uint8:
+        raise LayoutError(f"a head's layout is a uint8 tensor in its state dict, got {type(state).__name__}")
+    try:
+        text = bytes(state.cpu().tolist()).decode()
+    except ValueError as error:
+        raise LayoutError(f"the layout in this state dict is no text: {error}") from error
+    return ParameterLayout.from_json(text)
+
+
+def _carry(old: ParameterLayout, i: int, new: ParameterLayout, j: int) -> tuple[float, float] | None:
+    """Stretch and shift that turn a position on the old control's scale into the same value's on the new
+    one's.
+
+    None where no straight line does so.
+    """
+    before, after = old.columns[i].control, new.columns[j].control
+    exponent = (before.exponent, after.exponent) if before.scale == "power" else (1.0, 1.0)
+    if before.scale != after.scale or exponent[0] != exponent[1]:
+        return None
+    if (before.min, before.max) == (after.min, after.max):
+        return 1.0, 0.0
+    if before.scale not in ("linear", "log"):
+        return None
+    ends = torch.tensor([[before.min], [before.max], [after.min], [after.max]], dtype=torch.float64)
+    low, high, new_low, new_high = (ends.log() if before.scale == "log" else ends).flatten().tolist()
+    stretch = (high - low) / (new_high - new_low)
+    return stretch, (low - new_low) / (new_high - new_low)
+
+
+def _indent(text: str) -> str:
+    return "\n".join("  " + line for line in text.splitlines())

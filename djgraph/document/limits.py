@@ -1,0 +1,35 @@
+"""How big a graph file, and what it expands to, may be; each limit is named in the error that it causes."""
+
+from __future__ import annotations
+
+FILE_BYTES = 1_000_000
+"""Size of a graph file."""
+
+VALUES = 100_000
+"""Values in a document after YAML aliases are expanded: scalars, lists and mappings, keys not counted."""
+
+DEPTH = 64
+"""How deep lists and mappings, and likewise templates and repeats, may lie in one another."""
+
+NUMBER_DIGITS = 40
+"""Characters of one number."""
+
+TEXT = 10_000
+"""Characters of one text after its references are replaced."""
+
+REPEATS = 10_000
+"""Values of one ``for``."""
+
+STEPS = 1_000_000
+"""Values that expansion makes in all: repeats, uses of templates, and what they put in place."""
+
+NODES = 10_000
+"""Nodes after expansion: effects, sends, bus sums and inputs."""
+
+COLUMNS = 20_000
+"""Columns of the layout."""
+
+
+def readable(count: int) -> str:
+    """1000000 → "1 000 000"."""
+    return f"{count:,}".replace(",", " ")

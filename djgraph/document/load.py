@@ -1,0 +1,171 @@
+"""A graph's name, path, text or dict → a validated Document."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from djgraph.document import limits
+from djgraph.document.faults import Fault, explain
+from djgraph.document.model import DocumentModel
+from djgraph.document.source import Source, parse, plain
+from djgraph.document.words import IDENTIFIER
+from djgraph.errors import DocumentError, DocumentPath, Problem
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A well-formed graph file: data and positions, and the same as models (values may still be references)."""
+
+    source: Source
+    model: DocumentModel
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        assert isinstance(self.source.data, dict)
+        return self.source.data
+
+    @property
+    def file(self) -> str | None:
+        return self.source.file
+
+
+def load_document(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    graphs: Mapping[str, str | os.PathLike[str]] | None = None,
+) -> Document:
+    """Read and validate one document.
+
+    source: a name in ``graphs`` (name → path), the path of a YAML or JSON file, the text itself (anything with
+    a line break, or beginning with ``{``), or a mapping. Raises DocumentError that holds every problem found.
+    """
+    return validate(read(source, graphs or {}))
+
+
+def validate(source: Source) -> Document:
+    """Check everything that can be checked without knowing effects."""
+    try:
+        return Document(source, DocumentModel.model_validate(source.data))
+    except ValidationError as error:
+        raise DocumentError(
+            *in_file_order(problem(source, fault) for fault in explain(error, DocumentModel))
+        ) from None
+
+
+def read(
+    source: str | os.PathLike[str] | Mapping[str, Any], graphs: Mapping[str, str | os.PathLike[str]]
+) -> Source:
+    """The plain data of a source, with positions where it is text."""
+    if isinstance(source, Mapping):
+        return plain(source)
+    if isinstance(source, str):
+        if "\n" in source or source.lstrip().startswith("{"):
+            return parse(source)
+        if source in graphs:
+            return _read_file(Path(graphs[source]))
+        if IDENTIFIER.match(source) and not Path(source).is_file():
+            raise DocumentError(
+                Problem(
+                    f"there is no graph named {source!r}",
+                    allowed=tuple(graphs),
+                    name=source,
+                    hint="a file is given by its path, with its ending (.yaml or .json)",
+                )
+            )
+    elif not isinstance(source, os.PathLike):
+        kinds = ("a name", "a path", "a mapping", "the text of a document")
+        raise DocumentError(Problem(f"cannot load a graph from {type(source).__name__}", allowed=kinds))
+    return _read_file(Path(source))
+
+
+def problem(source: Source, fault: Fault, prefix: DocumentPath = ()) -> Problem:
+    """A fault with its place in the file."""
+    path = known(source, (*prefix, *fault.loc))
+    return Problem(
+        fault.message,
+        source.position(path, key=fault.key),
+        path,
+        tuple(fault.allowed),
+        fault.name,
+        fault.hint,
+    )
+
+
+def known(source: Source, path: DocumentPath) -> DocumentPath:
+    """As much of a path as the data really has."""
+    value: Any = source.data
+    for depth, part in enumerate(path):
+        if (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        ):
+            value = value[part]
+        else:
+            return path[:depth]
+    return path
+
+
+def in_file_order(problems: Any) -> list[Problem]:
+    """Problems by line and column, each once."""
+    unique = {
+        (problem.position, problem.message, problem.path): problem for problem in reversed(list(problems))
+    }
+    return sorted(reversed(unique.values()), key=_order)
+
+
+def _order(problem: Problem) -> tuple[str, int, int]:
+    where = problem.position
+    return (where.file, where.line, where.column) if where else ("", 0, 0)
+
+
+def _read_file(path: Path) -> Source:
+    name = str(path)
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(limits.FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise DocumentError(_missing(path)) from None
+    except IsADirectoryError:
+        raise DocumentError(
+            Problem(f"{name} is a folder, not a graph file", allowed=_graph_files(path)[:12])
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DocumentError(Problem(f"cannot read {name}: {reason}")) from error
+    if len(raw) > limits.FILE_BYTES:
+        raise DocumentError(
+            Problem(
+                f"{name} is larger than {limits.readable(limits.FILE_BYTES)} bytes (the limit for a graph file)"
+            )
+        )
+    if b"\0" in raw:
+        raise DocumentError(Problem(f"{name} is not text; a graph file is YAML or JSON in UTF-8"))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DocumentError(
+            Problem(f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} in line {line}")
+        ) from None
+    return parse(text, name)
+
+
+def _missing(path: Path) -> Problem:
+    folder = path.parent
+    if not folder.is_dir():
+        return Problem(f"there is no file {path}, nor a folder {folder}")
+    hint = None if path.suffix else "a file is given with its ending (.yaml or .json)"
+    return Problem(f"there is no file {path}", allowed=_graph_files(folder), name=path.name, hint=hint)
+
+
+def _graph_files(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir() if entry.suffix in SUFFIXES)
+    except OSError:
+        return []

@@ -251,7 +251,9 @@ def gradients(loss: Tensor, case: Case) -> dict[str, Tensor]:
     tensors = case.tensors()
     if not loss.requires_grad:
         return {name: torch.zeros_like(tensor) for name, tensor in tensors.items()}
-    found = torch.autograd.grad(loss, list(tensors.values()), allow_unused=True, materialize_grads=True)
+    found = torch.autograd.grad(
+        loss, list(tensors.values()), retain_graph=True, allow_unused=True, materialize_grads=True
+    )
     return dict(zip(tensors, found, strict=True))
 
 
@@ -269,8 +271,9 @@ def expect_close(got: Tensor, want: Tensor, tolerance: float, what: str) -> None
     expect(got.shape == want.shape, f"{what}: shape {tuple(got.shape)} instead of {tuple(want.shape)}")
     if not got.numel():
         return
-    error = (got.double() - want.double()).abs()
-    scale = max(1.0, float(want.double().abs().max()))
+    got, want = got.detach().double(), want.detach().double()
+    error = (got - want).abs()
+    scale = max(1.0, float(want.abs().max()))
     if bool((error <= tolerance * scale).all()):
         return
     worst = int(error.nan_to_num(nan=float("inf")).argmax())

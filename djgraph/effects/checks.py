@@ -88,8 +88,8 @@ def effect_checks(
 ) -> Iterator[tuple[str, Callable[[], None]]]:
     """The checks that apply to an effect's domain: ``(name, function without arguments)``.
 
-    A function raises CheckFailed where the effect breaks its promise (or whatever the effect itself raises), and
-    CheckSkipped where the promise does not concern it. settings: the defaults where left out. environment:
+    A function raises CheckFailed where the effect breaks its promise (or whatever the effect itself raises),
+    and CheckSkipped where the promise does not concern it. settings: the defaults where left out. environment:
     44.1 kHz and the default transform where left out.
     """
     bench = Bench(effect_class, settings, environment)

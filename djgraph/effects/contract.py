@@ -171,7 +171,6 @@ class Effect(nn.Module):
 class TimeEffect(Effect):
     """An effect that maps audio to audio."""
 
-    type: ClassVar[str]  # again, for mypy: it then does not look further, up to torch's method
     type: ClassVar[str]  # again, so that type checkers compare subclasses with this
     domain = "time"
     memoryless: ClassVar[bool] = False
@@ -200,7 +199,6 @@ class TimeEffect(Effect):
 class SpectralEffect(Effect):
     """An effect that is a real, non-negative gain per STFT frame and frequency, the same for all channels."""
 
-    type: ClassVar[str]  # as in TimeEffect
     type: ClassVar[str]  # again, so that type checkers compare subclasses with this
     domain = "spectral"
 

@@ -43,8 +43,8 @@ def convolve(audio: Tensor, past: Tensor, spectrum: Tensor, mix: Tensor | None =
 
     audio: ``[batch, channels, samples]``, any number of samples.
     past: the ``length − 1`` samples before the block, ``[batch, channels, length − 1]``; zeros at the start.
-    spectrum: :func:`response_spectrum` of a response of ``length`` samples, one row per channel or one for all,
-    of any even size from ``length`` up; :func:`fft_size` finds the fastest.
+    spectrum: :func:`response_spectrum` of a response of ``length`` samples, one row per channel or one for
+    all, of any even size from ``length`` up; :func:`fft_size` finds the fastest.
     mix: broadcastable to ``[batch, 1, samples]``.
 
     Returns ``[batch, channels, samples]``. Differentiable once in audio, past and mix; nothing but the

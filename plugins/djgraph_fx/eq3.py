@@ -13,7 +13,7 @@ from djgraph.effects import Control, ControlModel, Environment, SettingModel, Sp
 from djgraph.errors import EffectError
 
 GRID = 2.0**24
-"""Bands are rounded to steps of 1/GRID. float32 holds those and their sums exactly, so the three add up to 1."""
+"""Bands are rounded to steps of 1/GRID: float32 holds those and their sums exactly, so they add up to 1."""
 
 Band = Control(0, 2, neutral=1, rate="frame")
 
@@ -55,7 +55,8 @@ class Eq3(SpectralEffect):
         if not settings.high < nyquist:
             raise EffectError(
                 f"eq3: setting high is {settings.high:g} Hz, more than a sample rate of "
-                f"{environment.sample_rate} Hz holds; allowed: above low ({settings.low:g} Hz) and below {nyquist:g} Hz"
+                f"{environment.sample_rate} Hz holds; allowed: above low ({settings.low:g} Hz) and below "
+                f"{nyquist:g} Hz"
             )
 
     def constants(self) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -32,6 +32,7 @@ class _Filter(SpectralEffect):
     or 1, and a gradient of 0.
     """
 
+    type: ClassVar[str]
     Settings = FilterSettings
 
     def constants(self) -> dict[str, Tensor]:

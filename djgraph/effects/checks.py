@@ -89,8 +89,9 @@ def effect_checks(
     """The checks that apply to an effect's domain: ``(name, function without arguments)``.
 
     A function raises CheckFailed where the effect breaks its promise (or whatever the effect itself raises),
-    and CheckSkipped where the promise does not concern it. settings: the defaults where left out. environment:
-    44.1 kHz and the default transform where left out.
+    and CheckSkipped where the promise does not concern it.
+
+    settings: the defaults where left out. environment: 44.1 kHz and the default transform where left out.
     """
     bench = Bench(effect_class, settings, environment)
     for check in EVERY + (SPECTRAL if issubclass(effect_class, SpectralEffect) else TIME):

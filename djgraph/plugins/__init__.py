@@ -2,7 +2,7 @@
 
 from djgraph.plugins.hookspecs import GraphFile, hookimpl, hookspec
 from djgraph.plugins.records import EffectEntry, GraphEntry, Origin, PluginEntry, PluginFailure, PluginWarning
-from djgraph.plugins.registry import STRICT, Registry, registry, reset
+from djgraph.plugins.registry import STRICT, Registry, effect, registry, reset
 
 __all__ = [
     "STRICT",
@@ -14,6 +14,7 @@ __all__ = [
     "PluginFailure",
     "PluginWarning",
     "Registry",
+    "effect",
     "hookimpl",
     "hookspec",
     "registry",

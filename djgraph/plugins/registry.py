@@ -250,6 +250,11 @@ def registry() -> Registry:
         return _current
 
 
+def effect(name: str) -> type[Effect]:
+    """The installed effect of that type: ``registry().effect(name)``."""
+    return registry().effect(name)
+
+
 def reset() -> None:
     """Forget the process's registry: the next :func:`registry` looks for plugins anew."""
     global _current

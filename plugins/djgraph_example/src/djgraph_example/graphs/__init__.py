@@ -1,0 +1,1 @@
+"""Graph files that ship with the plugin."""

@@ -1,0 +1,101 @@
+"""djgraph: describe a mixer in YAML, get a differentiable PyTorch module.
+
+    import djgraph
+    mixer = djgraph.compile("dj_mixer")
+    audio = mixer({"track_a": stems_a, "track_b": stems_b}, params)
+
+Importing this module is cheap: PyTorch and the plugins are loaded when something here is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Block": "djgraph.effects",
+    "Clock": "djgraph.effects",
+    "Control": "djgraph.effects",
+    "ControlModel": "djgraph.effects",
+    "Effect": "djgraph.effects",
+    "Environment": "djgraph.effects",
+    "Port": "djgraph.effects",
+    "SettingModel": "djgraph.effects",
+    "SpectralEffect": "djgraph.effects",
+    "TimeEffect": "djgraph.effects",
+    "Graph": "djgraph.graph",
+    "load": "djgraph.graph",
+    "ParameterLayout": "djgraph.layout",
+    "Mixer": "djgraph.runtime",
+    "Reference": "djgraph.runtime",
+    "compile": ("djgraph.runtime", "compile_graph"),
+    "registry": "djgraph.plugins",
+    "effect": "djgraph.plugins",
+    "DifferentiableDJMixer": "djgraph.mixer",
+    "MixerConfig": "djgraph.mixer",
+    "create_mixer": "djgraph.mixer",
+    "SimpleCrossfader": "djgraph.crossfade",
+    "AudioFileError": "djgraph.errors",
+    "CompileError": "djgraph.errors",
+    "DJGraphError": "djgraph.errors",
+    "DocumentError": "djgraph.errors",
+    "EffectError": "djgraph.errors",
+    "GraphError": "djgraph.errors",
+    "InputError": "djgraph.errors",
+    "LayoutError": "djgraph.errors",
+    "PluginError": "djgraph.errors",
+}
+_MODULES = ("audio", "effects", "errors", "nn", "plugins")
+
+__all__ = [*_WHERE, *_MODULES, "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from djgraph import audio, effects, errors, nn, plugins
+    from djgraph.crossfade import SimpleCrossfader
+    from djgraph.effects import (
+        Block,
+        Clock,
+        Control,
+        ControlModel,
+        Effect,
+        Environment,
+        Port,
+        SettingModel,
+        SpectralEffect,
+        TimeEffect,
+    )
+    from djgraph.errors import (
+        AudioFileError,
+        CompileError,
+        DJGraphError,
+        DocumentError,
+        EffectError,
+        GraphError,
+        InputError,
+        LayoutError,
+        PluginError,
+    )
+    from djgraph.graph import Graph, load
+    from djgraph.layout import ParameterLayout
+    from djgraph.mixer import DifferentiableDJMixer, MixerConfig, create_mixer
+    from djgraph.plugins import effect, registry
+    from djgraph.runtime import Mixer, Reference
+    from djgraph.runtime import compile_graph as compile
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"djgraph.{name}")
+    if name not in _WHERE:
+        raise AttributeError(f"module 'djgraph' has no attribute {name!r}")
+    where = _WHERE[name]
+    module, attribute = where if isinstance(where, tuple) else (where, name)
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,55 @@
+"""Runs the passes over a lowered graph, verifying the plan before and after each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from djgraph.compiler.lower import lower
+from djgraph.compiler.passes import PIPELINE
+from djgraph.compiler.plan import Plan
+from djgraph.compiler.verify import verify
+from djgraph.errors import CompileError, did_you_mean
+from djgraph.graph.ir import Graph, Point
+
+PASS_NAMES = tuple(step.name for step in PIPELINE)
+
+Optimize = bool | Iterable[str]
+"""True for all passes, False for none, or the names of those to run."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The plan as it stood after a pass; the first stage is ``lower``."""
+
+    name: str
+    summary: str
+    plan: Plan
+
+
+def selected(optimize: Optimize) -> tuple[str, ...]:
+    """The passes to run, in their order. Raises CompileError for an unknown name."""
+    if isinstance(optimize, bool):
+        return PASS_NAMES if optimize else ()
+    if isinstance(optimize, str):
+        optimize = [optimize]
+    names = set(optimize)
+    for name in sorted(names.difference(PASS_NAMES)):
+        raise CompileError(f"there is no pass {name!r}{did_you_mean(name, PASS_NAMES)}")
+    return tuple(name for name in PASS_NAMES if name in names)
+
+
+def stages(
+    graph: Graph, outputs: Mapping[str, Point], kernels: Mapping[str, str], optimize: Optimize = True
+) -> list[Stage]:
+    """The plan after lowering and after each selected pass; the last is the one to run."""
+    chosen = selected(optimize)
+    plan = lower(graph, outputs, kernels)
+    verify(plan, "lower")
+    done = [Stage("lower", "one operation for each node", plan)]
+    for step in PIPELINE:
+        if step.name in chosen:
+            plan = step.run(plan)
+            verify(plan, step.name)
+            done.append(Stage(step.name, step.summary, plan))
+    return done

@@ -1,0 +1,160 @@
+"""Runs a plan: one kernel for each operation, on stacked rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Region, Silence, Transform
+from djgraph.dsp import stft
+from djgraph.dsp.curve import Timeline
+from djgraph.effects import Block, Clock, Effect, SpectralEffect, TimeEffect
+from djgraph.runtime.controls import ControlBank, control_values
+from djgraph.runtime.region import Clip, TiledRegion
+from djgraph.runtime.schedule import schedule_region
+from djgraph.runtime.stacks import Stacks
+
+
+@dataclass
+class Run:
+    """What the kernels of one call share."""
+
+    audio: Mapping[str, Tensor]
+    rows: Tensor
+    timeline: Timeline
+    clock: Clock | None
+    frames_per_tile: int | None
+    values: Stacks
+
+    @property
+    def batch(self) -> int:
+        return self.rows.shape[1]
+
+    @property
+    def samples(self) -> int:
+        return self.timeline.samples
+
+
+Kernel = Callable[[Run], None]
+
+
+class Executor:
+    """A plan bound to the modules that run it."""
+
+    def __init__(self, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank) -> None:
+        self.plan = plan
+        self._modules = modules
+        self.bank = bank
+        self._kernels = [self._kernel(op) for op in plan.ops]
+
+    def __call__(self, run: Run) -> dict[str, Tensor]:
+        frees = self.plan.frees or ((),) * len(self.plan.ops)
+        for kernel, free in zip(self._kernels, frees):
+            kernel(run)
+            run.values.drop(free)
+        return {name: run.values.get(value) for name, value in self.plan.outputs.items()}
+
+    def _kernel(self, op: Op) -> Kernel:
+        match op:
+            case Load():
+                return lambda run: run.values.put((op.out,), run.audio[op.node].expand(run.batch, -1, -1).unsqueeze(0))
+            case Silence():
+                channels = self.plan.channels[op.out]
+                return lambda run: run.values.put(
+                    (op.out,), run.rows.new_zeros(1, run.batch, channels, run.samples)
+                )
+            case Add():
+                return lambda run: run.values.put((op.out,), _total(run.values, op.sources).unsqueeze(0))
+            case Process():
+                return lambda run: self._process(op, run)
+            case Region():
+                schedule = schedule_region(op, self.plan, self._modules, self.bank)
+
+                def region(run: Run) -> None:
+                    clip = Clip(schedule, run.timeline, run.batch, run.frames_per_tile)
+                    sources = [run.values.get(name) for name in schedule.reads]
+                    made = TiledRegion.apply(clip, run.rows, len(sources), *sources, *schedule.weights)
+                    run.values.put(schedule.writes, made)
+
+                return region
+            case Mask():
+                return lambda run: self._mask(op, run)
+            case Transform():
+                return lambda run: self._transform(op, run)
+            case Inverse():
+                return lambda run: self._inverse(op, run)
+        raise TypeError(type(op).__name__)
+
+    def _process(self, op: Process, run: Run) -> None:
+        node = op.nodes[0]
+        module = self._modules[node.id]
+        assert isinstance(module, TimeEffect)
+        graph = self.plan.graph
+        audio = {
+            port.name: run.values.gather([row[place] for row in op.ins]).flatten(0, 1)
+            for place, port in enumerate(node.effect.inputs)
+        }
+        controls = control_values(
+            op.nodes, self.bank, run.rows, run.timeline, graph.sample_rate, graph.transform.hop
+        )
+        count = len(op.nodes)
+        state = module.initial_state(count * run.batch, node.channels, run.rows)
+        block = Block(0, run.samples, graph.sample_rate, _repeat(run.clock, count) if node.effect.uses_clock else None)
+        made, _ = module.process(audio, controls, state, block)
+        for place, port in enumerate(node.effect.outputs):
+            names = [row[place] for row in op.outs]
+            run.values.put(names, made[port.name].unflatten(0, (count, run.batch)))
+
+    def _mask(self, op: Mask, run: Run) -> None:
+        module = self._modules[op.node.id]
+        assert isinstance(module, SpectralEffect)
+        spectrum = run.values.get(op.source)
+        transform = self.plan.graph.transform
+        centres = stft.frame_positions(
+            run.samples, transform.hop, 0, transform.frames(run.samples), run.rows.device
+        )
+        controls = {}
+        for control in op.node.effect.controls:
+            row = run.rows[self.bank.row(op.node.bindings[control.id])]
+            values = row[:, :1] if control.rate == "clip" else run.timeline.read(row, centres)
+            controls[control.id] = values.unsqueeze(-1)
+        gain = module.mask(controls).expand(run.batch, *spectrum.shape[-2:])
+        run.values.put((op.out,), (spectrum * gain.unsqueeze(1)).unsqueeze(0))
+
+    def _transform(self, op: Transform, run: Run) -> None:
+        transform = self.plan.graph.transform
+        audio = run.values.get(op.source)
+        padded = (transform.frames(run.samples) - 1) * transform.hop + transform.size
+        positions = torch.arange(padded, device=audio.device) - transform.size // 2
+        index = stft.reflect_index(positions, run.samples)
+        frames = audio[..., index].unfold(-1, transform.size, transform.hop)
+        run.values.put((op.out,), torch.fft.rfft(frames * stft.window(transform.size, audio)).unsqueeze(0))
+
+    def _inverse(self, op: Inverse, run: Run) -> None:
+        size, hop = self.plan.graph.transform.size, self.plan.graph.transform.hop
+        spectrum = run.values.get(op.source)
+        window = stft.window(size, run.rows)
+        padded = stft.overlap_add(torch.fft.irfft(spectrum, n=size) * window, hop)
+        audio = padded[..., size // 2 : size // 2 + run.samples]
+        envelope = stft.squared_window_sum(size, hop, spectrum.shape[-2], 0, run.samples, window)
+        run.values.put((op.out,), (audio / envelope).unsqueeze(0))
+
+
+def _total(values: Stacks, names: tuple[str, ...]) -> Tensor:
+    """The sum of values: one reduction where they lie in one stack, else one addition after another."""
+    stacked = values.view(names)
+    if stacked is not None:
+        return stacked.sum(0)
+    total = values.get(names[0])
+    for name in names[1:]:
+        total = total + values.get(name)
+    return total
+
+
+def _repeat(clock: Clock | None, count: int) -> Clock | None:
+    if clock is None:
+        return None
+    return Clock(clock.tempo.repeat(count, 1, 1), clock.beats.repeat(count, 1, 1))

@@ -1,0 +1,151 @@
+"""Checks and prepares what a caller hands to a mixer: audio by input and stem, params, tempo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from djgraph.effects import Clock
+from djgraph.errors import InputError, did_you_mean
+from djgraph.graph.ir import Graph, InputNode
+
+Inputs = Mapping[str, Tensor | Mapping[str, Tensor]]
+
+
+def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int, int]:
+    """Audio of every input node as ``[batch, channels, samples]``, with the batch size and the length.
+
+    ``[batch, samples]`` and mono are up-mixed to the node's channels; a batch of 1 is repeated to the others';
+    an optional stem that is missing is silence. Raises InputError for anything else.
+    """
+    nodes = [node for node in graph.nodes if isinstance(node, InputNode)]
+    _check_names(graph, inputs)
+    found: dict[str, Tensor] = {}
+    missing = []
+    for node in nodes:
+        audio = _pick(inputs, node)
+        if audio is not None:
+            found[node.id] = _shape(node, audio)
+        elif not node.optional:
+            missing.append(_name(node))
+    if missing:
+        raise InputError(f"missing audio: {', '.join(missing)}")
+    if not found:
+        raise InputError("no audio: every input of this graph is optional, but at least one must be given")
+    reference = next(iter(found.values()))
+    names = {node.id: _name(node) for node in nodes}
+    first = names[next(iter(found))]
+    batch = max(audio.shape[0] for audio in found.values())
+    samples = reference.shape[-1]
+    for key, audio in found.items():
+        if audio.shape[-1] != samples:
+            raise InputError(
+                f"{names[key]} has {audio.shape[-1]} samples, but {first} has {samples}: all stems must be as long"
+            )
+        if audio.shape[0] not in (1, batch):
+            raise InputError(f"{names[key]} has a batch of {audio.shape[0]}, but another stem has {batch}")
+        if audio.dtype != reference.dtype or audio.device != reference.device:
+            raise InputError(
+                f"{names[key]} is {audio.dtype} on {audio.device}, but {first} is {reference.dtype} on "
+                f"{reference.device}: all stems must agree"
+            )
+    for node in nodes:
+        if node.id not in found:
+            found[node.id] = reference.new_zeros(1, node.channels, samples)
+    return found, batch, samples
+
+
+def prepare_params(layout: Any, params: Tensor, audio: Tensor, batch: int, out_of_range: str, check: bool) -> Tensor:
+    """Params as ``[batch, frames, columns]`` in the audio's dtype, within their ranges.
+
+    ``[frames, columns]`` serves every item of the batch.
+    """
+    columns = len(layout)
+    if not isinstance(params, Tensor):
+        raise InputError(f"params must be a torch.Tensor, not {type(params).__name__}; layout.pack makes one from names")
+    if params.ndim not in (2, 3) or params.shape[-1] != columns or params.shape[-2] == 0:
+        raise InputError(
+            f"params must be [frames, {columns}] or [batch, frames, {columns}] with at least one frame, "
+            f"but have the shape {list(params.shape)}"
+        )
+    if not params.is_floating_point():
+        raise InputError(f"params must be floating point, not {params.dtype}")
+    if params.device != audio.device:
+        raise InputError(f"params are on {params.device}, but the audio is on {audio.device}")
+    if params.ndim == 2:
+        params = params.unsqueeze(0)
+    if params.shape[0] not in (1, batch) and batch != 1:
+        raise InputError(f"params have a batch of {params.shape[0]}, but the audio has {batch}")
+    if check:
+        layout.check(params, out_of_range=out_of_range == "error")
+    return layout.clamp(params.to(audio.dtype))
+
+
+def make_clock(tempo: float | Tensor | None, batch: int, samples: int, sample_rate: int, like: Tensor) -> Clock | None:
+    """Musical time from a tempo in BPM: a number, ``[batch]``, or ``[batch, frames]`` spread over the clip."""
+    if tempo is None:
+        return None
+    from djgraph.dsp.curve import Timeline
+
+    bpm = torch.as_tensor(tempo, dtype=torch.float64, device=like.device)
+    if bpm.ndim == 0:
+        bpm = bpm.expand(batch)
+    if bpm.ndim == 1:
+        bpm = bpm.unsqueeze(-1)
+    if bpm.ndim != 2 or bpm.shape[0] not in (1, batch) or bpm.shape[1] == 0:
+        raise InputError(f"tempo must be a number, [batch] or [batch, frames], but has the shape {list(bpm.shape)}")
+    if not bool(((bpm > 0) & bpm.isfinite()).all()):
+        raise InputError("tempo must be above 0 BPM and finite")
+    curve = Timeline(samples, bpm.shape[1]).read_samples(bpm.expand(batch, -1), 0, samples).unsqueeze(1)
+    beats = (curve.cumsum(-1) - curve) / (60 * sample_rate)
+    return Clock(curve.to(like.dtype), beats.to(like.dtype))
+
+
+def _check_names(graph: Graph, inputs: Inputs) -> None:
+    if not isinstance(inputs, Mapping):
+        raise InputError(f"inputs must be a mapping of {', '.join(graph.inputs)} to audio, not {type(inputs).__name__}")
+    for name, value in inputs.items():
+        if name not in graph.inputs:
+            raise InputError(f"the graph has no input {name!r}{did_you_mean(name, graph.inputs)}")
+        stems = graph.inputs[name]
+        if stems is None and isinstance(value, Mapping):
+            raise InputError(f"input {name} has no stems: give it a tensor [batch, channels, samples]")
+        if stems is not None and not isinstance(value, Mapping):
+            raise InputError(f"input {name} has the stems {', '.join(stems)}: give it a mapping of stem to tensor")
+        if stems is not None and isinstance(value, Mapping):
+            for stem in value:
+                if stem not in stems:
+                    raise InputError(f"input {name} has no stem {stem!r}{did_you_mean(str(stem), stems)}")
+
+
+def _pick(inputs: Inputs, node: InputNode) -> Tensor | None:
+    value = inputs.get(node.input)
+    if isinstance(value, Mapping):
+        return value.get(node.stem) if node.stem is not None else None
+    return value
+
+
+def _shape(node: InputNode, audio: Tensor) -> Tensor:
+    wanted = f"[batch, {node.channels}, samples]" + (" or mono" if node.channels > 1 else "")
+    if not isinstance(audio, Tensor):
+        raise InputError(f"{_name(node)} must be a tensor {wanted}, not {type(audio).__name__}")
+    if not audio.is_floating_point():
+        raise InputError(f"{_name(node)} must be floating point (full scale ±1), not {audio.dtype}")
+    if audio.ndim not in (2, 3):
+        raise InputError(f"{_name(node)} must be {wanted} or [batch, samples], but has the shape {list(audio.shape)}")
+    if audio.ndim == 2:
+        audio = audio.unsqueeze(1)
+    if audio.shape[0] == 0 or audio.shape[-1] == 0:
+        raise InputError(f"{_name(node)} is empty: its shape is {list(audio.shape)}")
+    if audio.shape[1] == node.channels:
+        return audio
+    if audio.shape[1] != 1:
+        raise InputError(f"{_name(node)} must be {wanted}, but has {audio.shape[1]} channels")
+    return audio.expand(-1, node.channels, -1)
+
+
+def _name(node: InputNode) -> str:
+    return node.input if node.stem is None else f"{node.input}.{node.stem}"

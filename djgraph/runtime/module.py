@@ -1,0 +1,215 @@
+"""The differentiable mixer: a compiled graph as a ``torch.nn.Module``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from djgraph.compiler.pipeline import Optimize, Stage, selected, stages
+from djgraph.compiler.plan import Plan
+from djgraph.dsp.curve import Timeline
+from djgraph.errors import CompileError, InputError, did_you_mean
+from djgraph.graph.ir import EffectNode, Graph, Point
+from djgraph.layout import ParameterLayout
+from djgraph.runtime.controls import ControlBank
+from djgraph.runtime.effects import as_module_dict, build_effects
+from djgraph.runtime.executor import Executor, Run
+from djgraph.runtime.inputs import Inputs, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.stacks import Stacks
+
+OutOfRange = Literal["clamp", "error"]
+
+
+class Mixer(nn.Module):
+    """Runs a graph on audio and parameters, differentiably.
+
+    Made by :func:`djgraph.compile`. ``mixer.layout`` says what ``params`` holds; ``mixer.graph`` is the graph.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        outputs: Iterable[str] | None = None,
+        optimize: Optimize = True,
+        out_of_range: OutOfRange = "clamp",
+        frames_per_tile: int | None = None,
+    ) -> None:
+        super().__init__()
+        if out_of_range not in ("clamp", "error"):
+            raise CompileError(f"out_of_range is 'clamp' or 'error', not {out_of_range!r}")
+        if frames_per_tile is not None and frames_per_tile < 1:
+            raise CompileError(f"frames_per_tile must be at least 1, not {frames_per_tile}")
+        self.graph = graph
+        self.layout = ParameterLayout(graph.columns)
+        self.outputs = _choose(graph, outputs)
+        self.out_of_range = out_of_range
+        self.frames_per_tile = frames_per_tile
+        self._optimize = selected(optimize)
+        self.effects = as_module_dict(build_effects(graph))
+        self._executors: dict[bool, Executor] = {}
+        self._executor(taps=False)
+
+    def forward(
+        self,
+        inputs: Inputs,
+        params: Tensor,
+        *,
+        return_intermediates: bool = False,
+        tempo: float | Tensor | None = None,
+    ) -> Any:
+        """Mixes.
+
+        inputs: by input name a mapping of stem to audio, or audio where the input has no stems. Audio is
+        ``[batch, channels, samples]`` or ``[batch, samples]``, floating point with full scale ±1; mono is up-mixed.
+        params: ``[batch, frames, controls]`` or ``[frames, controls]`` in plain units, laid out as ``layout`` says;
+        frame i of F sits at sample i·(N−1)/(F−1). Values out of range are clamped, with a gradient that points
+        back into the range.
+        tempo: BPM, a number, ``[batch]`` or ``[batch, frames]``, for graphs with effects that follow a clock.
+        Returns ``[batch, channels, samples]``; for several outputs a mapping by name. With
+        ``return_intermediates`` also the signal at the end of every strip and bus, by name.
+        Raises InputError where something does not fit, with what was expected and what came.
+        """
+        audio, batch, samples = prepare_audio(self.graph, inputs)
+        like = next(iter(audio.values()))
+        given = like.dtype
+        if given in (torch.float16, torch.bfloat16):
+            # Transforms need single precision; the result goes back to what came.
+            audio = {name: tensor.float() for name, tensor in audio.items()}
+            like = next(iter(audio.values()))
+        check = not torch.compiler.is_compiling()
+        params = prepare_params(self.layout, params, like, batch, self.out_of_range, check)
+        batch = max(batch, params.shape[0])
+        executor = self._executor(return_intermediates)
+        run = Run(
+            audio=audio,
+            rows=self._bank().rows(params.expand(batch, -1, -1)),
+            timeline=Timeline(samples, params.shape[1]),
+            clock=self._clock(tempo, batch, samples, like),
+            frames_per_tile=self.frames_per_tile,
+            values=Stacks(),
+        )
+        made = {name: tensor.to(given) for name, tensor in executor(run).items()}
+        main = {name: made["output " + name] for name in self.outputs}
+        result = main if len(main) > 1 else next(iter(main.values()))
+        if not return_intermediates:
+            return result
+        return result, {name: made["tap " + name] for name in self.graph.taps}
+
+    def stages(self, *, taps: bool = False) -> list[Stage]:
+        """The plan after lowering and after each pass; the last one runs."""
+        points = {"output " + name: point for name, point in self.outputs.items()}
+        if taps:
+            points |= {"tap " + name: point for name, point in self.graph.taps.items()}
+        return stages(self.graph, points, self._kernel_names(), self._optimize)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that runs."""
+        return self._executor(taps=False).plan
+
+    def explain(self, stage: str | None = None) -> str:
+        """The graph (stage ``graph``), or the plan after a pass, as text; without a name the plan that runs."""
+        if stage == "graph":
+            return str(self.graph)
+        known = {item.name: item for item in self.stages()}
+        if stage is None:
+            return str(list(known.values())[-1].plan)
+        if stage not in known:
+            raise CompileError(f"there is no stage {stage!r}{did_you_mean(stage, ['graph', *known])}")
+        return str(known[stage].plan)
+
+    def explain_dict(self) -> dict[str, Any]:
+        """The same as data: every stage with its operations and calls."""
+        return {
+            "graph": self.graph.name,
+            "nodes": len(self.graph.nodes),
+            "controls": len(self.layout),
+            "sample_rate": self.graph.sample_rate,
+            "outputs": list(self.outputs),
+            "stages": [
+                {
+                    "name": item.name,
+                    "summary": item.summary,
+                    "operations": len(item.plan.ops),
+                    "calls": item.plan.calls(),
+                    "text": str(item.plan),
+                }
+                for item in self.stages()
+            ],
+        }
+
+    def extra_repr(self) -> str:
+        return f"{self.graph.name!r}, controls={len(self.layout)}, outputs={list(self.outputs)}"
+
+    def _modules_by_node(self) -> dict[str, Any]:
+        return {
+            node.id: self.effects[node.id.replace(".", "/")]
+            for node in self.graph.nodes
+            if isinstance(node, EffectNode)
+        }
+
+    def _kernel_names(self) -> Mapping[str, str]:
+        first: dict[int, str] = {}
+        return {node: first.setdefault(id(module), node) for node, module in self._modules_by_node().items()}
+
+    def _bank(self) -> ControlBank:
+        return self._executor(taps=False).bank
+
+    def _executor(self, taps: bool) -> Executor:
+        if taps not in self._executors:
+            plan = self.stages(taps=taps)[-1].plan
+            self._executors[taps] = Executor(plan, self._modules_by_node(), ControlBank(self.graph))
+        return self._executors[taps]
+
+    def _clock(self, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor) -> Any:
+        if tempo is None and any(isinstance(n, EffectNode) and n.effect.uses_clock for n in self.graph.nodes):
+            raise InputError(f"graph {self.graph.name} has effects that follow a clock: give tempo=, in BPM")
+        return make_clock(tempo, batch, samples, self.graph.sample_rate, like)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Executors hold functions of this very object; a copy makes its own.
+        return {**self.__dict__, "_executors": {}}
+
+
+def _choose(graph: Graph, outputs: Iterable[str] | None) -> dict[str, Point]:
+    if outputs is None:
+        return dict(graph.outputs)
+    chosen = [outputs] if isinstance(outputs, str) else list(outputs)
+    for name in chosen:
+        if name not in graph.outputs:
+            raise CompileError(f"graph {graph.name} has no output {name!r}{did_you_mean(name, graph.outputs)}")
+    if not chosen:
+        raise CompileError("choose at least one output")
+    return {name: graph.outputs[name] for name in chosen}
+
+
+def compile_graph(
+    graph: Graph | str | Mapping[str, Any] | Any,
+    *,
+    outputs: Iterable[str] | None = None,
+    optimize: Optimize = True,
+    out_of_range: OutOfRange = "clamp",
+    frames_per_tile: int | None = None,
+    **args: Any,
+) -> Mixer:
+    """Compiles a graph into a :class:`Mixer`.
+
+    graph: a :class:`djgraph.Graph`, or whatever :func:`djgraph.load` takes, with its arguments as keywords.
+    outputs: names of the outputs to compute (default: all). optimize: True, False, or the names of the passes to
+    run. out_of_range: ``clamp`` params into their ranges, or ``error``. frames_per_tile: STFT frames that the
+    spectral region handles at a time (default: what fits the cache).
+    Raises DocumentError or GraphError for a bad graph, CompileError for a bad option.
+    """
+    if not isinstance(graph, Graph):
+        from djgraph.graph import load
+
+        graph = load(graph, **args)
+    elif args:
+        raise CompileError(f"a graph that is loaded already takes no arguments: {', '.join(args)}")
+    return Mixer(
+        graph, outputs=outputs, optimize=optimize, out_of_range=out_of_range, frames_per_tile=frames_per_tile
+    )

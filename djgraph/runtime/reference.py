@@ -1,0 +1,129 @@
+"""The meaning of a graph: an interpreter that runs it node by node, with no pass and no sharing of work.
+
+A compiled mixer must equal it in output and gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from djgraph.dsp import stft
+from djgraph.dsp.curve import Timeline
+from djgraph.effects import Block, Effect, SpectralEffect, TimeEffect
+from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
+from djgraph.layout import ParameterLayout
+from djgraph.runtime.controls import ControlBank, control_values
+from djgraph.runtime.effects import as_module_dict, build_effects
+from djgraph.runtime.inputs import Inputs, make_clock, prepare_audio, prepare_params
+
+
+@dataclass
+class Signal:
+    """Audio, or a spectrum, or both: what is heard is ``time`` plus the inverse transform of ``spectrum``.
+
+    A spectral effect's output stays a spectrum until something needs audio; sums add part by part. So a run of
+    spectral effects and the sums between them has one transform at each end.
+    """
+
+    time: Tensor | None = None
+    spectrum: Tensor | None = None
+
+
+class Reference(nn.Module):
+    """Runs a graph plainly; same arguments and results as :class:`djgraph.Mixer`."""
+
+    def __init__(self, graph: Graph, effects: dict[str, Effect] | None = None) -> None:
+        super().__init__()
+        self.graph = graph
+        self.layout = ParameterLayout(graph.columns)
+        self._modules_by_node = effects or build_effects(graph)
+        self.effects = as_module_dict(self._modules_by_node)
+        self._bank = ControlBank(graph)
+
+    def forward(
+        self,
+        inputs: Inputs,
+        params: Tensor,
+        *,
+        return_intermediates: bool = False,
+        tempo: float | Tensor | None = None,
+    ) -> Tensor | dict[str, Tensor] | tuple[Tensor | dict[str, Tensor], dict[str, Tensor]]:
+        graph = self.graph
+        audio, batch, samples = prepare_audio(graph, inputs)
+        like = next(iter(audio.values()))
+        params = prepare_params(self.layout, params, like, batch, "clamp", True)
+        batch = max(batch, params.shape[0])
+        rows = self._bank.rows(params.expand(batch, -1, -1))
+        clock = make_clock(tempo, batch, samples, graph.sample_rate, like)
+        timeline = Timeline(samples, params.shape[1])
+        signals: dict[Point, Signal] = {}
+        for node in graph.nodes:
+            if isinstance(node, InputNode):
+                signals[Point(node.id)] = Signal(audio[node.id].expand(batch, -1, -1))
+            elif isinstance(node, EffectNode):
+                module = self._modules_by_node[node.id]
+                if isinstance(module, SpectralEffect):
+                    spectrum = self._spectrum(signals[next(iter(node.sources.values()))])
+                    gain = module.mask(self._frame_controls(node, rows, timeline))
+                    gain = gain.expand(batch, *spectrum.shape[-2:]).unsqueeze(1)
+                    signals[Point(node.id, node.effect.outputs[0].name)] = Signal(None, spectrum * gain)
+                elif isinstance(module, TimeEffect):
+                    sources = {port: self._audio(signals[point], samples) for port, point in node.sources.items()}
+                    controls = control_values((node,), self._bank, rows, timeline, graph.sample_rate, graph.transform.hop)
+                    state = module.initial_state(batch, node.channels, like)
+                    block = Block(0, samples, graph.sample_rate, clock)
+                    made, _ = module.process(sources, controls, state, block)
+                    for port, tensor in made.items():
+                        signals[Point(node.id, port)] = Signal(tensor)
+            else:
+                parts = [signals[point] for point in node.sources]
+                times = [part.time for part in parts if part.time is not None]
+                spectra = [part.spectrum for part in parts if part.spectrum is not None]
+                silence = like.new_zeros(batch, node.channels, samples)
+                signals[Point(node.id)] = Signal(
+                    sum(times[1:], times[0]) if times else None if spectra else silence,
+                    sum(spectra[1:], spectra[0]) if spectra else None,
+                )
+        outputs = {name: self._audio(signals[point], samples) for name, point in graph.outputs.items()}
+        result = outputs if len(outputs) > 1 else next(iter(outputs.values()))
+        if not return_intermediates:
+            return result
+        return result, {name: self._audio(signals[point], samples) for name, point in graph.taps.items()}
+
+    def _frame_controls(self, node: EffectNode, rows: Tensor, timeline: Timeline) -> dict[str, Tensor]:
+        hop, frames = self.graph.transform.hop, self.graph.transform.frames(timeline.samples)
+        positions = stft.frame_positions(timeline.samples, hop, 0, frames, rows.device)
+        values = {}
+        for control in node.effect.controls:
+            row = rows[self._bank.row(node.bindings[control.id])]
+            values[control.id] = (row[:, :1] if control.rate == "clip" else timeline.read(row, positions)).unsqueeze(-1)
+        return values
+
+    def _spectrum(self, signal: Signal) -> Tensor:
+        """``[batch, channels, frames, bins]``."""
+        if signal.time is None:
+            assert signal.spectrum is not None
+            return signal.spectrum
+        size, hop = self.graph.transform.size, self.graph.transform.hop
+        samples = signal.time.shape[-1]
+        frames = self.graph.transform.frames(samples)
+        padded_length = (frames - 1) * hop + size
+        index = stft.reflect_index(torch.arange(padded_length, device=signal.time.device) - size // 2, samples)
+        windowed = signal.time[..., index].unfold(-1, size, hop) * stft.window(size, signal.time)
+        spectrum = torch.fft.rfft(windowed)
+        return spectrum if signal.spectrum is None else spectrum + signal.spectrum
+
+    def _audio(self, signal: Signal, samples: int) -> Tensor:
+        if signal.spectrum is None:
+            assert signal.time is not None
+            return signal.time
+        size, hop = self.graph.transform.size, self.graph.transform.hop
+        batch, channels = signal.spectrum.shape[:2]
+        flat = signal.spectrum.flatten(0, 1).transpose(-1, -2)
+        window = torch.hann_window(size, dtype=flat.real.dtype, device=flat.device)
+        audio = torch.istft(flat, size, hop, window=window, center=True, length=samples)
+        audio = audio.view(batch, channels, samples)
+        return audio if signal.time is None else signal.time + audio

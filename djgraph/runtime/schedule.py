@@ -1,0 +1,207 @@
+"""Prepares a region for its tiles: which rows of which tensors each call takes, found once at compile time."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from djgraph.compiler.plan import Add, Mask, Plan, Region, Strip
+from djgraph.effects import Control, Effect, SpectralEffect, TimeEffect, Transform
+from djgraph.graph.ir import EffectNode
+from djgraph.runtime.controls import ControlBank, smoothing_samples
+
+ControlRows = tuple[tuple[Control, Tensor], ...]
+"""For each control the row of the bank that each stacked node reads."""
+
+
+@dataclass(frozen=True)
+class PrologueStep:
+    module: TimeEffect
+    controls: ControlRows
+
+
+@dataclass(frozen=True)
+class Prologue:
+    """Strips that pass the same memoryless effects before the transform."""
+
+    strips: int
+    steps: tuple[PrologueStep, ...]
+
+
+@dataclass(frozen=True)
+class MaskGroup:
+    """All nodes of a region that one module gives the gains of, in one call."""
+
+    module: SpectralEffect
+    nodes: int
+    controls: ControlRows
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Spectra times gains. ``factors`` are ranges of mask groups: (group, first row, last row + 1)."""
+
+    ins: tuple[str, ...]
+    outs: tuple[str, ...]
+    factors: tuple[tuple[int, int, int], ...]
+    last_reads: tuple[str, ...] = ()
+    final: bool = True
+
+
+@dataclass(frozen=True)
+class Sum:
+    ins: tuple[str, ...]
+    out: str
+    last_reads: tuple[str, ...] = ()
+    final: bool = True
+
+
+@dataclass(frozen=True)
+class RegionSchedule:
+    """A region, ready to run. ``final`` steps feed no later gain, so the backward pass does not repeat them."""
+
+    reads: tuple[str, ...]
+    sources: tuple[str, ...]
+    prologues: tuple[Prologue, ...]
+    masks: tuple[MaskGroup, ...]
+    steps: tuple[Scale | Sum, ...]
+    results: tuple[str, ...]
+    writes: tuple[str, ...]
+    channels: int
+    sample_rate: int
+    transform: Transform
+    smoothing: float
+    weights: tuple[nn.Parameter, ...] = field(repr=False, default=())
+
+    @property
+    def strips(self) -> int:
+        return len(self.sources)
+
+    def smoothing_of(self, control: Control) -> float:
+        return smoothing_samples(control, self.sample_rate)
+
+
+def schedule_region(op: Region, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank) -> RegionSchedule:
+    """Stacks equal strips and equal masks, and orders masks and sums by depth."""
+    by_chain: dict[tuple[str, ...], list[Strip]] = defaultdict(list)
+    for strip in op.strips:
+        by_chain[tuple(plan.kernels[node.id] for node in strip.nodes)].append(strip)
+    strips = [strip for group in by_chain.values() for strip in group]
+    prologues = tuple(_prologue(group, modules, bank) for group in by_chain.values())
+    steps, groups = _steps(op, plan)
+    masks = []
+    for nodes in groups.values():
+        module = modules[nodes[0].id]
+        assert isinstance(module, SpectralEffect)
+        masks.append(MaskGroup(module, len(nodes), _control_rows(nodes, bank)))
+    effects = [*(step.module for p in prologues for step in p.steps), *(mask.module for mask in masks)]
+    weights = {id(weight): weight for module in effects for weight in module.parameters()}
+    smoothing = max(
+        (smoothing_samples(c, plan.graph.sample_rate) for p in prologues for s in p.steps for c, _ in s.controls),
+        default=0.0,
+    )
+    results = tuple(result.source for result in op.results)
+    return RegionSchedule(
+        reads=tuple(strip.source for strip in strips),
+        sources=tuple(strip.out for strip in strips),
+        prologues=prologues,
+        masks=tuple(masks),
+        steps=_lifetimes(steps, results),
+        results=results,
+        writes=op.writes,
+        channels=plan.channels[op.writes[0]],
+        sample_rate=plan.graph.sample_rate,
+        transform=plan.graph.transform,
+        smoothing=smoothing,
+        weights=tuple(weights.values()),
+    )
+
+
+def _control_rows(nodes: Sequence[EffectNode], bank: ControlBank) -> ControlRows:
+    return tuple(
+        (control, torch.tensor([bank.row(node.bindings[control.id]) for node in nodes]))
+        for control in nodes[0].effect.controls
+    )
+
+
+def _prologue(strips: Sequence[Strip], modules: Mapping[str, Effect], bank: ControlBank) -> Prologue:
+    steps = []
+    for nodes in zip(*(strip.nodes for strip in strips)):
+        module = modules[nodes[0].id]
+        assert isinstance(module, TimeEffect)
+        steps.append(PrologueStep(module, _control_rows(nodes, bank)))
+    return Prologue(len(strips), tuple(steps))
+
+
+def _steps(op: Region, plan: Plan) -> tuple[list[Scale | Sum], dict[str, list[EffectNode]]]:
+    """Masks in a row become one Scale; Scales of one depth and the same effects become one call."""
+    chains = _chains(op)
+    depth = {strip.out: 0 for strip in op.strips}
+    by_depth: dict[int, list[list[Mask] | Add]] = defaultdict(list)
+    starts = {id(chain[0]): chain for chain in chains}
+    for step in op.body:
+        if isinstance(step, Add):
+            depth[step.out] = 1 + max(depth[name] for name in step.sources)
+            by_depth[depth[step.out]].append(step)
+        elif id(step) in starts:
+            chain = starts[id(step)]
+            depth[chain[-1].out] = 1 + depth[step.source]
+            by_depth[depth[chain[-1].out]].append(chain)
+    groups: dict[str, list[EffectNode]] = {}
+    order: dict[str, int] = {}
+    steps: list[Scale | Sum] = []
+    for level in sorted(by_depth):
+        alike: dict[tuple[str, ...], list[list[Mask]]] = defaultdict(list)
+        for item in by_depth[level]:
+            if isinstance(item, Add):
+                steps.append(Sum(item.sources, item.out))
+            else:
+                alike[tuple(plan.kernels[mask.node.id] for mask in item)].append(item)
+        for kernels, members in alike.items():
+            factors = []
+            for place, kernel in enumerate(kernels):
+                nodes = groups.setdefault(kernel, [])
+                order.setdefault(kernel, len(order))
+                factors.append((order[kernel], len(nodes), len(nodes) + len(members)))
+                nodes += [chain[place].node for chain in members]
+            steps.append(
+                Scale(tuple(c[0].source for c in members), tuple(c[-1].out for c in members), tuple(factors))
+            )
+    return steps, groups
+
+
+def _chains(op: Region) -> list[list[Mask]]:
+    """Runs of masks of which nobody else reads the middle."""
+    readers = Counter(name for step in (*op.body, *op.results) for name in step.reads)
+    masks = {step.source: step for step in op.body if isinstance(step, Mask) and readers[step.source] == 1}
+    inner = {step.out for step in op.body if isinstance(step, Mask) and readers[step.out] == 1}
+    chains = []
+    for step in op.body:
+        if isinstance(step, Mask) and not (step.source in inner and masks.get(step.source) is step):
+            chain = [step]
+            while chain[-1].out in masks and chain[-1].out in inner:
+                chain.append(masks[chain[-1].out])
+            chains.append(chain)
+    return chains
+
+
+def _lifetimes(steps: Sequence[Scale | Sum], results: Sequence[str]) -> tuple[Scale | Sum, ...]:
+    """Marks what each step reads for the last time, and which steps no later gain depends on."""
+    kept, needed, done = set(results), set[str](), []
+    for step in reversed(steps):
+        outs = step.outs if isinstance(step, Scale) else (step.out,)
+        final = needed.isdisjoint(outs)
+        if isinstance(step, Scale) or not final:
+            needed.update(step.ins)
+        last = tuple(dict.fromkeys(name for name in step.ins if name not in kept))
+        kept.update(step.ins)
+        done.append(
+            Scale(step.ins, step.outs, step.factors, last, final)
+            if isinstance(step, Scale)
+            else Sum(step.ins, step.out, last, final)
+        )
+    return tuple(reversed(done))

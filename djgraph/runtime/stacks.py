@@ -1,0 +1,46 @@
+"""Named tensors that live as rows of stacks, so that what was made together is read together without a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+
+class Stacks:
+    """Values by name; each is one row of a stack ``[rows, …]`` that an operation made."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Tensor, int]] = {}
+
+    def put(self, names: Sequence[str], stack: Tensor) -> None:
+        for row, name in enumerate(names):
+            self._rows[name] = (stack, row)
+
+    def get(self, name: str) -> Tensor:
+        stack, row = self._rows[name]
+        return stack[row]
+
+    def view(self, names: Sequence[str]) -> Tensor | None:
+        """The values as one stack without a copy, or None where they do not lie side by side."""
+        stack, first = self._rows[names[0]]
+        for offset, name in enumerate(names):
+            other, row = self._rows[name]
+            if other is not stack or row != first + offset:
+                return None
+        return stack if len(names) == len(stack) else stack[first : first + len(names)]
+
+    def gather(self, names: Sequence[str]) -> Tensor:
+        """The values as one stack, copied only where they do not lie side by side."""
+        view = self.view(names)
+        return torch.stack([self.get(name) for name in names]) if view is None else view
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Forgets values; a stack is freed with the last of its rows."""
+        for name in names:
+            del self._rows[name]
+
+
+def stack_rows(rows: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(rows)) if len(rows) > 1 else rows[0].unsqueeze(0)

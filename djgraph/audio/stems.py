@@ -47,13 +47,16 @@ def load_stems(
 
 def load_signal(path: str | os.PathLike[str], sample_rate: int = 44100, channels: int | None = 2) -> Tensor:
     """One signal without stems, ``[channels, samples]``: a file, or the ``mixture`` file of a folder."""
+    return read_as(find_signal(path), sample_rate, channels)
+
+
+def find_signal(path: str | os.PathLike[str]) -> Path:
+    """The file that :func:`load_signal` reads."""
     path = Path(path)
     if not path.is_dir():
-        return read_as(path, sample_rate, channels)
+        return path
     listed = _audio_files(path)
-    return read_as(
-        _only(path, "mixture", listed) or _missing(path, ("mixture",), listed), sample_rate, channels
-    )
+    return _only(path, "mixture", listed) or _missing(path, ("mixture",), listed)
 
 
 def find_stems(

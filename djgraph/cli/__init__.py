@@ -1,0 +1,28 @@
+"""The command line. Importing it, and asking for help, loads neither torch nor any plugin."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from djgraph.cli.app import app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 an error, 2 wrong usage, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(args=None if arguments is None else list(arguments), prog_name="djgraph")
+    except SystemExit as stop:
+        code = stop.code
+    return code if isinstance(code, int) else int(code is not None)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    # As an exception, so that temporary files are removed on the way out.
+    sys.exit(128 + number)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,86 @@
+"""What the shell sees when something goes wrong: one message on stderr, an exit code, no traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import warnings
+from typing import Any, TextIO
+
+import typer
+from typer.core import TyperGroup
+
+from djgraph.errors import DJGraphError
+
+FAILED = 1
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class Group(TyperGroup):
+    """Turns what a command raises into a message and an exit code.
+
+    DJGraphError and OSError give 1, Ctrl-C 130 and a reader that went away (``| head``) 141, as if by signal.
+    Anything else is a bug and keeps its traceback. ``--debug`` shows the traceback of all.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                result = super().invoke(ctx)
+                sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told of
+                return result
+            except KeyboardInterrupt:
+                if ctx.params.get("debug"):
+                    raise
+                typer.echo("interrupted", err=True)
+                raise typer.Exit(INTERRUPTED) from None
+            except BrokenPipeError:
+                _discard_stdout()
+                raise typer.Exit(BROKEN_PIPE) from None
+            except (DJGraphError, OSError, MemoryError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and not _out_of_memory(error):
+                    raise
+                if ctx.params.get("debug"):
+                    raise
+                typer.echo(f"error: {sentence(error)}", err=True)
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    _discard_stdout()
+                raise typer.Exit(FAILED) from None
+
+
+def sentence(error: BaseException) -> str:
+    """An error in a person's words."""
+    if isinstance(error, DJGraphError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    return f"not enough memory for this; shorter audio needs less ({error or type(error).__name__})"
+
+
+def warn(text: str) -> None:
+    """A warning on stderr."""
+    typer.echo(f"warning: {text}", err=True)
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    # torch has a class of its own for this only on GPUs.
+    return "allocate memory" in str(error) or "out of memory" in str(error)
+
+
+def _discard_stdout() -> None:
+    """Let Python's own flush at exit go nowhere, rather than fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    warn(str(message))

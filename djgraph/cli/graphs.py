@@ -1,0 +1,160 @@
+"""Commands about graph files: validate, layout, explain, graphs, schema."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from djgraph.cli.options import Args, GraphName, Json, Out, emit, load_graph
+from djgraph.cli.output import count, print_json, table
+from djgraph.errors import DJGraphError
+
+
+class Format(StrEnum):
+    """How ``layout`` prints."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    csv = "csv"
+
+
+def validate(
+    files: Annotated[
+        list[str], typer.Argument(metavar="GRAPH...", help="Files, or names of shipped graphs.")
+    ],
+    args: Args = None,
+) -> None:
+    """Check graph files; exit with 1 if any is wrong.
+
+    \b
+    Examples:
+      djgraph validate my_mixer.yaml
+      djgraph validate graphs/*.yaml
+    """
+    wrong = 0
+    for file in files:
+        try:
+            graph = load_graph(file, args)
+        except DJGraphError as error:
+            wrong += 1
+            typer.echo(f"error: {error}", err=True)
+            continue
+        sizes = f"{count(len(graph.nodes), 'node')}, {count(len(graph.columns), 'control')}"
+        outputs = f"{'output' if len(graph.outputs) == 1 else 'outputs'} {', '.join(graph.outputs)}"
+        typer.echo(f"{file}: {graph.name}, {sizes}, {outputs}")
+    if wrong:
+        typer.echo(f"{wrong} of {count(len(files), 'graph')} wrong", err=True)
+        raise typer.Exit(1)
+
+
+def layout(
+    graph: GraphName,
+    format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.table,
+    out: Out = None,
+    args: Args = None,
+) -> None:
+    """Print a graph's parameter layout: each column's name, range, default, neutral value and unit.
+
+    \b
+    Examples:
+      djgraph layout dj_mixer
+      djgraph layout my_mixer.yaml --format markdown -o layout.md
+      djgraph layout dj_mixer --format csv | cut -d, -f2
+    """
+    from djgraph.layout import ParameterLayout
+
+    columns = ParameterLayout.from_graph(load_graph(graph, args))
+    if format is Format.json:
+        text = columns.to_json(indent=2)
+    elif format is Format.markdown:
+        text = columns.to_markdown()
+    elif format is Format.csv:
+        text = columns.to_csv()
+    else:
+        rows = columns.to_rows()
+        header = list(rows[0]) if rows else ["index", "name"]
+        body = table(header, [list(row.values()) for row in rows])
+        text = f"{body}\n\n{count(len(columns), 'control')}, fingerprint {columns.fingerprint}"
+    emit(text, out)
+
+
+def explain(
+    graph: GraphName,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            "--stage", metavar="NAME", help="graph, lower, or a pass; the plan that runs where left out."
+        ),
+    ] = None,
+    as_json: Json = False,
+    args: Args = None,
+) -> None:
+    """Print the plan that a graph compiles to, or how it stood at a stage on the way there.
+
+    \b
+    Examples:
+      djgraph explain dj_mixer
+      djgraph explain dj_mixer --stage graph
+      djgraph explain dj_mixer --json
+    """
+    import djgraph
+
+    mixer = djgraph.compile(load_graph(graph, args))
+    if not as_json:
+        typer.echo(mixer.explain(stage=stage))
+        return
+    explained = mixer.explain_dict()
+    if stage is not None:
+        text = mixer.explain(stage=stage)  # refuses a name that is none
+        chosen = [item for item in explained["stages"] if item["name"] == stage]
+        explained["stages"] = chosen or [{"name": stage, "text": text}]
+    print_json(explained)
+
+
+def graphs(as_json: Json = False) -> None:
+    """List the graphs that ship with djgraph and with plugins.
+
+    \b
+    Examples:
+      djgraph graphs
+      djgraph graphs --json
+    """
+    import djgraph
+
+    entries = djgraph.registry().graphs.values()
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": entry.name,
+                    "title": entry.title,
+                    "description": entry.description,
+                    "path": str(entry.path),
+                    "plugin": entry.plugin,
+                    "distribution": entry.distribution,
+                    "version": entry.version,
+                }
+                for entry in entries
+            ]
+        )
+        return
+    rows = [(entry.name, entry.title or entry.description, entry.distribution) for entry in entries]
+    typer.echo(table(("name", "what it is", "from"), rows))
+
+
+def schema(out: Out = None) -> None:
+    """Print the JSON Schema of the graph language, with every installed effect in it.
+
+    \b
+    An editor that speaks YAML completes and checks graph files with it:
+      djgraph schema -o djgraph.schema.json
+    and, as the first line of a graph file:
+      # yaml-language-server: $schema=djgraph.schema.json
+    """
+    from djgraph.document.schema import json_schema
+
+    emit(json.dumps(json_schema(), indent=2, ensure_ascii=False), out)

@@ -1,0 +1,62 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from djgraph.graph.ir import Graph
+
+GraphName = Annotated[
+    str,
+    typer.Argument(metavar="GRAPH", help="A name from djgraph graphs, or a YAML or JSON file."),
+]
+Args = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="NAME=VALUE", help="Set an argument of the graph; may be repeated."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to a file rather than the screen.")
+]
+
+
+def load_graph(name: str, args: list[str] | None) -> Graph:
+    """The graph of that name or path, with ``--arg`` values; a value is JSON, or else text."""
+    import djgraph
+
+    return djgraph.load(name, **{key: _value(text) for key, text in pairs("--arg", args).items()})
+
+
+def pairs(option: str, texts: list[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping; a usage error for other texts and for a name given twice."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise typer.BadParameter(f"{option} takes NAME=VALUE, not {text!r}")
+        if name in found:
+            raise typer.BadParameter(f"{option} gives {name!r} twice")
+        found[name] = value
+    return found
+
+
+def emit(text: str, out: Path | None) -> None:
+    """Print, or write to a file that appears only when complete."""
+    if out is None:
+        typer.echo(text.removesuffix("\n"))
+        return
+    from djgraph.atomic import write_text
+
+    write_text(out, text if text.endswith("\n") else f"{text}\n")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

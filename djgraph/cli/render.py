@@ -1,0 +1,124 @@
+"""``djgraph render``: audio files through a graph to a file."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from djgraph.cli.inputs import read_inputs
+from djgraph.cli.mixdown import FRAMES_PER_SECOND, mix_down, output_paths, show, transition
+from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
+from djgraph.cli.progress import Steps
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Fade(StrEnum):
+    """The fades of SimpleCrossfader."""
+
+    linear = "linear"
+    equal_power = "equal_power"
+    exponential = "exponential"
+    logarithmic = "logarithmic"
+
+
+MAX_FRAMES = 1_000_000
+
+CueIn = Annotated[
+    float | None, typer.Option("--cue-in", metavar="S", help="Second at which the second track comes in.")
+]
+CueOut = Annotated[
+    float | None, typer.Option("--cue-out", metavar="S", help="Second at which the first track is gone.")
+]
+Normalize = Annotated[bool, typer.Option("--normalize", help="Scale each output to a peak of -1 dBFS.")]
+
+
+def render(
+    graph: GraphName,
+    input: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="NAME=PATH", help="A folder of stems, or a file; repeated."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="What to write: wav, flac, ogg, aiff or mp3.")
+    ] = Path("mix.flac"),
+    fade: Annotated[
+        Fade | None, typer.Option("--transition", "-t", help="Fade from the first track to the second.")
+    ] = None,
+    cue_in: CueIn = None,
+    cue_out: CueOut = None,
+    params: Annotated[
+        Path | None,
+        typer.Option("--params", "-p", metavar="FILE", help="Control values instead: npy, csv, json, yaml."),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            "--frames",
+            min=2,
+            max=MAX_FRAMES,
+            help=f"Control frames of the transition.  [default: {FRAMES_PER_SECOND} a second]",
+        ),
+    ] = None,
+    pad: Annotated[bool, typer.Option("--pad", help="Put silence after shorter stems.")] = False,
+    normalize: Normalize = False,
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output", metavar="NAME", help="A graph output, or all.  [default: the main one]"),
+    ] = None,
+    tempo: Annotated[
+        float | None, typer.Option("--tempo", metavar="BPM", help="Tempo, for effects that follow a clock.")
+    ] = None,
+    as_json: Json = False,
+    args: Args = None,
+) -> None:
+    """Mix stems through a graph.
+
+    Inputs are resampled to the graph's sample rate. Without --transition and --params every control keeps its
+    default. Of several outputs the first goes to FILE, the others beside it: mix.flac, mix.cue.flac.
+
+    \b
+    Examples:
+      djgraph render dj_mixer -i track_a=one -i track_b=two -t equal_power -o mix.flac
+      djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --cue-in 8 --cue-out 24
+      djgraph render my_mixer.yaml -i deck=song.wav --params moves.csv --output all
+    """
+    started = time.perf_counter()
+    if fade is not None and params is not None:
+        raise typer.BadParameter("give --transition or --params, not both")
+    if fade is None and (cue_in, cue_out, frames) != (None, None, None):
+        raise typer.BadParameter("--cue-in, --cue-out and --frames belong to --transition")
+    given = {name: Path(text).expanduser() for name, text in pairs("--input", input).items()}
+
+    import djgraph
+    from djgraph.atomic import check_target
+    from djgraph.audio.files import format_of
+    from djgraph.errors import AudioFileError
+
+    loaded = load_graph(graph, args)
+    paths = output_paths(out, output or [], loaded.outputs)
+    for path in paths.values():  # before the work, not after it
+        format_of(path)
+        check_target(path, AudioFileError)
+    with Steps() as steps:
+        audio, seconds = read_inputs(loaded, given, list(paths.values()), pad, steps)
+        steps.begin("compiling")
+        mixer = djgraph.compile(loaded, outputs=list(paths))
+        values: Tensor
+        if params is not None:
+            from djgraph.cli.params import read_params
+
+            values = read_params(params, mixer.layout)
+        elif fade is not None:
+            values = transition(mixer, fade.value, seconds, cue_in, cue_out, frames)
+        else:
+            values = mixer.layout.pack()
+        summary = mix_down(
+            mixer, audio, values, paths, steps, normalize=normalize, tempo=tempo, started=started
+        )
+    show(summary, as_json)

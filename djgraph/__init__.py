@@ -49,7 +49,7 @@ _WHERE = {
 }
 _MODULES = ("audio", "effects", "errors", "nn", "plugins")
 
-__all__ = [*_WHERE, *_MODULES, "__version__"]  # noqa: PLE0604
+__all__ = [*_WHERE, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
     from djgraph import audio, effects, errors, nn, plugins

@@ -191,7 +191,10 @@ class Region(Op):
 
     def renamed(self, names: Mapping[str, str]) -> Region:
         return replace(
-            self, strips=tuple(replace(strip, source=names.get(strip.source, strip.source)) for strip in self.strips)
+            self,
+            strips=tuple(
+                replace(strip, source=names.get(strip.source, strip.source)) for strip in self.strips
+            ),
         )
 
     @property

@@ -37,7 +37,11 @@ def verify(plan: Plan, stage: str) -> None:
 def _faults(op: Op, plan: Plan) -> list[str]:
     match op:
         case Process():
-            faults = [] if len({plan.kernels[node.id] for node in op.nodes}) == 1 else ["rows have different kernels"]
+            faults = (
+                []
+                if len({plan.kernels[node.id] for node in op.nodes}) == 1
+                else ["rows have different kernels"]
+            )
             if len({node.channels for node in op.nodes}) != 1:
                 faults.append("rows have different channels")
             if any(is_spectrum(name) for name in (*op.reads, *op.writes)):
@@ -67,7 +71,9 @@ def _region_faults(op: Region, plan: Plan) -> list[str]:
     for step in op.body:
         faults += [f"the region reads {name} too early" for name in step.reads if name not in written]
         written.update(step.writes)
-    faults += [f"the region inverts {r.source}, which it lacks" for r in op.results if r.source not in written]
+    faults += [
+        f"the region inverts {r.source}, which it lacks" for r in op.results if r.source not in written
+    ]
     return faults
 
 

@@ -49,7 +49,9 @@ class Timeline:
         weight = (scaled - left * (self.samples - 1)).to(torch.float64) / (self.samples - 1)
         return _Interpolate.apply(values, left - first, weight.to(values.dtype))
 
-    def read_samples(self, values: Tensor, start: int, stop: int, smoothing: float = 0.0, first: int = 0) -> Tensor:
+    def read_samples(
+        self, values: Tensor, start: int, stop: int, smoothing: float = 0.0, first: int = 0
+    ) -> Tensor:
         """The curve at every sample ``start…stop−1``, smoothed by a zero-phase box ``smoothing`` samples wide.
 
         The box is centred on each sample and shrinks towards the clip's ends, so that a straight line stays
@@ -82,8 +84,13 @@ class Timeline:
             centre = torch.div(corners * (self.samples - 1), self.frames - 1, rounding_mode="floor")
             position = centre[:, None] + reach
             distance = (position - corners.to(torch.float64)[:, None] * spacing).abs()
-            width = torch.minimum(position, self.samples - 1 - position).clamp(0, None).to(torch.float64).clamp(max=half)
-            shape = (width - distance).clamp(min=0).square() / (4 * width.clamp(min=0.5))
+            width = (
+                torch.minimum(position, self.samples - 1 - position)
+                .clamp(0, None)
+                .to(torch.float64)
+                .clamp(max=half)
+            )
+            shape = (width - distance).clamp(min=0).square() / (4 * width.clamp(min=1e-9))
             shape = torch.where((position >= start) & (position < stop), shape, 0.0).to(values.dtype)
             index = (position - start).clamp(0, stop - start - 1).flatten()
             added = (bends[..., None] * shape).flatten(-2)
@@ -104,7 +111,7 @@ class _Interpolate(torch.autograd.Function):
         return torch.lerp(values.index_select(-1, left), values.index_select(-1, left + 1), weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         left, weight = ctx.saved_tensors
         bounds = torch.searchsorted(left, torch.arange(ctx.frames, device=left.device))
         right = gradient * weight

@@ -27,7 +27,8 @@ class ControlBank:
         curves = list(dict.fromkeys(b for b in bindings if isinstance(b, Curve)))
         constants = list(dict.fromkeys(b for b in bindings if isinstance(b, Constant)))
         self._row: dict[Binding, int] = {Free(name): index for name, index in columns.items()}
-        for binding in [*curves, *constants]:
+        distinct: list[Binding] = [*curves, *constants]
+        for binding in distinct:
             self._row[binding] = len(self._row)
         self._sources = [columns[curve.column] for curve in curves]
         self._curves = PiecewiseLinear([curve.points for curve in curves]) if curves else None
@@ -57,7 +58,9 @@ def read_control(control: Control, rows: Tensor, timeline: Timeline, sample_rate
     if control.rate == "clip":
         return rows[..., :1]
     if control.rate == "frame":
-        positions = torch.arange(0, timeline.samples + 1, hop, device=rows.device).clamp_(max=timeline.samples - 1)
+        positions = torch.arange(0, timeline.samples + 1, hop, device=rows.device).clamp_(
+            max=timeline.samples - 1
+        )
         return timeline.read(rows, positions)
     return timeline.read_samples(rows, 0, timeline.samples, smoothing_samples(control, sample_rate))
 
@@ -82,7 +85,10 @@ class PiecewiseLinear:
         y = torch.zeros_like(x)
         for row, points in enumerate(curves):
             # Shorter curves go on flat beyond their last point; ``last`` keeps the lookup from going there.
-            padded = [*points, *((points[-1][0] + extra + 1, points[-1][1]) for extra in range(longest - len(points)))]
+            padded = [
+                *points,
+                *((points[-1][0] + extra + 1, points[-1][1]) for extra in range(longest - len(points))),
+            ]
             x[row] = torch.tensor([point[0] for point in padded])
             y[row] = torch.tensor([point[1] for point in padded])
         self._tables = _Tables(x, y, torch.tensor([len(points) - 2 for points in curves]))
@@ -108,13 +114,18 @@ class _Piecewise(torch.autograd.Function):
         return torch.lerp(y.gather(-1, right), y.gather(-1, right + 1), (values - x0) / (x1 - x0))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         (slopes,) = ctx.saved_tensors
         return gradient * slopes, None, None, None
 
 
 def control_values(
-    nodes: tuple[EffectNode, ...], bank: ControlBank, rows: Tensor, timeline: Timeline, sample_rate: int, hop: int
+    nodes: tuple[EffectNode, ...],
+    bank: ControlBank,
+    rows: Tensor,
+    timeline: Timeline,
+    sample_rate: int,
+    hop: int,
 ) -> Mapping[str, Tensor]:
     """Controls of stacked nodes of one effect, ``[nodes·batch, 1, points]`` each, for a time effect."""
     values = {}

@@ -60,7 +60,9 @@ class Executor:
     def _kernel(self, op: Op) -> Kernel:
         match op:
             case Load():
-                return lambda run: run.values.put((op.out,), run.audio[op.node].expand(run.batch, -1, -1).unsqueeze(0))
+                return lambda run: run.values.put(
+                    (op.out,), run.audio[op.node].expand(run.batch, -1, -1).unsqueeze(0)
+                )
             case Silence():
                 channels = self.plan.channels[op.out]
                 return lambda run: run.values.put(
@@ -102,7 +104,9 @@ class Executor:
         )
         count = len(op.nodes)
         state = module.initial_state(count * run.batch, node.channels, run.rows)
-        block = Block(0, run.samples, graph.sample_rate, _repeat(run.clock, count) if node.effect.uses_clock else None)
+        block = Block(
+            0, run.samples, graph.sample_rate, _repeat(run.clock, count) if node.effect.uses_clock else None
+        )
         made, _ = module.process(audio, controls, state, block)
         for place, port in enumerate(node.effect.outputs):
             names = [row[place] for row in op.outs]

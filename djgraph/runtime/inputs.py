@@ -58,14 +58,18 @@ def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int,
     return found, batch, samples
 
 
-def prepare_params(layout: Any, params: Tensor, audio: Tensor, batch: int, out_of_range: str, check: bool) -> Tensor:
+def prepare_params(
+    layout: Any, params: Tensor, audio: Tensor, batch: int, out_of_range: str, check: bool
+) -> Tensor:
     """Params as ``[batch, frames, columns]`` in the audio's dtype, within their ranges.
 
     ``[frames, columns]`` serves every item of the batch.
     """
     columns = len(layout)
     if not isinstance(params, Tensor):
-        raise InputError(f"params must be a torch.Tensor, not {type(params).__name__}; layout.pack makes one from names")
+        raise InputError(
+            f"params must be a torch.Tensor, not {type(params).__name__}; layout.pack makes one from names"
+        )
     if params.ndim not in (2, 3) or params.shape[-1] != columns or params.shape[-2] == 0:
         raise InputError(
             f"params must be [frames, {columns}] or [batch, frames, {columns}] with at least one frame, "
@@ -84,7 +88,9 @@ def prepare_params(layout: Any, params: Tensor, audio: Tensor, batch: int, out_o
     return layout.clamp(params.to(audio.dtype))
 
 
-def make_clock(tempo: float | Tensor | None, batch: int, samples: int, sample_rate: int, like: Tensor) -> Clock | None:
+def make_clock(
+    tempo: float | Tensor | None, batch: int, samples: int, sample_rate: int, like: Tensor
+) -> Clock | None:
     """Musical time from a tempo in BPM: a number, ``[batch]``, or ``[batch, frames]`` spread over the clip."""
     if tempo is None:
         return None
@@ -96,7 +102,9 @@ def make_clock(tempo: float | Tensor | None, batch: int, samples: int, sample_ra
     if bpm.ndim == 1:
         bpm = bpm.unsqueeze(-1)
     if bpm.ndim != 2 or bpm.shape[0] not in (1, batch) or bpm.shape[1] == 0:
-        raise InputError(f"tempo must be a number, [batch] or [batch, frames], but has the shape {list(bpm.shape)}")
+        raise InputError(
+            f"tempo must be a number, [batch] or [batch, frames], but has the shape {list(bpm.shape)}"
+        )
     if not bool(((bpm > 0) & bpm.isfinite()).all()):
         raise InputError("tempo must be above 0 BPM and finite")
     curve = Timeline(samples, bpm.shape[1]).read_samples(bpm.expand(batch, -1), 0, samples).unsqueeze(1)
@@ -106,7 +114,9 @@ def make_clock(tempo: float | Tensor | None, batch: int, samples: int, sample_ra
 
 def _check_names(graph: Graph, inputs: Inputs) -> None:
     if not isinstance(inputs, Mapping):
-        raise InputError(f"inputs must be a mapping of {', '.join(graph.inputs)} to audio, not {type(inputs).__name__}")
+        raise InputError(
+            f"inputs must be a mapping of {', '.join(graph.inputs)} to audio, not {type(inputs).__name__}"
+        )
     for name, value in inputs.items():
         if name not in graph.inputs:
             raise InputError(f"the graph has no input {name!r}{did_you_mean(name, graph.inputs)}")
@@ -114,7 +124,9 @@ def _check_names(graph: Graph, inputs: Inputs) -> None:
         if stems is None and isinstance(value, Mapping):
             raise InputError(f"input {name} has no stems: give it a tensor [batch, channels, samples]")
         if stems is not None and not isinstance(value, Mapping):
-            raise InputError(f"input {name} has the stems {', '.join(stems)}: give it a mapping of stem to tensor")
+            raise InputError(
+                f"input {name} has the stems {', '.join(stems)}: give it a mapping of stem to tensor"
+            )
         if stems is not None and isinstance(value, Mapping):
             for stem in value:
                 if stem not in stems:
@@ -135,7 +147,9 @@ def _shape(node: InputNode, audio: Tensor) -> Tensor:
     if not audio.is_floating_point():
         raise InputError(f"{_name(node)} must be floating point (full scale ±1), not {audio.dtype}")
     if audio.ndim not in (2, 3):
-        raise InputError(f"{_name(node)} must be {wanted} or [batch, samples], but has the shape {list(audio.shape)}")
+        raise InputError(
+            f"{_name(node)} must be {wanted} or [batch, samples], but has the shape {list(audio.shape)}"
+        )
     if audio.ndim == 2:
         audio = audio.unsqueeze(1)
     if audio.shape[0] == 0 or audio.shape[-1] == 0:

@@ -181,7 +181,9 @@ def _choose(graph: Graph, outputs: Iterable[str] | None) -> dict[str, Point]:
     chosen = [outputs] if isinstance(outputs, str) else list(outputs)
     for name in chosen:
         if name not in graph.outputs:
-            raise CompileError(f"graph {graph.name} has no output {name!r}{did_you_mean(name, graph.outputs)}")
+            raise CompileError(
+                f"graph {graph.name} has no output {name!r}{did_you_mean(name, graph.outputs)}"
+            )
     if not chosen:
         raise CompileError("choose at least one output")
     return {name: graph.outputs[name] for name in chosen}

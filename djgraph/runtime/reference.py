@@ -71,8 +71,12 @@ class Reference(nn.Module):
                     gain = gain.expand(batch, *spectrum.shape[-2:]).unsqueeze(1)
                     signals[Point(node.id, node.effect.outputs[0].name)] = Signal(None, spectrum * gain)
                 elif isinstance(module, TimeEffect):
-                    sources = {port: self._audio(signals[point], samples) for port, point in node.sources.items()}
-                    controls = control_values((node,), self._bank, rows, timeline, graph.sample_rate, graph.transform.hop)
+                    sources = {
+                        port: self._audio(signals[point], samples) for port, point in node.sources.items()
+                    }
+                    controls = control_values(
+                        (node,), self._bank, rows, timeline, graph.sample_rate, graph.transform.hop
+                    )
                     state = module.initial_state(batch, node.channels, like)
                     block = Block(0, samples, graph.sample_rate, clock)
                     made, _ = module.process(sources, controls, state, block)
@@ -99,7 +103,9 @@ class Reference(nn.Module):
         values = {}
         for control in node.effect.controls:
             row = rows[self._bank.row(node.bindings[control.id])]
-            values[control.id] = (row[:, :1] if control.rate == "clip" else timeline.read(row, positions)).unsqueeze(-1)
+            values[control.id] = (
+                row[:, :1] if control.rate == "clip" else timeline.read(row, positions)
+            ).unsqueeze(-1)
         return values
 
     def _spectrum(self, signal: Signal) -> Tensor:
@@ -111,7 +117,9 @@ class Reference(nn.Module):
         samples = signal.time.shape[-1]
         frames = self.graph.transform.frames(samples)
         padded_length = (frames - 1) * hop + size
-        index = stft.reflect_index(torch.arange(padded_length, device=signal.time.device) - size // 2, samples)
+        index = stft.reflect_index(
+            torch.arange(padded_length, device=signal.time.device) - size // 2, samples
+        )
         windowed = signal.time[..., index].unfold(-1, size, hop) * stft.window(size, signal.time)
         spectrum = torch.fft.rfft(windowed)
         return spectrum if signal.spectrum is None else spectrum + signal.spectrum

@@ -45,7 +45,9 @@ class Tile:
         return max(self.start, 0), self.stop
 
 
-def tiles(batch: int, samples: int, rows: int, transform: Transform, frames_per_tile: int | None, device: Any) -> Iterator[Tile]:
+def tiles(
+    batch: int, samples: int, rows: int, transform: Transform, frames_per_tile: int | None, device: Any
+) -> Iterator[Tile]:
     """Cuts a clip into tiles. ``rows`` is how many signals one batch item transforms."""
     budget = ROW_FRAMES if device.type == "cpu" else ROW_FRAMES_GPU
     per_tile = frames_per_tile or min(max(budget // rows, MIN_FRAMES), MAX_FRAMES)
@@ -98,7 +100,9 @@ class TiledRegion(torch.autograd.Function):
         out = sources[0].new_zeros(len(schedule.results), clip.batch, schedule.channels, samples)
         for tile in clip.tiles(rows.device):
             work = _TileWork(clip, tile, rows)
-            spectra = work.transform(work.audio([source[tile.low : tile.high, :, tile.lo : tile.hi] for source in sources]))
+            spectra = work.transform(
+                work.audio([source[tile.low : tile.high, :, tile.lo : tile.hi] for source in sources])
+            )
             made = work.run(spectra)
             _accumulate(out, work.synthesise(made.gather(schedule.results)), tile, work.envelope())
         return out

@@ -85,7 +85,9 @@ class RegionSchedule:
         return smoothing_samples(control, self.sample_rate)
 
 
-def schedule_region(op: Region, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank) -> RegionSchedule:
+def schedule_region(
+    op: Region, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank
+) -> RegionSchedule:
     """Stacks equal strips and equal masks, and orders masks and sums by depth."""
     by_chain: dict[tuple[str, ...], list[Strip]] = defaultdict(list)
     for strip in op.strips:
@@ -101,7 +103,12 @@ def schedule_region(op: Region, plan: Plan, modules: Mapping[str, Effect], bank:
     effects = [*(step.module for p in prologues for step in p.steps), *(mask.module for mask in masks)]
     weights = {id(weight): weight for module in effects for weight in module.parameters()}
     smoothing = max(
-        (smoothing_samples(c, plan.graph.sample_rate) for p in prologues for s in p.steps for c, _ in s.controls),
+        (
+            smoothing_samples(c, plan.graph.sample_rate)
+            for p in prologues
+            for s in p.steps
+            for c, _ in s.controls
+        ),
         default=0.0,
     )
     results = tuple(result.source for result in op.results)

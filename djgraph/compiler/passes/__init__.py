@@ -7,7 +7,9 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("fold", "effects whose controls are all constant and neutral vanish; sums of one vanish", fold.run),
     Pass("share", "equal work on equal values is done once: one transform for each source", share.run),
     Pass("drop", "what reaches no output is not computed", drop.run),
-    Pass("fuse", "connected spectral work becomes one region, with the memoryless effects before it", fuse.run),
+    Pass(
+        "fuse", "connected spectral work becomes one region, with the memoryless effects before it", fuse.run
+    ),
     Pass("group", "calls of one kind run together, scheduled for the fewest calls", group.run),
     Pass("free", "values are freed after their last use", free.run),
 )

@@ -28,7 +28,9 @@ def _passes_through(op: Op, transformed: dict[str, str]) -> str | None:
     match op:
         case Mask() if _neutral(op.node):
             return op.source
-        case Process() if len(op.nodes) == 1 and len(op.reads) == len(op.writes) == 1 and _neutral(op.nodes[0]):
+        case Process() if (
+            len(op.nodes) == 1 and len(op.reads) == len(op.writes) == 1 and _neutral(op.nodes[0])
+        ):
             return op.reads[0]
         case Add() if len(op.sources) == 1:
             return op.sources[0]

@@ -65,7 +65,9 @@ def _closure(inverse: Inverse, writer: dict[str, Op]) -> list[Op]:
     return list(found.values())
 
 
-def _regions(inverses: list[Inverse], writer: dict[str, Op], level: dict[str, int]) -> Iterable[list[Inverse]]:
+def _regions(
+    inverses: list[Inverse], writer: dict[str, Op], level: dict[str, int]
+) -> Iterable[list[Inverse]]:
     """Inverses that share spectral work on one level: none of them can depend on another."""
     graph = nx.Graph()
     for inverse in inverses:

@@ -109,6 +109,6 @@ def _merge(ops: list[Op]) -> Op:
     # Regions may compute the same spectrum; by name it is computed once in the merged one.
     strips = {strip.out: strip for op in regions for strip in op.strips}
     body = {step.out: step for op in regions for step in op.body}
-    return Region(tuple(strips.values()), tuple(body.values()), tuple(result for op in regions for result in op.results))
-
-
+    return Region(
+        tuple(strips.values()), tuple(body.values()), tuple(result for op in regions for result in op.results)
+    )

@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
+
+from djgraph.dsp.opaque import opaque
+from djgraph.dsp.recompute import differentiable_gradients
 
 LARGEST_SIZE = 2**19
 """Larger transforms leave the cache and gain nothing, unless the response itself needs one."""
@@ -38,6 +40,7 @@ def response_spectrum(response: Tensor, size: int) -> Tensor:
     return torch.fft.rfft(response, n=size)
 
 
+@opaque
 def convolve(audio: Tensor, past: Tensor, spectrum: Tensor, mix: Tensor | None = None) -> Tensor:
     """Linear convolution of a block with a fixed response, or the mix ``(1 − mix)·audio + mix·convolved``.
 
@@ -45,14 +48,13 @@ def convolve(audio: Tensor, past: Tensor, spectrum: Tensor, mix: Tensor | None =
     past: the ``length − 1`` samples before the block, ``[batch, channels, length − 1]``; zeros at the start.
     spectrum: :func:`response_spectrum` of a response of ``length`` samples, one row per channel or one for
     all, of any even size from ``length`` up; :func:`fft_size` finds the fastest.
-    mix: broadcastable to ``[batch, 1, samples]``.
+    mix: broadcastable to ``[batch, 1, samples]``; left out, the result is the convolved signal alone.
 
-    Returns ``[batch, channels, samples]``. Differentiable once in audio, past and mix; nothing but the
-    arguments is kept for the backward pass. (Without a mix not even the audio: the operation is linear.)
+    Returns ``[batch, channels, samples]``. Differentiable in audio, past and mix; nothing but the arguments is
+    kept for the backward pass.
     """
-    if mix is not None:
-        mix = mix.expand(audio.shape[0], 1, audio.shape[-1])
-    return _Convolve.apply(audio, past, spectrum, mix)
+    mix = audio.new_ones(()) if mix is None else mix
+    return _Convolve.apply(audio, past, mix.expand(audio.shape[0], 1, audio.shape[-1]), spectrum)
 
 
 class _Convolve(torch.autograd.Function):
@@ -60,47 +62,41 @@ class _Convolve(torch.autograd.Function):
     with the spectrum conjugated and the block looking ahead in place of back."""
 
     @staticmethod
-    def forward(ctx: Any, audio: Tensor, past: Tensor, spectrum: Tensor, mix: Tensor | None) -> Tensor:
-        ctx.length = past.shape[-1] + 1
-        if mix is None:
-            ctx.save_for_backward(spectrum)
-        else:
-            ctx.save_for_backward(spectrum, audio, past, mix)
+    def forward(ctx: Any, audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> Tensor:
+        ctx.save_for_backward(audio, past, mix, spectrum)
         output = torch.empty_like(audio, memory_format=torch.contiguous_format)
         for span, wet in _wet(audio, past, spectrum):
-            if mix is None:
-                output[..., span] = wet
-            else:
-                torch.lerp(audio[..., span], wet, mix[..., span], out=output[..., span])
+            torch.lerp(audio[..., span], wet, mix[..., span], out=output[..., span])
         return output
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        for_audio, for_past, _, for_mix = ctx.needs_input_grad
-        spectrum, *saved = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return differentiable_gradients(_plainly, ctx.saved_tensors, ctx.needs_input_grad, (grad_output,))
+        audio, past, mix, spectrum = ctx.saved_tensors
+        for_audio, for_past, for_mix, _ = ctx.needs_input_grad
         grad_audio = grad_past = grad_mix = None
-        grad_wet = grad_output
-        if saved:
-            audio, past, mix = saved
-            grad_wet = grad_output * mix
-            if for_mix:
-                grad_mix = torch.empty_like(mix, memory_format=torch.contiguous_format)
-                for span, wet in _wet(audio, past, spectrum):
-                    difference = torch.sub(wet, audio[..., span])
-                    grad_mix[..., span] = (difference * grad_output[..., span]).sum(1, keepdim=True)
-        # Each sample's gradient looks ``length − 1`` samples ahead; behind the end there is nothing.
-        before = ctx.length - 1 if for_past else 0
-        if for_past:
-            grad_wet = pad(grad_wet, (before, 0))
+        if for_mix:
+            grad_mix = torch.empty_like(mix, memory_format=torch.contiguous_format)
+            for span, wet in _wet(audio, past, spectrum):
+                difference = torch.sub(wet, audio[..., span])
+                grad_mix[..., span] = difference.mul_(grad_output[..., span]).sum(1, keepdim=True)
         if for_audio or for_past:
-            grad = torch.empty_like(grad_wet, memory_format=torch.contiguous_format)
-            for span, block in _blocks(grad_wet, spectrum.conj(), ctx.length, grad.shape[-1], 0):
+            # Each sample's gradient looks ``length − 1`` samples ahead; behind the end there is nothing.
+            before = past.shape[-1] if for_past else 0
+            grad_wet = pad(grad_output * mix, (before, 0))
+            grad = torch.empty_like(grad_wet)
+            for span, block in _blocks(grad_wet, spectrum.conj(), past.shape[-1] + 1, grad.shape[-1], 0):
                 grad[..., span] = block
-            grad_past, grad_audio = (grad[..., :before] if for_past else None), grad[..., before:]
-            if saved:
-                grad_audio = grad_audio + (grad_output - grad_output * mix)
-        return grad_audio, grad_past, None, grad_mix
+            grad_past = grad[..., :before] if for_past else None
+            grad_audio = torch.addcmul(grad[..., before:] + grad_output, grad_output, mix, value=-1)
+        return grad_audio, grad_past, grad_mix, None
+
+
+def _plainly(audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> tuple[Tensor]:
+    """The forward pass in operations that autograd knows."""
+    wet = torch.cat((audio[..., :0], *(block for _, block in _wet(audio, past, spectrum))), dim=-1)
+    return (torch.lerp(audio, wet, mix),)
 
 
 def _wet(audio: Tensor, past: Tensor, spectrum: Tensor) -> Iterator[tuple[slice, Tensor]]:

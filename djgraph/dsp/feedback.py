@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from djgraph.dsp.history import latest
+from djgraph.dsp.opaque import opaque
+from djgraph.dsp.recompute import differentiable_gradients
 
 
+@opaque
 def feedback_delay(
     audio: Tensor, feedback: Tensor, mix: Tensor, past_input: Tensor, past_output: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -24,7 +26,7 @@ def feedback_delay(
     feedback, mix: broadcastable to ``[batch, 1, samples]``; |feedback| < 1 keeps the line stable.
     past_input, past_output: the last D samples of x and of y before this block, ``[batch, channels, D]``.
 
-    Returns the mix, and the two histories that the next block starts from. Differentiable once in all five
+    Returns the mix, and the two histories that the next block starts from. Differentiable in all five
     arguments. Only the arguments are kept for the backward pass, which runs the line again.
     """
     shape = (audio.shape[0], 1, audio.shape[-1])
@@ -54,9 +56,11 @@ class _FeedbackDelay(torch.autograd.Function):
         return output, torch.cat((before[..., echo.shape[-1] :], echo), dim=-1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
         audio, feedback, mix, past_input, past_output = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            grads = (grad_output, grad_last)
+            return differentiable_gradients(_plainly, ctx.saved_tensors, ctx.needs_input_grad, grads)
         for_audio, for_feedback, for_mix, _, _ = ctx.needs_input_grad
         delay, samples = past_input.shape[-1], audio.shape[-1]
         echoes = []
@@ -111,3 +115,12 @@ def _echoes(
         echo = torch.addcmul(source[..., :length], feedback[..., span], echo[..., :length])
         yield span, echo
         source = audio[..., span]
+
+
+def _plainly(
+    audio: Tensor, feedback: Tensor, mix: Tensor, past_input: Tensor, past_output: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The forward pass in operations that autograd knows."""
+    stretches = [echo for _, echo in _echoes(audio, feedback, past_input, past_output)]
+    line = torch.cat((past_output, *stretches), dim=-1)
+    return torch.lerp(audio, line[..., past_output.shape[-1] :], mix), line[..., audio.shape[-1] :]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from djgraph.dsp.convolution import convolve, fft_size, response_spectrum
 from djgraph.dsp.history import latest
+from djgraph.dsp.opaque import opaque
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 from djgraph_fx.room import noise_response
 
@@ -82,6 +83,7 @@ class Reverb(TimeEffect):
         out = convolve(signal.to(dtype), state["past"].to(dtype), spectrum, controls["mix"].to(dtype))
         return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
 
+    @opaque
     def _spectrum(self, channels: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         # Settings never change, so neither does a spectrum once made.
         key = (channels, size, dtype, device)

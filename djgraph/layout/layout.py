@@ -158,12 +158,14 @@ class ParameterLayout:
         of the value before snapping (straight-through).
         """
         self._expect(position)
-        return self._units_like(position).from_unit(position, snap)
+        wide = _widen(position)
+        return self._units_like(wide).from_unit(wide, snap).to(position.dtype)
 
     def to_unit(self, params: Tensor) -> Tensor:
         """Plain values ``[…, controls]`` to positions 0…1; the inverse of :meth:`from_unit`."""
         self._expect(params)
-        return self._units_like(params).to_unit(params)
+        wide = _widen(params)
+        return self._units_like(wide).to_unit(wide).to(params.dtype)
 
     def clamp(self, params: Tensor) -> Tensor:
         """Plain values ``[…, controls]`` clamped to the ranges, with a gradient that points back into them.
@@ -287,3 +289,8 @@ class ParameterLayout:
     def __repr__(self) -> str:
         shown = ", ".join(self.names[:3]) + (", …" if len(self) > 3 else "")
         return f"ParameterLayout({len(self)} controls: {shown}; fingerprint {self.fingerprint})"
+
+
+def _widen(tensor: Tensor) -> Tensor:
+    """Half precision as float32: 20 Hz to 20 kHz has more steps than it can tell apart, and e^L overflows."""
+    return tensor.float() if tensor.element_size() < 4 else tensor

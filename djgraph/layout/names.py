@@ -92,18 +92,14 @@ def _aliases(column: Column) -> tuple[str, ...]:
 
 def _pattern(pattern: str) -> re.Pattern[str]:
     """``*`` stands for any text without a dot, a part ``**`` for any number of whole parts, even none."""
-    text, glue = "", ""
     parts = pattern.split(".")
+    parts = [part for i, part in enumerate(parts) if not (i and part == parts[i - 1] == "**")]
+    text, glue = "", ""
     for position, part in enumerate(parts):
-        if part == "**":
-            last = position == len(parts) - 1
-            if last:  # with the dot before it, if it has one
-                text += rf"(?:{glue}[^.]+(?:\.[^.]+)*)?"
-            else:
-                text += rf"{glue}(?:[^.]+\.)*"
-                glue = ""
-                continue
+        if part == "**" and position == len(parts) - 1:  # the rest, with the dot before it if there is one
+            text += rf"(?:{glue}[^.]+(?:\.[^.]+)*)?"
+        elif part == "**":
+            text, glue = text + rf"{glue}(?:[^.]+\.)*", ""
         else:
-            text += glue + "[^.]*".join(re.escape(piece) for piece in part.split("*"))
-        glue = r"\."
+            text, glue = text + glue + "[^.]*".join(map(re.escape, part.split("*"))), r"\."
     return re.compile(text)

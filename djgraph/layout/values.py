@@ -111,7 +111,8 @@ def _complaint(names: Names, units: Units, values: Tensor, bad: Tensor) -> str:
         low, high = units.minimum[column].item(), units.maximum[column].item()
         text = f"params: {where} is {value:g}; its range is {low:g} … {high:g}"
     text += " (frames" + (" and batch items" if batch else "") + " count from 0)"
-    return text + (f"; {len(places) - 1} more values are wrong" if len(places) > 1 else "")
+    more = len(places) - 1
+    return text + (f"; {more} more value{'s are' if more > 1 else ' is'} wrong" if more else "")
 
 
 def _describe(value: object) -> str:

@@ -39,14 +39,14 @@ def refusal(faults: Iterable[Fault]) -> ValidationError:
     return ValidationError.from_exception_data(_TYPE, lines)
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
-    """The faults behind a pydantic error that validation by ``model`` raised."""
+def explain(error: ValidationError, model: type[BaseModel], noun: str = "key") -> list[Fault]:
+    """The faults behind a pydantic error that validation by ``model`` raised; ``noun`` is what its keys are."""
     faults = []
     for detail in error.errors(include_url=False):
         if detail["type"] == _TYPE:
             faults.append(Fault(**{**detail["ctx"], "loc": detail["loc"]}))
         else:
-            faults.append(_translate(detail, model))
+            faults.append(_translate(detail, model, noun))
     return list(dict.fromkeys(replace(fault, allowed=tuple(fault.allowed)) for fault in faults))
 
 
@@ -87,14 +87,14 @@ _EXPECTED = {
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def _translate(detail: ErrorDetails, model: type[BaseModel]) -> Fault:
+def _translate(detail: ErrorDetails, model: type[BaseModel], noun: str) -> Fault:
     kind, loc, value = detail["type"], detail["loc"], detail.get("input")
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
         key = str(loc[-1])
-        return Fault(f"unknown key {key!r}", loc, keys_of(_model_at(model, loc[:-1])), key, key=True)
+        return Fault(f"unknown {noun} {key!r}", loc, keys_of(_model_at(model, loc[:-1])), key, key=True)
     if kind == "missing":
-        return Fault(f"missing key {str(loc[-1])!r}", loc[:-1])
+        return Fault(f"missing {noun} {str(loc[-1])!r}", loc[:-1])
     if kind in _EXPECTED:
         return Fault(f"expected {_EXPECTED[kind]}, got {describe(value)}", loc)
     if kind in ("literal_error", "enum"):

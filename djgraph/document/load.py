@@ -37,16 +37,20 @@ class Document:
         return self.source.file
 
 
+Graphs = Mapping[str, str | os.PathLike[str]]
+"""Graphs known by name: name → path."""
+
+
 def load_document(
-    source: str | os.PathLike[str] | Mapping[str, Any],
-    graphs: Mapping[str, str | os.PathLike[str]] | None = None,
+    source: str | os.PathLike[str] | Mapping[str, Any], graphs: Graphs | None = None, *, hint: str | None = None
 ) -> Document:
     """Read and validate one document.
 
-    source: a name in ``graphs`` (name → path), the path of a YAML or JSON file, the text itself (anything with
-    a line break, or beginning with ``{``), or a mapping. Raises DocumentError that holds every problem found.
+    source: a name in ``graphs``, the path of a YAML or JSON file, the text itself (anything with a line break
+    in it, or beginning with ``{``), or a mapping. hint: why a name may be missing, for the error. Raises
+    DocumentError that holds every problem found.
     """
-    return validate(read(source, graphs or {}))
+    return validate(read(source, graphs or {}, hint))
 
 
 def validate(source: Source) -> Document:
@@ -60,7 +64,7 @@ def validate(source: Source) -> Document:
 
 
 def read(
-    source: str | os.PathLike[str] | Mapping[str, Any], graphs: Mapping[str, str | os.PathLike[str]]
+    source: str | os.PathLike[str] | Mapping[str, Any], graphs: Graphs, hint: str | None = None
 ) -> Source:
     """The plain data of a source, with positions where it is text."""
     if isinstance(source, Mapping):
@@ -76,7 +80,7 @@ def read(
                     f"there is no graph named {source!r}",
                     allowed=tuple(graphs),
                     name=source,
-                    hint="a file is given by its path, with its ending (.yaml or .json)",
+                    hint=hint or "a file is given by its path, with its ending (.yaml or .json)",
                 )
             )
     elif not isinstance(source, os.PathLike):

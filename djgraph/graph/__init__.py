@@ -1,0 +1,71 @@
+"""The graph: documents with templates expanded, effects resolved, channels inferred, circles refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from djgraph.document import Document, load_document
+from djgraph.graph.build import build
+from djgraph.graph.declare import EffectRegistry
+from djgraph.graph.ir import (
+    Binding,
+    Column,
+    Constant,
+    Curve,
+    EffectNode,
+    Free,
+    Graph,
+    InputNode,
+    Node,
+    Point,
+    SumNode,
+    sources,
+)
+
+__all__ = [
+    "Binding",
+    "Column",
+    "Constant",
+    "Curve",
+    "EffectNode",
+    "EffectRegistry",
+    "Free",
+    "Graph",
+    "InputNode",
+    "Node",
+    "Point",
+    "SumNode",
+    "build",
+    "load",
+    "sources",
+]
+
+
+def load(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Document,
+    /,
+    *,
+    registry: EffectRegistry | None = None,
+    **args: Any,
+) -> Graph:
+    """Load a graph.
+
+    source: the name of a shipped graph, the path of a YAML or JSON file, the text of one, a mapping, or a
+    document that is loaded already.
+    registry: where effects (and shipped graphs) are looked up; the installed plugins if it is left out.
+    args: values for the document's own arguments: ``load("dj_mixer", reverb_decay_time=2.0)``.
+
+    Raises DocumentError if the document is wrong, and GraphError (a DocumentError) if the mixer that it
+    describes is not possible. Both hold all problems found, with file, line and column.
+    """
+    if registry is None:
+        from djgraph.plugins import registry as installed
+
+        registry = installed()
+    if not isinstance(source, Document):
+        graphs = {name: entry.path for name, entry in getattr(registry, "graphs", {}).items()}
+        hint = getattr(registry, "hint", None)
+        source = load_document(source, graphs, hint=hint() if callable(hint) else None)
+    return build(source, registry, args)

@@ -1,0 +1,258 @@
+"""Third step of building: what each control reads; columns, constants, ties and macros, in document order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from djgraph.document import limits
+from djgraph.document.model import Knob, Macro, Override
+from djgraph.effects import Control
+from djgraph.errors import DocumentError, Problem
+from djgraph.graph import controls
+from djgraph.graph.draft import EffectDraft, OwnerDraft
+from djgraph.graph.expand import Placed, PlacedOwner
+from djgraph.graph.ir import Column, Constant, Curve, Free
+from djgraph.graph.site import Site
+
+_NOTHING = Override()
+
+
+@dataclass(eq=False)
+class _Column:
+    """A column on its way: ``readers`` fills in document order once every column is known."""
+
+    name: str
+    control: Control
+    kind: Literal["control", "macro", "send"]
+    effect: str
+    site: Site
+    readers: list[tuple[EffectDraft, Control]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Drive:
+    """One control that a macro drives."""
+
+    macro: _Column
+    points: tuple[tuple[float, float], ...]
+    site: Site
+
+
+@dataclass(eq=False)
+class _Use:
+    """One control of one node, with the override that the file has for it."""
+
+    node: EffectDraft
+    control: Control
+    override: Override
+    site: Site
+
+    @property
+    def label(self) -> str:
+        """Its column's name below the owner."""
+        if self.override.as_ is not None:
+            return self.override.as_
+        if self.node.is_send:
+            return self.node.name.removeprefix("send:") + "_send"
+        return f"{self.node.name}.{self.control.id}"
+
+
+class Binder:
+    """Gives every control its binding, and the graph its columns. ``problems`` fills with what is wrong."""
+
+    def __init__(self, owners: Mapping[str, OwnerDraft], items: Iterable[PlacedOwner | Placed[Macro]]) -> None:
+        self._owners = owners
+        self._items = tuple(items)
+        self._uses: dict[str, list[_Use]] = {}
+        self._targets: dict[str, _Use] = {}
+        self._columns: dict[str, _Column] = {}
+        self._drives: dict[tuple[str, str], _Drive] = {}
+        self._macros: dict[int, _Column] = {}
+        self.problems: list[Problem] = []
+
+    def bind(self) -> tuple[Column, ...]:
+        """Set ``bindings`` of every draft, and return the columns in document order."""
+        for owner in self._owners.values():
+            self._collect(owner)
+        for item in self._items:
+            self._find_drives(item)
+        for item in self._items:
+            self._add_columns(item)
+        for owner in self._owners.values():
+            for use in self._uses[owner.name]:
+                self._bind(owner.name, use)
+        return tuple(self._finish(column) for column in self._columns.values())
+
+    def _collect(self, owner: OwnerDraft) -> None:
+        """Match overrides with controls, by id or by an old id; note the names by which macros can find them."""
+        uses = self._uses[owner.name] = []
+        for node in (*owner.chain, *(send for send in owner.sends if send is not None)):
+            known = {control.id: control.id for control in node.controls}
+            for control in node.controls:
+                for alias in control.aliases:
+                    known.setdefault(alias, control.id)
+            given: dict[str, tuple[str, Override]] = {}
+            for name, override in node.overrides.items():
+                if node.effect is None:
+                    break
+                site = node.control_site(name)
+                if name not in known:
+                    message = f"{node.effect.type} has no control {name!r}"
+                    ids = [control.id for control in node.controls]
+                    self.problems.append(site.problem(message, allowed=ids, name=name, key=True))
+                elif known[name] in given:
+                    message = f"{name!r} and {given[known[name]][0]!r} are the same control"
+                    self.problems.append(site.problem(message, key=True))
+                else:
+                    given[known[name]] = (name, override)
+            for control in node.controls:
+                name, override = given.get(control.id, (control.id, _NOTHING))
+                use = _Use(node, control, override, node.control_site(name))
+                uses.append(use)
+                names = [use.label] if node.is_send else [f"{node.name}.{key}" for key in known if known[key] == control.id]
+                for target in names:
+                    self._targets.setdefault(f"{owner.name}.{target}", use)
+
+    def _find_drives(self, item: PlacedOwner | Placed[Macro]) -> None:
+        if isinstance(item, Placed):
+            self._macro(item.model.macro, item.model, "", item.site)
+            return
+        if self._owners.get(item.name) is None or self._owners[item.name].placed is not item:
+            return
+        for index, model in enumerate(item.model.macros):
+            self._macro(model.name, model, f"{item.name}.", item.site.below("macros", index))
+
+    def _macro(self, name: str, model: Knob, prefix: str, site: Site) -> None:
+        control, problems = controls.knob(name, model, [prefix + alias for alias in model.aliases], site)
+        self.problems += problems
+        column = _Column(prefix + name, control, "macro", "", site)
+        self._macros[id(model)] = column
+        for target, points in model.drives.items():
+            here = site.below("drives", target)
+            use = self._targets.get(prefix + target) or self._targets.get(target)
+            if use is None:
+                self._unknown_target(target, prefix, here)
+                continue
+            key = (use.node.id, use.control.id)
+            if key in self._drives:
+                other = self._drives[key]
+                message = f"{target!r} follows macro {other.macro.name!r} already, {other.site.where()}"
+                self.problems.append(here.problem(message, key=True))
+                continue
+            self._drives[key] = _Drive(column, tuple(points), here)
+
+    def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
+        owner = self._owners.get(prefix.removesuffix("."))
+        broken = [node for node in owner.chain if node.effect is None] if owner else []
+        if any(target.startswith(f"{node.name}.") for node in broken):
+            return  # its effect is unknown, which is a problem noted already
+        known = [name.removeprefix(prefix) for name in self._targets if name.startswith(prefix)]
+        message = f"there is no control {target!r} to drive"
+        self.problems.append(site.problem(message, allowed=known, name=target, key=True))
+
+    def _add_columns(self, item: PlacedOwner | Placed[Macro]) -> None:
+        if isinstance(item, Placed):
+            self._add(self._macros[id(item.model)])
+            return
+        if self._owners[item.name].placed is not item:
+            return
+        for use in self._uses[item.name]:
+            if (use.node.id, use.control.id) in self._drives or use.override.tie is not None:
+                continue
+            if use.override.value is not None:
+                continue
+            self._add(self._own_column(item.name, use))
+        for model in item.model.macros:
+            self._add(self._macros[id(model)])
+
+    def _own_column(self, owner: str, use: _Use) -> _Column:
+        control = self._declared(owner, use)
+        kind: Literal["control", "send"] = "send" if use.node.is_send else "control"
+        assert use.node.effect is not None
+        return _Column(f"{owner}.{use.label}", control, kind, use.node.effect.type, use.site)
+
+    def _declared(self, owner: str, use: _Use) -> Control:
+        control = use.control
+        if control.aliases:
+            # An old id makes an old column name, unless the graph names the column itself.
+            old = () if use.override.as_ else tuple(f"{owner}.{use.node.name}.{alias}" for alias in control.aliases)
+            control = control.replace(aliases=old)
+        changed, problems = controls.overridden(control, use.override, f"{owner}.", use.site)
+        self.problems += problems
+        return changed
+
+    def _add(self, column: _Column) -> None:
+        first = self._columns.get(column.name)
+        if first is not None:
+            message = f"column {column.name!r} is there already, {first.site.where()}"
+            hint = "rename one of them with `as`"
+            self.problems.append(column.site.problem(message, hint=hint))
+            return
+        self._columns[column.name] = column
+        if len(self._columns) > limits.COLUMNS:
+            limit = limits.readable(limits.COLUMNS)
+            raise DocumentError(column.site.problem(f"the layout has more than {limit} columns (the limit)"))
+
+    def _bind(self, owner: str, use: _Use) -> None:
+        drive = self._drives.get((use.node.id, use.control.id))
+        if drive is not None:
+            self._bind_driven(owner, use, drive)
+        elif use.override.tie is not None:
+            self._bind_tied(owner, use, use.override.tie)
+        elif use.override.value is not None:
+            self.problems += controls.constant(use.control, use.override.value, use.site)
+            use.node.bindings[use.control.id] = Constant(use.override.value)
+        else:
+            name = f"{owner}.{use.label}"
+            column = self._columns[name]
+            column.readers.append((use.node, use.control))
+            use.node.bindings[use.control.id] = Free(name)
+
+    def _bind_driven(self, owner: str, use: _Use, drive: _Drive) -> None:
+        for key in ("value", "tie", "default", "neutral"):
+            if getattr(use.override, key) is not None:
+                message = (
+                    f"{use.label!r} follows macro {drive.macro.name!r} ({drive.site.where()}), "
+                    f"so it cannot have `{key}` as well"
+                )
+                self.problems.append(use.site.problem(message, key))
+        control, problems = use.control, []
+        if use.override.min is not None or use.override.max is not None:
+            # Only the range matters here: the default and the neutral value are the macro's.
+            low, high = use.override.min, use.override.max
+            narrow = Override(min=low, max=high) if low is not None and high is not None else use.override
+            control, problems = controls.overridden(control, narrow, "", use.site)
+        self.problems += problems
+        self.problems += controls.curve(drive.macro.control, control, drive.points, drive.site)
+        drive.macro.readers.append((use.node, use.control))
+        use.node.bindings[use.control.id] = Curve(drive.macro.name, drive.points)
+
+    def _bind_tied(self, owner: str, use: _Use, tie: str) -> None:
+        column = self._columns.get(f"{owner}.{tie}") or self._columns.get(tie)
+        site = use.site.below("tie")
+        if column is None:
+            prefix = f"{owner}."
+            known = [name.removeprefix(prefix) for name in self._columns]
+            message = f"there is no column {tie!r} to be tied to"
+            hint = "a control that is a constant, tied or driven by a macro has no column"
+            self.problems.append(site.problem(message, allowed=known, name=tie, hint=hint))
+            return
+        control, other = use.control, column.control
+        if not (control.min <= other.min and other.max <= control.max):
+            message = (
+                f"{column.name!r} goes from {other.min:g} to {other.max:g}, "
+                f"and {control.id} only from {control.min:g} to {control.max:g}"
+            )
+            self.problems.append(site.problem(message, hint="a macro can drive both, each through its own curve"))
+        column.readers.append((use.node, control))
+        use.node.bindings[control.id] = Free(column.name)
+
+    def _finish(self, column: _Column) -> Column:
+        control = column.control
+        if column.kind == "macro" and column.readers:
+            rate = controls.finest(reader.rate for _, reader in column.readers)
+            control = control.replace(rate=rate)
+        drives = tuple((node.id, reader.id) for node, reader in column.readers)
+        return Column(column.name, control, column.kind, column.effect, drives, column.site.position())

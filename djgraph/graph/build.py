@@ -1,0 +1,117 @@
+"""An expanded document and a registry → the frozen Graph, or every problem that stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from djgraph.document.load import Document, in_file_order
+from djgraph.effects import Transform
+from djgraph.errors import GraphError, Problem
+from djgraph.graph.bind import Binder
+from djgraph.graph.declare import Declarer, EffectRegistry
+from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
+from djgraph.graph.expand import Expanded, PlacedOwner, expand
+from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Node, Point, SumNode
+from djgraph.graph.order import channels, ordered
+from djgraph.graph.wire import Wirer
+
+
+def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, Any] | None = None) -> Graph:
+    """The graph that a document describes.
+
+    arguments: values for the document's ``args``. Raises DocumentError for what is wrong with templates,
+    references and values, GraphError for effects, controls, routing and channels; each holds every problem
+    found.
+    """
+    expanded = expand(document, arguments)
+    declarer = Declarer(registry)
+    inputs = declarer.inputs(expanded.header)
+    owners = declarer.owners(item for item in expanded.items if isinstance(item, PlacedOwner))
+    wirer = Wirer(inputs, owners)
+    wirer.connect()
+    outputs, output_problems = _outputs(expanded, wirer)
+    taps = {owner.name: end for owner in owners.values() if (end := wirer.end(owner)) is not None}
+    binder = Binder(owners, expanded.items)
+    columns = binder.bind()
+    _stop_if_wrong(declarer.problems, wirer.problems, output_problems, binder.problems)
+
+    nodes, problems = ordered(_in_document_order(inputs, owners))
+    _stop_if_wrong(problems)
+    counts, problems = channels(nodes)
+    _stop_if_wrong(problems)
+    return _freeze(document, expanded, nodes, counts, columns, outputs, taps)
+
+
+def _outputs(expanded: Expanded, wirer: Wirer) -> tuple[dict[str, Point], list[Problem]]:
+    outputs: dict[str, Point] = {}
+    problems = []
+    for index, output in enumerate(expanded.header.model.outputs):
+        site = expanded.header.site.below("outputs", index)
+        if output.name in outputs:
+            problems.append(site.problem(f"a second output is called {output.name!r}", "name"))
+        point = wirer.point(output.from_, site.below("from"))
+        if point is not None:
+            outputs[output.name] = point
+    return outputs, problems
+
+
+def _in_document_order(inputs: list[InputDraft], owners: Mapping[str, OwnerDraft]) -> list[NodeDraft]:
+    nodes: list[NodeDraft] = list(inputs)
+    for owner in owners.values():
+        if owner.sum is not None:
+            nodes.append(owner.sum)
+        nodes += owner.chain
+        nodes += (send for send in owner.sends if send is not None)
+    return nodes
+
+
+def _freeze(
+    document: Document,
+    expanded: Expanded,
+    nodes: list[NodeDraft],
+    counts: Mapping[str, int],
+    columns: tuple[Column, ...],
+    outputs: Mapping[str, Point],
+    taps: Mapping[str, Point],
+) -> Graph:
+    header = expanded.header.model
+    return Graph(
+        name=header.name,
+        nodes=tuple(_node(node, counts[node.id]) for node in nodes),
+        columns=columns,
+        inputs={item.name: tuple(stem.name for stem in item.stems) or None for item in header.inputs},
+        outputs=outputs,
+        taps=taps,
+        sample_rate=header.sample_rate,
+        transform=Transform(header.transform.size, header.transform.hop),
+        title=header.title,
+        description=header.description,
+        file=document.file,
+    )
+
+
+def _node(draft: NodeDraft, count: int) -> Node:
+    position = draft.site.position()
+    if isinstance(draft, InputDraft):
+        return InputNode(draft.id, draft.input, draft.stem, count, draft.optional, position)
+    if isinstance(draft, SumDraft):
+        return SumNode(draft.id, tuple(source.point for source in draft.sources), count, position)
+    assert isinstance(draft, EffectDraft)
+    assert draft.effect is not None
+    assert draft.settings is not None
+    return EffectNode(
+        draft.id,
+        draft.effect,
+        draft.settings,
+        {port: source.point for port, source in draft.sources.items()},
+        draft.bindings,
+        count,
+        position,
+    )
+
+
+def _stop_if_wrong(*problems: list[Problem]) -> None:
+    found = [problem for part in problems for problem in part]
+    if found:
+        raise GraphError(*in_file_order(found))

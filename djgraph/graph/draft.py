@@ -1,0 +1,110 @@
+"""The graph while it is being built: nodes that know their place in the file but not yet all that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from pydantic import BaseModel
+
+from djgraph.document.model import Override, Strip
+from djgraph.effects import Control, Effect
+from djgraph.graph.expand import PlacedOwner
+from djgraph.graph.ir import Binding, Point
+from djgraph.graph.site import Site
+
+
+@dataclass(eq=False)
+class Source:
+    """A point that something reads, and the text that says so."""
+
+    point: Point
+    site: Site
+
+
+@dataclass(eq=False)
+class InputDraft:
+    """One stem, or one input without stems."""
+
+    id: str
+    input: str
+    stem: str | None
+    channels: int
+    optional: bool
+    site: Site
+
+
+@dataclass(eq=False)
+class EffectDraft:
+    """One use of an effect, or a send (which is one use of ``gain``).
+
+    ``name`` is its id in the chain. ``effect`` and ``settings`` are None where they could not be resolved: a
+    problem is noted then, and building goes on only to find more of them.
+    """
+
+    id: str
+    owner: str
+    name: str
+    effect: type[Effect] | None
+    settings: BaseModel | None
+    overrides: Mapping[str, Override]
+    site: Site
+    is_send: bool = False
+    controls: tuple[Control, ...] = ()
+    """The declarations that overrides start from."""
+    ports: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of further input ports: port → point."""
+    sources: dict[str, Source] = field(default_factory=dict)
+    bindings: dict[str, Binding] = field(default_factory=dict)
+
+    @property
+    def out(self) -> Point:
+        """The first output port."""
+        return Point(self.id, self.effect.outputs[0].name if self.effect else "out")
+
+    def control_site(self, name: str) -> Site:
+        """Where the override of a control stands; ``name`` as the file has it."""
+        return self.site.below("level") if self.is_send else self.site.below("controls", name)
+
+
+@dataclass(eq=False)
+class SumDraft:
+    """A bus's sum."""
+
+    id: str
+    site: Site
+    sources: list[Source] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class OwnerDraft:
+    """A strip or a bus: its chain, and where the chain begins (None until it is wired)."""
+
+    placed: PlacedOwner
+    chain: list[EffectDraft]
+    sends: list[EffectDraft | None]
+    """In the order of ``sends``; None where a send of level 1 needs no node."""
+    sum: SumDraft | None
+    start: Point | None = None
+
+    @property
+    def name(self) -> str:
+        return self.placed.name
+
+    @property
+    def site(self) -> Site:
+        return self.placed.site
+
+    @cached_property
+    def nodes(self) -> dict[str, EffectDraft]:
+        """The chain by node id."""
+        return {node.name: node for node in self.chain}
+
+    @property
+    def generates(self) -> bool:
+        """Whether this is a strip that reads nothing, so that its chain has to begin with a source of sound."""
+        return isinstance(self.placed.model, Strip) and self.placed.model.input is None
+
+
+NodeDraft = InputDraft | EffectDraft | SumDraft

@@ -1,0 +1,291 @@
+"""Templates, arguments and repeats: a document → strips, buses and macros one by one, without references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from djgraph.document import limits
+from djgraph.document.faults import explain
+from djgraph.document.fields import CONCRETE, Element
+from djgraph.document.load import Document, in_file_order
+from djgraph.document.model import Bus, Header, Macro, Node, Range, Repeat, Strip, Use, kind_of
+from djgraph.document.source import plain
+from djgraph.errors import DocumentError, Problem
+from djgraph.graph.site import Site
+from djgraph.graph.substitute import Budget, Substitution
+
+_Model = TypeVar("_Model", bound=Element)
+
+
+@dataclass(frozen=True)
+class Placed(Generic[_Model]):
+    """A piece without references, and where it stands."""
+
+    model: _Model
+    site: Site
+
+
+@dataclass(frozen=True)
+class PlacedOwner:
+    """A strip or bus; its chain has no templates any more."""
+
+    model: Strip | Bus
+    site: Site
+    chain: tuple[Placed[Node], ...]
+
+    @property
+    def name(self) -> str:
+        return self.model.strip if isinstance(self.model, Strip) else self.model.bus
+
+    @property
+    def kind(self) -> str:
+        return "strip" if isinstance(self.model, Strip) else "bus"
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """A document after expansion: what stands above the mixer, and the mixer's items in document order."""
+
+    header: Placed[Header]
+    items: tuple[PlacedOwner | Placed[Macro], ...]
+
+
+def expand(document: Document, arguments: Mapping[str, Any] | None = None) -> Expanded:
+    """Put arguments, templates and repeats in place, and check every piece again without references.
+
+    arguments: values for the document's ``args``. Raises DocumentError that holds every problem found.
+    """
+    return _Expander(document).run(arguments or {})
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What is known at one place of the expansion."""
+
+    scope: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    uses: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+    depth: int = 0
+
+
+class _Expander:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._data = document.data
+        self._templates: Mapping[str, Any] = self._data.get("templates", {})
+        self._budget = Budget()
+        self._problems: list[Problem] = []
+        self._inputs: dict[str, list[str]] = {}
+
+    def run(self, arguments: Mapping[str, Any]) -> Expanded:
+        root = Site(self._document.source)
+        arguments = self._arguments(root, arguments)
+        self._stop_if_wrong()
+        self._globals = arguments
+        frame = _Frame(arguments, {})
+        written = {key: value for key, value in self._data.items() if key not in ("args", "templates", "mixer")}
+        header = self._place(Header, written, root, frame)
+        self._stop_if_wrong()
+        assert header is not None
+        self._name_inputs(header)
+        self._stop_if_wrong()
+        items = tuple(self._items(self._data["mixer"], root.below("mixer"), frame))
+        self._stop_if_wrong()
+        return Expanded(header, items)
+
+    def _arguments(self, root: Site, given: Mapping[str, Any]) -> dict[str, Any]:
+        declared = self._data.get("args", {})
+        site = root.below("args")
+        for name in given:
+            if name not in declared:
+                message = f"the graph has no argument {name!r}"
+                self._problems.append(Problem(message, site.position(), ("args",), tuple(declared), name))
+        defaults = self._replace(declared, site, _Frame({}, {}))[0]
+        values = {**defaults, **{name: plain(value).data for name, value in given.items()}}
+        for name, value in values.items():
+            if value is None:
+                message = f"argument {name!r} needs a value: its default is null"
+                self._problems.append(site.problem(message, name, key=True, hint=f"djgraph.load(…, {name}=…)"))
+        return values
+
+    def _name_inputs(self, header: Placed[Header]) -> None:
+        for index, source in enumerate(header.model.inputs):
+            site = header.site.below("inputs", index)
+            if source.name in self._inputs:
+                self._problems.append(site.problem(f"a second input is called {source.name!r}", "name"))
+            stems = [stem.name for stem in source.stems]
+            for number, stem in enumerate(stems):
+                if stem in stems[:number]:
+                    message = f"a second stem of {source.name!r} is called {stem!r}"
+                    self._problems.append(site.problem(message, "stems", number))
+            self._inputs[source.name] = stems
+
+    def _items(self, data: Any, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
+        for index, item in enumerate(data):
+            yield from self._item(item, self._at(site.below(index), frame), frame)
+
+    def _item(self, data: Any, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
+        kind = kind_of(data)
+        if kind == "for":
+            yield from self._repeat(data, site, frame)
+        elif kind == "use":
+            found = self._use(data, site, frame, "mixer")
+            if found is not None:
+                yield from self._items(*found)
+        elif kind == "macro":
+            macro = self._place(Macro, data, site, frame)
+            if macro is not None:
+                self._budget.node(site)
+                yield macro
+        else:
+            owner = self._owner(Strip if kind == "strip" else Bus, data, site, frame)
+            if owner is not None:
+                yield owner
+
+    def _owner(self, model: type[Strip] | type[Bus], data: Any, site: Site, frame: _Frame) -> PlacedOwner | None:
+        written = {key: value for key, value in data.items() if key != "chain"}
+        placed: Placed[Any] | None = self._place(model, written, site, frame)
+        chain = tuple(self._chain(data.get("chain", []), site.below("chain"), frame))
+        if placed is None:
+            return None
+        self._budget.node(site, 1 + len(placed.model.sends))
+        return PlacedOwner(placed.model, placed.site, chain)
+
+    def _chain(self, data: Any, site: Site, frame: _Frame) -> Iterator[Placed[Node]]:
+        for index, item in enumerate(data):
+            here = self._at(site.below(index), frame)
+            if isinstance(item, dict) and "use" in item:
+                found = self._use(item, here, frame, "chain")
+                if found is not None:
+                    yield from self._chain(*found)
+                continue
+            node = self._place(Node, {"effect": item} if isinstance(item, str) else item, here, frame)
+            if node is not None:
+                self._budget.node(here)
+                yield node
+
+    def _repeat(self, data: Any, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
+        placed = self._place(Repeat, {"for": data["for"], "do": []}, site, frame)
+        if placed is None:
+            return
+        ((variable, values),) = placed.model.for_.items()
+        for value in self._values(values, placed.site.below("for", variable)):
+            self._budget.step(site)
+            inner = replace(
+                frame,
+                scope={**frame.scope, variable: value},
+                variables={**frame.variables, variable: value},
+                depth=self._deeper(frame, site),
+            )
+            yield from self._items(data["do"], site.below("do"), inner)
+
+    def _values(self, values: Any, site: Site) -> list[Any]:
+        if isinstance(values, Range):
+            return list(range(values.from_, values.to + 1))
+        if isinstance(values, list):
+            return values
+        if values == "inputs":
+            return list(self._inputs)
+        name, dot, last = values.rpartition(".")
+        if dot and last == "stems" and name in self._inputs:
+            if not self._inputs[name]:
+                self._problems.append(site.problem(f"input {name!r} has no stems: it is one signal"))
+            return self._inputs[name]
+        allowed = ["inputs", *(f"{name}.stems" for name, stems in self._inputs.items() if stems)]
+        hint = "or a list, or a range {from: 1, to: 4}"
+        message = f"nothing to repeat over is called {values!r}"
+        self._problems.append(site.problem(message, allowed=allowed, name=values, hint=hint))
+        return []
+
+    def _use(self, data: Any, site: Site, frame: _Frame, kind: str) -> tuple[Any, Site, _Frame] | None:
+        """What a use of a template stands for, as arguments of :meth:`_items` or :meth:`_chain`."""
+        self._budget.step(site)
+        placed = self._place(Use, data, site, frame)
+        if placed is None:
+            return None
+        name, given = placed.model.use, placed.model.with_
+        fitting = [key for key, template in self._templates.items() if kind in template]
+        if name not in self._templates:
+            self._problems.append(
+                site.problem(f"there is no template {name!r}", "use", allowed=fitting, name=name)
+            )
+            return None
+        template = self._templates[name]
+        if kind not in template:
+            other = "mixer" if kind == "chain" else "chain"
+            message = f"template {name!r} is a piece of a {other}, and this place takes a piece of a {kind}"
+            self._problems.append(site.problem(message, "use", allowed=fitting))
+            return None
+        if name in frame.templates:
+            circle = " → ".join((*frame.templates[frame.templates.index(name) :], name))
+            self._problems.append(site.problem(f"templates use one another in a circle: {circle}", "use"))
+            return None
+        scope = self._bind(name, template.get("args", {}), given, placed.site)
+        if scope is None:
+            return None
+        position = site.position()
+        inner = replace(
+            frame,
+            scope=scope,
+            uses=(*frame.uses, f"in template {name!r}" + (f", used at {position}" if position else "")),
+            templates=(*frame.templates, name),
+            depth=self._deeper(frame, site),
+        )
+        return template[kind], Site(self._document.source, ("templates", name, kind)), inner
+
+    def _bind(self, name: str, declared: Any, given: Mapping[str, Any], site: Site) -> dict[str, Any] | None:
+        """The scope inside a template: the document's arguments, its own over them, and nothing of its user."""
+        before = len(self._problems)
+        for key in given:
+            if key not in declared:
+                message = f"template {name!r} has no argument {key!r}"
+                self._problems.append(
+                    site.problem(message, "with", key, allowed=tuple(declared), name=key, key=True)
+                )
+        missing = [key for key, default in declared.items() if default is None and key not in given]
+        if missing:
+            message = f"template {name!r} needs {', '.join(map(repr, missing))}"
+            self._problems.append(site.problem(message, hint="an argument whose default is null is required"))
+        defaults, _ = self._replace(
+            declared, Site(self._document.source, ("templates", name, "args")), _Frame(self._globals, {})
+        )
+        if len(self._problems) > before:
+            return None
+        return {**self._globals, **defaults, **given}
+
+    def _place(self, model: type[_Model], data: Any, site: Site, frame: _Frame) -> Placed[_Model] | None:
+        """Replace references and check again; None, with the problems noted, where something is wrong."""
+        before = len(self._problems)
+        concrete, site = self._replace(data, site, frame)
+        if len(self._problems) > before:
+            return None
+        try:
+            return Placed(model.model_validate(concrete, context=CONCRETE), site)
+        except ValidationError as error:
+            self._problems += [site.fault(fault) for fault in explain(error, model)]
+            return None
+
+    def _replace(self, data: Any, site: Site, frame: _Frame) -> tuple[Any, Site]:
+        substitution = Substitution(frame.scope, site, self._budget)
+        concrete = substitution.replace(data)
+        self._problems += substitution.problems
+        return concrete, replace(site, renames=substitution.renames) if substitution.renames else site
+
+    def _at(self, site: Site, frame: _Frame) -> Site:
+        return replace(site, variables=frame.variables, uses=frame.uses)
+
+    def _deeper(self, frame: _Frame, site: Site) -> int:
+        if frame.depth >= limits.DEPTH:
+            raise DocumentError(
+                site.problem(f"templates and repeats lie more than {limits.DEPTH} deep in one another (the limit)")
+            )
+        return frame.depth + 1
+
+    def _stop_if_wrong(self) -> None:
+        if self._problems:
+            raise DocumentError(*in_file_order(self._problems))

@@ -1,0 +1,89 @@
+"""Where an expanded piece of a document stands in the file, and why it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from djgraph.document.faults import Fault
+from djgraph.document.load import known
+from djgraph.document.source import Source
+from djgraph.document.words import describe
+from djgraph.errors import DocumentPath, Position, Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A path into a source, as one expansion sees it.
+
+    variables: the values of the repeats around it. uses: where the templates around it were used. renames:
+    paths with a key after substitution → the key as written.
+    """
+
+    source: Source
+    path: DocumentPath = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    uses: tuple[str, ...] = ()
+    renames: Mapping[DocumentPath, str] = field(default_factory=dict)
+
+    def below(self, *tail: str | int) -> Site:
+        return replace(self, path=(*self.path, *tail))
+
+    def position(self, *, key: bool = False) -> Position | None:
+        return self.source.position(self._written(self.path), key=key)
+
+    def problem(
+        self,
+        message: str,
+        *tail: str | int,
+        allowed: Sequence[str] = (),
+        name: str | None = None,
+        hint: str | None = None,
+        key: bool = False,
+    ) -> Problem:
+        """A problem with what stands here, or at ``tail`` below; hints tell template, repeat and reference."""
+        path = self._written((*self.path, *tail))
+        hints = [hint] if hint else []
+        written = self._value(path)
+        if isinstance(written, str) and "$" in written and not key:
+            hints.append(f"it is written as {written}")
+        hints += self.uses
+        if self.variables:
+            hints.append("here " + ", ".join(f"{name} = {value}" for name, value in self.variables.items()))
+        return Problem(
+            message, self.source.position(path, key=key), path, tuple(allowed), name, "; ".join(hints) or None
+        )
+
+    def fault(self, fault: Fault) -> Problem:
+        return self.problem(
+            fault.message, *fault.loc, allowed=fault.allowed, name=fault.name, hint=fault.hint, key=fault.key
+        )
+
+    def where(self) -> str:
+        """The place in words, for messages that name a second place."""
+        position = self.position()
+        text = f"at {position}" if position else f"in {_path_text(self._written(self.path))}"
+        if self.variables:
+            text += " (" + ", ".join(f"{name} = {value}" for name, value in self.variables.items()) + ")"
+        return text
+
+    def _written(self, path: DocumentPath) -> DocumentPath:
+        if not self.renames:
+            return known(self.source, path)
+        written: DocumentPath = ()
+        for depth, part in enumerate(path):
+            written = (*written, self.renames.get(path[: depth + 1], part))
+        return known(self.source, written)
+
+    def _value(self, path: DocumentPath) -> Any:
+        value: Any = self.source.data
+        for part in path:
+            value = value[part]
+        return value
+
+
+def _path_text(path: DocumentPath) -> str:
+    from djgraph.errors import format_path
+
+    return format_path(path) or describe({})

@@ -1,0 +1,236 @@
+"""Second step of building: what each node reads; points, chains, sends and buses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from djgraph.document.model import Strip
+from djgraph.errors import Problem
+from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, Source
+from djgraph.graph.ir import Point
+from djgraph.graph.site import Site
+
+
+class Wirer:
+    """Connects drafts. ``problems`` fills with what cannot be connected."""
+
+    def __init__(self, inputs: Sequence[InputDraft], owners: Mapping[str, OwnerDraft]) -> None:
+        self._owners = owners
+        self._signals = {node.id.removeprefix("in:"): Point(node.id) for node in inputs}
+        self._stems: dict[str, list[str]] = {}
+        for node in inputs:
+            if node.stem is not None:
+                self._stems.setdefault(node.input, []).append(f"{node.input}.{node.stem}")
+        self.problems: list[Problem] = []
+
+    def connect(self) -> None:
+        """Give every effect and bus its sources."""
+        for owner in self._owners.values():
+            self._chain(owner)
+        for owner in self._owners.values():
+            self._ways_out(owner)
+
+    def end(self, owner: OwnerDraft) -> Point | None:
+        """The end of a strip or bus: after its last node, or where it begins if it has none."""
+        return owner.chain[-1].out if owner.chain else self.start(owner)
+
+    def start(self, owner: OwnerDraft) -> Point | None:
+        """What a strip or bus has before its chain; None for a strip that makes its own sound.
+
+        A strip may begin where another ends that has no chain either, and so on: followed in a loop, because
+        such a row can be as long as the file.
+        """
+        passed: list[OwnerDraft] = []
+        found: Point | OwnerDraft | None = owner
+        while isinstance(found, OwnerDraft):
+            model = found.placed.model
+            if found.sum is not None:
+                found = Point(found.sum.id)
+            elif found.start is not None:
+                found = found.start
+            elif found in passed:
+                circle = " → ".join(item.name for item in (*passed[passed.index(found) :], found))
+                message = f"strips read one another in a circle: {circle}"
+                self.problems.append(found.site.problem(message, "input"))
+                found = None
+            elif isinstance(model, Strip) and model.input is not None:
+                passed.append(found)
+                found = self._locate(model.input, found.site.below("input"), inputs_first=True)
+            else:
+                if passed:
+                    self._note_no_input(found, passed[-1].site.below("input"))
+                found = None
+        for item in passed:
+            item.start = found
+        return found
+
+    def point(self, text: str, site: Site) -> Point | None:
+        """The point that a text names; None, with the problem noted, where there is none."""
+        found = self._locate(text, site)
+        if not isinstance(found, OwnerDraft):
+            return found
+        start = self.start(found)
+        if start is None and found.generates:
+            self._note_no_input(found, site)
+        return start
+
+    def _locate(self, text: str, site: Site, *, inputs_first: bool = False) -> Point | OwnerDraft | None:
+        """A point, or a strip or bus, which then stands for where it begins.
+
+        Strips and buses may be called like inputs and stems: a strip's ``input`` means the input then, and
+        any other place the strip or bus.
+        """
+        name, at, rest = text.partition("@")
+        if at:
+            return self._locate_within(name, rest, site)
+        owner, signal = self._owners.get(name), self._signals.get(name)
+        if signal is not None and (inputs_first or owner is None):
+            return signal
+        if name in self._stems and (inputs_first or owner is None):
+            message = f"input {name!r} has stems; name one of them"
+            hint = f"`{name}@output` is the {owner.placed.kind} of that name" if owner else None
+            self.problems.append(site.problem(message, allowed=self._stems[name], hint=hint))
+            return None
+        if owner is not None:
+            return owner.chain[-1].out if owner.chain else owner
+        pools = (self._signals, self._owners) if inputs_first else (self._owners, self._signals)
+        known = list(dict.fromkeys([*pools[0], *pools[1]]))
+        self.problems.append(site.problem(f"there is no signal called {name!r}", allowed=known, name=name))
+        return None
+
+    def _locate_within(self, name: str, rest: str, site: Site) -> Point | OwnerDraft | None:
+        owner = self._owners.get(name)
+        if owner is None:
+            message = f"there is no strip or bus {name!r}"
+            self.problems.append(site.problem(message, allowed=list(self._owners), name=name))
+            return None
+        if rest == "input":
+            return owner
+        if rest == "output":
+            return owner.chain[-1].out if owner.chain else owner
+        node_name, _, port = rest.partition(".")
+        node = owner.nodes.get(node_name)
+        if node is None:
+            known = [*owner.nodes, "input", "output"]
+            message = f"{owner.placed.kind} {name!r} has no node {node_name!r}"
+            self.problems.append(site.problem(message, allowed=known, name=node_name))
+            return None
+        if not port or node.effect is None:
+            return node.out
+        ports = [output.name for output in node.effect.outputs]
+        if port not in ports:
+            message = f"{node.effect.type} has no output port {port!r}"
+            self.problems.append(site.problem(message, allowed=ports, name=port))
+            return None
+        return Point(node.id, port)
+
+    def _chain(self, owner: OwnerDraft) -> None:
+        current = self.start(owner)
+        site = owner.site.below("input")
+        generates = owner.generates
+        if generates and not owner.chain:
+            self._note_silent(owner)
+        for index, node in enumerate(owner.chain):
+            if node.effect is not None:
+                if not node.effect.inputs:
+                    if not (generates and index == 0):
+                        message = f"{node.effect.type} makes sound of its own and reads nothing"
+                        hint = "it can only be the first of a strip without `input`"
+                        self.problems.append(node.site.problem(message, "effect", hint=hint))
+                else:
+                    if generates and index == 0:
+                        self._note_silent(owner)
+                    first = node.effect.inputs[0].name
+                    if current is not None:
+                        node.sources[first] = Source(current, site)
+                self._ports(node)
+            current = node.out
+            site = node.site
+
+    def _ports(self, node: EffectDraft) -> None:
+        """The further input ports, in the effect's order."""
+        assert node.effect is not None
+        rest = [port.name for port in node.effect.inputs[1:]]
+        first = [port.name for port in node.effect.inputs[:1]]
+        for port in node.ports:
+            if port in first:
+                message = f"port {port!r} of {node.effect.type} is what the chain goes through"
+                self.problems.append(node.site.problem(message, "inputs", port, key=True, allowed=rest))
+            elif port not in rest:
+                message = f"{node.effect.type} has no input port {port!r} beside the chain"
+                self.problems.append(
+                    node.site.problem(message, "inputs", port, key=True, allowed=rest, name=port)
+                )
+        for port in rest:
+            if port not in node.ports:
+                message = f"input port {port!r} of {node.effect.type} is not connected"
+                self.problems.append(node.site.problem(message, hint=f"inputs: {{{port}: a strip or bus}}"))
+                continue
+            site = node.site.below("inputs", port)
+            point = self.point(node.ports[port], site)
+            if point is not None:
+                node.sources[port] = Source(point, site)
+
+    def _ways_out(self, owner: OwnerDraft) -> None:
+        """Feed buses: first the strip's or bus's end, then its sends."""
+        model = owner.placed.model
+        seen: set[str] = set()
+        end = self.end(owner)
+        for index, name in enumerate(model.to):
+            site = owner.site.below("to", index)
+            if name in seen:
+                self.problems.append(site.problem(f"bus {name!r} is named twice"))
+            seen.add(name)
+            self._feed(name, end, site)
+        for index, (send, node) in enumerate(zip(model.sends, owner.sends, strict=True)):
+            site = owner.site.below("sends", index)
+            tap = self._tap(owner, send.tap, site.below("tap"))
+            if node is not None:
+                if node.effect is not None and tap is not None:
+                    node.sources[node.effect.inputs[0].name] = Source(tap, site)
+                tap = node.out
+            self._feed(send.to, tap, site.below("to"))
+        if model.fader is not None and model.fader not in owner.nodes:
+            known = list(owner.nodes)
+            message = f"{owner.placed.kind} {owner.name!r} has no node {model.fader!r}"
+            self.problems.append(owner.site.problem(message, "fader", allowed=known, name=model.fader))
+
+    def _feed(self, bus: str, point: Point | None, site: Site) -> None:
+        owner = self._owners.get(bus)
+        if owner is None or owner.sum is None:
+            buses = [name for name, other in self._owners.items() if other.sum is not None]
+            what = f"{bus!r} is a strip, and only a bus takes signals in" if owner else f"there is no bus {bus!r}"
+            self.problems.append(site.problem(what, allowed=buses, name=bus))
+        elif point is not None:
+            owner.sum.sources.append(Source(point, site))
+
+    def _tap(self, owner: OwnerDraft, tap: str, site: Site) -> Point | None:
+        if tap == "post":
+            return self.end(owner)
+        names = list(owner.nodes)
+        if tap == "pre":
+            fader = owner.placed.model.fader or "fader"
+            if fader in names:
+                index = names.index(fader)
+                if index == 0 and owner.generates:
+                    self._note_no_input(owner, site)
+                return owner.chain[index - 1].out if index else self.start(owner)
+            if owner.placed.model.fader is None:
+                hint = "name it with `fader: <node id>`, or give the node the id `fader`"
+                message = f"tap `pre` means before the fader, and {owner.name!r} says no node is its fader"
+                self.problems.append(site.problem(message, hint=hint, allowed=names))
+            return None
+        node = owner.nodes.get(tap)
+        if node is None:
+            message = f"{owner.placed.kind} {owner.name!r} has no node {tap!r}"
+            self.problems.append(site.problem(message, allowed=["post", "pre", *names], name=tap))
+            return None
+        return node.out
+
+    def _note_silent(self, owner: OwnerDraft) -> None:
+        hint = "give it an `input`, or begin its chain with an effect that makes sound of its own"
+        self.problems.append(owner.site.problem(f"strip {owner.name!r} reads nothing", hint=hint))
+
+    def _note_no_input(self, owner: OwnerDraft, site: Site) -> None:
+        message = f"strip {owner.name!r} reads nothing, so there is no signal before its chain"
+        self.problems.append(site.problem(message))

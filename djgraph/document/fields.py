@@ -82,9 +82,9 @@ class Leaf:
     literal: bool = False
 
     def validate(self, value: Any, info: ValidationInfo) -> Any:
-        if info.context != CONCRETE and not self.literal:
-            if has_reference(value) if self.text else is_reference(value):
-                return value
+        may_wait = info.context != CONCRETE and not self.literal
+        if may_wait and (has_reference(value) if self.text else is_reference(value)):
+            return value
         try:
             return self.check(value)
         except Refused as refused:

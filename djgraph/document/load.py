@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from djgraph.document import limits
 from djgraph.document.faults import Fault, explain
 from djgraph.document.model import DocumentModel
-from djgraph.document.source import Source, parse, plain
+from djgraph.document.source import Source, plain
+from djgraph.document.text import parse
 from djgraph.document.words import IDENTIFIER
 from djgraph.errors import DocumentError, DocumentPath, Problem
 
@@ -42,7 +43,10 @@ Graphs = Mapping[str, str | os.PathLike[str]]
 
 
 def load_document(
-    source: str | os.PathLike[str] | Mapping[str, Any], graphs: Graphs | None = None, *, hint: str | None = None
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    graphs: Graphs | None = None,
+    *,
+    hint: str | None = None,
 ) -> Document:
     """Read and validate one document.
 
@@ -106,9 +110,9 @@ def known(source: Source, path: DocumentPath) -> DocumentPath:
     """As much of a path as the data really has."""
     value: Any = source.data
     for depth, part in enumerate(path):
-        if (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        ):
+        if isinstance(value, dict) and part in value:  # noqa: SIM114 - one condition would say less
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             value = value[part]
         else:
             return path[:depth]

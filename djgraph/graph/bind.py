@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from djgraph.document import limits
-from djgraph.document.model import Knob, Macro, Override
+from djgraph.document.model import Macro
+from djgraph.document.parts import Knob, Override
 from djgraph.effects import Control
 from djgraph.errors import DocumentError, Problem
 from djgraph.graph import controls
@@ -62,7 +63,9 @@ class _Use:
 class Binder:
     """Gives every control its binding, and the graph its columns. ``problems`` fills with what is wrong."""
 
-    def __init__(self, owners: Mapping[str, OwnerDraft], items: Iterable[PlacedOwner | Placed[Macro]]) -> None:
+    def __init__(
+        self, owners: Mapping[str, OwnerDraft], items: Iterable[PlacedOwner | Placed[Macro]]
+    ) -> None:
         self._owners = owners
         self._items = tuple(items)
         self._uses: dict[str, list[_Use]] = {}
@@ -111,7 +114,11 @@ class Binder:
                 name, override = given.get(control.id, (control.id, _NOTHING))
                 use = _Use(node, control, override, node.control_site(name))
                 uses.append(use)
-                names = [use.label] if node.is_send else [f"{node.name}.{key}" for key in known if known[key] == control.id]
+                names = (
+                    [use.label]
+                    if node.is_send
+                    else [f"{node.name}.{key}" for key in known if known[key] == control.id]
+                )
                 for target in names:
                     self._targets.setdefault(f"{owner.name}.{target}", use)
 
@@ -177,7 +184,11 @@ class Binder:
         control = use.control
         if control.aliases:
             # An old id makes an old column name, unless the graph names the column itself.
-            old = () if use.override.as_ else tuple(f"{owner}.{use.node.name}.{alias}" for alias in control.aliases)
+            old = (
+                ()
+                if use.override.as_
+                else tuple(f"{owner}.{use.node.name}.{alias}" for alias in control.aliases)
+            )
             control = control.replace(aliases=old)
         changed, problems = controls.overridden(control, use.override, f"{owner}.", use.site)
         self.problems += problems
@@ -218,12 +229,7 @@ class Binder:
                     f"so it cannot have `{key}` as well"
                 )
                 self.problems.append(use.site.problem(message, key))
-        control, problems = use.control, []
-        if use.override.min is not None or use.override.max is not None:
-            # Only the range matters here: the default and the neutral value are the macro's.
-            low, high = use.override.min, use.override.max
-            narrow = Override(min=low, max=high) if low is not None and high is not None else use.override
-            control, problems = controls.overridden(control, narrow, "", use.site)
+        control, problems = controls.narrowed(use.control, use.override, use.site)
         self.problems += problems
         self.problems += controls.curve(drive.macro.control, control, drive.points, drive.site)
         drive.macro.readers.append((use.node, use.control))
@@ -245,7 +251,9 @@ class Binder:
                 f"{column.name!r} goes from {other.min:g} to {other.max:g}, "
                 f"and {control.id} only from {control.min:g} to {control.max:g}"
             )
-            self.problems.append(site.problem(message, hint="a macro can drive both, each through its own curve"))
+            self.problems.append(
+                site.problem(message, hint="a macro can drive both, each through its own curve")
+            )
         column.readers.append((use.node, control))
         use.node.bindings[control.id] = Free(column.name)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
-from djgraph.document.model import Knob, Override
+from djgraph.document.parts import Knob, Override
 from djgraph.effects import Control
 from djgraph.errors import Problem
 from djgraph.graph.site import Site
@@ -17,45 +18,55 @@ def constant(control: Control, value: float, site: Site) -> list[Problem]:
     return _in_range(control, value, "", site)
 
 
-def overridden(control: Control, override: Override, prefix: str, site: Site) -> tuple[Control, list[Problem]]:
+def narrowed(control: Control, override: Override, site: Site) -> tuple[Control, list[Problem]]:
+    """The declaration with the range that a graph gives it, which is never wider than the effect's."""
+    problems = []
+    for key, value in (("min", override.min), ("max", override.max)):
+        if value is not None and not control.min <= value <= control.max:
+            message = f"{key} {value:g} would widen the range of {control.id}, {_range(control)}"
+            problems.append(site.problem(message, key, hint="a graph can only make it narrower"))
+    low = control.min if override.min is None else override.min
+    high = control.max if override.max is None else override.max
+    if not problems and not low < high:
+        key = "max" if override.max is not None else "min"
+        problems.append(site.problem(f"the range {low:g} … {high:g} is empty", key))
+    if problems:
+        return control, problems
+    choices = tuple(choice for choice in control.choices if low <= choice <= high)
+    return control.replace(min=low, max=high, choices=choices), []
+
+
+def overridden(
+    control: Control, override: Override, prefix: str, site: Site
+) -> tuple[Control, list[Problem]]:
     """The declaration after a graph's overrides.
 
     prefix: the owner's name and a dot, put before aliases, which then are whole column names. A control whose
     range the graph narrows so that its neutral value lies outside has no neutral value any more.
     """
-    problems: list[Problem] = []
-    low, high = override.min, override.max
-    for key, value in (("min", low), ("max", high)):
-        if value is not None and not control.min <= value <= control.max:
-            message = f"{key} {value:g} would widen the range of {control.id}, {_range(control)}"
-            problems.append(site.problem(message, key, hint="a graph can only make it narrower"))
-    low, high = control.min if low is None else low, control.max if high is None else high
-    if not problems and not low < high:
-        problems.append(site.problem(f"the range {low:g} … {high:g} is empty", "min" if override.min is not None else "max"))
+    changed, problems = narrowed(control, override, site)
     if problems:
         return control, problems
-
-    changed = control.replace(
-        min=low,
-        max=high,
-        choices=tuple(choice for choice in control.choices if low <= choice <= high),
+    default, neutral = control.default, control.neutral
+    if override.default is not None:
+        default = override.default
+        problems += _in_range(changed, default, "default ", site.below("default"))
+    elif not changed.min <= default <= changed.max:
+        message = f"the default of {control.id}, {default:g}, is outside {_range(changed)}"
+        problems.append(site.problem(message, hint="give a `default` in the narrower range"))
+    if override.neutral is not None:
+        neutral = override.neutral
+        problems += _in_range(changed, neutral, "neutral ", site.below("neutral"))
+    elif neutral is not None and not changed.min <= neutral <= changed.max:
+        neutral = None
+    changed = changed.replace(
+        default=default,
+        neutral=neutral,
         label=override.label or control.label,
         description=override.description or control.description,
         aliases=tuple(prefix + alias for alias in override.aliases) or control.aliases,
     )
-    default = control.default if override.default is None else override.default
-    if override.default is not None:
-        problems += _in_range(changed, default, "default ", site.below("default"))
-    elif not low <= default <= high:
-        message = f"the default of {control.id}, {default:g}, is outside {_range(changed)}"
-        problems.append(site.problem(message, hint="give a `default` in the narrower range"))
-    neutral = control.neutral
-    if override.neutral is not None:
-        neutral = override.neutral
-        problems += _in_range(changed, neutral, "neutral ", site.below("neutral"))
-    elif neutral is not None and not low <= neutral <= high:
-        neutral = None
-    return changed.replace(default=default, neutral=neutral), problems
+    return changed, problems
 
 
 def knob(name: str, model: Knob, aliases: Sequence[str], site: Site) -> tuple[Control, list[Problem]]:
@@ -90,7 +101,7 @@ def curve(
     if len(points) < 2:
         return [site.problem("a curve has at least two points [x, y]")]
     problems = []
-    for index, ((x, _), (following, _)) in enumerate(zip(points, points[1:])):
+    for index, ((x, _), (following, _)) in enumerate(pairwise(points)):
         if not x < following:
             message = f"x does not ascend: {following:g} comes after {x:g}"
             problems.append(site.problem(message, index + 1))
@@ -116,7 +127,7 @@ def curve(
 
 def interpolate(points: Sequence[tuple[float, float]], x: float) -> float:
     """The curve at ``x``: straight lines between points of ascending x."""
-    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if x <= x1:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
     return points[-1][1]

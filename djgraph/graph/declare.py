@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ValidationError
 
 from djgraph.document.faults import explain
-from djgraph.document.model import Header, Node, Override
+from djgraph.document.model import Header
+from djgraph.document.parts import Node, Override
 from djgraph.effects import Effect
 from djgraph.errors import Problem
 from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, SumDraft
@@ -97,7 +98,9 @@ class Declarer:
             if send.to in targets:
                 self.problems.append(site.problem(f"{item.name!r} has a send to {send.to!r} already", "to"))
             targets.add(send.to)
-            sends.append(None if send.level.value == 1.0 else self._send(item.name, send.to, send.level, site))
+            sends.append(
+                None if send.level.value == 1.0 else self._send(item.name, send.to, send.level, site)
+            )
         total = SumDraft(f"sum:{item.name}", item.site) if item.kind == "bus" else None
         return OwnerDraft(item, chain, sends, total)
 

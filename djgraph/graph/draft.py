@@ -8,7 +8,8 @@ from functools import cached_property
 
 from pydantic import BaseModel
 
-from djgraph.document.model import Override, Strip
+from djgraph.document.model import Strip
+from djgraph.document.parts import Override
 from djgraph.effects import Control, Effect
 from djgraph.graph.expand import PlacedOwner
 from djgraph.graph.ir import Binding, Point

@@ -12,7 +12,8 @@ from djgraph.document import limits
 from djgraph.document.faults import explain
 from djgraph.document.fields import CONCRETE, Element
 from djgraph.document.load import Document, in_file_order
-from djgraph.document.model import Bus, Header, Macro, Node, Range, Repeat, Strip, Use, kind_of
+from djgraph.document.model import Bus, Header, Macro, Repeat, Strip, kind_of
+from djgraph.document.parts import Node, Range, Use
 from djgraph.document.source import plain
 from djgraph.errors import DocumentError, Problem
 from djgraph.graph.site import Site
@@ -88,7 +89,9 @@ class _Expander:
         self._stop_if_wrong()
         self._globals = arguments
         frame = _Frame(arguments, {})
-        written = {key: value for key, value in self._data.items() if key not in ("args", "templates", "mixer")}
+        written = {
+            key: value for key, value in self._data.items() if key not in ("args", "templates", "mixer")
+        }
         header = self._place(Header, written, root, frame)
         self._stop_if_wrong()
         assert header is not None
@@ -110,7 +113,9 @@ class _Expander:
         for name, value in values.items():
             if value is None:
                 message = f"argument {name!r} needs a value: its default is null"
-                self._problems.append(site.problem(message, name, key=True, hint=f"djgraph.load(…, {name}=…)"))
+                self._problems.append(
+                    site.problem(message, name, key=True, hint=f"djgraph.load(…, {name}=…)")
+                )
         return values
 
     def _name_inputs(self, header: Placed[Header]) -> None:
@@ -147,7 +152,9 @@ class _Expander:
             if owner is not None:
                 yield owner
 
-    def _owner(self, model: type[Strip] | type[Bus], data: Any, site: Site, frame: _Frame) -> PlacedOwner | None:
+    def _owner(
+        self, model: type[Strip] | type[Bus], data: Any, site: Site, frame: _Frame
+    ) -> PlacedOwner | None:
         written = {key: value for key, value in data.items() if key != "chain"}
         placed: Placed[Any] | None = self._place(model, written, site, frame)
         chain = tuple(self._chain(data.get("chain", []), site.below("chain"), frame))
@@ -282,7 +289,9 @@ class _Expander:
     def _deeper(self, frame: _Frame, site: Site) -> int:
         if frame.depth >= limits.DEPTH:
             raise DocumentError(
-                site.problem(f"templates and repeats lie more than {limits.DEPTH} deep in one another (the limit)")
+                site.problem(
+                    f"templates and repeats lie more than {limits.DEPTH} deep in one another (the limit)"
+                )
             )
         return frame.depth + 1
 

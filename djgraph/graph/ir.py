@@ -156,7 +156,9 @@ class Graph:
         return node.out_channels(point.port) if isinstance(node, EffectNode) else node.channels
 
     def __str__(self) -> str:
-        lines = [f"graph {self.name}: {len(self.nodes)} nodes, {len(self.columns)} controls, {self.sample_rate} Hz"]
+        lines = [
+            f"graph {self.name}: {len(self.nodes)} nodes, {len(self.columns)} controls, {self.sample_rate} Hz"
+        ]
         lines += [f"  {_line(node)}" for node in self.nodes]
         lines += [f"  output {name} ← {point}" for name, point in self.outputs.items()]
         return "\n".join(lines)
@@ -181,7 +183,9 @@ def _line(node: Node) -> str:
         return f"{node.id}: input, {channels}" + (", optional" if node.optional else "")
     if isinstance(node, SumNode):
         return f"{node.id}: sum({', '.join(map(str, node.sources))}), {channels}"
-    reads = ", ".join(f"{port}={point}" if port != "in" else str(point) for port, point in node.sources.items())
+    reads = ", ".join(
+        f"{port}={point}" if port != "in" else str(point) for port, point in node.sources.items()
+    )
     settings = ", ".join(f"{key}={value}" for key, value in node.settings.model_dump().items())
     bound = ", ".join(f"{key}={_binding(value)}" for key, value in node.bindings.items())
     text = f"{node.id}: {node.effect.type}({reads}), {node.domain}, {channels}"

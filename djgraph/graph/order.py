@@ -27,7 +27,9 @@ def ordered(nodes: Sequence[NodeDraft]) -> tuple[list[NodeDraft], list[Problem]]
     place = {node.id: index for index, node in enumerate(nodes)}
     graph = nx.DiGraph()
     graph.add_nodes_from(place.values())
-    graph.add_edges_from((place[source.point.node], place[node.id]) for node in nodes for source in sources(node))
+    graph.add_edges_from(
+        (place[source.point.node], place[node.id]) for node in nodes for source in sources(node)
+    )
     if not nx.is_directed_acyclic_graph(graph):
         return [], [_circle(graph, part, nodes) for part in _circular(graph)]
     return [nodes[index] for index in nx.lexicographical_topological_sort(graph)], []
@@ -45,7 +47,9 @@ def _circle(graph: nx.DiGraph, part: set[int], nodes: Sequence[NodeDraft]) -> Pr
     start, end = max(edge for edge in edges if edge[1] <= edge[0])
     closing = next(source for source in sources(nodes[end]) if source.point.node == nodes[start].id)
     hint = "a graph has no feedback; an effect such as a delay keeps its own inside"
-    return closing.site.problem(f"the signal goes round in a circle: {' → '.join([*names, names[0]])}", hint=hint)
+    return closing.site.problem(
+        f"the signal goes round in a circle: {' → '.join([*names, names[0]])}", hint=hint
+    )
 
 
 def _spoken(node: NodeDraft) -> str:
@@ -90,7 +94,9 @@ def _count(
     problems += _disagreement(shared, f"{node.id!r} reads", by_id)
     if shared:
         return max(count for _, count in shared)
-    declared = [port.channels for port in (*node.effect.inputs, *node.effect.outputs) if port.channels is not None]
+    declared = [
+        port.channels for port in (*node.effect.inputs, *node.effect.outputs) if port.channels is not None
+    ]
     return declared[0] if declared else 2
 
 

@@ -24,7 +24,10 @@ class Budget:
     def step(self, site: Site, count: int = 1) -> None:
         self._steps -= count
         if self._steps < 0:
-            _stop(site, f"templates and repeats make more than {limits.readable(limits.STEPS)} values (the limit)")
+            _stop(
+                site,
+                f"templates and repeats make more than {limits.readable(limits.STEPS)} values (the limit)",
+            )
 
     def node(self, site: Site, count: int = 1) -> None:
         self._nodes -= count
@@ -96,19 +99,26 @@ class Substitution:
                 return "$"
             value = self._look_up(name, tail, key)
             if value is None or isinstance(value, list | dict):
-                self._problem(f"${name} is {describe(value)}, which cannot stand within a text", tail, key=key)
+                self._problem(
+                    f"${name} is {describe(value)}, which cannot stand within a text", tail, key=key
+                )
                 return ""
             return str(value).lower() if isinstance(value, bool) else str(value)
 
         joined = _DOLLAR.sub(put, text)
         if len(joined) > limits.TEXT:
-            _stop(self._site.below(*tail), f"a text of more than {limits.readable(limits.TEXT)} characters (the limit)")
+            _stop(
+                self._site.below(*tail),
+                f"a text of more than {limits.readable(limits.TEXT)} characters (the limit)",
+            )
         return joined
 
     def _look_up(self, name: str, tail: DocumentPath, key: bool = False) -> Any:
         if name in self._scope:
             return self._scope[name]
-        self._problem(f"there is no argument or variable {name!r}", tail, key=key, allowed=tuple(self._scope), name=name)
+        self._problem(
+            f"there is no argument or variable {name!r}", tail, key=key, allowed=tuple(self._scope), name=name
+        )
         return ""
 
     def _problem(self, message: str, tail: DocumentPath, **details: Any) -> None:

@@ -199,7 +199,11 @@ class Wirer:
         owner = self._owners.get(bus)
         if owner is None or owner.sum is None:
             buses = [name for name, other in self._owners.items() if other.sum is not None]
-            what = f"{bus!r} is a strip, and only a bus takes signals in" if owner else f"there is no bus {bus!r}"
+            what = (
+                f"{bus!r} is a strip, and only a bus takes signals in"
+                if owner
+                else f"there is no bus {bus!r}"
+            )
             self.problems.append(site.problem(what, allowed=buses, name=bus))
         elif point is not None:
             owner.sum.sources.append(Source(point, site))

@@ -45,7 +45,7 @@ REFERENCE_SCHEMA: JsonSchemaValue = {
 class Element(BaseModel):
     """Base of all models of the language: fixed keys, and errors in djgraph's own words."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
     what: ClassVar[str] = "a mapping"
     """What to call one of these where something else stands in its place."""
 

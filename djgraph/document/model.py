@@ -83,29 +83,38 @@ class Owner(Element):
     """What strips and buses share: a chain and ways out of it."""
 
     chain: Chain = Field(default_factory=list)
+    """Effects in order."""
     fader: OptionalNodeId = None
+    """Which node is the fader; by default the one with the id `fader`."""
     sends: Annotated[list[Send], LATE] = Field(default_factory=list)
+    """Branches to buses, each with a level."""
     macros: Annotated[list[OwnMacro], LATE] = Field(default_factory=list)
+    """Controls that drive several others."""
     to: Annotated[Names, LATE] = Field(default_factory=list)
+    """The buses that its end feeds."""
 
 
 class Strip(Owner):
     """A chain of effects on one signal."""
 
     strip: Name
+    """The strip's name."""
     input: OptionalPoint = None
+    """An input, a stem, or a point of another strip or bus."""
 
 
 class Bus(Owner):
     """A sum, then a chain of effects."""
 
     bus: Name
+    """The bus's name."""
 
 
 class Macro(Knob):
     """A macro of the whole graph; it drives controls by their absolute names."""
 
     macro: Name
+    """The column's name."""
 
 
 Scalar = str | int | float | bool
@@ -116,7 +125,9 @@ class Repeat(Element):
     """Items once for each value of a variable."""
 
     for_: Annotated[dict[str, Values], Wrap(_repeat)] = Field(alias="for")
+    """One variable and its values."""
     do: list[Item]
+    """What is repeated."""
 
 
 Item = Annotated[Strip | Bus | Macro | Repeat | Use, Wrap(_item)]
@@ -127,8 +138,11 @@ class Template(Element):
     """A chain, or a piece of a mixer, with arguments. An argument whose default is null is required."""
 
     args: Annotated[dict[str, Any], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    """Arguments with their defaults; null means required."""
     chain: Chain = Field(default_factory=list)
+    """A piece of a chain."""
     mixer: list[Item] = Field(default_factory=list)
+    """A piece of a mixer."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
@@ -141,13 +155,21 @@ class Header(Element):
     """Everything of a document except what is expanded."""
 
     djgraph: Version
+    """The version of the language."""
     name: Identifier
+    """The graph's name."""
     title: Text = ""
+    """One line for people."""
     description: Text = ""
+    """A few lines for people."""
     sample_rate: Annotated[int, whole(1, 1_000_000)] = 44100
+    """Samples per second."""
     transform: Annotated[Transform, LATE] = Field(default_factory=Transform)
+    """The transform that spectral effects work in."""
     inputs: list[Input] = Field(default_factory=list)
+    """What comes in, in order."""
     outputs: list[OutputItem]
+    """What goes out; the first is the main output."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
@@ -161,8 +183,11 @@ class DocumentModel(Header):
 
     what: ClassVar[str] = "a mapping that begins with `djgraph: 1`"
     args: Annotated[dict[str, Any], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    """Arguments of the whole graph, with their defaults."""
     templates: Annotated[dict[str, Template], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    """Chains and pieces of mixers, by name."""
     mixer: list[Item]
+    """Strips, buses and macros in order."""
 
 
 def kind_of(item: Any) -> str | Fault:

@@ -58,7 +58,9 @@ class Stem(Element):
 
     what: ClassVar[str] = "a stem: its name, or {name: …, optional: true}"
     name: Identifier
+    """What the stem is called; `track_a.drums` is stem `drums` of input `track_a`."""
     optional: Flag = False
+    """Whether it may be missing; silence then."""
 
 
 class Input(Element):
@@ -66,11 +68,15 @@ class Input(Element):
 
     what: ClassVar[str] = "an input: {name: …}"
     name: Identifier
+    """What the input is called."""
     stems: Annotated[list[Annotated[Stem, Wrap(_stem, shorthand=IDENTIFIER_LEAF)]], LATE] = Field(
         default_factory=list
     )
+    """Its stems in order; left out, the input is one signal."""
     channels: Annotated[str, choice("mono", "stereo")] = "stereo"
+    """Mono audio is up-mixed for a stereo input."""
     optional: Flag = False
+    """Whether it may be missing as a whole; silence then."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
@@ -84,7 +90,9 @@ class Transform(Element):
 
     what: ClassVar[str] = "a mapping {size: …, hop: …}"
     size: Annotated[int, whole(16, 65536, even=True)] = 2048
+    """Samples of a window."""
     hop: Annotated[int, whole(1, 32768)] = 512
+    """Samples from one window to the next."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
@@ -99,15 +107,25 @@ class Override(Element):
 
     what: ClassVar[str] = "a number or a mapping"
     as_: OptionalName = Field(default=None, alias="as")
+    """The column's name below its strip or bus."""
     default: OptionalNumber = None
+    """Where the control rests."""
     min: OptionalNumber = None
+    """A narrower range."""
     max: OptionalNumber = None
+    """A narrower range."""
     neutral: OptionalNumber = None
+    """The value that leaves the signal unchanged."""
     value: OptionalNumber = None
+    """A constant: the control has no column."""
     tie: OptionalName = None
+    """The column to read instead of one of its own."""
     label: OptionalText = None
+    """A short name for people."""
     description: OptionalText = None
+    """What it does, for people."""
     aliases: Annotated[list[Name], LATE] = Field(default_factory=list)
+    """Old names of the column, so that old data still fits."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
@@ -127,17 +145,24 @@ class Node(Element):
 
     what: ClassVar[str] = "an effect's name, a node ({effect: …}) or a template ({use: …})"
     effect: Identifier
+    """The effect's name."""
     id: OptionalNodeId = None
+    """The node's name within its chain; the effect's name if left out."""
     settings: Annotated[dict[str, Any], LATE] = Field(default_factory=dict)
+    """What is fixed when the graph is compiled."""
     controls: Annotated[dict[str, OverrideValue], LATE] = Field(default_factory=dict)
+    """What the graph changes in its controls."""
     inputs: Annotated[dict[str, PointText], LATE] = Field(default_factory=dict)
+    """Further input ports: port → strip, bus or point."""
 
 
 class Use(Element):
     """A template put in place."""
 
     use: Identifier
+    """The template's name."""
     with_: Annotated[dict[str, Any], LATE] = Field(default_factory=dict, alias="with")
+    """Values for its arguments."""
 
 
 ChainItem = Annotated[Node | Use, Wrap(_chain_item, shorthand=IDENTIFIER_LEAF)]
@@ -149,21 +174,32 @@ class Send(Element):
 
     what: ClassVar[str] = "a send: {to: …}"
     to: Name
+    """The bus that it feeds."""
     tap: Identifier = "post"
+    """Where it branches off: `post` (the end of the chain), `pre` (before the fader) or after a node."""
     level: OverrideValue = Field(default_factory=Override)
+    """Its level; at rest it is 0. A number is a constant."""
 
 
 class Knob(Element):
     """What macros of a strip, of a bus and of the whole graph share."""
 
     default: OptionalNumber = None
+    """Where the macro rests; neutral if left out."""
     min: Number = 0.0
+    """Where its range begins."""
     max: Number = 1.0
+    """Where its range ends."""
     neutral: OptionalNumber = None
+    """Where it leaves the signal unchanged."""
     label: OptionalText = None
+    """A short name for people."""
     description: OptionalText = None
+    """What it does, for people."""
     aliases: Annotated[list[Name], LATE] = Field(default_factory=list)
+    """Old names of the column, so that old data still fits."""
     drives: Annotated[dict[str, Annotated[list[Pair], LATE]], LATE]
+    """Control → curve, as points [x, y]."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
@@ -177,6 +213,7 @@ class OwnMacro(Knob):
 
     what: ClassVar[str] = "a macro: {name: …, drives: {…}}"
     name: Name
+    """The column's name below its strip or bus."""
 
 
 class Output(Element):
@@ -184,7 +221,9 @@ class Output(Element):
 
     what: ClassVar[str] = "a strip's or bus's name, or {name: …, from: …}"
     name: Name
+    """What the output is called."""
     from_: PointText = Field(alias="from")
+    """The strip, bus or point that it is."""
 
 
 OutputItem = Annotated[Output, Wrap(_output, shorthand=NAME_LEAF)]
@@ -194,7 +233,9 @@ class Range(Element):
     """Whole numbers, both ends included."""
 
     from_: Annotated[int, whole(-1_000_000, 1_000_000)] = Field(alias="from")
+    """The first number."""
     to: Annotated[int, whole(-1_000_000, 1_000_000)]
+    """The last number."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from djgraph.effects.control import DB_TAPER, Control
 
-SLOPE = 1e-3
+SLOPE = 0.05
 """Bound of a power law's slope at the bottom of its travel: it is held within SLOPE … 1/SLOPE.
 
-A power law is flat or infinitely steep at its lower end, where most controls have their neutral value:
-nothing could be learned from there. The values are exact; only the gradient is held.
+A power law is flat or infinitely steep at its lower end, where most controls have their neutral value: nothing
+could be learned from there (and Adam would remember the steepness for a thousand steps). The values are exact;
+only the gradient is held.
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_layouts import column, layouts, mixed_layout, seed_layout
-from hypothesis import given
+from hypothesis import given, settings
 
 from djgraph.errors import LayoutError
 from djgraph.graph.ir import Column
@@ -17,6 +17,7 @@ from djgraph.layout import ParameterLayout
 from djgraph.layout.export import HEADER
 
 
+@settings(max_examples=40)
 @given(layouts())
 def test_json_is_lossless(layout: ParameterLayout) -> None:
     for indent in (None, 2):

@@ -122,8 +122,10 @@ class Bench:
         return (ports[0].channels or 1,)
 
     def build(self, dtype: torch.dtype = torch.float64) -> Effect:
-        """A new instance; weights, if it has any, in that dtype."""
-        return self.effect_class(self.settings, self.environment).to(dtype)
+        """A new instance; weights, if it has any, in that dtype, and the same ones every time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.effect_class(self.settings, self.environment).to(dtype)
 
     def case(
         self,

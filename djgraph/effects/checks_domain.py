@@ -23,9 +23,9 @@ def check_latency_and_tail(bench: Bench) -> None:
         return
     if tail > 20 * bench.environment.sample_rate:
         raise CheckSkipped("its tail is longer than 20 s")
-    burst, after = 64, 512
+    burst = 64
     ended = burst + latency + tail
-    case = bench.case(batch=1, samples=ended + after)
+    case = bench.case(batch=1, samples=ended + bench.long)
     for tensor in case.audio.values():
         tensor[..., burst:] = 0
     with torch.no_grad():

@@ -1,0 +1,707 @@
+"""The conformance kit: every check catches the breakage that it is for, and sound effects pass."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Annotated
+
+import numpy as np
+import pytest
+import torch
+from pydantic import BaseModel
+
+from djgraph.effects import (
+    Control,
+    ControlModel,
+    Environment,
+    NoControls,
+    Port,
+    SettingModel,
+    SpectralEffect,
+    TimeEffect,
+    checks,
+)
+from djgraph.effects.checks import (
+    CheckFailed,
+    CheckSkipped,
+    check_effect,
+    effect_checks,
+    parametrize_with_checks,
+)
+from djgraph.errors import DJGraphError, EffectError
+
+
+class GainControls(ControlModel):
+    gain: Annotated[float, Control(0, 2, neutral=1)] = 1.0
+
+
+class FrameControls(ControlModel):
+    level: Annotated[float, Control(0, 2, neutral=1, rate="frame")] = 1.0
+
+
+class Gain(TimeEffect):
+    """Right in everything; the broken ones below change one thing."""
+
+    type = "gain"
+    Controls = GainControls
+    memoryless = True
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] * controls["gain"]}, state
+
+
+class Level(SpectralEffect):
+    """Right in everything, as a spectral effect."""
+
+    type = "level"
+    Controls = FrameControls
+
+    def mask(self, controls):
+        return controls["level"]
+
+
+class Echo(TimeEffect):
+    """Right in everything, with state: the input of ``LAG`` samples ago is added."""
+
+    type = "echo"
+    LAG = 700
+
+    class Controls(ControlModel):
+        level: Annotated[float, Control(0, 1, neutral=0)] = 0.0
+
+    def tail(self):
+        return self.LAG
+
+    def initial_state(self, batch, channels, like):
+        return {"past": like.new_zeros(batch, channels, self.LAG)}
+
+    def process(self, audio, controls, state, block):
+        line = torch.cat([state["past"], audio["in"]], -1)
+        out = audio["in"] + controls["level"] * line[..., : block.length]
+        return {"out": out}, {"past": line[..., -self.LAG :]}
+
+
+class Lookahead(Echo):
+    """Right in everything, with latency: all that comes out is ``LAG`` samples late."""
+
+    type = "lookahead"
+    Controls = GainControls
+
+    def latency(self):
+        return self.LAG
+
+    def tail(self):
+        return 0
+
+    def initial_state(self, batch, channels, like):
+        return {
+            "past": like.new_zeros(batch, channels, self.LAG),
+            "gain": like.new_zeros(batch, 1, self.LAG),
+        }
+
+    def process(self, audio, controls, state, block):
+        line = torch.cat([state["past"], audio["in"]], -1)
+        gain = torch.cat([state["gain"], controls["gain"]], -1)
+        out = line[..., : block.length] * gain[..., : block.length]
+        return {"out": out}, {"past": line[..., -self.LAG :], "gain": gain[..., -self.LAG :]}
+
+
+class Splitter(TimeEffect):
+    """Right in everything, with two outputs and a fixed number of channels."""
+
+    type = "splitter"
+    inputs = (Port("in", 2),)
+    outputs = (Port("left", 1), Port("right", 1))
+    memoryless = True
+
+    def process(self, audio, controls, state, block):
+        return {"left": audio["in"][:, :1], "right": audio["in"][:, 1:]}, state
+
+
+class Weighted(Gain):
+    """Right in everything, with weights that start at random."""
+
+    type = "weighted"
+
+    def __init__(self, settings, environment):
+        super().__init__(settings, environment)
+        self.weight = torch.nn.Parameter(torch.randn(1))
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] * (1 + self.weight * (controls["gain"] - 1))}, state
+
+
+SOUND = [Gain, Level, Echo, Lookahead, Splitter]
+
+
+@parametrize_with_checks(SOUND)
+def test_sound_effects_pass(check):
+    check()
+
+
+@parametrize_with_checks([(Weighted, {})])
+def test_an_effect_with_weights_passes(check):
+    check()
+
+
+# ---- broken effects, each with the check that has to catch it
+
+
+class WrongDeclaration(Gain):
+    type = "wrong_declaration"
+    Controls = FrameControls  # per frame and memoryless
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"]}, state
+
+
+class ChangeableSettings(Gain):
+    type = "changeable_settings"
+
+    class Settings(BaseModel):
+        amount: float = 1.0
+
+
+class WrongPort(Gain):
+    type = "wrong_port"
+
+    def process(self, audio, controls, state, block):
+        return {"output": audio["in"]}, state
+
+
+class MonoOnly(Gain):
+    type = "mono_only"
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"].mean(1, keepdim=True)}, state
+
+
+class MaskOfWrongShape(Level):
+    type = "mask_of_wrong_shape"
+
+    def mask(self, controls):
+        return controls["level"].expand(-1, -1, 7)
+
+
+class NeedsTwoSamples(Gain):
+    type = "needs_two_samples"
+
+    def process(self, audio, controls, state, block):
+        return {
+            "out": torch.cat([audio["in"][..., :2], audio["in"][..., 2:]], -1) + audio["in"][..., 1:2] * 0
+        }, state
+
+
+class AlwaysSingle(Gain):
+    type = "always_single"
+
+    def process(self, audio, controls, state, block):
+        return {"out": (audio["in"] * controls["gain"]).float()}, state
+
+
+class NotNeutral(Gain):
+    type = "not_neutral"
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] * (controls["gain"] + 1e-5)}, state
+
+
+class NotNeutralMask(Level):
+    type = "not_neutral_mask"
+
+    def mask(self, controls):
+        return controls["level"] * (1 - 1e-5)
+
+
+class BatchNormaliser(Gain):
+    type = "batch_normaliser"
+
+    def process(self, audio, controls, state, block):
+        return {
+            "out": audio["in"] * controls["gain"] / (1 + audio["in"].abs().amax((0, 1, 2), keepdim=True))
+        }, state
+
+
+class BatchGradient(Gain):
+    """Values are independent; only the gradients leak."""
+
+    type = "batch_gradient"
+
+    def process(self, audio, controls, state, block):
+        leak = audio["in"].mean() - audio["in"].mean().detach()
+        return {"out": audio["in"] * controls["gain"] + leak}, state
+
+
+class WritesInput(Gain):
+    type = "writes_input"
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"].mul_(controls["gain"])}, state
+
+
+class WritesState(Echo):
+    type = "writes_state"
+
+    def process(self, audio, controls, state, block):
+        out, after = super().process(audio, controls, state, block)
+        state["past"].copy_(after["past"])
+        return out, state
+
+
+class Noisy(Gain):
+    type = "noisy"
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] + 1e-3 * torch.randn_like(audio["in"])}, state
+
+
+class DrawsFromTorch(Gain):
+    type = "draws_from_torch"
+
+    def process(self, audio, controls, state, block):
+        torch.randn(1)
+        return super().process(audio, controls, state, block)
+
+
+class DrawsFromNumpy(Gain):
+    type = "draws_from_numpy"
+
+    def __init__(self, settings, environment):
+        super().__init__(settings, environment)
+        np.random.rand()
+
+
+class DrawsFromPython(Gain):
+    type = "draws_from_python"
+
+    def process(self, audio, controls, state, block):
+        random.random()
+        return super().process(audio, controls, state, block)
+
+
+class Unpicklable(Gain):
+    type = "unpicklable"
+
+    def __init__(self, settings, environment):
+        super().__init__(settings, environment)
+        self.function = lambda x: x
+
+
+class ForgetsOnCopy(Gain):
+    type = "forgets_on_copy"
+
+    def __init__(self, settings, environment):
+        super().__init__(settings, environment)
+        self.calls = 0
+
+    def process(self, audio, controls, state, block):
+        self.calls += 1
+        return {"out": audio["in"] * controls["gain"] * self.calls}, state
+
+
+class StaysOnTheCpu(Gain):
+    type = "stays_on_the_cpu"
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] * torch.ones(block.length, dtype=audio["in"].dtype)}, state
+
+
+class ReadsValues(Gain):
+    type = "reads_values"
+
+    def process(self, audio, controls, state, block):
+        gain = controls["gain"] if controls["gain"].max() > 0 else controls["gain"] * 1
+        return {"out": audio["in"] * gain}, state
+
+
+class IndexesByMask(Gain):
+    type = "indexes_by_mask"
+
+    def process(self, audio, controls, state, block):
+        gain = controls["gain"].clone()
+        gain[gain < 0] = 0
+        return {"out": audio["in"] * gain}, state
+
+
+class InfiniteAtSilence(Gain):
+    type = "infinite_at_silence"
+
+    def process(self, audio, controls, state, block):
+        power = audio["in"].square().mean(1, keepdim=True)
+        return {"out": audio["in"] * controls["gain"] * power / power}, state
+
+
+class SteepAtSilence(Gain):
+    """Values are finite; the gradient of a root at 0 is not."""
+
+    type = "steep_at_silence"
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"].square().sqrt() * audio["in"].sign() * controls["gain"]}, state
+
+
+class SteepAtRangeEnd(Gain):
+    type = "steep_at_range_end"
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] * controls["gain"].sqrt()}, state
+
+
+class WrongGradient(Gain):
+    type = "wrong_gradient"
+
+    def process(self, audio, controls, state, block):
+        gain = controls["gain"]
+        return {"out": audio["in"] * (gain.detach() + 0.99 * (gain - gain.detach()))}, state
+
+
+class NoGradient(Level):
+    type = "no_gradient"
+
+    def mask(self, controls):
+        return controls["level"].detach()
+
+
+class Clamps(Gain):
+    """The trap itself: a margin inside the range, beyond which nothing pulls back."""
+
+    type = "clamps"
+
+    def process(self, audio, controls, state, block):
+        gain = 2 * _Dead.apply(controls["gain"] / 2)
+        return {"out": audio["in"] * gain}, state
+
+
+class _Dead(torch.autograd.Function):
+    """The identity on 0…1, with no gradient at 0 and 1, as clamps of old had it."""
+
+    @staticmethod
+    def forward(ctx, value):
+        ctx.save_for_backward((value > 0) & (value < 1))
+        return value.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * ctx.saved_tensors[0]
+
+
+class FractionalLatency(Gain):
+    type = "fractional_latency"
+
+    def latency(self):
+        return 0.5
+
+
+class LongerTail(Echo):
+    type = "longer_tail"
+
+    def tail(self):
+        return 100
+
+
+class StateWithoutBatch(Echo):
+    type = "state_without_batch"
+
+    def initial_state(self, batch, channels, like):
+        return {"past": like.new_zeros(channels, self.LAG)}
+
+    def process(self, audio, controls, state, block):
+        past = state["past"].expand(len(audio["in"]), -1, -1)
+        line = torch.cat([past, audio["in"]], -1)
+        return {"out": audio["in"] + controls["level"] * line[..., : block.length]}, {
+            "past": line[0, :, -self.LAG :]
+        }
+
+
+class Forgetful(Echo):
+    type = "forgetful"
+
+    def process(self, audio, controls, state, block):
+        out, _ = super().process(audio, controls, state, block)
+        return out, {"past": torch.zeros_like(state["past"])}
+
+
+class DetachesState(Echo):
+    type = "detaches_state"
+
+    def process(self, audio, controls, state, block):
+        out, after = super().process(audio, controls, state, block)
+        return out, {"past": after["past"].detach()}
+
+
+class LooksBack(Gain):
+    """Says it is memoryless, and reads the sample before."""
+
+    type = "looks_back"
+
+    def process(self, audio, controls, state, block):
+        before = torch.nn.functional.pad(audio["in"], (1, 0))[..., :-1]
+        return {"out": audio["in"] + (controls["gain"] - 1) * before}, state
+
+
+class NegativeMask(Level):
+    type = "negative_mask"
+
+    def mask(self, controls):
+        return controls["level"] * 2 - 1
+
+
+class ComplexMask(Level):
+    type = "complex_mask"
+
+    def mask(self, controls):
+        return torch.complex(controls["level"], controls["level"] - 1)
+
+
+class SmoothsFrames(Level):
+    type = "smooths_frames"
+
+    def mask(self, controls):
+        level = controls["level"]
+        return (level + level.roll(1, 1)) / 2
+
+
+BROKEN = [
+    (WrongDeclaration, "check_declaration", "read per frame"),
+    (ChangeableSettings, "check_settings", "keys that it does not have"),
+    (WrongPort, "check_output_shape", "gives ports ['output'] instead of ['out']"),
+    (MonoOnly, "check_output_shape", "(1, 1, 1593) instead of (1, 2, 1593)"),
+    (MaskOfWrongShape, "check_output_shape", "does not broadcast"),
+    (NeedsTwoSamples, "check_short_signals", "shape (2, 1, 0)"),
+    (AlwaysSingle, "check_dtype", "torch.float32 for torch.float64"),
+    (NotNeutral, "check_identity_at_neutral", "output against input"),
+    (NotNeutralMask, "check_identity_at_neutral", "0.99999 instead of 1"),
+    (BatchNormaliser, "check_batch_independence", "in a batch of 3 against alone"),
+    (BatchGradient, "check_batch_independence", "gradient"),
+    (WritesInput, "check_inputs_unchanged", "input in was changed"),
+    (WritesState, "check_inputs_unchanged", "state past was changed"),
+    (Noisy, "check_determinism", "from run to run"),
+    (DrawsFromTorch, "check_global_random_state", "torch's"),
+    (DrawsFromNumpy, "check_global_random_state", "NumPy's"),
+    (DrawsFromPython, "check_global_random_state", "Python's"),
+    (Unpicklable, "check_copies", "cannot be pickled"),
+    (ForgetsOnCopy, "check_copies", "differs"),
+    (StaysOnTheCpu, "check_device", "device meta"),
+    (ReadsValues, "check_host_synchronisation", "_local_scalar_dense"),
+    (IndexesByMask, "check_host_synchronisation", "by a mask"),
+    (InfiniteAtSilence, "check_finite_output", "silence"),
+    (SteepAtSilence, "check_finite_gradients", "gradient of input in is not finite"),
+    (SteepAtRangeEnd, "check_finite_gradients", "every control at its minimum"),
+    (WrongGradient, "check_gradients", "gradient of control gain"),
+    (NoGradient, "check_gradients", "gradient of control level is 0"),
+    (Clamps, "check_gradients_at_range_ends", "control gain at 0 is 0"),
+    (FractionalLatency, "check_latency_and_tail", "latency() is 0.5"),
+    (LongerTail, "check_latency_and_tail", "100 samples of tail"),
+    (StateWithoutBatch, "check_state", "not batch first"),
+    (Forgetful, "check_streaming", "in two halves against one call"),
+    (DetachesState, "check_streaming_gradients", "in blocks against one call"),
+    (LooksBack, "check_memoryless", "of samples 1…700 alone"),
+    (NegativeMask, "check_mask_range", "goes down to -"),
+    (ComplexMask, "check_mask_range", "complex"),
+    (SmoothsFrames, "check_mask_frames", "alone against in the clip"),
+]
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "message"), BROKEN, ids=lambda value: getattr(value, "type", None)
+)
+def test_the_check_catches_it(broken, check, message):
+    with pytest.raises(CheckFailed) as caught:
+        dict(effect_checks(broken))[check]()
+    assert message in str(caught.value)
+
+
+def test_every_check_has_a_breakage():
+    everything = {check.__name__ for check in (*checks.EVERY, *checks.TIME, *checks.SPECTRAL)}
+    assert everything == {name for _, name, _ in BROKEN}
+
+
+def test_every_check_says_what_it_is_for():
+    for check in (*checks.EVERY, *checks.TIME, *checks.SPECTRAL):
+        assert check.__doc__
+
+
+# ---- the runners
+
+
+def test_the_error_lists_everything_that_fails():
+    with pytest.raises(CheckFailed) as caught:
+        check_effect(Noisy)
+    text = str(caught.value)
+    assert "Noisy breaks the effect contract" in text
+    for name in (
+        "check_identity_at_neutral",
+        "check_determinism",
+        "check_global_random_state",
+        "check_memoryless",
+    ):
+        assert f"  {name}: " in text
+    assert "check_settings" not in text
+    assert isinstance(caught.value, DJGraphError)
+
+
+def test_an_effect_that_raises_fails_its_checks():
+    class Raises(Gain):
+        type = "raises"
+
+        def process(self, audio, controls, state, block):
+            raise RuntimeError("out of tune")
+
+    with pytest.raises(CheckFailed, match="check_output_shape: RuntimeError: out of tune"):
+        check_effect(Raises)
+
+
+def test_the_report_says_what_does_not_apply():
+    report = check_effect(Echo)
+    assert "check_streaming" in report.passed
+    assert report.skipped == {"check_memoryless": "it does not say that it is memoryless"}
+    assert "check_memoryless: it does not say" in str(report)
+
+
+def test_no_neutral_value_is_a_reason_to_skip():
+    class Fixed(Level):
+        type = "fixed"
+
+        class Controls(ControlModel):
+            level: Annotated[float, Control(0.5, 0.7, rate="frame")] = 0.6
+
+    with pytest.raises(CheckSkipped, match="no neutral value: level"):
+        dict(effect_checks(Fixed))["check_identity_at_neutral"]()
+
+
+class Scaled(Gain):
+    type = "scaled"
+
+    class Settings(SettingModel):
+        scale: float
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] * controls["gain"] * self.settings.scale}, state
+
+
+def test_settings_without_defaults_have_to_be_given():
+    with pytest.raises(CheckFailed, match="hand over `settings=…`"):
+        check_effect(Scaled)
+    check_effect(Scaled, settings={"scale": 1.0})
+    check_effect(Scaled, settings=Scaled.Settings(scale=1.0))
+    with pytest.raises(CheckFailed, match="check_identity_at_neutral"):
+        check_effect(Scaled, {"scale": 1.5})
+
+
+def test_surrogate_gradients_and_steps_are_not_compared():
+    class Surrogate(NoGradient):
+        type = "surrogate"
+
+        class Controls(ControlModel):
+            level: Annotated[float, Control(0, 2, neutral=1, rate="frame", gradient="surrogate")] = 1.0
+
+    class Stepped(NoGradient):
+        type = "stepped"
+
+        class Controls(ControlModel):
+            level: Annotated[float, Control(0, 2, neutral=1, rate="frame", step=0.5)] = 1.0
+
+    for effect in (Surrogate, Stepped):
+        with pytest.raises(CheckSkipped, match="no control with an exact gradient"):
+            dict(effect_checks(effect))["check_gradients"]()
+
+
+def test_the_environment_reaches_the_effect():
+    seen = set()
+
+    class Watcher(Gain):
+        type = "watcher"
+
+        def process(self, audio, controls, state, block):
+            seen.add((block.sample_rate, self.environment.sample_rate))
+            return super().process(audio, controls, state, block)
+
+    dict(effect_checks(Watcher, environment=Environment(8000)))["check_output_shape"]()
+    assert seen == {(8000, 8000)}
+
+
+class Frequencies(SpectralEffect):
+    """Without controls: nothing says how long the clip is, or in which dtype."""
+
+    type = "frequencies"
+
+    def mask(self, controls):
+        return 1 / (1 + self.environment.frequencies() / 1000)
+
+
+class Bell(TimeEffect):
+    """A generator that has controls read per clip and per frame."""
+
+    type = "bell"
+    inputs = ()
+    outputs = (Port("out", 1),)
+
+    class Controls(ControlModel):
+        pitch: Annotated[float, Control(100, 1000, unit="Hz", scale="log", rate="clip")] = 200.0
+        level: Annotated[float, Control(0, 1, rate="frame")] = 1.0
+        voices: Annotated[float, Control(1, 4, rate="clip", choices=(1, 2, 4), gradient="none")] = 1.0
+
+    def process(self, audio, controls, state, block):
+        level = controls["level"]
+        n = torch.arange(block.start, block.start + block.length, device=level.device)
+        now = level[..., n // self.environment.transform.hop]
+        angle = 2 * math.pi * controls["pitch"] * n / block.sample_rate
+        return {"out": now * torch.sin(angle) / controls["voices"]}, state
+
+
+@parametrize_with_checks([Frequencies, Bell])
+def test_unusual_effects_pass(check):
+    check()
+
+
+def test_an_effect_without_input_must_state_its_channels():
+    class Vague(Bell):
+        type = "vague"
+        outputs = (Port("out"),)
+
+    with pytest.raises(CheckFailed, match="must say how many channels"):
+        dict(effect_checks(Vague))["check_declaration"]()
+
+
+# ---- the decorator
+
+
+def parameters(decorator):
+    return {parameter.id: parameter for parameter in decorator.args[1]}
+
+
+def test_parametrize_names_and_marks():
+    found = parameters(
+        parametrize_with_checks(
+            [Noisy, (Scaled, {"scale": 2.0})], {Noisy: {"check_determinism": "it is a noise"}}
+        )
+    )
+    (mark,) = found["noisy-check_determinism"].marks
+    assert (mark.name, mark.kwargs) == ("xfail", {"reason": "it is a noise", "strict": True})
+    assert not found["noisy-check_settings"].marks
+    assert "scaled-check_streaming" in found
+
+
+def test_parametrize_counts_one_class_with_several_settings():
+    found = parameters(parametrize_with_checks([Gain, (Scaled, {"scale": 1.0}), (Scaled, {"scale": 2.0})]))
+    assert {key.split("-")[0] for key in found} == {"gain", "scaled", "scaled2"}
+
+
+def test_parametrize_turns_a_skipped_check_into_a_skipped_test():
+    found = parameters(parametrize_with_checks([Echo]))
+    with pytest.raises(pytest.skip.Exception, match="memoryless"):
+        found["echo-check_memoryless"].values[0]()
+
+
+def test_expected_failures_are_checked_themselves():
+    with pytest.raises(EffectError, match="no check 'check_determinsm'; did you mean 'check_determinism'"):
+        parametrize_with_checks([Noisy], {Noisy: {"check_determinsm": "typo"}})
+    with pytest.raises(EffectError, match="Gain, which is not among the effects"):
+        parametrize_with_checks([Noisy], {Gain: {"check_determinism": "other"}})
+
+
+def test_no_controls_is_no_neutral():
+    assert Splitter.Controls is NoControls
+    with pytest.raises(CheckSkipped, match="no controls"):
+        dict(effect_checks(Splitter))["check_identity_at_neutral"]()

@@ -1,0 +1,211 @@
+"""Effects that only the tests have, and random graph documents made with them and the built-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import djgraph_fx
+import torch
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from djgraph.effects import (
+    Block,
+    Control,
+    ControlModel,
+    Port,
+    SpectralEffect,
+    State,
+    TimeEffect,
+)
+from djgraph.plugins import Registry, hookimpl
+
+
+class ClipGain(TimeEffect):
+    """Memoryless, read once per clip."""
+
+    type = "clip_gain"
+    memoryless = True
+
+    class Controls(ControlModel):
+        level: Annotated[float, Control(0, 2, neutral=1, rate="clip")] = 1.0
+
+    def process(self, audio: Any, controls: Any, state: State, block: Block) -> Any:
+        return {"out": audio["in"] * controls["level"]}, state
+
+
+class Drive(TimeEffect):
+    """Memoryless and not linear, with weights of its own; no neutral value."""
+
+    type = "drive"
+    memoryless = True
+
+    class Controls(ControlModel):
+        amount: Annotated[float, Control(0.1, 4, smoothing=2.0)] = 1.0
+
+    def __init__(self, settings: Any, environment: Any) -> None:
+        super().__init__(settings, environment)
+        self.trim = nn.Parameter(torch.tensor(0.8))
+
+    def process(self, audio: Any, controls: Any, state: State, block: Block) -> Any:
+        return {"out": torch.tanh(audio["in"] * controls["amount"]) * self.trim.to(audio["in"].dtype)}, state
+
+
+class Duck(TimeEffect):
+    """Two inputs: one signal pushes the other down."""
+
+    type = "duck"
+    inputs = (Port("in"), Port("key"))
+
+    class Controls(ControlModel):
+        depth: Annotated[float, Control(0, 1, neutral=0)] = 0.0
+
+    def process(self, audio: Any, controls: Any, state: State, block: Block) -> Any:
+        return {"out": audio["in"] / (1 + controls["depth"] * audio["key"].square())}, state
+
+
+class Split(TimeEffect):
+    """Two outputs; its control is read once per hop."""
+
+    type = "split"
+    outputs = (Port("out"), Port("rest"))
+
+    class Controls(ControlModel):
+        share: Annotated[float, Control(0, 1, neutral=1, rate="frame")] = 1.0
+
+    def process(self, audio: Any, controls: Any, state: State, block: Block) -> Any:
+        x = audio["in"]
+        part = torch.repeat_interleave(controls["share"], self.environment.transform.hop, -1)[
+            ..., : x.shape[-1]
+        ]
+        return {"out": x * part, "rest": x * (1 - part)}, state
+
+
+class Shaper(SpectralEffect):
+    """A learnable gain for each bin."""
+
+    type = "shaper"
+
+    class Controls(ControlModel):
+        amount: Annotated[float, Control(0, 1, neutral=0, rate="frame")] = 0.0
+        depth: Annotated[float, Control(0, 1, neutral=0, rate="clip")] = 0.0
+
+    def __init__(self, settings: Any, environment: Any) -> None:
+        super().__init__(settings, environment)
+        self.curve = nn.Parameter(torch.linspace(-0.5, 0.5, environment.transform.bins))
+
+    def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
+        curve = torch.sigmoid(self.curve.to(controls["amount"].dtype))
+        return 1 + (controls["amount"] + controls["depth"]) * (curve - 0.5)
+
+
+class TestEffects:
+    __test__ = False
+
+    @hookimpl
+    def djgraph_effects(self) -> list[type]:
+        return [ClipGain, Drive, Duck, Split, Shaper]
+
+
+def make_registry() -> Registry:
+    registry = Registry()
+    registry.register(djgraph_fx, name="fx", distribution="djgraph")
+    registry.register(TestEffects(), name="test", distribution="tests")
+    return registry
+
+
+REGISTRY = make_registry()
+
+SETTINGS: dict[str, Any] = {
+    "reverb": {"decay_time": 0.1, "pre_delay": 1},
+    "delay": {"time": 2},
+}
+ONE_IN = [
+    "gain",
+    "clip_gain",
+    "drive",
+    "split",
+    "eq3",
+    "lowpass",
+    "highpass",
+    "shaper",
+    "reverb",
+    "delay",
+    "duck",
+]
+
+
+@st.composite
+def chains(draw: st.DrawFn, points: list[str], longest: int = 4) -> list[Any]:
+    chain: list[Any] = []
+    for place in range(draw(st.integers(0, longest))):
+        effect = draw(st.sampled_from(ONE_IN))
+        controls: dict[str, Any] = {}
+        for control in REGISTRY.effect(effect).controls:
+            choice = draw(st.integers(0, 5))
+            if choice == 0:
+                controls[control.id] = control.default
+            elif choice == 1:
+                controls[control.id] = draw(st.floats(control.min, control.max))
+        node: dict[str, Any] = {"effect": effect, "id": f"n{place}", "controls": controls}
+        if effect in SETTINGS:
+            node["settings"] = SETTINGS[effect]
+        if effect == "duck":
+            node["inputs"] = {"key": draw(st.sampled_from(points))}
+        chain.append(node)
+    return chain
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Strips that read stems or earlier strips, buses that feed later ones, sends, macros, several outputs."""
+    stems = draw(st.integers(1, 3))
+    channels = draw(st.sampled_from(["stereo", "mono"]))
+    inputs = [
+        {"name": "deck", "stems": [f"s{i}" for i in range(stems)], "channels": channels},
+        {"name": "mic", "channels": channels},
+    ]
+    points = [f"deck.s{i}" for i in range(stems)] + ["mic"]
+    buses = [f"bus{i}" for i in range(draw(st.integers(1, 3)))]
+    items: list[dict[str, Any]] = []
+
+    def item(name: str, kind: str, later: list[str]) -> dict[str, Any]:
+        chain = draw(chains(points))
+        made: dict[str, Any] = {kind: name, "chain": chain}
+        if later:
+            made["to"] = draw(
+                st.lists(st.sampled_from(later), min_size=kind == "bus", max_size=2, unique=True)
+            )
+            if draw(st.booleans()):
+                level = draw(st.sampled_from([{}, 0.5, 1.0, {"default": 0.3}]))
+                tap = draw(st.sampled_from(["post", *(node["id"] for node in chain)]))
+                made["sends"] = [{"to": draw(st.sampled_from(later)), "tap": tap, "level": level}]
+        free = [node for node in chain if node["effect"] in ("lowpass", "gain") and not node["controls"]]
+        if free and draw(st.booleans()):
+            target = f"{free[0]['id']}.{'cutoff' if free[0]['effect'] == 'lowpass' else 'gain'}"
+            made["macros"] = [
+                {"name": "knob", "default": 0.5, "drives": {target: [[0, 0.2], [0.5, 1], [1, 0.4]]}}
+            ]
+        return made
+
+    for i in range(draw(st.integers(1, 4))):
+        strip = item(f"strip{i}", "strip", buses)
+        strip["input"] = draw(st.sampled_from(points))
+        points.append(f"strip{i}")
+        points += [f"strip{i}@{node['id']}.rest" for node in strip["chain"] if node["effect"] == "split"]
+        if i == 0 and channels == "mono":
+            strip["to"] = buses  # a bus that nothing feeds is stereo
+        items.append(strip)
+    for i, bus in enumerate(buses):
+        items.append(item(bus, "bus", buses[i + 1 :]))
+    outputs = draw(st.lists(st.sampled_from([*buses, "strip0"]), min_size=1, max_size=2, unique=True))
+    return {
+        "djgraph": 1,
+        "name": "random",
+        "sample_rate": 22050,
+        "transform": {"size": 64, "hop": 16},
+        "inputs": inputs,
+        "mixer": items,
+        "outputs": outputs,
+    }

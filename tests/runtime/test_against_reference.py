@@ -1,0 +1,161 @@
+"""The compiled mixer against the reference: outputs and gradients, on shipped and on random graphs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import djgraph
+from djgraph.compiler.pipeline import PASS_NAMES
+from djgraph.graph import load
+from djgraph.graph.ir import Graph
+from djgraph.runtime import Mixer, Reference
+
+from .documents import REGISTRY, documents
+
+SHIPPED = ["dj_mixer", "djtransgan", "club_console", "filter_knob"]
+
+
+def make_inputs(graph: Graph, batch: int, samples: int, dtype: torch.dtype, seed: int) -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def one(stereo: int) -> torch.Tensor:
+        return torch.randn(batch, stereo, samples, dtype=dtype, generator=generator) * 0.2
+
+    channels = {(n.input, n.stem): n.channels for n in graph.nodes if hasattr(n, "stem")}
+    return {
+        name: one(channels[name, None])
+        if stems is None
+        else {stem: one(channels[name, stem]) for stem in stems}
+        for name, stems in graph.inputs.items()
+    }
+
+
+def make_params(module: Any, batch: int, frames: int, dtype: torch.dtype, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed + 1)
+    layout = module.layout
+    position = torch.rand(batch, frames, len(layout), dtype=dtype, generator=generator)
+    low, high = layout.minimum.to(dtype), layout.maximum.to(dtype)
+    return low + (high - low) * position
+
+
+def leaves(inputs: dict[str, Any]) -> list[torch.Tensor]:
+    return [t for value in inputs.values() for t in (value.values() if isinstance(value, dict) else [value])]
+
+
+def evaluate(
+    module: Any, inputs: dict[str, Any], params: torch.Tensor, grads: set[str]
+) -> tuple[list[Any], list[Any]]:
+    """Outputs and taps, and gradients of a weighted sum of them."""
+    made, taps = module(inputs, params, return_intermediates=True)
+    outputs = list(made.values()) if isinstance(made, dict) else [made]
+    outputs += [taps[name] for name in sorted(taps)]
+    total = sum(
+        (out * torch.cos(torch.arange(out.numel(), dtype=out.dtype)).view_as(out)).sum() for out in outputs
+    )
+    wanted = leaves(inputs) if "inputs" in grads else []
+    wanted = wanted + ([params] if "params" in grads else [])
+    wanted = wanted + ([*module.parameters()] if "weights" in grads else [])
+    if not wanted or not total.requires_grad:  # nothing that was asked for reaches an output
+        return outputs, [None] * len(wanted)
+    return outputs, list(torch.autograd.grad(total, wanted, allow_unused=True))
+
+
+def assert_same(got: list[Any], expected: list[Any], tolerance: float) -> None:
+    assert len(got) == len(expected)
+    for mine, theirs in zip(got, expected):
+        zero = torch.zeros(())
+        mine, theirs = (zero if mine is None else mine), (zero if theirs is None else theirs)
+        if theirs.numel() == 0:
+            continue
+        scale = max(theirs.detach().abs().max().item(), 1e-3)
+        worst = (mine - theirs).detach().abs().max().item()
+        assert worst <= tolerance * scale, f"differs by {worst} at a scale of {scale}"
+
+
+def compare(
+    graph: Graph,
+    *,
+    batch: int = 2,
+    samples: int = 300,
+    frames: int = 4,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+    optimize: Any = True,
+    frames_per_tile: int | None = None,
+    grads: frozenset[str] = frozenset({"inputs", "params", "weights"}),
+) -> None:
+    mixer = Mixer(graph, optimize=optimize, frames_per_tile=frames_per_tile)
+    reference = Reference(graph)
+    reference.load_state_dict(mixer.state_dict(), strict=False)
+    inputs = make_inputs(graph, batch, samples, dtype, seed)
+    params = make_params(mixer, batch, frames, dtype, seed)
+    for tensor in leaves(inputs):
+        tensor.requires_grad_("inputs" in grads)
+    params.requires_grad_("params" in grads)
+    for module in (mixer, reference):
+        module.to(dtype).requires_grad_("weights" in grads)
+    tolerance = 1e-9 if dtype == torch.float64 else 2e-5
+    outputs, gradients = evaluate(mixer, inputs, params, set(grads))
+    expected, expected_gradients = evaluate(reference, inputs, params, set(grads))
+    assert_same(outputs, expected, tolerance)
+    assert_same(gradients, expected_gradients, tolerance if dtype == torch.float64 else 1e-3)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(
+    document=documents(),
+    batch=st.integers(1, 3),
+    samples=st.integers(1, 400),
+    frames=st.integers(1, 9),
+    frames_per_tile=st.sampled_from([None, 1, 3, 1000]),
+    optimize=st.sampled_from([True, False]) | st.sets(st.sampled_from(PASS_NAMES)),
+    grads=st.sets(st.sampled_from(["inputs", "params", "weights"]), min_size=1),
+    seed=st.integers(0, 1000),
+)
+def test_random_graphs(document: Any, grads: set[str], **case: Any) -> None:
+    compare(load(document, registry=REGISTRY), grads=frozenset(grads), **case)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_shipped_graphs(name: str, dtype: torch.dtype) -> None:
+    compare(djgraph.load(name), samples=3333, frames=5, dtype=dtype)
+
+
+@pytest.mark.parametrize("skipped", PASS_NAMES)
+def test_every_pass_can_be_switched_off(skipped: str) -> None:
+    compare(djgraph.load("club_console"), samples=700, optimize=set(PASS_NAMES) - {skipped})
+
+
+@pytest.mark.parametrize("only", PASS_NAMES)
+def test_every_pass_alone(only: str) -> None:
+    compare(djgraph.load("dj_mixer"), samples=700, optimize={only})
+
+
+@pytest.mark.parametrize("samples", [1, 2, 511, 512, 1024, 1025, 2047, 2048, 2049])
+def test_awkward_lengths(samples: int) -> None:
+    compare(djgraph.load("djtransgan"), batch=1, samples=samples, frames=3, frames_per_tile=2)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 1000, 3000])
+def test_awkward_frame_counts(frames: int) -> None:
+    compare(djgraph.load("djtransgan"), batch=1, samples=1000, frames=frames)
+
+
+def test_silence_has_finite_gradients() -> None:
+    mixer = djgraph.compile("dj_mixer")
+    inputs = {t: {s: torch.zeros(1, 2, 3000) for s in stems} for t, stems in mixer.graph.inputs.items()}
+    for params in (mixer.layout.minimum, mixer.layout.maximum, mixer.layout.neutral):
+        values = params.expand(2, -1).clone().requires_grad_()
+        out = mixer(inputs, values)
+        (out - 0.1).square().sum().backward()
+        assert torch.equal(out, torch.zeros_like(out))
+        assert values.grad is not None
+        assert values.grad.isfinite().all()

@@ -156,5 +156,6 @@ def schema(out: Out = None) -> None:
       # yaml-language-server: $schema=djgraph.schema.json
     """
     from djgraph.document.schema import json_schema
+    from djgraph.plugins import registry
 
-    emit(json.dumps(json_schema(), indent=2, ensure_ascii=False), out)
+    emit(json.dumps(json_schema(registry()), indent=2, ensure_ascii=False), out)

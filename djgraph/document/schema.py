@@ -15,23 +15,18 @@ Schema = dict[str, Any]
 HOLDS_REFERENCE: Schema = {"type": "string", "pattern": r"\$"}
 
 
-class ControlLike(Protocol):
-    """What the schema needs of a control's declaration."""
+class EffectSource(Protocol):
+    """What the schema needs of a registry: name → anything with an ``effect`` class."""
 
-    id: str
-    min: float
-    max: float
-    default: float
-    unit: str
-    label: str
-    description: str
+    @property
+    def effects(self) -> Mapping[str, Any]: ...
 
 
-def schema(effects: Mapping[str, Any] | None = None) -> Schema:
+def json_schema(registry: EffectSource | None) -> Schema:
     """The schema of graph files.
 
-    effects: name → anything with an ``effect`` class, as in a registry's ``effects``. Each effect's settings
-    and controls are then known, and other effects are errors. Without it, any name may stand for an effect.
+    registry: its effects are known, each with its settings and controls, and any other effect is an error.
+    With None any name may stand for an effect.
     """
     result = DocumentModel.model_json_schema(by_alias=True, mode="validation")
     definitions: dict[str, Schema] = result["$defs"]
@@ -39,8 +34,9 @@ def schema(effects: Mapping[str, Any] | None = None) -> Schema:
         _tidy(definition)
     definitions["Template"]["oneOf"] = [{"required": ["chain"]}, {"required": ["mixer"]}]
     definitions["Repeat"]["properties"]["for"] |= {"minProperties": 1, "maxProperties": 1}
-    if effects is not None:
-        _know_effects(definitions, {name: effects[name].effect for name in sorted(effects)})
+    if registry is not None:
+        entries = registry.effects
+        _know_effects(definitions, {name: entries[name].effect for name in sorted(entries)})
     result["$defs"] = {name: _share_references(value) for name, value in definitions.items()}
     result["$defs"]["Reference"] = REFERENCE_SCHEMA
     result["properties"] = _share_references(result["properties"])
@@ -84,7 +80,7 @@ def _settings(effect: str, model: type[BaseModel], definitions: dict[str, Schema
     return own
 
 
-def _controls(controls: tuple[ControlLike, ...]) -> Schema:
+def _controls(controls: tuple[Any, ...]) -> Schema:
     override = {"$ref": "#/$defs/Override"}
     properties: dict[str, Schema] = {}
     for control in controls:
@@ -93,7 +89,7 @@ def _controls(controls: tuple[ControlLike, ...]) -> Schema:
         number = {"type": "number", "minimum": control.min, "maximum": control.max}
         described = {"description": f"{text} ({span})"}
         properties[control.id] = {**described, "anyOf": [number, override, REFERENCE_SCHEMA]}
-        for alias in getattr(control, "aliases", ()):
+        for alias in control.aliases:
             properties.setdefault(alias, {**properties[control.id], "deprecated": True})
     return {"type": "object", "properties": properties, "additionalProperties": False}
 

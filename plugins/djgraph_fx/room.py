@@ -13,8 +13,9 @@ DAMPING_CORNER = 2000.0
 """Frequency in Hz at which damping has half its effect."""
 DAMPING_DEPTH = 0.9
 """By how much the decay time of the very highest frequencies shrinks at damping 1."""
-LOWEST_BAND = 62.5
-"""Centre of the lowest octave band in Hz."""
+LOWEST_BAND = 50.0
+"""Centre of the lowest band in Hz."""
+BANDS_PER_OCTAVE = 3
 
 FloatArray = NDArray[np.float64]
 
@@ -52,18 +53,20 @@ def _noise(seed: int, channel: int, samples: int) -> FloatArray:
 
 
 def _decaying(noise: FloatArray, sample_rate: int, damping: float) -> FloatArray:
-    """The noise split into octave bands that overlap and add up to it, each with a decay of its own."""
+    """The noise split into third-octave bands that overlap and add up to it, each with a decay of its own."""
     samples = len(noise)
     seconds = np.arange(samples) / samples  # in decay times
     if damping == 0:
         return noise * 10.0 ** (-3 * seconds)
-    octaves = np.arange(max(1, np.ceil(np.log2(sample_rate / 2 / LOWEST_BAND))))
-    times = decay_times(LOWEST_BAND * 2.0**octaves, damping)
-    frequencies = np.fft.rfftfreq(samples, 1 / sample_rate)
-    position = np.log2(np.maximum(frequencies, LOWEST_BAND) / LOWEST_BAND)
-    spectrum = np.fft.rfft(noise)
+    bands = np.arange(max(1, np.ceil(BANDS_PER_OCTAVE * np.log2(sample_rate / 2 / LOWEST_BAND))))
+    times = decay_times(LOWEST_BAND * 2.0 ** (bands / BANDS_PER_OCTAVE), damping)
+    size = 1 << (samples - 1).bit_length()  # the FFT of an awkward length takes a second
+    frequencies = np.fft.rfftfreq(size, 1 / sample_rate)
+    position = BANDS_PER_OCTAVE * np.log2(np.maximum(frequencies, LOWEST_BAND) / LOWEST_BAND)
+    position = np.minimum(position, bands[-1])
+    spectrum = np.fft.rfft(noise, size)
     result = np.zeros(samples)
-    for octave, time in zip(octaves, times):
-        share = np.maximum(0, 1 - np.abs(np.minimum(position, octaves[-1]) - octave))
-        result += np.fft.irfft(spectrum * share, samples) * 10.0 ** (-3 * seconds / time)
+    for band, time in zip(bands, times):
+        share = np.maximum(0, 1 - np.abs(position - band))
+        result += np.fft.irfft(spectrum * share, size)[:samples] * 10.0 ** (-3 * seconds / time)
     return result

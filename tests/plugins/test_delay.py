@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from djgraph_fx import Delay
 from fx_bench import RATE, build, noise, process, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from djgraph.effects import Environment
-from djgraph_fx import Delay
 
 
 def sample_loop(audio, mix, feedback, delay, max_feedback):

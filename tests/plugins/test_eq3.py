@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from djgraph_fx import Eq3
 from fx_bench import SMALL, build, mask, measured_gain, noise, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,6 @@ from pydantic import ValidationError
 
 from djgraph.effects import Environment
 from djgraph.errors import DJGraphError
-from djgraph_fx import Eq3
 
 FULL = Environment(44100)
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from djgraph_fx import Highpass, Lowpass
 from fx_bench import SMALL, build, mask, measured_gain, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djgraph.effects import Environment
-from djgraph_fx import Highpass, Lowpass
 
 FULL = Environment(44100)
 BOTH = pytest.mark.parametrize(

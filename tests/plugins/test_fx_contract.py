@@ -1,12 +1,12 @@
 """All built-in effects: registration, and the conformance kit with default and with other settings."""
 
+import djgraph_fx
 import pluggy
 import pytest
+from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb
 
-import djgraph_fx
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
-from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb
 
 EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay]
 

@@ -1,0 +1,73 @@
+"""``djgraph demo``: a transition with nothing at hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from djgraph.demo import BPM, DOWNBEAT, SECONDS, demo_tracks
+
+from .conftest import Run, listing
+
+
+def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("demo", "--stems", "stems")
+    assert result.stderr == ""  # nothing clips
+    assert "djgraph-demo.flac" in result.stdout
+    assert "× real time" in result.stdout
+    audio, rate = soundfile.read("djgraph-demo.flac")
+    assert audio.shape == (SECONDS * rate, 2)
+    assert np.abs(audio).max() < 1
+    sums = {name: sum(x.numpy().T for x in stems.values()) for name, stems in demo_tracks(rate).items()}
+    # One track alone before the fade, the other after it, both at its middle.
+    fade = int((DOWNBEAT - 2.1) * rate), int((DOWNBEAT + 2.1) * rate)
+    np.testing.assert_allclose(audio[: fade[0]], sums["track_a"][: fade[0]], atol=1e-4)
+    np.testing.assert_allclose(audio[fade[1] :], sums["track_b"][fade[1] :], atol=1e-4)
+    middle = slice(int((DOWNBEAT - 0.01) * rate), int((DOWNBEAT + 0.01) * rate))
+    expected = math.sqrt(0.5) * (sums["track_a"] + sums["track_b"])[middle]
+    np.testing.assert_allclose(audio[middle], expected, atol=0.02)
+    # The stems it wrote serve as inputs of render, and give the same mix.
+    inputs = ["-i", "track_a=stems/track_a", "-i", "track_b=stems/track_b"]
+    run(
+        "render",
+        "dj_mixer",
+        *inputs,
+        "-t",
+        "equal_power",
+        "--cue-in",
+        18,
+        "--cue-out",
+        22,
+        "-o",
+        "again.flac",
+    )
+    again, _ = soundfile.read("again.flac")
+    np.testing.assert_allclose(again, audio, atol=1e-5)
+    assert len(listing(Path("stems"))) == 8
+
+
+def test_demo_options(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "d.wav"
+    options = ["-o", out, "--transition", "linear", "--cue-in", 0, "--cue-out", 32, "--normalize", "--json"]
+    summary = json.loads(run("demo", *options).stdout)
+    assert summary["graph"] == "dj_mixer"
+    assert summary["files"][0]["peak_dbfs"] == pytest.approx(-1, abs=0.01)
+    assert [path.name for path in tmp_path.iterdir()] == ["d.wav"]
+
+
+def test_demo_refuses(run: Run, tmp_path: Path) -> None:
+    assert "does not exist" in run("demo", "-o", tmp_path / "no" / "d.flac", code=1).stderr
+    assert "names no format" in run("demo", "-o", tmp_path / "d.txt", code=1).stderr
+    assert "cue-in" in run("demo", "-o", tmp_path / "d.wav", "--cue-in", 23, code=1).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_downbeat_is_a_beat_of_both() -> None:
+    for bpm in BPM.values():
+        assert (DOWNBEAT * bpm / 60) % 1 == pytest.approx(0)

@@ -1,0 +1,214 @@
+"""Commands that print: validate, layout, explain, graphs, schema, effects, plugins."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+import djgraph
+from djgraph.plugins import hookimpl, registry, reset
+
+from .conftest import Run
+
+GOOD = """\
+djgraph: 1
+name: tiny
+inputs: [{name: deck}]
+mixer:
+  - {strip: deck, input: deck, chain: [gain], to: master}
+  - bus: master
+outputs: [master]
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_validate_says_what_is_there(run: Run, tiny: Path) -> None:
+    graph = djgraph.load("dj_mixer")
+    text = run("validate", tiny, "dj_mixer").stdout.splitlines()
+    assert text[0].startswith(f"{tiny}: tiny, ")
+    assert "1 control, output master" in text[0]
+    assert f"dj_mixer, {len(graph.nodes)} nodes, 54 controls" in text[1]
+
+
+def test_validate_goes_on_after_a_bad_file(run: Run, tiny: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(GOOD.replace("chain: [gain]", "chain: [gian]"))
+    result = run("validate", bad, tmp_path / "none.yaml", tiny, code=1)
+    assert f"{bad}:5:" in result.stderr
+    assert "did you mean: gain" in result.stderr
+    assert "none.yaml" in result.stderr
+    assert "2 of 3 graphs wrong" in result.stderr
+    assert "tiny, " in result.stdout
+
+
+def test_layout_in_every_format(run: Run) -> None:
+    names = djgraph.ParameterLayout.from_graph(djgraph.load("dj_mixer")).names
+    table = run("layout", "dj_mixer").stdout.splitlines()
+    assert [line.split()[1] for line in table[2:56]] == list(names)
+    assert table[-1].startswith("54 controls, fingerprint ")
+    rows = list(csv.DictReader(io.StringIO(run("layout", "dj_mixer", "--format", "csv").stdout)))
+    assert [row["name"] for row in rows] == list(names)
+    text = run("layout", "dj_mixer", "-f", "json").stdout
+    assert djgraph.ParameterLayout.from_json(text).names == names
+    assert json.loads(text)["columns"][0]["name"] == "track_a.drums.gain"
+    markdown = run("layout", "dj_mixer", "-f", "markdown").stdout.splitlines()
+    assert len([line for line in markdown if line.startswith("|")]) == 56
+
+
+def test_layout_to_a_file(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "layout.csv"
+    assert run("layout", "dj_mixer", "-f", "csv", "-o", out).stdout == ""
+    assert out.read_text() == run("layout", "dj_mixer", "-f", "csv").stdout
+    message = run("layout", "dj_mixer", "-o", tmp_path / "no" / "layout.csv", code=1).stderr
+    assert "does not exist" in message
+
+
+def test_layout_of_a_graph_without_controls(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "wire.yaml"
+    path.write_text(GOOD.replace("chain: [gain], ", ""))
+    assert "0 controls, fingerprint" in run("layout", path).stdout
+
+
+def test_explain(run: Run) -> None:
+    mixer = djgraph.compile("dj_mixer")
+    assert run("explain", "dj_mixer").stdout == mixer.explain() + "\n"
+    assert run("explain", "dj_mixer", "--stage", "graph").stdout == f"{mixer.graph}\n"
+    assert run("explain", "dj_mixer", "--stage", "lower").stdout == mixer.explain("lower") + "\n"
+    data = json.loads(run("explain", "dj_mixer", "--json").stdout)
+    assert data["controls"] == 54
+    assert [stage["name"] for stage in data["stages"]] == [stage.name for stage in mixer.stages()]
+    one = json.loads(run("explain", "dj_mixer", "--json", "--stage", "lower").stdout)
+    assert [stage["name"] for stage in one["stages"]] == ["lower"]
+    assert "no stage 'lowr'" in run("explain", "dj_mixer", "--stage", "lowr", code=1).stderr
+    run("explain", "dj_mixer", "--stage", "lowr", "--json", code=1)
+
+
+def test_graphs(run: Run) -> None:
+    assert "dj_mixer" in run("graphs").stdout
+    listed = json.loads(run("graphs", "--json").stdout)
+    assert {entry["name"] for entry in listed} == set(djgraph.registry().graphs)
+    assert all(Path(entry["path"]).is_file() for entry in listed)
+
+
+def test_schema_accepts_what_ships(run: Run, tmp_path: Path) -> None:
+    schema = json.loads(run("schema").stdout)
+    assert run("schema", "-o", tmp_path / "schema.json").stdout == ""
+    assert json.loads((tmp_path / "schema.json").read_text()) == schema
+    assert "eq3" in json.dumps(schema)
+
+
+def test_effects(run: Run) -> None:
+    text = run("effects").stdout
+    for name, entry in djgraph.registry().effects.items():
+        assert name in text
+        assert entry.effect.description in text
+    listed = json.loads(run("effects", "--json").stdout)
+    assert [effect["name"] for effect in listed] == list(djgraph.registry().effects)
+
+
+def test_one_effect(run: Run) -> None:
+    text = run("effects", "eq3").stdout
+    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    for control in djgraph.effect("eq3").controls:
+        assert f"{control.min:g} … {control.max:g}" in rows[control.id]
+        assert control.description in rows[control.id]
+    data = json.loads(run("effects", "eq3", "--json").stdout)
+    assert [control["id"] for control in data["controls"]] == ["low", "mid", "high"]
+    assert data["controls"][0]["neutral"] == 1
+    assert {setting["name"] for setting in data["settings"]} >= {"low", "high"}
+
+
+def test_unknown_effect(run: Run) -> None:
+    message = run("effects", "equaliser", code=1).stderr
+    assert "there is no effect 'equaliser'" in message
+    assert "eq3" in message
+
+
+def test_plugins(run: Run) -> None:
+    text = run("plugins").stdout
+    assert "fx" in text
+    data = json.loads(run("plugins", "--json").stdout)
+    loaded = {plugin["name"]: plugin for plugin in data["loaded"]}
+    assert "eq3" in loaded["fx"]["effects"]
+    assert data["failed"] == []
+
+
+class Broken:
+    """An entry point whose module raises on import."""
+
+    name, group, value = "broken", "djgraph", "broken_module"
+    dist = None
+
+    def load(self) -> object:
+        raise ImportError("no module named so")
+
+
+def test_a_failed_plugin_is_listed_and_not_fatal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.metadata
+
+    entry_points = importlib.metadata.entry_points
+    monkeypatch.setattr(
+        importlib.metadata, "entry_points", lambda **kwargs: [*entry_points(**kwargs), Broken()]
+    )
+    reset()
+    try:
+        result = run("plugins")
+        assert "failed to load:" in result.stdout
+        assert "ImportError: no module named so" in result.stdout
+        assert result.stderr == ""
+        failed = json.loads(run("plugins", "--json").stdout)["failed"]
+        assert failed[0]["name"] == "broken"
+        assert "Traceback" in failed[0]["traceback"]
+        reset()
+        assert "warning: left out" in run("effects").stderr
+        reset()
+        monkeypatch.setenv("DJGRAPH_STRICT_PLUGINS", "1")
+        assert "failed to load: ImportError" in run("plugins", code=1).stderr
+    finally:
+        monkeypatch.undo()
+        reset()
+
+
+def test_an_effect_of_a_stranger_is_described(run: Run) -> None:
+    from typing import Annotated
+
+    from djgraph.effects import Control, ControlModel, SettingModel, TimeEffect
+
+    class Odd(TimeEffect):
+        type = "odd_test_effect"
+        description = "An effect | with [odd] text"
+
+        class Settings(SettingModel):
+            ratio: float
+            words: tuple[str, ...] = ("a", "b")
+
+        class Controls(ControlModel):
+            amount: Annotated[float, Control(1, 1000, scale="log", unit="Hz")] = 10.0
+
+    class Plugin:
+        @hookimpl
+        def djgraph_effects(self) -> list[type[TimeEffect]]:
+            return [Odd]
+
+    reset()
+    try:
+        registry().register(Plugin(), name="odd")
+        text = run("effects", "odd_test_effect").stdout
+        assert "An effect | with [odd] text" in text
+        assert "1 … 1000" in text
+        assert "none" in text
+        assert "required" in text
+        data = json.loads(run("effects", "odd_test_effect", "--json").stdout)
+        assert data["controls"][0]["neutral"] is None
+    finally:
+        reset()

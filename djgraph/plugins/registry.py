@@ -188,14 +188,18 @@ def _sorted(records: Iterable[_Record]) -> tuple[_Record, ...]:
 def _merge(
     kind: str, old: Mapping[str, _Entry], new: Iterable[_Entry]
 ) -> tuple[dict[str, _Entry], list[str]]:
-    table, clashes = dict(old), []
+    """Both tables in one, sorted, and a sentence for each pair of plugins that provide the same names."""
+    table = dict(old)
+    rivals: dict[tuple[Origin, Origin], list[str]] = {}
     for entry in new:
-        if entry.name in table:
-            clashes.append(
-                f"two plugins provide {kind} {entry.name!r}: {table[entry.name].origin} and {entry.origin}; "
-                "uninstall one of them, or ask its author to choose another name"
-            )
-        table.setdefault(entry.name, entry)
+        holder = table.setdefault(entry.name, entry)
+        if holder is not entry:
+            rivals.setdefault((holder.origin, entry.origin), []).append(repr(entry.name))
+    clashes = [
+        f"two plugins provide {kind} {', '.join(sorted(names))}: {first} and {second}; "
+        "uninstall one of them, or ask its author to choose another name"
+        for (first, second), names in rivals.items()
+    ]
     return dict(sorted(table.items())), clashes
 
 

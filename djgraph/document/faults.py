@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from djgraph.document.words import describe
-from djgraph.errors import DocumentPath
+from djgraph.errors import DocumentPath, nearest
 
 _TYPE = "djgraph"
 
@@ -47,7 +47,14 @@ def explain(error: ValidationError, model: type[BaseModel], noun: str = "key") -
             faults.append(Fault(**{**detail["ctx"], "loc": detail["loc"]}))
         else:
             faults.append(_translate(detail, model, noun))
-    return list(dict.fromkeys(replace(fault, allowed=tuple(fault.allowed)) for fault in faults))
+    faults = [replace(fault, allowed=tuple(fault.allowed)) for fault in faults]
+    # A misspelt key is one mistake, not an unknown key and a missing one.
+    meant = {
+        (fault.loc[:-1], f"missing {noun} {guess!r}")
+        for fault in faults
+        if fault.key and fault.name is not None and (guess := nearest(fault.name, fault.allowed)) is not None
+    }
+    return [fault for fault in dict.fromkeys(faults) if (fault.loc, fault.message) not in meant]
 
 
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:

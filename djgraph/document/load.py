@@ -75,6 +75,7 @@ def read(
         return plain(source)
     if isinstance(source, str):
         if "\n" in source or source.lstrip().startswith("{"):
+            _check_size(len(source), "the text")
             return parse(source)
         if source in graphs:
             return _read_file(Path(graphs[source]))
@@ -146,12 +147,7 @@ def _read_file(path: Path) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DocumentError(Problem(f"cannot read {name}: {reason}")) from error
-    if len(raw) > limits.FILE_BYTES:
-        raise DocumentError(
-            Problem(
-                f"{name} is larger than {limits.readable(limits.FILE_BYTES)} bytes (the limit for a graph file)"
-            )
-        )
+    _check_size(len(raw), name)
     if b"\0" in raw:
         raise DocumentError(Problem(f"{name} is not text; a graph file is YAML or JSON in UTF-8"))
     try:
@@ -162,6 +158,12 @@ def _read_file(path: Path) -> Source:
             Problem(f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} in line {line}")
         ) from None
     return parse(text, name)
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > limits.FILE_BYTES:
+        limit = limits.readable(limits.FILE_BYTES)
+        raise DocumentError(Problem(f"{name} is larger than {limit} bytes (the limit for a graph file)"))
 
 
 def _missing(path: Path) -> Problem:

@@ -97,7 +97,8 @@ class Transform(Element):
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
         size, hop = data.get("size", 2048), data.get("hop", 512)
-        if isinstance(size, int) and isinstance(hop, int) and 16 <= size < 2 * hop <= 65536:
+        whole_numbers = all(isinstance(value, int) for value in (size, hop))
+        if whole_numbers and size % 2 == 0 and 16 <= size < 2 * hop <= 65536:
             return [Fault(f"hop {hop} is more than half of size {size}, so the transform has no inverse")]
         return []
 

@@ -77,7 +77,7 @@ class _Composer:
                 raise
             # The YAML library lets these through for a few kinds of broken escapes.
             raise DocumentError(Problem(f"this is not YAML: {error}", Position(self._name, 1, 1))) from error
-        return Source(root.data, root.mark, self._name)
+        return Source(root.data, root.mark, self._file)
 
     @property
     def _name(self) -> str:
@@ -142,8 +142,11 @@ class _Composer:
                 first = Position(self._name, line + 1, column + 1)
                 self._fail(event, f"duplicate key {key!r}; it stands first at {first}", (*path, key))
             mark.keys[key] = here
-            item = self._value(self._next(), (*path, key), depth + 1)
-            mark.children[key] = item.mark
+            value = self._next()
+            item = self._value(value, (*path, key), depth + 1)
+            empty = item.data is None and value.start_mark.index == value.end_mark.index
+            # The parser puts a value that is not there wherever the next thing begins.
+            mark.children[key] = Mark(*here) if empty else item.mark
             data[key] = item.data
             height = max(height, item.height)
         return _Composed(data, mark, height=height + 1)

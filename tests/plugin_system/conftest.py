@@ -9,30 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from djgraph.plugins import Registry, registry, reset
 
 Install = Callable[..., Path]
 
-GOOD = """
-    from djgraph.effects import TimeEffect
-    from djgraph.plugins import hookimpl
 
-    class {cls}(TimeEffect):
-        type = "{type}"
-
-        def process(self, audio, controls, state, block):
-            return {{"out": audio["in"]}}, state
-
-    @hookimpl
-    def djgraph_effects():
-        return [{cls}]
-"""
-
-
-def good(type_name: str, cls: str = "Wire") -> str:
-    """Source of a plugin with one working effect."""
-    return GOOD.format(type=type_name, cls=cls)
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """These tensors are small: more threads only wait for each other, above all on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

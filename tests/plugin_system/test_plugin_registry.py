@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from conftest import good
+from plugin_sources import good
 
 import djgraph.plugins
 from djgraph.effects import Effect, Port, SpectralEffect, TimeEffect

@@ -13,7 +13,7 @@ app = typer.Typer(
     name="djgraph",
     cls=Group,
     help="Differentiable DJ mixers from graph files: render, inspect, check.",
-    epilog="Start with: djgraph demo. A command's options and examples: djgraph COMMAND --help",
+    epilog="Start with: djgraph demo. Options and examples: djgraph COMMAND --help",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,15 +21,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-app.command("render")(render.render)
-app.command("demo")(demo.demo)
-app.command("validate")(graphs.validate)
-app.command("layout")(graphs.layout)
-app.command("explain")(graphs.explain)
-app.command("graphs")(graphs.graphs)
-app.command("schema")(graphs.schema)
-app.command("effects")(plugins.effects)
-app.command("plugins")(plugins.plugins)
+app.command("render", short_help="Mix stems through a graph to a file.")(render.render)
+app.command("demo", short_help="Mix two tracks that djgraph makes itself.")(demo.demo)
+app.command("validate", short_help="Check graph files.")(graphs.validate)
+app.command("layout", short_help="Print a graph's parameter layout.")(graphs.layout)
+app.command("explain", short_help="Print the plan that a graph compiles to.")(graphs.explain)
+app.command("graphs", short_help="List the graphs that ship.")(graphs.graphs)
+app.command("schema", short_help="Print the JSON Schema of graph files.")(graphs.schema)
+app.command("effects", short_help="List the effects, or describe one.")(plugins.effects)
+app.command("plugins", short_help="List the plugins, loaded and failed.")(plugins.plugins)
 
 
 def _version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -72,7 +73,8 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 def _discard_stdout() -> None:
     """Let Python's own flush at exit go nowhere, rather than fail once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):  # a stdout that is no file has no such flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(

@@ -32,13 +32,16 @@ def load_graph(name: str, args: list[str] | None) -> Graph:
     return djgraph.load(name, **{key: _value(text) for key, text in pairs("--arg", args).items()})
 
 
-def pairs(option: str, texts: list[str] | None) -> dict[str, str]:
-    """``NAME=VALUE`` texts as a mapping; a usage error for other texts and for a name given twice."""
+def pairs(option: str, texts: list[str] | None, what: str = "VALUE") -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping; a usage error for other texts and for a name given twice.
+
+    ``what`` is the word for the value in the message.
+    """
     found: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise typer.BadParameter(f"{option} takes NAME=VALUE, not {text!r}")
+            raise typer.BadParameter(f"{option} takes NAME={what}, not {text!r}")
         if name in found:
             raise typer.BadParameter(f"{option} gives {name!r} twice")
         found[name] = value

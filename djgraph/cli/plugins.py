@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from djgraph.cli.errors import warn
 from djgraph.cli.options import Json
 from djgraph.cli.output import count, number, print_json, table
 
@@ -32,6 +33,8 @@ def effects(
     import djgraph
 
     registry = djgraph.registry()
+    if not registry.effects and (hint := registry.hint()):
+        warn(hint)
     if name is None:
         entries = list(registry.effects.values())
         if as_json:
@@ -132,7 +135,8 @@ def describe(entry: EffectEntry) -> dict[str, Any]:
 def _control(control: Control) -> dict[str, Any]:
     import dataclasses
 
-    return dataclasses.asdict(control)
+    fields = dataclasses.asdict(control)
+    return {"id": fields.pop("id"), "label": fields.pop("label"), **fields}
 
 
 def _settings(entry: EffectEntry) -> list[dict[str, Any]]:

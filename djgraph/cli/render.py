@@ -93,7 +93,7 @@ def render(
         raise typer.BadParameter("give --transition or --params, not both")
     if fade is None and (cue_in, cue_out, frames) != (None, None, None):
         raise typer.BadParameter("--cue-in, --cue-out and --frames belong to --transition")
-    given = {name: Path(text).expanduser() for name, text in pairs("--input", input).items()}
+    given = {name: Path(text).expanduser() for name, text in pairs("--input", input, "PATH").items()}
 
     import djgraph
     from djgraph.atomic import check_target

@@ -47,7 +47,7 @@ def tones(track: str, seconds: float = 1.0, amplitude: float = 0.1) -> dict[str,
 def write_track(folder: Path, track: str, suffix: str = ".wav", **kwargs: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for stem, audio in tones(track, **kwargs).items():
-        soundfile.write(folder / f"{stem}{suffix}", audio, RATE)
+        soundfile.write(folder / f"{stem}{suffix}", audio, RATE, subtype="FLOAT")
     return folder
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from djgraph.audio import load_stems
 from djgraph.demo import BPM, DOWNBEAT, SECONDS, demo_tracks
 
-from .conftest import Run, listing
+from .conftest import Run
 
 
 def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,24 +33,10 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     middle = slice(int((DOWNBEAT - 0.01) * rate), int((DOWNBEAT + 0.01) * rate))
     expected = math.sqrt(0.5) * (sums["track_a"] + sums["track_b"])[middle]
     np.testing.assert_allclose(audio[middle], expected, atol=0.02)
-    # The stems it wrote serve as inputs of render, and give the same mix.
-    inputs = ["-i", "track_a=stems/track_a", "-i", "track_b=stems/track_b"]
-    run(
-        "render",
-        "dj_mixer",
-        *inputs,
-        "-t",
-        "equal_power",
-        "--cue-in",
-        18,
-        "--cue-out",
-        22,
-        "-o",
-        "again.flac",
-    )
-    again, _ = soundfile.read("again.flac")
-    np.testing.assert_allclose(again, audio, atol=1e-5)
-    assert len(listing(Path("stems"))) == 8
+    # The stems it wrote are what it mixed.
+    for track, stems in demo_tracks(rate).items():
+        for stem, sound in load_stems(f"stems/{track}").items():
+            np.testing.assert_allclose(sound, stems[stem], atol=2**-23)
 
 
 def test_demo_options(run: Run, tmp_path: Path) -> None:

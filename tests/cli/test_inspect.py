@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from torch import Tensor
 
 import djgraph
+from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 from djgraph.plugins import hookimpl, registry, reset
 
 from .conftest import Run
@@ -118,7 +122,9 @@ def test_effects(run: Run) -> None:
 
 def test_one_effect(run: Run) -> None:
     text = run("effects", "eq3").stdout
-    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    controls, _, settings = text.partition("settings\n")
+    assert "order" in settings
+    rows = {line.split()[0]: line for line in controls.splitlines() if line.strip()}
     for control in djgraph.effect("eq3").controls:
         assert f"{control.min:g} … {control.max:g}" in rows[control.id]
         assert control.description in rows[control.id]
@@ -179,27 +185,30 @@ def test_a_failed_plugin_is_listed_and_not_fatal(run: Run, monkeypatch: pytest.M
         reset()
 
 
+class Odd(TimeEffect):
+    type = "odd_test_effect"
+    description = "An effect | with [odd] text"
+
+    class Settings(SettingModel):
+        ratio: float
+        words: tuple[str, ...] = ("a", "b")
+
+    class Controls(ControlModel):
+        amount: Annotated[float, Control(1, 1000, scale="log", unit="Hz")] = 10.0
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        return {"out": audio["in"]}, state
+
+
+class Plugin:
+    @hookimpl
+    def djgraph_effects(self) -> list[type[TimeEffect]]:
+        return [Odd]
+
+
 def test_an_effect_of_a_stranger_is_described(run: Run) -> None:
-    from typing import Annotated
-
-    from djgraph.effects import Control, ControlModel, SettingModel, TimeEffect
-
-    class Odd(TimeEffect):
-        type = "odd_test_effect"
-        description = "An effect | with [odd] text"
-
-        class Settings(SettingModel):
-            ratio: float
-            words: tuple[str, ...] = ("a", "b")
-
-        class Controls(ControlModel):
-            amount: Annotated[float, Control(1, 1000, scale="log", unit="Hz")] = 10.0
-
-    class Plugin:
-        @hookimpl
-        def djgraph_effects(self) -> list[type[TimeEffect]]:
-            return [Odd]
-
     reset()
     try:
         registry().register(Plugin(), name="odd")

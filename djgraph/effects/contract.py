@@ -158,9 +158,10 @@ class Effect(nn.Module):
         """One of :meth:`constants`, in the dtype and on the device of ``like``; computed once for each."""
         key = (like.dtype, like.device)
         if key not in self._constants:
-            self._constants[key] = {
-                k: v.to(device=like.device, dtype=like.dtype) for k, v in self.constants().items()
-            }
+            # A tensor made in inference mode could not be saved for a backward pass later.
+            with torch.inference_mode(False):
+                made = {k: v.to(device=like.device, dtype=like.dtype) for k, v in self.constants().items()}
+            self._constants[key] = made
         return self._constants[key][name]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""Builds the effect modules of a graph."""
+"""Builds the effect modules of a graph, and runs a time effect on a whole clip."""
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Mapping
 
-from djgraph.effects import Effect
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from djgraph.effects import Block, Clock, Effect, TimeEffect
+from djgraph.errors import EffectError
 from djgraph.graph.ir import EffectNode, Graph
 
 
@@ -23,6 +27,8 @@ def build_effects(graph: Graph) -> dict[str, Effect]:
         module = shared.get(key)
         if module is None:
             module = node.effect(node.settings, graph.environment)
+            if getattr(module, "memoryless", False) and module.latency():
+                raise EffectError(f"effect {node.effect.type} says it is memoryless, but has a latency")
             if not module.state_dict():
                 shared[key] = module
         modules[node.id] = module
@@ -32,3 +38,35 @@ def build_effects(graph: Graph) -> dict[str, Effect]:
 def as_module_dict(modules: dict[str, Effect]) -> nn.ModuleDict:
     """The same as a container that moves, saves and lists them; a module's name cannot hold a dot."""
     return nn.ModuleDict({node.replace(".", "/"): module for node, module in modules.items()})
+
+
+def process_clip(
+    module: TimeEffect,
+    audio: Mapping[str, Tensor],
+    controls: Mapping[str, Tensor],
+    like: Tensor,
+    size: tuple[int, int, int],
+    clock: Clock | None,
+) -> dict[str, Tensor]:
+    """A time effect on a whole clip from its initial state, without its latency.
+
+    size: batch, channels, samples. An effect that lags gets as many samples of silence after the clip, with its
+    controls held, and what it gives before the clip's first sample is dropped.
+    """
+    batch, channels, samples = size
+    lag = module.latency()
+    if lag:
+        audio = {port: pad(tensor, (0, lag)) for port, tensor in audio.items()}
+        hop = module.environment.transform.hop
+        more = {"sample": lag, "frame": (samples + lag) // hop - samples // hop, "clip": 0}
+        rates = {control.id: control.rate for control in module.controls}
+        controls = {
+            name: pad(values, (0, more[rates[name]]), mode="replicate") for name, values in controls.items()
+        }
+        if clock is not None:
+            tempo = pad(clock.tempo, (0, lag), mode="replicate")
+            clock = Clock(tempo, (tempo.cumsum(-1) - tempo) / (60 * module.environment.sample_rate))
+    state = module.initial_state(batch, channels, like)
+    block = Block(0, samples + lag, module.environment.sample_rate, clock)
+    made, _ = module.process(audio, controls, state, block)
+    return {port: tensor[..., lag:] for port, tensor in made.items()} if lag else made

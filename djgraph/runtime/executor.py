@@ -11,8 +11,9 @@ from torch import Tensor
 from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Region, Silence, Transform
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
-from djgraph.effects import Block, Clock, Effect, SpectralEffect, TimeEffect
+from djgraph.effects import Clock, Effect, SpectralEffect, TimeEffect
 from djgraph.runtime.controls import ControlBank, control_values
+from djgraph.runtime.effects import process_clip
 from djgraph.runtime.region import Clip, TiledRegion
 from djgraph.runtime.schedule import schedule_region
 from djgraph.runtime.stacks import Stacks
@@ -99,15 +100,13 @@ class Executor:
             port.name: run.values.gather([row[place] for row in op.ins]).flatten(0, 1)
             for place, port in enumerate(node.effect.inputs)
         }
+        count = len(op.nodes)
         controls = control_values(
             op.nodes, self.bank, run.rows, run.timeline, graph.sample_rate, graph.transform.hop
         )
-        count = len(op.nodes)
-        state = module.initial_state(count * run.batch, node.channels, run.rows)
-        block = Block(
-            0, run.samples, graph.sample_rate, _repeat(run.clock, count) if node.effect.uses_clock else None
-        )
-        made, _ = module.process(audio, controls, state, block)
+        clock = _repeat(run.clock, count) if node.effect.uses_clock else None
+        size = (count * run.batch, node.channels, run.samples)
+        made = process_clip(module, audio, controls, run.rows, size, clock)
         for place, port in enumerate(node.effect.outputs):
             names = [row[place] for row in op.outs]
             run.values.put(names, made[port.name].unflatten(0, (count, run.batch)))

@@ -75,6 +75,20 @@ class Mixer(nn.Module):
         """
         audio, batch, samples = prepare_audio(self.graph, inputs)
         like = next(iter(audio.values()))
+        # Under autocast a plugin's matrix product would lose most of its precision.
+        with torch.autocast(like.device.type, enabled=False):
+            return self._mix(audio, batch, samples, params, return_intermediates, tempo)
+
+    def _mix(
+        self,
+        audio: dict[str, Tensor],
+        batch: int,
+        samples: int,
+        params: Tensor,
+        return_intermediates: bool,
+        tempo: float | Tensor | None,
+    ) -> Any:
+        like = next(iter(audio.values()))
         given = like.dtype
         if given in (torch.float16, torch.bfloat16):
             # Transforms need single precision; the result goes back to what came.

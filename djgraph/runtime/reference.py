@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
-from djgraph.effects import Block, Effect, SpectralEffect, TimeEffect
+from djgraph.effects import Effect, SpectralEffect, TimeEffect
 from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
 from djgraph.layout import ParameterLayout
 from djgraph.runtime.controls import ControlBank, control_values
-from djgraph.runtime.effects import as_module_dict, build_effects
+from djgraph.runtime.effects import as_module_dict, build_effects, process_clip
 from djgraph.runtime.inputs import Inputs, make_clock, prepare_audio, prepare_params
 
 
@@ -77,9 +77,9 @@ class Reference(nn.Module):
                     controls = control_values(
                         (node,), self._bank, rows, timeline, graph.sample_rate, graph.transform.hop
                     )
-                    state = module.initial_state(batch, node.channels, like)
-                    block = Block(0, samples, graph.sample_rate, clock)
-                    made, _ = module.process(sources, controls, state, block)
+                    made = process_clip(
+                        module, sources, controls, like, (batch, node.channels, samples), clock
+                    )
                     for port, tensor in made.items():
                         signals[Point(node.id, port)] = Signal(tensor)
             else:

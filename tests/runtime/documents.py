@@ -82,6 +82,29 @@ class Split(TimeEffect):
         return {"out": x * part, "rest": x * (1 - part)}, state
 
 
+class LookAhead(TimeEffect):
+    """Lags by its latency in a stream: each sample is scaled by the one 20 samples ahead."""
+
+    type = "look_ahead"
+
+    class Controls(ControlModel):
+        amount: Annotated[float, Control(0, 1, neutral=0)] = 0.0
+
+    def latency(self) -> int:
+        return 20
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        return {"past": like.new_zeros(batch, channels, 20), "amount": like.new_zeros(batch, 1, 20)}
+
+    def process(self, audio: Any, controls: Any, state: State, block: Block) -> Any:
+        x = torch.cat([state["past"], audio["in"]], -1)
+        amount = torch.cat([state["amount"], controls["amount"].expand(x.shape[0], 1, -1)], -1)
+        length = audio["in"].shape[-1]
+        ahead = x[..., 20 : 20 + length]
+        out = x[..., :length] / (1 + amount[..., :length] * ahead.square())
+        return {"out": out}, {"past": x[..., -20:], "amount": amount[..., -20:]}
+
+
 class Shaper(SpectralEffect):
     """A learnable gain for each bin."""
 
@@ -105,7 +128,7 @@ class TestEffects:
 
     @hookimpl
     def djgraph_effects(self) -> list[type]:
-        return [ClipGain, Drive, Duck, Split, Shaper]
+        return [ClipGain, Drive, Duck, Split, LookAhead, Shaper]
 
 
 def make_registry() -> Registry:

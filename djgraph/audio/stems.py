@@ -45,18 +45,36 @@ def load_stems(
     return match_lengths(audio, sample_rate, pad, where=str(folder))
 
 
-def load_signal(path: str | os.PathLike[str], sample_rate: int = 44100, channels: int | None = 2) -> Tensor:
-    """One signal without stems, ``[channels, samples]``: a file, or the ``mixture`` file of a folder."""
-    return read_as(find_signal(path), sample_rate, channels)
+def load_signal(
+    path: str | os.PathLike[str], sample_rate: int = 44100, channels: int | None = 2, pad: bool = False
+) -> Tensor:
+    """One signal without stems, ``[channels, samples]``: a file, a folder's ``mixture``, or the sum of its stems.
+
+    A folder of stems is read as :func:`load_stems` reads it. Raises AudioFileError as that does.
+    """
+    parts = {file.name: read_as(file, sample_rate, channels) for file in find_signal(path)}
+    return sum_of(match_lengths(parts, sample_rate, pad, where=str(path)))
 
 
-def find_signal(path: str | os.PathLike[str]) -> Path:
-    """The file that :func:`load_signal` reads."""
+def find_signal(path: str | os.PathLike[str]) -> list[Path]:
+    """The file that :func:`load_signal` reads, or the files that it adds up."""
     path = Path(path)
     if not path.is_dir():
-        return path
-    listed = _audio_files(path)
-    return _only(path, "mixture", listed) or _missing(path, ("mixture",), listed)
+        return [path]
+    track = _track_folder(path, ("mixture", *STEMS))
+    listed = _audio_files(track)
+    mixture = _only(track, "mixture", listed)
+    if mixture is not None:
+        return [mixture]
+    if not any(file.stem.lower() in STEMS for file in listed):
+        _missing(track, ("mixture",), listed)
+    return list(find_stems(track).values())
+
+
+def sum_of(parts: Mapping[str, Tensor]) -> Tensor:
+    """The sum of equally long signals; mono ones are put on both sides where another is stereo."""
+    most = max(len(audio) for audio in parts.values())
+    return torch.stack([audio.expand(most, -1) for audio in parts.values()]).sum(0)
 
 
 def find_stems(

@@ -21,7 +21,7 @@ def read_inputs(
     AudioFileError for the files.
     """
     from djgraph.audio import find_stems, match_lengths
-    from djgraph.audio.stems import find_signal, read_as
+    from djgraph.audio.stems import find_signal, read_as, sum_of
     from djgraph.graph.ir import InputNode
 
     for name in given:
@@ -37,7 +37,7 @@ def read_inputs(
         raise InputError(
             f"no audio: give at least one of {', '.join(graph.inputs) or 'no inputs'} with --input"
         )
-    files: dict[tuple[str, str | None], Path] = {}
+    files: dict[tuple[str, str | None], list[Path]] = {}
     for name, path in given.items():
         stems = graph.inputs[name]
         if stems is None:
@@ -45,16 +45,21 @@ def read_inputs(
         else:
             optional = [node.stem or "" for node in nodes if node.input == name and node.optional]
             found = find_stems(path, stems, optional)
-            files |= {(name, stem): file for stem, file in found.items()}
+            files |= {(name, stem): [file] for stem, file in found.items()}
+    every = [file for several in files.values() for file in several]
     for target in targets:
-        if any(target.exists() and target.samefile(file) for file in files.values()):
+        if any(target.exists() and target.samefile(file) for file in every if file.exists()):
             raise InputError(f"{target} is one of the inputs; choose another name to write to")
     channels = {(node.input, node.stem): node.channels for node in nodes}
+    steps.begin("reading", len(every))
     signals = {}
-    for index, (key, file) in enumerate(files.items()):
-        steps.begin(f"reading {file.name} of {key[0]}", len(files))
-        steps.advance(index)
-        signals[".".join(filter(None, key))] = read_as(file, graph.sample_rate, channels[key])
+    for key, several in files.items():
+        parts = {}
+        for file in several:
+            parts[file.name] = read_as(file, graph.sample_rate, channels[key])
+            steps.advance()
+        name = ".".join(filter(None, key))
+        signals[name] = sum_of(match_lengths(parts, graph.sample_rate, pad, where=name))
     signals = match_lengths(signals, graph.sample_rate, pad)
     inputs: dict[str, Any] = {}
     for (name, stem), signal in zip(files, signals.values()):

@@ -161,12 +161,27 @@ def test_other_rates_are_resampled(tmp_path: Path) -> None:
         assert audio.shape == (2, 4410)
 
 
-def test_a_signal_from_a_folder_is_its_mixture(tmp_path: Path) -> None:
-    fill(tmp_path)
-    with pytest.raises(AudioFileError, match="no file for mixture"):
+def test_a_signal_from_a_folder_is_its_mixture_or_its_sum(tmp_path: Path) -> None:
+    fill(tmp_path / "song")
+    assert torch.all(load_signal(tmp_path) == 0.125 * (1 + 2 + 3 + 4))
+    (tmp_path / "song" / "bass.wav").unlink()
+    with pytest.raises(AudioFileError, match="no file for bass"):
         load_signal(tmp_path)
-    put(tmp_path / "mixture.wav", samples=5)
+    put(tmp_path / "song" / "mixture.wav", samples=5)
     assert load_signal(tmp_path).shape == (2, 5)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AudioFileError, match="no file for mixture"):
+        load_signal(tmp_path / "empty")
+    with pytest.raises(AudioFileError, match=r"nowhere\.wav does not exist"):
+        load_signal(tmp_path / "nowhere.wav")
+
+
+def test_a_sum_of_mono_and_stereo_stems_keeps_both_sides(tmp_path: Path) -> None:
+    fill(tmp_path)
+    soundfile.write(tmp_path / "drums.wav", np.full((1000, 1), 0.5), 44100)
+    soundfile.write(tmp_path / "bass.wav", np.array([[0.25, 0.0]] * 1000), 44100)
+    signal = load_signal(tmp_path, channels=None)
+    assert signal[:, 0].tolist() == [0.5 + 0.25 + 0.375 + 0.5, 0.5 + 0.375 + 0.5]
 
 
 def test_lengths_across_tracks() -> None:

@@ -293,6 +293,15 @@ def test_a_limited_disk_in_a_process_of_its_own(tracks: list[str], tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+def test_stems_serve_a_graph_for_full_tracks(run: Run, tracks: list[str], tmp_path: Path) -> None:
+    run("render", "djtransgan", *tracks, "-t", "linear", "--frames", 2, "-o", tmp_path / "mix.wav")
+    audio, _ = soundfile.read(tmp_path / "mix.wav")
+    share = np.linspace(0, 1, RATE)[:, None]
+    sums = [sum(tones(track).values()) for track in FREQUENCIES]
+    inner = slice(RATE // 20, -RATE // 20)  # away from the ends of the fade, which are rounded
+    np.testing.assert_allclose(audio[inner], ((1 - share) * sums[0] + share * sums[1])[inner], atol=1e-3)
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared stems are not at hand")
 def test_two_real_tracks(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "mix.wav"

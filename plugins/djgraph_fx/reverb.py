@@ -88,8 +88,10 @@ class Reverb(TimeEffect):
         # Settings never change, so neither does a spectrum once made.
         key = (channels, size, dtype, device)
         if key not in self._spectra:
-            spectrum = response_spectrum(self.response(channels), size)
-            self._spectra[key] = spectrum.to(device=device, dtype=dtype.to_complex())
+            # A tensor made in inference mode could not be saved for a backward pass later.
+            with torch.inference_mode(False):
+                spectrum = response_spectrum(self.response(channels), size)
+                self._spectra[key] = spectrum.to(device=device, dtype=dtype.to_complex())
         return self._spectra[key]
 
     def __getstate__(self) -> dict[str, Any]:

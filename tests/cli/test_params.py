@@ -120,17 +120,24 @@ def test_missing_and_folder(tmp_path: Path) -> None:
 
 
 class Evil:
+    """Leaves a trace where it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
     def __reduce__(self) -> tuple[object, ...]:
-        return (Path.touch, (Path("/tmp/djgraph-pickle-was-run"),))
+        return (Path.touch, (self.trace,))
 
 
 def test_no_pickle_is_run(tmp_path: Path) -> None:
-    path = tmp_path / "p.npy"
-    np.save(path, np.array([Evil()], dtype=object), allow_pickle=True)
+    path, evil = tmp_path / "p.npy", Evil(tmp_path / "trace")
+    np.save(path, np.array([evil], dtype=object), allow_pickle=True)
     assert "no NumPy array of numbers" in refused(path)
-    path.write_bytes(pickle.dumps(Evil()))
+    path.write_bytes(pickle.dumps(evil))
     assert "no NumPy array of numbers" in refused(path)
-    assert not Path("/tmp/djgraph-pickle-was-run").exists()
+    assert not evil.trace.exists()
+    pickle.loads(pickle.dumps(evil))
+    assert evil.trace.exists()
 
 
 @pytest.mark.parametrize(

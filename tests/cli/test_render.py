@@ -294,7 +294,8 @@ def test_a_limited_disk_in_a_process_of_its_own(tracks: list[str], tmp_path: Pat
 
 
 def test_stems_serve_a_graph_for_full_tracks(run: Run, tracks: list[str], tmp_path: Path) -> None:
-    run("render", "djtransgan", *tracks, "-t", "linear", "--frames", 2, "-o", tmp_path / "mix.wav")
+    (tmp_path / "p.yaml").write_text("track_a.fader: [1, 0]\ntrack_b.fader: [0, 1]\n")
+    run("render", "djtransgan", *tracks, "--params", tmp_path / "p.yaml", "-o", tmp_path / "mix.wav")
     audio, _ = soundfile.read(tmp_path / "mix.wav")
     share = np.linspace(0, 1, RATE)[:, None]
     sums = [sum(tones(track).values()) for track in FREQUENCIES]

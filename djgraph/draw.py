@@ -98,7 +98,21 @@ def _place(boxes: dict[str, _Box], arrows: list[tuple[str, str]]) -> list[int]:
         wanted = sum(centres) / len(centres) - box.height / 2 if centres else 0.0
         box.y = max(free[box.column], wanted)
         free[box.column] = box.y + box.height + PAD
+    _face_readers(boxes, arrows)
     return [box.column for box in boxes.values()]
+
+
+def _face_readers(boxes: dict[str, _Box], arrows: list[tuple[str, str]]) -> None:
+    """Moves what nothing feeds (inputs) to the height of what reads it."""
+    readers: dict[str, list[float]] = defaultdict(list)
+    for start, stop in arrows:
+        readers[start].append(boxes[stop].y + boxes[stop].height / 2)
+    free = float(PAD)
+    for name, box in boxes.items():
+        if box.column == 0:
+            wanted = sum(readers[name]) / len(readers[name]) - box.height / 2 if readers[name] else free
+            box.y = max(free, wanted)
+            free = box.y + box.height + PAD
 
 
 def _rectangle(box: _Box) -> str:

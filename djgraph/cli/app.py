@@ -26,6 +26,7 @@ app.command("demo", short_help="Mix two tracks that djgraph makes itself.")(demo
 app.command("validate", short_help="Check graph files.")(graphs.validate)
 app.command("layout", short_help="Print a graph's parameter layout.")(graphs.layout)
 app.command("explain", short_help="Print the plan that a graph compiles to.")(graphs.explain)
+app.command("draw", short_help="Draw a graph as SVG.")(graphs.draw)
 app.command("graphs", short_help="List the graphs that ship.")(graphs.graphs)
 app.command("schema", short_help="Print the JSON Schema of graph files.")(graphs.schema)
 app.command("effects", short_help="List the effects, or describe one.")(plugins.effects)

@@ -1,4 +1,4 @@
-"""Commands about graph files: validate, layout, explain, graphs, schema."""
+"""Commands about graph files: validate, layout, explain, draw, graphs, schema."""
 
 from __future__ import annotations
 
@@ -113,6 +113,19 @@ def explain(
         chosen = [item for item in explained["stages"] if item["name"] == stage]
         explained["stages"] = chosen or [{"name": stage, "text": text}]
     print_json(explained)
+
+
+def draw(graph: GraphName, out: Out = None, args: Args = None) -> None:
+    """Draw a graph as SVG: inputs, strips, buses, outputs and how they are wired.
+
+    \b
+    Examples:
+      djgraph draw dj_mixer -o dj_mixer.svg
+      djgraph draw my_mixer.yaml > my_mixer.svg
+    """
+    from djgraph.draw import to_svg
+
+    emit(to_svg(load_graph(graph, args)), out)
 
 
 def graphs(as_json: Json = False) -> None:

@@ -126,14 +126,18 @@ class Mixer(nn.Module):
         return self._executor(taps=False).plan
 
     def explain(self, stage: str | None = None) -> str:
-        """The graph (stage ``graph``), or the plan after a pass, as text; without a name the plan that runs."""
+        """The graph, the layout (stages of those names), or the plan after a pass, as text; without a name the plan that runs."""
         if stage == "graph":
             return str(self.graph)
+        if stage == "layout":
+            return self.layout.to_markdown()
         known = {item.name: item for item in self.stages()}
         if stage is None:
             return str(list(known.values())[-1].plan)
         if stage not in known:
-            raise CompileError(f"there is no stage {stage!r}{did_you_mean(stage, ['graph', *known])}")
+            raise CompileError(
+                f"there is no stage {stage!r}{did_you_mean(stage, ['graph', 'layout', *known])}"
+            )
         return str(known[stage].plan)
 
     def explain_dict(self) -> dict[str, Any]:

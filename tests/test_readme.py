@@ -1,0 +1,58 @@
+"""The README's snippets run, its links lead somewhere, and its picture is the graph it shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import djgraph
+from djgraph.draw import to_svg
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+
+
+def test_python_runs() -> None:
+    namespace: dict[str, Any] = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), namespace)
+    assert namespace["mixed"].shape == (1, 2, 44100)
+    assert namespace["audio"].shape == (1, 2, 44100)
+
+
+def test_yaml_compiles(tmp_path: Path) -> None:
+    (block,) = blocks("yaml")
+    path = tmp_path / "two_faders.yaml"
+    path.write_text(block)
+    names = djgraph.compile(path).layout.names
+    assert "left.fader.gain" in names
+    assert "right.room_send" in names
+
+
+def test_commands_exist() -> None:
+    from typer.testing import CliRunner
+
+    from djgraph.cli.app import app
+
+    for command in set(
+        re.findall(r"^djgraph (\w+)|&& djgraph (\w+)", "\n".join(blocks("bash")), re.MULTILINE)
+    ):
+        result = CliRunner().invoke(app, [command[0] or command[1], "--help"])
+        assert result.exit_code == 0, result.output
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_picture_is_up_to_date() -> None:
+    drawn = (ROOT / "docs" / "dj_mixer.svg").read_text(encoding="utf-8")
+    assert drawn == to_svg(djgraph.load("dj_mixer")), "run: djgraph draw dj_mixer -o docs/dj_mixer.svg"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -33,24 +33,30 @@ FADES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
 class SimpleCrossfader:
     """Fades from the first track of a layout to the second.
 
-    fade_type: ``linear``; ``equal_power`` (cosine and sine: the sum of squares stays 1); ``exponential``
-    (fast
+    fade_type: ``linear``; ``equal_power`` (cosine and sine: the sum of squares stays 1); ``exponential`` (fast
     start, slow end: 40 dB of e^(−t)); ``logarithmic`` (the same backwards: slow start, fast end).
-    layout: of the default mixer where left out, else any with two tracks whose faders are ``<track>.gain`` or
-    ``<track>.<stem>.gain``; a track with a gain of its own is faded by that, and its stems stay as they are.
+    layout: of the default mixer where left out, else any with tracks whose faders are called ``fader`` or
+    ``gain``: ``<track>.fader``, ``<track>.gain``, or one for each stem, ``<track>.<stem>.gain``. A track with a
+    fader of its own is faded by that, and its stems stay as they are.
+    tracks: the names of the outgoing and the incoming track; the layout's first two where left out.
 
     >>> params = SimpleCrossfader("equal_power")(n_frames=64, batch_size=1)       # [1, 64, 54]
 
     Raises InputError for an unknown fade type, LayoutError for a layout that cannot be faded.
     """
 
-    def __init__(self, fade_type: str = "equal_power", layout: ParameterLayout | None = None) -> None:
+    def __init__(
+        self,
+        fade_type: str = "equal_power",
+        layout: ParameterLayout | None = None,
+        tracks: Sequence[str] | None = None,
+    ) -> None:
         if fade_type not in FADES:
             guess = did_you_mean(str(fade_type), FADES)
             raise InputError(f"fade_type is {fade_type!r}; allowed: {', '.join(FADES)}{guess}")
         self.fade_type = fade_type
         self.layout = _default_layout() if layout is None else layout
-        self.tracks = _faders(self.layout)
+        self.tracks = _faders(self.layout, tracks)
 
     def __call__(
         self,
@@ -96,31 +102,46 @@ def _default_layout() -> ParameterLayout:
     return ParameterLayout.from_graph(djgraph.load("dj_mixer"))
 
 
-def _faders(layout: ParameterLayout) -> tuple[list[int], list[int]]:
-    """The gain columns of the two tracks, in the order in which the tracks stand in the layout."""
-    own: dict[str, list[int]] = {}
-    stems: dict[str, list[int]] = {}
+FADERS = ("fader", "gain")
+"""What a track's or a stem's fader may be called, the first that is there counts."""
+
+
+def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list[int], list[int]]:
+    """The fader columns of two tracks, by default the first two in the layout."""
+    own: dict[str, tuple[int, int]] = {}
+    stems: dict[str, dict[str, tuple[int, int]]] = {}
     for i, name in enumerate(layout.names):
         track, *rest = name.split(".")
-        if rest[-1:] == ["gain"] and len(rest) <= 2:
-            (own if len(rest) == 1 else stems).setdefault(track, []).append(i)
-    tracks = {name.split(".")[0] for name in layout.names}
+        if rest and len(rest) <= 2 and rest[-1] in FADERS:
+            found = (FADERS.index(rest[-1]), i)
+            place = own if len(rest) == 1 else stems.setdefault(track, {})
+            key = track if len(rest) == 1 else rest[0]
+            place[key] = min(found, place.get(key, found))
     order = dict.fromkeys(name.split(".")[0] for name in layout.names)
-    faders = {track: own.get(track) or stems[track] for track in order if track in own or track in stems}
-    if len(faders) != 2:
-        found = ", ".join(faders) or "none"
+    faders = {
+        track: [own[track][1]] if track in own else [column for _, column in stems[track].values()]
+        for track in order
+        if track in own or track in stems
+    }
+    if tracks is None:
+        tracks = list(faders)[:2]
+    for track in tracks:
+        if track not in faders:
+            raise LayoutError(f"there is no track {track!r} with a fader{did_you_mean(track, faders)}")
+    if len(set(tracks)) != 2 or len(tracks) != 2:
+        found_tracks = ", ".join(faders) or "none"
         raise LayoutError(
-            "a crossfade needs a layout of two tracks with gains called <track>.gain or <track>.<stem>.gain; "
-            f"tracks with gains here: {found} (of {', '.join(sorted(tracks)) or 'no controls'})"
+            "a crossfade needs two tracks with faders called <track>.fader, <track>.gain or <track>.<stem>.gain; "
+            f"tracks with faders here: {found_tracks} (of {', '.join(sorted(order)) or 'no controls'})"
         )
-    for i in (column for columns in faders.values() for column in columns):
+    first, second = (faders[track] for track in tracks)
+    for i in (*first, *second):
         control = layout.columns[i].control
         if control.min > 0 or control.max < 1 or control.unit != "ratio":
             raise LayoutError(
                 f"{layout.names[i]!r} ({control.min:g} … {control.max:g} {control.unit}) cannot be faded: "
                 "its range has to hold the ratios 0 to 1"
             )
-    first, second = faders.values()
     return first, second
 
 

@@ -137,9 +137,8 @@ def test_another_layout() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ([column("a.gain")], "tracks with gains here: a "),
-        ([column("a.gain"), column("b.gain"), column("c.x.gain")], "tracks with gains here: a, b, c"),
-        ([column("a.low"), column("b.low")], r"tracks with gains here: none \(of a, b\)"),
+        ([column("a.gain")], "tracks with faders here: a "),
+        ([column("a.low"), column("b.low")], r"tracks with faders here: none \(of a, b\)"),
         ([], "of no controls"),
         ([column("a.gain"), column("b.gain", -60, 6, unit="dB")], r"'b.gain' \(-60 … 6 dB\) cannot be faded"),
         ([column("a.gain", 0.1, 1), column("b.gain")], r"'a.gain' \(0.1 … 1 ratio\) cannot be faded"),
@@ -167,3 +166,14 @@ def test_wrong_arguments() -> None:
             fade(frames)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="batch_size is 0"):
         fade(8, 0)
+
+
+def test_a_fader_counts_before_a_gain_and_tracks_can_be_chosen() -> None:
+    names = ["a.gain", "a.fader", "b.gain", "b.fader", "c.x.gain", "c.y.fader"]
+    layout = ParameterLayout([column(name) for name in names])
+    assert SimpleCrossfader(layout=layout).tracks == ([1], [3])
+    assert SimpleCrossfader(layout=layout, tracks=("c", "a")).tracks == ([4, 5], [1])
+    with pytest.raises(LayoutError, match="no track 'd' with a fader"):
+        SimpleCrossfader(layout=layout, tracks=("a", "d"))
+    with pytest.raises(LayoutError, match="needs two tracks"):
+        SimpleCrossfader(layout=layout, tracks=("a", "a"))

@@ -67,7 +67,7 @@ def demo(
         seconds = next(iter(tracks["track_a"].values())).shape[-1] / rate
         first = DOWNBEAT - FADE_SECONDS / 2 if cue_in is None else cue_in
         last = DOWNBEAT + FADE_SECONDS / 2 if cue_out is None else cue_out
-        params = transition(mixer, fade.value, seconds, first, last, None)
+        params = transition(mixer, fade.value, seconds, first, last)
         paths = output_paths(out, [], mixer.outputs)
         summary = mix_down(mixer, tracks, params, paths, steps, normalize=normalize, started=started)
     show(summary, as_json)

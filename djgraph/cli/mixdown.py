@@ -70,9 +70,15 @@ def output_paths(out: Path, names: list[str], available: Mapping[str, Any]) -> d
 
 
 def transition(
-    mixer: Mixer, fade: str, seconds: float, cue_in: float | None, cue_out: float | None, frames: int | None
+    mixer: Mixer,
+    fade: str,
+    seconds: float,
+    cue_in: float | None,
+    cue_out: float | None,
+    frames: int | None = None,
+    tracks: list[str] | None = None,
 ) -> Tensor:
-    """Params that fade from the graph's first track to its second, cue points in seconds."""
+    """Params that fade from one track to another (the graph's first two), cue points in seconds."""
     import djgraph
 
     first, last = cue_in or 0.0, seconds if cue_out is None else cue_out
@@ -82,7 +88,7 @@ def transition(
             f"0 <= cue-in < cue-out <= {seconds:g} s, the length of the audio"
         )
     frames = frames or max(2, math.ceil(seconds * FRAMES_PER_SECOND) + 1)
-    fader = djgraph.SimpleCrossfader(fade, layout=mixer.layout)
+    fader = djgraph.SimpleCrossfader(fade, layout=mixer.layout, tracks=tracks)
     params: Tensor = fader(frames, batch_size=1, cue_in=first / seconds, cue_out=last / seconds)
     return params
 

@@ -50,6 +50,10 @@ def render(
     fade: Annotated[
         Fade | None, typer.Option("--transition", "-t", help="Fade from the first track to the second.")
     ] = None,
+    tracks: Annotated[
+        str | None,
+        typer.Option("--tracks", metavar="A,B", help="Fade from A to B.  [default: the first two tracks]"),
+    ] = None,
     cue_in: CueIn = None,
     cue_out: CueOut = None,
     params: Annotated[
@@ -86,13 +90,14 @@ def render(
     Examples:
       djgraph render dj_mixer -i track_a=one -i track_b=two -t equal_power -o mix.flac
       djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --cue-in 8 --cue-out 24
+      djgraph render club_console -i deck_1=a.wav -i deck_3=b.wav -t linear --tracks deck_1,deck_3
       djgraph render my_mixer.yaml -i deck=song.wav --params moves.csv --output all
     """
     started = time.perf_counter()
     if fade is not None and params is not None:
         raise typer.BadParameter("give --transition or --params, not both")
-    if fade is None and (cue_in, cue_out, frames) != (None, None, None):
-        raise typer.BadParameter("--cue-in, --cue-out and --frames belong to --transition")
+    if fade is None and (cue_in, cue_out, frames, tracks) != (None, None, None, None):
+        raise typer.BadParameter("--cue-in, --cue-out, --frames and --tracks belong to --transition")
     given = {name: Path(text).expanduser() for name, text in pairs("--input", input, "PATH").items()}
 
     import djgraph
@@ -115,7 +120,8 @@ def render(
 
             values = read_params(params, mixer.layout)
         elif fade is not None:
-            values = transition(mixer, fade.value, seconds, cue_in, cue_out, frames)
+            pair = tracks.split(",") if tracks else None
+            values = transition(mixer, fade.value, seconds, cue_in, cue_out, frames, pair)
         else:
             values = mixer.layout.pack()
         summary = mix_down(

@@ -98,6 +98,8 @@ def curve(
     macro: Control, driven: Control, points: Sequence[tuple[float, float]], site: Site
 ) -> list[Problem]:
     """What is wrong with the curve through which a macro drives a control."""
+    if not macro.min < macro.max:
+        return []  # a problem of the macro, noted already
     if len(points) < 2:
         return [site.problem("a curve has at least two points [x, y]")]
     problems = []

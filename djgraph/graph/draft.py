@@ -80,14 +80,13 @@ class SumDraft:
 
 @dataclass(eq=False)
 class OwnerDraft:
-    """A strip or a bus: its chain, and where the chain begins (None until it is wired)."""
+    """A strip or a bus."""
 
     placed: PlacedOwner
     chain: list[EffectDraft]
     sends: list[EffectDraft | None]
     """In the order of ``sends``; None where a send of level 1 needs no node."""
     sum: SumDraft | None
-    start: Point | None = None
 
     @property
     def name(self) -> str:

@@ -21,6 +21,7 @@ class Wirer:
         for node in inputs:
             if node.stem is not None:
                 self._stems.setdefault(node.input, []).append(f"{node.input}.{node.stem}")
+        self._starts: dict[str, Point | None] = {}
         self.problems: list[Problem] = []
 
     def connect(self) -> None:
@@ -46,8 +47,8 @@ class Wirer:
             model = found.placed.model
             if found.sum is not None:
                 found = Point(found.sum.id)
-            elif found.start is not None:
-                found = found.start
+            elif found.name in self._starts:
+                found = self._starts[found.name]
             elif found in passed:
                 circle = " → ".join(item.name for item in (*passed[passed.index(found) :], found))
                 message = f"strips read one another in a circle: {circle}"
@@ -61,7 +62,7 @@ class Wirer:
                     self._note_no_input(found, passed[-1].site.below("input"))
                 found = None
         for item in passed:
-            item.start = found
+            self._starts[item.name] = found
         return found
 
     def point(self, text: str, site: Site) -> Point | None:

@@ -1,0 +1,624 @@
+"""What a wrong mixer gets: one readable message with file, line, column, path, what is allowed, nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from djgraph.errors import DocumentError, GraphError
+from djgraph.graph import load
+from djgraph.plugins import Registry
+
+HEAD = """\
+djgraph: 1
+name: wrong
+inputs:
+  - {name: mic, channels: mono}
+  - {name: track, stems: [drums, bass]}
+"""
+TAIL = "outputs: [master]\n"
+
+
+def doc(mixer: str, more: str = "", outputs: str = TAIL) -> str:
+    """A document around the items of a mixer, which are indented by two."""
+    return HEAD + more + "mixer:\n" + mixer.strip("\n") + "\n  - bus: master\n" + outputs
+
+
+def chain(nodes: str, more: str = "") -> str:
+    """A document with one strip `s` of these nodes."""
+    return doc(f"  - {{strip: s, input: track.drums, to: master, chain: [{nodes}]}}", more)
+
+
+ROUND = """
+  - bus: a
+    chain: [gain]
+    to: b
+  - bus: b
+    chain: [delay]
+    to: {mark}a
+"""
+
+GRAPH_CASES = {
+    "unknown effect": (chain("{effect: ▸lowpas}"), "there is no effect 'lowpas'", "did you mean: lowpass"),
+    "unknown effect, short": (chain("gain, ▸eq4"), "there is no effect 'eq4'", "did you mean: eq3"),
+    "unknown control": (
+        chain("{effect: eq3, controls: {▸lo: 1}}"),
+        "eq3 has no control 'lo'",
+        "allowed: low, mid, high\n  did you mean: low",
+    ),
+    "unknown bus": (
+        doc("  - {strip: s, input: track.drums, to: ▸mastr}"),
+        "there is no bus 'mastr'",
+        "did you mean: master",
+    ),
+    "unknown bus in a list": (
+        doc("  - {strip: s, input: track.drums, to: [master, ▸recrd]}\n  - bus: record"),
+        "there is no bus 'recrd'",
+        "did you mean: record",
+    ),
+    "bus named twice": (
+        doc("  - {strip: s, input: track.drums, to: [master, ▸master]}"),
+        "bus 'master' is named twice",
+        "",
+    ),
+    "to a strip": (
+        doc("  - {strip: s, input: track.drums}\n  - {strip: t, input: track.bass, to: ▸s}"),
+        "'s' is a strip, and only a bus takes signals in",
+        "allowed: master",
+    ),
+    "send to nowhere": (
+        doc("  - {strip: s, input: track.drums, sends: [{to: ▸revreb}]}\n  - bus: reverb"),
+        "there is no bus 'revreb'",
+        "did you mean: reverb",
+    ),
+    "two sends to one bus": (
+        doc("  - {strip: s, input: track.drums, sends: [{to: fx}, {to: ▸fx, level: 1}]}\n  - bus: fx"),
+        "'s' has a send to 'fx' already",
+        "",
+    ),
+    "tap at nowhere": (
+        doc("  - {strip: s, input: track.drums, chain: [gain], sends: [{to: master, tap: ▸gane}]}"),
+        "strip 's' has no node 'gane'",
+        "allowed: post, pre, gain\n  did you mean: gain",
+    ),
+    "pre-fader without a fader": (
+        doc("  - {strip: s, input: track.drums, chain: [gain], sends: [{to: master, tap: ▸pre}]}"),
+        "tap `pre` means before the fader, and 's' says no node is its fader",
+        "name it with `fader: <node id>`",
+    ),
+    "unknown fader": (
+        doc("  - {strip: s, input: track.drums, chain: [gain], fader: ▸gian}"),
+        "strip 's' has no node 'gian'",
+        "did you mean: gain",
+    ),
+    "unknown input": (
+        doc("  - {strip: s, input: ▸track.drum}"),
+        "there is no signal called 'track.drum'",
+        "did you mean: track.drums",
+    ),
+    "input with stems as a whole": (
+        doc("  - {strip: s, input: ▸track}"),
+        "input 'track' has stems; name one of them",
+        "allowed: track.drums, track.bass",
+    ),
+    "no input": (doc("  - ▸{strip: s, chain: [gain]}"), "strip 's' reads nothing", "give it an `input`"),
+    "no input and no chain": (
+        doc("  - ▸{strip: s, to: master}"),
+        "strip 's' reads nothing",
+        "give it an `input`",
+    ),
+    "generator within a chain": (
+        chain("gain, {effect: ▸noise}"),
+        "noise makes sound of its own and reads nothing",
+        "first of a strip without `input`",
+    ),
+    "generator with an input": (chain("▸noise"), "noise makes sound of its own", ""),
+    "before a generator": (
+        doc("  - {strip: riser, chain: [noise]}\n  - {strip: s, input: ▸riser@input}"),
+        "strip 'riser' reads nothing, so there is no signal before its chain",
+        "",
+    ),
+    "point of an unknown strip": (
+        doc("  - {strip: s, input: ▸trck@gain}\n  - {strip: track, input: track.drums}"),
+        "there is no strip or bus 'trck'",
+        "did you mean: track",
+    ),
+    "point at an unknown node": (
+        doc("  - {strip: a, input: track.drums, chain: [gain]}\n  - {strip: s, input: ▸a@gian}"),
+        "strip 'a' has no node 'gian'",
+        "allowed: gain, input, output\n  did you mean: gain",
+    ),
+    "unknown output port": (
+        doc("  - {strip: a, input: track.drums, chain: [split]}\n  - {strip: s, input: ▸a@split.hi}"),
+        "split has no output port 'hi'",
+        "did you mean: high",
+    ),
+    "port not connected": (
+        chain("▸duck"),
+        "input port 'sidechain' of duck is not connected",
+        "inputs: {sidechain: a strip or bus}",
+    ),
+    "unknown port": (
+        chain("{effect: duck, inputs: {sidechain: mic, ▸sidechan: mic}}"),
+        "duck has no input port 'sidechan' beside the chain",
+        "did you mean: sidechain",
+    ),
+    "the chain's own port": (
+        chain("{effect: gain, inputs: {▸in: mic}}"),
+        "port 'in' of gain is what the chain goes through",
+        "",
+    ),
+    "unknown output": (
+        doc("", outputs="outputs: [▸mastr]\n"),
+        "there is no signal called 'mastr'",
+        "did you mean: master",
+    ),
+    "second output of a name": (
+        doc("", outputs="outputs: [master, {name: ▸master, from: track.bass}]\n"),
+        "a second output is called 'master'",
+        "",
+    ),
+    "second strip of a name": (
+        doc("  - {strip: s, input: track.drums}\n  - {bus: ▸s}"),
+        "'s' is the name of a strip already, at <text>:7:5",
+        "",
+    ),
+    "second node of a name": (
+        chain("gain, ▸gain"),
+        "'s' has a node 'gain' already, at <text>:7:56",
+        "give one of them another `id`",
+    ),
+    "second column of a name": (
+        chain("{effect: gain, controls: {gain: {as: x}}}, {effect: lowpass, controls: {cutoff: ▸{as: x}}}"),
+        "column 's.x' is there already, at <text>:7:88",
+        "rename one of them with `as`",
+    ),
+    "circle": (
+        doc(ROUND.format(mark="▸")),
+        "the signal goes round in a circle: a → a.gain → b → b.delay → a",
+        "no feedback",
+    ),
+    "circle of one": (
+        doc("  - {bus: a, chain: [gain], sends: [{to: ▸a}]}"),
+        "the signal goes round in a circle: a → a.gain → a.send:a → a",
+        "",
+    ),
+    "circle through a port": (
+        doc(
+            "  - {strip: s, input: track.drums, chain: [{effect: duck, inputs: {sidechain: ▸s@gain}}, gain]}"
+        ),
+        "the signal goes round in a circle: s.duck → s.gain → s.duck",
+        "",
+    ),
+    "circle of strips without nodes": (
+        doc("  - {strip: s, input: ▸t}\n  - {strip: t, input: s}"),
+        "strips read one another in a circle: s → t → s",
+        "",
+    ),
+    "bus of mono and stereo": (
+        doc("  - {strip: s, input: track.drums, to: master}\n  - {strip: m, input: mic, to: ▸master}"),
+        "bus 'master' sums signals of different channel counts: 'in:track.drums' (stereo) and 'in:mic' (mono)",
+        "declare the input `channels: stereo`; mono audio is up-mixed there",
+    ),
+    "ports of mono and stereo": (
+        chain("{effect: duck, inputs: {sidechain: ▸mic}}"),
+        "'s.duck' reads signals of different channel counts: 'in:track.drums' (stereo) and 'in:mic' (mono)",
+        "channels: stereo",
+    ),
+    "mono into a stereo port": (
+        doc("  - {strip: m, input: mic, chain: [▸needs_stereo]}"),
+        "port 'in' of needs_stereo takes stereo, and 'in:mic' is mono",
+        "channels: stereo",
+    ),
+    "stereo into a mono port": (
+        chain("▸widen"),
+        "port 'in' of widen takes mono, and 'in:track.drums' is stereo",
+        "",
+    ),
+    "unknown setting": (
+        chain("{effect: reverb, settings: {▸decay: 2}}"),
+        "unknown setting of reverb 'decay'",
+        "did you mean: decay_time",
+    ),
+    "setting of the wrong type": (
+        chain("{effect: reverb, settings: {decay_time: ▸long}}"),
+        "expected a number, got text 'long'",
+        "at: mixer[0].chain[0].settings.decay_time",
+    ),
+    "number as text": (
+        chain("{effect: reverb, settings: {decay_time: ▸'2'}}"),
+        "expected a number, got text '2'",
+        "",
+    ),
+    "setting out of range": (
+        chain("{effect: picky, settings: {count: ▸9}}"),
+        "must be less than or equal to 8, got the number 9",
+        "",
+    ),
+    "setting not whole": (
+        chain("{effect: picky, settings: {count: ▸1.5}}"),
+        "expected a whole number, got the number 1.5",
+        "",
+    ),
+    "setting of a few words": (
+        chain("{effect: picky, settings: {mode: ▸sotf}}"),
+        "text 'sotf' is not allowed here",
+        "allowed: soft, hard\n  did you mean: soft",
+    ),
+    "setting in a list": (
+        chain("{effect: picky, settings: {times: [1, ▸x]}}"),
+        "expected a number, got text 'x'",
+        "at: mixer[0].chain[0].settings.times[1]",
+    ),
+    "setting in a mapping": (
+        chain("{effect: picky, settings: {band: {▸gian: 1}}}"),
+        "unknown setting of picky 'gian'",
+        "did you mean: gain",
+    ),
+    "settings that do not fit together": (
+        chain("{effect: picky, settings: ▸{low: 3}}"),
+        "low must be below high",
+        "",
+    ),
+    "missing setting": (chain("▸demanding"), "missing setting of demanding 'seconds'", ""),
+    "constant out of range": (
+        chain("{effect: gain, controls: {gain: ▸1.5}}"),
+        "1.5 is outside the range of gain, 0 … 1",
+        "",
+    ),
+    "constant that is no choice": (
+        chain("{effect: picky, controls: {division: ▸3}}"),
+        "3 is not one of the choices of division",
+        "allowed: 0, 1, 2, 4",
+    ),
+    "default out of range": (
+        chain("{effect: gain, controls: {gain: {default: ▸2}}}"),
+        "default 2 is outside the range of gain, 0 … 1",
+        "",
+    ),
+    "default outside the narrower range": (
+        chain("{effect: gain, controls: {gain: ▸{max: 0.5}}}"),
+        "the default of gain, 1, is outside 0 … 0.5",
+        "give a `default`",
+    ),
+    "neutral out of range": (
+        chain("{effect: gain, controls: {gain: {min: 0.5, neutral: ▸0.2}}}"),
+        "neutral 0.2 is outside the range of gain, 0.5 … 1",
+        "",
+    ),
+    "wider range": (
+        chain("{effect: gain, controls: {gain: {max: ▸2}}}"),
+        "max 2 would widen the range of gain, 0 … 1",
+        "only make it narrower",
+    ),
+    "empty range": (
+        chain("{effect: gain, controls: {gain: {min: 0.5, max: ▸0.5, default: 0.5}}}"),
+        "the range 0.5 … 0.5 is empty",
+        "",
+    ),
+    "one control by two names": (
+        chain("{effect: picky, controls: {division: 1, ▸beats: 2}}"),
+        "'beats' and 'division' are the same control",
+        "",
+    ),
+    "tie to nothing": (
+        chain("gain, {effect: gain, id: trim, controls: {gain: {tie: ▸gain.gian}}}"),
+        "there is no column 'gain.gian' to be tied to",
+        "did you mean: gain.gain",
+    ),
+    "tie to a wider column": (
+        chain("eq3, {effect: gain, controls: {gain: {tie: ▸eq3.low}}}"),
+        "'s.eq3.low' goes from 0 to 2, and gain only from 0 to 1",
+        "a macro can drive both",
+    ),
+    "macro of an unknown control": (
+        doc("""
+  - strip: s
+    input: track.drums
+    chain: [gain]
+    macros: [{name: m, drives: {▸gain.gian: [[0, 0], [1, 1]]}}]
+"""),
+        "there is no control 'gain.gian' to drive",
+        "did you mean: gain.gain",
+    ),
+    "graph-wide macro of an unknown control": (
+        doc(
+            "  - {strip: voice, input: track.drums, chain: [gain]}\n"
+            "  - {macro: m, drives: {▸voice.gane.gain: [[0, 0], [1, 1]]}}"
+        ),
+        "there is no control 'voice.gane.gain' to drive",
+        "did you mean: voice.gain.gain",
+    ),
+}
+
+MACRO_CASES = {
+    "one point": ("{name: m, drives: {gain.gain: ▸[[0, 0]]}}", "a curve has at least two points [x, y]"),
+    "x descends": (
+        "{name: m, drives: {gain.gain: [[0, 0], [0.6, 1], ▸[0.5, 0], [1, 1]]}}",
+        "x does not ascend: 0.5 comes after 0.6",
+    ),
+    "x stays": (
+        "{name: m, drives: {gain.gain: [[0, 0], [0.5, 1], ▸[0.5, 0], [1, 1]]}}",
+        "x does not ascend: 0.5 comes after 0.5",
+    ),
+    "begins late": (
+        "{name: m, drives: {gain.gain: [▸[0.1, 0], [1, 1]]}}",
+        "the curve does not begin at 0, where",
+    ),
+    "ends early": (
+        "{name: m, max: 2, drives: {gain.gain: [[0, 0], ▸[1, 1]]}}",
+        "the curve does not end at 2, where",
+    ),
+    "y out of range": (
+        "{name: m, drives: {gain.gain: [[0, 0], ▸[1, 2]]}}",
+        "2 is outside the range of gain, 0 … 1",
+    ),
+    "macro default": (
+        "{name: m, default: ▸2, drives: {gain.gain: [[0, 0], [1, 1]]}}",
+        "default 2 is outside the range of m, 0 … 1",
+    ),
+    "macro range": (
+        "{name: m, min: 1, max: ▸1, drives: {gain.gain: [[1, 0], [1, 1]]}}",
+        "the range 1 … 1 is empty",
+    ),
+    "neutral that is not": (
+        "{name: m, neutral: 0.5, drives: {▸gain.gain: [[0, 0], [1, 1]]}}",
+        "the macro is said to be neutral at 0.5, but there the curve gives 0.5, and gain is neutral at 1",
+    ),
+    "driven twice": (
+        "{name: m, drives: {gain.gain: [[0, 0], [1, 1]]}}, {name: n, drives: {▸gain.gain: [[0, 0], [1, 1]]}}",
+        "'gain.gain' follows macro 's.m' already",
+    ),
+}
+
+for _name, (_macro, _message) in MACRO_CASES.items():
+    _text = f"  - {{strip: s, input: track.drums, chain: [gain], macros: [{_macro}]}}"
+    GRAPH_CASES[f"macro: {_name}"] = (doc(_text), _message, "")
+for _key in ("value: 1", "tie: m", "default: 0", "neutral: 0"):
+    _node = "{effect: gain, controls: {gain: {" + _key.replace(": ", ": ▸") + "}}}"
+    _text = (
+        f"  - {{strip: s, input: track.drums, chain: [{_node}], "
+        "macros: [{name: m, drives: {gain.gain: [[0, 0], [1, 1]]}}]}"
+    )
+    GRAPH_CASES[f"driven, with {_key}"] = (doc(_text), "'gain.gain' follows macro 's.m'", "")
+
+TEMPLATES = """\
+templates:
+  band: {args: {low: null, high: 4000}, chain: [{effect: eq3, settings: {low: $low, high: $high}}]}
+  piece: {mixer: [{bus: x}]}
+args: {cutoff: 300, list: [1, 2]}
+"""
+
+DOCUMENT_CASES = {
+    "unknown template": (chain("{use: ▸bnad}"), "there is no template 'bnad'", "did you mean: band"),
+    "template of the other kind": (
+        chain("{use: ▸piece}"),
+        "template 'piece' is a piece of a mixer, and this place takes a piece of a chain",
+        "allowed: band",
+    ),
+    "missing argument": (chain("▸{use: band}"), "template 'band' needs 'low'", "null is required"),
+    "unknown argument": (
+        chain("{use: band, with: {low: 1, ▸hihg: 2}}"),
+        "template 'band' has no argument 'hihg'",
+        "did you mean: high",
+    ),
+    "templates in a circle": (
+        chain("{use: round}", "templates:\n  round: {chain: [{use: b}]}\n  b: {chain: [{use: ▸round}]}\n"),
+        "templates use one another in a circle: round → b → round",
+        "in template 'round', used at",
+    ),
+    "unknown reference": (
+        chain("{effect: eq3, settings: {low: ▸$cutof}}"),
+        "there is no argument or variable 'cutof'",
+        "did you mean: cutoff",
+    ),
+    "a lone dollar": (
+        chain("gain").replace("name: wrong", "name: wrong\ntitle: ▸5$"),
+        "a $ that begins no reference",
+        "$$ for a dollar",
+    ),
+    "a list within a text": (
+        doc("  - {strip: ▸s_$list, input: track.drums}"),
+        "$list is a list, which cannot stand within a text",
+        "",
+    ),
+    "wrong type after substitution": (
+        doc("  - {strip: s, input: track.drums, chain: [{effect: gain, controls: {gain: ▸$list}}]}"),
+        "expected a number, got a list",
+        "it is written as $list",
+    ),
+    "not a name after substitution": (
+        doc("  - {strip: ▸s$(cutoff)X, input: track.drums}"),
+        "expected a name, got text 's300X'",
+        "it is written as s$(cutoff)X",
+    ),
+    "for over something unknown": (
+        doc("  - {for: {x: ▸track.stem}, do: []}"),
+        "nothing to repeat over is called 'track.stem'",
+        "allowed: inputs, track.stems\n  did you mean: track.stems",
+    ),
+    "for over the stems of one signal": (
+        doc("  - {for: {x: ▸mic.stems}, do: []}"),
+        "input 'mic' has no stems: it is one signal",
+        "",
+    ),
+    "second input of a name": (
+        doc("").replace("name: track,", "name: ▸mic,"),
+        "a second input is called 'mic'",
+        "",
+    ),
+    "second stem of a name": (
+        doc("").replace("[drums, bass]", "[drums, ▸drums]"),
+        "a second stem of 'track' is called 'drums'",
+        "",
+    ),
+    "keys that become one": (
+        doc("  - {macro: m, drives: {s.gain.gain: [[0, 0], [1, 1]], ▸s.$g.gain: [[0, 0], [1, 1]]}}").replace(
+            "mixer:", "args: {g: gain}\nmixer:"
+        ),
+        "duplicate key 's.gain.gain'",
+        "",
+    ),
+}
+
+
+def check(
+    text: str,
+    message: str,
+    more: str,
+    kind: type[DocumentError],
+    registry: Registry,
+    marked: Callable[[str], tuple[str, int, int]],
+) -> None:
+    text, line, column = marked(text)
+    with pytest.raises(kind) as caught:
+        load(text, registry=registry)
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(message)
+    assert problem.position is not None
+    assert (problem.position.line, problem.position.column) == (line, column)
+    assert more in str(problem)
+    assert problem.path
+
+
+@pytest.mark.parametrize("case", GRAPH_CASES)
+def test_impossible_mixer(
+    case: str, registry: Registry, marked: Callable[[str], tuple[str, int, int]]
+) -> None:
+    check(*GRAPH_CASES[case], GraphError, registry, marked)
+
+
+@pytest.mark.parametrize("case", DOCUMENT_CASES)
+def test_wrong_expansion(
+    case: str, registry: Registry, marked: Callable[[str], tuple[str, int, int]]
+) -> None:
+    text, message, more = DOCUMENT_CASES[case]
+    if "templates:" not in text and "args:" not in text:
+        text = text.replace("mixer:\n", TEMPLATES + "mixer:\n", 1)
+    check(text, message, more, DocumentError, registry, marked)
+
+
+def test_a_problem_in_a_template_tells_where_it_was_used(registry: Registry) -> None:
+    text = """\
+djgraph: 1
+name: wrong
+inputs: [{name: track, stems: [drums, bass]}]
+templates:
+  band:
+    args: {low: 300}
+    chain: [{effect: eq3, settings: {low: $low}}]
+mixer:
+  - for: {stem: track.stems}
+    do:
+      - strip: $stem
+        input: track.$stem
+        chain: [{use: band, with: {low: deep}}]
+outputs: [drums]
+"""
+    with pytest.raises(GraphError) as caught:
+        load(text, registry=registry)
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        "<text>:7:43: expected a number, got text 'deep'\n"
+        "  at: templates.band.chain[0].settings.low\n"
+        "  hint: it is written as $low; in template 'band', used at <text>:13:17; here stem = drums"
+    )
+
+
+def test_problems_of_all_kinds_come_together_in_file_order(registry: Registry) -> None:
+    text = """\
+djgraph: 1
+name: wrong
+inputs: [{name: a}]
+mixer:
+  - {strip: s, input: b, chain: [gane, {effect: gain, settings: {x: 1}}], to: nowhere}
+  - {strip: t, input: a, chain: [{effect: gain, controls: {gain: 3}}], sends: [{to: gone}]}
+  - {macro: m, drives: {t.gain.gian: [[0, 0], [1, 1]]}}
+outputs: [u]
+"""
+    with pytest.raises(GraphError) as caught:
+        load(text, registry=registry)
+    places = [(p.position.line, p.position.column) for p in caught.value.problems if p.position]
+    assert places == sorted(places)
+    assert [line for line, _ in places] == [5, 5, 5, 5, 6, 6, 7, 8]
+
+
+def test_the_same_problem_in_every_repeat_is_told_once(registry: Registry) -> None:
+    text = """\
+djgraph: 1
+name: wrong
+inputs: [{name: a}, {name: b}, {name: c}]
+mixer:
+  - for: {x: inputs}
+    do: [{strip: $x, input: $x, chain: [gian]}]
+outputs: [a]
+"""
+    with pytest.raises(GraphError) as caught:
+        load(text, registry=registry)
+    (problem,) = caught.value.problems
+    assert problem.hint is not None
+    assert "here x = a" in problem.hint
+
+
+def test_arguments_of_the_document(registry: Registry) -> None:
+    text = """\
+djgraph: 1
+name: x
+args: {rate: 44100, size: null}
+sample_rate: $rate
+transform: {size: $size}
+mixer: [{bus: master}]
+outputs: [master]
+"""
+    assert load(text, registry=registry, size=1024).transform.size == 1024
+    with pytest.raises(DocumentError) as caught:
+        load(text, registry=registry, sizes=3)
+    assert [problem.message for problem in caught.value.problems] == [
+        "the graph has no argument 'sizes'",
+        "argument 'size' needs a value: its default is null",
+    ]
+    assert "did you mean: size" in str(caught.value)
+    with pytest.raises(DocumentError, match=r"<text>:4:14: expected a whole number .* got text 'fast'"):
+        load(text, registry=registry, size=1024, rate="fast")
+    with pytest.raises(DocumentError, match="object is not plain data"):
+        load(text, registry=registry, size=object())
+
+
+def test_a_file_is_named_in_every_line(registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(chain("gane, gian"))
+    with pytest.raises(GraphError) as caught:
+        load(path, registry=registry)
+    assert str(caught.value).count(f"{path}:7:") == 2
+    path.write_text(chain("gain"))
+    assert load(path, registry=registry).file == str(path)
+
+
+def test_no_message_has_jargon(registry: Registry) -> None:
+    for text, _, _ in GRAPH_CASES.values():
+        with pytest.raises(DocumentError) as caught:
+            load(text.replace("▸", ""), registry=registry)
+        for word in (
+            "Input should",
+            "pydantic",
+            "_type",
+            "Value error",
+            "Extra inputs",
+            "JSON",
+            "object at 0x",
+        ):
+            assert word not in str(caught.value)
+
+
+def test_a_registry_that_knows_why_an_effect_is_missing_says_so() -> None:
+    registry = Registry()
+    with pytest.raises(GraphError) as caught:
+        load(chain("gain"), registry=registry)
+    assert (registry.hint() or "") in str(caught.value)
+
+
+def test_sends_need_gain() -> None:
+    with pytest.raises(GraphError, match="a send needs the effect 'gain', which no plugin provides"):
+        load(doc("  - {strip: s, input: mic, sends: [{to: master}]}"), registry=Registry())

@@ -39,18 +39,21 @@ def refusal(faults: Iterable[Fault]) -> ValidationError:
     return ValidationError.from_exception_data(_TYPE, lines)
 
 
-def explain(error: ValidationError, model: type[BaseModel], noun: str = "key") -> list[Fault]:
-    """The faults behind a pydantic error that validation by ``model`` raised; ``noun`` is what its keys are."""
+def explain(error: ValidationError, model: type[BaseModel], effect: str | None = None) -> list[Fault]:
+    """The faults behind a pydantic error that validation by ``model`` raised.
+
+    effect: the name of the effect whose settings these are, if they are.
+    """
     faults = []
     for detail in error.errors(include_url=False):
         if detail["type"] == _TYPE:
             faults.append(Fault(**{**detail["ctx"], "loc": detail["loc"]}))
         else:
-            faults.append(_translate(detail, model, noun))
+            faults.append(_translate(detail, model, effect))
     faults = [replace(fault, allowed=tuple(fault.allowed)) for fault in faults]
     # A misspelt key is one mistake, not an unknown key and a missing one.
     meant = {
-        (fault.loc[:-1], f"missing {noun} {guess!r}")
+        (fault.loc[:-1], _missing(guess, effect))
         for fault in faults
         if fault.key and fault.name is not None and (guess := nearest(fault.name, fault.allowed)) is not None
     }
@@ -94,14 +97,15 @@ _EXPECTED = {
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def _translate(detail: ErrorDetails, model: type[BaseModel], noun: str) -> Fault:
+def _translate(detail: ErrorDetails, model: type[BaseModel], effect: str | None) -> Fault:
     kind, loc, value = detail["type"], detail["loc"], detail.get("input")
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
         key = str(loc[-1])
-        return Fault(f"unknown {noun} {key!r}", loc, keys_of(_model_at(model, loc[:-1])), key, key=True)
+        message = f"{effect} has no setting {key!r}" if effect else f"unknown key {key!r}"
+        return Fault(message, loc, keys_of(_model_at(model, loc[:-1])), key, key=True)
     if kind == "missing":
-        return Fault(f"missing {noun} {str(loc[-1])!r}", loc[:-1])
+        return Fault(_missing(str(loc[-1]), effect), loc[:-1])
     if kind in _EXPECTED:
         return Fault(f"expected {_EXPECTED[kind]}, got {describe(value)}", loc)
     if kind in ("literal_error", "enum"):
@@ -114,6 +118,10 @@ def _translate(detail: ErrorDetails, model: type[BaseModel], noun: str) -> Fault
         return Fault(str(context.get("error", detail["msg"])), loc)
     message = detail["msg"].replace("Input should", "must").replace("valid ", "")
     return Fault(f"{message[:1].lower()}{message[1:]}, got {describe(value)}", loc)
+
+
+def _missing(key: str, effect: str | None) -> str:
+    return f"{effect} needs setting {key!r}" if effect else f"missing key {key!r}"
 
 
 def _model_at(model: type[BaseModel], loc: DocumentPath) -> type[BaseModel]:

@@ -24,10 +24,13 @@ STEPS = 1_000_000
 """Values that expansion makes in all: repeats, uses of templates, and what they put in place."""
 
 NODES = 10_000
-"""Nodes after expansion: effects, sends, bus sums and inputs."""
+"""Nodes, strips, buses, sends and macros after expansion."""
 
 COLUMNS = 20_000
 """Columns of the layout."""
+
+PROBLEMS = 100
+"""Problems that one error tells; it counts the rest."""
 
 
 def readable(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,12 +120,16 @@ def known(source: Source, path: DocumentPath) -> DocumentPath:
     return path
 
 
-def in_file_order(problems: Any) -> list[Problem]:
-    """Problems by line and column, each once."""
-    unique = {
-        (problem.position, problem.message, problem.path): problem for problem in reversed(list(problems))
-    }
-    return sorted(reversed(unique.values()), key=_order)
+def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems by line and column, each once; of a flood only the first, and how many more there are."""
+    unique: dict[tuple[Any, ...], Problem] = {}
+    for problem in problems:
+        unique.setdefault((problem.position, problem.message, problem.path), problem)
+    ordered = sorted(unique.values(), key=_order)
+    if len(ordered) <= limits.PROBLEMS:
+        return ordered
+    more = Problem(f"… and {len(ordered) - limits.PROBLEMS} more problems")
+    return [*ordered[: limits.PROBLEMS], more]
 
 
 def _order(problem: Problem) -> tuple[str, int, int]:

@@ -138,8 +138,7 @@ class Declarer:
             return effect.Settings.model_validate_json(json.dumps(given), strict=True)
         except ValidationError as error:
             place = site.below("settings")
-            noun = f"setting of {effect.type}"
-            self.problems += [place.fault(fault) for fault in explain(error, effect.Settings, noun)]
+            self.problems += [place.fault(fault) for fault in explain(error, effect.Settings, effect.type)]
             return None
 
     def _send(self, owner: str, to: str, level: Override, site: Site) -> EffectDraft:

@@ -21,15 +21,11 @@ CHANNELS = {"mono": 1, "stereo": 2}
 SEND_EFFECT = "gain"
 
 
-class Entry(Protocol):
-    """What a registry holds for one effect."""
-
-    @property
-    def effect(self) -> type[Effect]: ...
-
-
 class EffectRegistry(Protocol):
-    """What building needs of a registry; :class:`djgraph.plugins.Registry` is one."""
+    """What building needs of a registry: name → anything with an ``effect`` class.
+
+    :class:`djgraph.plugins.Registry` is one. Its ``hint()``, where it has one, says why a name may be missing.
+    """
 
     @property
     def effects(self) -> Mapping[str, Any]: ...

@@ -9,8 +9,7 @@ from typing import Any
 from djgraph.document.faults import Fault
 from djgraph.document.load import known
 from djgraph.document.source import Source
-from djgraph.document.words import describe
-from djgraph.errors import DocumentPath, Position, Problem
+from djgraph.errors import DocumentPath, Position, Problem, format_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,7 @@ class Site:
     def where(self) -> str:
         """The place in words, for messages that name a second place."""
         position = self.position()
-        text = f"at {position}" if position else f"in {_path_text(self._written(self.path))}"
+        text = f"at {position}" if position else f"in {format_path(self._written(self.path))}"
         if self.variables:
             text += " (" + ", ".join(f"{name} = {value}" for name, value in self.variables.items()) + ")"
         return text
@@ -81,9 +80,3 @@ class Site:
         for part in path:
             value = value[part]
         return value
-
-
-def _path_text(path: DocumentPath) -> str:
-    from djgraph.errors import format_path
-
-    return format_path(path) or describe({})

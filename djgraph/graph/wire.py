@@ -41,7 +41,7 @@ class Wirer:
         A strip may begin where another ends that has no chain either, and so on: followed in a loop, because
         such a row can be as long as the file.
         """
-        passed: list[OwnerDraft] = []
+        passed: dict[str, OwnerDraft] = {}
         found: Point | OwnerDraft | None = owner
         while isinstance(found, OwnerDraft):
             model = found.placed.model
@@ -49,20 +49,20 @@ class Wirer:
                 found = Point(found.sum.id)
             elif found.name in self._starts:
                 found = self._starts[found.name]
-            elif found in passed:
-                circle = " → ".join(item.name for item in (*passed[passed.index(found) :], found))
+            elif found.name in passed:
+                names = list(passed)
+                circle = " → ".join([*names[names.index(found.name) :], found.name])
                 message = f"strips read one another in a circle: {circle}"
                 self.problems.append(found.site.problem(message, "input"))
                 found = None
             elif isinstance(model, Strip) and model.input is not None:
-                passed.append(found)
+                passed[found.name] = found
                 found = self._locate(model.input, found.site.below("input"), inputs_first=True)
             else:
                 if passed:
-                    self._note_no_input(found, passed[-1].site.below("input"))
+                    self._note_no_input(found, list(passed.values())[-1].site.below("input"))
                 found = None
-        for item in passed:
-            self._starts[item.name] = found
+        self._starts.update(dict.fromkeys(passed, found))
         return found
 
     def point(self, text: str, site: Site) -> Point | None:

@@ -57,10 +57,39 @@ class Timeline:
         The box is centred on each sample and shrinks towards the clip's ends, so that a straight line stays
         straight and the first and last values stay as they are. Returns ``[..., stop − start]``.
         """
-        curve = self.read(values, torch.arange(start, stop, device=values.device), first)
+        curve = self._lines(values, start, stop, first)
         if smoothing <= 0 or self.frames < 3 or self.samples < 3:
             return curve
         return self._round_corners(curve, values, start, stop, smoothing / 2, first)
+
+    def _lines(self, values: Tensor, start: int, stop: int, first: int) -> Tensor:
+        """The straight lines between frames at every sample ``start…stop−1``."""
+        if self.constant:
+            return values[..., :1].expand(*values.shape[:-1], stop - start)
+        segments = self._segments(start, stop)
+        if len(segments) > LONGEST_LOOP:
+            return self.read(values, torch.arange(start, stop, device=values.device), first)
+        weight = torch.empty(stop - start, dtype=torch.float64, device=values.device)
+        longest = max(high - low for _, low, high in segments)
+        ramp = torch.arange(longest, dtype=torch.float64, device=values.device)
+        ramp *= (self.frames - 1) / (self.samples - 1)
+        for frame, low, high in segments:
+            # Exact in integers before the one division, so that nothing drifts along a long clip.
+            offset = (low * (self.frames - 1) - frame * (self.samples - 1)) / (self.samples - 1)
+            torch.add(ramp[: high - low], offset, out=weight[low - start : high - start])
+        sides = torch.stack([1 - weight, weight]).to(values.dtype)
+        bounds = tuple((frame - first, low - start, high - start) for frame, low, high in segments)
+        return _Lines.apply(values, sides, bounds)
+
+    def _segments(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """The samples between one frame and the next: (frame, first sample, last sample + 1)."""
+        steps, length = self.frames - 1, self.samples - 1
+        frame = min(start * steps // length, steps - 1)
+        last = min((stop - 1) * steps // length, steps - 1)
+        if last - frame >= LONGEST_LOOP:
+            return [(0, 0, 0)] * (last - frame + 1)
+        edges = [start, *(-(-(k * length) // steps) for k in range(frame + 1, last + 1)), stop]
+        return [(frame + k, edges[k], edges[k + 1]) for k in range(len(edges) - 1)]
 
     def _round_corners(
         self, curve: Tensor, values: Tensor, start: int, stop: int, half: float, first: int
@@ -96,6 +125,35 @@ class Timeline:
             added = (bends[..., None] * shape).flatten(-2)
             curve = curve.scatter_add(-1, index.expand(added.shape), added)
         return curve
+
+
+LONGEST_LOOP = 128
+"""Segments that are drawn one by one, which is cheaper than a lookup for every sample; more are looked up."""
+
+
+class _Lines(torch.autograd.Function):
+    """Few long segments: each is one line, and its gradient two sums."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, sides: Tensor, segments: tuple[tuple[int, int, int], ...]
+    ) -> Tensor:
+        ctx.save_for_backward(sides)
+        ctx.segments, ctx.shape = segments, values.shape
+        flat = values.flatten(0, -2)
+        curve = values.new_empty(flat.shape[0], sides.shape[1])
+        for frame, low, high in segments:
+            torch.mm(flat[:, frame : frame + 2], sides[:, low:high], out=curve[:, low:high])
+        return curve.view(*values.shape[:-1], sides.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (sides,) = ctx.saved_tensors
+        flat = gradient.flatten(0, -2)
+        result = gradient.new_zeros(flat.shape[0], ctx.shape[-1])
+        for frame, low, high in ctx.segments:
+            result[:, frame : frame + 2].addmm_(flat[:, low:high], sides[:, low:high].T)
+        return result.view(ctx.shape), None, None
 
 
 class _Interpolate(torch.autograd.Function):

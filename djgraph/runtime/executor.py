@@ -14,9 +14,10 @@ from djgraph.dsp.curve import Timeline
 from djgraph.effects import Clock, Effect, SpectralEffect, TimeEffect
 from djgraph.runtime.controls import ControlBank, control_values
 from djgraph.runtime.effects import process_clip
-from djgraph.runtime.region import Clip, TiledRegion
+from djgraph.runtime.region import TiledRegion
 from djgraph.runtime.schedule import schedule_region
 from djgraph.runtime.stacks import Stacks
+from djgraph.runtime.tiles import Clip
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -34,11 +34,14 @@ class Prologue:
 
 @dataclass(frozen=True)
 class MaskGroup:
-    """All nodes of a region that one module gives the gains of, in one call."""
+    """All nodes of a region that one module gives the gains of, in one call.
+
+    ``controls`` names for each control its range of ``RegionSchedule.mask_rows``.
+    """
 
     module: SpectralEffect
     nodes: int
-    controls: ControlRows
+    controls: tuple[tuple[Control, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -48,26 +51,37 @@ class Scale:
     ins: tuple[str, ...]
     outs: tuple[str, ...]
     factors: tuple[tuple[int, int, int], ...]
-    last_reads: tuple[str, ...] = ()
+    forgets: tuple[str, ...] = ()
     final: bool = True
+    first: bool = False
+
+    @property
+    def owns_ins(self) -> bool:
+        """Nobody else reads the spectra that this step reads."""
+        return len(self.forgets) == len(self.ins)
 
 
 @dataclass(frozen=True)
 class Sum:
     ins: tuple[str, ...]
     out: str
-    last_reads: tuple[str, ...] = ()
+    forgets: tuple[str, ...] = ()
     final: bool = True
 
 
 @dataclass(frozen=True)
 class RegionSchedule:
-    """A region, ready to run. ``final`` steps feed no later gain, so the backward pass does not repeat them."""
+    """A region, ready to run.
+
+    Of its steps, ``forgets`` are the values that nobody reads afterwards; ``final`` ones feed no later gain, so
+    the backward pass does not repeat them; ``first`` ones read nothing but strips.
+    """
 
     reads: tuple[str, ...]
     sources: tuple[str, ...]
     prologues: tuple[Prologue, ...]
     masks: tuple[MaskGroup, ...]
+    mask_rows: Tensor
     steps: tuple[Scale | Sum, ...]
     results: tuple[str, ...]
     writes: tuple[str, ...]
@@ -95,11 +109,7 @@ def schedule_region(
     strips = [strip for group in by_chain.values() for strip in group]
     prologues = tuple(_prologue(group, modules, bank) for group in by_chain.values())
     steps, groups = _steps(op, plan)
-    masks = []
-    for nodes in groups.values():
-        module = modules[nodes[0].id]
-        assert isinstance(module, SpectralEffect)
-        masks.append(MaskGroup(module, len(nodes), _control_rows(nodes, bank)))
+    masks, mask_rows = _mask_groups(list(groups.values()), modules, bank)
     effects = [*(step.module for p in prologues for step in p.steps), *(mask.module for mask in masks)]
     weights = {id(weight): weight for module in effects for weight in module.parameters()}
     smoothing = max(
@@ -116,8 +126,9 @@ def schedule_region(
         reads=tuple(strip.source for strip in strips),
         sources=tuple(strip.out for strip in strips),
         prologues=prologues,
-        masks=tuple(masks),
-        steps=_lifetimes(steps, results),
+        masks=masks,
+        mask_rows=mask_rows,
+        steps=_lifetimes(steps, [strip.out for strip in strips], results),
         results=results,
         writes=op.writes,
         channels=plan.channels[op.writes[0]],
@@ -133,6 +144,23 @@ def _control_rows(nodes: Sequence[EffectNode], bank: ControlBank) -> ControlRows
         (control, torch.tensor([bank.row(node.bindings[control.id]) for node in nodes]))
         for control in nodes[0].effect.controls
     )
+
+
+def _mask_groups(
+    groups: Sequence[list[EffectNode]], modules: Mapping[str, Effect], bank: ControlBank
+) -> tuple[tuple[MaskGroup, ...], Tensor]:
+    """The groups, and the bank's rows that all their controls read, one after another."""
+    rows: list[int] = []
+    masks = []
+    for nodes in groups:
+        module = modules[nodes[0].id]
+        assert isinstance(module, SpectralEffect)
+        controls = []
+        for control in module.controls:
+            controls.append((control, len(rows), len(rows) + len(nodes)))
+            rows += [bank.row(node.bindings[control.id]) for node in nodes]
+        masks.append(MaskGroup(module, len(nodes), tuple(controls)))
+    return tuple(masks), torch.tensor(rows, dtype=torch.int64)
 
 
 def _prologue(strips: Sequence[Strip], modules: Mapping[str, Effect], bank: ControlBank) -> Prologue:
@@ -196,19 +224,21 @@ def _chains(op: Region) -> list[list[Mask]]:
     return chains
 
 
-def _lifetimes(steps: Sequence[Scale | Sum], results: Sequence[str]) -> tuple[Scale | Sum, ...]:
-    """Marks what each step reads for the last time, and which steps no later gain depends on."""
-    kept, needed, done = set(results), set[str](), []
+def _lifetimes(
+    steps: Sequence[Scale | Sum], sources: Sequence[str], results: Sequence[str]
+) -> tuple[Scale | Sum, ...]:
+    """Marks what each step is the last to read, and which steps are the first and the final ones."""
+    kept, needed = set(results), set[str]()
+    done: list[Scale | Sum] = []
     for step in reversed(steps):
         outs = step.outs if isinstance(step, Scale) else (step.out,)
         final = needed.isdisjoint(outs)
         if isinstance(step, Scale) or not final:
             needed.update(step.ins)
-        last = tuple(dict.fromkeys(name for name in step.ins if name not in kept))
+        forgets = tuple(dict.fromkeys(name for name in step.ins if name not in kept))
         kept.update(step.ins)
-        done.append(
-            Scale(step.ins, step.outs, step.factors, last, final)
-            if isinstance(step, Scale)
-            else Sum(step.ins, step.out, last, final)
-        )
+        if isinstance(step, Scale):
+            done.append(replace(step, forgets=forgets, final=final, first=set(sources).issuperset(step.ins)))
+        else:
+            done.append(replace(step, forgets=forgets, final=final))
     return tuple(reversed(done))

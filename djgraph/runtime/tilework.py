@@ -1,0 +1,158 @@
+"""One tile of a spectral region: its controls, the effects' code on it, its transforms, masks and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from djgraph.dsp import stft
+from djgraph.effects import Block, Control
+from djgraph.runtime.schedule import Prologue, Scale, Sum
+from djgraph.runtime.stacks import Stacks
+from djgraph.runtime.tiles import Clip, Tile
+
+
+class TileWork:
+    """Everything that is computed on one tile.
+
+    ``leaves`` are the tile's own stretches of the control rows; with ``differentiable`` they require gradients.
+    """
+
+    def __init__(self, clip: Clip, tile: Tile, rows: Tensor, differentiable: bool = False) -> None:
+        self.clip, self.tile = clip, tile
+        self.schedule = clip.schedule
+        self.items = tile.high - tile.low
+        self.window = clip.window(rows)
+        self.first_frame, stop = clip.timeline.span(tile.lo, tile.hi, self.schedule.smoothing)
+        self.near = rows[:, tile.items, self.first_frame : stop].detach()
+        self.start = rows[:, tile.items, :1].detach()
+        self.leaves: list[Tensor] = []
+        if differentiable:
+            self.leaves = [self.near.requires_grad_(), self.start.requires_grad_()]
+
+    def add_row_gradients(self, total: Tensor, near: Tensor | None, start: Tensor | None) -> None:
+        if near is not None:
+            total[:, self.tile.items, self.first_frame : self.first_frame + near.shape[-1]] += near
+        if start is not None:
+            total[:, self.tile.items, :1] += start
+
+    def audio(self, pieces: Sequence[Tensor]) -> Tensor:
+        """The strips on samples ``lo…hi−1``, after the effects before the transform.
+
+        ``[strips, items, channels, samples]``.
+        """
+        parts = []
+        position = 0
+        for prologue in self.schedule.prologues:
+            parts.append(self._prologue(prologue, pieces[position : position + prologue.strips]))
+            position += prologue.strips
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _prologue(self, prologue: Prologue, pieces: Sequence[Tensor]) -> Tensor:
+        stacked = torch.stack(list(pieces))
+        signal = stacked.flatten(0, 1)
+        block = Block(self.tile.lo, self.tile.hi - self.tile.lo, self.schedule.sample_rate)
+        for step in prologue.steps:
+            controls = {control.id: self._samples(control, index) for control, index in step.controls}
+            made, _ = step.module.process({step.module.inputs[0].name: signal}, controls, {}, block)
+            signal = made[step.module.outputs[0].name]
+        return signal.view(stacked.shape)
+
+    def _samples(self, control: Control, index: Tensor) -> Tensor:
+        if control.rate == "clip":
+            return self.start[index].flatten(0, 1).unsqueeze(1)
+        values = self.near[index].flatten(0, 1)
+        smoothing = self.schedule.smoothing_of(control)
+        line, tile = self.clip.timeline, self.tile
+        return line.read_samples(values, tile.lo, tile.hi, smoothing, self.first_frame).unsqueeze(1)
+
+    def gains(self) -> list[Tensor]:
+        """For each group of spectral nodes their gains, ``[nodes, items, frames, bins]``."""
+        schedule, tile = self.schedule, self.tile
+        hop = schedule.transform.hop
+        centres = stft.frame_positions(self.clip.samples, hop, tile.first, tile.last, self.near.device)
+        # All controls of all groups are read at once.
+        read = self.clip.timeline.read(self.near[schedule.mask_rows], centres, self.first_frame)
+        once = self.start[schedule.mask_rows]
+        made = []
+        for group in schedule.masks:
+            controls = {
+                control.id: (once if control.rate == "clip" else read)[low:high].flatten(0, 1).unsqueeze(-1)
+                for control, low, high in group.controls
+            }
+            shape = (group.nodes * self.items, tile.last - tile.first, schedule.transform.bins)
+            made.append(group.module.mask(controls).expand(shape).unflatten(0, (group.nodes, self.items)))
+        return made
+
+    def transform(self, audio: Tensor) -> Tensor:
+        """Spectra of audio on ``lo…hi−1``: ``[…, frames, bins]``."""
+        if self.tile.index is not None:
+            audio = audio.index_select(-1, self.tile.index)
+        return self._forward(audio)
+
+    def analyse(self, gradient: Tensor) -> Tensor:
+        """The gradient of the region's results as spectra, ``[results, items, channels, frames, bins]``."""
+        start, stop = self.clip.inside(self.tile)
+        piece = gradient[:, self.tile.items, :, start:stop] * self.clip.envelope(self.tile, self.window)
+        if self.tile.index is not None:
+            piece = torch.nn.functional.pad(piece, (start - self.tile.start, self.tile.stop - stop))
+        return self._forward(piece)
+
+    def _forward(self, audio: Tensor) -> Tensor:
+        transform = self.schedule.transform
+        return torch.fft.rfft(audio.unfold(-1, transform.size, transform.hop) * self.window)
+
+    def synthesise(self, spectra: Tensor) -> Tensor:
+        """Windowed inverse transforms, overlap-added over the padded stretch."""
+        size, hop = self.schedule.transform.size, self.schedule.transform.hop
+        return stft.overlap_add(torch.fft.irfft(spectra, n=size).mul_(self.window), hop)
+
+    def write(self, out: Tensor, spectra: Tensor) -> None:
+        """Adds the results' audio to ``out``, ``[results, batch, channels, samples]``."""
+        start, stop = self.clip.inside(self.tile)
+        stretch = self.synthesise(spectra)[..., start - self.tile.start : stop - self.tile.start]
+        out[:, self.tile.items, :, start:stop].addcmul_(stretch, self.clip.envelope(self.tile, self.window))
+
+    def mix(self, spectra: Tensor) -> Tensor:
+        """Masks and sums: the results' spectra from the strips'."""
+        gains = self.gains()
+        values = Stacks()
+        values.put(self.schedule.sources, spectra)
+        for step in self.schedule.steps:
+            if isinstance(step, Scale):
+                taken = values.gather(step.ins)
+                product = product_of(step, gains).unsqueeze(2)
+                # Nobody reads these spectra again, so they are scaled where they lie.
+                scaled = taken.mul_(product) if step.owns_ins else taken * product
+                values.put(step.outs, scaled)
+            else:
+                values.put((step.out,), values.gather(step.ins).sum(0, keepdim=True))
+            values.drop(step.forgets)
+        return values.gather(self.schedule.results)
+
+
+def product_of(step: Scale, gains: Sequence[Tensor]) -> Tensor:
+    """The product of a chain's gains, ``[rows, items, frames, bins]``."""
+    factors = [gains[group][low:high] for group, low, high in step.factors]
+    total = factors[0]
+    for factor in factors[1:]:
+        total = total * factor
+    return total
+
+
+def spectra_for_gains(
+    steps: Sequence[Scale | Sum], sources: Sequence[str], spectra: Tensor, gains: Sequence[Tensor]
+) -> Stacks:
+    """The spectra that masks were applied to, which their gradients need."""
+    values = Stacks()
+    values.put(sources, spectra)
+    for step in steps:
+        if step.final:
+            continue
+        if isinstance(step, Scale):
+            values.put(step.outs, values.gather(step.ins) * product_of(step, gains).unsqueeze(2))
+        else:
+            values.put((step.out,), values.gather(step.ins).sum(0, keepdim=True))
+    return values

@@ -82,7 +82,9 @@ class Control:
             found.append(f"smoothing {self.smoothing} ms is negative or not finite")
         if self.smoothing and self.rate != "sample":
             found.append("smoothing is for controls of rate sample")
-        found += [f"choice {value} is out of range" for value in self.choices if not self.min <= value <= self.max]
+        found += [
+            f"choice {value} is out of range" for value in self.choices if not self.min <= value <= self.max
+        ]
         return found
 
     def replace(self, **changes: Any) -> Control:
@@ -116,11 +118,15 @@ def collect_controls(owner: str, model: type[BaseModel]) -> tuple[Control, ...]:
         if field.is_required():
             faults.append(f"{name}: has no default value")
             continue
-        control = declared.replace(id=name, default=float(field.default), label=declared.label or _label(name))
+        control = declared.replace(
+            id=name, default=float(field.default), label=declared.label or _label(name)
+        )
         faults += [f"{name}: {fault}" for fault in control.faults()]
         controls.append(control)
     if faults:
-        raise EffectError(f"{owner} declares controls wrongly:\n" + "\n".join(f"  {fault}" for fault in faults))
+        raise EffectError(
+            f"{owner} declares controls wrongly:\n" + "\n".join(f"  {fault}" for fault in faults)
+        )
     return tuple(controls)
 
 

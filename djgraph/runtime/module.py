@@ -126,7 +126,7 @@ class Mixer(nn.Module):
         return self._executor(taps=False).plan
 
     def explain(self, stage: str | None = None) -> str:
-        """The graph, the layout (stages of those names), or the plan after a pass, as text; without a name the plan that runs."""
+        """A stage as text: ``graph``, ``layout``, ``lower``, a pass; without a name the plan that runs."""
         if stage == "graph":
             return str(self.graph)
         if stage == "layout":

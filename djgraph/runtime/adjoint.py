@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from djgraph.runtime.schedule import RegionSchedule, Scale, Sum
-from djgraph.runtime.stacks import Stacks, stack_rows
+from djgraph.runtime.stacks import Stacks
 from djgraph.runtime.tilework import product_of, spectra_for_gains
 
 Parts = dict[int, list[tuple[int, Tensor]]]
@@ -27,53 +27,64 @@ def adjoint(
     """Gradients of the strips' spectra (as spectra) and of the gains, from the results' gradient spectra."""
     need_gains = any(gain.requires_grad for gain in gains)
     values = spectra_for_gains(schedule.steps, schedule.sources, spectra, gains) if need_gains else Stacks()
-    back: dict[str, Tensor] = {}
-    for name, seed in zip(schedule.results, seeds.unbind(0)):
-        _add(back, name, seed)
+    back = Stacks()
+    _add(back, schedule.results, seeds)
     parts: Parts = defaultdict(list)
     for step in reversed(schedule.steps):
         if isinstance(step, Sum):
             for name in step.ins:
-                _add(back, name, back[step.out])
+                if name in back:
+                    back.add(name, back.get(step.out))
+                else:
+                    back.alias(name, step.out)
             continue
         if need_gains:
             _gain_parts(step, values.gather(step.ins), back, gains, parts, schedule.transform.size)
         if need_audio or not step.first:
             product = product_of(step, gains).unsqueeze(2)
             onward = seeds.new_empty(len(step.ins), *seeds.shape[1:])
-            for low, high, upstream in _runs(step.outs, back):
-                torch.mul(upstream, product[low:high], out=onward[low:high])
-            for name, row in zip(step.ins, onward.unbind(0)):
-                _add(back, name, row)
+            for low, high in _runs(step.outs, back):
+                torch.mul(back.get(step.outs[low]), product[low:high], out=onward[low:high])
+            _add(back, step.ins, onward)
     gain_gradients = [
-        torch.cat([part for _, part in sorted(parts[group], key=lambda item: item[0])])
-        if gain.requires_grad
-        else None
-        for group, gain in enumerate(gains)
+        _whole(parts[group]) if gain.requires_grad else None for group, gain in enumerate(gains)
     ]
-    if not need_audio:
-        return None, gain_gradients
-    return stack_rows([back[name] for name in schedule.sources]), gain_gradients
+    return back.gather(schedule.sources) if need_audio else None, gain_gradients
 
 
-def _runs(names: Sequence[str], values: dict[str, Tensor]) -> Iterator[tuple[int, int, Tensor]]:
-    """Rows in a row that share one gradient: what a sum spread to its inputs."""
+def _add(totals: Stacks, names: Sequence[str], stack: Tensor) -> None:
+    if len(set(names)) == len(names) and not any(name in totals for name in names):
+        totals.put(names, stack)
+        return
+    for name, row in zip(names, stack.unbind(0)):
+        totals.add(name, row)
+
+
+def _runs(names: Sequence[str], values: Stacks) -> Iterator[tuple[int, int]]:
+    """Ranges of names that share one gradient: what a sum spread to its inputs."""
     low = 0
     for high in range(1, len(names) + 1):
-        if high == len(names) or values[names[high]] is not values[names[low]]:
-            yield low, high, values[names[low]]
+        if high == len(names) or not values.same(names[high], names[low]):
+            yield low, high
             low = high
 
 
+def _whole(parts: list[tuple[int, Tensor]]) -> Tensor:
+    """A group's gradient from its ranges, which cover it without overlap."""
+    if len(parts) == 1:
+        return parts[0][1]
+    return torch.cat([part for _, part in sorted(parts, key=lambda item: item[0])])
+
+
 def _gain_parts(
-    step: Scale, spectra: Tensor, back: dict[str, Tensor], gains: Sequence[Tensor], parts: Parts, size: int
+    step: Scale, spectra: Tensor, back: Stacks, gains: Sequence[Tensor], parts: Parts, size: int
 ) -> None:
     shape = (*spectra.shape[:2], *spectra.shape[3:])
     product = gains[0].new_empty(shape)
-    for low, high, upstream in _runs(step.outs, back):
+    for low, high in _runs(step.outs, back):
         # Real and imaginary parts side by side: contiguous products, then one strided addition of the pairs.
         mine = torch.view_as_real(spectra[low:high]).flatten(-2)
-        theirs = torch.view_as_real(upstream).flatten(-2)
+        theirs = torch.view_as_real(back.get(step.outs[low])).flatten(-2)
         pairs = mine[:, :, 0] * theirs[:, 0]
         for channel in range(1, theirs.shape[1]):
             pairs.addcmul_(mine[:, :, channel], theirs[:, channel])
@@ -97,7 +108,3 @@ def _bin_weights(size: int, like: Tensor) -> Tensor:
     if size % 2 == 0:
         weights[-1] = 1 / size
     return weights
-
-
-def _add(totals: dict[str, Tensor], name: str, value: Tensor) -> None:
-    totals[name] = totals[name] + value if name in totals else value

@@ -36,11 +36,23 @@ class Stacks:
         view = self.view(names)
         return torch.stack([self.get(name) for name in names]) if view is None else view
 
+    def add(self, name: str, value: Tensor) -> None:
+        """Adds to a value, or begins it."""
+        self._rows[name] = ((self.get(name) + value if name in self._rows else value).unsqueeze(0), 0)
+
+    def alias(self, name: str, other: str) -> None:
+        """Gives a value a second name."""
+        self._rows[name] = self._rows[other]
+
+    def same(self, name: str, other: str) -> bool:
+        """Whether two names stand for one row of one stack."""
+        (stack, row), (other_stack, other_row) = self._rows[name], self._rows[other]
+        return stack is other_stack and row == other_row
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._rows
+
     def drop(self, names: Iterable[str]) -> None:
         """Forgets values; a stack is freed with the last of its rows."""
         for name in names:
             del self._rows[name]
-
-
-def stack_rows(rows: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(rows)) if len(rows) > 1 else rows[0].unsqueeze(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -51,6 +51,15 @@ class Stacks:
 
     def __contains__(self, name: str) -> bool:
         return name in self._rows
+
+    def replace(self, names: Iterable[str], function: Callable[[Tensor], Tensor]) -> None:
+        """Puts ``function(stack)`` in place of each stack that one of ``names`` is a row of."""
+        made: dict[int, Tensor] = {}
+        for name in names:
+            stack, row = self._rows[name]
+            if id(stack) not in made:
+                made[id(stack)] = function(stack)
+            self._rows[name] = (made[id(stack)], row)
 
     def drop(self, names: Iterable[str]) -> None:
         """Forgets values; a stack is freed with the last of its rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,11 @@ from djgraph.runtime.controls import ControlBank
 from djgraph.runtime.effects import as_module_dict, build_effects
 from djgraph.runtime.executor import Executor, Run
 from djgraph.runtime.inputs import Inputs, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.report import explain_data, explain_text, make_workload
 from djgraph.runtime.stacks import Stacks
+
+if TYPE_CHECKING:
+    from djgraph.runtime.profile import Profile
 
 OutOfRange = Literal["clamp", "error"]
 
@@ -125,40 +129,59 @@ class Mixer(nn.Module):
         """The plan that runs."""
         return self._executor(taps=False).plan
 
-    def explain(self, stage: str | None = None) -> str:
-        """A stage as text: ``graph``, ``layout``, ``lower``, a pass; without a name the plan that runs."""
-        if stage == "graph":
-            return str(self.graph)
-        if stage == "layout":
-            return self.layout.to_markdown()
-        known = {item.name: item for item in self.stages()}
-        if stage is None:
-            return str(list(known.values())[-1].plan)
-        if stage not in known:
-            raise CompileError(
-                f"there is no stage {stage!r}{did_you_mean(stage, ['graph', 'layout', *known])}"
-            )
-        return str(known[stage].plan)
+    def explain(
+        self,
+        stage: str | None = None,
+        *,
+        diff: bool = False,
+        costs: bool = True,
+        seconds: float = 10.0,
+        batch: int = 1,
+        frames: int = 64,
+        dtype: torch.dtype = torch.float32,
+    ) -> str:
+        """A stage as text: ``graph``, ``layout``, ``lower``, a pass; without a name the plan that runs.
 
-    def explain_dict(self) -> dict[str, Any]:
-        """The same as data: every stage with its operations and calls."""
-        return {
-            "graph": self.graph.name,
-            "nodes": len(self.graph.nodes),
-            "controls": len(self.layout),
-            "sample_rate": self.graph.sample_rate,
-            "outputs": list(self.outputs),
-            "stages": [
-                {
-                    "name": item.name,
-                    "summary": item.summary,
-                    "operations": len(item.plan.ops),
-                    "calls": item.plan.calls(),
-                    "text": str(item.plan),
-                }
-                for item in self.stages()
-            ],
-        }
+        A plan comes with what its operations are estimated to cost for a clip of ``seconds``, ``batch`` clips,
+        ``frames`` control frames and a dtype, unless ``costs`` is False. diff: instead, what each pass (or the
+        one named) changed. docs/explain.md says what the figures mean.
+        Raises CompileError for an unknown stage, InputError for an impossible workload.
+        """
+        workload = make_workload(self, seconds, batch, frames, dtype) if costs else None
+        return explain_text(self, stage, diff, workload)
+
+    def explain_dict(
+        self,
+        stage: str | None = None,
+        *,
+        seconds: float = 10.0,
+        batch: int = 1,
+        frames: int = 64,
+        dtype: torch.dtype = torch.float32,
+    ) -> dict[str, Any]:
+        """The same as data: every stage, or the one named, with its text, costs, and diff to the one before."""
+        return explain_data(self, stage, make_workload(self, seconds, batch, frames, dtype))
+
+    def profile(
+        self,
+        seconds: float = 10.0,
+        *,
+        batch: int = 1,
+        frames: int = 64,
+        dtype: torch.dtype = torch.float32,
+        backward: bool = True,
+        repeats: int = 3,
+        device: torch.device | str | None = None,
+    ) -> Profile:
+        """Runs the plan on noise and measures each operation: time and memory, forward and backward.
+
+        ``print`` it for a table; ``chrome_trace()`` and ``to_dict()`` give it as data. device: that of the
+        effects' weights, or the CPU, unless given. Raises InputError for an impossible workload.
+        """
+        from djgraph.runtime.profile import profile
+
+        load = make_workload(self, seconds, batch, frames, dtype)
+        return profile(self, load, backward=backward, repeats=repeats, device=device)
 
     def extra_repr(self) -> str:
         return f"{self.graph.name!r}, controls={len(self.layout)}, outputs={list(self.outputs)}"

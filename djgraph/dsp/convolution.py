@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from djgraph.dsp.opaque import opaque
+from djgraph.dsp.operators import Handles, operator
 from djgraph.dsp.recompute import differentiable_gradients
 
 LARGEST_SIZE = 2**19
@@ -40,7 +40,6 @@ def response_spectrum(response: Tensor, size: int) -> Tensor:
     return torch.fft.rfft(response, n=size)
 
 
-@opaque
 def convolve(audio: Tensor, past: Tensor, spectrum: Tensor, mix: Tensor | None = None) -> Tensor:
     """Linear convolution of a block with a fixed response, or the mix ``(1 − mix)·audio + mix·convolved``.
 
@@ -57,17 +56,60 @@ def convolve(audio: Tensor, past: Tensor, spectrum: Tensor, mix: Tensor | None =
     return _Convolve.apply(audio, past, mix.expand(audio.shape[0], 1, audio.shape[-1]), spectrum)
 
 
+class Response:
+    """A fixed response and its spectra, each computed once.
+
+    make: the response ``[channels, length]`` for a number of channels, float64 on the CPU.
+    """
+
+    def __init__(self, length: int, make: Callable[[int], Tensor]) -> None:
+        self.length = length
+        self._make = make
+        self._spectra: dict[tuple[int, int, torch.dtype, torch.device], Tensor] = {}
+        self._handle = _RESPONSES.add(self)
+
+    def convolve(self, audio: Tensor, past: Tensor, mix: Tensor) -> Tensor:
+        """:func:`convolve` with this response. As one operator inside what torch.compile traces."""
+        if torch.compiler.is_compiling():
+            (output,) = _convolve_operator([audio, past, mix.contiguous()], [self._handle])
+            return output
+        return convolve(audio, past, self.spectrum_for(audio), mix)
+
+    def spectrum_for(self, audio: Tensor) -> Tensor:
+        """The spectrum that convolves a signal like this one the fastest."""
+        size = fft_size(audio.shape[-1], self.length)
+        key = (audio.shape[1], size, audio.dtype, audio.device)
+        if key not in self._spectra:
+            # A tensor made in inference mode could not be saved for a backward pass later.
+            with torch.inference_mode(False):
+                spectrum = response_spectrum(self._make(audio.shape[1]), size)
+                self._spectra[key] = spectrum.to(device=audio.device, dtype=audio.dtype.to_complex())
+        return self._spectra[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"length": self.length, "_make": self._make}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["length"], state["_make"])  # type: ignore[misc]
+
+
+_RESPONSES = Handles()
+
+
 class _Convolve(torch.autograd.Function):
     """The adjoint of convolution is correlation: ∂x[n] = Σ_k h[k]·∂wet[n + k], which is the same computation
     with the spectrum conjugated and the block looking ahead in place of back."""
 
     @staticmethod
-    def forward(ctx: Any, audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> Tensor:
-        ctx.save_for_backward(audio, past, mix, spectrum)
+    def forward(audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> Tensor:
         output = torch.empty_like(audio, memory_format=torch.contiguous_format)
         for span, wet in _wet(audio, past, spectrum):
             torch.lerp(audio[..., span], wet, mix[..., span], out=output[..., span])
         return output
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -91,6 +133,17 @@ class _Convolve(torch.autograd.Function):
             grad_past = grad[..., :before] if for_past else None
             grad_audio = torch.addcmul(grad[..., before:] + grad_output, grad_output, mix, value=-1)
         return grad_audio, grad_past, grad_mix, None
+
+
+def _with_spectrum(tensors: list[Tensor], numbers: list[int]) -> tuple[Tensor, ...]:
+    audio, past, mix = tensors
+    mix = mix.expand(audio.shape[0], 1, audio.shape[-1])
+    return audio, past, mix, _RESPONSES[numbers[0]].spectrum_for(audio)
+
+
+_convolve_operator = operator(
+    "convolve", _Convolve, _with_spectrum, lambda tensors, numbers: [torch.empty_like(tensors[0])]
+)
 
 
 def _plainly(audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> tuple[Tensor]:

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.history import latest
-from djgraph.dsp.opaque import opaque
+from djgraph.dsp.operators import operator
 from djgraph.dsp.recompute import differentiable_gradients
 
 
-@opaque
 def feedback_delay(
     audio: Tensor, feedback: Tensor, mix: Tensor, past_input: Tensor, past_output: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -30,9 +29,11 @@ def feedback_delay(
     arguments. Only the arguments are kept for the backward pass, which runs the line again.
     """
     shape = (audio.shape[0], 1, audio.shape[-1])
-    output, last = _FeedbackDelay.apply(
-        audio, feedback.expand(shape), mix.expand(shape), past_input, past_output
-    )
+    arguments = (audio, feedback.expand(shape), mix.expand(shape), past_input, past_output)
+    if torch.compiler.is_compiling():
+        output, last = _feedback_operator([argument.contiguous() for argument in arguments], [0])
+    else:
+        output, last = _FeedbackDelay.apply(*arguments)
     return output, latest(past_input, audio), last
 
 
@@ -45,15 +46,18 @@ class _FeedbackDelay(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, audio: Tensor, feedback: Tensor, mix: Tensor, past_input: Tensor, past_output: Tensor
+        audio: Tensor, feedback: Tensor, mix: Tensor, past_input: Tensor, past_output: Tensor
     ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(audio, feedback, mix, past_input, past_output)
         output = torch.empty_like(audio, memory_format=torch.contiguous_format)
         before, echo = past_output, past_output[..., :0]
         for span, latest_echo in _echoes(audio, feedback, past_input, past_output):
             torch.lerp(audio[..., span], latest_echo, mix[..., span], out=output[..., span])
             before, echo = echo if echo.shape[-1] else past_output, latest_echo
         return output, torch.cat((before[..., echo.shape[-1] :], echo), dim=-1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
@@ -101,6 +105,14 @@ class _FeedbackDelay(torch.autograd.Function):
             (later, later.new_zeros(*later.shape[:-1], delay - later.shape[-1])), dim=-1
         )
         return grad_audio, grad_feedback, grad_mix, grad_past_input, carried
+
+
+_feedback_operator = operator(
+    "feedback_delay",
+    _FeedbackDelay,
+    lambda tensors, numbers: tuple(tensors),
+    lambda tensors, numbers: [torch.empty_like(tensors[0]), torch.empty_like(tensors[4])],
+)
 
 
 def _echoes(

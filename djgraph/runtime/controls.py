@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.curve import Timeline
+from djgraph.dsp.operators import Handles, recomputed
 from djgraph.effects import Control
 from djgraph.graph.ir import Binding, Constant, Curve, EffectNode, Free, Graph
 
@@ -119,18 +120,58 @@ class _Piecewise(torch.autograd.Function):
         return gradient * slopes, None, None, None
 
 
-def control_values(
-    nodes: tuple[EffectNode, ...],
-    bank: ControlBank,
-    rows: Tensor,
-    timeline: Timeline,
-    sample_rate: int,
-    hop: int,
-) -> Mapping[str, Tensor]:
-    """Controls of stacked nodes of one effect, ``[nodes·batch, 1, points]`` each, for a time effect."""
-    values = {}
-    for control in nodes[0].effect.controls:
-        index = [bank.row(node.bindings[control.id]) for node in nodes]
-        stacked = rows[index].flatten(0, 1)
-        values[control.id] = read_control(control, stacked, timeline, sample_rate, hop).unsqueeze(1)
-    return values
+class ControlReader:
+    """Reads the controls of stacked nodes of one time effect over a whole clip.
+
+    Nodes whose controls read one row of the bank (tied controls, one macro, one constant) share its curve.
+    """
+
+    def __init__(self, nodes: Sequence[EffectNode], bank: ControlBank, sample_rate: int, hop: int) -> None:
+        self.controls = nodes[0].effect.controls
+        self.sample_rate, self.hop = sample_rate, hop
+        self._plans: list[tuple[list[int], list[int] | None]] = []
+        for control in self.controls:
+            rows = [bank.row(node.bindings[control.id]) for node in nodes]
+            distinct = list(dict.fromkeys(rows))
+            repeat = None if len(distinct) == len(rows) else [distinct.index(row) for row in rows]
+            self._plans.append((distinct, repeat))
+        self._nodes = len(nodes)
+        self._handle = _READERS.add(self)
+
+    def __call__(self, rows: Tensor, timeline: Timeline) -> dict[str, Tensor]:
+        """By control id ``[nodes·batch, 1, points]``; rows: ``[rows, batch, frames]`` of the bank."""
+        if torch.compiler.is_compiling():
+            numbers = [self._handle, timeline.samples, timeline.frames]
+            values = _read_operator([rows], numbers) if self.controls else []
+        else:
+            values = self._read(rows, timeline)
+        return {control.id: value for control, value in zip(self.controls, values)}
+
+    def _read(self, rows: Tensor, timeline: Timeline) -> list[Tensor]:
+        made = []
+        for control, (distinct, repeat) in zip(self.controls, self._plans):
+            values = rows[distinct].flatten(0, 1)
+            curve = read_control(control, values, timeline, self.sample_rate, self.hop)
+            if repeat is not None:
+                curve = curve.unflatten(0, (len(distinct), -1))[repeat].flatten(0, 1)
+            made.append(curve.unsqueeze(1))
+        return made
+
+    def like(self, rows: Tensor, samples: int) -> list[Tensor]:
+        points = {"sample": samples, "frame": 1 + samples // self.hop, "clip": 1}
+        batch = self._nodes * rows.shape[1]
+        return [rows.new_empty(batch, 1, points[control.rate]) for control in self.controls]
+
+
+_READERS = Handles()
+
+
+def _read(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
+    return _READERS[numbers[0]]._read(tensors[0], Timeline(numbers[1], numbers[2]))
+
+
+def _read_like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
+    return _READERS[numbers[0]].like(tensors[0], numbers[1])
+
+
+_read_operator = recomputed("controls", _read, _read_like)

@@ -12,9 +12,9 @@ from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, R
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.effects import Clock, Effect, SpectralEffect, TimeEffect
-from djgraph.runtime.controls import ControlBank, control_values
+from djgraph.runtime.controls import ControlBank, ControlReader
 from djgraph.runtime.effects import process_clip
-from djgraph.runtime.region import TiledRegion
+from djgraph.runtime.region import run_region
 from djgraph.runtime.schedule import schedule_region
 from djgraph.runtime.stacks import Stacks
 from djgraph.runtime.tiles import Clip
@@ -73,15 +73,16 @@ class Executor:
             case Add():
                 return lambda run: run.values.put((op.out,), _total(run.values, op.sources).unsqueeze(0))
             case Process():
-                return lambda run: self._process(op, run)
+                graph = self.plan.graph
+                reader = ControlReader(op.nodes, self.bank, graph.sample_rate, graph.transform.hop)
+                return lambda run: self._process(op, reader, run)
             case Region():
                 schedule = schedule_region(op, self.plan, self._modules, self.bank)
 
                 def region(run: Run) -> None:
                     clip = Clip(schedule, run.timeline, run.batch, run.frames_per_tile)
                     sources = [run.values.get(name) for name in schedule.reads]
-                    made = TiledRegion.apply(clip, run.rows, len(sources), *sources, *schedule.weights)
-                    run.values.put(schedule.writes, made)
+                    run.values.put(schedule.writes, run_region(clip, run.rows, sources))
 
                 return region
             case Mask():
@@ -92,19 +93,16 @@ class Executor:
                 return lambda run: self._inverse(op, run)
         raise TypeError(type(op).__name__)
 
-    def _process(self, op: Process, run: Run) -> None:
+    def _process(self, op: Process, reader: ControlReader, run: Run) -> None:
         node = op.nodes[0]
         module = self._modules[node.id]
         assert isinstance(module, TimeEffect)
-        graph = self.plan.graph
         audio = {
             port.name: run.values.gather([row[place] for row in op.ins]).flatten(0, 1)
             for place, port in enumerate(node.effect.inputs)
         }
         count = len(op.nodes)
-        controls = control_values(
-            op.nodes, self.bank, run.rows, run.timeline, graph.sample_rate, graph.transform.hop
-        )
+        controls = reader(run.rows, run.timeline)
         clock = _repeat(run.clock, count) if node.effect.uses_clock else None
         size = (count * run.batch, node.channels, run.samples)
         made = process_clip(module, audio, controls, run.rows, size, clock)

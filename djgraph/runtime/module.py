@@ -54,8 +54,7 @@ class Mixer(nn.Module):
         self.frames_per_tile = frames_per_tile
         self._optimize = selected(optimize)
         self.effects = as_module_dict(build_effects(graph))
-        self._executors: dict[bool, Executor] = {}
-        self._executor(taps=False)
+        self._executors = self._bind()
 
     def forward(
         self,
@@ -201,10 +200,12 @@ class Mixer(nn.Module):
         return self._executor(taps=False).bank
 
     def _executor(self, taps: bool) -> Executor:
-        if taps not in self._executors:
-            plan = self.stages(taps=taps)[-1].plan
-            self._executors[taps] = Executor(plan, self._modules_by_node(), ControlBank(self.graph))
         return self._executors[taps]
+
+    def _bind(self) -> dict[bool, Executor]:
+        """The plans without and with taps, bound to this very object's modules."""
+        modules, bank = self._modules_by_node(), ControlBank(self.graph)
+        return {taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank) for taps in (False, True)}
 
     def _clock(self, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor) -> Any:
         if tempo is None and any(isinstance(n, EffectNode) and n.effect.uses_clock for n in self.graph.nodes):
@@ -212,8 +213,11 @@ class Mixer(nn.Module):
         return make_clock(tempo, batch, samples, self.graph.sample_rate, like)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Executors hold functions of this very object; a copy makes its own.
         return {**self.__dict__, "_executors": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._executors = self._bind()
 
 
 def _choose(graph: Graph, outputs: Iterable[str] | None) -> dict[str, Point]:

@@ -15,7 +15,7 @@ from djgraph.dsp.curve import Timeline
 from djgraph.effects import Effect, SpectralEffect, TimeEffect
 from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
 from djgraph.layout import ParameterLayout
-from djgraph.runtime.controls import ControlBank, control_values
+from djgraph.runtime.controls import ControlBank, ControlReader
 from djgraph.runtime.effects import as_module_dict, build_effects, process_clip
 from djgraph.runtime.inputs import Inputs, make_clock, prepare_audio, prepare_params
 
@@ -74,9 +74,8 @@ class Reference(nn.Module):
                     sources = {
                         port: self._audio(signals[point], samples) for port, point in node.sources.items()
                     }
-                    controls = control_values(
-                        (node,), self._bank, rows, timeline, graph.sample_rate, graph.transform.hop
-                    )
+                    reader = ControlReader((node,), self._bank, graph.sample_rate, graph.transform.hop)
+                    controls = reader(rows, timeline)
                     made = process_clip(
                         module, sources, controls, like, (batch, node.channels, samples), clock
                     )

@@ -8,12 +8,16 @@ transform) runs under autograd, on one tile at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from djgraph.dsp.curve import Timeline
+from djgraph.dsp.operators import operator
 from djgraph.runtime.adjoint import adjoint
+from djgraph.runtime.schedule import REGIONS
 from djgraph.runtime.tiles import Clip
 from djgraph.runtime.tilework import TileWork
 
@@ -22,9 +26,7 @@ class TiledRegion(torch.autograd.Function):
     """``(clip, rows, number of sources, sources…, weights…)`` → ``[results, batch, channels, samples]``."""
 
     @staticmethod
-    def forward(ctx: Any, clip: Clip, rows: Tensor, count: int, *tensors: Tensor) -> Tensor:
-        ctx.clip, ctx.count = clip, count
-        ctx.save_for_backward(rows, *tensors)
+    def forward(clip: Clip, rows: Tensor, count: int, *tensors: Tensor) -> Tensor:
         schedule = clip.schedule
         out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.samples)
         for tile in clip.tiles(rows.device):
@@ -34,6 +36,11 @@ class TiledRegion(torch.autograd.Function):
         return out
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor | None) -> None:
+        ctx.clip, rows, ctx.count, *tensors = inputs
+        ctx.save_for_backward(rows, *tensors)
+
+    @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         clip, count = ctx.clip, ctx.count
@@ -41,7 +48,8 @@ class TiledRegion(torch.autograd.Function):
         sources, needs = tensors[:count], ctx.needs_input_grad[3:]
         totals = [torch.zeros_like(tensor) if need else None for tensor, need in zip(tensors, needs)]
         row_total = torch.zeros_like(rows) if ctx.needs_input_grad[1] else None
-        weights = [weight for weight, need in zip(tensors[count:], needs[count:]) if need]
+        # The effects' own weights, which a compiled program may hand over under other names.
+        weights = [weight for weight, need in zip(clip.schedule.weights(), needs[count:]) if need]
         for tile in clip.tiles(rows.device):
             pieces = [source[tile.items, :, tile.lo : tile.hi].detach() for source in sources]
             for piece, need in zip(pieces, needs):
@@ -68,6 +76,35 @@ class TiledRegion(torch.autograd.Function):
                 else:
                     total += part
         return None, row_total, None, *totals
+
+
+def run_region(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """The region's results, ``[results, batch, channels, samples]``.
+
+    As one operator inside what torch.compile traces.
+    """
+    weights = clip.schedule.weights()
+    if torch.compiler.is_compiling():
+        numbers = [clip.schedule.handle, clip.samples, clip.timeline.frames, clip.batch]
+        numbers += [clip.frames_per_tile or 0, len(sources)]
+        (made,) = _region_operator([rows, *sources, *weights], numbers)
+        return made
+    return TiledRegion.apply(clip, rows, len(sources), *sources, *weights)
+
+
+def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Any, ...]:
+    handle, samples, frames, batch, per_tile, count = numbers
+    clip = Clip(REGIONS[handle], Timeline(samples, frames), batch, per_tile or None)
+    rows, *others = tensors
+    return clip, rows, count, *others
+
+
+def _like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
+    schedule = REGIONS[numbers[0]]
+    return [tensors[0].new_empty(len(schedule.results), numbers[3], schedule.channels, numbers[1])]
+
+
+_region_operator = operator("region", TiledRegion, _arrange, _like)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from djgraph.compiler.plan import Add, Mask, Plan, Region, Strip
+from djgraph.dsp.operators import Handles
 from djgraph.effects import Control, Effect, SpectralEffect, TimeEffect, Transform
 from djgraph.graph.ir import EffectNode
 from djgraph.runtime.controls import ControlBank, smoothing_samples
@@ -69,7 +70,7 @@ class Sum:
     final: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RegionSchedule:
     """A region, ready to run.
 
@@ -89,7 +90,16 @@ class RegionSchedule:
     sample_rate: int
     transform: Transform
     smoothing: float
-    weights: tuple[nn.Parameter, ...] = field(repr=False, default=())
+    handle: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "handle", REGIONS.add(self))
+
+    def weights(self) -> list[nn.Parameter]:
+        """The learnable tensors of all effects in the region, each once."""
+        modules: list[Effect] = [step.module for prologue in self.prologues for step in prologue.steps]
+        modules += [mask.module for mask in self.masks]
+        return list({id(weight): weight for module in modules for weight in module.parameters()}.values())
 
     @property
     def strips(self) -> int:
@@ -97,6 +107,10 @@ class RegionSchedule:
 
     def smoothing_of(self, control: Control) -> float:
         return smoothing_samples(control, self.sample_rate)
+
+
+REGIONS = Handles()
+"""Schedules by the number that stands for them in an operator's arguments."""
 
 
 def schedule_region(
@@ -110,8 +124,6 @@ def schedule_region(
     prologues = tuple(_prologue(group, modules, bank) for group in by_chain.values())
     steps, groups = _steps(op, plan)
     masks, mask_rows = _mask_groups(list(groups.values()), modules, bank)
-    effects = [*(step.module for p in prologues for step in p.steps), *(mask.module for mask in masks)]
-    weights = {id(weight): weight for module in effects for weight in module.parameters()}
     smoothing = max(
         (
             smoothing_samples(c, plan.graph.sample_rate)
@@ -135,7 +147,6 @@ def schedule_region(
         sample_rate=plan.graph.sample_rate,
         transform=plan.graph.transform,
         smoothing=smoothing,
-        weights=tuple(weights.values()),
     )
 
 

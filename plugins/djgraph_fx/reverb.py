@@ -9,9 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp.convolution import convolve, fft_size, response_spectrum
+from djgraph.dsp.convolution import Response
 from djgraph.dsp.history import latest
-from djgraph.dsp.opaque import opaque
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 from djgraph_fx.room import noise_response
 
@@ -48,7 +47,7 @@ class Reverb(TimeEffect):
         rate = environment.sample_rate
         self.silent = round(settings.pre_delay * rate / 1000)
         self.sounding = max(1, round(settings.decay_time * rate))
-        self._spectra: dict[tuple[int, int, torch.dtype, torch.device], Tensor] = {}
+        self._response = Response(self.tail() + 1, self.response)
 
     def tail(self) -> int:
         return self.silent + self.sounding - 1
@@ -78,21 +77,5 @@ class Reverb(TimeEffect):
         signal = audio["in"]
         # The FFT wants at least single precision.
         dtype = torch.promote_types(signal.dtype, torch.float32)
-        size = fft_size(signal.shape[-1], self.tail() + 1)
-        spectrum = self._spectrum(signal.shape[1], size, dtype, signal.device)
-        out = convolve(signal.to(dtype), state["past"].to(dtype), spectrum, controls["mix"].to(dtype))
+        out = self._response.convolve(signal.to(dtype), state["past"].to(dtype), controls["mix"].to(dtype))
         return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
-
-    @opaque
-    def _spectrum(self, channels: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        # Settings never change, so neither does a spectrum once made.
-        key = (channels, size, dtype, device)
-        if key not in self._spectra:
-            # A tensor made in inference mode could not be saved for a backward pass later.
-            with torch.inference_mode(False):
-                spectrum = response_spectrum(self.response(channels), size)
-                self._spectra[key] = spectrum.to(device=device, dtype=dtype.to_complex())
-        return self._spectra[key]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_spectra": {}}

@@ -254,15 +254,47 @@ def test_weights_of_effects_are_the_mixers(mixer: djgraph.Mixer) -> None:
 
 
 @pytest.mark.slow
-def test_torch_compile_gives_the_same(mixer: djgraph.Mixer) -> None:
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_torch_compile_traces_the_whole_mixer(mixer: djgraph.Mixer, backend: str) -> None:
+    torch._dynamo.reset()
     inputs, params = stems(mixer), make_params(mixer, 1, 4, torch.float32, 2).requires_grad_()
-    compiled = torch.compile(copy.deepcopy(mixer), backend="aot_eager")
-    expected = mixer(inputs, params)
-    made = compiled(inputs, params)
-    torch.testing.assert_close(made, expected)
-    (gradient,) = torch.autograd.grad(made.square().sum(), params)
-    (wanted,) = torch.autograd.grad(expected.square().sum(), params)
-    torch.testing.assert_close(gradient, wanted, rtol=1e-3, atol=1e-4)
+    compiled = torch.compile(copy.deepcopy(mixer), backend=backend, fullgraph=True)
+    for samples in (2000, 3001):
+        inputs = stems(mixer, 1, samples)
+        expected = mixer(inputs, params)
+        made = compiled(inputs, params)
+        torch.testing.assert_close(made, expected)
+        (gradient,) = torch.autograd.grad(made.square().sum(), params)
+        (wanted,) = torch.autograd.grad(expected.square().sum(), params)
+        torch.testing.assert_close(gradient, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["club_console", "djtransgan", "filter_knob"])
+def test_torch_compile_on_every_shipped_graph(name: str) -> None:
+    torch._dynamo.reset()
+    model = djgraph.compile(name)
+    inputs, params = (
+        make_inputs(model.graph, 2, 1500, torch.float32, 0),
+        make_params(model, 2, 3, torch.float32, 0),
+    )
+    made = torch.compile(copy.deepcopy(model), backend="aot_eager", fullgraph=True)(inputs, params)
+    torch.testing.assert_close(made, model(inputs, params))
+
+
+def test_operators_pass_the_checks_of_torch_library(mixer: djgraph.Mixer) -> None:
+    """Schema, fake tensors and autograd registration of every operator, as PyTorch itself checks them."""
+    from djgraph.dsp.convolution import Response, _convolve_operator
+    from djgraph.dsp.feedback import _feedback_operator
+
+    audio, past = torch.randn(2, 2, 50, dtype=torch.float64), torch.randn(2, 2, 9, dtype=torch.float64)
+    mix = torch.rand(2, 1, 50, dtype=torch.float64)
+    response = Response(10, lambda channels: torch.randn(channels, 10, dtype=torch.float64))
+    arguments = [tensor.requires_grad_() for tensor in (audio, past, mix)]
+    torch.library.opcheck(_convolve_operator, (arguments, [response._handle]))
+    feedback = torch.rand(2, 1, 50, dtype=torch.float64, requires_grad=True)
+    lines = [audio, feedback, mix, past, torch.randn(2, 2, 9, dtype=torch.float64, requires_grad=True)]
+    torch.library.opcheck(_feedback_operator, (lines, [0]))
 
 
 def test_unknown_options_are_refused() -> None:

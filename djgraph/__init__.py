@@ -39,6 +39,7 @@ _WHERE = {
     "SimpleCrossfader": "djgraph.crossfade",
     "AudioFileError": "djgraph.errors",
     "CompileError": "djgraph.errors",
+    "CorpusError": "djgraph.errors",
     "DJGraphError": "djgraph.errors",
     "DocumentError": "djgraph.errors",
     "EffectError": "djgraph.errors",
@@ -47,12 +48,12 @@ _WHERE = {
     "LayoutError": "djgraph.errors",
     "PluginError": "djgraph.errors",
 }
-_MODULES = ("audio", "effects", "errors", "nn", "plugins")
+_MODULES = ("audio", "data", "effects", "errors", "losses", "nn", "plugins")
 
 __all__ = [*_WHERE, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
-    from djgraph import audio, effects, errors, nn, plugins
+    from djgraph import audio, data, effects, errors, losses, nn, plugins
     from djgraph.crossfade import SimpleCrossfader
     from djgraph.effects import (
         Block,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from djgraph.errors import (
         AudioFileError,
         CompileError,
+        CorpusError,
         DJGraphError,
         DocumentError,
         EffectError,

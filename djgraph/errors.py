@@ -34,6 +34,10 @@ class CompileError(DJGraphError):
     """A compiler pass was asked for something impossible, or broke what a stage promises."""
 
 
+class CorpusError(DJGraphError):
+    """A corpus of transitions is half written, damaged, or of other settings than asked for."""
+
+
 class AudioFileError(DJGraphError):
     """An audio file or a folder of stems cannot be read or written."""
 

@@ -1,0 +1,201 @@
+"""Losses of audio: against NumPy, on silence, in every shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from djgraph.errors import InputError
+from djgraph.losses import MelSTFT, MultiResolutionSTFT, SumAndDifference
+from djgraph.losses.mel import mel_filters
+
+RATE = 16000
+LOSSES = {
+    "stft": lambda: MultiResolutionSTFT((64, 256)),
+    "linear": lambda: MultiResolutionSTFT((64,), convergence=0, log=0, linear=1),
+    "mel": lambda: MelSTFT(RATE, (128, 256), bands=12),
+    "sides": lambda: SumAndDifference(MultiResolutionSTFT((64,))),
+    "mel sides": lambda: SumAndDifference(MelSTFT(RATE, (256,), bands=12)),
+}
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.from_numpy(0.3 * np.random.default_rng(seed).standard_normal(shape))
+
+
+def magnitudes(x: np.ndarray, size: int, floor_db: float) -> np.ndarray:
+    """Centred frames with silence beyond the ends, one by one; the floor added in power."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    floor = window.sum() / 2 * 10 ** (floor_db / 20)
+    padded = np.concatenate([np.zeros(size // 2), x, np.zeros(size // 2)])
+    starts = range(0, len(padded) - size + 1, size // 4)
+    power = np.array([np.abs(np.fft.rfft(window * padded[s : s + size])) ** 2 for s in starts]).T
+    return np.sqrt(power + floor**2)
+
+
+def terms(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    return (
+        float(np.sqrt(((x - y) ** 2).sum()) / np.sqrt((y**2).sum())),
+        float(np.abs(np.log(x) - np.log(y)).mean()),
+        float(np.abs(x - y).mean()),
+    )
+
+
+def test_values_against_numpy() -> None:
+    mix, target = noise(3, 2, 1000), noise(3, 2, 1000, seed=1)
+    loss = MultiResolutionSTFT(
+        (64, 256), convergence=0.5, log=2.0, linear=0.25, floor_db=-50, reduction="none"
+    )
+    got = loss(mix, target)
+    assert got.shape == (3, 2)
+    for item in range(3):
+        for channel in range(2):
+            a, b = mix[item, channel].numpy(), target[item, channel].numpy()
+            each = [terms(magnitudes(a, size, -50), magnitudes(b, size, -50)) for size in (64, 256)]
+            expected = np.mean([0.5 * c + 2 * g + 0.25 * m for c, g, m in each])
+            assert float(got[item, channel]) == pytest.approx(expected, rel=1e-9)
+    mean = MultiResolutionSTFT((64, 256), convergence=0.5, log=2.0, linear=0.25, floor_db=-50)
+    assert float(mean(mix, target)) == pytest.approx(float(got.mean()))
+
+
+def test_mel_against_numpy() -> None:
+    mix, target = noise(1, 1, 2000), noise(1, 1, 2000, seed=1)
+    bank = mel_filters(RATE, 256, 12).numpy()
+    a, b = (bank @ magnitudes(x[0, 0].numpy(), 256, -80) for x in (mix, target))
+    convergence, log, _ = terms(a, b)
+    assert float(MelSTFT(RATE, (256,), bands=12)(mix, target)) == pytest.approx(convergence + log, rel=1e-9)
+
+
+@pytest.mark.parametrize(("rate", "size", "bands"), [(44100, 2048, 128), (16000, 512, 40), (8000, 256, 20)])
+def test_mel_filters_are_those_of_torchaudio(rate: int, size: int, bands: int) -> None:
+    functional = pytest.importorskip("torchaudio.functional")
+    theirs = functional.melscale_fbanks(size // 2 + 1, 0.0, rate / 2, bands, rate, mel_scale="slaney").T
+    torch.testing.assert_close(
+        mel_filters(rate, size, bands).float(), theirs / theirs.sum(-1, keepdim=True), atol=2e-4, rtol=1e-3
+    )
+
+
+def test_sides_against_their_definition() -> None:
+    mix, target = noise(2, 2, 500), noise(2, 2, 500, seed=1)
+    plain = MultiResolutionSTFT((64,))
+    shared = plain(mix.sum(1, keepdim=True), target.sum(1, keepdim=True))
+    apart = plain(mix[:, :1] - mix[:, 1:], target[:, :1] - target[:, 1:])
+    both = SumAndDifference(plain, sum_weight=1, difference_weight=3)
+    assert float(both(mix, target)) == pytest.approx(float((shared + 3 * apart) / 4), rel=1e-9)
+    mono = mix[:, :1], target[:, :1]
+    assert float(both(*mono)) == pytest.approx(float(plain(*mono)))
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_the_same_is_0_and_the_better_is_lower(kind: str) -> None:
+    loss, target, other = LOSSES[kind](), noise(2, 2, 1000), noise(2, 2, 1000, seed=1)
+    assert float(loss(target, target)) == 0
+    near, far = (float(loss(target + share * other, target)) for share in (0.1, 0.5))
+    assert 0 < near < far
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("silent", ["both", "mix", "target", "one item"])
+def test_silence_is_finite(kind: str, dtype: torch.dtype, silent: str) -> None:
+    mix, target = noise(2, 2, 1000).to(dtype), noise(2, 2, 1000, seed=1).to(dtype)
+    if silent in ("both", "mix"):
+        mix = torch.zeros_like(mix)
+    if silent in ("both", "target"):
+        target = torch.zeros_like(target)
+    if silent == "one item":
+        mix[0], target[0] = 0, 0
+    mix.requires_grad_()
+    target.requires_grad_()
+    value = LOSSES[kind]()(mix, target)
+    value.backward()
+    assert torch.isfinite(value)
+    for tensor in (mix, target):
+        assert tensor.grad is not None
+        assert torch.isfinite(tensor.grad).all()
+    if silent == "both":
+        assert value.item() == 0
+
+
+def test_a_silent_item_does_not_change_the_others() -> None:
+    mix, target = noise(2, 1, 1000), noise(2, 1, 1000, seed=1)
+    loss = MultiResolutionSTFT((64, 256), reduction="none")
+    alone = loss(mix[:1], target[:1])
+    target[1] = 0
+    torch.testing.assert_close(loss(mix, target)[:1], alone)
+
+
+def test_nearly_silent_audio_still_has_a_way_up() -> None:
+    """A fader almost closed must be able to learn to open."""
+    sound = noise(1, 1, 2000)
+    gain = torch.tensor(1e-3, dtype=torch.float64, requires_grad=True)
+    MultiResolutionSTFT((64, 256))(gain * sound, sound).backward()
+    assert gain.grad is not None
+    assert float(gain.grad) < 0
+
+
+@pytest.mark.parametrize("kind", ["stft", "mel", "sides"])
+def test_gradcheck(kind: str) -> None:
+    mix, target = noise(1, 2, 90), noise(1, 2, 90, seed=1)
+    make = {
+        "stft": lambda: MultiResolutionSTFT((16, 32)),
+        "mel": lambda: MelSTFT(RATE, (64,), bands=4, floor_db=-60),
+        "sides": lambda: SumAndDifference(MultiResolutionSTFT((16,))),
+    }
+    assert torch.autograd.gradcheck(make[kind](), (mix.requires_grad_(), target.requires_grad_()))
+
+
+def test_shapes() -> None:
+    loss = MultiResolutionSTFT((64,), reduction="none")
+    mix, target = noise(3, 2, 400), noise(3, 2, 400, seed=1)
+    full = loss(mix, target)
+    torch.testing.assert_close(loss(mix[:, 0], target[:, 0]), full[:, :1])
+    torch.testing.assert_close(loss(mix[1, 1], target[1, 1]), full[1:2, 1:])
+    assert loss(mix, target[:1]).shape == (3, 2)  # one target for a batch of attempts
+    torch.testing.assert_close(loss(mix[:, :1], target)[:, 1], loss(mix[:, 0], target[:, 1])[:, 0])
+    flipped = mix.transpose(1, 2).contiguous().transpose(1, 2)
+    torch.testing.assert_close(loss(flipped, target), full)
+    for samples in (1, 7, 63, 65):  # shorter than a window
+        assert torch.isfinite(loss(mix[..., :samples], target[..., :samples])).all()
+
+
+def test_half_precision_is_computed_in_single() -> None:
+    mix, target = noise(1, 2, 400), noise(1, 2, 400, seed=1)
+    value = MultiResolutionSTFT((64,))(mix.half(), target.half())
+    assert value.dtype == torch.float32
+    assert float(value) == pytest.approx(float(MultiResolutionSTFT((64,))(mix, target)), rel=1e-2)
+
+
+def test_a_loss_keeps_nothing_in_a_state_dict() -> None:
+    for make in LOSSES.values():
+        assert make().state_dict() == {}
+        assert make().double()(noise(1, 2, 400), noise(1, 2, 400)).dtype == torch.float64
+
+
+def test_refusals() -> None:
+    loss = MultiResolutionSTFT((64,))
+    sound = noise(2, 2, 100)
+    for a, b in (
+        (sound, sound[..., :-1]),
+        (sound, noise(3, 2, 100)),
+        (sound, noise(2, 3, 100)),
+        (sound[None], sound[None]),
+        (sound[..., :0], sound[..., :0]),
+        (sound.long(), sound.long()),
+    ):
+        with pytest.raises(InputError, match="mix \\["):
+            loss(a, b)
+    for wrong in ((), (63,), (2,), (True,)):
+        with pytest.raises(InputError, match="sizes"):
+            MultiResolutionSTFT(wrong)
+    for options in ({"floor_db": 3.0}, {"reduction": "sum"}, {"convergence": 0.0, "log": 0.0}, {"log": -1.0}):
+        with pytest.raises(InputError):
+            MultiResolutionSTFT((64,), **options)
+    with pytest.raises(InputError, match="too many"):
+        MelSTFT(RATE, (64,), bands=60)
+    with pytest.raises(InputError, match="3 channels"):
+        SumAndDifference()(noise(1, 3, 100), noise(1, 3, 100))
+    with pytest.raises(InputError, match="not both 0"):
+        SumAndDifference(sum_weight=0, difference_weight=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 FILE_BYTES = 1_000_000
 """Size of a graph file."""
 
@@ -31,6 +33,34 @@ COLUMNS = 20_000
 
 PROBLEMS = 100
 """Problems that one error tells; it counts the rest."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is supposed to be: the words for it in messages, and how big it may be."""
+
+    noun: str
+    beginning: str
+    """What such a file begins with."""
+    suffixes: tuple[str, ...] = (".yaml", ".yml", ".json")
+    scale: int = 1
+    """How many times larger than a graph it may be."""
+
+    @property
+    def file_bytes(self) -> int:
+        return self.scale * FILE_BYTES
+
+    @property
+    def values(self) -> int:
+        return self.scale * VALUES
+
+    @property
+    def one(self) -> str:
+        """The noun with its article."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
+
+
+GRAPH = Kind("graph", "djgraph: 1")
 
 
 def readable(count: int) -> str:

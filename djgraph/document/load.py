@@ -18,8 +18,6 @@ from djgraph.document.text import parse
 from djgraph.document.words import IDENTIFIER
 from djgraph.errors import DocumentError, DocumentPath, Problem
 
-SUFFIXES = (".yaml", ".yml", ".json")
-
 
 @dataclass(frozen=True)
 class Document:
@@ -68,30 +66,33 @@ def validate(source: Source) -> Document:
 
 
 def read(
-    source: str | os.PathLike[str] | Mapping[str, Any], graphs: Graphs, hint: str | None = None
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    graphs: Graphs,
+    hint: str | None = None,
+    kind: limits.Kind = limits.GRAPH,
 ) -> Source:
-    """The plain data of a source, with positions where it is text."""
+    """The plain data of a source, with positions where it is text. ``graphs``: what is known by name."""
     if isinstance(source, Mapping):
-        return plain(source)
+        return plain(source, kind)
     if isinstance(source, str):
         if "\n" in source or source.lstrip().startswith("{"):
-            _check_size(len(source), "the text")
-            return parse(source)
+            _check_size(len(source), "the text", kind)
+            return parse(source, kind=kind)
         if source in graphs:
-            return _read_file(Path(graphs[source]))
+            return _read_file(Path(graphs[source]), kind)
         if IDENTIFIER.match(source) and not Path(source).is_file():
             raise DocumentError(
                 Problem(
-                    f"there is no graph named {source!r}",
+                    f"there is no {kind.noun} named {source!r}",
                     allowed=tuple(graphs),
                     name=source,
-                    hint=hint or "a file is given by its path, with its ending (.yaml or .json)",
+                    hint=hint or f"a file is given by its path, with its ending ({_endings(kind)})",
                 )
             )
     elif not isinstance(source, os.PathLike):
         kinds = ("a name", "a path", "a mapping", "the text of a document")
-        raise DocumentError(Problem(f"cannot load a graph from {type(source).__name__}", allowed=kinds))
-    return _read_file(Path(source))
+        raise DocumentError(Problem(f"cannot load {kind.one} from {type(source).__name__}", allowed=kinds))
+    return _read_file(Path(source), kind)
 
 
 def problem(source: Source, fault: Fault, prefix: DocumentPath = ()) -> Problem:
@@ -137,49 +138,58 @@ def _order(problem: Problem) -> tuple[str, int, int]:
     return (where.file, where.line, where.column) if where else ("", 0, 0)
 
 
-def _read_file(path: Path) -> Source:
+def _read_file(path: Path, kind: limits.Kind) -> Source:
+    return parse(read_text(path, kind), str(path), kind)
+
+
+def read_text(path: Path, kind: limits.Kind) -> str:
+    """The text of a file; DocumentError where it is missing, no text or too large."""
     name = str(path)
     try:
         with open(path, "rb") as file:
-            raw = file.read(limits.FILE_BYTES + 1)
+            raw = file.read(kind.file_bytes + 1)
     except FileNotFoundError:
-        raise DocumentError(_missing(path)) from None
+        raise DocumentError(_missing(path, kind)) from None
     except IsADirectoryError:
         raise DocumentError(
-            Problem(f"{name} is a folder, not a graph file", allowed=_graph_files(path)[:12])
+            Problem(f"{name} is a folder, not {kind.one} file", allowed=_files(path, kind)[:12])
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DocumentError(Problem(f"cannot read {name}: {reason}")) from error
-    _check_size(len(raw), name)
+    _check_size(len(raw), name, kind)
     if b"\0" in raw:
-        raise DocumentError(Problem(f"{name} is not text; a graph file is YAML or JSON in UTF-8"))
+        words = "YAML, JSON or CSV" if ".csv" in kind.suffixes else "YAML or JSON"
+        raise DocumentError(Problem(f"{name} is not text; {kind.one} file is {words} in UTF-8"))
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DocumentError(
             Problem(f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} in line {line}")
         ) from None
-    return parse(text, name)
 
 
-def _check_size(size: int, name: str) -> None:
-    if size > limits.FILE_BYTES:
-        limit = limits.readable(limits.FILE_BYTES)
-        raise DocumentError(Problem(f"{name} is larger than {limit} bytes (the limit for a graph file)"))
+def _check_size(size: int, name: str, kind: limits.Kind) -> None:
+    if size > kind.file_bytes:
+        limit = limits.readable(kind.file_bytes)
+        raise DocumentError(Problem(f"{name} is larger than {limit} bytes (the limit for {kind.one} file)"))
 
 
-def _missing(path: Path) -> Problem:
+def _missing(path: Path, kind: limits.Kind) -> Problem:
     folder = path.parent
     if not folder.is_dir():
         return Problem(f"there is no file {path}, nor a folder {folder}")
-    hint = None if path.suffix else "a file is given with its ending (.yaml or .json)"
-    return Problem(f"there is no file {path}", allowed=_graph_files(folder), name=path.name, hint=hint)
+    hint = None if path.suffix else f"a file is given with its ending ({_endings(kind)})"
+    return Problem(f"there is no file {path}", allowed=_files(folder, kind), name=path.name, hint=hint)
 
 
-def _graph_files(folder: Path) -> list[str]:
+def _files(folder: Path, kind: limits.Kind) -> list[str]:
     try:
-        return sorted(entry.name for entry in folder.iterdir() if entry.suffix in SUFFIXES)
+        return sorted(entry.name for entry in folder.iterdir() if entry.suffix in kind.suffixes)
     except OSError:
         return []
+
+
+def _endings(kind: limits.Kind) -> str:
+    return " or ".join(suffix for suffix in kind.suffixes if suffix != ".yml")

@@ -50,21 +50,22 @@ class Source:
         return Position(self.file or "<text>", line + 1, column + 1)
 
 
-def plain(data: Any) -> Source:
+def plain(data: Any, kind: limits.Kind = limits.GRAPH) -> Source:
     """Take data from Python (a dict), under the same rules and limits as text."""
-    return Source(_Plain().convert(data, (), 0))
+    return Source(_Plain(kind).convert(data, (), 0))
 
 
 class _Plain:
     """Copies Python data into plain data, counting."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: limits.Kind) -> None:
         self._count = 0
+        self._limit = kind.values
 
     def convert(self, data: Any, path: DocumentPath, depth: int) -> Data:
         self._count += 1
-        if self._count > limits.VALUES:
-            raise DocumentError(Problem(f"more than {limits.readable(limits.VALUES)} values (the limit)"))
+        if self._count > self._limit:
+            raise DocumentError(Problem(f"more than {limits.readable(self._limit)} values (the limit)"))
         if depth > limits.DEPTH:
             raise DocumentError(
                 Problem(f"nested more than {limits.DEPTH} deep (the limit): {format_path(path[:4])}…")

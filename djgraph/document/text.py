@@ -29,21 +29,22 @@ from djgraph.document.source import Data, Mark, Source
 from djgraph.errors import DocumentError, DocumentPath, Position, Problem
 
 
-def parse(text: str, file: str | None = None) -> Source:
+def parse(text: str, file: str | None = None, kind: limits.Kind = limits.GRAPH) -> Source:
     """Read YAML 1.2, or JSON, which is nearly a part of it.
 
     Everything that could make the same text mean two things is refused: duplicate keys, merge keys, keys that
     are not text, YAML tags (so no file can name a class), several documents. Raises DocumentError with file,
     line and column.
     """
-    return _Composer(text, file).compose()
+    return _Composer(text, file, kind).compose()
 
 
 class _Composer:
     """Builds data and marks from a stream of YAML events."""
 
-    def __init__(self, text: str, file: str | None) -> None:
+    def __init__(self, text: str, file: str | None, kind: limits.Kind) -> None:
         self._file = file
+        self._kind = kind
         self._text = _without_json_tabs(text)
         self._anchors: dict[str, _Composed | None] = {}
         self._count = 0
@@ -56,7 +57,7 @@ class _Composer:
             if isinstance(start, StreamEndEvent):
                 raise DocumentError(
                     Problem(
-                        "there is nothing in it; a graph begins with `djgraph: 1`",
+                        f"there is nothing in it; {self._kind.one} begins with `{self._kind.beginning}`",
                         Position(self._name, 1, 1),
                     )
                 )
@@ -67,7 +68,7 @@ class _Composer:
             self._next()
             after = self._next()
             if not isinstance(after, StreamEndEvent):
-                self._fail(after, "a second YAML document begins here; a graph file holds one")
+                self._fail(after, f"a second YAML document begins here; {self._kind.one} file holds one")
         except MarkedYAMLError as error:
             raise DocumentError(self._syntax_problem(error)) from None
         except YAMLError as error:
@@ -99,7 +100,7 @@ class _Composer:
         if tag is not None and tag not in _CORE_TAGS:
             self._fail(
                 event,
-                f"tag {_short_tag(tag)} is not allowed: a graph is plain data and never names a type to build",
+                f"tag {_short_tag(tag)} is not allowed: {self._kind.one} is plain data and never names a type to build",
                 path,
             )
         if event.anchor is not None:
@@ -192,10 +193,10 @@ class _Composer:
 
     def _spend(self, count: int, event: Event, path: DocumentPath) -> None:
         self._count += count
-        if self._count > limits.VALUES:
+        if self._count > self._kind.values:
             self._fail(
                 event,
-                f"more than {limits.readable(limits.VALUES)} values after aliases are expanded (the limit)",
+                f"more than {limits.readable(self._kind.values)} values after aliases are expanded (the limit)",
                 path,
             )
 
@@ -224,7 +225,8 @@ class _Composer:
         line, column = before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1
         character = self._text[index : index + 1]
         return Problem(
-            f"character {character!a} is not allowed in a graph file", Position(self._name, line, column)
+            f"character {character!a} is not allowed in {self._kind.one} file",
+            Position(self._name, line, column),
         )
 
 

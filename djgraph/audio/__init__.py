@@ -1,5 +1,6 @@
 """Audio files, folders of stems and loudness. Knows nothing of graphs."""
 
+from djgraph.audio.excerpts import Header, read_excerpt, read_header
 from djgraph.audio.files import FORMATS, read, resample, write
 from djgraph.audio.loudness import lufs, normalize, peak_dbfs, rms_dbfs
 from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
@@ -7,6 +8,7 @@ from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, matc
 __all__ = [
     "FORMATS",
     "STEMS",
+    "Header",
     "find_stems",
     "load_signal",
     "load_stems",
@@ -15,6 +17,8 @@ __all__ = [
     "normalize",
     "peak_dbfs",
     "read",
+    "read_excerpt",
+    "read_header",
     "resample",
     "rms_dbfs",
     "write",

@@ -1,0 +1,124 @@
+"""Parts of audio files: read from a moment on, at any sample rate, without the rest of the file."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from djgraph.audio.files import _check_header, _reason, resample
+from djgraph.errors import AudioFileError
+
+_KERNEL = 7  # torchaudio's resampler hears 6 periods of the lower rate each way, widened by a rolloff of 0.99
+
+
+_VORBIS = 1 << 14
+"""Samples that an Ogg file is read from before they count: libsndfile (1.2.2, its issue 885) at times decodes the
+first block after a seek wrongly, and a Vorbis block has up to 8192 samples."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an audio file says of itself: samples in each channel, Hz, channels."""
+
+    samples: int
+    sample_rate: int
+    channels: int
+
+    def samples_at(self, sample_rate: int) -> int:
+        """How many samples the whole file has at another rate."""
+        return -(-self.samples * sample_rate // self.sample_rate)
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """A file's header, without its audio. Raises AudioFileError as :func:`djgraph.audio.read` does."""
+    with _open(Path(path)) as file:
+        header = Header(int(file.frames), int(file.samplerate), int(file.channels))
+    if not header.samples:
+        raise AudioFileError(f"{path} holds no samples")
+    return header
+
+
+def read_excerpt(
+    path: str | os.PathLike[str], start: int, samples: int, sample_rate: int, channels: int | None = None
+) -> Tensor:
+    """``[channels, samples]`` float32 of a file from sample ``start`` on, both counted at ``sample_rate``.
+
+    It is what the whole file, read and resampled, would hold there, to rounding; before the file's beginning
+    and after its end there is silence. Only that part is read from the disk, and a little around it where it
+    has to be resampled. channels: 1 (the mean of a stereo file), 2 (a mono file on both sides), or None, as
+    the file is. Raises AudioFileError for what cannot be read, for NaN and infinity, for more than two
+    channels (where ``channels`` is not None), and for a negative number of samples.
+    """
+    path = Path(path)
+    if samples < 0:
+        raise AudioFileError(f"{path}: an excerpt cannot have {samples} samples")
+    with _open(path) as file:
+        rate = int(file.samplerate)
+        if channels is not None and file.channels > 2:
+            raise AudioFileError(f"{path} has {file.channels} channels; stems are mono or stereo")
+        if rate == sample_rate:
+            audio = _part(file, path, start, samples, channels)
+        else:
+            whole = Header(int(file.frames), rate, 1).samples_at(sample_rate)
+            common = math.gcd(rate, sample_rate)
+            down, up = rate // common, sample_rate // common
+            # Blocks of `down` samples become blocks of `up`, each alike: begin with a whole block.
+            margin = math.ceil(_KERNEL * max(1.0, down / up) / down) + 1
+            first, last = start // up - margin, -(-(start + samples) // up) + margin
+            source = _part(file, path, first * down, (last - first) * down, channels)
+            at = start - first * up
+            audio = resample(source, rate, sample_rate)[:, at : at + samples].contiguous()
+            audio[:, max(0, whole - start) :] = 0  # the filter's ringing after the last sample
+            audio[:, : max(0, -start)] = 0
+    return audio.expand(2, -1).contiguous() if channels == 2 and len(audio) == 1 else audio
+
+
+def _part(file: Any, path: Path, start: int, samples: int, channels: int | None) -> Tensor:
+    """Samples at the file's own rate, silence beyond its ends; stereo turned mono where that is asked for."""
+    import soundfile
+
+    total = int(file.frames)
+    first, last = min(max(start, 0), total), min(max(start + samples, 0), total)
+    early = min(first, _VORBIS) if file.format == "OGG" else 0
+    try:
+        file.seek(first - early)
+        block = file.read(last - first + early, dtype="float32", always_2d=True)[early:]
+    except soundfile.SoundFileError as problem:
+        raise AudioFileError(f"{path} cannot be read as audio: {_reason(problem)}") from problem
+    if len(block) < last - first and file.format != "MP3":  # whose header's length is an estimate
+        raise AudioFileError(
+            f"{path} is cut short: it promises {total} samples, from {first} on it holds {len(block)}"
+        )
+    if not np.isfinite(block).all():
+        raise AudioFileError(f"{path} holds NaN or infinity between samples {first} and {last}")
+    audio = torch.zeros(block.shape[1], max(samples, 0))
+    audio[:, first - start : first - start + len(block)] = torch.from_numpy(block.T) if len(block) else 0
+    return audio.mean(0, keepdim=True) if channels == 1 and len(audio) == 2 else audio
+
+
+def _open(path: Path) -> Any:
+    """An open soundfile.SoundFile whose header has been checked."""
+    import soundfile
+
+    if not path.is_file():
+        what = "does not exist" if not path.exists() else "is no ordinary file"
+        raise AudioFileError(f"{path} {what}")
+    try:
+        file = soundfile.SoundFile(os.fspath(path))
+    except soundfile.SoundFileError as problem:
+        raise AudioFileError(f"{path} cannot be read as audio: {_reason(problem)}") from problem
+    except OSError as problem:
+        raise AudioFileError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+    try:
+        _check_header(path, file.channels, int(file.samplerate), file.frames)
+    except AudioFileError:
+        file.close()
+        raise
+    return file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -14,6 +14,8 @@ from djgraph.effects import Control, ControlModel, SettingModel, SpectralEffect
 
 LOWEST, HIGHEST = 20.0, 20000.0
 """Cutoff in Hz at the ends of the control's range."""
+MIDDLE = math.sqrt(LOWEST * HIGHEST)
+"""Frequencies are taken relative to this, so that no power of them overflows in single precision."""
 FADE = 0.1
 """Last part of the control's range, over which the filter fades out."""
 
@@ -25,24 +27,59 @@ class FilterSettings(SettingModel):
 
 
 class _Filter(SpectralEffect):
-    """``1 − fade(u) · sigmoid(±order · ln(f/fc))``, where u is how far the control is from wide open.
-
-    sigmoid(order·ln(f/fc)) is r/(1 + r) with r = (f/fc)^order, what a low-pass takes away. Written so, no
-    power overflows in any precision, and f = 0 is a number like any other: its logarithm −∞ gives exactly 0
-    or 1, and a gradient of 0.
+    """``1 − fade · share``, where share is r/(1 + r) or 1/(1 + r) with r = (f/fc)^order, and the fade begins
+    smoothly and arrives at the open end with a slope, so that a gradient there can still find its way in.
     """
 
     type: ClassVar[str]
     Settings = FilterSettings
 
     def constants(self) -> dict[str, Tensor]:
-        """``steepness``: order · ln(f / 20 Hz), ``[bins]``."""
-        return {"steepness": self.settings.order * torch.log(self.environment.frequencies() / LOWEST)}
+        """``power``: (f / MIDDLE)^order, ``[bins]``."""
+        return {"power": (self.environment.frequencies() / MIDDLE) ** self.settings.order}
 
-    def _above(self, cutoff: Tensor) -> Tensor:
-        """order · ln(f/fc): negative below the cutoff, positive above."""
-        travel = self.settings.order * math.log(HIGHEST / LOWEST)
-        return self.constant("steepness", cutoff) - travel * cutoff
+    def _attenuated(self, cutoff: Tensor, distance: Tensor, highs: bool) -> Tensor:
+        """The gain; ``distance`` of the control from wide open, 0…1; ``highs`` says what is taken away."""
+        order = self.settings.order
+        # Half precision would not hold the powers.
+        wide = cutoff.to(torch.promote_types(cutoff.dtype, torch.float32))
+        ratio = torch.exp((0.5 - wide) * (order * math.log(HIGHEST / LOWEST)))
+        # No clamp at 0, whose gradient there would be 0.
+        u = (distance.to(wide.dtype) / FADE).clamp(max=1)
+        return _Attenuate.apply(u * (2 - u), ratio, self.constant("power", wide), highs).to(cutoff.dtype)
+
+
+class _Attenuate(torch.autograd.Function):
+    """1 − fade·(1 − q) or 1 − fade·q with q = 1/(1 + ratio·power), in three passes over the bins.
+
+    ∂q/∂ratio = −q²·power. fade, ratio: ``[batch, frames, 1]``; power: ``[bins]``, without a gradient.
+    """
+
+    @staticmethod
+    def forward(fade: Tensor, ratio: Tensor, power: Tensor, highs: bool) -> Tensor:
+        q = _share(ratio, power)
+        one = fade.new_ones(())
+        return torch.addcmul(one - fade, fade, q) if highs else torch.addcmul(one, fade, q, value=-1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, bool], output: Tensor) -> None:
+        *tensors, ctx.highs = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        fade, ratio, power = ctx.saved_tensors
+        q = _share(ratio, power)
+        weighted = gradient * q
+        to_fade = weighted.sum(-1, keepdim=True)
+        to_ratio = fade * torch.matmul(weighted * q, power).unsqueeze(-1)
+        if ctx.highs:
+            return to_fade - gradient.sum(-1, keepdim=True), -to_ratio, None, None
+        return -to_fade, to_ratio, None, None
+
+
+def _share(ratio: Tensor, power: Tensor) -> Tensor:
+    return torch.addcmul(ratio.new_ones(()), ratio, power).reciprocal_()
 
 
 class Lowpass(_Filter):
@@ -59,7 +96,7 @@ class Lowpass(_Filter):
 
     def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
         cutoff = controls["cutoff"]
-        return _attenuated(1 - cutoff, self._above(cutoff))
+        return self._attenuated(cutoff, 1 - cutoff, highs=True)
 
 
 class Highpass(_Filter):
@@ -76,14 +113,4 @@ class Highpass(_Filter):
 
     def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
         cutoff = controls["cutoff"]
-        return _attenuated(cutoff, -self._above(cutoff))
-
-
-def _attenuated(distance: Tensor, steepness: Tensor) -> Tensor:
-    """1 − fade · sigmoid(steepness); ``distance`` of the control from wide open, 0…1.
-
-    The fade u·(2 − u) begins smoothly and arrives at the open end with a slope, so that a gradient there can
-    still find its way in. (Hence no clamp at 0, whose gradient there would be 0.)
-    """
-    u = (distance / FADE).clamp(max=1)
-    return torch.addcmul(u.new_ones(()), u * (2 - u), torch.sigmoid(steepness), value=-1)
+        return self._attenuated(cutoff, cutoff, highs=False)

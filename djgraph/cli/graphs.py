@@ -10,6 +10,7 @@ import typer
 
 from djgraph.cli.options import Args, GraphName, Json, Out, emit, load_graph
 from djgraph.cli.output import count, print_json, table
+from djgraph.cli.plans import Batch, Dtype, Frames, NoOptimize, Precision, Without, compile_without
 from djgraph.errors import DJGraphError
 
 
@@ -87,31 +88,46 @@ def explain(
     stage: Annotated[
         str | None,
         typer.Option(
-            "--stage", metavar="NAME", help="graph, lower, or a pass; the plan that runs where left out."
+            "--stage",
+            metavar="NAME",
+            help="graph, layout, lower, or a pass; the plan that runs where left out.",
         ),
     ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="What each pass changed, or the one that --stage names.")
+    ] = False,
+    no_optimize: NoOptimize = False,
+    without: Without = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="S", help="Length of the clip to estimate the costs for.")
+    ] = 10.0,
+    batch: Batch = 1,
+    frames: Frames = 64,
+    dtype: Dtype = Precision.float32,
     as_json: Json = False,
     args: Args = None,
 ) -> None:
-    """Print the plan that a graph compiles to, or how it stood at a stage on the way there.
+    """Print the plan that a graph compiles to and what each operation is estimated to cost.
 
     \b
     Examples:
       djgraph explain dj_mixer
+      djgraph explain dj_mixer --seconds 300 --batch 4
       djgraph explain dj_mixer --stage graph
-      djgraph explain dj_mixer --json
+      djgraph explain dj_mixer --diff --stage fuse
+      djgraph explain dj_mixer --without fuse --json
     """
-    import djgraph
-
-    mixer = djgraph.compile(load_graph(graph, args))
+    mixer = compile_without(load_graph(graph, args), no_optimize, without)
     if not as_json:
-        typer.echo(mixer.explain(stage=stage))
+        typer.echo(
+            mixer.explain(stage, diff=diff, seconds=seconds, batch=batch, frames=frames, dtype=dtype.dtype)
+        )
         return
-    explained = mixer.explain_dict()
-    if stage is not None:
-        text = mixer.explain(stage=stage)  # refuses a name that is none
-        chosen = [item for item in explained["stages"] if item["name"] == stage]
-        explained["stages"] = chosen or [{"name": stage, "text": text}]
+    if stage in ("graph", "layout"):
+        explained = mixer.explain_dict("lower", seconds=seconds)
+        explained["stages"] = [{"name": stage, "text": mixer.explain(stage)}]
+    else:
+        explained = mixer.explain_dict(stage, seconds=seconds, batch=batch, frames=frames, dtype=dtype.dtype)
     print_json(explained)
 
 

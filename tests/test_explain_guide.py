@@ -1,0 +1,28 @@
+"""docs/explain.md: its snippet runs, and it names what the tables show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import djgraph
+
+TEXT = (Path(__file__).resolve().parents[1] / "docs" / "explain.md").read_text(encoding="utf-8")
+
+
+def test_python_runs() -> None:
+    namespace: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE):
+        exec(compile(block, "explain.md", "exec"), namespace)
+    assert namespace["trace"]["traceEvents"]
+    assert namespace["data"]["workload"]["seconds"] == 2
+
+
+def test_every_column_is_explained() -> None:
+    mixer = djgraph.compile("filter_knob")
+    tables = [mixer.explain(seconds=0.1), str(mixer.profile(0.1, repeats=1))]
+    for table in tables:
+        (header,) = [line for line in table.splitlines() if line.startswith("# ")]
+        for column in re.split(r" {2,}", header):
+            assert f"`{column}`" in TEXT or column == "#"

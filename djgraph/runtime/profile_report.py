@@ -72,7 +72,9 @@ def chrome_trace(profile: Profile) -> dict[str, Any]:
         {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": way}}
         for way, tid in TRACKS.items()
     ]
-    events.insert(0, {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": _head(profile)}})
+    events.insert(
+        0, {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": _head(profile).splitlines()[0]}}
+    )
     for op in profile.operations:
         events.append(_event(op, "forward", op.forward, 0.0))
         if op.backward is not None:

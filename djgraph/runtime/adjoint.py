@@ -15,6 +15,7 @@ from torch import Tensor
 
 from djgraph.runtime.schedule import RegionSchedule, Scale, Sum
 from djgraph.runtime.stacks import Stacks
+from djgraph.runtime.tiles import Workspace
 from djgraph.runtime.tilework import product_of, spectra_for_gains
 
 Parts = dict[int, list[tuple[int, Tensor]]]
@@ -22,15 +23,22 @@ Parts = dict[int, list[tuple[int, Tensor]]]
 
 
 def adjoint(
-    schedule: RegionSchedule, spectra: Tensor, seeds: Tensor, gains: Sequence[Tensor], need_audio: bool
+    schedule: RegionSchedule,
+    spectra: Tensor,
+    seeds: Tensor,
+    gains: Sequence[Tensor],
+    need_audio: bool,
+    workspace: Workspace,
 ) -> tuple[Tensor | None, list[Tensor | None]]:
     """Gradients of the strips' spectra (as spectra) and of the gains, from the results' gradient spectra."""
     need_gains = any(gain.requires_grad for gain in gains)
-    values = spectra_for_gains(schedule.steps, schedule.sources, spectra, gains) if need_gains else Stacks()
+    values = Stacks()
+    if need_gains:
+        values = spectra_for_gains(schedule.steps, schedule.sources, spectra, gains, workspace)
     back = Stacks()
     _add(back, schedule.results, seeds)
     parts: Parts = defaultdict(list)
-    for step in reversed(schedule.steps):
+    for number, step in reversed(list(enumerate(schedule.steps))):
         if isinstance(step, Sum):
             for name in step.ins:
                 if name in back:
@@ -39,10 +47,11 @@ def adjoint(
                     back.alias(name, step.out)
             continue
         if need_gains:
-            _gain_parts(step, values.gather(step.ins), back, gains, parts, schedule.transform.size)
+            _gain_parts(step, values.gather(step.ins), back, gains, parts, schedule.transform.size, workspace)
         if need_audio or not step.first:
-            product = product_of(step, gains).unsqueeze(2)
-            onward = seeds.new_empty(len(step.ins), *seeds.shape[1:])
+            product = product_of(step, gains, workspace).unsqueeze(2)
+            shape = (len(step.ins), *seeds.shape[1:])
+            onward = workspace.take(f"onward {number}", shape, seeds.dtype, seeds.device)
             for low, high in _runs(step.outs, back):
                 torch.mul(back.get(step.outs[low]), product[low:high], out=onward[low:high])
             _add(back, step.ins, onward)
@@ -77,7 +86,13 @@ def _whole(parts: list[tuple[int, Tensor]]) -> Tensor:
 
 
 def _gain_parts(
-    step: Scale, spectra: Tensor, back: Stacks, gains: Sequence[Tensor], parts: Parts, size: int
+    step: Scale,
+    spectra: Tensor,
+    back: Stacks,
+    gains: Sequence[Tensor],
+    parts: Parts,
+    size: int,
+    workspace: Workspace,
 ) -> None:
     shape = (*spectra.shape[:2], *spectra.shape[3:])
     product = gains[0].new_empty(shape)
@@ -85,7 +100,8 @@ def _gain_parts(
         # Real and imaginary parts side by side: contiguous products, then one strided addition of the pairs.
         mine = torch.view_as_real(spectra[low:high]).flatten(-2)
         theirs = torch.view_as_real(back.get(step.outs[low])).flatten(-2)
-        pairs = mine[:, :, 0] * theirs[:, 0]
+        first = mine[:, :, 0]
+        pairs = torch.mul(first, theirs[:, 0], out=workspace.like("pairs", first))
         for channel in range(1, theirs.shape[1]):
             pairs.addcmul_(mine[:, :, channel], theirs[:, channel])
         torch.add(pairs[..., 0::2], pairs[..., 1::2], out=product[low:high])

@@ -112,7 +112,7 @@ def _starts(work: TileWork, audio: Tensor, gains: list[Tensor], gradient: Tensor
     """Gradients of a tile's gains and audio, those that are wanted, in this order."""
     need_audio = audio.requires_grad
     spectra_gradient, gain_gradients = adjoint(
-        work.schedule, work.transform(audio), work.analyse(gradient), gains, need_audio
+        work.schedule, work.transform(audio), work.analyse(gradient), gains, need_audio, work.workspace
     )
     starts = [part for part in gain_gradients if part is not None]
     if spectra_gradient is not None:

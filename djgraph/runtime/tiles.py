@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -41,6 +42,27 @@ class Tile:
         return slice(self.low, self.high)
 
 
+class Workspace:
+    """Buffers that are used again for every tile: fresh memory costs as much as the work done in it.
+
+    A buffer holds until its name is asked for again.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[str, torch.dtype], Tensor] = {}
+
+    def take(self, name: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Uninitialised memory of that shape."""
+        size = math.prod(shape)
+        buffer = self._buffers.get((name, dtype))
+        if buffer is None or buffer.numel() < size:
+            buffer = self._buffers[name, dtype] = torch.empty(size, dtype=dtype, device=device)
+        return buffer[:size].view(shape)
+
+    def like(self, name: str, tensor: Tensor) -> Tensor:
+        return self.take(name, tensor.shape, tensor.dtype, tensor.device)
+
+
 @dataclass(frozen=True)
 class Clip:
     """One call of a region: how long, how many, how cut; window and envelopes are computed once for all tiles."""
@@ -49,6 +71,7 @@ class Clip:
     timeline: Timeline
     batch: int
     frames_per_tile: int | None
+    workspace: Workspace = field(default_factory=Workspace, repr=False)
     _shared: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     @property

@@ -11,7 +11,7 @@ from djgraph.dsp import stft
 from djgraph.effects import Block, Control
 from djgraph.runtime.schedule import Prologue, Scale, Sum
 from djgraph.runtime.stacks import Stacks
-from djgraph.runtime.tiles import Clip, Tile
+from djgraph.runtime.tiles import Clip, Tile, Workspace
 
 
 class TileWork:
@@ -25,6 +25,7 @@ class TileWork:
         self.schedule = clip.schedule
         self.items = tile.high - tile.low
         self.window = clip.window(rows)
+        self.workspace = clip.workspace
         self.first_frame, stop = clip.timeline.span(tile.lo, tile.hi, self.schedule.smoothing)
         self.near = rows[:, tile.items, self.first_frame : stop].detach()
         self.start = rows[:, tile.items, :1].detach()
@@ -102,7 +103,9 @@ class TileWork:
 
     def _forward(self, audio: Tensor) -> Tensor:
         transform = self.schedule.transform
-        return torch.fft.rfft(audio.unfold(-1, transform.size, transform.hop) * self.window)
+        unfolded = audio.unfold(-1, transform.size, transform.hop)
+        # (The FFT itself gains nothing from a buffer: PyTorch would copy into it.)
+        return torch.fft.rfft(torch.mul(unfolded, self.window, out=self.workspace.like("frames", unfolded)))
 
     def synthesise(self, spectra: Tensor) -> Tensor:
         """Windowed inverse transforms, overlap-added over the padded stretch."""
@@ -123,7 +126,7 @@ class TileWork:
         for step in self.schedule.steps:
             if isinstance(step, Scale):
                 taken = values.gather(step.ins)
-                product = product_of(step, gains).unsqueeze(2)
+                product = product_of(step, gains, self.workspace).unsqueeze(2)
                 # Nobody reads these spectra again, so they are scaled where they lie.
                 scaled = taken.mul_(product) if step.owns_ins else taken * product
                 values.put(step.outs, scaled)
@@ -133,17 +136,23 @@ class TileWork:
         return values.gather(self.schedule.results)
 
 
-def product_of(step: Scale, gains: Sequence[Tensor]) -> Tensor:
-    """The product of a chain's gains, ``[rows, items, frames, bins]``."""
-    factors = [gains[group][low:high] for group, low, high in step.factors]
-    total = factors[0]
-    for factor in factors[1:]:
-        total = total * factor
-    return total
+def product_of(step: Scale, gains: Sequence[Tensor], workspace: Workspace) -> Tensor:
+    """The product of a chain's gains, ``[rows, items, frames, bins]``; holds until the next is asked for."""
+    first, *others = (gains[group][low:high] for group, low, high in step.factors)
+    if not others:
+        return first
+    product = torch.mul(first, others[0], out=workspace.like("product", first))
+    for other in others[1:]:
+        product *= other
+    return product
 
 
 def spectra_for_gains(
-    steps: Sequence[Scale | Sum], sources: Sequence[str], spectra: Tensor, gains: Sequence[Tensor]
+    steps: Sequence[Scale | Sum],
+    sources: Sequence[str],
+    spectra: Tensor,
+    gains: Sequence[Tensor],
+    workspace: Workspace,
 ) -> Stacks:
     """The spectra that masks were applied to, which their gradients need."""
     values = Stacks()
@@ -152,7 +161,8 @@ def spectra_for_gains(
         if step.final:
             continue
         if isinstance(step, Scale):
-            values.put(step.outs, values.gather(step.ins) * product_of(step, gains).unsqueeze(2))
+            product = product_of(step, gains, workspace).unsqueeze(2)
+            values.put(step.outs, values.gather(step.ins) * product)
         else:
             values.put((step.out,), values.gather(step.ins).sum(0, keepdim=True))
     return values

@@ -10,10 +10,10 @@ from djgraph_fx.delay import Delay
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
-from djgraph_fx.graphs import djgraph_graphs
+from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.reverb import Reverb
 
-__all__ = ["Delay", "Eq3", "Gain", "Highpass", "Lowpass", "Reverb", "djgraph_graphs"]
+__all__ = ["Delay", "Eq3", "Gain", "Highpass", "Lowpass", "Reverb", "djgraph_graphs", "djgraph_recipes"]
 
 
 @hookimpl

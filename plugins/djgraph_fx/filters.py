@@ -57,9 +57,8 @@ class _Attenuate(torch.autograd.Function):
 
     @staticmethod
     def forward(fade: Tensor, ratio: Tensor, power: Tensor, highs: bool) -> Tensor:
-        q = _share(ratio, power)
-        one = fade.new_ones(())
-        return torch.addcmul(one - fade, fade, q) if highs else torch.addcmul(one, fade, q, value=-1)
+        gain = _share(ratio, power).mul_(fade if highs else -fade)
+        return gain.add_(1 - fade) if highs else gain.add_(1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, bool], output: Tensor) -> None:
@@ -79,7 +78,7 @@ class _Attenuate(torch.autograd.Function):
 
 
 def _share(ratio: Tensor, power: Tensor) -> Tensor:
-    return torch.addcmul(ratio.new_ones(()), ratio, power).reciprocal_()
+    return (ratio * power).add_(1).reciprocal_()
 
 
 class Lowpass(_Filter):

@@ -1,21 +1,29 @@
-"""The graphs that ship with djgraph: every file of the package ``djgraph_graphs``."""
+"""The graphs and recipes that ship with djgraph: every file of ``djgraph_graphs`` and ``djgraph_recipes``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.resources import as_file, files
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
-from djgraph.plugins import GraphFile, hookimpl
+from djgraph.plugins import GraphFile, RecipeFile, hookimpl
 
 
 @hookimpl
 def djgraph_graphs() -> list[GraphFile]:
     """One record for each YAML file, named after it."""
-    found = []
-    for entry in files("djgraph_graphs").iterdir():
-        if entry.name.endswith(".yaml"):
-            with as_file(
-                entry
-            ) as path:  # a real path: djgraph is installed as a folder, never run from a zip
-                found.append(GraphFile(PurePath(entry.name).stem, path.absolute()))
-    return found
+    return [GraphFile(path.stem, path) for path in _yaml("djgraph_graphs")]
+
+
+@hookimpl
+def djgraph_recipes() -> list[RecipeFile]:
+    """One record for each YAML file, named after it."""
+    return [RecipeFile(path.stem, path) for path in _yaml("djgraph_recipes")]
+
+
+def _yaml(package: str) -> Iterator[Path]:
+    for entry in files(package).iterdir():
+        if PurePath(entry.name).suffix == ".yaml":
+            # A real path: djgraph is installed as a folder, never run from a zip.
+            with as_file(entry) as path:
+                yield path.absolute()

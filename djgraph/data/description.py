@@ -1,0 +1,210 @@
+"""What a corpus is made of: its settings, graph, layout and tracks, as ``corpus.json`` holds them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from djgraph.atomic import write_text
+from djgraph.data.pairs import ALIGN, SHORT, Align, Short
+from djgraph.data.tracks import WHOLE, Track
+from djgraph.errors import CorpusError, DJGraphError
+from djgraph.graph.ir import Graph, InputNode
+from djgraph.layout import ParameterLayout
+
+FILE = "corpus.json"
+VERSION = 1
+STEMS = ("copy", "reference")
+DECKS = 2
+"""Inputs that are played where a graph has only optional ones."""
+
+Stems = Literal["copy", "reference"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the items, beside graph and tracks; see :func:`djgraph.data.make_corpus`."""
+
+    seed: int = 0
+    seconds: float = 10.0
+    frames_per_second: float = 20.0
+    stems: Stems = "copy"
+    curves: float = 0.5
+    recipes: tuple[str, ...] = ()
+    align: Align = "none"
+    short: Short = "error"
+    shard_size: int = 1000
+
+    def faults(self) -> list[str]:
+        """What is wrong with them, in words."""
+        found = []
+        for name, low in (("seed", 0), ("shard_size", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                found.append(f"{name} is {value!r}; expected a whole number from {low}")
+        for name, top in (("seconds", 3600.0), ("frames_per_second", 1000.0)):
+            if not 0 < getattr(self, name) <= top:
+                found.append(f"{name} is {getattr(self, name)!r}; expected more than 0, at most {top:g}")
+        if not 0 <= self.curves <= 1:
+            found.append(f"curves is {self.curves!r}; expected a share, 0 … 1")
+        for name, allowed in (("stems", STEMS), ("align", ALIGN), ("short", SHORT)):
+            if getattr(self, name) not in allowed:
+                found.append(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
+        return found
+
+
+@dataclass(frozen=True)
+class Description:
+    """``corpus.json``: how many items there are to be, and everything that each depends on.
+
+    graph: the name of the graph's file in the corpus. args: the graph's arguments. inputs: input → part →
+    channels, in the graph's order; an input without stems has the one part :data:`~djgraph.data.tracks.WHOLE`.
+    tracks: with folders as paths that hold here and now.
+    """
+
+    count: int
+    settings: Settings
+    graph: str
+    args: Mapping[str, Any]
+    sample_rate: int
+    layout: ParameterLayout
+    inputs: Mapping[str, Mapping[str, int]]
+    tracks: tuple[Track, ...]
+
+    @property
+    def samples(self) -> int:
+        """Samples in each item."""
+        return max(1, round(self.settings.seconds * self.sample_rate))
+
+    @property
+    def n_frames(self) -> int:
+        """Control frames in each item; the first lies at its beginning, the last at its end."""
+        return max(2, round(self.settings.seconds * self.settings.frames_per_second) + 1)
+
+    def write(self, root: Path) -> None:
+        """Write ``corpus.json``, whole or not at all."""
+        data = {
+            "djgraph_corpus": VERSION,
+            "count": self.count,
+            "settings": asdict(self.settings),
+            "graph": self.graph,
+            "args": dict(self.args),
+            "sample_rate": self.sample_rate,
+            "fingerprint": self.layout.fingerprint,
+            "layout": json.loads(self.layout.to_json()),
+            "inputs": {name: dict(parts) for name, parts in self.inputs.items()},
+            "tracks": [_to_json(track, root) for track in self.tracks],
+        }
+        write_text(root / FILE, json.dumps(data, indent=1, ensure_ascii=False) + "\n", CorpusError)
+
+    @classmethod
+    def read(cls, root: Path) -> Description:
+        """Read ``corpus.json``. CorpusError where there is none, or one that is damaged."""
+        path = root / FILE
+        if not path.is_file():
+            what = "does not exist" if not root.exists() else f"is no corpus: it has no {FILE}"
+            raise CorpusError(f"{root} {what}; djgraph dataset make {root} makes one")
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data.get("djgraph_corpus") != VERSION:
+                raise CorpusError(
+                    f"{path} is of version {data.get('djgraph_corpus')!r}; this djgraph reads version {VERSION}"
+                )
+            settings = {**data["settings"], "recipes": tuple(data["settings"]["recipes"])}
+            return cls(
+                count=data["count"],
+                settings=Settings(**settings),
+                graph=data["graph"],
+                args=data["args"],
+                sample_rate=data["sample_rate"],
+                layout=ParameterLayout.from_json(json.dumps(data["layout"])),
+                inputs=data["inputs"],
+                tracks=tuple(_from_json(track, root) for track in data["tracks"]),
+            )
+        except CorpusError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DJGraphError) as problem:
+            raise CorpusError(f"{path} is damaged: {type(problem).__name__}: {problem}") from problem
+
+    def load_graph(self, root: Path) -> Graph:
+        """The corpus's own copy of its graph.
+
+        CorpusError where it has other controls by now than when the corpus was begun: a plugin has changed.
+        """
+        import djgraph
+
+        graph = djgraph.load(root / self.graph, **self.args)
+        now = ParameterLayout.from_graph(graph)
+        if now.fingerprint != self.layout.fingerprint:
+            raise CorpusError(
+                f"{root}: with the plugins installed now the corpus's graph has other controls than when it was"
+                f" begun; from then to now:\n{self.layout.diff(now)}"
+            )
+        return graph
+
+
+def inputs_of(graph: Graph) -> dict[str, dict[str, int]]:
+    """The inputs to play, each with its parts and their channels: all that are needed, at least two if there are."""
+    nodes = [node for node in graph.nodes if isinstance(node, InputNode)]
+    needed = {node.input for node in nodes if not node.optional}
+    spare = [name for name in graph.inputs if name not in needed]
+    played = needed | set(spare[: max(0, DECKS - len(needed))])
+    found: dict[str, dict[str, int]] = {name: {} for name in graph.inputs if name in played}
+    for node in nodes:
+        if node.input in found:
+            found[node.input][WHOLE if node.stem is None else node.stem] = node.channels
+    return found
+
+
+def parts_of(graph: Graph, inputs: Mapping[str, Mapping[str, int]]) -> tuple[list[str], list[str]]:
+    """The parts that tracks must have for these inputs, and those of them that they may lack."""
+    nodes = [node for node in graph.nodes if isinstance(node, InputNode) and node.input in inputs]
+    parts = dict.fromkeys(part for played in inputs.values() for part in played)
+    needed = {node.stem for node in nodes if not node.optional}
+    # An input that is optional as a whole, and is played all the same, is not played in part.
+    whole = {name for name in inputs if all(node.optional for node in nodes if node.input == name)}
+    needed |= {node.stem for node in nodes if node.input in whole}
+    return list(parts), [part for part in parts if part != WHOLE and part not in needed]
+
+
+def differences(before: Settings, after: Settings) -> list[str]:
+    """A line for each setting that differs."""
+    pairs = ((f.name, getattr(before, f.name), getattr(after, f.name)) for f in fields(Settings))
+    return [f"{name}: {_plain(old)} → {_plain(new)}" for name, old, new in pairs if old != new]
+
+
+def _plain(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _to_json(track: Track, root: Path) -> dict[str, Any]:
+    # Relative, so that a corpus and its tracks can move together.
+    return {
+        "name": track.name,
+        "folder": Path(os.path.relpath(track.folder.resolve(), root.resolve())).as_posix(),
+        "parts": {
+            part: [Path(os.path.relpath(file, track.folder)).as_posix() for file in files]
+            for part, files in track.parts.items()
+        },
+        "seconds": track.seconds,
+        "tempo": track.tempo,
+        "beats": list(track.beats),
+        "info": dict(track.info),
+    }
+
+
+def _from_json(data: Mapping[str, Any], root: Path) -> Track:
+    folder = Path(os.path.normpath(root / data["folder"]))
+    return Track(
+        name=data["name"],
+        folder=folder,
+        parts={part: tuple(folder / file for file in files) for part, files in data["parts"].items()},
+        seconds=data["seconds"],
+        tempo=data["tempo"],
+        beats=tuple(data["beats"]),
+        info=data["info"],
+    )

@@ -1,0 +1,322 @@
+"""Makes a corpus of synthetic transitions: begins one, goes on with one, or lets one grow."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from djgraph.atomic import write_text
+from djgraph.data import store
+from djgraph.data.description import FILE, Description, Settings, differences, inputs_of, parts_of
+from djgraph.data.items import ItemMaker
+from djgraph.data.moves import choose
+from djgraph.data.pairs import long_enough
+from djgraph.data.tracks import Problems, Track, find_tracks
+from djgraph.data.workers import run_jobs
+from djgraph.errors import CorpusError, InputError, nearest
+from djgraph.graph.ir import Graph
+
+GRAPH = "dj_mixer"
+DEMO = "tracks"
+"""Folder of a corpus where the demo tracks are put."""
+COUNT = 100
+
+GraphSource = str | os.PathLike[str] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What :func:`make_corpus` did: items made now, items that were there, problems of those made anew."""
+
+    root: Path
+    made: int
+    kept: int
+    remade: tuple[str, ...]
+    description: Description
+
+
+def make_corpus(
+    root: str | os.PathLike[str],
+    *,
+    tracks: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+    demo: bool = False,
+    graph: GraphSource | None = None,
+    args: Mapping[str, Any] | None = None,
+    count: int | None = None,
+    workers: int | None = None,
+    verify: bool = False,
+    problems: Problems = "error",
+    progress: Callable[[int, int], object] | None = None,
+    **settings: Any,
+) -> Made:
+    """Make a corpus of synthetic transitions with their ground truth, or go on with one.
+
+    root: a folder that is new, empty, or a corpus already. Then everything that is left out is as the corpus
+    has it, and what is given has to agree with it; only ``count`` may grow. Items that are there are kept,
+    those that are damaged (sizes; with ``verify`` also checksums) are made anew.
+
+    tracks: folders to search for tracks (:func:`djgraph.data.find_tracks`), with ``problems``; or demo: the
+    two tracks that djgraph synthesises. graph, args: what :func:`djgraph.load` takes, ``dj_mixer`` where left
+    out; its needed inputs are played, at least two if it has them, each by another track. count: items
+    (100). workers: processes (as many as there are cores). progress: called with the items done and all.
+
+    Settings: ``seed`` (0); ``seconds`` (10) of each item; ``frames_per_second`` (20) of the params; ``stems``:
+    ``copy`` the excerpts into the corpus or keep a ``reference`` to the tracks; ``curves`` (0.5): the share of
+    items with random smooth curves; ``recipes``: names of the transitions that the others are drawn from (all
+    that the graph knows); ``align``, ``short``: as for :class:`djgraph.data.StemPairs`; ``shard_size`` (1000)
+    items in a folder.
+
+    Item i depends on the seed, i, the tracks, the graph and the settings, and on nothing else. Whatever stops
+    this function, a kill included, leaves whole items only, and the next call goes on.
+
+    Raises CorpusError for a folder that is not empty and no corpus, for what does not agree with the corpus,
+    and while another process makes the same; InputError for bad settings; AudioFileError for the tracks.
+    """
+    root = Path(root)
+    _check_names(settings)
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise InputError(f"count is {count!r}; expected a whole number from 1")
+    if workers is not None and workers < 1:
+        raise InputError(f"workers is {workers}; expected a whole number from 1")
+    if tracks is not None and demo:
+        raise InputError("tracks and demo: give one of them")
+    fresh = _is_fresh(root)
+    if fresh and tracks is None and not demo:
+        raise InputError(
+            "what is to be mixed? give tracks, folders of stems, or demo=True (--tracks, --demo)"
+        )
+    with _locked_folder(root, fresh):
+        if fresh:
+            about = _begin(root, tracks, graph, args or {}, count or COUNT, settings, problems)
+        else:
+            about = _agree(root, tracks, demo, graph, args, count, settings, problems)
+        store.sweep(root)
+        records, damaged = store.survey(root, about.count, about.settings.shard_size, deep=verify)
+        todo = [index for index in range(about.count) if index not in records]
+        kept = len(records)
+        jobs = run_jobs(ItemMaker, (root, about), todo, min(workers or _cores(), len(todo)))
+        try:
+            with contextlib.closing(jobs):
+                if progress is not None:
+                    progress(len(records), about.count)
+                for record in jobs if todo else ():
+                    records[record["index"]] = record
+                    if progress is not None:
+                        progress(len(records), about.count)
+        finally:
+            store.sweep(root)
+            store.write_manifest(root, records, about.settings.shard_size)
+    return Made(root, len(todo), kept, tuple(damaged.values()), about)
+
+
+def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
+    """How many items a corpus is to have, and number → what is wrong, for every one that is not whole.
+
+    Reads every file against its checksum, and writes the manifest anew. Raises CorpusError where there is no
+    corpus.
+    """
+    root = Path(root)
+    about = Description.read(root)
+    with store.locked(root):
+        whole, wrong = store.survey(root, about.count, about.settings.shard_size, deep=True)
+        store.write_manifest(root, whole, about.settings.shard_size)
+    for index in range(about.count):
+        if index not in whole and index not in wrong:
+            wrong[index] = f"{store.item_folder(root, index, about.settings.shard_size)} is missing"
+    return about.count, dict(sorted(wrong.items()))
+
+
+def _begin(
+    root: Path,
+    tracks: Any,
+    source: GraphSource | None,
+    args: Mapping[str, Any],
+    count: int,
+    options: Mapping[str, Any],
+    problems: Problems,
+) -> Description:
+    text, graph, file = _graph(GRAPH if source is None else source, args)
+    settings = _settings(Settings(), options)
+    inputs = inputs_of(graph)
+    about = Description(
+        count=count,
+        settings=settings,
+        graph=file,
+        args=dict(args),
+        sample_rate=graph.sample_rate,
+        layout=_layout(graph),
+        inputs=inputs,
+        tracks=(),
+    )
+    names = choose(about.layout, options.get("recipes"))
+    settings = dataclasses.replace(settings, recipes=tuple(names))
+    if tracks is None:
+        tracks = _demo(root / DEMO, graph.sample_rate, settings.seconds)
+    found = _find(tracks, graph, about, problems)
+    about = dataclasses.replace(about, settings=settings, tracks=tuple(found))
+    write_text(root / file, text, CorpusError)
+    about.write(root)
+    return about
+
+
+def _agree(
+    root: Path,
+    tracks: Any,
+    demo: bool,
+    source: GraphSource | None,
+    args: Mapping[str, Any] | None,
+    count: int | None,
+    options: Mapping[str, Any],
+    problems: Problems,
+) -> Description:
+    """The corpus's own description, with the new count, once all that is given agrees with it."""
+    about = Description.read(root)
+    graph = about.load_graph(root)
+    wrong = []
+    if source is not None:
+        text, other, _ = _graph(source, about.args if args is None else args)
+        if text != (root / about.graph).read_text(encoding="utf-8"):
+            wrong.append(f"graph: another document\n{about.layout.diff(_layout(other))}".rstrip())
+    if args is not None and dict(args) != dict(about.args):
+        wrong.append(f"args: {dict(about.args)} → {dict(args)}")
+    given = dict(options)
+    if given.get("recipes") is not None:
+        given["recipes"] = choose(about.layout, given["recipes"])
+    wrong += differences(about.settings, _settings(about.settings, given))
+    if demo and not (root / DEMO).is_dir():
+        wrong.append("tracks: folders → the demo's")
+    if tracks is not None:
+        found = [(track.name, track.folder.resolve()) for track in _find(tracks, graph, about, problems)]
+        if found != [(track.name, track.folder.resolve()) for track in about.tracks]:
+            wrong.append(f"tracks: {len(about.tracks)} → {len(found)}, or other ones")
+    if count is not None and count < about.count:
+        wrong.append(f"count: {about.count} → {count} (it may only grow)")
+    if wrong:
+        listed = "\n".join("  " + line for text in wrong for line in text.splitlines())
+        raise CorpusError(
+            f"{root} is a corpus with other settings; from it to what is asked for:\n{listed}\n"
+            "  leave these out to go on with it, or make another one in a new folder"
+        )
+    if demo or (root / DEMO).is_dir():
+        _demo(root / DEMO, about.sample_rate, about.settings.seconds)
+    for track in about.tracks:
+        for file in (file for files in track.parts.values() for file in files):
+            if not file.is_file():
+                raise CorpusError(
+                    f"{file} is gone, a stem of the track {track.name!r} that {root} is made from; put it back,"
+                    " or make another corpus"
+                )
+    if count is not None and count > about.count:
+        about = dataclasses.replace(about, count=count)
+        about.write(root)
+    return about
+
+
+def _settings(base: Settings, options: Mapping[str, Any]) -> Settings:
+    given = {name: value for name, value in options.items() if value is not None}
+    if "recipes" in given:
+        given["recipes"] = tuple(given["recipes"])
+    settings = dataclasses.replace(base, **given)
+    if faults := settings.faults():
+        raise InputError("; ".join(faults))
+    return settings
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    known = [field.name for field in dataclasses.fields(Settings)]
+    for name in options:
+        if name not in known:
+            guess = nearest(name, known)
+            hint = f"; did you mean {guess!r}?" if guess else f"; there is: {', '.join(known)}"
+            raise InputError(f"make_corpus has no setting {name!r}{hint}")
+
+
+def _graph(source: GraphSource, args: Mapping[str, Any]) -> tuple[str, Graph, str]:
+    """A graph document's text, the graph, and the name of its file in a corpus."""
+    import djgraph
+
+    graph = djgraph.load(source, **args)
+    if isinstance(source, Mapping):
+        return json.dumps(source, indent=1, ensure_ascii=False) + "\n", graph, "graph.json"
+    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
+        return source, graph, "graph.yaml"
+    shipped = djgraph.registry().graphs
+    path = Path(shipped[source].path) if isinstance(source, str) and source in shipped else Path(source)
+    return path.read_text(encoding="utf-8-sig"), graph, f"graph{path.suffix}"
+
+
+def _layout(graph: Graph) -> Any:
+    from djgraph.layout import ParameterLayout
+
+    return ParameterLayout.from_graph(graph)
+
+
+def _find(tracks: Any, graph: Graph, about: Description, problems: Problems) -> Sequence[Track]:
+    stems, optional = parts_of(graph, about.inputs)
+    found = find_tracks(tracks, stems, optional, problems)
+    return long_enough(found, about.samples, about.sample_rate, about.settings.short, len(about.inputs))
+
+
+def _demo(folder: Path, sample_rate: int, seconds: float) -> Path:
+    """The demo tracks as files, with their tempo and beats, three times as long as an item."""
+    from djgraph.audio import write
+    from djgraph.demo import BPM, SECONDS, demo_tracks
+
+    length = min(600.0, max(SECONDS, 3 * seconds))
+    names = {name: folder / name for name in BPM}
+    if all((path / "track.json").is_file() for path in names.values()):
+        return folder
+    for name, stems in demo_tracks(sample_rate, length).items():
+        names[name].mkdir(parents=True, exist_ok=True)
+        for stem, audio in stems.items():
+            write(names[name] / f"{stem}.flac", audio, sample_rate)
+        beat = 60 / BPM[name]
+        about = {"tempo": BPM[name], "beats": [round(i * beat, 6) for i in range(int(length / beat))]}
+        write_text(names[name] / "track.json", json.dumps(about) + "\n", CorpusError)  # last: all is there
+    return folder
+
+
+def _is_fresh(root: Path) -> bool:
+    if (root / FILE).is_file():
+        return False
+    if root.exists() and not root.is_dir():
+        raise CorpusError(f"{root} is a file; a corpus is a folder")
+    # What a kill in the first second leaves: the graph's copy and the demo's tracks.
+    own = {DEMO, "graph.yaml", "graph.json", "graph.yml"}
+    foreign = (
+        [child.name for child in root.iterdir() if child.name not in own and not child.name.startswith(".")]
+        if root.is_dir()
+        else []
+    )
+    if foreign:
+        raise CorpusError(
+            f"{root} is neither empty nor a corpus: it has {', '.join(sorted(foreign)[:5])}; choose a new folder"
+        )
+    return True
+
+
+@contextlib.contextmanager
+def _locked_folder(root: Path, fresh: bool) -> Iterator[None]:
+    new = not root.exists()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CorpusError(f"{root} cannot be made: {problem.strerror or problem}") from problem
+    try:
+        with store.locked(root):
+            yield
+    except BaseException:
+        if new and fresh and not (root / FILE).is_file():  # a mistake in the settings leaves nothing behind
+            shutil.rmtree(root, ignore_errors=True)
+        raise
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

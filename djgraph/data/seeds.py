@@ -1,0 +1,19 @@
+"""Random numbers that depend on a key alone: not on the worker, the order, or the version of a library."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from djgraph.errors import InputError
+
+
+def random_state(*key: int) -> np.random.RandomState:
+    """A generator for a key such as ``(seed, epoch, index)``; whole numbers from 0.
+
+    RandomState, whose stream NumPy has frozen for good, unlike a Generator's. Keys that differ anywhere give
+    unrelated streams. Raises InputError for a key with other numbers in it.
+    """
+    if any(isinstance(part, bool) or not isinstance(part, int) or part < 0 for part in key):
+        raise InputError(f"seeds are whole numbers from 0, not {', '.join(map(repr, key))}")
+    # The length is part of the key: SeedSequence takes [1] and [1, 0] for the same.
+    return np.random.RandomState(np.random.SeedSequence([len(key), *key]).generate_state(8))

@@ -1,0 +1,193 @@
+"""Tracks on disk: folders of stems found under a root, what is known of them, and excerpts of all their stems."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from djgraph.audio.excerpts import read_excerpt, read_header
+from djgraph.audio.files import FORMATS
+from djgraph.audio.stems import STEMS, find_signal, find_stems
+from djgraph.errors import AudioFileError, DJGraphError, InputError, shorten
+
+WHOLE = "mixture"
+"""The part that stands for a whole track: its file ``mixture``, or else the sum of its stems."""
+MAX_DEPTH = 6
+"""Levels of folders that are searched below a root."""
+TOLERANCE = 0.1
+"""Seconds by which the stems of a track may differ in length; the shorter ones end in silence."""
+
+Problems = Literal["error", "skip"]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A track: its files by part, and what is known of it.
+
+    name: the path of its folder below the root that it was found under. parts: stem name, or
+    :data:`WHOLE`, → the files that are added up for it (one for a stem). seconds: of its longest file. tempo:
+    BPM or None. beats: seconds, ascending; may be empty. info: everything else in its metadata file.
+    """
+
+    name: str
+    folder: Path
+    parts: Mapping[str, tuple[Path, ...]]
+    seconds: float
+    tempo: float | None = None
+    beats: tuple[float, ...] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def samples(self, sample_rate: int) -> int:
+        """Whole samples that it lasts at a rate."""
+        return math.floor(self.seconds * sample_rate + 1e-6)
+
+    def read(
+        self, start: int, samples: int, sample_rate: int, channels: int | Mapping[str, int] = 2
+    ) -> dict[str, Tensor]:
+        """Part → ``[channels, samples]`` from sample ``start`` on, streamed from disk; silence beyond the end.
+
+        channels: 1 or 2 for all parts, or a number for each part to read; a part that the track lacks, an
+        optional stem, is silence. Raises AudioFileError as :func:`djgraph.audio.read_excerpt` does.
+        """
+        wanted = channels if isinstance(channels, Mapping) else dict.fromkeys(self.parts, channels)
+        found = {}
+        for part, count in wanted.items():
+            audio = torch.zeros(count, samples)
+            for file in self.parts.get(part, ()):
+                audio += read_excerpt(file, start, samples, sample_rate, count)
+            found[part] = audio
+        return found
+
+
+def find_tracks(
+    roots: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    stems: Sequence[str] = STEMS,
+    optional: Iterable[str] = (),
+    problems: Problems = "error",
+) -> list[Track]:
+    """Every track under one or several roots, ordered by root and name.
+
+    A track is a folder with files of the stems' names, at any of :data:`MAX_DEPTH` levels: plain, as Demucs
+    leaves them (``separated/htdemucs/Song``) or as MUSDB18-HQ has them (``train/Song``); the suffixes and
+    rules are those of :func:`djgraph.audio.load_stems`. stems: the parts to look for; :data:`WHOLE` among them
+    stands for the whole track. optional: parts that a track may lack.
+
+    Beside its stems, ``track.json``, or beside its folder ``<folder>.json``, may hold a mapping with
+    ``tempo`` (BPM), ``beats`` (seconds, ascending) and anything else.
+
+    problems: ``error`` raises AudioFileError with all that is wrong with any track; ``skip`` leaves such tracks
+    out, with a warning that says the same. Raises AudioFileError for a root without any track, and where two
+    roots hold tracks of one name.
+    """
+    if problems not in ("error", "skip"):
+        raise InputError(f"problems is {problems!r}; allowed: error, skip")
+    listed = [roots] if isinstance(roots, (str, os.PathLike)) else list(roots)
+    if not listed:
+        raise AudioFileError("no folder of tracks given")
+    tracks: list[Track] = []
+    wrong: list[str] = []
+    for root in map(Path, listed):
+        folders = list(_track_folders(root, {*(stem.lower() for stem in stems), WHOLE}))
+        if not folders:
+            raise AudioFileError(_nothing(root, stems))
+        for folder in folders:
+            name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
+            try:
+                tracks.append(_track(name, folder, stems, set(optional)))
+            except DJGraphError as problem:
+                wrong.append(str(problem))
+    if wrong:
+        shown = "\n".join(wrong[:10]) + (f"\n… and {len(wrong) - 10} more" if len(wrong) > 10 else "")
+        if problems == "error" or not tracks:
+            raise AudioFileError(shown)
+        warnings.warn(f"{len(wrong)} tracks are left out:\n{shown}", stacklevel=2)
+    names = [track.name for track in tracks]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise AudioFileError(
+            f"two roots hold tracks of the same name: {shorten(twice)}; name a folder above both"
+        )
+    return tracks
+
+
+def _track_folders(root: Path, wanted: set[str]) -> Iterator[Path]:
+    if not root.exists():
+        raise AudioFileError(f"the folder of tracks {root} does not exist")
+    if not root.is_dir():
+        raise AudioFileError(f"{root} is a file; tracks are looked for in a folder")
+    for where, folders, files in os.walk(root):
+        here = Path(where)
+        names = (Path(file) for file in files)
+        if any(name.stem.lower() in wanted and name.suffix.lower() in FORMATS for name in names):
+            yield here
+            folders.clear()
+        elif len(here.relative_to(root).parts) >= MAX_DEPTH:
+            folders.clear()
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+
+
+def _nothing(root: Path, stems: Sequence[str]) -> str:
+    try:
+        inside = sorted(child.name for child in root.iterdir())
+    except OSError as problem:
+        return f"{root} cannot be read: {problem.strerror or problem}"
+    there = f"it holds: {shorten(inside, 8)}" if inside else "it is empty"
+    return (
+        f"{root} has no track in it or below ({there})\n"
+        f"  expected: folders with files called {', '.join(stems)}, with one of the suffixes {', '.join(FORMATS)}"
+    )
+
+
+def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str]) -> Track:
+    parts: dict[str, tuple[Path, ...]] = {}
+    if WHOLE in stems:
+        parts[WHOLE] = tuple(find_signal(folder))
+    if named := [stem for stem in stems if stem != WHOLE]:
+        parts |= {stem: (file,) for stem, file in find_stems(folder, named, optional).items()}
+    lengths = {}
+    for files in parts.values():
+        for file in files:
+            header = read_header(file)
+            if header.channels > 2:
+                raise AudioFileError(f"{file} has {header.channels} channels; stems are mono or stereo")
+            lengths[file.name] = header.samples / header.sample_rate
+    if max(lengths.values()) - min(lengths.values()) > TOLERANCE:
+        rows = ", ".join(f"{file} {seconds:.3f} s" for file, seconds in lengths.items())
+        raise AudioFileError(f"{folder}: the lengths differ by more than {TOLERANCE} s: {rows}")
+    tempo, beats, info = _metadata(folder)
+    return Track(name, folder, parts, max(lengths.values()), tempo, beats, info)
+
+
+def _metadata(folder: Path) -> tuple[float | None, tuple[float, ...], dict[str, Any]]:
+    path = folder / "track.json"
+    if not path.is_file():
+        path = folder.with_name(f"{folder.name}.json")
+    if not path.is_file():
+        return None, (), {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as problem:
+        raise AudioFileError(f"{path} is no JSON: {problem}") from problem
+    if not isinstance(data, dict):
+        raise AudioFileError(f"{path}: expected a mapping with tempo, beats and whatever else there is")
+    tempo, beats = data.pop("tempo", None), data.pop("beats", [])
+    if tempo is not None and not (_is_number(tempo) and 0 < tempo < 1000):
+        raise AudioFileError(f"{path}: tempo is {tempo!r}; expected beats a minute, above 0 and below 1000")
+    if not isinstance(beats, list) or not all(map(_is_number, beats)):
+        raise AudioFileError(f"{path}: beats: expected a list of seconds")
+    if any(later <= earlier for earlier, later in itertools.pairwise(beats)):
+        raise AudioFileError(f"{path}: beats run backwards; expected ascending seconds")
+    return None if tempo is None else float(tempo), tuple(map(float, beats)), data
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

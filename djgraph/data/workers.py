@@ -1,0 +1,104 @@
+"""Jobs by number on many processes, in any order, that end when their parent does."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
+from typing import Any
+
+import torch
+
+from djgraph.errors import DJGraphError
+
+Job = Callable[[int], Any]
+
+_AHEAD = 2  # jobs for each worker that are handed out before they are needed
+_job: Job | None = None
+
+
+def run_jobs(
+    make: Callable[..., Job], arguments: tuple[Any, ...], numbers: Iterable[int], workers: int
+) -> Generator[Any]:
+    """The results of ``make(*arguments)(number)`` for every number, as they come.
+
+    Every worker process calls ``make`` once and computes on one thread. One worker is this very process.
+    Closing the iterator, or an exception such as KeyboardInterrupt while it waits, lets the jobs in hand end
+    and starts no others. Raises DJGraphError where a worker dies, and what a job raises.
+    """
+    if workers <= 1:
+        yield from _run_here(make, arguments, numbers)
+        return
+    # spawn: a fork of a process whose torch has threads may hang.
+    context = multiprocessing.get_context("spawn")
+    left = iter(numbers)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(make, arguments))
+    try:
+        waiting: set[Future[Any]] = set()
+        while True:
+            with _deaf():  # a worker that starts inherits deafness to Ctrl-C: its parent decides
+                while len(waiting) < workers * _AHEAD and (number := next(left, None)) is not None:
+                    waiting.add(pool.submit(_do, number))
+            if not waiting:
+                break
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool as problem:
+        raise DJGraphError(
+            "a worker process died, perhaps for want of memory; what is finished is kept: go on with fewer workers"
+        ) from problem
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _run_here(
+    make: Callable[..., Job], arguments: tuple[Any, ...], numbers: Iterable[int]
+) -> Generator[Any, None, None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in a worker: sums over threads round in another order
+    try:
+        job = make(*arguments)
+        for number in numbers:
+            yield job(number)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _begin(make: Callable[..., Job], arguments: tuple[Any, ...]) -> None:
+    global _job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _job = make(*arguments)
+
+
+def _end_with_parent() -> None:
+    # A killed parent tells nobody, and its workers would wait for ever for their next job.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+def _do(number: int) -> Any:
+    assert _job is not None
+    return _job(number)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -17,7 +17,6 @@ from djgraph.runtime.effects import process_clip
 from djgraph.runtime.region import run_region
 from djgraph.runtime.schedule import schedule_region
 from djgraph.runtime.stacks import Stacks
-from djgraph.runtime.tiles import Clip
 
 
 @dataclass
@@ -46,8 +45,11 @@ Kernel = Callable[[Run], None]
 class Executor:
     """A plan bound to the modules that run it."""
 
-    def __init__(self, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank) -> None:
+    def __init__(
+        self, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank, inductor: bool = False
+    ) -> None:
         self.plan = plan
+        self._inductor = inductor
         self._modules = modules
         self.bank = bank
         self._kernels = [self._kernel(op) for op in plan.ops]
@@ -77,12 +79,12 @@ class Executor:
                 reader = ControlReader(op.nodes, self.bank, graph.sample_rate, graph.transform.hop)
                 return lambda run: self._process(op, reader, run)
             case Region():
-                schedule = schedule_region(op, self.plan, self._modules, self.bank)
+                schedule = schedule_region(op, self.plan, self._modules, self.bank, self._inductor)
 
                 def region(run: Run) -> None:
-                    clip = Clip(schedule, run.timeline, run.batch, run.frames_per_tile)
                     sources = [run.values.get(name) for name in schedule.reads]
-                    run.values.put(schedule.writes, run_region(clip, run.rows, sources))
+                    made = run_region(schedule, run.timeline, run.rows, sources, run.frames_per_tile)
+                    run.values.put(schedule.writes, made)
 
                 return region
             case Mask():

@@ -41,6 +41,7 @@ class Mixer(nn.Module):
         optimize: Optimize = True,
         out_of_range: OutOfRange = "clamp",
         frames_per_tile: int | None = None,
+        inductor: bool = False,
     ) -> None:
         super().__init__()
         if out_of_range not in ("clamp", "error"):
@@ -52,6 +53,7 @@ class Mixer(nn.Module):
         self.outputs = _choose(graph, outputs)
         self.out_of_range = out_of_range
         self.frames_per_tile = frames_per_tile
+        self.inductor = inductor
         self._optimize = selected(optimize)
         self.effects = as_module_dict(build_effects(graph))
         self._executors = self._bind()
@@ -205,7 +207,10 @@ class Mixer(nn.Module):
     def _bind(self) -> dict[bool, Executor]:
         """The plans without and with taps, bound to this very object's modules."""
         modules, bank = self._modules_by_node(), ControlBank(self.graph)
-        return {taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank) for taps in (False, True)}
+        return {
+            taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank, self.inductor)
+            for taps in (False, True)
+        }
 
     def _clock(self, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor) -> Any:
         if tempo is None and any(isinstance(n, EffectNode) and n.effect.uses_clock for n in self.graph.nodes):
@@ -241,6 +246,7 @@ def compile_graph(
     optimize: Optimize = True,
     out_of_range: OutOfRange = "clamp",
     frames_per_tile: int | None = None,
+    inductor: bool = False,
     **args: Any,
 ) -> Mixer:
     """Compiles a graph into a :class:`Mixer`.
@@ -248,7 +254,8 @@ def compile_graph(
     graph: a :class:`djgraph.Graph`, or whatever :func:`djgraph.load` takes, with its arguments as keywords.
     outputs: names of the outputs to compute (default: all). optimize: True, False, or the names of the passes to
     run. out_of_range: ``clamp`` params into their ranges, or ``error``. frames_per_tile: STFT frames that the
-    spectral region handles at a time (default: what fits the cache).
+    spectral region handles at a time (default: what fits the cache). inductor: compile the effects' gains with
+    TorchInductor, which needs a C++ compiler and takes a while at the first call.
     Raises DocumentError or GraphError for a bad graph, CompileError for a bad option.
     """
     if not isinstance(graph, Graph):
@@ -258,5 +265,10 @@ def compile_graph(
     elif args:
         raise CompileError(f"a graph that is loaded already takes no arguments: {', '.join(args)}")
     return Mixer(
-        graph, outputs=outputs, optimize=optimize, out_of_range=out_of_range, frames_per_tile=frames_per_tile
+        graph,
+        outputs=outputs,
+        optimize=optimize,
+        out_of_range=out_of_range,
+        frames_per_tile=frames_per_tile,
+        inductor=inductor,
     )

@@ -17,7 +17,7 @@ from torch import Tensor
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.operators import operator
 from djgraph.runtime.adjoint import adjoint
-from djgraph.runtime.schedule import REGIONS
+from djgraph.runtime.schedule import REGIONS, RegionSchedule
 from djgraph.runtime.tiles import Clip
 from djgraph.runtime.tilework import TileWork
 
@@ -78,17 +78,30 @@ class TiledRegion(torch.autograd.Function):
         return None, row_total, None, *totals
 
 
-def run_region(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
-    """The region's results, ``[results, batch, channels, samples]``.
+def run_region(
+    schedule: RegionSchedule,
+    timeline: Timeline,
+    rows: Tensor,
+    sources: Sequence[Tensor],
+    frames_per_tile: int | None = None,
+) -> Tensor:
+    """The region's results, ``[results, batch, channels, samples]``; rows: ``[rows, batch, frames]`` of the bank.
 
     As one operator inside what torch.compile traces.
     """
-    weights = clip.schedule.weights()
+    weights, batch = schedule.weights(), rows.shape[1]
     if torch.compiler.is_compiling():
-        numbers = [clip.schedule.handle, clip.samples, clip.timeline.frames, clip.batch]
-        numbers += [clip.frames_per_tile or 0, len(sources)]
+        numbers = [
+            schedule.handle,
+            timeline.samples,
+            timeline.frames,
+            batch,
+            frames_per_tile or 0,
+            len(sources),
+        ]
         (made,) = _region_operator([rows, *sources, *weights], numbers)
         return made
+    clip = Clip(schedule, timeline, batch, frames_per_tile)
     return TiledRegion.apply(clip, rows, len(sources), *sources, *weights)
 
 

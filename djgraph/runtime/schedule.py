@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -43,6 +43,7 @@ class MaskGroup:
     module: SpectralEffect
     nodes: int
     controls: tuple[tuple[Control, int, int], ...]
+    mask: Callable[[Mapping[str, Tensor]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -114,16 +115,19 @@ REGIONS = Handles()
 
 
 def schedule_region(
-    op: Region, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank
+    op: Region, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank, inductor: bool = False
 ) -> RegionSchedule:
-    """Stacks equal strips and equal masks, and orders masks and sums by depth."""
+    """Stacks equal strips and equal masks, and orders masks and sums by depth.
+
+    inductor: the effects' gains are compiled by TorchInductor.
+    """
     by_chain: dict[tuple[str, ...], list[Strip]] = defaultdict(list)
     for strip in op.strips:
         by_chain[tuple(plan.kernels[node.id] for node in strip.nodes)].append(strip)
     strips = [strip for group in by_chain.values() for strip in group]
     prologues = tuple(_prologue(group, modules, bank) for group in by_chain.values())
     steps, groups = _steps(op, plan)
-    masks, mask_rows = _mask_groups(list(groups.values()), modules, bank)
+    masks, mask_rows = _mask_groups(list(groups.values()), modules, bank, inductor)
     smoothing = max(
         (
             smoothing_samples(c, plan.graph.sample_rate)
@@ -158,7 +162,7 @@ def _control_rows(nodes: Sequence[EffectNode], bank: ControlBank) -> ControlRows
 
 
 def _mask_groups(
-    groups: Sequence[list[EffectNode]], modules: Mapping[str, Effect], bank: ControlBank
+    groups: Sequence[list[EffectNode]], modules: Mapping[str, Effect], bank: ControlBank, inductor: bool
 ) -> tuple[tuple[MaskGroup, ...], Tensor]:
     """The groups, and the bank's rows that all their controls read, one after another."""
     rows: list[int] = []
@@ -170,7 +174,8 @@ def _mask_groups(
         for control in module.controls:
             controls.append((control, len(rows), len(rows) + len(nodes)))
             rows += [bank.row(node.bindings[control.id]) for node in nodes]
-        masks.append(MaskGroup(module, len(nodes), tuple(controls)))
+        mask = torch.compile(module.mask) if inductor else module.mask
+        masks.append(MaskGroup(module, len(nodes), tuple(controls), mask))
     return tuple(masks), torch.tensor(rows, dtype=torch.int64)
 
 

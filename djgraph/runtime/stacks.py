@@ -8,28 +8,49 @@ import torch
 from torch import Tensor
 
 
+class _Stack:
+    """A tensor and its rows, taken apart at most once: the gradient of many single rows is one stack again."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self._rows: tuple[Tensor, ...] | None = None
+
+    def row(self, index: int) -> Tensor:
+        if not self.tensor.requires_grad:
+            return self.tensor[index]
+        if self._rows is None:
+            self._rows = self.tensor.unbind(0)
+        return self._rows[index]
+
+
 class Stacks:
     """Values by name; each is one row of a stack ``[rows, …]`` that an operation made."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Tensor, int]] = {}
+        self._rows: dict[str, tuple[_Stack, int]] = {}
 
-    def put(self, names: Sequence[str], stack: Tensor) -> None:
+    def put(self, names: Sequence[str], tensor: Tensor) -> None:
+        stack = _Stack(tensor)
         for row, name in enumerate(names):
             self._rows[name] = (stack, row)
 
     def get(self, name: str) -> Tensor:
         stack, row = self._rows[name]
-        return stack[row]
+        return stack.row(row)
 
     def view(self, names: Sequence[str]) -> Tensor | None:
-        """The values as one stack without a copy, or None where they do not lie side by side."""
+        """The values as one stack without a copy, or None where they do not lie side by side.
+
+        Nor is there a view of a part of a stack that needs a gradient, since that would be as large as the whole.
+        """
         stack, first = self._rows[names[0]]
         for offset, name in enumerate(names):
             other, row = self._rows[name]
             if other is not stack or row != first + offset:
                 return None
-        return stack if len(names) == len(stack) else stack[first : first + len(names)]
+        if len(names) == len(stack.tensor):
+            return stack.tensor
+        return None if stack.tensor.requires_grad else stack.tensor[first : first + len(names)]
 
     def gather(self, names: Sequence[str]) -> Tensor:
         """The values as one stack, copied only where they do not lie side by side."""
@@ -38,7 +59,7 @@ class Stacks:
 
     def add(self, name: str, value: Tensor) -> None:
         """Adds to a value, or begins it."""
-        self._rows[name] = ((self.get(name) + value if name in self._rows else value).unsqueeze(0), 0)
+        self.put((name,), (self.get(name) + value if name in self else value).unsqueeze(0))
 
     def alias(self, name: str, other: str) -> None:
         """Gives a value a second name."""
@@ -54,11 +75,11 @@ class Stacks:
 
     def replace(self, names: Iterable[str], function: Callable[[Tensor], Tensor]) -> None:
         """Puts ``function(stack)`` in place of each stack that one of ``names`` is a row of."""
-        made: dict[int, Tensor] = {}
+        made: dict[int, _Stack] = {}
         for name in names:
             stack, row = self._rows[name]
             if id(stack) not in made:
-                made[id(stack)] = function(stack)
+                made[id(stack)] = _Stack(function(stack.tensor))
             self._rows[name] = (made[id(stack)], row)
 
     def drop(self, names: Iterable[str]) -> None:

@@ -84,7 +84,7 @@ class TileWork:
                 for control, low, high in group.controls
             }
             shape = (group.nodes * self.items, tile.last - tile.first, schedule.transform.bins)
-            made.append(group.module.mask(controls).expand(shape).unflatten(0, (group.nodes, self.items)))
+            made.append(group.mask(controls).expand(shape).unflatten(0, (group.nodes, self.items)))
         return made
 
     def transform(self, audio: Tensor) -> Tensor:

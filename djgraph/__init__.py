@@ -38,6 +38,7 @@ _WHERE = {
     "create_mixer": "djgraph.mixer",
     "SimpleCrossfader": "djgraph.crossfade",
     "AudioFileError": "djgraph.errors",
+    "AutomationError": "djgraph.errors",
     "CompileError": "djgraph.errors",
     "CorpusError": "djgraph.errors",
     "DJGraphError": "djgraph.errors",
@@ -48,12 +49,12 @@ _WHERE = {
     "LayoutError": "djgraph.errors",
     "PluginError": "djgraph.errors",
 }
-_MODULES = ("audio", "data", "effects", "errors", "losses", "nn", "plugins")
+_MODULES = ("audio", "automation", "data", "effects", "errors", "losses", "nn", "plugins")
 
 __all__ = [*_WHERE, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
-    from djgraph import audio, data, effects, errors, losses, nn, plugins
+    from djgraph import audio, automation, data, effects, errors, losses, nn, plugins
     from djgraph.crossfade import SimpleCrossfader
     from djgraph.effects import (
         Block,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     )
     from djgraph.errors import (
         AudioFileError,
+        AutomationError,
         CompileError,
         CorpusError,
         DJGraphError,

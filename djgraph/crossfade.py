@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -106,8 +107,26 @@ FADERS = ("fader", "gain")
 """What a track's or a stem's fader may be called, the first that is there counts."""
 
 
-def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list[int], list[int]]:
-    """The fader columns of two tracks, by default the first two in the layout."""
+@dataclass(frozen=True)
+class Faders:
+    """The faders of one track: columns of a layout."""
+
+    own: int | None
+    """The track's own."""
+    stems: dict[str, int]
+    """Those of its stems."""
+
+    @property
+    def columns(self) -> list[int]:
+        """What fades the track: its own fader, or else all those of its stems."""
+        return list(self.stems.values()) if self.own is None else [self.own]
+
+
+def find_faders(layout: ParameterLayout) -> dict[str, Faders]:
+    """The tracks of a layout that have faders, in the layout's order.
+
+    A fader is called ``<track>.fader``, ``<track>.gain``, ``<track>.<stem>.fader`` or ``<track>.<stem>.gain``.
+    """
     own: dict[str, tuple[int, int]] = {}
     stems: dict[str, dict[str, tuple[int, int]]] = {}
     for i, name in enumerate(layout.names):
@@ -117,31 +136,50 @@ def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list
             place = own if len(rest) == 1 else stems.setdefault(track, {})
             key = track if len(rest) == 1 else rest[0]
             place[key] = min(found, place.get(key, found))
-    order = dict.fromkeys(name.split(".")[0] for name in layout.names)
-    faders = {
-        track: [own[track][1]] if track in own else [column for _, column in stems[track].values()]
-        for track in order
+    return {
+        track: Faders(
+            own[track][1] if track in own else None,
+            {stem: column for stem, (_, column) in stems.get(track, {}).items()},
+        )
+        for track in dict.fromkeys(name.split(".")[0] for name in layout.names)
         if track in own or track in stems
     }
+
+
+def no_fade(layout: ParameterLayout, column: int) -> str | None:
+    """Why a column is no fader after all, in words; None for one that goes from the ratio 0 to 1."""
+    control = layout.columns[column].control
+    if control.min <= 0 and control.max >= 1 and control.unit == "ratio":
+        return None
+    return (
+        f"{layout.names[column]!r} ({control.min:g} … {control.max:g} {control.unit}) cannot be faded: "
+        "its range has to hold the ratios 0 to 1"
+    )
+
+
+def too_few(layout: ParameterLayout, faders: Iterable[str]) -> str:
+    """What to say of a layout without two tracks to fade between."""
+    there = ", ".join(sorted(dict.fromkeys(name.split(".")[0] for name in layout.names))) or "no controls"
+    return (
+        "a crossfade needs two tracks with faders called <track>.fader, <track>.gain or <track>.<stem>.gain; "
+        f"tracks with faders here: {', '.join(faders) or 'none'} (of {there})"
+    )
+
+
+def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list[int], list[int]]:
+    """The fader columns of two tracks, by default the first two in the layout."""
+    faders = find_faders(layout)
     if tracks is None:
         tracks = list(faders)[:2]
     for track in tracks:
         if track not in faders:
             raise LayoutError(f"there is no track {track!r} with a fader{did_you_mean(track, faders)}")
     if len(set(tracks)) != 2 or len(tracks) != 2:
-        found_tracks = ", ".join(faders) or "none"
-        raise LayoutError(
-            "a crossfade needs two tracks with faders called <track>.fader, <track>.gain or <track>.<stem>.gain; "
-            f"tracks with faders here: {found_tracks} (of {', '.join(sorted(order)) or 'no controls'})"
-        )
-    first, second = (faders[track] for track in tracks)
-    for i in (*first, *second):
-        control = layout.columns[i].control
-        if control.min > 0 or control.max < 1 or control.unit != "ratio":
-            raise LayoutError(
-                f"{layout.names[i]!r} ({control.min:g} … {control.max:g} {control.unit}) cannot be faded: "
-                "its range has to hold the ratios 0 to 1"
-            )
+        raise LayoutError(too_few(layout, faders))
+    first, second = (faders[track].columns for track in tracks)
+    for column in (*first, *second):
+        if (fault := no_fade(layout, column)) is not None:
+            raise LayoutError(fault)
     return first, second
 
 

@@ -99,6 +99,10 @@ class GraphError(DocumentError):
     """A document is well formed, but the mixer it describes is not possible."""
 
 
+class AutomationError(DocumentError):
+    """An automation is wrong, or does not fit the mixer or the clip it is for."""
+
+
 def format_path(path: DocumentPath) -> str:
     """``("mixer", 0, "bus")`` → ``mixer[0].bus``."""
     text = ""

@@ -101,7 +101,7 @@ def mix_down(
     steps: Steps,
     *,
     normalize: bool = False,
-    tempo: float | None = None,
+    tempo: float | Tensor | None = None,
     started: float | None = None,
 ) -> Summary:
     """Mix one clip and write the outputs in ``paths``; warns of clipping on stderr.

@@ -29,7 +29,7 @@ def load_graph(name: str, args: list[str] | None) -> Graph:
     """The graph of that name or path, with ``--arg`` values; a value is JSON, or else text."""
     import djgraph
 
-    return djgraph.load(name, **{key: _value(text) for key, text in pairs("--arg", args).items()})
+    return djgraph.load(name, **{key: value_of(text) for key, text in pairs("--arg", args).items()})
 
 
 def pairs(option: str, texts: list[str] | None, what: str = "VALUE") -> dict[str, str]:
@@ -58,7 +58,8 @@ def emit(text: str, out: Path | None) -> None:
     write_text(out, text if text.endswith("\n") else f"{text}\n")
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """The value that a text on the command line stands for: JSON, or else the text."""
     try:
         return json.loads(text)
     except ValueError:

@@ -82,6 +82,7 @@ def plugins(as_json: Json = False) -> None:
                 "version": plugin.version,
                 "effects": list(plugin.effects),
                 "graphs": list(plugin.graphs),
+                "recipes": list(plugin.recipes),
             }
             for plugin in registry.plugins
         ]
@@ -104,10 +105,11 @@ def plugins(as_json: Json = False) -> None:
             plugin.version,
             ", ".join(plugin.effects) or "–",
             ", ".join(plugin.graphs) or "–",
+            ", ".join(plugin.recipes) or "–",
         )
         for plugin in registry.plugins
     ]
-    typer.echo(table(("plugin", "distribution", "version", "effects", "graphs"), rows))
+    typer.echo(table(("plugin", "distribution", "version", "effects", "graphs", "recipes"), rows))
     if registry.failures:
         typer.echo("\nfailed to load:")
         for failure in registry.failures:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from djgraph.cli.inputs import read_inputs
-from djgraph.cli.mixdown import FRAMES_PER_SECOND, mix_down, output_paths, show, transition
+from djgraph.cli.mixdown import FRAMES_PER_SECOND, mix_down, output_paths, show
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.progress import Steps
+from djgraph.cli.transitions import Set, cue_settings, load_recipe, settings_of, track_settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,15 +48,23 @@ def render(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="What to write: wav, flac, ogg, aiff or mp3.")
     ] = Path("mix.flac"),
-    fade: Annotated[
-        Fade | None, typer.Option("--transition", "-t", help="Fade from the first track to the second.")
+    transition: Annotated[
+        str | None,
+        typer.Option(
+            "--transition", "-t", metavar="NAME", help="A recipe (djgraph transitions), or the file of one."
+        ),
     ] = None,
+    settings: Set = None,
     tracks: Annotated[
         str | None,
-        typer.Option("--tracks", metavar="A,B", help="Fade from A to B.  [default: the first two tracks]"),
+        typer.Option("--tracks", metavar="A,B", help="Go from A to B.  [default: the first two tracks]"),
     ] = None,
     cue_in: CueIn = None,
     cue_out: CueOut = None,
+    automation: Annotated[
+        str | None,
+        typer.Option("--automation", "-a", metavar="FILE", help="What the controls do: yaml, json or csv."),
+    ] = None,
     params: Annotated[
         Path | None,
         typer.Option("--params", "-p", metavar="FILE", help="Control values instead: npy, csv, json, yaml."),
@@ -66,7 +75,7 @@ def render(
             "--frames",
             min=2,
             max=MAX_FRAMES,
-            help=f"Control frames of the transition.  [default: {FRAMES_PER_SECOND} a second]",
+            help=f"Control frames of the clip.  [default: {FRAMES_PER_SECOND} a second]",
         ),
     ] = None,
     pad: Annotated[bool, typer.Option("--pad", help="Put silence after shorter stems.")] = False,
@@ -76,29 +85,38 @@ def render(
         typer.Option("--output", metavar="NAME", help="A graph output, or all.  [default: the main one]"),
     ] = None,
     tempo: Annotated[
-        float | None, typer.Option("--tempo", metavar="BPM", help="Tempo, for effects that follow a clock.")
+        float | None,
+        typer.Option("--tempo", metavar="BPM", help="Tempo, for beats and for effects with a clock."),
     ] = None,
     as_json: Json = False,
     args: Args = None,
 ) -> None:
     """Mix stems through a graph.
 
-    Inputs are resampled to the graph's sample rate. Without --transition and --params every control keeps its
-    default. Of several outputs the first goes to FILE, the others beside it: mix.flac, mix.cue.flac.
+    Inputs are resampled to the graph's sample rate. Without --transition, --automation and --params every
+    control keeps its default. Of several outputs the first goes to FILE, the others beside it: mix.flac, mix.cue.flac.
 
     \b
     Examples:
       djgraph render dj_mixer -i track_a=one -i track_b=two -t equal_power -o mix.flac
       djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --cue-in 8 --cue-out 24
+      djgraph render dj_mixer -i track_a=one -i track_b=two -t bass_swap --set length=16beats --tempo 128
+      djgraph render dj_mixer -i track_a=one -i track_b=two --automation moves.yaml
       djgraph render club_console -i deck_1=a.wav -i deck_3=b.wav -t linear --tracks deck_1,deck_3
       djgraph render my_mixer.yaml -i deck=song.wav --params moves.csv --output all
     """
     started = time.perf_counter()
-    if fade is not None and params is not None:
-        raise typer.BadParameter("give --transition or --params, not both")
-    if fade is None and (cue_in, cue_out, frames, tracks) != (None, None, None, None):
-        raise typer.BadParameter("--cue-in, --cue-out, --frames and --tracks belong to --transition")
+    if sum(way is not None for way in (transition, automation, params)) > 1:
+        raise typer.BadParameter("give one of --transition, --automation and --params, not both")
+    if transition is None and (cue_in, cue_out, tracks) != (None, None, None):
+        raise typer.BadParameter("--cue-in, --cue-out and --tracks belong to --transition")
+    moves = transition if automation is None else automation
+    if moves is None and (frames is not None or settings):
+        raise typer.BadParameter("--frames and --set belong to --transition and --automation")
+    chosen = settings_of(settings) | track_settings(tracks)
     given = {name: Path(text).expanduser() for name, text in pairs("--input", input, "PATH").items()}
+
+    import torch
 
     import djgraph
     from djgraph.atomic import check_target
@@ -115,16 +133,19 @@ def render(
         steps.begin("compiling")
         mixer = djgraph.compile(loaded, outputs=list(paths))
         values: Tensor
+        clock: float | Tensor | None = tempo
         if params is not None:
             from djgraph.cli.params import read_params
 
             values = read_params(params, mixer.layout)
-        elif fade is not None:
-            pair = tracks.split(",") if tracks else None
-            values = transition(mixer, fade.value, seconds, cue_in, cue_out, frames, pair)
+        elif moves is not None:
+            auto = load_recipe(moves, chosen | cue_settings(cue_in, cue_out, seconds))
+            values = auto.render(mixer.layout, frames, seconds, tempo)
+            if tempo is None and (bpm := auto.bpm(len(values), seconds)) is not None:
+                clock = torch.tensor(bpm)[None] if isinstance(bpm, list) else bpm
         else:
             values = mixer.layout.pack()
         summary = mix_down(
-            mixer, audio, values, paths, steps, normalize=normalize, tempo=tempo, started=started
+            mixer, audio, values, paths, steps, normalize=normalize, tempo=clock, started=started
         )
     show(summary, as_json)

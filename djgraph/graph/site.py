@@ -67,6 +67,10 @@ class Site:
             text += " (" + ", ".join(f"{name} = {value}" for name, value in self.variables.items()) + ")"
         return text
 
+    def written(self) -> Any:
+        """What stands here, as it is written, references and all."""
+        return self._value(self._written(self.path))
+
     def _written(self, path: DocumentPath) -> DocumentPath:
         if not self.renames:
             return known(self.source, path)

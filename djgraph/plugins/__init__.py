@@ -1,7 +1,15 @@
 """Plugins: the hooks to implement, and the registry of what is installed."""
 
-from djgraph.plugins.hookspecs import GraphFile, hookimpl, hookspec
-from djgraph.plugins.records import EffectEntry, GraphEntry, Origin, PluginEntry, PluginFailure, PluginWarning
+from djgraph.plugins.hookspecs import GraphFile, RecipeFile, hookimpl, hookspec
+from djgraph.plugins.records import (
+    EffectEntry,
+    GraphEntry,
+    Origin,
+    PluginEntry,
+    PluginFailure,
+    PluginWarning,
+    RecipeEntry,
+)
 from djgraph.plugins.registry import STRICT, Registry, effect, registry, reset
 
 __all__ = [
@@ -13,6 +21,8 @@ __all__ = [
     "PluginEntry",
     "PluginFailure",
     "PluginWarning",
+    "RecipeEntry",
+    "RecipeFile",
     "Registry",
     "effect",
     "hookimpl",

@@ -1,4 +1,4 @@
-"""Ask one plugin for its effects and graphs, and refuse what is not fit to be registered."""
+"""Ask one plugin for its effects, graphs and recipes, and refuse what is not fit to be registered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import pluggy
 
@@ -14,13 +14,23 @@ from djgraph.effects import Effect, SpectralEffect, TimeEffect
 from djgraph.effects.control import IDENTIFIER
 from djgraph.errors import PluginError
 from djgraph.plugins import hookspecs
-from djgraph.plugins.hookspecs import PROJECT, GraphFile
+from djgraph.plugins.hookspecs import PROJECT, GraphFile, RecipeFile
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
+_Record = TypeVar("_Record", GraphFile, RecipeFile)
 
-def ask(plugin: Any) -> tuple[dict[str, type[Effect]], dict[str, GraphFile]]:
-    """The effects and graph files of one plugin, by name.
+
+class Provided(NamedTuple):
+    """What one plugin provides, each by name."""
+
+    effects: dict[str, type[Effect]]
+    graphs: dict[str, GraphFile]
+    recipes: dict[str, RecipeFile]
+
+
+def ask(plugin: Any) -> Provided:
+    """The effects, graph files and recipes of one plugin.
 
     The plugin gets a pluggy manager of its own: no plugin can see, wrap or break another. Raises PluginError
     for anything that does not keep to the hooks, and lets through what the plugin itself raises.
@@ -44,13 +54,11 @@ def ask(plugin: Any) -> tuple[dict[str, type[Effect]], dict[str, GraphFile]]:
             both = f"{effects[name].__qualname__} and {effect.__qualname__}"
             raise PluginError(f"djgraph_effects() gave two effects of type {name!r}: {both}")
         effects[name] = effect
-    graphs: dict[str, GraphFile] = {}
-    for record in _call(manager, "djgraph_graphs"):
-        _check_graph(record)
-        if record.name in graphs:
-            raise PluginError(f"djgraph_graphs() gave two graphs named {record.name!r}")
-        graphs[record.name] = record
-    return effects, graphs
+    return Provided(
+        effects,
+        _files(manager, "djgraph_graphs", "graph", GraphFile),
+        _files(manager, "djgraph_recipes", "recipe", RecipeFile),
+    )
 
 
 def hook_names() -> list[str]:
@@ -86,17 +94,33 @@ def _check_effect(effect: Any) -> str:
     return effect.type
 
 
-def _check_graph(record: Any) -> None:
-    if not isinstance(record, GraphFile):
-        raise PluginError(f"djgraph_graphs() gave {record!r}, which is not a djgraph.plugins.GraphFile")
+def _files(
+    manager: pluggy.PluginManager, hook: str, kind: str, record_type: type[_Record]
+) -> dict[str, _Record]:
+    """The file records that a hook gives, by name."""
+    found: dict[str, _Record] = {}
+    for record in _call(manager, hook):
+        if not isinstance(record, record_type):
+            name = record_type.__name__
+            raise PluginError(f"{hook}() gave {record!r}, which is not a djgraph.plugins.{name}")
+        _check_file(kind, record)
+        if record.name in found:
+            raise PluginError(f"{hook}() gave two {kind}s named {record.name!r}")
+        found[record.name] = record
+    return found
+
+
+def _check_file(kind: str, record: GraphFile | RecipeFile) -> None:
     if not isinstance(record.name, str) or not IDENTIFIER.match(record.name):
-        raise PluginError(f"graph name {record.name!r} is not lower-case letters, digits and underscores")
+        raise PluginError(f"{kind} name {record.name!r} is not lower-case letters, digits and underscores")
     if not isinstance(record.path, str | os.PathLike):
-        raise PluginError(f"graph {record.name!r}: path {record.path!r} is not a path in the file system")
+        raise PluginError(f"{kind} {record.name!r}: path {record.path!r} is not a path in the file system")
     path = Path(record.path)
     if not path.is_absolute():
-        raise PluginError(f"graph {record.name!r}: path {path} is relative; use importlib.resources.files(…)")
+        raise PluginError(
+            f"{kind} {record.name!r}: path {path} is relative; use importlib.resources.files(…)"
+        )
     if path.suffix not in SUFFIXES:
-        raise PluginError(f"graph {record.name!r}: {path.name} is none of {', '.join(SUFFIXES)}")
+        raise PluginError(f"{kind} {record.name!r}: {path.name} is none of {', '.join(SUFFIXES)}")
     if not path.is_file():
-        raise PluginError(f"graph {record.name!r}: there is no file {path}")
+        raise PluginError(f"{kind} {record.name!r}: there is no file {path}")

@@ -35,6 +35,20 @@ class GraphFile:
     description: str = ""
 
 
+@dataclass(frozen=True)
+class RecipeFile:
+    """A transition recipe that ships with a plugin: an automation file with arguments.
+
+    name: what users write instead of a path; lower-case letters, digits and underscores.
+    path: absolute path of a ``.yaml``, ``.yml`` or ``.json`` file.
+    description: one line for ``djgraph transitions``; left empty, it is read from the file.
+    """
+
+    name: str
+    path: str | os.PathLike[str]
+    description: str = ""
+
+
 @hookspec
 def djgraph_effects() -> Iterable[type[Effect]]:
     """Effect classes that the plugin provides; each is known to graph files by its ``type``.
@@ -81,5 +95,24 @@ def djgraph_graphs() -> Iterable[GraphFile]:
         def djgraph_graphs():
             folder = files("djgraph_graphs")  # your own package that holds the files
             return [GraphFile("house_mixer", folder / "dj_mixer.yaml", "Two tracks for house.")]
+    """
+    raise NotImplementedError  # pluggy never calls a specification
+
+
+@hookspec
+def djgraph_recipes() -> Iterable[RecipeFile]:
+    """Transition recipes that the plugin provides; each is found by name, as in ``djgraph render -t my_recipe``.
+
+    Example::
+
+        from importlib.resources import files
+
+        from djgraph.plugins import RecipeFile, hookimpl
+
+
+        @hookimpl
+        def djgraph_recipes():
+            folder = files("djgraph_recipes")  # your own package that holds the files
+            return [RecipeFile("house_swap", folder / "bass_swap.yaml", "Swaps the basses, for house.")]
     """
     raise NotImplementedError  # pluggy never calls a specification

@@ -47,8 +47,8 @@ class EffectEntry:
 
 
 @dataclass(frozen=True)
-class GraphEntry:
-    """A graph file that ships with a plugin."""
+class _FileEntry:
+    """A file that ships with a plugin and is found by name."""
 
     name: str
     path: Path
@@ -73,8 +73,18 @@ class GraphEntry:
 
     @property
     def description(self) -> str:
-        """What the plugin says of the graph, or else what the file says, on one line."""
+        """What the plugin says of the file, or else what the file says, on one line."""
         return self.summary or self._heading.description
+
+
+@dataclass(frozen=True)
+class GraphEntry(_FileEntry):
+    """A graph file that ships with a plugin."""
+
+
+@dataclass(frozen=True)
+class RecipeEntry(_FileEntry):
+    """A transition recipe that ships with a plugin: an automation file with arguments."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class PluginEntry:
     version: str
     effects: tuple[str, ...] = ()
     graphs: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
 
     @property
     def origin(self) -> Origin:

@@ -1,4 +1,4 @@
-"""The registry: every effect and graph that installed plugins provide, and the plugins that failed."""
+"""The registry: every effect, graph and recipe that installed plugins provide, and the plugins that failed."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ import os
 import threading
 import traceback
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from djgraph.effects import Effect
 from djgraph.errors import PluginError, nearest, shorten
 from djgraph.plugins.collect import ask
 from djgraph.plugins.hookspecs import PROJECT
-from djgraph.plugins.records import EffectEntry, GraphEntry, Origin, PluginEntry, PluginFailure, PluginWarning
+from djgraph.plugins.records import (
+    EffectEntry,
+    GraphEntry,
+    Origin,
+    PluginEntry,
+    PluginFailure,
+    PluginWarning,
+    RecipeEntry,
+)
 
 STRICT = "DJGRAPH_STRICT_PLUGINS"
 """Environment variable that makes a failing plugin fatal; for continuous integration."""
 
-_Entry = TypeVar("_Entry", EffectEntry, GraphEntry)
+_Entry = TypeVar("_Entry", EffectEntry, GraphEntry, RecipeEntry)
 _Record = TypeVar("_Record", PluginEntry, PluginFailure)
 
 
 class Registry:
-    """Effects and graphs by name.
+    """Effects, graphs and recipes by name.
 
     ``djgraph.plugins.registry()`` is the one that a process normally uses. One of your own starts empty::
 
@@ -41,6 +49,7 @@ class Registry:
         self._lock = threading.RLock()
         self._effects: Mapping[str, EffectEntry] = MappingProxyType({})
         self._graphs: Mapping[str, GraphEntry] = MappingProxyType({})
+        self._recipes: Mapping[str, RecipeEntry] = MappingProxyType({})
         self._plugins: tuple[PluginEntry, ...] = ()
         self._failures: tuple[PluginFailure, ...] = ()
         self._builtins_missing = False
@@ -54,6 +63,11 @@ class Registry:
     def graphs(self) -> Mapping[str, GraphEntry]:
         """All graphs that ship with plugins by name, sorted; read-only."""
         return self._graphs
+
+    @property
+    def recipes(self) -> Mapping[str, RecipeEntry]:
+        """All transition recipes that ship with plugins by name, sorted; read-only."""
+        return self._recipes
 
     @property
     def plugins(self) -> tuple[PluginEntry, ...]:
@@ -72,6 +86,10 @@ class Registry:
     def graph(self, name: str) -> GraphEntry:
         """The shipped graph of that name; raises PluginError with the nearest name where there is none."""
         return self._find("graph", name, self._graphs)
+
+    def recipe(self, name: str) -> RecipeEntry:
+        """The shipped recipe of that name; raises PluginError with the nearest name where there is none."""
+        return self._find("recipe", name, self._recipes)
 
     def hint(self) -> str | None:
         """Why a name may be missing: plugins that failed, built-ins not installed; None where all is well.
@@ -102,12 +120,12 @@ class Registry:
             name = getattr(plugin, "__name__", type(plugin).__name__)
         origin = Origin(name, distribution, version)
         try:
-            entry, effects, graphs = _collect(plugin, origin)
+            found = _collect(plugin, origin)
         except PluginError as error:
             raise PluginError(f"{origin} {error}") from error
         with self._lock:
-            self._add([entry], effects, graphs)
-        return entry
+            self._add([found])
+        return found.plugin
 
     def load_entry_points(self) -> None:
         """Add every installed plugin: the entry points of group ``djgraph``, djgraph's own among them.
@@ -119,25 +137,19 @@ class Registry:
         is installed.
         """
         found = sorted(importlib.metadata.entry_points(group=PROJECT), key=_sort_key)
-        entries: list[PluginEntry] = []
-        effects: list[EffectEntry] = []
-        graphs: list[GraphEntry] = []
+        collected: list[_Collected] = []
         failures: list[PluginFailure] = []
         for point in found:
             origin = _origin(point)
             try:
-                entry, its_effects, its_graphs = _collect(point.load(), origin)
+                collected.append(_collect(point.load(), origin))
             except (Exception, SystemExit) as error:  # a stranger's code may do anything, sys.exit() too
                 if _strict():
                     message = f"{origin} failed to load: {_one_line(error)}"
                     raise PluginError(f"{message} (fatal, because {STRICT} is set)") from error
                 failures.append(_failure(origin, error))
-                continue
-            entries.append(entry)
-            effects += its_effects
-            graphs += its_graphs
         with self._lock:
-            self._add(entries, effects, graphs)
+            self._add(collected)
             self._failures = _sorted((*self._failures, *failures))
             self._builtins_missing = not any(_origin(point).distribution == PROJECT for point in found)
         if failures:
@@ -147,15 +159,15 @@ class Registry:
                 stacklevel=2,
             )
 
-    def _add(
-        self, plugins: Iterable[PluginEntry], effects: Iterable[EffectEntry], graphs: Iterable[GraphEntry]
-    ) -> None:
-        all_effects, effect_clashes = _merge("effect", self._effects, effects)
-        all_graphs, graph_clashes = _merge("graph", self._graphs, graphs)
-        if clashes := effect_clashes + graph_clashes:
+    def _add(self, found: Sequence[_Collected]) -> None:
+        effects, effect_clashes = _merge("effect", self._effects, (e for one in found for e in one.effects))
+        graphs, graph_clashes = _merge("graph", self._graphs, (g for one in found for g in one.graphs))
+        recipes, recipe_clashes = _merge("recipe", self._recipes, (r for one in found for r in one.recipes))
+        if clashes := effect_clashes + graph_clashes + recipe_clashes:
             raise PluginError("\n".join(clashes))
-        self._effects, self._graphs = MappingProxyType(all_effects), MappingProxyType(all_graphs)
-        self._plugins = _sorted((*self._plugins, *plugins))
+        self._effects, self._graphs = MappingProxyType(effects), MappingProxyType(graphs)
+        self._recipes = MappingProxyType(recipes)
+        self._plugins = _sorted((*self._plugins, *(one.plugin for one in found)))
 
     def _find(self, kind: str, name: str, table: Mapping[str, _Entry]) -> _Entry:
         if name in table:
@@ -170,14 +182,23 @@ class Registry:
         raise PluginError("\n".join(lines))
 
 
-def _collect(plugin: Any, origin: Origin) -> tuple[PluginEntry, list[EffectEntry], list[GraphEntry]]:
-    effects, graphs = ask(plugin)
+class _Collected(NamedTuple):
+    """One plugin, and the entries of what it provides."""
+
+    plugin: PluginEntry
+    effects: list[EffectEntry]
+    graphs: list[GraphEntry]
+    recipes: list[RecipeEntry]
+
+
+def _collect(plugin: Any, origin: Origin) -> _Collected:
+    effects, graphs, recipes = ask(plugin)
     where = (origin.plugin, origin.distribution, origin.version)
-    entry = PluginEntry(*where, effects=tuple(sorted(effects)), graphs=tuple(sorted(graphs)))
-    return (
-        entry,
+    return _Collected(
+        PluginEntry(*where, tuple(sorted(effects)), tuple(sorted(graphs)), tuple(sorted(recipes))),
         [EffectEntry(name, effect, *where) for name, effect in effects.items()],
         [GraphEntry(name, Path(file.path), *where, file.description) for name, file in graphs.items()],
+        [RecipeEntry(name, Path(file.path), *where, file.description) for name, file in recipes.items()],
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from djgraph.effects.checks import check_effect
-from djgraph.plugins import GraphFile, Registry, hookspecs
+from djgraph.plugins import GraphFile, RecipeFile, Registry, hookspecs
 from djgraph.plugins.collect import hook_names
 
 GUIDE = Path(__file__).parents[2] / "docs" / "plugins.md"
@@ -35,7 +35,7 @@ def example_of(monkeypatch):
 
 
 def test_the_hooks_are_these():
-    assert hook_names() == ["djgraph_effects", "djgraph_graphs"]
+    assert hook_names() == ["djgraph_effects", "djgraph_graphs", "djgraph_recipes"]
 
 
 @pytest.mark.parametrize("hook", hook_names())
@@ -45,12 +45,13 @@ def test_every_hook_is_documented_with_its_exact_arguments(hook):
     assert f"#### `{hook}({arguments})`" in GUIDE.read_text(encoding="utf-8")
 
 
-def test_the_record_is_documented_with_its_exact_fields():
+@pytest.mark.parametrize("record", [GraphFile, RecipeFile])
+def test_the_records_are_documented_with_their_exact_fields(record):
     parts = []
-    for name, parameter in inspect.signature(GraphFile).parameters.items():
+    for name, parameter in inspect.signature(record).parameters.items():
         default = parameter.default
         parts.append(name if default is parameter.empty else f"{name}={json.dumps(default)}")
-    assert f"GraphFile({', '.join(parts)})" in GUIDE.read_text(encoding="utf-8")
+    assert f"{record.__name__}({', '.join(parts)})" in GUIDE.read_text(encoding="utf-8")
 
 
 def test_effects_example(example_of):
@@ -73,3 +74,18 @@ def test_graphs_example(example_of, monkeypatch, tmp_path):
     entry = registry.graph("house_mixer")
     assert entry.path == package / "dj_mixer.yaml"
     assert (entry.title, entry.description) == ("A mixer", "Two tracks for house.")
+
+
+def test_recipes_example(example_of, monkeypatch, tmp_path):
+    package = tmp_path / "djgraph_recipes"
+    package.mkdir()
+    package.joinpath("__init__.py").touch()
+    package.joinpath("bass_swap.yaml").write_text("automation: 1\ntitle: Bass swap\ncurves: []\n")
+    monkeypatch.delitem(sys.modules, "djgraph_recipes", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry()
+    plugin = registry.register(example_of("djgraph_recipes"))
+    entry = registry.recipe("house_swap")
+    assert plugin.recipes == ("house_swap",)
+    assert entry.path == package / "bass_swap.yaml"
+    assert (entry.title, entry.description) == ("Bass swap", "Swaps the basses, for house.")

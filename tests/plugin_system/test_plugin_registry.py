@@ -14,7 +14,7 @@ from plugin_sources import good
 import djgraph.plugins
 from djgraph.effects import Effect, Port, SpectralEffect, TimeEffect
 from djgraph.errors import DJGraphError, PluginError
-from djgraph.plugins import GraphFile, PluginWarning, Registry, hookimpl
+from djgraph.plugins import GraphFile, PluginWarning, RecipeFile, Registry, hookimpl
 
 HOOK = "from djgraph.plugins import hookimpl\n@hookimpl\ndef djgraph_effects():\n"
 
@@ -39,13 +39,15 @@ class Neither(Effect):
     domain = "time"
 
 
-def plugin(effects=None, graphs=None):
+def plugin(effects=None, graphs=None, recipes=None):
     """A plugin object whose hooks return these."""
     hooks = {}
     if effects is not None:
         hooks["djgraph_effects"] = hookimpl(lambda: effects)
     if graphs is not None:
         hooks["djgraph_graphs"] = hookimpl(lambda: graphs)
+    if recipes is not None:
+        hooks["djgraph_recipes"] = hookimpl(lambda: recipes)
     return types.SimpleNamespace(**hooks)
 
 
@@ -147,6 +149,9 @@ def test_hooks_may_yield_and_classes_may_be_plugins():
         (plugin(graphs=[GraphFile("mixer", __file__)]), "none of .yaml, .yml, .json"),
         (plugin(graphs=[GraphFile("mixer", Path(__file__).parent / "no.yaml")]), "there is no file"),
         (plugin(graphs=[GraphFile("mixer", 3)]), "path 3 is not a path"),  # type: ignore[arg-type]
+        (plugin(recipes=[GraphFile("swap", __file__)]), "which is not a djgraph.plugins.RecipeFile"),
+        (plugin(recipes=[RecipeFile("My Swap", __file__)]), "recipe name 'My Swap'"),
+        (plugin(recipes=[RecipeFile("swap", Path(__file__).parent / "no.yaml")]), "there is no file"),
     ],
 )
 def test_unfit_plugins_are_refused_and_leave_nothing(bad, message):
@@ -157,6 +162,7 @@ def test_unfit_plugins_are_refused_and_leave_nothing(bad, message):
     assert "plugin 'bad' of distribution bad-things 3" in str(caught.value)
     assert not registry.effects
     assert not registry.graphs
+    assert not registry.recipes
     assert not registry.plugins
 
 
@@ -260,6 +266,21 @@ def test_two_providers_of_a_graph_are_an_error_that_names_both(tmp_path):
         registry.register(plugin(graphs=[GraphFile("mixer", file)]), name="bolt", distribution="bolt-mixers")
     assert registry.graph("mixer").distribution == "acme-mixers"
     assert [p.name for p in registry.plugins] == ["acme"]
+
+
+def test_two_providers_of_a_recipe_are_an_error_that_names_both(tmp_path):
+    file = tmp_path / "swap.yaml"
+    file.write_text("automation: 1\ntitle: Swap\n")
+    registry = Registry()
+    entry = registry.register(plugin(recipes=[RecipeFile("swap", file)]), name="acme")
+    assert entry.recipes == ("swap",)
+    assert registry.recipe("swap").title == "Swap"
+    with pytest.raises(PluginError, match=r"two plugins provide recipe 'swap': plugin 'acme' .*'bolt'"):
+        registry.register(plugin(recipes=[RecipeFile("swap", file)]), name="bolt")
+    with pytest.raises(PluginError, match=r"two recipes named 'swap'"):
+        registry.register(plugin(recipes=[RecipeFile("swap", file)] * 2), name="bolt")
+    with pytest.raises(PluginError, match="there is no recipe 'swop'\n  known: swap\n  did you mean: swap"):
+        registry.recipe("swop")
 
 
 def test_one_error_lists_every_clash():

@@ -1,0 +1,234 @@
+"""Places in time: seconds, beats, bars and shares of the clip, and what second each of them is."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from djgraph.errors import InputError, nearest
+
+UNITS = {
+    "s": "s",
+    "beat": "beats",
+    "beats": "beats",
+    "bar": "bars",
+    "bars": "bars",
+    "%": "%",
+}
+"""Units as they may be written → as they are kept."""
+
+EXAMPLES = ("4s", "16beats", "4bars", "50%", "50% - 8beats")
+
+_TERM = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(e-?[0-9]+)?\s*([A-Za-z%]*)\s*")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A way to go in time: so many seconds, beats, bars, or hundredths of the clip (or of a span)."""
+
+    amount: float
+    unit: str = "s"
+
+    def __str__(self) -> str:
+        return f"{_number(self.amount)}{self.unit}"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A place in time: terms that are gone one after another, from the start on.
+
+    >>> str(Moment.parse("50% - 8beats"))
+    '50% - 8beats'
+    """
+
+    terms: tuple[Term, ...]
+
+    @classmethod
+    def parse(cls, value: float | str) -> Moment:
+        """A number is seconds. ValueError, in words, for text that says no time."""
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError(f"expected a time, got {value!r}")
+        if not isinstance(value, str):
+            if not math.isfinite(value):
+                raise ValueError(f"{value} is not a finite number")
+            return cls((Term(float(value)),))
+        terms, rest, sign = [], value.strip(), 1.0
+        if rest[:1] in ("+", "-"):
+            rest, sign = rest[1:], -1.0 if rest[0] == "-" else 1.0
+        while True:
+            match = _TERM.match(rest)
+            if match is None:
+                raise ValueError(f"{value!r} is not a time")
+            unit = UNITS.get(match[3] or "s")
+            if unit is None:
+                raise UnknownUnit(match[3], value)
+            terms.append(Term(sign * float(match[1] + (match[2] or "")), unit))
+            rest = rest[match.end() :]
+            if not rest:
+                return cls(tuple(terms))
+            if rest[0] not in "+-":
+                raise ValueError(f"{value!r} is not a time")
+            rest, sign = rest[1:], -1.0 if rest[0] == "-" else 1.0
+
+    def scaled(self, share: float) -> tuple[Term, ...]:
+        """The terms of a share of the way."""
+        return tuple(Term(term.amount * share, term.unit) for term in self.terms)
+
+    def only(self, beats_per_bar: float) -> tuple[str, float] | None:
+        """Unit and amount where one unit says it all (bars count as beats), so that two can be compared."""
+        terms = [
+            Term(term.amount * beats_per_bar, "beats") if term.unit == "bars" else term for term in self.terms
+        ]
+        units = {term.unit for term in terms}
+        return (units.pop(), math.fsum(term.amount for term in terms)) if len(units) == 1 else None
+
+    def plain(self) -> float | str:
+        """As it is written in a file: a number where it is only seconds."""
+        if len(self.terms) == 1 and self.terms[0].unit == "s":
+            amount = self.terms[0].amount
+            return int(amount) if amount == int(amount) and abs(amount) < 1e15 else amount
+        return str(self)
+
+    def __str__(self) -> str:
+        text = str(self.terms[0])
+        for term in self.terms[1:]:
+            sign = "-" if term.amount < 0 else "+"
+            text += f" {sign} {Term(abs(term.amount), term.unit)}"
+        return text
+
+
+class UnknownUnit(ValueError):
+    """A time with a unit that is none."""
+
+    def __init__(self, unit: str, text: str) -> None:
+        super().__init__(f"{unit!r}, in {text!r}, is no unit of time")
+        self.unit = unit
+        self.guess = nearest(unit, UNITS)
+
+
+class TempoMap:
+    """Tempo in BPM, from beat to beat: ``[(0, 126), (64, 128)]`` is 126 BPM up to beat 64, then 128.
+
+    Beat 0 is the start of the clip. Before the first entry, its tempo holds too. Raises InputError for beats
+    that do not ascend and tempos that are not above 0.
+    """
+
+    def __init__(self, tempo: float | Sequence[Sequence[float]] | TempoMap) -> None:
+        if isinstance(tempo, TempoMap):
+            self.points: tuple[tuple[float, float], ...] = tempo.points
+        elif isinstance(tempo, int | float):
+            self.points = ((0.0, float(tempo)),)
+        else:
+            try:
+                self.points = tuple((float(beat), float(bpm)) for beat, bpm in tempo)
+            except (TypeError, ValueError):
+                raise InputError(f"tempo is {tempo!r}; expected BPM, or pairs (beat, BPM)") from None
+        beats = [beat for beat, _ in self.points]
+        if not self.points or not all(map(math.isfinite, beats)) or beats != sorted(set(beats)):
+            raise InputError("a tempo map needs at least one pair (beat, BPM), and beats that ascend")
+        for _, bpm in self.points:
+            if not (math.isfinite(bpm) and bpm > 0):
+                raise InputError(f"tempo is {bpm:g} BPM; expected a number above 0")
+        self._beats = beats
+        first = self.points[0]
+        seconds = [first[0] * 60 / first[1]]
+        for (beat, bpm), (following, _) in zip(self.points, self.points[1:]):
+            seconds.append(seconds[-1] + (following - beat) * 60 / bpm)
+        # Beat 0 is second 0, wherever the first entry stands.
+        zero = self._seconds_at(seconds, 0.0)
+        self._seconds = [second - zero for second in seconds]
+
+    def _seconds_at(self, seconds: list[float], beat: float) -> float:
+        i = max(bisect.bisect_right(self._beats, beat) - 1, 0)
+        return seconds[i] + (beat - self._beats[i]) * 60 / self.points[i][1]
+
+    def seconds(self, beat: float) -> float:
+        """When a beat falls."""
+        return self._seconds_at(self._seconds, beat)
+
+    def beat(self, second: float) -> float:
+        """Which beat it is at a second."""
+        i = max(bisect.bisect_right(self._seconds, second) - 1, 0)
+        return self._beats[i] + (second - self._seconds[i]) * self.points[i][1] / 60
+
+    def bpm(self, second: float) -> float:
+        """The tempo at a second."""
+        return self.points[max(bisect.bisect_right(self._seconds, second) - 1, 0)][1]
+
+    def plain(self) -> float | list[list[float]]:
+        """As it is written in a file."""
+        if len(self.points) == 1:
+            return self.points[0][1]
+        return [list(point) for point in self.points]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TempoMap) and self.points == other.points
+
+    def __hash__(self) -> int:
+        return hash(self.points)
+
+    def __repr__(self) -> str:
+        return f"TempoMap({self.plain()})"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of the clip in which the points of an automation lie: their times count from its start,
+    their percentages are shares of its length."""
+
+    start: Moment = Moment((Term(0.0),))
+    length: Moment = Moment((Term(100.0, "%"),))
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """What it takes to say which second a moment is. duration: of the clip, in seconds."""
+
+    duration: float
+    tempo: TempoMap | None = None
+    beats_per_bar: float = 4
+    span: Span | None = None
+
+    def second(self, moment: Moment) -> float:
+        """The second of a point. Raises NoTempo where it is in beats and there is no tempo."""
+        if self.span is None:
+            return self._walk(0.0, moment.terms)
+        at = self.start
+        for term in moment.terms:
+            way = self.span.length.scaled(term.amount / 100) if term.unit == "%" else (term,)
+            at = self._walk(at, way)
+        return at
+
+    @property
+    def start(self) -> float:
+        """The second at which the span begins; 0 without one."""
+        return self._walk(0.0, self.span.start.terms) if self.span else 0.0
+
+    @property
+    def end(self) -> float:
+        """The second at which the span ends; the clip's end without one."""
+        return self._walk(self.start, self.span.length.terms) if self.span else self.duration
+
+    def _walk(self, second: float, terms: Sequence[Term]) -> float:
+        for term in terms:
+            if term.unit == "s":
+                second += term.amount
+            elif term.unit == "%":
+                second += term.amount / 100 * self.duration
+            elif self.tempo is None:
+                raise NoTempo(str(term))
+            else:
+                beats = term.amount * (self.beats_per_bar if term.unit == "bars" else 1)
+                second = self.tempo.seconds(self.tempo.beat(second) + beats)
+        return second
+
+
+class NoTempo(Exception):
+    """A time in beats or bars cannot be found without a tempo."""
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

@@ -1,0 +1,1 @@
+"""Transition recipes that ship with djgraph, found by name (`djgraph transitions` lists them)."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from djgraph.cli import demo, graphs, plugins, profile, render
+from djgraph.cli import demo, graphs, plugins, profile, render, transitions
 from djgraph.cli.errors import Group
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app = typer.Typer(
 
 app.command("render", short_help="Mix stems through a graph to a file.")(render.render)
 app.command("demo", short_help="Mix two tracks that djgraph makes itself.")(demo.demo)
+app.command("transitions", short_help="List the transition recipes, or describe one.")(
+    transitions.transitions
+)
 app.command("validate", short_help="Check graph files.")(graphs.validate)
 app.command("layout", short_help="Print a graph's parameter layout.")(graphs.layout)
 app.command("explain", short_help="Print the plan that a graph compiles to.")(graphs.explain)

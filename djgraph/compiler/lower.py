@@ -74,7 +74,7 @@ class _Lowering:
 
     def spectral(self, node: EffectNode) -> None:
         source = self.spectrum(next(iter(node.sources.values())))
-        out = self.emit(Mask(node, source, f"~{node.id}"), node.channels)
+        out = self.emit(Mask(source, f"~{node.id}", node), node.channels)
         self.signals[Point(node.id, node.effect.outputs[0].name)] = _Signal(None, out)
 
     def time(self, node: EffectNode) -> None:

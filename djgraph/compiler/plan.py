@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from djgraph.graph.ir import Constant, Curve, EffectNode, Free, Graph
 
@@ -31,10 +31,9 @@ class Op:
 
 
 @dataclass(frozen=True)
-class Load(Op):
-    """Audio of an input node."""
+class Origin(Op):
+    """Base of operations that read nothing."""
 
-    node: str
     out: str
 
     @property
@@ -45,26 +44,56 @@ class Load(Op):
     def writes(self) -> tuple[str, ...]:
         return (self.out,)
 
-    def renamed(self, names: Mapping[str, str]) -> Load:
+    def renamed(self, names: Mapping[str, str]) -> Origin:
         return self
 
 
 @dataclass(frozen=True)
-class Silence(Op):
+class Load(Origin):
+    """Audio of an input node."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class Silence(Origin):
     """A bus that nothing feeds."""
 
+
+@dataclass(frozen=True)
+class Single(Op):
+    """Base of operations from one value to one."""
+
+    source: str
     out: str
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return ()
+        return (self.source,)
 
     @property
     def writes(self) -> tuple[str, ...]:
         return (self.out,)
 
-    def renamed(self, names: Mapping[str, str]) -> Silence:
-        return self
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        return replace(self, source=names.get(self.source, self.source))
+
+
+@dataclass(frozen=True)
+class Mask(Single):
+    """A spectral effect of one node: spectrum → spectrum."""
+
+    node: EffectNode
+
+
+@dataclass(frozen=True)
+class Transform(Single):
+    """Audio → spectrum."""
+
+
+@dataclass(frozen=True)
+class Inverse(Single):
+    """Spectrum → audio."""
 
 
 @dataclass(frozen=True)
@@ -85,64 +114,6 @@ class Process(Op):
 
     def renamed(self, names: Mapping[str, str]) -> Process:
         return replace(self, ins=tuple(tuple(names.get(n, n) for n in row) for row in self.ins))
-
-
-@dataclass(frozen=True)
-class Mask(Op):
-    """A spectral effect of one node: spectrum → spectrum."""
-
-    node: EffectNode
-    source: str
-    out: str
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return (self.source,)
-
-    @property
-    def writes(self) -> tuple[str, ...]:
-        return (self.out,)
-
-    def renamed(self, names: Mapping[str, str]) -> Mask:
-        return replace(self, source=names.get(self.source, self.source))
-
-
-@dataclass(frozen=True)
-class Transform(Op):
-    """Audio → spectrum."""
-
-    source: str
-    out: str
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return (self.source,)
-
-    @property
-    def writes(self) -> tuple[str, ...]:
-        return (self.out,)
-
-    def renamed(self, names: Mapping[str, str]) -> Transform:
-        return replace(self, source=names.get(self.source, self.source))
-
-
-@dataclass(frozen=True)
-class Inverse(Op):
-    """Spectrum → audio."""
-
-    source: str
-    out: str
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return (self.source,)
-
-    @property
-    def writes(self) -> tuple[str, ...]:
-        return (self.out,)
-
-    def renamed(self, names: Mapping[str, str]) -> Inverse:
-        return replace(self, source=names.get(self.source, self.source))
 
 
 @dataclass(frozen=True)

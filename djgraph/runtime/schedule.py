@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from djgraph.compiler.plan import Add, Mask, Plan, Region, Strip
 from djgraph.dsp.operators import Handles
 from djgraph.effects import Control, Effect, SpectralEffect, TimeEffect, Transform
-from djgraph.graph.ir import EffectNode
+from djgraph.graph.ir import Constant, EffectNode
 from djgraph.runtime.controls import ControlBank, smoothing_samples
 
 ControlRows = tuple[tuple[Control, Tensor], ...]
@@ -37,13 +37,15 @@ class Prologue:
 class MaskGroup:
     """All nodes of a region that one module gives the gains of, in one call.
 
-    ``controls`` names for each control its range of ``RegionSchedule.mask_rows``.
+    ``controls`` names for each control its range of ``RegionSchedule.mask_rows``. The gains of nodes whose controls
+    are all ``constant`` are the same in every frame, so they are computed for one.
     """
 
     module: SpectralEffect
     nodes: int
     controls: tuple[tuple[Control, int, int], ...]
     mask: Callable[[Mapping[str, Tensor]], Tensor]
+    constant: bool
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,12 @@ def _mask_groups(
             controls.append((control, len(rows), len(rows) + len(nodes)))
             rows += [bank.row(node.bindings[control.id]) for node in nodes]
         mask = torch.compile(module.mask) if inductor else module.mask
-        masks.append(MaskGroup(module, len(nodes), tuple(controls), mask))
+        masks.append(MaskGroup(module, len(nodes), tuple(controls), mask, _constant(nodes[0])))
     return tuple(masks), torch.tensor(rows, dtype=torch.int64)
+
+
+def _constant(node: EffectNode) -> bool:
+    return all(isinstance(binding, Constant) for binding in node.bindings.values())
 
 
 def _prologue(strips: Sequence[Strip], modules: Mapping[str, Effect], bank: ControlBank) -> Prologue:
@@ -211,7 +217,7 @@ def _steps(op: Region, plan: Plan) -> tuple[list[Scale | Sum], dict[str, list[Ef
             if isinstance(item, Add):
                 steps.append(Sum(item.sources, item.out))
             else:
-                alike[tuple(plan.kernels[mask.node.id] for mask in item)].append(item)
+                alike[tuple(_kind(mask.node, plan) for mask in item)].append(item)
         for kernels, members in alike.items():
             factors = []
             for place, kernel in enumerate(kernels):
@@ -223,6 +229,11 @@ def _steps(op: Region, plan: Plan) -> tuple[list[Scale | Sum], dict[str, list[Ef
                 Scale(tuple(c[0].source for c in members), tuple(c[-1].out for c in members), tuple(factors))
             )
     return steps, groups
+
+
+def _kind(node: EffectNode, plan: Plan) -> str:
+    """Equal for nodes whose gains can be computed in one call."""
+    return plan.kernels[node.id] + (" constant" if _constant(node) else "")
 
 
 def _chains(op: Region) -> list[list[Mask]]:

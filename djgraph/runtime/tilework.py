@@ -80,7 +80,9 @@ class TileWork:
         made = []
         for group in schedule.masks:
             controls = {
-                control.id: (once if control.rate == "clip" else read)[low:high].flatten(0, 1).unsqueeze(-1)
+                control.id: (once if group.constant or control.rate == "clip" else read)[low:high]
+                .flatten(0, 1)
+                .unsqueeze(-1)
                 for control, low, high in group.controls
             }
             shape = (group.nodes * self.items, tile.last - tile.first, schedule.transform.bins)

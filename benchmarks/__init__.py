@@ -1,0 +1,1 @@
+"""Benchmarks: djgraph against a plain PyTorch program, its peers and bare FFTs. Run by ``python -m benchmarks``."""

@@ -1,0 +1,33 @@
+"""The cases, one module each, in the order in which they run. A case is ``run(context) → CaseReport``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from benchmarks.context import Context
+from benchmarks.results import CaseReport
+
+CASES: dict[str, str] = {
+    "forward": "forward, against the plain baseline",
+    "backward": "forward and backward, against the plain baseline",
+    "memory": "peak memory above the inputs, against the plain baseline",
+    "pedalboard": "forward, against Pedalboard with fixed and with automated settings",
+    "ffts": "forward, against the bare FFTs that it cannot avoid",
+    "stems": "64 stems instead of 8",
+    "long": "5 minutes instead of 10 s: time and memory",
+    "console": "a console of 100 effects: grouped against one by one",
+    "batch": "16 clips of 5 s at once, against 16 single calls",
+    "compiling": "time to load and compile, and how it grows with the graph",
+    "peers": "GRAFX and dasp-pytorch on like work",
+    "threads": "one thread and two",
+    "double": "float64",
+    "inductor": "djgraph.compile(inductor=True)",
+    "gpu": "a GPU, where one is at hand: batch 16, against the plain baseline there",
+}
+
+
+def find(name: str) -> Callable[[Context], CaseReport]:
+    """The function that runs a case."""
+    run: Callable[[Context], CaseReport] = importlib.import_module(f"benchmarks.cases.{name}").run
+    return run

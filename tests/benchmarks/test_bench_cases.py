@@ -1,0 +1,115 @@
+"""Every case runs, on next to nothing. No time and no ratio is held against anything."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+
+import pytest
+import torch
+
+import djgraph
+from benchmarks import timing
+from benchmarks.bars import BARS
+from benchmarks.cases import CASES, compiling, find
+from benchmarks.context import Context
+from benchmarks.errors import BenchmarkError, Unavailable
+from benchmarks.memory import MIXERS, Reading, measure
+from benchmarks.peers import load
+from benchmarks.results import CaseReport
+from benchmarks.work import Scale
+
+SLOW = ("long", "peers")  # they start a process, or run a very slow peer
+NEEDS = {"pedalboard": ("pedalboard",), "peers": ("grafx", "dasp_pytorch")}
+EXPECTED_BARS = {
+    "forward": {"forward"},
+    "backward": {"backward"},
+    "memory": {"memory"},
+    "pedalboard": {"pedalboard"},
+    "ffts": {"ffts"},
+    "stems": {"stems"},
+    "long": {"long", "long_memory"},
+    "console": {"console"},
+    "batch": {"batch"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "PAUSE", 0)
+
+
+def run(name: str, scale: Scale) -> CaseReport:
+    for module in NEEDS.get(name, ()):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed: pip install 'djgraph[bench]'")
+    try:
+        return find(name)(Context(scale))
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in SLOW])
+def test_case(name: str, tiny: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.cases.memory.measure", pretend_to_measure)
+    if name == "inductor":  # takes half a minute; djgraph's own tests compile with it
+        plainly = djgraph.compile
+        monkeypatch.setattr(djgraph, "compile", lambda graph, *, inductor=False: plainly(graph))
+    check(name, run(name, tiny))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_slow_case(name: str, tiny: Scale) -> None:
+    check(name, run(name, tiny))
+
+
+def pretend_to_measure(mixer: str, mode: str, **_: object) -> Reading:
+    """In place of fresh processes; :func:`test_memory_is_that_of_the_run` starts some."""
+    return Reading(1000, (MIXERS.index(mixer) * 100 + 100, MIXERS.index(mixer) * 100 + 120))
+
+
+def check(name: str, report: CaseReport) -> None:
+    assert report.name == name
+    assert report.title == CASES[name]
+    assert report.results
+    assert all(math.isfinite(result.measured.value) for result in report.results)
+    assert all(
+        result.measured.low <= result.measured.value <= result.measured.high for result in report.results
+    )
+    found = {result.bar for result in report.results} - {None}
+    assert found <= set(BARS)
+    assert EXPECTED_BARS.get(name, set()) <= found
+    assert all(timed.times.minimum > 0 for timed in report.times)
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_thread_count_is_put_back(tiny: Scale) -> None:
+    before = torch.get_num_threads()
+    find("threads")(Context(tiny))
+    assert torch.get_num_threads() == before
+
+
+def test_exponent() -> None:
+    assert compiling.exponent({n: 3e-6 * n**1.5 for n in (125, 250, 500)}) == pytest.approx(1.5)
+
+
+@pytest.mark.slow
+def test_memory_is_that_of_the_run() -> None:
+    # 2 s: the baseline holds at least every effect's spectrum and audio for its backward pass, djgraph does not.
+    readings = {name: measure(name, "backward", seconds=2, frames=8, threads=1) for name in MIXERS}
+    inputs = 8 * 2 * 88200 * 4
+    assert {reading.inputs for reading in readings.values()} == {inputs}
+    assert readings["plain"].above[0] > 10 * inputs
+    assert inputs / 8 < readings["djgraph"].above[0] < readings["plain"].above[0]
+
+
+def test_a_failed_memory_measurement_says_why() -> None:
+    with pytest.raises(BenchmarkError, match="invalid choice"):
+        measure("nobody", "forward", seconds=1, frames=1, threads=1)
+
+
+def test_a_missing_peer_is_named() -> None:
+    with pytest.raises(Unavailable, match=r"no_such_peer.*djgraph\[bench\]"):
+        load("no_such_peer.functional")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -16,11 +17,13 @@ from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
 from djgraph.crossfade import FADERS, Faders, find_faders, no_fade, too_few
 from djgraph.document.load import in_file_order
 from djgraph.effects.control import Control
-from djgraph.errors import AutomationError, InputError, LayoutError, Problem, nearest, shorten
+from djgraph.errors import AutomationError, InputError, LayoutError, Problem, shorten
 from djgraph.layout import ParameterLayout
 
 Array = NDArray[np.float64]
 
+MANY_WORDS = 200
+"""With more words than this in a layout's names, no patterns are suggested."""
 NEEDS_TEMPO = "give tempo: in the file, tempo= in Python, --tempo on the command line"
 
 
@@ -118,10 +121,24 @@ class _Names:
             if "old name of more than one" in str(error):
                 raise _Missing(str(error)) from None
         if "*" in text:
-            stem = text.replace("**.", "").replace("*.", "")
-            closest = nearest(text, self.layout.names) or nearest(stem, self.layout.names) or text
-            raise _Missing(f"no control matches {_named(target, text)}", self.layout.names, closest)
+            message = f"no control matches {_named(target, text)}"
+            raise _Missing(message, self._patterns(text) or self.layout.names, text)
         raise _Missing(f"there is no control {_named(target, text)}", self.layout.names, text)
+
+    def _patterns(self, text: str) -> list[str]:
+        """Patterns that do match something, with one word of this one exchanged."""
+        parts = text.split(".")
+        words = list(dict.fromkeys(word for name in self.layout.names for word in name.split(".")))
+        found = []
+        for i, part in enumerate(parts):
+            if "*" in part or len(words) > MANY_WORDS:
+                continue
+            for word in words:
+                pattern = ".".join((*parts[:i], word, *parts[i + 1 :]))
+                with contextlib.suppress(LayoutError):
+                    self.layout.select(pattern)
+                    found.append(pattern)
+        return found
 
     def _fader(self, target: str) -> list[int]:
         text = self._ordinal(target)

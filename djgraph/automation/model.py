@@ -244,6 +244,14 @@ class Header(Element):
 class DocumentModel(Header):
     """A whole automation file."""
 
+    @classmethod
+    def check(cls, data: dict[str, Any]) -> list[Fault]:
+        if "djgraph" in data and "automation" not in data:
+            return [
+                Fault("this is a graph; an automation begins with `automation: 1`", ("djgraph",), key=True)
+            ]
+        return []
+
     args: Annotated[dict[str, Annotated[ArgumentModel, Wrap(_argument)]], IDENTIFIER_KEYS] = Field(
         default_factory=dict
     )

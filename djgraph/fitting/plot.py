@@ -1,0 +1,59 @@
+"""A picture of every control over time."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from djgraph.errors import DJGraphError
+
+if TYPE_CHECKING:
+    from djgraph.fitting.result import FitResult
+
+
+def plot_controls(result: FitResult, path: str | os.PathLike[str], truth: Tensor | None = None) -> None:
+    """Writes the picture: a panel for each strip, a line for each control; dotted where it is not audible.
+
+    truth: known params ``[frames, controls]``, drawn as thin black lines. Raises DJGraphError where matplotlib is
+    missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as problem:
+        raise DJGraphError(f'plots need matplotlib: pip install "djgraph[plot]" ({problem})') from problem
+    strips: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(result.layout.names):
+        strips[name.rpartition(".")[0] or "mixer"].append(index)
+    columns = 2 if len(strips) > 1 else 1
+    rows = -(-len(strips) // columns)
+    figure = Figure(figsize=(6.5 * columns, 1.9 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    positions = result.layout.to_unit(result.params.double())
+    time = torch.linspace(0, result.seconds, len(positions)).numpy()
+    index = torch.linspace(0, len(result.audible) - 1, len(positions)).round().long()
+    audible = result.audible[index]
+    for number, (strip, members) in enumerate(strips.items()):
+        panel = axes[number % rows][number // rows]
+        for colour, column in enumerate(members):
+            label = result.layout.names[column].rpartition(".")[2]
+            values = positions[:, column]
+            heard = values.where(audible[:, column], torch.nan)
+            panel.plot(time, values.numpy(), ":", color=f"C{colour % 10}", linewidth=0.8, alpha=0.6)
+            panel.plot(time, heard.numpy(), color=f"C{colour % 10}", linewidth=1.6, label=label)
+            if truth is not None:
+                known = result.layout.to_unit(truth.double())[:, column]
+                at = torch.linspace(0, result.seconds, len(known)).numpy()
+                panel.plot(at, known.numpy(), color="black", linewidth=0.5)
+        panel.set_title(strip, fontsize=9, loc="left")
+        panel.set_ylim(-0.04, 1.04)
+        panel.tick_params(labelsize=7)
+        panel.legend(fontsize=6, ncols=3, loc="center right", framealpha=0.7)
+    for number in range(len(strips), rows * columns):
+        axes[number % rows][number // rows].axis("off")
+    figure.supxlabel("seconds", fontsize=8)
+    figure.supylabel("position, 0 … 1", fontsize=8)
+    figure.savefig(os.fspath(path), dpi=110)

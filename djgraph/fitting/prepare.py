@@ -1,0 +1,92 @@
+"""Inputs and target as the fit needs them: shapes, channels, rates; clear errors for what cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from djgraph.errors import InputError
+from djgraph.graph.ir import Graph
+from djgraph.runtime.inputs import prepare_audio
+
+SILENT = 1e-5
+"""RMS below which a target counts as silent (−100 dBFS)."""
+LONGEST_SHORTFALL = 0.05
+"""Least part of the stems' length that a target has to cover."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """inputs: for the mixer, ``[1, channels, samples]``. sources: every input node's audio, folded to the channels
+    that are compared, ``[channels, samples]``. target: ``[channels, any]`` at the graph's rate."""
+
+    inputs: dict[str, Any]
+    sources: list[Tensor]
+    target: Tensor
+    samples: int
+    channels: int
+
+
+def prepare(
+    graph: Graph, inputs: Mapping[str, Any], target: Tensor, target_rate: int | None, out_channels: int
+) -> Material:
+    """Checks and brings everything to one shape.
+
+    inputs: as for a mixer, but one clip: each ``[channels, samples]``, ``[samples]`` or with a batch of one.
+    target: the same. Raises InputError for a silent target, one that is not finite, a batch, a wrong shape.
+    """
+    batched = {
+        name: {stem: _clip(x, f"{name}.{stem}")[None] for stem, x in value.items()}
+        if isinstance(value, Mapping)
+        else _clip(value, name)[None]
+        for name, value in inputs.items()
+    }
+    audio, _, samples = prepare_audio(graph, batched)
+    clip = _clip(target, "the target")
+    if not bool(torch.isfinite(clip).all()):
+        raise InputError("the target holds NaN or infinity")
+    if float(clip.double().square().mean().sqrt()) < SILENT:
+        raise InputError("the target is silent (below -100 dBFS): there is nothing to fit")
+    rate = graph.sample_rate
+    if target_rate is not None and target_rate != rate:
+        from djgraph.audio import resample
+
+        clip = resample(clip, target_rate, rate)
+    if clip.shape[-1] < LONGEST_SHORTFALL * samples:
+        raise InputError(
+            f"the target lasts {clip.shape[-1] / rate:.2f} s, the stems {samples / rate:.2f} s: "
+            "too little of the mix to fit; cut the stems to the part that is in the target"
+        )
+    channels = min(len(clip), out_channels)
+    return Material(
+        batched,
+        [fold(signal[0].float(), channels) for signal in audio.values()],
+        fold(clip.float(), channels),
+        samples,
+        channels,
+    )
+
+
+def fold(audio: Tensor, channels: int) -> Tensor:
+    """``[any, samples]`` as so many channels: the mean for mono, else as it is."""
+    return audio.mean(0, keepdim=True) if channels == 1 and len(audio) > 1 else audio
+
+
+def _clip(audio: Tensor, what: str) -> Tensor:
+    if not isinstance(audio, Tensor):
+        raise InputError(f"{what} must be a tensor [channels, samples], not {type(audio).__name__}")
+    if not audio.is_floating_point():
+        raise InputError(f"{what} must be floating point (full scale ±1), not {audio.dtype}")
+    if audio.ndim == 3 and audio.shape[0] == 1:
+        audio = audio[0]
+    if audio.ndim == 1:
+        audio = audio[None]
+    if audio.ndim != 2 or not 1 <= audio.shape[0] <= 2 or not audio.shape[1]:
+        raise InputError(
+            f"{what} must be one clip, [channels, samples] with 1 or 2 channels, but has the shape {list(audio.shape)}"
+        )
+    return audio.detach().cpu()

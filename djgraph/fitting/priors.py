@@ -1,0 +1,70 @@
+"""What is preferred where the sound does not decide: controls at rest at their neutral value, curves without wiggles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from djgraph.fitting.knots import Tridiagonal
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Three penalties on positions ``[frames, controls]``; a loss of 1 is all of the target's energy.
+
+    Distances are shares of the way from a control's neutral position to the far end of its range.
+
+    neutral: weight of the mean distance from the neutral position (summed over controls). Where gain trades against
+    the three EQ gains, the fewest and shortest moves are the cheapest, so that a plain fade is written as one.
+    variation: weight of the total variation, which fades and cuts of the same depth share.
+    smooth: weight of the mean squared slope per clip, which draws straight lines through silence.
+    width: below this, the first two are quadratic instead of absolute values.
+    """
+
+    neutral: float = 3e-4
+    variation: float = 1e-4
+    smooth: float = 1e-7
+    width: float = 3e-3
+
+    def scaled(self, factor: float) -> Priors:
+        return Priors(self.neutral * factor, self.variation * factor, self.smooth * factor, self.width)
+
+    def value(self, u: Tensor, rest: Tensor) -> Tensor:
+        """The penalty, differentiable."""
+        frames = len(u)
+        u = (u - rest) * travel(rest)
+        total = self.neutral / frames * self._absolute(u).sum()
+        if frames > 1:
+            steps = u.diff(dim=0)
+            total = total + self.variation * self._absolute(steps).sum()
+            total = total + self.smooth * (frames - 1) * steps.square().sum()
+        return total
+
+    def curvature(self, u: Tensor, rest: Tensor) -> Tridiagonal:
+        """The matrix of the quadratic that touches the penalty at ``u`` from above."""
+        frames, controls = u.shape
+        scale = travel(rest)
+        u = (u - rest) * scale
+        diagonal = self.neutral / frames / self._root(u)
+        upper = u.new_zeros(max(frames - 1, 0), controls)
+        if frames > 1:
+            steps = u.diff(dim=0)
+            upper = self.variation / self._root(steps) + 2 * self.smooth * (frames - 1)
+            diagonal = diagonal.clone()
+            diagonal[1:] += upper
+            diagonal[:-1] += upper
+        square = scale.square()
+        return Tridiagonal(torch.diag_embed(diagonal * square), torch.diag_embed(-upper * square))
+
+    def _root(self, x: Tensor) -> Tensor:
+        return (x.square() + self.width**2).sqrt()
+
+    def _absolute(self, x: Tensor) -> Tensor:
+        return self._root(x) - self.width
+
+
+def travel(rest: Tensor) -> Tensor:
+    """What turns a distance from the neutral positions into a share of the way to the far end, ``[controls]``."""
+    return 1 / torch.maximum(rest, 1 - rest)

@@ -1,0 +1,194 @@
+"""How loud each input is in the mix, band by band, for given controls: a graph without its audio.
+
+Spectral effects are asked for their gain in each band, memoryless linear time effects for theirs. What a graph does
+beyond that (echoes, reverberation, anything with several ports) is left out here and measured through the mixer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from djgraph.effects import Block, Effect, SpectralEffect, TimeEffect
+from djgraph.fitting.bands import Bands, environment_of
+from djgraph.graph.ir import Curve, EffectNode, Free, Graph, InputNode, Point, SumNode
+from djgraph.layout import ParameterLayout
+from djgraph.runtime.controls import ControlBank
+
+NUDGE = 1e-3
+"""Step of a difference quotient, in units of a control's range."""
+
+Masks = dict[int, Tensor]
+
+
+class Response:
+    """Gains from every input node to one output.
+
+    names: the input nodes, ``track_a.drums``, in order. reach: for each column the indices of the inputs whose gain
+    it changes; empty for a column that only this model does not know. groups: columns that share no input, which can
+    be nudged at once. unknown: columns that drive an effect which is left out.
+    """
+
+    def __init__(self, graph: Graph, output: Point, bands: Bands) -> None:
+        self.graph = graph
+        self.output = output
+        self.bands = bands
+        self.layout = ParameterLayout(graph.columns)
+        self._bank = ControlBank(graph)
+        self._inputs = [node for node in graph.nodes if isinstance(node, InputNode)]
+        self.names = [".".join(filter(None, (node.input, node.stem))) for node in self._inputs]
+        environment = environment_of(bands)
+        self._effects = {
+            node.id: node.effect(node.settings, environment)
+            for node in graph.nodes
+            if isinstance(node, EffectNode)
+        }
+        self._modelled = {
+            node.id for node in graph.nodes if isinstance(node, EffectNode) and self._understands(node)
+        }
+        alike: dict[tuple[type[Effect], str], list[EffectNode]] = defaultdict(list)
+        for node in graph.nodes:
+            if isinstance(node, EffectNode) and node.id in self._modelled:
+                alike[node.effect, node.settings.model_dump_json()].append(node)
+        self._alike = list(alike.values())
+        self.reach, self.unknown = self._trace()
+        self.groups = _colour(self.reach)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Gains ``[points, inputs, bands]`` for plain control values ``[points, controls]``."""
+        rows = self._bank.rows(values.unsqueeze(0))
+        gains = self._gains(rows)
+        made: dict[Point, Masks] = {}
+        one = values.new_ones(1, 1)
+        for index, node in enumerate(self._inputs):
+            made[Point(node.id)] = {index: one}
+        for node in self.graph.nodes:
+            if isinstance(node, SumNode):
+                total: Masks = {}
+                for point in node.sources:
+                    for index, mask in made[point].items():
+                        total[index] = total[index] + mask if index in total else mask
+                made[Point(node.id)] = total
+            elif isinstance(node, EffectNode):
+                for port in node.effect.outputs:
+                    made[Point(node.id, port.name)] = self._through(node, made, gains)
+        result = values.new_zeros(len(values), len(self._inputs), len(self.bands))
+        for index, mask in made[self.output].items():
+            result[:, index] = mask
+        return result
+
+    def slopes(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Gains at ``values`` and their derivatives ``[points, controls, inputs, bands]`` per plain unit."""
+        low, high = self.layout.minimum.to(values), self.layout.maximum.to(values)
+        step = NUDGE * (high - low)
+        nudged = [values]
+        for group in self.groups:
+            up, down = values.clone(), values.clone()
+            up[:, group] = torch.minimum(values[:, group] + step[group], high[group])
+            down[:, group] = torch.maximum(values[:, group] - step[group], low[group])
+            nudged += [up, down]
+        base, *made = self(torch.cat(nudged)).split(len(values))
+        result = values.new_zeros(len(values), len(self.layout), *base.shape[1:])
+        for index, group in enumerate(self.groups):
+            up, down = nudged[1 + 2 * index], nudged[2 + 2 * index]
+            change = made[2 * index] - made[2 * index + 1]
+            for column in group:
+                reached = list(self.reach[column])
+                width = (up[:, column] - down[:, column])[:, None, None]
+                result[:, column, reached] = change[:, reached] / width
+        return base, result
+
+    def _through(self, node: EffectNode, made: Mapping[Point, Masks], gains: Mapping[str, Tensor]) -> Masks:
+        if not node.sources:
+            return {}
+        before = made[next(iter(node.sources.values()))]
+        if node.id not in self._modelled:
+            return before
+        gain = gains[node.id]
+        return {index: mask * gain for index, mask in before.items()}
+
+    def _gains(self, rows: Tensor) -> dict[str, Tensor]:
+        """The gain of every modelled node, ``[points, bands]`` or ``[points, 1]``; equal effects in one call."""
+        found: dict[str, Tensor] = {}
+        for nodes in self._alike:
+            module, effect = self._effects[nodes[0].id], nodes[0].effect
+            values = {}
+            for control in effect.controls:
+                row = rows[[self._bank.row(node.bindings[control.id]) for node in nodes], 0]
+                values[control.id] = row[:, :1] if control.rate == "clip" else row
+            if isinstance(module, SpectralEffect):
+                gain = module.mask({name: value.unsqueeze(-1) for name, value in values.items()})
+                gain = gain.expand(len(nodes), -1, -1)
+            else:
+                assert isinstance(module, TimeEffect)
+                ones = rows.new_ones(len(nodes), 1, rows.shape[-1])
+                block = Block(0, rows.shape[-1], self.graph.sample_rate)
+                controls = {name: value.unsqueeze(1) for name, value in values.items()}
+                made, _ = module.process({effect.inputs[0].name: ones}, controls, {}, block)
+                gain = next(iter(made.values()))[:, 0, :, None]
+            found |= {node.id: gain[index] for index, node in enumerate(nodes)}
+        return found
+
+    def _understands(self, node: EffectNode) -> bool:
+        """True for an effect of one input and one output that is a gain, for each band or for all."""
+        module, effect = self._effects[node.id], node.effect
+        if len(effect.inputs) != 1 or len(effect.outputs) != 1 or effect.uses_clock:
+            return False
+        controls = {c.id: torch.full((1, 1, 1), c.default, dtype=torch.float64) for c in effect.controls}
+        if isinstance(module, SpectralEffect):
+            return module.mask(controls).shape[-1] == len(self.bands)
+        if not isinstance(module, TimeEffect) or not module.memoryless:
+            return False
+        if any(control.rate == "frame" for control in effect.controls):
+            return False
+        probe = torch.linspace(-1, 1, 16, dtype=torch.float64).expand(1, node.channels, -1)
+        held = {name: value.expand(1, 1, 16) for name, value in controls.items()}
+        block = Block(0, 16, self.graph.sample_rate)
+        name = effect.inputs[0].name
+        out = next(iter(module.process({name: probe}, held, {}, block)[0].values()))
+        ones = next(iter(module.process({name: torch.ones_like(probe)}, held, {}, block)[0].values()))
+        # A gain: the same for every sample value and every channel.
+        return torch.allclose(out, probe * ones[:, :1, :1]) and torch.allclose(ones, ones[:, :1, :1])
+
+    def _trace(self) -> tuple[list[tuple[int, ...]], list[int]]:
+        """For each column the inputs it acts on in this model, and the columns that drive what is left out."""
+        upstream: dict[Point, set[int]] = {Point(n.id): {i} for i, n in enumerate(self._inputs)}
+        columns = {column.name: index for index, column in enumerate(self.graph.columns)}
+        reach: list[set[int]] = [set() for _ in columns]
+        unknown: set[int] = set()
+        for node in self.graph.nodes:
+            if isinstance(node, SumNode):
+                upstream[Point(node.id)] = set().union(*(upstream[p] for p in node.sources))
+            elif isinstance(node, EffectNode):
+                sources = list(node.sources.values())
+                before = upstream[sources[0]] if sources else set()
+                for port in node.effect.outputs:
+                    upstream[Point(node.id, port.name)] = before
+                for binding in node.bindings.values():
+                    if isinstance(binding, (Free, Curve)):
+                        column = columns[binding.column]
+                        if node.id in self._modelled:
+                            reach[column] |= before
+                        else:
+                            unknown.add(column)
+        heard = upstream[self.output]
+        return [tuple(sorted(r & heard)) for r in reach], sorted(unknown)
+
+
+def _colour(reach: list[tuple[int, ...]]) -> list[list[int]]:
+    """Columns in groups whose members reach no input in common."""
+    groups: list[tuple[list[int], set[int]]] = []
+    for column, inputs in enumerate(reach):
+        if not inputs:
+            continue
+        for members, taken in groups:
+            if not taken & set(inputs):
+                members.append(column)
+                taken |= set(inputs)
+                break
+        else:
+            groups.append(([column], set(inputs)))
+    return [members for members, _ in groups]

@@ -1,0 +1,114 @@
+"""What a fit gives back, and how it is written to files."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from djgraph.atomic import write_text
+from djgraph.errors import InputError
+from djgraph.layout import ParameterLayout
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Recovered controls and how good they are.
+
+    params: ``[frames, controls]`` in plain units. mix: the mixer's output for them, ``[channels, samples]``, at the
+    stems' own time and level (the target may lie elsewhere: ``report["delay_ms"]``, ``report["level_db"]``). report:
+    plain data for JSON; docs/unmixing.md lists its keys. audible: ``[blocks, controls]``, where a small move of a
+    control is heard.
+    """
+
+    params: Tensor
+    mix: Tensor
+    report: dict[str, Any]
+    layout: ParameterLayout
+    seconds: float
+    audible: Tensor
+
+    @property
+    def automation(self) -> Any:
+        """The controls as a :class:`djgraph.automation.Automation`, breakpoints where they are needed."""
+        return self.to_automation()
+
+    def to_automation(self, error: float = 0.005) -> Any:
+        """The same with another largest error of the curves, as a share of each control's range."""
+        from djgraph import automation
+
+        return automation.from_params(self.layout, self.params, self.seconds, error=error)
+
+    def save_report(self, path: str | os.PathLike[str]) -> None:
+        """The report as JSON."""
+        write_text(
+            path, json.dumps(self.report, indent=2, ensure_ascii=False, allow_nan=False) + "\n", InputError
+        )
+
+    def save_params(self, path: str | os.PathLike[str]) -> None:
+        """Every frame of every control as JSON by name, as ``djgraph render --params`` reads it."""
+        values = {name: column.tolist() for name, column in self.layout.unpack(self.params.double()).items()}
+        write_text(path, json.dumps(values) + "\n", InputError)
+
+    def plot(self, path: str | os.PathLike[str], truth: Tensor | None = None) -> None:
+        """Every control over time as a picture (PNG, SVG, PDF by suffix); needs matplotlib."""
+        from djgraph.fitting.plot import plot_controls
+
+        plot_controls(self, path, truth)
+
+
+CHECKPOINT = 1
+"""Version of the checkpoint file."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a fit stands: positions ``[frames, controls]``, delay in samples, level, and how many descent steps."""
+
+    positions: Tensor
+    delay: float
+    level: float
+    steps: int
+
+    def save(self, path: str | os.PathLike[str], layout: ParameterLayout) -> None:
+        """As JSON, with the layout, so that it is never applied to another one by mistake."""
+        data = {
+            "djgraph_fit": CHECKPOINT,
+            "fingerprint": layout.fingerprint,
+            "delay": self.delay,
+            "level": self.level,
+            "steps": self.steps,
+            "positions": {n: c.tolist() for n, c in zip(layout.names, self.positions.double().unbind(-1))},
+        }
+        write_text(path, json.dumps(data) + "\n", InputError)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], layout: ParameterLayout) -> Checkpoint:
+        """Raises InputError for a file that is no checkpoint, or one of another layout."""
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            if data["djgraph_fit"] != CHECKPOINT:
+                raise ValueError(f"version {data['djgraph_fit']!r}")
+            found = data["positions"]
+            fingerprint = data["fingerprint"]
+            if fingerprint == layout.fingerprint:
+                positions = torch.tensor([found[n] for n in layout.names], dtype=torch.float64).T.contiguous()
+                if not bool(((positions >= 0) & (positions <= 1)).all()):
+                    raise ValueError("a position is outside 0 to 1")
+                return cls(positions, float(data["delay"]), float(data["level"]), int(data["steps"]))
+        except OSError as problem:
+            raise InputError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+        except (ValueError, KeyError, TypeError, IndexError) as problem:
+            raise InputError(f"{path} is not the state of a fit: {problem}") from problem
+        missing = [name for name in layout.names if name not in found]
+        extra = [name for name in found if name not in layout]
+        what = f"; missing there: {', '.join(missing[:5])}" if missing else ""
+        what += f"; unknown here: {', '.join(extra[:5])}" if extra else ""
+        raise InputError(
+            f"{path} belongs to a fit of another layout ({fingerprint}, here {layout.fingerprint}){what}"
+        )

@@ -54,16 +54,20 @@ def smoothing_samples(control: Control, sample_rate: int) -> float:
     return control.smoothing * sample_rate / 1000
 
 
-def read_control(control: Control, rows: Tensor, timeline: Timeline, sample_rate: int, hop: int) -> Tensor:
-    """A control's values over the whole clip at its own rate: ``[n, frames]`` → ``[n, points]``."""
+Span = tuple[int, int]
+"""A stretch of the clip: its first sample, and the one after its last."""
+
+
+def read_control(
+    control: Control, rows: Tensor, timeline: Timeline, span: Span, sample_rate: int, hop: int
+) -> Tensor:
+    """A control's values at its own rate, ``[n, frames]`` → ``[n, points]``: on the span if per sample, else the clip."""
     if control.rate == "clip":
         return rows[..., :1]
     if control.rate == "frame":
-        positions = torch.arange(0, timeline.samples + 1, hop, device=rows.device).clamp_(
-            max=timeline.samples - 1
-        )
-        return timeline.read(rows, positions)
-    return timeline.read_samples(rows, 0, timeline.samples, smoothing_samples(control, sample_rate))
+        positions = torch.arange(0, timeline.samples + 1, hop, device=rows.device)
+        return timeline.read(rows, positions.clamp_(max=timeline.samples - 1))
+    return timeline.read_samples(rows, *span, smoothing_samples(control, sample_rate))
 
 
 @dataclass(frozen=True)
@@ -138,20 +142,23 @@ class ControlReader:
         self._nodes = len(nodes)
         self._handle = _READERS.add(self)
 
-    def __call__(self, rows: Tensor, timeline: Timeline) -> dict[str, Tensor]:
-        """By control id ``[nodes·batch, 1, points]``; rows: ``[rows, batch, frames]`` of the bank."""
+    def __call__(self, rows: Tensor, timeline: Timeline, span: Span | None = None) -> dict[str, Tensor]:
+        """By control id ``[nodes·batch, 1, points]``, on the whole clip where no span is given.
+
+        rows: ``[rows, batch, frames]`` of the bank.
+        """
         if torch.compiler.is_compiling():
             numbers = [self._handle, timeline.samples, timeline.frames]
             values = _read_operator([rows], numbers) if self.controls else []
         else:
-            values = self._read(rows, timeline)
+            values = self._read(rows, timeline, span or (0, timeline.samples))
         return {control.id: value for control, value in zip(self.controls, values)}
 
-    def _read(self, rows: Tensor, timeline: Timeline) -> list[Tensor]:
+    def _read(self, rows: Tensor, timeline: Timeline, span: Span) -> list[Tensor]:
         made = []
         for control, (distinct, repeat) in zip(self.controls, self._plans):
             values = rows[distinct].flatten(0, 1)
-            curve = read_control(control, values, timeline, self.sample_rate, self.hop)
+            curve = read_control(control, values, timeline, span, self.sample_rate, self.hop)
             if repeat is not None:
                 curve = curve.unflatten(0, (len(distinct), -1))[repeat].flatten(0, 1)
             made.append(curve.unsqueeze(1))
@@ -167,7 +174,7 @@ _READERS = Handles()
 
 
 def _read(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
-    return _READERS[numbers[0]]._read(tensors[0], Timeline(numbers[1], numbers[2]))
+    return _READERS[numbers[0]]._read(tensors[0], Timeline(numbers[1], numbers[2]), (0, numbers[1]))
 
 
 def _read_like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:

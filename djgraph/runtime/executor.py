@@ -11,7 +11,7 @@ from torch import Tensor
 from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Region, Silence, Transform
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
-from djgraph.effects import Clock, Effect, SpectralEffect, TimeEffect
+from djgraph.effects import Block, Clock, Effect, SpectralEffect, TimeEffect
 from djgraph.runtime.controls import ControlBank, ControlReader
 from djgraph.runtime.effects import process_clip
 from djgraph.runtime.region import run_region
@@ -104,10 +104,13 @@ class Executor:
             for place, port in enumerate(node.effect.inputs)
         }
         count = len(op.nodes)
-        controls = reader(run.rows, run.timeline)
-        clock = _repeat(run.clock, count) if node.effect.uses_clock else None
         size = (count * run.batch, node.channels, run.samples)
-        made = process_clip(module, audio, controls, run.rows, size, clock)
+        if run.samples > BLOCK and _streams(module):
+            made = _process_blocks(module, audio, reader, run, size)
+        else:
+            controls = reader(run.rows, run.timeline)
+            clock = _repeat(run.clock, count) if node.effect.uses_clock else None
+            made = process_clip(module, audio, controls, run.rows, size, clock)
         for place, port in enumerate(node.effect.outputs):
             names = [row[place] for row in op.outs]
             run.values.put(names, made[port.name].unflatten(0, (count, run.batch)))
@@ -145,6 +148,44 @@ class Executor:
         audio = padded[..., size // 2 : size // 2 + run.samples]
         envelope = stft.squared_window_sum(size, hop, spectrum.shape[-2], 0, run.samples, window)
         run.values.put((op.out,), (audio / envelope).unsqueeze(0))
+
+
+BLOCK = 1 << 21
+"""Samples that a time effect gets at a time where no gradient is wanted: bounds what it needs beside its audio."""
+
+
+def _streams(module: TimeEffect) -> bool:
+    return (
+        not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and not module.uses_clock
+        and not module.latency()
+        and all(control.rate != "frame" for control in module.controls)
+    )
+
+
+def _process_blocks(
+    module: TimeEffect,
+    audio: Mapping[str, Tensor],
+    reader: ControlReader,
+    run: Run,
+    size: tuple[int, int, int],
+) -> dict[str, Tensor]:
+    """A clip block by block, which equals one call by the effect's contract."""
+    batch, channels, samples = size
+    state = module.initial_state(batch, channels, run.rows)
+    out: dict[str, Tensor] = {}
+    for start in range(0, samples, BLOCK):
+        stop = min(start + BLOCK, samples)
+        pieces = {port: tensor[..., start:stop] for port, tensor in audio.items()}
+        controls = reader(run.rows, run.timeline, (start, stop))
+        block = Block(start, stop - start, module.environment.sample_rate)
+        made, state = module.process(pieces, controls, state, block)
+        for port, piece in made.items():
+            if port not in out:
+                out[port] = piece.new_empty(*piece.shape[:-1], samples)
+            out[port][..., start:stop] = piece
+    return out
 
 
 def _total(values: Stacks, names: tuple[str, ...]) -> Tensor:

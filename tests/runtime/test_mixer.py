@@ -408,3 +408,18 @@ def test_inductor_gives_the_same(mixer: djgraph.Mixer) -> None:
     (gradient,) = torch.autograd.grad(made.square().sum(), params)
     (wanted,) = torch.autograd.grad(expected.square().sum(), params)
     torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    from djgraph.runtime import executor
+
+    model = djgraph.compile("club_console")
+    inputs = make_inputs(model.graph, 2, 5000, torch.float64, 0)
+    params = make_params(model, 2, 9, torch.float64, 0)
+    with torch.no_grad():
+        whole = model(inputs, params)
+        for block in (4999, 1700, 64):
+            monkeypatch.setattr(executor, "BLOCK", block)
+            pieces = model(inputs, params)
+            for name, audio in whole.items():
+                torch.testing.assert_close(pieces[name], audio, rtol=0, atol=1e-12)

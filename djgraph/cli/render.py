@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ from djgraph.cli.inputs import read_inputs
 from djgraph.cli.mixdown import FRAMES_PER_SECOND, mix_down, output_paths, show
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.progress import Steps
-from djgraph.cli.transitions import Set, cue_settings, load_recipe, settings_of, track_settings
+from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,7 +114,15 @@ def render(
     moves = transition if automation is None else automation
     if moves is None and (frames is not None or settings):
         raise typer.BadParameter("--frames and --set belong to --transition and --automation")
-    chosen = settings_of(settings) | track_settings(tracks)
+    chosen = settings_of(settings)
+    cues = cue_in is not None or cue_out is not None
+    for option, names, used in (
+        ("--cue-in/--cue-out", "start length", cues),
+        ("--tracks", "a b", bool(tracks)),
+    ):
+        if used and (both := chosen.keys() & set(names.split())):
+            raise typer.BadParameter(f"{option} and --set {min(both)}=… contradict each other; give one")
+    chosen |= track_settings(tracks)
     given = {name: Path(text).expanduser() for name, text in pairs("--input", input, "PATH").items()}
 
     import torch
@@ -123,9 +132,12 @@ def render(
     from djgraph.audio.files import format_of
     from djgraph.errors import AudioFileError
 
+    recipe = None if moves is None else find_recipe(moves)
     loaded = load_graph(graph, args)
+    if recipe is not None:  # what can be seen before the work is not told after it
+        recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf)).check(loaded)
     paths = output_paths(out, output or [], loaded.outputs)
-    for path in paths.values():  # before the work, not after it
+    for path in paths.values():
         format_of(path)
         check_target(path, AudioFileError)
     with Steps() as steps:
@@ -138,8 +150,8 @@ def render(
             from djgraph.cli.params import read_params
 
             values = read_params(params, mixer.layout)
-        elif moves is not None:
-            auto = load_recipe(moves, chosen | cue_settings(cue_in, cue_out, seconds))
+        elif recipe is not None:
+            auto = recipe.fill(**chosen | cue_settings(cue_in, cue_out, seconds))
             values = auto.render(mixer.layout, frames, seconds, tempo)
             if tempo is None and (bpm := auto.bpm(len(values), seconds)) is not None:
                 clock = torch.tensor(bpm)[None] if isinstance(bpm, list) else bpm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from djgraph.cli.output import print_json, table
 from djgraph.errors import InputError, PluginError
 
 if TYPE_CHECKING:
-    from djgraph.automation import Automation, Recipe
+    from djgraph.automation import Recipe, Template
 
 Set = Annotated[
     list[str] | None,
@@ -80,7 +81,7 @@ def settings_of(texts: list[str] | None) -> dict[str, Any]:
     return {key: value_of(text) for key, text in pairs("--set", texts).items()}
 
 
-def load_recipe(name: str, settings: dict[str, Any]) -> Automation:
+def find_recipe(name: str) -> Template:
     """A recipe by name, or an automation file by path; a usage error for a name that is none."""
     from djgraph import automation
     from djgraph.plugins import registry
@@ -90,14 +91,19 @@ def load_recipe(name: str, settings: dict[str, Any]) -> Automation:
             registry().recipe(name)
         except PluginError as error:
             raise typer.BadParameter(str(error), param_hint="--transition") from None
-    return automation.load(name, **settings)
+    return automation.template(name)
 
 
 def cue_settings(cue_in: float | None, cue_out: float | None, seconds: float) -> dict[str, Any]:
-    """``start`` and ``length`` of a recipe for cue points in seconds; nothing where neither is given."""
+    """``start`` and ``length`` of a recipe for cue points in seconds; nothing where neither is given.
+
+    seconds: the length of the audio; infinity for any values that will do, while it is not known.
+    """
     if cue_in is None and cue_out is None:
         return {}
     first, last = cue_in or 0.0, seconds if cue_out is None else cue_out
+    if seconds == math.inf:  # not known yet
+        return {"start": 0.0, "length": 0.0}
     if not 0 <= first < last <= seconds:
         raise InputError(
             f"--cue-in {first:g} s and --cue-out {last:g} s do not fit: "

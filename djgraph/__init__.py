@@ -37,6 +37,7 @@ _WHERE = {
     "MixerConfig": "djgraph.mixer",
     "create_mixer": "djgraph.mixer",
     "SimpleCrossfader": "djgraph.crossfade",
+    "fit": "djgraph.fitting",
     "AudioFileError": "djgraph.errors",
     "AutomationError": "djgraph.errors",
     "CompileError": "djgraph.errors",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         LayoutError,
         PluginError,
     )
+    from djgraph.fitting import fit
     from djgraph.graph import Graph, load
     from djgraph.layout import ParameterLayout
     from djgraph.mixer import DifferentiableDJMixer, MixerConfig, create_mixer

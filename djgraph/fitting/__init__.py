@@ -1,6 +1,6 @@
 """Un-mixing: recover a mixer's controls from its stems and a recording of the mix. ``djgraph.fit`` is the way in."""
 
-from djgraph.fitting.fit import Progress, fit, si_sdr
+from djgraph.fitting.job import Progress, fit, si_sdr
 from djgraph.fitting.losses import MixLoss
 from djgraph.fitting.priors import Priors
 from djgraph.fitting.result import FitResult

@@ -34,8 +34,8 @@ def plot_controls(result: FitResult, path: str | os.PathLike[str], truth: Tensor
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
     positions = result.layout.to_unit(result.params.double())
     time = torch.linspace(0, result.seconds, len(positions)).numpy()
-    index = torch.linspace(0, len(result.audible) - 1, len(positions)).round().long()
-    audible = result.audible[index]
+    nearest = torch.linspace(0, len(result.audible) - 1, len(positions)).round().long()
+    audible = result.audible[nearest]
     for number, (strip, members) in enumerate(strips.items()):
         panel = axes[number % rows][number // rows]
         for colour, column in enumerate(members):

@@ -1,4 +1,4 @@
-"""What is preferred where the sound does not decide: controls at rest at their neutral value, curves without wiggles."""
+"""What is preferred where the sound does not decide: controls at rest, and curves without wiggles."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ class Response:
         gains = self._gains(rows)
         made: dict[Point, Masks] = {}
         one = values.new_ones(1, 1)
-        for index, node in enumerate(self._inputs):
-            made[Point(node.id)] = {index: one}
+        for index, source in enumerate(self._inputs):
+            made[Point(source.id)] = {index: one}
         for node in self.graph.nodes:
             if isinstance(node, SumNode):
                 total: Masks = {}

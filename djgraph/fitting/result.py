@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from torch import Tensor
 from djgraph.atomic import write_text
 from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
+
+if TYPE_CHECKING:
+    from djgraph.automation import Automation
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,16 @@ class FitResult:
     audible: Tensor
 
     @property
-    def automation(self) -> Any:
+    def automation(self) -> Automation:
         """The controls as a :class:`djgraph.automation.Automation`, breakpoints where they are needed."""
         return self.to_automation()
 
-    def to_automation(self, error: float = 0.005) -> Any:
+    def to_automation(self, error: float = 0.005) -> Automation:
         """The same with another largest error of the curves, as a share of each control's range."""
         from djgraph import automation
 
-        return automation.from_params(self.layout, self.params, self.seconds, error=error)
+        errors = {c.name: error * (c.control.max - c.control.min) for c in self.layout.columns}
+        return automation.from_params(self.layout, self.params, self.seconds, error=errors, name="unmixed")
 
     def save_report(self, path: str | os.PathLike[str]) -> None:
         """The report as JSON."""

@@ -23,11 +23,12 @@ def search(sketch: Sketch, start: Tensor, rest: Tensor, worth: float = WORTH) ->
     """Positions ``[blocks, controls]``, one row for each block of the sketch, by matching pursuit.
 
     start: positions to begin with, ``[controls]`` or ``[blocks, controls]``. rest: neutral positions ``[controls]``.
-    worth: the share of a block's energy that a move across the whole range has to explain. In each round every control is tried
-    at several positions in every block at once, and for each block and input the best move is made, if it is worth
-    its distance. When no move helps any more, moves are tried that put the strip's other controls to rest (all of
-    them, or all but one): a low-pass instead of the two EQ bands that first stood in for it. Blocks do not know
-    of each other; what follows draws lines through them.
+    worth: the share of a block's energy that a move across the whole range has to explain.
+
+    In each round every control is tried at several positions in every block at once, and for each block and input the
+    best move is made, if it is worth its distance. When no move helps any more, moves are tried that put the strip's
+    other controls to rest (all of them, or all but one): a low-pass instead of the two EQ bands that first stood in
+    for it. Blocks do not know of each other; what follows draws lines through them.
     """
     state = _Search(sketch, start, rest, worth)
     for _ in range(2):

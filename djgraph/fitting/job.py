@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -203,7 +204,8 @@ class _Job:
         elif self.resumed is not None:
             self.level = self.resumed.level
         else:
-            self.level = levels.find_level(self.statistics, self.weights)
+            # Nearly unwhitened: a codec's errors in quiet bands make their gains, and so the level, look smaller.
+            self.level = levels.find_level(self.statistics, self.weights.sqrt())
         self.free_level = level is None and abs(self.level - 1) > 1e-9
         sketch = Sketch.make(self.response, self.statistics, self.weights, samples)
         self.sketch = sketch.at_level(self.level)
@@ -237,11 +239,8 @@ class _Job:
                 u, searched = self._search_again(coarse, u), True
             if self.free_level:
                 # Towards the level of this solution; faders at their ends keep it from drifting.
-                self.level = (
-                    self.sketch.best_level(u)
-                    if 0.9 < self.sketch.best_level(u) / self.level < 1.1
-                    else self.level
-                )
+                better = self.sketch.best_level(u)
+                self.level = better if 0.9 < better / self.level < 1.1 else self.level
                 self.sketch = self.sketch.at_level(self.level)
             self.u = refine(u, frames)
             self._tell("curves", number + 2, total, self.sketch.loss(u))
@@ -382,7 +381,7 @@ class _Job:
             "delay_ms": 1000 * self.delay / rate,
             "delay_samples": self.delay,
             "correlation": self.peak,
-            "level_db": 20 * torch.log10(torch.tensor(self.level)).item(),
+            "level_db": 20 * math.log10(self.level),
             "explained_by_gains": self.explained,
             "si_sdr_db": si_sdr(made, wanted),
             "sdr_db": _ratio(wanted, self.level * made - wanted),
@@ -411,15 +410,13 @@ class _Job:
 def si_sdr(made: Tensor, wanted: Tensor) -> float:
     """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., ICASSP 2019), at most 120."""
     a, b = made.double().flatten(), wanted.double().flatten()
-    scaled = (a @ b) / a.square().sum().clamp(min=1e-30) * a
     projected = (a @ b) / b.square().sum().clamp(min=1e-30) * b
-    del scaled
     return _ratio(projected, a - projected)
 
 
 def _ratio(signal: Tensor, error: Tensor) -> float:
     power, noise = float(signal.double().square().sum()), float(error.double().square().sum())
-    return float(10 * torch.log10(torch.tensor(max(power, 1e-30) / max(noise, power * 1e-12, 1e-30))))
+    return 10 * math.log10(max(power, 1e-30) / max(noise, power * 1e-12, 1e-30))
 
 
 def _compile(graph: Any) -> Mixer:

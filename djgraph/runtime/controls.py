@@ -61,7 +61,10 @@ Span = tuple[int, int]
 def read_control(
     control: Control, rows: Tensor, timeline: Timeline, span: Span, sample_rate: int, hop: int
 ) -> Tensor:
-    """A control's values at its own rate, ``[n, frames]`` → ``[n, points]``: on the span if per sample, else the clip."""
+    """A control's values at its own rate, ``[n, frames]`` → ``[n, points]``.
+
+    Per-sample ones on the span, others on the whole clip.
+    """
     if control.rate == "clip":
         return rows[..., :1]
     if control.rate == "frame":

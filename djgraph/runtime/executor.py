@@ -105,7 +105,7 @@ class Executor:
         }
         count = len(op.nodes)
         size = (count * run.batch, node.channels, run.samples)
-        if run.samples > BLOCK and _streams(module):
+        if run.samples > BLOCK and _streams(module, [run.rows, *audio.values()]):
             made = _process_blocks(module, audio, reader, run, size)
         else:
             controls = reader(run.rows, run.timeline)
@@ -154,9 +154,10 @@ BLOCK = 1 << 21
 """Samples that a time effect gets at a time where no gradient is wanted: bounds what it needs beside its audio."""
 
 
-def _streams(module: TimeEffect) -> bool:
+def _streams(module: TimeEffect, tensors: list[Tensor]) -> bool:
+    differentiable = any(tensor.requires_grad for tensor in (*tensors, *module.parameters()))
     return (
-        not torch.is_grad_enabled()
+        not (differentiable and torch.is_grad_enabled())
         and not torch.compiler.is_compiling()
         and not module.uses_clock
         and not module.latency()

@@ -31,7 +31,7 @@ class Corpus(Dataset[dict[str, Any]]):
         params   [frames, controls] in plain units, laid out as ``layout`` says
         tempo    BPM
         index    the item's number
-        kind     curves, fade or recipe
+        kind     curves or recipe
         name     of the transition; "curves" for random curves
         track    input → the track's name
         start    input → second at which its excerpt begins

@@ -47,9 +47,9 @@ class Settings:
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 found.append(f"{name} is {value!r}; expected a whole number from {low}")
         for name, top in (("seconds", 3600.0), ("frames_per_second", 1000.0)):
-            if not 0 < getattr(self, name) <= top:
+            if not _is_within(getattr(self, name), top) or not getattr(self, name):
                 found.append(f"{name} is {getattr(self, name)!r}; expected more than 0, at most {top:g}")
-        if not 0 <= self.curves <= 1:
+        if not _is_within(self.curves, 1):
             found.append(f"curves is {self.curves!r}; expected a share, 0 … 1")
         for name, allowed in (("stems", STEMS), ("align", ALIGN), ("short", SHORT)):
             if getattr(self, name) not in allowed:
@@ -175,6 +175,10 @@ def differences(before: Settings, after: Settings) -> list[str]:
     """A line for each setting that differs."""
     pairs = ((f.name, getattr(before, f.name), getattr(after, f.name)) for f in fields(Settings))
     return [f"{name}: {_plain(old)} → {_plain(new)}" for name, old, new in pairs if old != new]
+
+
+def _is_within(value: object, top: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= top
 
 
 def _plain(value: object) -> str:

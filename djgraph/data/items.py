@@ -25,7 +25,7 @@ STEMS = "stems"
 PEAK = 0.99
 """Where a mix that would clip is brought down to; its ``mix_gain`` says by how much."""
 TEMPO = (100.0, 140.0)
-"""BPM are drawn from here where the first track's are not known."""
+"""BPM are drawn from here where no track that is played says its own; else the first that does counts."""
 
 
 class ItemMaker:
@@ -59,7 +59,7 @@ class ItemMaker:
             played[name] = {"track": track.name, "start": start}
             inputs[name] = track.read(start, about.samples, about.sample_rate, parts)
         drawn = round(TEMPO[0] + (TEMPO[1] - TEMPO[0]) * choice.random_sample(), 1)
-        tempo = next((about.tracks[position].tempo for position in chosen), None) or drawn
+        tempo = next((bpm for position in chosen if (bpm := about.tracks[position].tempo)), drawn)
         clip = Clip(about.n_frames, about.settings.seconds, tempo)
         movement = random_state(about.settings.seed, index, 1)
         move = draw_move(about.layout, self.moves, about.settings.curves, clip, movement)

@@ -223,6 +223,9 @@ def _settings(base: Settings, options: Mapping[str, Any]) -> Settings:
     given = {name: value for name, value in options.items() if value is not None}
     if "recipes" in given:
         given["recipes"] = tuple(given["recipes"])
+    for name in ("seconds", "frames_per_second", "curves"):
+        if isinstance(given.get(name), int):
+            given[name] = float(given[name])  # one spelling in corpus.json
     settings = dataclasses.replace(base, **given)
     if faults := settings.faults():
         raise InputError("; ".join(faults))

@@ -94,10 +94,11 @@ def find_tracks(
     listed = [roots] if isinstance(roots, (str, os.PathLike)) else list(roots)
     if not listed:
         raise AudioFileError("no folder of tracks given")
+    wanted = {stem.lower() for stem in stems} | {WHOLE} | set(STEMS if WHOLE in stems else ())
     tracks: list[Track] = []
     wrong: list[str] = []
     for root in map(Path, listed):
-        folders = list(_track_folders(root, {*(stem.lower() for stem in stems), WHOLE}))
+        folders = list(_track_folders(root, wanted))
         if not folders:
             raise AudioFileError(_nothing(root, stems))
         for folder in folders:

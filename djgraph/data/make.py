@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from djgraph.data.description import FILE, Description, Settings, differences, i
 from djgraph.data.items import ItemMaker
 from djgraph.data.moves import choose
 from djgraph.data.pairs import long_enough
+from djgraph.data.sources import GraphSource, demo_folder, read_graph
 from djgraph.data.tracks import Problems, Track, find_tracks
 from djgraph.data.workers import run_jobs
 from djgraph.errors import CorpusError, InputError, nearest
@@ -27,8 +27,6 @@ GRAPH = "dj_mixer"
 DEMO = "tracks"
 """Folder of a corpus where the demo tracks are put."""
 COUNT = 100
-
-GraphSource = str | os.PathLike[str] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def _begin(
     options: Mapping[str, Any],
     problems: Problems,
 ) -> Description:
-    text, graph, file = _graph(GRAPH if source is None else source, args)
+    text, graph, file = read_graph(GRAPH if source is None else source, args)
     settings = _settings(Settings(), options)
     inputs = inputs_of(graph)
     about = Description(
@@ -158,7 +156,7 @@ def _begin(
     names = choose(about.layout, options.get("recipes"))
     settings = dataclasses.replace(settings, recipes=tuple(names))
     if tracks is None:
-        tracks = _demo(root / DEMO, graph.sample_rate, settings.seconds)
+        tracks = demo_folder(root / DEMO, graph.sample_rate, settings.seconds)
     found = _find(tracks, graph, about, problems)
     about = dataclasses.replace(about, settings=settings, tracks=tuple(found))
     write_text(root / file, text, CorpusError)
@@ -181,7 +179,7 @@ def _agree(
     graph = about.load_graph(root)
     wrong = []
     if source is not None:
-        text, other, _ = _graph(source, about.args if args is None else args)
+        text, other, _ = read_graph(source, about.args if args is None else args)
         if text != (root / about.graph).read_text(encoding="utf-8"):
             wrong.append(f"graph: another document\n{about.layout.diff(_layout(other))}".rstrip())
     if args is not None and dict(args) != dict(about.args):
@@ -205,7 +203,7 @@ def _agree(
             "  leave these out to go on with it, or make another one in a new folder"
         )
     if demo or (root / DEMO).is_dir():
-        _demo(root / DEMO, about.sample_rate, about.settings.seconds)
+        demo_folder(root / DEMO, about.sample_rate, about.settings.seconds)
     for track in about.tracks:
         for file in (file for files in track.parts.values() for file in files):
             if not file.is_file():
@@ -241,20 +239,6 @@ def _check_names(options: Mapping[str, Any]) -> None:
             raise InputError(f"make_corpus has no setting {name!r}{hint}")
 
 
-def _graph(source: GraphSource, args: Mapping[str, Any]) -> tuple[str, Graph, str]:
-    """A graph document's text, the graph, and the name of its file in a corpus."""
-    import djgraph
-
-    graph = djgraph.load(source, **args)
-    if isinstance(source, Mapping):
-        return json.dumps(source, indent=1, ensure_ascii=False) + "\n", graph, "graph.json"
-    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
-        return source, graph, "graph.yaml"
-    shipped = djgraph.registry().graphs
-    path = Path(shipped[source].path) if isinstance(source, str) and source in shipped else Path(source)
-    return path.read_text(encoding="utf-8-sig"), graph, f"graph{path.suffix}"
-
-
 def _layout(graph: Graph) -> Any:
     from djgraph.layout import ParameterLayout
 
@@ -265,25 +249,6 @@ def _find(tracks: Any, graph: Graph, about: Description, problems: Problems) -> 
     stems, optional = parts_of(graph, about.inputs)
     found = find_tracks(tracks, stems, optional, problems)
     return long_enough(found, about.samples, about.sample_rate, about.settings.short, len(about.inputs))
-
-
-def _demo(folder: Path, sample_rate: int, seconds: float) -> Path:
-    """The demo tracks as files, with their tempo and beats, three times as long as an item."""
-    from djgraph.audio import write
-    from djgraph.demo import BPM, SECONDS, demo_tracks
-
-    length = min(600.0, max(SECONDS, 3 * seconds))
-    names = {name: folder / name for name in BPM}
-    if all((path / "track.json").is_file() for path in names.values()):
-        return folder
-    for name, stems in demo_tracks(sample_rate, length).items():
-        names[name].mkdir(parents=True, exist_ok=True)
-        for stem, audio in stems.items():
-            write(names[name] / f"{stem}.flac", audio, sample_rate)
-        beat = 60 / BPM[name]
-        about = {"tempo": BPM[name], "beats": [round(i * beat, 6) for i in range(int(length / beat))]}
-        write_text(names[name] / "track.json", json.dumps(about) + "\n", CorpusError)  # last: all is there
-    return folder
 
 
 def _is_fresh(root: Path) -> bool:

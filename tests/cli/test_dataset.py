@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,11 @@ def test_refusals(run: Run, tmp_path: Path, options: list[object]) -> None:
 def test_help(run: Run) -> None:
     assert "djgraph dataset make corpus --demo" in run("dataset", "make", "--help").stdout
     assert "checksum" in run("dataset", "check", "--help").stdout
+
+
+def test_documentation_names_every_option(run: Run) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    options = re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", run("dataset", "make", "--help").stdout, re.MULTILINE)
+    assert len(options) > 15
+    for option in options:
+        assert option in text, option

@@ -8,13 +8,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from djgraph.errors import InputError
+from djgraph.errors import DJGraphError, InputError
 from djgraph.losses.mel import mel_filters
 
 try:
     from auraloss.freq import STFTLoss
-except ImportError as problem:  # pragma: no cover - depends on what is installed
-    raise ImportError(
+except ImportError as problem:
+    raise DJGraphError(
         f'the losses of audio need auraloss: pip install "djgraph[train]" ({problem})'
     ) from problem
 

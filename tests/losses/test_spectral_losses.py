@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from djgraph.errors import InputError
+import djgraph
+from djgraph.errors import DJGraphError, InputError
 from djgraph.losses import MelSTFT, MultiResolutionSTFT, SumAndDifference
 from djgraph.losses.mel import mel_filters
 
@@ -199,3 +202,12 @@ def test_refusals() -> None:
         SumAndDifference()(noise(1, 3, 100), noise(1, 3, 100))
     with pytest.raises(InputError, match="not both 0"):
         SumAndDifference(sum_weight=0, difference_weight=0)
+
+
+def test_without_auraloss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "auraloss.freq", None)
+    monkeypatch.delitem(sys.modules, "djgraph.losses.spectral")
+    monkeypatch.delattr(djgraph.losses, "spectral")
+    with pytest.raises(DJGraphError, match=r"pip install \"djgraph\[train\]\""):
+        _ = djgraph.losses.MelSTFT
+    assert djgraph.losses.total_variation is not None  # these need nothing

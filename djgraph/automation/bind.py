@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,15 +44,16 @@ def bind(
     duration: float | None,
     tempo: Tempo | None = None,
     *,
-    partial: bool = False,
+    times: Literal["all", "tempo", "none"] = "all",
 ) -> list[Bound]:
     """The automation's curves in order. Raises AutomationError that holds every problem.
 
-    duration None: of 1, where all times are shares of the clip; else InputError. partial: leave times alone.
+    times: which of their problems count; only with all of them are the seconds right. duration None: of 1,
+    where all times are shares of the clip; else InputError.
     """
     if duration is not None and not (math.isfinite(duration) and duration > 0):
         raise InputError(f"duration is {duration}; expected seconds above 0")
-    if duration is None and not partial and any(map(_has_length, _moments(auto))):
+    if duration is None and times == "all" and any(map(_has_length, _moments(auto))):
         raise InputError(
             "the automation has times in seconds or beats: give the clip's duration=, in seconds"
         )
@@ -65,12 +67,15 @@ def bind(
         auto.beats_per_bar,
         auto.span,
     )
-    span_fits = partial or _check_span(auto, ruler, problems)
+    late: list[Problem] = []
+    span_fits = times == "none" or _check_span(auto, ruler, problems, late)
     for curve, columns in chosen:
         values = _values(layout, curve, columns, problems)
-        timed = not partial and span_fits
-        seconds = _seconds(curve, ruler, problems) if timed else np.zeros(len(curve.points))
+        timed = times != "none" and span_fits
+        seconds = _seconds(curve, ruler, problems, late) if timed else np.zeros(len(curve.points))
         bounds.append(Bound(curve, tuple(columns), values, seconds))
+    if times == "all":
+        problems += late
     if problems:
         raise AutomationError(*in_file_order(problems))
     return bounds
@@ -80,7 +85,7 @@ def resolve(auto: Automation, layout: ParameterLayout) -> Automation:
     """See :meth:`Automation.resolve`."""
     curves = []
     taken: set[int] = set()
-    for bound in reversed(bind(auto, layout, None, partial=True)):
+    for bound in reversed(bind(auto, layout, None, times="none")):
         alike: dict[tuple[float, ...], list[int]] = {}
         for i, column in enumerate(bound.columns):
             if column not in taken:  # a later curve counts for it
@@ -250,7 +255,8 @@ def _number(value: float | str, control: Control) -> float:
     return float(getattr(control, value))
 
 
-def _seconds(curve: Curve, ruler: Ruler, problems: list[Problem]) -> Array:
+def _seconds(curve: Curve, ruler: Ruler, problems: list[Problem], late: list[Problem]) -> Array:
+    """The seconds of a curve's points; ``late`` gets the problems that hang on the clip's duration."""
     seconds: list[float] = []
     slack = 1e-9 * max(1.0, ruler.duration)
     for j, point in enumerate(curve.points):
@@ -265,13 +271,13 @@ def _seconds(curve: Curve, ruler: Ruler, problems: list[Problem]) -> Array:
                 f"time runs backwards: {point.at} ({second:g} s) comes after {before} ({seconds[-1]:g} s) "
                 f"in the curve of {curve}"
             )
-            problems.append(at_point(curve, j, "at", message))
+            late.append(at_point(curve, j, "at", message))
             break
         seconds.append(max(second, seconds[-1]) if seconds else second)
     return np.array(seconds, dtype=np.float64)
 
 
-def _check_span(auto: Automation, ruler: Ruler, problems: list[Problem]) -> bool:
+def _check_span(auto: Automation, ruler: Ruler, problems: list[Problem], late: list[Problem]) -> bool:
     if auto.span is None:
         return True
     key, value = "start", str(auto.span.start)
@@ -286,10 +292,10 @@ def _check_span(auto: Automation, ruler: Ruler, problems: list[Problem]) -> bool
     where = f"it goes from {start:g} s to {end:g} s, and the clip from 0 s to {ruler.duration:g} s"
     if start < -slack or end > ruler.duration + slack:
         key = "start" if start < -slack or start > ruler.duration else "length"
-        problems.append(auto.site.problem(f"the automation does not fit the clip: {where}", "span", key))
+        late.append(auto.site.problem(f"the automation does not fit the clip: {where}", "span", key))
         return False
     if end < start - slack:
-        problems.append(auto.site.problem(f"the automation ends before it begins: {where}", "span", "length"))
+        late.append(auto.site.problem(f"the automation ends before it begins: {where}", "span", "length"))
         return False
     return True
 

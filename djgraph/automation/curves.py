@@ -143,11 +143,11 @@ class Automation:
         """Raise AutomationError that holds every problem: unknown controls, patterns that match nothing,
         values out of range, points that run backwards, a span that does not fit the clip, a missing tempo.
 
-        Without a duration, what depends on it is left unchecked.
+        Without a duration, a missing tempo is all that is said of times.
         """
         from djgraph.automation.bind import bind
 
-        bind(self, layout_of(layout), duration, tempo, partial=duration is None)
+        bind(self, layout_of(layout), duration, tempo, times="tempo" if duration is None else "all")
 
     def resolve(self, layout: ParameterLayout | Graph | Mixer) -> Automation:
         """The same for this layout only: names instead of patterns, numbers instead of words, alternatives

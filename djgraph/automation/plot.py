@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ FORMATS = (".svg", ".png", ".pdf")
 COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#64748b", "#db2777", "#ca8a04", "#0891b2")
 ROW, WIDTH = 1.15, 7.0
 """Inches."""
+FRAMES = 801
+"""Points of a drawn line."""
 
 
 def plot_automation(
@@ -37,7 +40,7 @@ def plot_automation(
     matplotlib is not installed or the file cannot be written.
     """
     layout = layout_of(layout)
-    params = auto.render(layout, n_frames=801, duration=duration, tempo=tempo)
+    params = auto.render(layout, n_frames=FRAMES, duration=duration, tempo=tempo)
     plot_params(layout, {"": params}, path, duration, auto.title or auto.name)
 
 
@@ -59,8 +62,21 @@ def plot_params(
         layout.check(tensor)
         if tensor.ndim != 2:
             raise InputError(f"expected params [frames, controls] to draw, got {list(tensor.shape)}")
-    figure = _draw(layout, {k: v.detach().cpu().double().numpy() for k, v in params.items()}, duration, title)
-    _write(figure, path)
+    courses = {label: tensor.detach().cpu().double().numpy() for label, tensor in params.items()}
+    figure = _draw(layout, courses, duration, title)
+    _write(figure, path, digest(courses, duration))
+
+
+def digest(courses: Mapping[str, Any], duration: float) -> str:
+    """16 hex digits for what a picture shows; an SVG carries them, so that a test can tell when it is out of
+    date.
+
+    courses: label → array ``[frames, controls]``.
+    """
+    found = hashlib.sha256(repr(float(duration)).encode())
+    for label, values in courses.items():
+        found.update(label.encode() + np.round(np.asarray(values) * 1000).astype("<i4").tobytes())
+    return found.hexdigest()[:16]
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
@@ -121,7 +137,7 @@ def _common(names: Sequence[str]) -> str:
     return f"{names[0]} and {len(names) - 1} more"
 
 
-def _write(figure: Any, path: str | os.PathLike[str]) -> None:
+def _write(figure: Any, path: str | os.PathLike[str], what: str) -> None:
     import matplotlib
 
     from djgraph.atomic import atomic_writer
@@ -129,6 +145,6 @@ def _write(figure: Any, path: str | os.PathLike[str]) -> None:
     suffix = Path(path).suffix.lower()
     # Without a date, and with ids that do not change, so that the same picture is the same file.
     settings: Any = {"svg.hashsalt": "djgraph", "svg.fonttype": "none"}
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+    metadata = {".svg": {"Date": None, "Description": what}, ".pdf": {"CreationDate": None}}.get(suffix)
     with matplotlib.rc_context(settings), atomic_writer(path) as file:
         figure.savefig(file, format=suffix[1:], dpi=150, metadata=metadata)

@@ -33,7 +33,8 @@ class Term:
     unit: str = "s"
 
     def __str__(self) -> str:
-        return f"{_number(self.amount)}{self.unit}"
+        unit = self.unit.removesuffix("s") if abs(self.amount) == 1 and len(self.unit) > 1 else self.unit
+        return f"{_number(self.amount)}{unit}"
 
 
 @dataclass(frozen=True)

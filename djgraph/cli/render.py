@@ -135,7 +135,7 @@ def render(
     recipe = None if moves is None else find_recipe(moves)
     loaded = load_graph(graph, args)
     if recipe is not None:  # what can be seen before the work is not told after it
-        recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf)).check(loaded)
+        recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf)).check(loaded, tempo=tempo)
     paths = output_paths(out, output or [], loaded.outputs)
     for path in paths.values():
         format_of(path)

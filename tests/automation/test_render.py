@@ -212,6 +212,9 @@ def test_seconds_need_a_duration(small: ParameterLayout) -> None:
     with pytest.raises(InputError, match="give the clip's duration"):
         curve([[1, 0], [2, 1]]).render(small, 10)
     curve([[1, 0], [2, 1]]).check(small)  # which columns and values can be checked without
+    with pytest.raises(AutomationError, match="8beats needs a tempo"):
+        curve([[1, 0], ["8beats", 1]]).check(small)
+    curve([[1, 0], ["8beats", 1]]).check(small, tempo=120)
 
 
 @pytest.mark.parametrize("fade", ["linear", "equal_power", "exponential", "logarithmic"])

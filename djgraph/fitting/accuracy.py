@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor
 
 from djgraph.fitting.identify import Identified
-from djgraph.fitting.newton import refine
 from djgraph.fitting.sketch import Sketch
 
 HEARD = 1e-3
@@ -35,11 +35,12 @@ def control_errors(sketch: Sketch, u: Tensor, truth: Tensor, identified: Identif
     return result
 
 
-def heard_error(sketch: Sketch, u: Tensor, truth: Tensor) -> dict[str, float]:
+def heard_error(sketch: Sketch, u: Tensor, truth: Tensor) -> dict[str, Any]:
     """Mean absolute error of the gain of each part of the spectrum of each input, where it is audible.
 
     That is what remains where controls trade against each other: a gain of ½ and an EQ of ½ in all three bands sound
-    the same. ``mean`` over all blocks, inputs and parts; ``low``, ``mid``, ``high`` for each part.
+    the same. ``mean`` over all blocks, inputs and parts; ``low``, ``mid``, ``high`` for each part; ``inputs`` for each
+    input (None where it is never heard).
     """
     layout, response, s = sketch.response.layout, sketch.response, sketch.statistics
     inputs = len(response.names)
@@ -47,23 +48,24 @@ def heard_error(sketch: Sketch, u: Tensor, truth: Tensor) -> dict[str, float]:
     known = response(sketch.grid(len(truth)).read(truth.double()).float())
     frequencies = response.bands.frequencies
     own = torch.diagonal(s.gram, dim1=2, dim2=3)[..., :inputs]  # [blocks, bands, inputs]
-    result, counts = {}, {}
     edges = [0.0, *PARTS, math.inf]
-    for name, low, high in zip(("low", "mid", "high"), edges[:-1], edges[1:]):
+    errors, heards = [], []
+    for low, high in itertools.pairwise(edges):
         part = (frequencies >= low) & (frequencies < high)
         energy = own[:, part].sum(1)
         heard = energy > HEARD * s.energy[:, part].sum(1, keepdim=True).clamp(min=1e-12)
         heard &= energy > HEARD * energy.mean(0)
         # The gain of a part of the spectrum: weighted by what sounds there.
         share = own[:, part] / energy.clamp(min=1e-30)[:, None]
-        error = ((made[..., part] - known[..., part]).transpose(1, 2).abs() * share).sum(1)
-        result[name] = float(error[heard].mean()) if bool(heard.any()) else 0.0
-        counts[name] = int(heard.sum())
-    total = max(sum(counts.values()), 1)
-    result["mean"] = sum(result[name] * counts[name] for name in counts) / total
-    return result
+        errors.append(((made[..., part] - known[..., part]).transpose(1, 2).abs() * share).sum(1))
+        heards.append(heard)
+    error, heard = torch.stack(errors), torch.stack(heards)  # [parts, blocks, inputs]
 
+    def mean(values: Tensor, where: Tensor) -> float | None:
+        return float(values[where].mean()) if bool(where.any()) else None
 
-def on_frames(truth: Tensor, frames: int) -> Tensor:
-    """Known params ``[any, controls]`` on another number of frames."""
-    return refine(truth.double(), frames)
+    return {
+        "mean": mean(error, heard),
+        **{name: mean(error[i], heard[i]) for i, name in enumerate(("low", "mid", "high"))},
+        "inputs": {name: mean(error[..., i], heard[..., i]) for i, name in enumerate(response.names)},
+    }

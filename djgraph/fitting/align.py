@@ -9,6 +9,8 @@ WHITENING = 0.5
 """Power of the spectra that is divided out before correlating: between plain correlation (0), whose peak the bass
 makes wide, and the phase transform (1; Knapp and Carter, IEEE Trans. ASSP 24(4), 1976), which lossy codecs' empty bands
 upset."""
+NEGLIGIBLE = 0.01
+"""Fraction of a sample that is not worth a shift: less than what the search errs by in music."""
 FINE = 16
 """Steps per sample in the search for the fraction, before a parabola through the best three."""
 
@@ -53,7 +55,7 @@ def advance(audio: Tensor, delay: float, samples: int) -> tuple[Tensor, Tensor]:
     """
     whole = round(delay)
     fraction = delay - whole
-    if abs(fraction) > 1e-3:
+    if abs(fraction) > NEGLIGIBLE:
         audio = _shift(audio, fraction)
     length = audio.shape[-1]
     result = audio.new_zeros(len(audio), samples)

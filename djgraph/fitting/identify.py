@@ -11,8 +11,8 @@ from djgraph.fitting.sketch import Sketch
 
 MOVE = 0.1
 """How far a control is moved, as a share of its range."""
-AUDIBLE = 1e-5
-"""Change of a block that counts as audible, as a share of the block's weighted energy (−50 dB)."""
+AUDIBLE = 1e-4
+"""Change of a block that counts as audible, as a share of the weighted energy around it (−40 dB)."""
 ALIKE = 0.98
 """Correlation of two controls' effects beyond which a recording hardly tells them apart."""
 

@@ -22,7 +22,7 @@ from djgraph.fitting.identify import identify
 from djgraph.fitting.losses import MixLoss, noise, weights
 from djgraph.fitting.newton import gauss_newton, refine
 from djgraph.fitting.prepare import Material, fold, prepare
-from djgraph.fitting.priors import Priors
+from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
 from djgraph.fitting.result import Checkpoint, FitResult
 from djgraph.fitting.sketch import Sketch, unit_slopes
@@ -146,7 +146,7 @@ class _Job:
         self.bands = bands_of(mixer.graph.sample_rate, mixer.graph.transform)
         self.response = Response(mixer.graph, mixer.outputs[output], self.bands)
         # Whatever a control without a neutral value rests at is its default.
-        self.rest = self.layout.to_unit(self.layout.neutral.double())
+        self.rest = Rest(self.layout.to_unit(self.layout.neutral.double()), self.response.costs())
         self.start = self.layout.to_unit(self.layout.default.double())
         self.fixed = torch.tensor([c.control.gradient == "none" for c in self.layout.columns])
         self.began = time.perf_counter()
@@ -365,7 +365,7 @@ class _Job:
         share = identified.share
         controls: dict[str, Any] = {}
         for index, name in enumerate(self.layout.names):
-            moved = float((self.u[:, index] - self.rest[index]).abs().max()) > 0.01
+            moved = float((self.u[:, index] - self.rest.position[index]).abs().max()) > 0.01
             like = identified.like[index]
             controls[name] = {
                 "moves": moved,
@@ -394,7 +394,9 @@ class _Job:
             "loss_curve": self.curve,
         }
         if truth is not None:
-            report["control_error"] = control_errors(sketch, self.u, truth, identified)
+            # What could be heard of the known controls, not of those that were found.
+            known_audible = identify(sketch, self.layout.to_unit(truth.double()))
+            report["control_error"] = control_errors(sketch, self.u, truth, known_audible)
             report["heard_error"] = heard_error(self.sketch, self.u, truth)
         return FitResult(
             params.float(), mix, report, self.layout, self.material.samples / rate, identified.audible

@@ -11,6 +11,8 @@ NEAR = 0.03
 """Gains this close to each other count as one, relatively."""
 MASS = 0.12
 """Least share of what is heard that has to sit at one gain for it to be taken for the level."""
+BELOW, STANDS_OUT = 0.88, 2.0
+"""How much more has to sit there than at a gain somewhat below: a fade passes all gains alike."""
 
 
 def stem_gains(statistics: Statistics, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,7 +69,7 @@ def find_level(statistics: Statistics, weights: Tensor) -> float:
     masses = [mass(c) for c in candidates]
     # The highest gain that holds enough: nothing much lies above a fader's end.
     for level, share in reversed(list(zip(candidates, masses))):
-        if share >= MASS:
+        if share >= MASS and share >= STANDS_OUT * mass(BELOW * level):
             near = max(
                 (c for c in candidates if abs(c / level - 1) < 2 * NEAR),
                 key=lambda c: masses[candidates.index(c)],

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from djgraph.fitting.knots import Grid, Tridiagonal
-from djgraph.fitting.priors import Priors
+from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.sketch import Sketch
 
 RIDGE = 1e-10
@@ -40,7 +40,7 @@ def solve(matrix: Tridiagonal, gradient: Tensor, pinned: Tensor, damping: float)
 def gauss_newton(
     sketch: Sketch,
     u: Tensor,
-    rest: Tensor,
+    rest: Rest,
     priors: Priors,
     steps: int = 20,
     tolerance: float = 1e-3,
@@ -48,7 +48,7 @@ def gauss_newton(
 ) -> Tensor:
     """Positions ``[frames, controls]`` that minimise the sketch's loss and the priors, starting at ``u``.
 
-    rest: neutral positions ``[controls]``. Stops where a step gains less than ``tolerance`` of the loss.
+    Stops where a step gains less than ``tolerance`` of the loss.
     """
     damping = 1e-3
     data, gradient, matrix = sketch.linearize(u)

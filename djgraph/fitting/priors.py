@@ -11,10 +11,26 @@ from djgraph.fitting.knots import Tridiagonal
 
 
 @dataclass(frozen=True)
+class Rest:
+    """Where controls are at rest: positions ``[controls]``, and what a move of each costs, ``[controls]``.
+
+    The cost is for the whole way from the position to the far end of the range.
+    """
+
+    position: Tensor
+    cost: Tensor
+
+    @property
+    def weight(self) -> Tensor:
+        """Cost for each unit of position, ``[controls]``."""
+        return self.cost / torch.maximum(self.position, 1 - self.position)
+
+
+@dataclass(frozen=True)
 class Priors:
     """Three penalties on positions ``[frames, controls]``; a loss of 1 is all of the target's energy.
 
-    Distances are shares of the way from a control's neutral position to the far end of its range.
+    Distances are shares of the way from a control's neutral position to the far end of its range, times its cost.
 
     neutral: weight of the mean distance from the neutral position (summed over controls). Where gain trades against
     the three EQ gains, the fewest and shortest moves are the cheapest, so that a plain fade is written as one.
@@ -31,10 +47,10 @@ class Priors:
     def scaled(self, factor: float) -> Priors:
         return Priors(self.neutral * factor, self.variation * factor, self.smooth * factor, self.width)
 
-    def value(self, u: Tensor, rest: Tensor) -> Tensor:
+    def value(self, u: Tensor, rest: Rest) -> Tensor:
         """The penalty, differentiable."""
         frames = len(u)
-        u = (u - rest) * travel(rest)
+        u = (u - rest.position) * rest.weight
         total = self.neutral / frames * self._absolute(u).sum()
         if frames > 1:
             steps = u.diff(dim=0)
@@ -42,11 +58,11 @@ class Priors:
             total = total + self.smooth * (frames - 1) * steps.square().sum()
         return total
 
-    def curvature(self, u: Tensor, rest: Tensor) -> Tridiagonal:
+    def curvature(self, u: Tensor, rest: Rest) -> Tridiagonal:
         """The matrix of the quadratic that touches the penalty at ``u`` from above."""
         frames, controls = u.shape
-        scale = travel(rest)
-        u = (u - rest) * scale
+        scale = rest.weight
+        u = (u - rest.position) * scale
         diagonal = self.neutral / frames / self._root(u)
         upper = u.new_zeros(max(frames - 1, 0), controls)
         if frames > 1:
@@ -63,8 +79,3 @@ class Priors:
 
     def _absolute(self, x: Tensor) -> Tensor:
         return self._root(x) - self.width
-
-
-def travel(rest: Tensor) -> Tensor:
-    """What turns a distance from the neutral positions into a share of the way to the far end, ``[controls]``."""
-    return 1 / torch.maximum(rest, 1 - rest)

@@ -21,6 +21,9 @@ from djgraph.runtime.controls import ControlBank
 NUDGE = 1e-3
 """Step of a difference quotient, in units of a control's range."""
 
+SPECTRAL = 1.5
+"""Cost of a move of a spectral control, that of a gain being 1."""
+
 Masks = dict[int, Tensor]
 
 
@@ -100,6 +103,21 @@ class Response:
                 width = (up[:, column] - down[:, column])[:, None, None]
                 result[:, column, reached] = change[:, reached] / width
         return base, result
+
+    def costs(self) -> Tensor:
+        """What a move of each column costs against others that would do as well, ``[controls]``.
+
+        1 for plain gains, SPECTRAL for what works on parts of the spectrum (and for what this model does not know): a
+        stem that is gone was faded out, rather than filtered until nothing is left.
+        """
+        result = torch.full((len(self.layout),), SPECTRAL, dtype=torch.float64)
+        for index, column in enumerate(self.graph.columns):
+            if column.drives and all(
+                node in self._modelled and isinstance(self._effects[node], TimeEffect)
+                for node, _ in column.drives
+            ):
+                result[index] = 1
+        return result
 
     def _through(self, node: EffectNode, made: Mapping[Point, Masks], gains: Mapping[str, Tensor]) -> Masks:
         if not node.sources:

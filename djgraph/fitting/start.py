@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from djgraph.fitting.priors import travel
+from djgraph.fitting.priors import Rest
 from djgraph.fitting.sketch import Sketch
 
 VALUES = 11
@@ -19,10 +19,10 @@ WORTH = 2e-3
 """Least worth of a move in a first guess, when much is still unexplained."""
 
 
-def search(sketch: Sketch, start: Tensor, rest: Tensor, worth: float = WORTH) -> Tensor:
+def search(sketch: Sketch, start: Tensor, rest: Rest, worth: float = WORTH) -> Tensor:
     """Positions ``[blocks, controls]``, one row for each block of the sketch, by matching pursuit.
 
-    start: positions to begin with, ``[controls]`` or ``[blocks, controls]``. rest: neutral positions ``[controls]``.
+    start: positions to begin with, ``[controls]`` or ``[blocks, controls]``. rest: where controls are at rest.
     worth: the share of a block's energy that a move across the whole range has to explain.
 
     In each round every control is tried at several positions in every block at once, and for each block and input the
@@ -41,7 +41,7 @@ def search(sketch: Sketch, start: Tensor, rest: Tensor, worth: float = WORTH) ->
 
 
 class _Search:
-    def __init__(self, sketch: Sketch, start: Tensor, rest: Tensor, worth: float) -> None:
+    def __init__(self, sketch: Sketch, start: Tensor, rest: Rest, worth: float) -> None:
         self.sketch, self.rest = sketch, rest
         self.price = worth * sketch.statistics.energy.sum(1)
         self.u = start.expand(len(self.price), -1).clone()
@@ -70,7 +70,7 @@ class _Search:
                 base = self.u.clone()
                 for family in families:
                     dropped = [c for i, c in enumerate(family) if i != kept]
-                    base[:, dropped] = self.rest[dropped]
+                    base[:, dropped] = self.rest.position[dropped]
                 yield group, self._sweep(base, group)
 
     def _sweep(self, base: Tensor, group: list[int]) -> Tensor:
@@ -140,7 +140,7 @@ class _Search:
         return response(response.layout.from_unit(positions).float())
 
     def _distance(self, positions: Tensor) -> Tensor:
-        return (positions - self.rest).abs() * travel(self.rest)
+        return (positions - self.rest.position).abs() * self.rest.weight
 
     def _cost(self, positions: Tensor) -> Tensor:
         return self.sketch.error(self._gains(positions)) + self.price * self._distance(positions).sum(1)

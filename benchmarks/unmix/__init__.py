@@ -1,0 +1,1 @@
+"""Un-mixing against known controls: ``python -m benchmarks.unmix``."""

@@ -1,0 +1,225 @@
+"""Fits of mixes with known controls, and what a fit refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import djgraph
+from djgraph.errors import InputError
+from djgraph.fitting import Progress, si_sdr
+
+from .conftest import GAIN, RATE, SMALL, noise, play
+
+
+@pytest.fixture(scope="module")
+def truth(mixer: djgraph.Mixer) -> torch.Tensor:
+    """A fade of one stem, an EQ move of another, a low-pass sweep of the third."""
+    layout = mixer.layout
+    return layout.pack(
+        {
+            "a.low.gain": torch.linspace(1, 0.2, 16),
+            "a.high.eq3.mid": torch.linspace(1, 0.3, 16),
+            "b.lowpass.cutoff": torch.linspace(1, 0.65, 16),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def target(mixer: djgraph.Mixer, stems: dict, truth: torch.Tensor) -> torch.Tensor:
+    return play(mixer, stems, truth)
+
+
+def test_known_controls_are_recovered(
+    mixer: djgraph.Mixer, stems: dict, truth: torch.Tensor, target: torch.Tensor
+) -> None:
+    seen: list[Progress] = []
+    result = djgraph.fit(mixer, stems, target, frames=16, callback=seen.append, truth=truth)
+    report = result.report
+    assert report["si_sdr_db"] > 35
+    assert si_sdr(play(mixer, stems, result.params), target) == pytest.approx(report["si_sdr_db"], abs=0.1)
+    for name in ("a.low.gain", "a.high.eq3.mid"):
+        column = mixer.layout.index(name)
+        np.testing.assert_allclose(result.params[:, column], truth[:, column], atol=0.06)
+        mean = float((result.params[:, column] - truth[:, column]).abs().mean())
+        assert mean < 0.02
+        assert report["control_error"][name] == pytest.approx(mean, abs=0.01)
+        assert report["controls"][name]["moves"]
+    cutoff = mixer.layout.index("b.lowpass.cutoff")
+    half = len(truth) // 2  # wide open, a cutoff above the top of the spectrum is not heard
+    np.testing.assert_allclose(result.params[half:, cutoff], truth[half:, cutoff], atol=0.02)
+    # What nobody moved is written down as at rest.
+    for name in ("a.low.eq3.low", "a.high.gain", "b.gain", "b.highpass.cutoff"):
+        column = mixer.layout.index(name)
+        assert float((result.params[:, column] - truth[:, column]).abs().mean()) < 0.02
+    assert report["heard_error"]["mean"] < 0.02
+    assert seen[0].stage == "guess"
+    assert seen[-1].stage == "mixer"
+    losses = [p.loss for p in seen if p.stage == "mixer"]
+    assert losses == sorted(losses, reverse=True)
+    json.dumps(report, allow_nan=False)
+
+
+def test_the_automation_renders_to_the_params(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor
+) -> None:
+    result = djgraph.fit(mixer, stems, target, frames=16, steps=0)
+    made = result.automation.render(mixer.layout, n_frames=16, duration=result.seconds)
+    span = mixer.layout.maximum - mixer.layout.minimum
+    assert float(((made - result.params) / span).abs().max()) < 0.006
+
+
+def test_delay_level_rate_and_mono(mixer: djgraph.Mixer, stems: dict, truth: torch.Tensor) -> None:
+    played = play(mixer, stems, mixer.layout.pack({"a.low.gain": [1.0, 1.0, 0.2, 0.2]})).mean(0, keepdim=True)
+    late = 0.5 * torch.nn.functional.pad(played, (437, 0))
+    doubled = torch.from_numpy(
+        np.fft.irfft(np.fft.rfft(late.double().numpy()), 2 * late.shape[-1]) * 2
+    ).float()
+    result = djgraph.fit(mixer, stems, doubled, target_rate=2 * RATE, frames=8, steps=0)
+    assert result.report["delay_samples"] == pytest.approx(437, abs=0.1)
+    assert result.report["level_db"] == pytest.approx(20 * np.log10(0.5), abs=0.1)
+    assert float(result.params[0, 0]) == pytest.approx(1, abs=0.05)
+    assert float(result.params[-1, 0]) == pytest.approx(0.2, abs=0.05)
+    assert result.mix.shape == (2, stems["b"].shape[-1])
+
+
+def test_a_shorter_target_is_aligned_and_said(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, truth: torch.Tensor
+) -> None:
+    result = djgraph.fit(mixer, stems, target[:, 4000:10000], frames=16, steps=2)
+    assert result.report["delay_samples"] == pytest.approx(-4000, abs=0.1)
+    assert "covers 0.75 s of 1.50 s" in result.report["notes"][0]
+    column = mixer.layout.index("a.low.gain")
+    np.testing.assert_allclose(result.params[6:13, column], truth[6:13, column], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (torch.zeros(2, 12000), "silent"),
+        (noise(99), "does not sound like a mix of these stems"),
+        (noise(1)[:, :300], "too little"),
+        (torch.full((2, 12000), torch.nan), "NaN"),
+        (torch.zeros(3, 2, 100), "one clip"),
+        (torch.zeros(2, 100, dtype=torch.int16), "floating point"),
+    ],
+)
+def test_targets_that_are_refused(mixer: djgraph.Mixer, stems: dict, bad: torch.Tensor, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        djgraph.fit(mixer, stems, bad)
+
+
+def test_unknown_output_and_frames(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="did you mean 'master'"):
+        djgraph.fit(mixer, stems, target, output="mastr")
+    with pytest.raises(InputError, match="frames"):
+        djgraph.fit(mixer, stems, target, frames=0)
+
+
+def test_a_silent_stem_is_said_and_left_at_rest(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor
+) -> None:
+    quiet = {**stems, "b": torch.zeros_like(stems["b"])}
+    mix = play(mixer, quiet, mixer.layout.pack({"a.low.gain": 0.4}))
+    result = djgraph.fit(mixer, quiet, mix, frames=4, level=1.0)
+    names = result.report["not_identified"]
+    assert {"b.gain", "b.lowpass.cutoff", "b.highpass.cutoff"} <= set(names)
+    assert result.report["controls"]["b.gain"]["why_not"] == "silent: b"
+    for name in ("b.gain", "b.lowpass.cutoff"):
+        column = mixer.layout.index(name)
+        assert float((result.params[:, column] - mixer.layout.neutral[column]).abs().max()) < 1e-3
+    np.testing.assert_allclose(result.params[:, 0], 0.4, atol=0.01)
+
+
+def test_stopping_and_going_on(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, tmp_path: Path
+) -> None:
+    state = tmp_path / "state.json"
+
+    def interrupt(progress: Progress) -> None:
+        if progress.stage == "curves":
+            raise KeyboardInterrupt
+
+    first = djgraph.fit(mixer, stems, target, frames=16, callback=interrupt, checkpoint=state)
+    assert first.report["interrupted"]
+    assert first.report["mixer_steps"] == 0
+    stages: list[str] = []
+    second = djgraph.fit(
+        mixer, stems, target, frames=16, callback=lambda p: stages.append(p.stage), resume=state
+    )
+    assert set(stages) == {"mixer"}
+    assert second.report["si_sdr_db"] > first.report["si_sdr_db"]
+    assert djgraph.fit(mixer, stems, target, frames=4, callback=lambda p: True).report["interrupted"]
+    other = djgraph.compile({**SMALL, "mixer": [*SMALL["mixer"][1:]]})
+    with pytest.raises(InputError, match=r"another layout.*unknown here"):
+        djgraph.fit(other, stems, target, resume=state)
+    state.write_text("{}")
+    with pytest.raises(InputError, match="is not the state of a fit"):
+        djgraph.fit(mixer, stems, target, resume=state)
+
+
+def test_a_loss_of_ones_own(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
+    shapes = []
+
+    def loss(mix: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        shapes.append((mix.shape, wanted.shape))
+        return (mix - wanted).abs().mean()
+
+    result = djgraph.fit(mixer, stems, target, frames=8, steps=3, loss=loss)
+    assert set(shapes) == {((1, *target.shape), (1, *target.shape))}
+    assert result.report["si_sdr_db"] > 25
+    with pytest.raises(InputError, match="not finite"):
+        djgraph.fit(mixer, stems, target, frames=8, loss=lambda mix, wanted: (mix * torch.inf).sum())
+
+
+def test_sends_that_are_measured_through_the_mixer() -> None:
+    echo = {"effect": "delay", "settings": {"time": 60}}
+    graph = {
+        "djgraph": 1,
+        "name": "wet",
+        "sample_rate": RATE,
+        "transform": {"size": 256, "hop": 64},
+        "inputs": [{"name": "a"}, {"name": "b"}],
+        "mixer": [
+            {"strip": "a", "input": "a", "chain": [GAIN, echo], "to": "master"},
+            {"strip": "b", "input": "b", "chain": [GAIN], "to": "master"},
+            {"bus": "master"},
+        ],
+        "outputs": ["master"],
+    }
+    mixer = djgraph.compile(graph)
+    stems = {"a": noise(1), "b": noise(2)}
+    params = mixer.layout.pack(
+        {"a.delay.mix": torch.linspace(0, 0.6, 8), "b.gain": torch.linspace(1, 0.4, 8)}
+    )
+    result = djgraph.fit(mixer, stems, play(mixer, stems, params), frames=8, level=1.0)
+    assert result.report["si_sdr_db"] > 30
+    for name in ("a.delay.mix", "b.gain"):
+        column = mixer.layout.index(name)
+        np.testing.assert_allclose(result.params[:, column], params[:, column], atol=0.05)
+
+
+def test_a_macro_is_fitted_as_one_knob() -> None:
+    mixer = djgraph.compile("filter_knob")
+    rng = np.random.RandomState(0)
+    stems = {
+        n: torch.from_numpy(0.1 * rng.standard_normal((2, 44100))).float() for n in ("track_a", "track_b")
+    }
+    name = next(n for n in mixer.layout.names if n.endswith("track_a.filter"))
+    params = mixer.layout.pack({name: torch.linspace(0.5, 0.85, 8)})
+    result = djgraph.fit(mixer, stems, play(mixer, stems, params), frames=8, steps=2, level=1.0)
+    column = mixer.layout.index(name)
+    assert float((result.params[2:, column] - params[2:, column]).abs().mean()) < 0.02
+
+
+def test_the_picture(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, truth: torch.Tensor, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    result = djgraph.fit(mixer, stems, target, frames=4, steps=0)
+    result.plot(tmp_path / "controls.png", truth)
+    assert (tmp_path / "controls.png").read_bytes()[:4] == b"\x89PNG"

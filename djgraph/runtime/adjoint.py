@@ -7,7 +7,6 @@ else 2: the inverse real transform counts the bins between twice.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -18,26 +17,26 @@ from djgraph.runtime.stacks import Stacks
 from djgraph.runtime.tiles import Workspace
 from djgraph.runtime.tilework import product_of, spectra_for_gains
 
-Parts = dict[int, list[tuple[int, Tensor]]]
-"""Gradients of ranges of a mask group's rows: group → (first row, gradient)."""
-
 
 def adjoint(
     schedule: RegionSchedule,
     spectra: Tensor,
     seeds: Tensor,
     gains: Sequence[Tensor],
+    gain_gradients: Sequence[Tensor | None],
     need_audio: bool,
     workspace: Workspace,
-) -> tuple[Tensor | None, list[Tensor | None]]:
-    """Gradients of the strips' spectra (as spectra) and of the gains, from the results' gradient spectra."""
-    need_gains = any(gain.requires_grad for gain in gains)
+) -> Tensor | None:
+    """The gradient of the strips' spectra (as spectra), from the spectra of the results' gradient.
+
+    Gradients of the gains are written to ``gain_gradients``, where they are wanted.
+    """
+    need_gains = any(gradient is not None for gradient in gain_gradients)
     values = Stacks()
     if need_gains:
         values = spectra_for_gains(schedule.steps, schedule.sources, spectra, gains, workspace)
     back = Stacks()
     _add(back, schedule.results, seeds)
-    parts: Parts = defaultdict(list)
     for number, step in reversed(list(enumerate(schedule.steps))):
         if isinstance(step, Sum):
             for name in step.ins:
@@ -47,7 +46,10 @@ def adjoint(
                     back.alias(name, step.out)
             continue
         if need_gains:
-            _gain_parts(step, values.gather(step.ins), back, gains, parts, schedule.transform.size, workspace)
+            product = _product_gradient(
+                step, values.gather(step.ins), back, schedule.transform.size, workspace
+            )
+            _spread(step, product, gains, gain_gradients)
         if need_audio or not step.first:
             product = product_of(step, gains, workspace).unsqueeze(2)
             shape = (len(step.ins), *seeds.shape[1:])
@@ -55,10 +57,7 @@ def adjoint(
             for low, high in _runs(step.outs, back):
                 torch.mul(back.get(step.outs[low]), product[low:high], out=onward[low:high])
             _add(back, step.ins, onward)
-    gain_gradients = [
-        _whole(parts[group]) if gain.requires_grad else None for group, gain in enumerate(gains)
-    ]
-    return back.gather(schedule.sources) if need_audio else None, gain_gradients
+    return back.gather(schedule.sources) if need_audio else None
 
 
 def _add(totals: Stacks, names: Sequence[str], stack: Tensor) -> None:
@@ -78,24 +77,10 @@ def _runs(names: Sequence[str], values: Stacks) -> Iterator[tuple[int, int]]:
             low = high
 
 
-def _whole(parts: list[tuple[int, Tensor]]) -> Tensor:
-    """A group's gradient from its ranges, which cover it without overlap."""
-    if len(parts) == 1:
-        return parts[0][1]
-    return torch.cat([part for _, part in sorted(parts, key=lambda item: item[0])])
-
-
-def _gain_parts(
-    step: Scale,
-    spectra: Tensor,
-    back: Stacks,
-    gains: Sequence[Tensor],
-    parts: Parts,
-    size: int,
-    workspace: Workspace,
-) -> None:
+def _product_gradient(step: Scale, spectra: Tensor, back: Stacks, size: int, workspace: Workspace) -> Tensor:
+    """The gradient of the product of a chain's gains, ``[rows, items, frames, bins]``."""
     shape = (*spectra.shape[:2], *spectra.shape[3:])
-    product = gains[0].new_empty(shape)
+    gradient = workspace.take("product gradient", shape, spectra.dtype.to_real(), spectra.device)
     for low, high in _runs(step.outs, back):
         # Real and imaginary parts side by side: contiguous products, then one strided addition of the pairs.
         mine = torch.view_as_real(spectra[low:high]).flatten(-2)
@@ -104,17 +89,28 @@ def _gain_parts(
         pairs = torch.mul(first, theirs[:, 0], out=workspace.like("pairs", first))
         for channel in range(1, theirs.shape[1]):
             pairs.addcmul_(mine[:, :, channel], theirs[:, channel])
-        torch.add(pairs[..., 0::2], pairs[..., 1::2], out=product[low:high])
-    product *= _bin_weights(size, product)
+        torch.add(pairs[..., 0::2], pairs[..., 1::2], out=gradient[low:high])
+    return gradient.mul_(_bin_weights(size, gradient))
+
+
+def _spread(
+    step: Scale, gradient: Tensor, gains: Sequence[Tensor], gain_gradients: Sequence[Tensor | None]
+) -> None:
+    """From the gradient of a product to those of its factors: times all others, without dividing."""
     factors = [gains[group][low:high] for group, low, high in step.factors]
-    # before[i]: the product and all factors before i; the factors behind i are multiplied on the way back.
-    before = [product]
+    # before[i]: the gradient times all factors before i; the factors behind i are multiplied on the way back.
+    before = [gradient]
     for factor in factors[:-1]:
         before.append(before[-1] * factor)
     behind: Tensor | None = None
     for place in reversed(range(len(factors))):
-        group, low, _ = step.factors[place]
-        parts[group].append((low, before[place] if behind is None else before[place] * behind))
+        group, low, high = step.factors[place]
+        target = gain_gradients[group]
+        if target is not None:
+            if behind is None:
+                target[low:high] = before[place]
+            else:
+                torch.mul(before[place], behind, out=target[low:high])
         behind = factors[place] if behind is None else behind * factors[place]
 
 

@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.operators import operator
 from djgraph.runtime.adjoint import adjoint
 from djgraph.runtime.schedule import REGIONS, RegionSchedule
 from djgraph.runtime.tiles import Clip
-from djgraph.runtime.tilework import TileWork
+from djgraph.runtime.tilework import TileWork, bunch
 
 
 class TiledRegion(torch.autograd.Function):
@@ -32,7 +33,11 @@ class TiledRegion(torch.autograd.Function):
         for tile in clip.tiles(rows.device):
             work = TileWork(clip, tile, rows)
             pieces = [source[tile.items, :, tile.lo : tile.hi] for source in tensors[:count]]
-            work.write(out, work.mix(work.transform(work.audio(pieces))))
+            frames, gains, made = work.strips(work.audio(pieces)), work.gains(), work.made(len(out))
+            for few in work.bunches():
+                spectra = work.analyse(frames[..., few, :])
+                work.synthesise(work.mix(spectra, bunch(gains, few)), made[..., few, :])
+            work.write(out, made)
         return out
 
     @staticmethod
@@ -123,13 +128,27 @@ _region_operator = operator("region", TiledRegion, _arrange, _like)
 @torch.no_grad()
 def _starts(work: TileWork, audio: Tensor, gains: list[Tensor], gradient: Tensor) -> list[Tensor]:
     """Gradients of a tile's gains and audio, those that are wanted, in this order."""
-    need_audio = audio.requires_grad
-    spectra_gradient, gain_gradients = adjoint(
-        work.schedule, work.transform(audio), work.analyse(gradient), gains, need_audio, work.workspace
-    )
-    starts = [part for part in gain_gradients if part is not None]
-    if spectra_gradient is not None:
-        padded = work.synthesise(spectra_gradient)
+    strips, seeds = work.strips(audio), work.seeds(gradient)
+    totals = [
+        torch.empty(gain.shape, dtype=gain.dtype, device=gain.device) if gain.requires_grad else None
+        for gain in gains
+    ]
+    made = work.made(len(audio)) if audio.requires_grad else None
+    for few in work.bunches():
+        spectra_gradient = adjoint(
+            work.schedule,
+            work.analyse(strips[..., few, :]),
+            work.analyse(seeds[..., few, :]),
+            bunch(gains, few),
+            bunch(totals, few),
+            made is not None,
+            work.workspace,
+        )
+        if made is not None and spectra_gradient is not None:
+            work.synthesise(spectra_gradient, made[..., few, :])
+    starts = [total for total in totals if total is not None]
+    if made is not None:
+        padded = stft.overlap_add(made, work.schedule.transform.hop)
         index = work.tile.index
         if index is not None:  # samples that were mirrored get the gradients of all their images
             folded = padded.new_zeros(*padded.shape[:-1], work.tile.hi - work.tile.lo)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from djgraph.effects import Block, Control
 from djgraph.runtime.schedule import Prologue, Scale, Sum
 from djgraph.runtime.stacks import Stacks
 from djgraph.runtime.tiles import Clip, Tile, Workspace
+
+T = TypeVar("T", Tensor, Tensor | None)
 
 
 class TileWork:
@@ -89,40 +92,54 @@ class TileWork:
             made.append(group.mask(controls).expand(shape).unflatten(0, (group.nodes, self.items)))
         return made
 
-    def transform(self, audio: Tensor) -> Tensor:
-        """Spectra of audio on ``lo…hi−1``: ``[…, frames, bins]``."""
+    def strips(self, audio: Tensor) -> Tensor:
+        """Frames of audio on ``lo…hi−1``, ``[…, frames, size]``, a view where nothing is mirrored."""
         if self.tile.index is not None:
             audio = audio.index_select(-1, self.tile.index)
-        return self._forward(audio)
+        return self._unfold(audio)
 
-    def analyse(self, gradient: Tensor) -> Tensor:
-        """The gradient of the region's results as spectra, ``[results, items, channels, frames, bins]``."""
+    def seeds(self, gradient: Tensor) -> Tensor:
+        """Frames of the gradient of the region's results, ``[results, items, channels, frames, size]``."""
         start, stop = self.clip.inside(self.tile)
         piece = gradient[:, self.tile.items, :, start:stop] * self.clip.envelope(self.tile, self.window)
         if self.tile.index is not None:
             piece = torch.nn.functional.pad(piece, (start - self.tile.start, self.tile.stop - stop))
-        return self._forward(piece)
+        return self._unfold(piece)
 
-    def _forward(self, audio: Tensor) -> Tensor:
-        transform = self.schedule.transform
-        unfolded = audio.unfold(-1, transform.size, transform.hop)
+    def _unfold(self, audio: Tensor) -> Tensor:
+        return audio.unfold(-1, self.schedule.transform.size, self.schedule.transform.hop)
+
+    def bunches(self) -> Iterator[slice]:
+        """The tile's frames, a few at a time: what is done to their spectra stays in the processor's own cache."""
+        frames = self.tile.last - self.tile.first
+        few = self.clip.frames_per_bunch(self.items, self.window.device)
+        for first in range(0, frames, few):
+            yield slice(first, min(first + few, frames))
+
+    def analyse(self, frames: Tensor) -> Tensor:
+        """Spectra of windowed frames."""
         # (The FFT itself gains nothing from a buffer: PyTorch would copy into it.)
-        return torch.fft.rfft(torch.mul(unfolded, self.window, out=self.workspace.like("frames", unfolded)))
+        return torch.fft.rfft(torch.mul(frames, self.window, out=self.workspace.like("frames", frames)))
 
-    def synthesise(self, spectra: Tensor) -> Tensor:
-        """Windowed inverse transforms, overlap-added over the padded stretch."""
-        size, hop = self.schedule.transform.size, self.schedule.transform.hop
-        return stft.overlap_add(torch.fft.irfft(spectra, n=size).mul_(self.window), hop)
+    def synthesise(self, spectra: Tensor, out: Tensor) -> None:
+        """Windowed inverse transforms."""
+        torch.mul(torch.fft.irfft(spectra, n=self.schedule.transform.size), self.window, out=out)
 
-    def write(self, out: Tensor, spectra: Tensor) -> None:
+    def made(self, rows: int) -> Tensor:
+        """Room for the frames of so many signals."""
+        frames = self.tile.last - self.tile.first
+        shape = (rows, self.items, self.schedule.channels, frames, self.schedule.transform.size)
+        return self.workspace.take("made", shape, self.window.dtype, self.window.device)
+
+    def write(self, out: Tensor, frames: Tensor) -> None:
         """Adds the results' audio to ``out``, ``[results, batch, channels, samples]``."""
         start, stop = self.clip.inside(self.tile)
-        stretch = self.synthesise(spectra)[..., start - self.tile.start : stop - self.tile.start]
+        stretch = stft.overlap_add(frames, self.schedule.transform.hop)
+        stretch = stretch[..., start - self.tile.start : stop - self.tile.start]
         out[:, self.tile.items, :, start:stop].addcmul_(stretch, self.clip.envelope(self.tile, self.window))
 
-    def mix(self, spectra: Tensor) -> Tensor:
+    def mix(self, spectra: Tensor, gains: Sequence[Tensor]) -> Tensor:
         """Masks and sums: the results' spectra from the strips'."""
-        gains = self.gains()
         values = Stacks()
         values.put(self.schedule.sources, spectra)
         for step in self.schedule.steps:
@@ -136,6 +153,11 @@ class TileWork:
                 values.put((step.out,), values.gather(step.ins).sum(0, keepdim=True))
             values.drop(step.forgets)
         return values.gather(self.schedule.results)
+
+
+def bunch(gains: Sequence[T], few: slice) -> list[T]:
+    """A few frames of each gain."""
+    return [gain if gain is None else gain[:, :, few] for gain in gains]
 
 
 def product_of(step: Scale, gains: Sequence[Tensor], workspace: Workspace) -> Tensor:

@@ -45,9 +45,9 @@ def fit(
         str | None, typer.Option("--output", metavar="NAME", help="The output that the target is.")
     ] = None,
     frames: Annotated[
-        int | None, typer.Option("--frames", min=1, help="Control frames.  [default: 10 a second]")
+        int | None, typer.Option("--frames", min=1, help="Control frames.  [default: 20 a second]")
     ] = None,
-    steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps through the mixer.")] = 12,
+    steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps through the mixer.")] = 20,
     error: Annotated[
         float,
         typer.Option(

@@ -26,12 +26,12 @@ from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
 from djgraph.fitting.result import Checkpoint, FitResult
 from djgraph.fitting.sketch import Sketch, unit_slopes
-from djgraph.fitting.start import search
+from djgraph.fitting.start import search, simplify
 from djgraph.fitting.statistics import Statistics, gather
 from djgraph.graph.ir import Graph
 from djgraph.runtime import Mixer
 
-FRAMES_PER_SECOND = 10
+FRAMES_PER_SECOND = 20
 """Control frames of a result where none are asked for."""
 POOL = 4
 """STFT frames in one block of the small problem."""
@@ -69,7 +69,7 @@ def fit(
     output: str | None = None,
     frames: int | None = None,
     loss: Loss | None = None,
-    steps: int = 12,
+    steps: int = 20,
     tolerance: float = 5e-3,
     priors: Priors | None = None,
     delay: float | None = None,
@@ -85,7 +85,7 @@ def fit(
     graph: a compiled mixer, a graph, or what :func:`djgraph.load` takes. inputs: as for the mixer, one clip, each
     ``[channels, samples]``. target: ``[channels, samples]`` of any length.
     target_rate: its sample rate in Hz (default: the graph's). output: which output it is (default: the main one).
-    frames: control frames over the clip (default: 10 a second).
+    frames: control frames over the clip (default: 20 a second).
     loss: how far a mix ``[1, channels, samples]`` is from the target of the same shape, differentiable; the default
     is :class:`djgraph.fitting.MixLoss`. The first guess is by least squares either way.
     steps: at most so many steps through the mixer; 0 leaves the guess. tolerance: a step that gains less than this
@@ -223,9 +223,9 @@ class _Job:
             return
         coarse = self.sketch.merge(self._per_second())
         blocks = len(coarse.statistics.positions)
-        ladder = [max(2, blocks // 2), blocks, 2 * blocks]
+        ladder = [max(2, blocks // 2), blocks, 2 * blocks, 6 * blocks]
         ladder = [count for count in ladder if count < frames] + [frames]
-        total = len(ladder) + 2
+        total = len(ladder) + 1
         u = search(coarse, self.start, self.rest)
         self._tell(
             "guess", 1, total, float(coarse.error(self.response(self.layout.from_unit(u).float())).sum())
@@ -237,6 +237,8 @@ class _Job:
             u = gauss_newton(self.sketch, refine(u, count), self.rest, priors)
             if not searched and (count >= blocks or count == frames):
                 u, searched = self._search_again(coarse, u), True
+            if count == frames:
+                u = self._simplify(u, priors)
             if self.free_level:
                 # Towards the level of this solution; faders at their ends keep it from drifting.
                 better = self.sketch.best_level(u)
@@ -251,8 +253,22 @@ class _Job:
         tried = search(coarse.at_level(self.level), coarse.grid(len(u)).read(u), self.rest, worth=3e-4)
         tried = gauss_newton(self.sketch, refine(tried, len(u)), self.rest, self.priors)
 
+        return self._better(u, tried, self.priors)
+
+    def _simplify(self, u: Tensor, priors: Priors) -> Tensor:
+        """Shorter moves that sound the same, block by block: a stem filtered to nothing is faded out instead."""
+        before = self.sketch.grid(len(u)).read(u)
+        after = simplify(self.sketch, before, self.rest, worth=1e-4)
+        positions = torch.linspace(0, self.material.samples - 1, len(u), dtype=torch.float64)
+        nearest = (positions[:, None] - self.sketch.statistics.positions).abs().argmin(1)
+        changed = (after != before)[nearest]
+        tried = torch.where(changed, after[nearest], u)
+        tried = gauss_newton(self.sketch, tried, self.rest, priors, steps=6)
+        return self._better(u, tried, priors)
+
+    def _better(self, u: Tensor, tried: Tensor, priors: Priors) -> Tensor:
         def total(x: Tensor) -> float:
-            return self.sketch.loss(x) + float(self.priors.value(x, self.rest))
+            return self.sketch.loss(x) + float(priors.value(x, self.rest))
 
         return tried if total(tried) < total(u) else u
 
@@ -260,9 +276,9 @@ class _Job:
         """Through the mixer, with exact gradients."""
         self.audio_loss = self._loss()
         priors = self.priors.scaled(0.1)
-        rounds = (
-            [self.steps] if not self.response.unknown else [self.steps // 2, self.steps - self.steps // 2]
-        )
+        # What is measured through the mixer changes with the other controls: it is measured again on the way.
+        thirds = [(self.steps + i) // 3 for i in range(3)]
+        rounds = thirds if self.response.unknown else [self.steps]
         for count in rounds:
             if count < 1 or self.done >= self.steps:
                 continue

@@ -24,7 +24,6 @@ def search(sketch: Sketch, start: Tensor, rest: Rest, worth: float = WORTH) -> T
 
     start: positions to begin with, ``[controls]`` or ``[blocks, controls]``. rest: where controls are at rest.
     worth: the share of a block's energy that a move across the whole range has to explain.
-
     In each round every control is tried at several positions in every block at once, and for each block and input the
     best move is made, if it is worth its distance. When no move helps any more, moves are tried that put the strip's
     other controls to rest (all of them, or all but one): a low-pass instead of the two EQ bands that first stood in
@@ -37,6 +36,16 @@ def search(sketch: Sketch, start: Tensor, rest: Rest, worth: float = WORTH) -> T
                 break
         if not state.step(state.replacements()):
             break
+    return state.u
+
+
+def simplify(sketch: Sketch, u: Tensor, rest: Rest, worth: float) -> Tensor:
+    """Positions like ``u``, ``[blocks, controls]``, with a plain gain instead of all moves of a strip where it does.
+
+    A stem that is filtered until nothing is left is faded out instead. Arguments as for :func:`search`.
+    """
+    state = _Search(sketch, u, rest, worth)
+    state.step(state.plain())
     return state.u
 
 
@@ -72,6 +81,17 @@ class _Search:
                     dropped = [c for i, c in enumerate(family) if i != kept]
                     base[:, dropped] = self.rest.position[dropped]
                 yield group, self._sweep(base, group)
+
+    def plain(self) -> Iterable[tuple[list[int], Tensor]]:
+        """Trials that set a gain of each strip and put everything else to rest."""
+        for group in self.sketch.response.groups:
+            gains = [column for column in group if float(self.rest.cost[column]) == 1]
+            families = [f for f in self.families if set(gains) & set(f)]
+            if families:
+                base = self.u.clone()
+                members = [column for family in families for column in family]
+                base[:, members] = self.rest.position[members]
+                yield gains, self._sweep(base, gains)
 
     def _sweep(self, base: Tensor, group: list[int]) -> Tensor:
         trials = base.repeat(VALUES, 1, 1)

@@ -1,0 +1,136 @@
+"""``djgraph fit`` from files to files, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import djgraph
+from djgraph.cli.fit import state_file
+
+from .conftest import Run
+
+RATE = 8000
+
+GRAPH = """\
+djgraph: 1
+name: two
+sample_rate: 8000
+transform: {size: 256, hop: 64}
+inputs: [{name: a, stems: [drums, bass]}, {name: b}]
+mixer:
+  - {strip: a.drums, input: a.drums, chain: [{effect: gain, controls: {gain: {as: gain}}}], to: master}
+  - {strip: a.bass, input: a.bass, chain: [{effect: gain, controls: {gain: {as: gain}}}], to: master}
+  - {strip: b, input: b, chain: [{effect: gain, controls: {gain: {as: gain}}}], to: master}
+  - bus: master
+outputs: [master]
+"""
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A graph, stems, and a mix in which the drums fade from 1 to 0 while b stays at ½."""
+    rng = np.random.RandomState(0)
+    drums, bass, b = 0.1 * rng.standard_normal((3, RATE, 2))
+    (tmp_path / "two.yaml").write_text(GRAPH)
+    (tmp_path / "a").mkdir()
+    soundfile.write(tmp_path / "a" / "drums.wav", drums, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "a" / "bass.wav", bass, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "b.wav", b, RATE, subtype="FLOAT")
+    mix = np.linspace(1, 0, RATE)[:, None] * drums + bass + 0.5 * b
+    soundfile.write(tmp_path / "mix.wav", mix, RATE, subtype="FLOAT")
+    return tmp_path
+
+
+def fit(work: Path, *more: object) -> list[object]:
+    inputs = ["-i", f"a={work / 'a'}", "-i", f"b={work / 'b.wav'}"]
+    return ["fit", work / "two.yaml", *inputs, "--target", work / "mix.wav", "-o", work / "moves.yaml", *more]
+
+
+def test_controls_mix_report_and_picture(run: Run, work: Path) -> None:
+    pytest.importorskip("matplotlib")
+    files = {"--mix": "again.wav", "--report": "report.json", "--plot": "moves.png"}
+    options = [part for option, name in files.items() for part in (option, work / name)]
+    shown = run(*fit(work, *options))
+    assert "SI-SDR" in shown.stdout
+    assert all((work / name).stat().st_size for name in files.values())
+    auto = djgraph.automation.load(work / "moves.yaml")
+    layout = djgraph.ParameterLayout.from_graph(djgraph.load(work / "two.yaml"))
+    params = auto.render(layout, n_frames=11, duration=1.0).numpy()
+    np.testing.assert_allclose(params[:, 0], np.linspace(1, 0, 11), atol=0.03)
+    np.testing.assert_allclose(params[:, 1], 1, atol=0.03)
+    np.testing.assert_allclose(params[:, 2], 0.5, atol=0.03)
+    wanted, made = soundfile.read(work / "mix.wav")[0], soundfile.read(work / "again.wav")[0]
+    assert 10 * np.log10((wanted**2).sum() / ((wanted - made) ** 2).sum()) > 30
+    report = json.loads((work / "report.json").read_text())
+    assert report["controls"]["a.drums.gain"]["moves"]
+    assert not state_file(work / "moves.yaml").exists()
+
+
+def test_the_automation_plays_in_render(run: Run, work: Path) -> None:
+    run(*fit(work, "--steps", 0))
+    inputs = ["-i", f"a={work / 'a'}", "-i", f"b={work / 'b.wav'}"]
+    moves = ["--automation", work / "moves.yaml", "-o", work / "again.wav"]
+    run("render", work / "two.yaml", *inputs, *moves)
+    wanted, made = soundfile.read(work / "mix.wav")[0], soundfile.read(work / "again.wav")[0]
+    assert 10 * np.log10((wanted**2).sum() / ((wanted - made) ** 2).sum()) > 25
+
+
+def test_json_says_all(run: Run, work: Path) -> None:
+    shown = json.loads(run(*fit(work, "--steps", 0, "--json")).stdout)
+    assert shown["graph"] == "two"
+    assert shown["si_sdr_db"] > 30
+
+
+def test_an_interrupted_fit_is_kept_and_resumed(
+    run: Run, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from djgraph.fitting import job
+
+    def interrupted(self: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job._Job, "descend", interrupted)
+        shown = run(*fit(work), code=130)
+    assert "--resume goes on" in shown.stderr
+    assert (work / "moves.yaml").exists()
+    assert state_file(work / "moves.yaml").exists()
+    report = work / "report.json"
+    run(*fit(work, "--resume", "--report", report))
+    stages = {entry["stage"] for entry in json.loads(report.read_text())["loss_curve"]}
+    assert stages <= {"mixer"}
+    assert not state_file(work / "moves.yaml").exists()
+
+
+def test_other_music_is_refused_and_nothing_written(run: Run, work: Path) -> None:
+    other = 0.1 * np.random.RandomState(9).standard_normal((RATE, 2))
+    soundfile.write(work / "mix.wav", other, RATE)
+    shown = run(*fit(work), code=1)
+    assert "does not sound like a mix of these stems" in shown.stderr
+    assert not (work / "moves.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        (["--resume"], 1, "nothing to resume"),
+        (["--mix", "moves.txt"], 1, "suffix"),
+        (["--output", "cue"], 1, "no output 'cue'"),
+        (["-o", "moves.txt"], 2, ".yaml"),
+    ],
+)
+def test_what_is_refused_before_the_work(
+    run: Run, work: Path, more: list[str], code: int, words: str
+) -> None:
+    paths = [str(work / word) if word.endswith(".txt") else word for word in more]
+    assert words in run(*fit(work, *paths), code=code).stderr
+
+
+def test_a_file_is_not_written_twice(run: Run, work: Path) -> None:
+    shown = run(*fit(work, "--mix", work / "mix.wav"), code=1)
+    assert "the same name" in shown.stderr

@@ -13,6 +13,8 @@ from djgraph.fitting.newton import RIDGE, held
 
 MEMORY = 8
 """Pairs of steps and gradient changes that are remembered (L-BFGS; Nocedal, Mathematics of Computation 35, 1980)."""
+TRIES = 4
+"""Directions that are tried in one step."""
 
 Evaluate = Callable[[Tensor], tuple[float, Tensor]]
 
@@ -31,7 +33,6 @@ class Descent:
     loss: float = field(init=False)
     gradient: Tensor = field(init=False)
     pairs: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    evaluations: int = 1
 
     def __post_init__(self) -> None:
         self.loss, self.gradient = self.evaluate(self.u)
@@ -41,21 +42,20 @@ class Descent:
         pinned = held(self.u, self.gradient)
         direction = self._direction(pinned)
         scale = 1.0
-        for _ in range(4):
+        for _ in range(TRIES):
             trial = (self.u + scale * direction).clamp(0, 1)
             loss, gradient = self.evaluate(trial)
-            self.evaluations += 1
             if loss < self.loss:
                 self._remember(trial - self.u, gradient - self.gradient)
                 self.u, self.loss, self.gradient = trial, loss, gradient
-                self.damping = max(self.damping / 2, 1e-5) if scale == 1 else self.damping
+                if scale == 1:
+                    self.damping = max(self.damping / 2, 1e-5)
                 return True
-            scale /= 4
-            if self.pairs:
-                self.pairs.clear()
+            # Too bold: forget what earlier steps taught, trust the matrix less, and go less far.
+            self.pairs.clear()
             self.damping = max(self.damping, 1e-3) * 4
             direction = self._direction(pinned)
-            scale = max(scale, 1 / 16)
+            scale /= 4
         return False
 
     def _direction(self, pinned: Tensor) -> Tensor:

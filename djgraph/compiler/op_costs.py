@@ -30,8 +30,8 @@ from djgraph.graph.ir import Constant, EffectNode
 
 READ, READ_BACK = 3, 4
 """Flops to read a control at one place, on a straight line between two frames, and to take its gradient back."""
-TILE_TRANSFORMS, SHORTEST_TILE, LONGEST_TILE = 1024, 16, 256
-"""How a region is cut: transforms in flight, and frames that a tile has at least and at most."""
+TILE_TRANSFORMS, SHORTEST_TILE, LONGEST_TILE, BUNCH = 1024, 16, 256, 256
+"""How a region is cut: transforms of a tile, frames it has at least and at most, transforms worked on at once."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class OpCosts:
             back_flops += self._stft(channels * strips)
         if back_to_audio:
             back_flops += self._istft(channels * strips)
-        tile = self._tile(strips * channels, len(list(op.nodes)))
+        tile = self._tile(strips * channels, len(list(op.nodes)), results * channels)
         source_gradients = sum(self.needs[name] for name in op.reads)
         moved = (strips + results) * audio
         return Both(
@@ -242,15 +242,17 @@ class OpCosts:
                 backward += (2 + 4) * channels * bins
         return forward, backward
 
-    def _tile(self, signals: int, nodes: int) -> float:
-        """Bytes of a tile: windowed frames, their spectra (scaled where they lie), gains."""
+    def _tile(self, signals: int, nodes: int, results: int) -> float:
+        """Bytes of a tile: audio, gains and the results' frames, and of a bunch: windowed frames and their spectra."""
         frames = self.load.frames_per_tile or min(
             max(TILE_TRANSFORMS // signals, SHORTEST_TILE), LONGEST_TILE
         )
         items = min(max(1, TILE_TRANSFORMS // (signals * frames)), self.load.batch)
         frames = min(frames, self.stft_frames)
-        per_frame = signals * (self.size + 2 * self.bins) + nodes * self.bins
-        return items * frames * per_frame * self.item
+        stretch = (frames - 1) * self.plan.graph.transform.hop + self.size
+        whole = items * (signals * stretch + frames * (nodes * self.bins + results * self.size))
+        bunch = min(frames, max(1, BUNCH // (signals * items)))
+        return (whole + items * bunch * signals * (self.size + 2 * self.bins)) * self.item
 
 
 def _both(first: Both, *others: Both) -> Both:

@@ -7,7 +7,7 @@ Positions are computed in integers, so that the last sample of an hour reads the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,6 +24,9 @@ class Timeline:
 
     samples: int
     frames: int
+    _sides: dict[tuple[int, int, torch.dtype, torch.device], Tensor] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def constant(self) -> bool:
@@ -69,17 +72,29 @@ class Timeline:
         segments = self._segments(start, stop)
         if len(segments) > LONGEST_LOOP:
             return self.read(values, torch.arange(start, stop, device=values.device), first)
-        weight = torch.empty(stop - start, dtype=torch.float64, device=values.device)
+        key = (start, stop, values.dtype, values.device)
+        if key not in self._sides:
+            # Only the last one: what is read next is most often another control on the same stretch.
+            self._sides.clear()
+            self._sides[key] = self._make_sides(segments, values)
+        bounds = tuple((frame - first, low - start, high - start) for frame, low, high in segments)
+        return _Lines.apply(values, self._sides[key], bounds)
+
+    def _make_sides(self, segments: list[tuple[int, int, int]], like: Tensor) -> Tensor:
+        """How much of its left and of its right frame each sample has, ``[2, samples]``."""
+        start, stop = segments[0][1], segments[-1][2]
+        weight = torch.empty(stop - start, dtype=torch.float64, device=like.device)
         longest = max(high - low for _, low, high in segments)
-        ramp = torch.arange(longest, dtype=torch.float64, device=values.device)
+        ramp = torch.arange(longest, dtype=torch.float64, device=like.device)
         ramp *= (self.frames - 1) / (self.samples - 1)
         for frame, low, high in segments:
             # Exact in integers before the one division, so that nothing drifts along a long clip.
             offset = (low * (self.frames - 1) - frame * (self.samples - 1)) / (self.samples - 1)
             torch.add(ramp[: high - low], offset, out=weight[low - start : high - start])
-        sides = torch.stack([1 - weight, weight]).to(values.dtype)
-        bounds = tuple((frame - first, low - start, high - start) for frame, low, high in segments)
-        return _Lines.apply(values, sides, bounds)
+        sides = like.new_empty(2, stop - start, requires_grad=False)
+        sides[1] = weight
+        torch.sub(1, sides[1], out=sides[0])
+        return sides
 
     def _segments(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """The samples between one frame and the next: (frame, first sample, last sample + 1)."""
@@ -123,7 +138,7 @@ class Timeline:
             shape = torch.where((position >= start) & (position < stop), shape, 0.0).to(values.dtype)
             index = (position - start).clamp(0, stop - start - 1).flatten()
             added = (bends[..., None] * shape).flatten(-2)
-            curve = curve.scatter_add(-1, index.expand(added.shape), added)
+            curve.scatter_add_(-1, index.expand(added.shape), added)
         return curve
 
 
@@ -141,10 +156,11 @@ class _Lines(torch.autograd.Function):
         ctx.save_for_backward(sides)
         ctx.segments, ctx.shape = segments, values.shape
         flat = values.flatten(0, -2)
-        curve = values.new_empty(flat.shape[0], sides.shape[1])
+        curve = values.new_empty(*values.shape[:-1], sides.shape[1])
+        target = curve.view(flat.shape[0], -1)
         for frame, low, high in segments:
-            torch.mm(flat[:, frame : frame + 2], sides[:, low:high], out=curve[:, low:high])
-        return curve.view(*values.shape[:-1], sides.shape[1])
+            torch.mm(flat[:, frame : frame + 2], sides[:, low:high], out=target[:, low:high])
+        return curve
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

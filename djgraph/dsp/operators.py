@@ -3,8 +3,9 @@
 Our loops over tiles and blocks are few large calls already: tracing would unroll them one by one. So inside a
 compiled program each stands as one operator, forward and backward, and there is no graph break.
 
-An operator has the signature ``(Tensor[] tensors, SymInt[] numbers) -> Tensor[]``, with at least one number. Its Function is written with
-``setup_context`` that keeps nothing but the arguments, so that the backward operator can do with those alone.
+An operator has the signature ``(Tensor[] tensors, SymInt[] numbers) -> Tensor[]``, with at least one number. Its
+Function is written with ``setup_context`` that keeps nothing but the arguments, so that the backward operator can
+do with those alone.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,7 +94,8 @@ class RegionSchedule:
     sample_rate: int
     transform: Transform
     smoothing: float
-    handle: int = field(init=False, compare=False)
+    envelopes: dict[tuple[Any, ...], Tensor] = field(default_factory=dict, repr=False)
+    handle: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "handle", REGIONS.add(self))

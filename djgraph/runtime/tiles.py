@@ -19,6 +19,8 @@ BUNCH = 256
 """Transforms of a tile that are worked on at once on a CPU: their spectra fit a core's own cache."""
 ROW_FRAMES_GPU = 1 << 17
 MIN_FRAMES, MAX_FRAMES = 16, 256
+KEPT = 16
+"""Envelopes that a schedule keeps: those of a few lengths of clips."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Clip:
     batch: int
     frames_per_tile: int | None
     workspace: Workspace = field(default_factory=Workspace, repr=False)
-    _shared: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    _windows: list[Tensor] = field(default_factory=list, repr=False)
 
     @property
     def samples(self) -> int:
@@ -111,21 +113,26 @@ class Clip:
         return max(tile.start, 0), min(tile.stop, self.samples)
 
     def window(self, like: Tensor) -> Tensor:
-        if 0 not in self._shared:
-            self._shared[0] = stft.window(self.schedule.transform.size, like)
-        return self._shared[0]
+        if not self._windows:
+            self._windows.append(stft.window(self.schedule.transform.size, like))
+        return self._windows[0]
 
     def envelope(self, tile: Tile, like: Tensor) -> Tensor:
-        """One over the overlap-added squared window, on the part inside the clip."""
+        """One over the overlap-added squared window, on the part inside the clip.
+
+        The schedule keeps them for the next call.
+        """
         size, hop = self.schedule.transform.size, self.schedule.transform.hop
         start, stop = self.inside(tile)
         # Away from the clip's ends every tile of one length has the same envelope: tiles begin on a hop.
         away = tile.start >= size // 2 and tile.stop <= (self.frames - 1) * hop - size // 2
-        if away and stop - start in self._shared:
-            return self._shared[stop - start]
-        envelope = stft.squared_window_sum(
-            size, hop, self.frames, start, stop, self.window(like)
-        ).reciprocal()
-        if away:
-            self._shared[stop - start] = envelope
-        return envelope
+        place = (0, 0) if away else (start, self.frames)
+        key = (*place, stop - start, like.dtype, like.device)
+        kept = self.schedule.envelopes
+        if key not in kept:
+            if len(kept) >= KEPT:
+                kept.clear()
+            with torch.inference_mode(False):
+                total = stft.squared_window_sum(size, hop, self.frames, start, stop, torch.empty_like(like))
+                kept[key] = total.reciprocal()
+        return kept[key]

@@ -28,6 +28,7 @@ def describe(threads: int) -> dict[str, Any]:
         "djgraph": _version("djgraph"),
         "peers": {name: _version(name) for name in PEERS},
         "threads": threads,
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "").lower() or None,
         "load_average": load(),
     }
 

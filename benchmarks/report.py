@@ -61,6 +61,8 @@ def machine_lines(run: Run) -> list[str]:
         *([LESS_WORK] if run.less_work else []),
         f"load average before the run {machine['load_average']}, after it {machine['load_average_after']}",
     ]
+    if machine["omp_wait_policy"]:
+        lines[-1] += f"; OMP_WAIT_POLICY={machine['omp_wait_policy']}"
     if machine["gpu"]:
         lines.insert(1, machine["gpu"])
     return lines

@@ -31,22 +31,32 @@ def frame_positions(
     return (torch.arange(start, stop, device=device) * hop).clamp_(max=samples - 1)
 
 
-def overlap_add(frames: Tensor, hop: int) -> Tensor:
-    """Sum of frames ``[..., frames, size]`` laid ``hop`` apart: ``[..., (frames − 1)·hop + size]``.
+def add_frames(target: Tensor, frames: Tensor, window: Tensor, hop: int) -> None:
+    """Adds windowed frames ``[..., frames, size]``, laid ``hop`` apart, to ``[..., (frames − 1)·hop + size]``.
 
     Whole rows are added where the hop divides the size (four additions for 2048/512), else frame by frame.
     """
-    *rest, count, size = frames.shape
+    *_, count, size = frames.shape
     if size % hop:
-        result = frames.new_zeros(*rest, (count - 1) * hop + size)
         for t in range(count):
-            result[..., t * hop : t * hop + size] += frames[..., t, :]
-        return result
+            target[..., t * hop : t * hop + size].addcmul_(frames[..., t, :], window)
+        return
     parts = size // hop
-    rows = frames.new_zeros(*rest, count + parts - 1, hop)
+    rows = target.unflatten(-1, (count + parts - 1, hop))
     for part in range(parts):
-        rows[..., part : part + count, :] += frames[..., part * hop : (part + 1) * hop]
-    return rows.flatten(-2)
+        here = slice(part * hop, (part + 1) * hop)
+        rows[..., part : part + count, :].addcmul_(frames[..., here], window[here])
+
+
+def overlap_add(frames: Tensor, window: Tensor, hop: int) -> Tensor:
+    """Sum of windowed frames ``[..., frames, size]`` laid ``hop`` apart: ``[..., (frames − 1)·hop + size]``.
+
+    Differentiable.
+    """
+    *rest, count, size = frames.shape
+    result = frames.new_zeros(*rest, (count - 1) * hop + size)
+    add_frames(result, frames, window, hop)
+    return result
 
 
 def squared_window_sum(size: int, hop: int, frames: int, start: int, stop: int, like: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from djgraph.runtime.tilework import product_of, spectra_for_gains
 
 def adjoint(
     schedule: RegionSchedule,
-    spectra: Tensor,
+    spectra: Tensor | None,
     seeds: Tensor,
     gains: Sequence[Tensor],
     gain_gradients: Sequence[Tensor | None],
@@ -29,11 +29,11 @@ def adjoint(
 ) -> Tensor | None:
     """The gradient of the strips' spectra (as spectra), from the spectra of the results' gradient.
 
-    Gradients of the gains are written to ``gain_gradients``, where they are wanted.
+    Gradients of the gains are written to ``gain_gradients``, where they are wanted; without ``spectra`` none is.
     """
-    need_gains = any(gradient is not None for gradient in gain_gradients)
+    need_gains = spectra is not None
     values = Stacks()
-    if need_gains:
+    if spectra is not None:
         values = spectra_for_gains(schedule.steps, schedule.sources, spectra, gains, workspace)
     back = Stacks()
     _add(back, schedule.results, seeds)

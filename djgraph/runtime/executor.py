@@ -144,7 +144,7 @@ class Executor:
         size, hop = self.plan.graph.transform.size, self.plan.graph.transform.hop
         spectrum = run.values.get(op.source)
         window = stft.window(size, run.rows)
-        padded = stft.overlap_add(torch.fft.irfft(spectrum, n=size) * window, hop)
+        padded = stft.overlap_add(torch.fft.irfft(spectrum, n=size), window, hop)
         audio = padded[..., size // 2 : size // 2 + run.samples]
         envelope = stft.squared_window_sum(size, hop, spectrum.shape[-2], 0, run.samples, window)
         run.values.put((op.out,), (audio / envelope).unsqueeze(0))

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.operators import operator
 from djgraph.runtime.adjoint import adjoint
+from djgraph.runtime.lent import ClipControls, Lent, StretchControls
 from djgraph.runtime.schedule import REGIONS, RegionSchedule
 from djgraph.runtime.tiles import Clip
-from djgraph.runtime.tilework import TileWork, bunch
+from djgraph.runtime.tilework import TileWork
 
 
 class TiledRegion(torch.autograd.Function):
@@ -30,14 +30,16 @@ class TiledRegion(torch.autograd.Function):
     def forward(clip: Clip, rows: Tensor, count: int, *tensors: Tensor) -> Tensor:
         schedule = clip.schedule
         out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.samples)
-        for tile in clip.tiles(rows.device):
-            work = TileWork(clip, tile, rows)
-            pieces = [source[tile.items, :, tile.lo : tile.hi] for source in tensors[:count]]
-            frames, gains, made = work.strips(work.audio(pieces)), work.gains(), work.made(len(out))
-            for few in work.bunches():
-                spectra = work.analyse(frames[..., few, :])
-                work.synthesise(work.mix(spectra, bunch(gains, few)), made[..., few, :])
-            work.write(out, made)
+        windows, sources = clip.windows(rows), [Lent(source, False) for source in tensors[:count]]
+        frame_controls = ClipControls(clip, rows, False)
+        for stretch in clip.stretches(rows.device):
+            controls = StretchControls(clip, stretch, rows, False)
+            for tile in stretch.tiles:
+                work = TileWork(clip, tile, windows)
+                frames = work.strips(work.audio(sources, controls))
+                spectra = work.analyse(frames, windows.analysis)
+                work.write(out, work.mix(spectra, work.gains(frame_controls)))
+        windows.correct_(out)
         return out
 
     @staticmethod
@@ -50,37 +52,37 @@ class TiledRegion(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         clip, count = ctx.clip, ctx.count
         rows, *tensors = ctx.saved_tensors
-        sources, needs = tensors[:count], ctx.needs_input_grad[3:]
-        totals = [torch.zeros_like(tensor) if need else None for tensor, need in zip(tensors, needs)]
-        row_total = torch.zeros_like(rows) if ctx.needs_input_grad[1] else None
+        rows_wanted, wanted = ctx.needs_input_grad[1], ctx.needs_input_grad[3:]
+        windows = clip.windows(rows)
+        sources = [Lent(source, need) for source, need in zip(tensors[:count], wanted)]
         # The effects' own weights, which a compiled program may hand over under other names.
-        weights = [weight for weight, need in zip(clip.schedule.weights(), needs[count:]) if need]
-        for tile in clip.tiles(rows.device):
-            pieces = [source[tile.items, :, tile.lo : tile.hi].detach() for source in sources]
-            for piece, need in zip(pieces, needs):
-                piece.requires_grad_(need)
-            with torch.enable_grad():
-                work = TileWork(clip, tile, rows, row_total is not None)
-                audio = work.audio(pieces)
-                gains = work.gains()
-            leaves = [*work.leaves, *(piece for piece in pieces if piece.requires_grad), *weights]
-            ends = [gain for gain in (*gains, audio) if gain.requires_grad]
-            if not ends:
-                continue
-            found = iter(
-                torch.autograd.grad(ends, leaves, _starts(work, audio, gains, gradient), allow_unused=True)
-            )
-            if row_total is not None:
-                work.add_row_gradients(row_total, next(found), next(found))
-            for place, total in enumerate(totals):
-                part = next(found) if total is not None else None
-                if total is None or part is None:
+        weights = [weight for weight, need in zip(clip.schedule.weights(), wanted[count:]) if need]
+        weight_totals = [torch.zeros_like(weight) for weight in weights]
+        row_total = torch.zeros_like(rows) if rows_wanted else None
+        frame_controls = ClipControls(clip, rows, rows_wanted)
+        for stretch in clip.stretches(rows.device):
+            controls = StretchControls(clip, stretch, rows, rows_wanted)
+            for tile in stretch.tiles:
+                with torch.enable_grad():
+                    work = TileWork(clip, tile, windows)
+                    audio = work.audio(sources, controls)
+                    gains = work.gains(frame_controls)
+                ends = [end for end in (*gains, audio) if end.requires_grad]
+                if not ends or not (work.leaves or weights):
                     continue
-                if place < count:
-                    total[tile.items, :, tile.lo : tile.hi] += part
-                else:
-                    total += part
-        return None, row_total, None, *totals
+                starts = _starts(work, audio, gains, gradient)
+                found = torch.autograd.grad(ends, [*work.leaves, *weights], starts, allow_unused=True)
+                work.give_back(found[: len(work.leaves)])
+                for total, part in zip(weight_totals, found[len(work.leaves) :]):
+                    if part is not None:
+                        total += part
+            if row_total is not None:
+                controls.add_gradients(row_total)
+        if row_total is not None:
+            frame_controls.add_gradients(clip.schedule, row_total)
+        by_weight = iter(weight_totals)
+        for_weights = [next(by_weight) if need else None for need in wanted[count:]]
+        return None, row_total, None, *(source.total for source in sources), *for_weights
 
 
 def run_region(
@@ -128,30 +130,13 @@ _region_operator = operator("region", TiledRegion, _arrange, _like)
 @torch.no_grad()
 def _starts(work: TileWork, audio: Tensor, gains: list[Tensor], gradient: Tensor) -> list[Tensor]:
     """Gradients of a tile's gains and audio, those that are wanted, in this order."""
-    strips, seeds = work.strips(audio), work.seeds(gradient)
-    totals = [
-        torch.empty(gain.shape, dtype=gain.dtype, device=gain.device) if gain.requires_grad else None
-        for gain in gains
-    ]
-    made = work.made(len(audio)) if audio.requires_grad else None
-    for few in work.bunches():
-        spectra_gradient = adjoint(
-            work.schedule,
-            work.analyse(strips[..., few, :]),
-            work.analyse(seeds[..., few, :]),
-            bunch(gains, few),
-            bunch(totals, few),
-            made is not None,
-            work.workspace,
-        )
-        if made is not None and spectra_gradient is not None:
-            work.synthesise(spectra_gradient, made[..., few, :])
+    windows = work.windows
+    seeds = work.analyse(work.seeds(gradient), windows.synthesis)
+    need_gains = any(gain.requires_grad for gain in gains)
+    spectra = work.analyse(work.strips(audio), windows.analysis) if need_gains else None
+    totals = [torch.empty_like(gain) if gain.requires_grad else None for gain in gains]
+    for_audio = adjoint(work.schedule, spectra, seeds, gains, totals, audio.requires_grad, work.workspace)
     starts = [total for total in totals if total is not None]
-    if made is not None:
-        padded = stft.overlap_add(made, work.schedule.transform.hop)
-        index = work.tile.index
-        if index is not None:  # samples that were mirrored get the gradients of all their images
-            folded = padded.new_zeros(*padded.shape[:-1], work.tile.hi - work.tile.lo)
-            padded = folded.scatter_add_(-1, index.expand(padded.shape), padded)
-        starts.append(padded)
+    if for_audio is not None:
+        starts.append(work.audio_gradient(for_audio))
     return starts

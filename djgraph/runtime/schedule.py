@@ -22,8 +22,10 @@ ControlRows = tuple[tuple[Control, Tensor], ...]
 
 @dataclass(frozen=True)
 class PrologueStep:
+    """``controls`` names for each control its place in ``RegionSchedule.curves``."""
+
     module: TimeEffect
-    controls: ControlRows
+    controls: tuple[tuple[Control, int], ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class RegionSchedule:
     reads: tuple[str, ...]
     sources: tuple[str, ...]
     prologues: tuple[Prologue, ...]
+    curves: ControlRows
     masks: tuple[MaskGroup, ...]
     mask_rows: Tensor
     steps: tuple[Scale | Sum, ...]
@@ -94,7 +97,7 @@ class RegionSchedule:
     sample_rate: int
     transform: Transform
     smoothing: float
-    envelopes: dict[tuple[Any, ...], Tensor] = field(default_factory=dict, repr=False)
+    windows: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     handle: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,23 +132,17 @@ def schedule_region(
     for strip in op.strips:
         by_chain[tuple(plan.kernels[node.id] for node in strip.nodes)].append(strip)
     strips = [strip for group in by_chain.values() for strip in group]
-    prologues = tuple(_prologue(group, modules, bank) for group in by_chain.values())
+    curves: list[tuple[Control, Tensor]] = []
+    prologues = tuple(_prologue(group, modules, bank, curves) for group in by_chain.values())
     steps, groups = _steps(op, plan)
     masks, mask_rows = _mask_groups(list(groups.values()), modules, bank, inductor)
-    smoothing = max(
-        (
-            smoothing_samples(c, plan.graph.sample_rate)
-            for p in prologues
-            for s in p.steps
-            for c, _ in s.controls
-        ),
-        default=0.0,
-    )
+    smoothing = max((smoothing_samples(control, plan.graph.sample_rate) for control, _ in curves), default=0.0)
     results = tuple(result.source for result in op.results)
     return RegionSchedule(
         reads=tuple(strip.source for strip in strips),
         sources=tuple(strip.out for strip in strips),
         prologues=prologues,
+        curves=tuple(curves),
         masks=masks,
         mask_rows=mask_rows,
         steps=_lifetimes(steps, [strip.out for strip in strips], results),
@@ -187,12 +184,22 @@ def _constant(node: EffectNode) -> bool:
     return all(isinstance(binding, Constant) for binding in node.bindings.values())
 
 
-def _prologue(strips: Sequence[Strip], modules: Mapping[str, Effect], bank: ControlBank) -> Prologue:
+def _prologue(
+    strips: Sequence[Strip],
+    modules: Mapping[str, Effect],
+    bank: ControlBank,
+    curves: list[tuple[Control, Tensor]],
+) -> Prologue:
+    """The controls that it reads are added to ``curves``."""
     steps = []
     for nodes in zip(*(strip.nodes for strip in strips)):
         module = modules[nodes[0].id]
         assert isinstance(module, TimeEffect)
-        steps.append(PrologueStep(module, _control_rows(nodes, bank)))
+        rows = _control_rows(nodes, bank)
+        steps.append(
+            PrologueStep(module, tuple((control, len(curves) + n) for n, (control, _) in enumerate(rows)))
+        )
+        curves += rows
     return Prologue(len(strips), tuple(steps))
 
 

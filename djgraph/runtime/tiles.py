@@ -1,4 +1,4 @@
-"""Cuts a clip into tiles of frames that fit the cache, and keeps what all tiles share."""
+"""Cuts a clip into stretches, and those into tiles of frames that fit the cache; keeps what all of them share."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.runtime.schedule import RegionSchedule
 
-ROW_FRAMES = 1024
-"""Transforms in flight on a CPU: 16 signals × 64 frames was the fastest tile measured."""
-BUNCH = 256
-"""Transforms of a tile that are worked on at once on a CPU: their spectra fit a core's own cache."""
+ROW_FRAMES = 512
+"""Transforms in flight on a CPU: their spectra fit the caches of two cores."""
 ROW_FRAMES_GPU = 1 << 17
-MIN_FRAMES, MAX_FRAMES = 16, 256
+MIN_FRAMES, MAX_FRAMES = 8, 256
+STRETCH_FRAMES = 256
+"""Frames whose per-sample controls are read at once."""
 KEPT = 16
-"""Envelopes that a schedule keeps: those of a few lengths of clips."""
+"""Lengths of clips whose windows a schedule keeps."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Frames ``first…last−1`` of batch items ``low…high−1`` of a clip.
+    """Frames ``first…last−1`` of batch items ``items`` of a clip.
 
     The frames cover the padded stretch ``start…stop−1``; ``lo…hi−1`` are the clip's own samples that this
     stretch reads, through ``index`` where it is reflected at an edge.
     """
 
-    low: int
-    high: int
+    items: slice
     first: int
     last: int
     start: int
@@ -42,8 +41,32 @@ class Tile:
     index: Tensor | None
 
     @property
+    def frames(self) -> int:
+        return self.last - self.first
+
+    @property
+    def count(self) -> int:
+        """Batch items."""
+        return self.items.stop - self.items.start
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Tiles in a row that read the per-sample controls of samples ``lo…hi−1``."""
+
+    tiles: tuple[Tile, ...]
+
+    @property
     def items(self) -> slice:
-        return slice(self.low, self.high)
+        return self.tiles[0].items
+
+    @property
+    def lo(self) -> int:
+        return min(tile.lo for tile in self.tiles)
+
+    @property
+    def hi(self) -> int:
+        return max(tile.hi for tile in self.tiles)
 
 
 class Workspace:
@@ -68,15 +91,44 @@ class Workspace:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """The windows of a clip's transforms.
+
+    ``synthesis`` is the window over the overlap-added squared window, which repeats every hop where all frames
+    are there; near the clip's ends some are missing, and ``ends`` are the stretches of samples whose result
+    has to be multiplied by a factor: (first, last + 1, factors).
+    """
+
+    analysis: Tensor
+    synthesis: Tensor
+    ends: tuple[tuple[int, int, Tensor], ...]
+
+    def correct(self, audio: Tensor, start: int = 0) -> Tensor:
+        """Audio on the clip's samples from ``start`` on, times the factors; a copy where there are any."""
+        stop = start + audio.shape[-1]
+        own = False
+        for low, high, factors in self.ends:
+            first, last = max(low, start), min(high, stop)
+            if first < last:
+                audio, own = audio if own else audio.clone(), True
+                audio[..., first - start : last - start] *= factors[first - low : last - low]
+        return audio
+
+    def correct_(self, audio: Tensor) -> None:
+        """The same for a whole clip, in place."""
+        for low, high, factors in self.ends:
+            audio[..., low:high] *= factors
+
+
+@dataclass(frozen=True)
 class Clip:
-    """One call of a region: how long, how many, how cut; window and envelopes are computed once for all tiles."""
+    """One call of a region: how long, how many, how cut."""
 
     schedule: RegionSchedule
     timeline: Timeline
     batch: int
     frames_per_tile: int | None
     workspace: Workspace = field(default_factory=Workspace, repr=False)
-    _windows: list[Tensor] = field(default_factory=list, repr=False)
 
     @property
     def samples(self) -> int:
@@ -86,53 +138,61 @@ class Clip:
     def frames(self) -> int:
         return self.schedule.transform.frames(self.samples)
 
-    def tiles(self, device: torch.device) -> Iterator[Tile]:
-        transform, samples = self.schedule.transform, self.samples
+    def stretches(self, device: torch.device) -> Iterator[Stretch]:
         signals = self.schedule.strips * self.schedule.channels
         budget = ROW_FRAMES if device.type == "cpu" else ROW_FRAMES_GPU
         per_tile = self.frames_per_tile or min(max(budget // signals, MIN_FRAMES), MAX_FRAMES)
         items = max(1, budget // (signals * per_tile))
+        step = max(1, STRETCH_FRAMES // per_tile) * per_tile
         for low in range(0, self.batch, items):
-            for first in range(0, self.frames, per_tile):
-                last = min(first + per_tile, self.frames)
-                start = first * transform.hop - transform.size // 2
-                stop = start + (last - first - 1) * transform.hop + transform.size
-                lo, hi, index = start, stop, None
-                if start < 0 or stop > samples:
-                    index = stft.reflect_index(torch.arange(start, stop), samples)
-                    lo, hi = int(index.min()), int(index.max()) + 1
-                    index = (index - lo).to(device)
-                yield Tile(low, min(low + items, self.batch), first, last, start, stop, lo, hi, index)
+            some = slice(low, min(low + items, self.batch))
+            for first in range(0, self.frames, step):
+                last = min(first + step, self.frames)
+                tiles = (
+                    self._tile(some, start, min(start + per_tile, last), device)
+                    for start in range(first, last, per_tile)
+                )
+                yield Stretch(tuple(tiles))
 
-    def frames_per_bunch(self, items: int, device: torch.device) -> int:
-        signals = self.schedule.strips * self.schedule.channels * items
-        return max(1, (BUNCH if device.type == "cpu" else ROW_FRAMES_GPU) // signals)
+    def _tile(self, items: slice, first: int, last: int, device: torch.device) -> Tile:
+        transform, samples = self.schedule.transform, self.samples
+        start = first * transform.hop - transform.size // 2
+        stop = start + (last - first - 1) * transform.hop + transform.size
+        lo, hi, index = start, stop, None
+        if start < 0 or stop > samples:
+            index = stft.reflect_index(torch.arange(start, stop), samples)
+            lo, hi = int(index.min()), int(index.max()) + 1
+            index = (index - lo).to(device)
+        return Tile(items, first, last, start, stop, lo, hi, index)
 
     def inside(self, tile: Tile) -> tuple[int, int]:
         """The part of a tile's padded stretch that lies inside the clip."""
         return max(tile.start, 0), min(tile.stop, self.samples)
 
-    def window(self, like: Tensor) -> Tensor:
-        if not self._windows:
-            self._windows.append(stft.window(self.schedule.transform.size, like))
-        return self._windows[0]
-
-    def envelope(self, tile: Tile, like: Tensor) -> Tensor:
-        """One over the overlap-added squared window, on the part inside the clip.
-
-        The schedule keeps them for the next call.
-        """
-        size, hop = self.schedule.transform.size, self.schedule.transform.hop
-        start, stop = self.inside(tile)
-        # Away from the clip's ends every tile of one length has the same envelope: tiles begin on a hop.
-        away = tile.start >= size // 2 and tile.stop <= (self.frames - 1) * hop - size // 2
-        place = (0, 0) if away else (start, self.frames)
-        key = (*place, stop - start, like.dtype, like.device)
-        kept = self.schedule.envelopes
+    def windows(self, like: Tensor) -> Windows:
+        """The schedule keeps them for the next call."""
+        key, kept = (self.samples, like.dtype, like.device), self.schedule.windows
         if key not in kept:
             if len(kept) >= KEPT:
                 kept.clear()
-            with torch.inference_mode(False):
-                total = stft.squared_window_sum(size, hop, self.frames, start, stop, torch.empty_like(like))
-                kept[key] = total.reciprocal()
+            with torch.inference_mode(False), torch.no_grad():
+                kept[key] = self._make_windows(torch.empty(0, dtype=like.dtype, device=like.device))
         return kept[key]
+
+    def _make_windows(self, like: Tensor) -> Windows:
+        size, hop = self.schedule.transform.size, self.schedule.transform.hop
+        window = stft.window(size, like)
+        # Away from the ends the sum at padded position q is that of all windows, which repeats every hop.
+        parts = -(-size // hop)
+        padded = torch.nn.functional.pad(window.square(), (0, parts * hop - size))
+        period = padded.view(parts, hop).sum(0)
+        synthesis = window / period.repeat(parts)[:size]
+        head = min(size - size // 2, self.samples)
+        tail = max(head, self.frames * hop - size // 2)
+        ends = []
+        for low, high in ((0, head), (tail, self.samples)):
+            if low < high:
+                total = stft.squared_window_sum(size, hop, self.frames, low, high, like)
+                position = (torch.arange(low, high, device=like.device) + size // 2) % hop
+                ends.append((low, high, period[position] / total))
+        return Windows(window, synthesis, tuple(ends))

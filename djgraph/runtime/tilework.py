@@ -2,94 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from djgraph.dsp import stft
-from djgraph.effects import Block, Control
+from djgraph.effects import Block
+from djgraph.runtime.lent import ClipControls, Lent, StretchControls
 from djgraph.runtime.schedule import Prologue, Scale, Sum
 from djgraph.runtime.stacks import Stacks
-from djgraph.runtime.tiles import Clip, Tile, Workspace
-
-T = TypeVar("T", Tensor, Tensor | None)
+from djgraph.runtime.tiles import Clip, Tile, Windows, Workspace
 
 
 class TileWork:
     """Everything that is computed on one tile.
 
-    ``leaves`` are the tile's own stretches of the control rows; with ``differentiable`` they require gradients.
+    ``leaves`` are the stretches that the tile borrowed of tensors whose gradients are wanted.
     """
 
-    def __init__(self, clip: Clip, tile: Tile, rows: Tensor, differentiable: bool = False) -> None:
-        self.clip, self.tile = clip, tile
+    def __init__(self, clip: Clip, tile: Tile, windows: Windows) -> None:
+        self.clip, self.tile, self.windows = clip, tile, windows
         self.schedule = clip.schedule
-        self.items = tile.high - tile.low
-        self.window = clip.window(rows)
         self.workspace = clip.workspace
-        self.first_frame, stop = clip.timeline.span(tile.lo, tile.hi, self.schedule.smoothing)
-        self.near = rows[:, tile.items, self.first_frame : stop].detach()
-        self.start = rows[:, tile.items, :1].detach()
         self.leaves: list[Tensor] = []
-        if differentiable:
-            self.leaves = [self.near.requires_grad_(), self.start.requires_grad_()]
+        self._totals: list[Tensor] = []
 
-    def add_row_gradients(self, total: Tensor, near: Tensor | None, start: Tensor | None) -> None:
-        if near is not None:
-            total[:, self.tile.items, self.first_frame : self.first_frame + near.shape[-1]] += near
-        if start is not None:
-            total[:, self.tile.items, :1] += start
+    def borrow(
+        self, lent: Lent, where: tuple[slice, ...], stack: bool = False, constant: bool = False
+    ) -> Tensor:
+        """A stretch; with ``stack`` its first two dimensions become one."""
+        piece = lent.value[where]
+        if stack:
+            piece = piece.flatten(0, 1)
+        if lent.total is not None and not constant:
+            self.leaves.append(piece.requires_grad_())
+            self._totals.append(lent.total[where])
+        return piece
 
-    def audio(self, pieces: Sequence[Tensor]) -> Tensor:
+    def give_back(self, gradients: Sequence[Tensor | None]) -> None:
+        """Adds the gradients of ``leaves``, in their order."""
+        for total, gradient in zip(self._totals, gradients):
+            if gradient is not None:
+                total += gradient.view(total.shape)
+
+    def audio(self, sources: Sequence[Lent], controls: StretchControls) -> Tensor:
         """The strips on samples ``lo…hi−1``, after the effects before the transform.
 
         ``[strips, items, channels, samples]``.
         """
+        tile = self.tile
+        pieces = [
+            self.borrow(source, (tile.items, slice(None), slice(tile.lo, tile.hi))) for source in sources
+        ]
         parts = []
         position = 0
         for prologue in self.schedule.prologues:
-            parts.append(self._prologue(prologue, pieces[position : position + prologue.strips]))
+            parts.append(self._prologue(prologue, pieces[position : position + prologue.strips], controls))
             position += prologue.strips
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _prologue(self, prologue: Prologue, pieces: Sequence[Tensor]) -> Tensor:
-        stacked = torch.stack(list(pieces))
-        signal = stacked.flatten(0, 1)
-        block = Block(self.tile.lo, self.tile.hi - self.tile.lo, self.schedule.sample_rate)
+    def _prologue(self, prologue: Prologue, pieces: Sequence[Tensor], controls: StretchControls) -> Tensor:
+        tile = self.tile
+        signal = torch.cat(list(pieces))
+        block = Block(tile.lo, tile.hi - tile.lo, self.schedule.sample_rate)
+        here = slice(tile.lo - controls.lo, tile.hi - controls.lo)
         for step in prologue.steps:
-            controls = {control.id: self._samples(control, index) for control, index in step.controls}
-            made, _ = step.module.process({step.module.inputs[0].name: signal}, controls, {}, block)
+            read = {}
+            for control, number in step.controls:
+                points = slice(None) if control.rate == "clip" else here
+                curve = self.borrow(controls.curves[number], (slice(None), slice(None), points), stack=True)
+                read[control.id] = curve.unsqueeze(1)
+            made, _ = step.module.process({step.module.inputs[0].name: signal}, read, {}, block)
             signal = made[step.module.outputs[0].name]
-        return signal.view(stacked.shape)
+        return signal.unflatten(0, (prologue.strips, tile.count))
 
-    def _samples(self, control: Control, index: Tensor) -> Tensor:
-        if control.rate == "clip":
-            return self.start[index].flatten(0, 1).unsqueeze(1)
-        values = self.near[index].flatten(0, 1)
-        smoothing = self.schedule.smoothing_of(control)
-        line, tile = self.clip.timeline, self.tile
-        return line.read_samples(values, tile.lo, tile.hi, smoothing, self.first_frame).unsqueeze(1)
-
-    def gains(self) -> list[Tensor]:
+    def gains(self, controls: ClipControls) -> list[Tensor]:
         """For each group of spectral nodes their gains, ``[nodes, items, frames, bins]``."""
-        schedule, tile = self.schedule, self.tile
-        hop = schedule.transform.hop
-        centres = stft.frame_positions(self.clip.samples, hop, tile.first, tile.last, self.near.device)
-        # All controls of all groups are read at once.
-        read = self.clip.timeline.read(self.near[schedule.mask_rows], centres, self.first_frame)
-        once = self.start[schedule.mask_rows]
+        tile = self.tile
         made = []
-        for group in schedule.masks:
-            controls = {
-                control.id: (once if group.constant or control.rate == "clip" else read)[low:high]
-                .flatten(0, 1)
-                .unsqueeze(-1)
-                for control, low, high in group.controls
-            }
-            shape = (group.nodes * self.items, tile.last - tile.first, schedule.transform.bins)
-            made.append(group.mask(controls).expand(shape).unflatten(0, (group.nodes, self.items)))
+        for group in self.schedule.masks:
+            read = {}
+            for control, low, high in group.controls:
+                once = group.constant or control.rate == "clip"
+                frames = slice(None) if once else slice(tile.first, tile.last)
+                where = (slice(low, high), tile.items, frames)
+                lent = controls.once if once else controls.frames
+                piece = self.borrow(lent, where, stack=True, constant=group.constant)
+                read[control.id] = piece.unsqueeze(-1)
+            shape = (group.nodes * tile.count, tile.frames, self.schedule.transform.bins)
+            made.append(group.mask(read).expand(shape).unflatten(0, (group.nodes, tile.count)))
         return made
 
     def strips(self, audio: Tensor) -> Tensor:
@@ -101,7 +103,7 @@ class TileWork:
     def seeds(self, gradient: Tensor) -> Tensor:
         """Frames of the gradient of the region's results, ``[results, items, channels, frames, size]``."""
         start, stop = self.clip.inside(self.tile)
-        piece = gradient[:, self.tile.items, :, start:stop] * self.clip.envelope(self.tile, self.window)
+        piece = self.windows.correct(gradient[:, self.tile.items, :, start:stop], start)
         if self.tile.index is not None:
             piece = torch.nn.functional.pad(piece, (start - self.tile.start, self.tile.stop - stop))
         return self._unfold(piece)
@@ -109,34 +111,38 @@ class TileWork:
     def _unfold(self, audio: Tensor) -> Tensor:
         return audio.unfold(-1, self.schedule.transform.size, self.schedule.transform.hop)
 
-    def bunches(self) -> Iterator[slice]:
-        """The tile's frames, a few at a time: what is done to their spectra stays in the processor's own cache."""
-        frames = self.tile.last - self.tile.first
-        few = self.clip.frames_per_bunch(self.items, self.window.device)
-        for first in range(0, frames, few):
-            yield slice(first, min(first + few, frames))
-
-    def analyse(self, frames: Tensor) -> Tensor:
+    def analyse(self, frames: Tensor, window: Tensor) -> Tensor:
         """Spectra of windowed frames."""
         # (The FFT itself gains nothing from a buffer: PyTorch would copy into it.)
-        return torch.fft.rfft(torch.mul(frames, self.window, out=self.workspace.like("frames", frames)))
+        return torch.fft.rfft(torch.mul(frames, window, out=self.workspace.like("frames", frames)))
 
-    def synthesise(self, spectra: Tensor, out: Tensor) -> None:
-        """Windowed inverse transforms."""
-        torch.mul(torch.fft.irfft(spectra, n=self.schedule.transform.size), self.window, out=out)
-
-    def made(self, rows: int) -> Tensor:
-        """Room for the frames of so many signals."""
-        frames = self.tile.last - self.tile.first
-        shape = (rows, self.items, self.schedule.channels, frames, self.schedule.transform.size)
-        return self.workspace.take("made", shape, self.window.dtype, self.window.device)
-
-    def write(self, out: Tensor, frames: Tensor) -> None:
-        """Adds the results' audio to ``out``, ``[results, batch, channels, samples]``."""
+    def write(self, out: Tensor, spectra: Tensor) -> None:
+        """Adds the results to ``out``, ``[results, batch, channels, samples]``, but for ``Windows.ends``."""
         start, stop = self.clip.inside(self.tile)
-        stretch = stft.overlap_add(frames, self.schedule.transform.hop)
-        stretch = stretch[..., start - self.tile.start : stop - self.tile.start]
-        out[:, self.tile.items, :, start:stop].addcmul_(stretch, self.clip.envelope(self.tile, self.window))
+        frames = torch.fft.irfft(spectra, n=self.schedule.transform.size)
+        target = out[:, self.tile.items, :, start:stop]
+        if self.tile.index is None:
+            stft.add_frames(target, frames, self.windows.synthesis, self.schedule.transform.hop)
+        else:
+            target += self._stretch(frames, self.windows.synthesis)[
+                ..., start - self.tile.start : stop - self.tile.start
+            ]
+
+    def _stretch(self, frames: Tensor, window: Tensor) -> Tensor:
+        """Windowed frames, overlapped and added."""
+        made = frames.new_zeros(*frames.shape[:-2], self.tile.stop - self.tile.start)
+        stft.add_frames(made, frames, window, self.schedule.transform.hop)
+        return made
+
+    def audio_gradient(self, spectra: Tensor) -> Tensor:
+        """The gradient of the audio on ``lo…hi−1`` from that of the strips' spectra."""
+        frames = torch.fft.irfft(spectra, n=self.schedule.transform.size)
+        made = self._stretch(frames, self.windows.analysis)
+        if self.tile.index is None:
+            return made
+        # Samples that were mirrored get the gradients of all their images.
+        folded = made.new_zeros(*made.shape[:-1], self.tile.hi - self.tile.lo)
+        return folded.scatter_add_(-1, self.tile.index.expand(made.shape), made)
 
     def mix(self, spectra: Tensor, gains: Sequence[Tensor]) -> Tensor:
         """Masks and sums: the results' spectra from the strips'."""
@@ -153,11 +159,6 @@ class TileWork:
                 values.put((step.out,), values.gather(step.ins).sum(0, keepdim=True))
             values.drop(step.forgets)
         return values.gather(self.schedule.results)
-
-
-def bunch(gains: Sequence[T], few: slice) -> list[T]:
-    """A few frames of each gain."""
-    return [gain if gain is None else gain[:, :, few] for gain in gains]
 
 
 def product_of(step: Scale, gains: Sequence[Tensor], workspace: Workspace) -> Tensor:

@@ -27,12 +27,12 @@ def test_reflection_bounces_as_often_as_needed(samples: int) -> None:
 
 @pytest.mark.parametrize(("size", "hop"), [(8, 2), (8, 4), (9, 4), (6, 4), (7, 7)])
 def test_overlap_add(size: int, hop: int) -> None:
-    frames = torch.rand(2, 5, size, dtype=torch.float64)
+    frames, window = torch.rand(2, 5, size, dtype=torch.float64), torch.rand(size, dtype=torch.float64)
     expected = torch.zeros(2, 4 * hop + size, dtype=torch.float64)
     for t in range(5):
         for n in range(size):
-            expected[:, t * hop + n] += frames[:, t, n]
-    torch.testing.assert_close(stft.overlap_add(frames, hop), expected)
+            expected[:, t * hop + n] += window[n] * frames[:, t, n]
+    torch.testing.assert_close(stft.overlap_add(frames, window, hop), expected)
 
 
 @pytest.mark.parametrize(("size", "hop", "samples"), [(16, 4, 100), (16, 4, 3), (16, 8, 41), (18, 5, 60)])

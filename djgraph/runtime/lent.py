@@ -1,0 +1,80 @@
+"""Tensors that tiles borrow stretches of: values on the way forward, places for gradients on the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from djgraph.dsp import stft
+from djgraph.runtime.schedule import RegionSchedule
+from djgraph.runtime.tiles import Clip, Stretch
+
+
+class Lent:
+    """A tensor outside autograd; ``total`` collects its gradient where one is wanted."""
+
+    def __init__(self, value: Tensor, wanted: bool) -> None:
+        self.value = value.detach()
+        self.total = torch.zeros_like(self.value) if wanted else None
+
+
+class ClipControls:
+    """What the gains read, for all tiles of a clip: ``frames`` at every STFT frame, ``once`` at the first."""
+
+    def __init__(self, clip: Clip, rows: Tensor, wanted: bool) -> None:
+        self._rows = rows.detach()[clip.schedule.mask_rows].requires_grad_(wanted)
+        hop = clip.schedule.transform.hop
+        centres = stft.frame_positions(clip.samples, hop, 0, clip.frames, rows.device)
+        with torch.set_grad_enabled(wanted):
+            self._read = clip.timeline.read(self._rows, centres)
+        self.frames = Lent(self._read, wanted)
+        self.once = Lent(self._rows[..., :1], wanted)
+
+    def add_gradients(self, schedule: RegionSchedule, total: Tensor) -> None:
+        """Adds the gradients of the bank's rows that the tiles gave back to ``total``, ``[rows, batch, frames]``."""
+        (gradient,) = _through([self._read], [self.frames], self._rows)
+        if self.once.total is not None:
+            gradient[..., :1] += self.once.total
+        total.index_add_(0, schedule.mask_rows.to(total.device), gradient)
+
+
+class StretchControls:
+    """What the effects before the transform read, for all tiles of a stretch; in the order of ``schedule.curves``."""
+
+    def __init__(self, clip: Clip, stretch: Stretch, rows: Tensor, wanted: bool) -> None:
+        schedule, self._items = clip.schedule, stretch.items
+        self.lo = stretch.lo
+        first, stop = clip.timeline.span(stretch.lo, stretch.hi, schedule.smoothing)
+        self._span = slice(first, stop)
+        self._near = rows.detach()[:, stretch.items, first:stop].requires_grad_(wanted)
+        self._once = rows.detach()[:, stretch.items, :1].requires_grad_(wanted)
+        self._read = []
+        with torch.set_grad_enabled(wanted):
+            for control, index in schedule.curves:
+                if control.rate == "clip":
+                    self._read.append(self._once[index])
+                else:
+                    smoothing = schedule.smoothing_of(control)
+                    self._read.append(
+                        clip.timeline.read_samples(
+                            self._near[index], stretch.lo, stretch.hi, smoothing, first
+                        )
+                    )
+        self.curves = [Lent(curve, wanted) for curve in self._read]
+
+    def add_gradients(self, total: Tensor) -> None:
+        near, once = _through(self._read, self.curves, self._near, self._once)
+        total[:, self._items, self._span] += near
+        total[:, self._items, :1] += once
+
+
+def _through(read: Sequence[Tensor], lent: Sequence[Lent], *leaves: Tensor) -> list[Tensor]:
+    """From the gradients of what was read to those of the rows."""
+    if not read or read[0].grad_fn is None:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    found = torch.autograd.grad(
+        list(read), leaves, [one.total for one in lent], allow_unused=True, materialize_grads=True
+    )
+    return list(found)

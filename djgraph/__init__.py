@@ -40,6 +40,7 @@ _WHERE = {
     "fit": "djgraph.fitting",
     "AudioFileError": "djgraph.errors",
     "AutomationError": "djgraph.errors",
+    "CheckpointError": "djgraph.errors",
     "CompileError": "djgraph.errors",
     "CorpusError": "djgraph.errors",
     "DJGraphError": "djgraph.errors",
@@ -50,12 +51,23 @@ _WHERE = {
     "LayoutError": "djgraph.errors",
     "PluginError": "djgraph.errors",
 }
-_MODULES = ("audio", "automation", "data", "effects", "errors", "losses", "nn", "plugins")
+_MODULES = (
+    "audio",
+    "automation",
+    "checkpoint",
+    "data",
+    "effects",
+    "errors",
+    "features",
+    "losses",
+    "nn",
+    "plugins",
+)
 
 __all__ = [*_WHERE, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
-    from djgraph import audio, automation, data, effects, errors, losses, nn, plugins
+    from djgraph import audio, automation, checkpoint, data, effects, errors, features, losses, nn, plugins
     from djgraph.crossfade import SimpleCrossfader
     from djgraph.effects import (
         Block,
@@ -72,6 +84,7 @@ if TYPE_CHECKING:
     from djgraph.errors import (
         AudioFileError,
         AutomationError,
+        CheckpointError,
         CompileError,
         CorpusError,
         DJGraphError,

@@ -38,6 +38,10 @@ class CorpusError(DJGraphError):
     """A corpus of transitions is half written, damaged, or of other settings than asked for."""
 
 
+class CheckpointError(DJGraphError):
+    """A checkpoint is damaged, of another model, or cannot be written."""
+
+
 class AudioFileError(DJGraphError):
     """An audio file or a folder of stems cannot be read or written."""
 

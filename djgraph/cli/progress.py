@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, Task, TaskID
 
 
 class Steps:
-    """The steps of a job, one bar that says which is under way::
+    """The steps of a job, one bar that says which is under way, how long it has taken and, where it is known how
+    much there is of it, how long it will take::
 
     with Steps() as steps:
         steps.begin("reading", total=8)
@@ -26,9 +28,23 @@ class Steps:
     def __enter__(self) -> Steps:
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+            from rich.text import Text
 
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+            class Left(ProgressColumn):
+                """Minutes and seconds that are left, as far as they can be known."""
+
+                max_refresh = 0.5
+
+                def render(self, task: Task) -> Text:
+                    return Text(time_left(task.time_remaining))
+
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TimeElapsedColumn(),
+                Left(),
+            )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
         return self
@@ -51,3 +67,17 @@ class Steps:
         """Some of the step is done."""
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task, amount)
+
+    def say(self, what: str) -> None:
+        """Other words for the step that is under way."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=what)
+
+
+def time_left(seconds: float | None) -> str:
+    """``1:05 left``; nothing where it is not known."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d} left" if hours else f"{minutes}:{rest:02d} left"

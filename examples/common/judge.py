@@ -1,0 +1,140 @@
+"""The verdict: how close a model, a linear crossfade, the recipe itself and the truth come to the mixes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+import djgraph
+from common.transitions import Transitions, collate
+from djgraph.cli.progress import Steps
+from djgraph.fitting import si_sdr
+
+Player = Callable[[dict[str, Any]], Tensor]
+"""Params ``[batch, frames, controls]`` for a batch."""
+LINEAR = "linear crossfade"
+
+
+def baselines(data: Transitions) -> dict[str, Player]:
+    """What a model is held against, each told when the transition begins and ends.
+
+    The linear crossfade; where plans are known, the recipe by its name with its own amounts; and the truth: the
+    controls that made the mix.
+    """
+    layout, settings = data.corpus.layout, data.corpus.settings
+    fader = djgraph.SimpleCrossfader("linear", layout=layout)
+
+    def linear(batch: dict[str, Any]) -> Tensor:
+        frames = batch["params"].shape[1]
+        rows = [fader(frames, 1, cue_in=cues[0], cue_out=cues[1]) for cues in batch["cues"].tolist()]
+        return torch.cat(rows)
+
+    def recipe(batch: dict[str, Any]) -> Tensor:
+        rows = []
+        for name, (start, end), tempo in zip(batch["name"], batch["cues"].tolist(), batch["tempo"].tolist()):
+            seconds = settings.seconds
+            arguments = {"start": start * seconds, "length": (end - start) * seconds}
+            auto = djgraph.automation.load(name, **arguments)
+            rows.append(auto.render(layout, n_frames=batch["params"].shape[1], duration=seconds, tempo=tempo))
+        return torch.stack(rows).float()
+
+    players: dict[str, Player] = {LINEAR: linear}
+    if settings.curves == 0:
+        players["recipe as it ships"] = recipe
+    return players | {"truth": lambda batch: batch["params"]}
+
+
+def judge(
+    players: Mapping[str, Player],
+    mixer: djgraph.Mixer,
+    data: Transitions,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    *,
+    batch_size: int,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Figures for each player, as JSON can hold them: means over the items, and the loss of each item.
+
+    loss: of mix and target, ``[batch, …]``: a value for each item. ``si_sdr_db``: of the mix (the mean of decibels).
+    ``moved`` and ``idle``: how far controls are from the truth, as a share of their travel, those that the truth
+    moves away from their default and those that it leaves alone. ``margin`` compares ``model`` with the linear
+    crossfade.
+    """
+    layout = data.corpus.layout
+    default = layout.to_unit(layout.default.double())
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in players}
+    loader = DataLoader(data, batch_size=batch_size, collate_fn=collate)
+    with Steps() as bar, torch.no_grad():
+        bar.begin("judging", len(data))
+        for batch in loader:
+            inputs, target = _on(batch["inputs"], device), batch["mix"].to(device)
+            true = layout.to_unit(batch["params"].double())
+            moves = (true - default).abs().amax(1) > 1e-6
+            for name, player in players.items():
+                params = player(batch)
+                mixed = mixer(inputs, params.to(device), tempo=batch["tempo"])
+                losses = loss(mixed, target).flatten(1).mean(1).tolist()
+                off = (layout.to_unit(params.double().cpu()) - true).abs().mean(1)
+                for i, value in enumerate(losses):
+                    rows[name].append(
+                        {
+                            "loss": value,
+                            "si_sdr_db": si_sdr(mixed[i].cpu(), batch["mix"][i]),
+                            "moved": _mean(off[i][moves[i]]),
+                            "idle": _mean(off[i][~moves[i]]),
+                        }
+                    )
+            bar.advance(len(losses))
+    figures = {
+        name: {key: sum(row[key] for row in found) / len(found) for key in found[0]}
+        for name, found in rows.items()
+    }
+    return {
+        "corpus": str(data.corpus.root),
+        "items": len(data),
+        "players": figures,
+        "margin": _margin(rows["model"], rows[LINEAR]),
+        "losses": {name: [round(row["loss"], 6) for row in found] for name, found in rows.items()},
+    }
+
+
+def show(report: Mapping[str, Any]) -> str:
+    """The report for people."""
+    lines = [
+        f"{report['items']} transitions of {report['corpus']} that were not trained on",
+        f"{'':<20} {'loss':>8} {'SI-SDR':>10} {'controls moved, left alone':>28}",
+    ]
+    for name, found in report["players"].items():
+        errors = f"{100 * found['moved']:.1f} %, {100 * found['idle']:.1f} % off"
+        lines.append(f"{name:<20} {found['loss']:>8.4f} {found['si_sdr_db']:>7.1f} dB {errors:>28}")
+    margin = report["margin"]
+    lines.append(
+        f"the model's loss is {100 * margin['loss']:.0f} % below that of the linear crossfade, its SI-SDR"
+        f" {margin['si_sdr_db']:+.1f} dB; it is closer in {margin['closer']} of {report['items']}"
+    )
+    return "\n".join(lines)
+
+
+def _margin(model: list[dict[str, float]], linear: list[dict[str, float]]) -> dict[str, float]:
+    def mean(rows: list[dict[str, float]], key: str) -> float:
+        return sum(row[key] for row in rows) / len(rows)
+
+    return {
+        "loss": 1 - mean(model, "loss") / max(mean(linear, "loss"), 1e-12),
+        "si_sdr_db": mean(model, "si_sdr_db") - mean(linear, "si_sdr_db"),
+        "closer": sum(a["loss"] < b["loss"] for a, b in zip(model, linear)),
+    }
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.mean()) if values.numel() else 0.0
+
+
+def _on(value: Any, device: torch.device) -> Any:
+    if isinstance(value, dict):
+        return {key: _on(item, device) for key, item in value.items()}
+    return value.to(device)

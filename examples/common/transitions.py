@@ -1,0 +1,193 @@
+"""A corpus of transitions as batches: audio, what the model hears, what it is told, what was done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from djgraph.data import Corpus
+from djgraph.data.tracks import WHOLE
+from djgraph.errors import InputError, did_you_mean
+from djgraph.features import BeatFeatures, BeatGrid
+
+SEES = ("plan", "mix")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a model may be told: which transition, from which second on, for how many seconds."""
+
+    recipe: str
+    start: float
+    length: float
+
+
+@dataclass(frozen=True)
+class Senses:
+    """What a model gets for each step of a clip; kept in its checkpoint.
+
+    sees: ``plan``: the stems, which recipe is played, and where in it the step lies; or ``mix``: the stems and the
+    finished mix. recipes: those that a plan may name. per_beat: steps in a beat.
+    """
+
+    sees: str
+    signals: tuple[str, ...]
+    sample_rate: int
+    recipes: tuple[str, ...]
+    bands: int = 8
+    per_beat: int = 4
+
+    def __post_init__(self) -> None:
+        if self.sees not in SEES:
+            raise InputError(
+                f"sees is {self.sees!r}; allowed: {', '.join(SEES)}{did_you_mean(self.sees, SEES)}"
+            )
+
+    @property
+    def features(self) -> BeatFeatures:
+        """What is heard."""
+        return BeatFeatures(self.signals, self.sample_rate, self.bands, mix=self.sees == "mix")
+
+    @property
+    def size(self) -> int:
+        """Numbers for each step."""
+        return len(self.features.names) + (3 + len(self.recipes) if self.sees == "plan" else 0)
+
+    def __call__(
+        self,
+        audio: Mapping[str, Tensor],
+        grid: BeatGrid,
+        *,
+        mix: Tensor | None = None,
+        plan: Plan | None = None,
+    ) -> Tensor:
+        """``[steps, size]``. audio: signal → ``[channels, samples]``; a mix or a plan beside it."""
+        heard = self.features(audio, grid, mix if self.sees == "mix" else None)
+        if self.sees == "mix":
+            return heard
+        if plan is None:
+            raise InputError("this model has to be told a plan: which recipe, when, and how long")
+        if plan.recipe not in self.recipes:
+            raise InputError(
+                f"this model has not learned {plan.recipe!r}{did_you_mean(plan.recipe, self.recipes)}; "
+                f"it knows {', '.join(self.recipes)}"
+            )
+        if not (plan.length > 0 and math.isfinite(plan.start)):
+            raise InputError(
+                f"a transition of {plan.length} s from {plan.start} s on cannot be; its length is above 0"
+            )
+        place = ((grid.centres - plan.start) / plan.length).float()
+        told = torch.zeros(len(grid), 3 + len(self.recipes))
+        told[:, 0], told[:, 1], told[:, 2] = place.clamp(0, 1), place < 0, place > 1
+        told[:, 3 + self.recipes.index(plan.recipe)] = 1
+        return torch.cat([heard, told], 1)
+
+
+def signals_of(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+    """A mixer's inputs by signal: ``track_a.drums`` …, or ``track_a`` for one without stems."""
+    found: dict[str, Tensor] = {}
+    for name, value in inputs.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{stem}": audio for stem, audio in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def senses_for(corpus: Corpus, sees: str, bands: int, per_beat: int) -> Senses:
+    """What a model for this corpus gets."""
+    about = corpus.description
+    signals = [
+        name if part == WHOLE else f"{name}.{part}" for name, parts in about.inputs.items() for part in parts
+    ]
+    return Senses(sees, tuple(signals), about.sample_rate, about.settings.recipes, bands, per_beat)
+
+
+class Transitions(Dataset[dict[str, Any]]):
+    """Some items of a corpus, each with what a model gets.
+
+    Beside what :class:`djgraph.data.Corpus` gives: ``features`` ``[steps, size]``, ``spread`` ``[frames, steps]``
+    (see :meth:`djgraph.features.BeatGrid.spread`), and ``cues``, the shares of the clip where the transition
+    begins and ends (0 and 1 for random curves).
+    """
+
+    def __init__(self, corpus: Corpus, positions: Sequence[int], senses: Senses) -> None:
+        if senses.sees == "plan" and corpus.settings.curves > 0:
+            raise InputError(
+                f"{corpus.root} has items of random curves (--curves {corpus.settings.curves:g}), for which there is no"
+                " plan to tell\n  make it with --curves 0, or train with --sees mix"
+            )
+        self.corpus = corpus
+        self.positions = list(positions)
+        self.senses = senses
+        self.tracks = {track.name: track for track in corpus.description.tracks}
+        if not self.positions:
+            raise InputError(f"no item of {corpus.root} is left to train or to judge with; make more")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        item = self.corpus[self.positions[number]]
+        grid = self._grid(item)
+        plan = self.plan(number)
+        item["features"] = self.senses(signals_of(item["inputs"]), grid, mix=item["mix"], plan=plan)
+        item["spread"] = grid.spread(len(item["params"]))
+        seconds = self.corpus.settings.seconds
+        cues = (0.0, 1.0) if plan is None else (plan.start / seconds, (plan.start + plan.length) / seconds)
+        item["cues"] = torch.tensor([min(max(cue, 0.0), 1.0) for cue in cues], dtype=torch.float64)
+        return item
+
+    def plan(self, number: int) -> Plan | None:
+        """What was planned for an item; None for random curves."""
+        record = self.corpus.record(self.positions[number])
+        if record["kind"] != "recipe":
+            return None
+        args = record["args"]
+        return Plan(record["name"], float(args["start"]), float(args["length"]))
+
+    def _grid(self, item: Mapping[str, Any]) -> BeatGrid:
+        """The beats of the first track that is played, as far as they are known."""
+        seconds, per_beat = self.corpus.settings.seconds, self.senses.per_beat
+        name, start = next(iter(item["track"].values())), next(iter(item["start"].values()))
+        beats = [beat - start for beat in self.tracks[name].beats]
+        if len(beats) > 1:
+            return BeatGrid.from_beats(seconds, beats, per_beat)
+        return BeatGrid.at_tempo(seconds, item["tempo"], per_beat=per_beat)
+
+
+def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A batch: as PyTorch's own, and ``features`` ``[batch, steps, size]`` and ``spread`` ``[batch, frames, steps]``
+    with zeros after the ``steps`` ``[batch]`` of each item."""
+    steps = [len(item["features"]) for item in items]
+    plain = [{k: v for k, v in item.items() if k not in ("features", "spread")} for item in items]
+    batch: dict[str, Any] = default_collate(plain)
+    longest = max(steps)
+
+    def padded(tensor: Tensor, dim: int) -> Tensor:
+        shape = list(tensor.shape)
+        shape[dim] = longest - shape[dim]
+        return torch.cat([tensor, tensor.new_zeros(shape)], dim)
+
+    batch["features"] = torch.stack([padded(item["features"], 0) for item in items])
+    batch["spread"] = torch.stack([padded(item["spread"], 1) for item in items])
+    batch["steps"] = torch.tensor(steps)
+    return batch
+
+
+def split(corpus: Corpus, held_out: float) -> tuple[list[int], list[int]]:
+    """Positions to train with, and the last ones, to judge with; the same when the corpus is made anew."""
+    if not 0 < held_out < 1:
+        raise InputError(f"held-out is {held_out}; expected a share between 0 and 1")
+    last = max(1, round(held_out * len(corpus)))
+    if last >= len(corpus):
+        raise InputError(
+            f"{corpus.root} has {len(corpus)} items; with {last} held out none is left: make more"
+        )
+    return list(range(len(corpus) - last)), list(range(len(corpus) - last, len(corpus)))

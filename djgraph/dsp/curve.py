@@ -77,8 +77,8 @@ class Timeline:
             # Only the last one: what is read next is most often another control on the same stretch.
             self._sides.clear()
             self._sides[key] = self._make_sides(segments, values)
-        bounds = tuple((frame - first, low - start, high - start) for frame, low, high in segments)
-        return _Lines.apply(values, self._sides[key], bounds)
+        lengths = [high - low for _, low, high in segments]
+        return _Lines.apply(values, self._sides[key], segments[0][0] - first, lengths)
 
     def _make_sides(self, segments: list[tuple[int, int, int]], like: Tensor) -> Tensor:
         """How much of its left and of its right frame each sample has, ``[2, samples]``."""
@@ -150,26 +150,30 @@ class _Lines(torch.autograd.Function):
     """Few long segments: each is one line, and its gradient two sums."""
 
     @staticmethod
-    def forward(
-        ctx: Any, values: Tensor, sides: Tensor, segments: tuple[tuple[int, int, int], ...]
-    ) -> Tensor:
+    def forward(ctx: Any, values: Tensor, sides: Tensor, first: int, lengths: list[int]) -> Tensor:
         ctx.save_for_backward(sides)
-        ctx.segments, ctx.shape = segments, values.shape
-        flat = values.flatten(0, -2)
+        ctx.first, ctx.lengths, ctx.shape = first, lengths, values.shape
+        flat = values.reshape(-1, values.shape[-1])
         curve = values.new_empty(*values.shape[:-1], sides.shape[1])
-        target = curve.view(flat.shape[0], -1)
-        for frame, low, high in segments:
-            torch.mm(flat[:, frame : frame + 2], sides[:, low:high], out=target[:, low:high])
+        pairs = flat.narrow(1, first, len(lengths) + 1).unfold(1, 2, 1).unbind(1)
+        lines = curve.view(flat.shape[0], -1).split(lengths, 1)
+        for pair, side, line in zip(pairs, sides.split(lengths, 1), lines):
+            torch.mm(pair, side, out=line)
         return curve
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (sides,) = ctx.saved_tensors
-        flat = gradient.flatten(0, -2)
+        flat = gradient.reshape(-1, gradient.shape[-1])
         result = gradient.new_zeros(flat.shape[0], ctx.shape[-1])
-        for frame, low, high in ctx.segments:
-            result[:, frame : frame + 2].addmm_(flat[:, low:high], sides[:, low:high].T)
-        return result.view(ctx.shape), None, None
+        sums = [
+            torch.mm(line, side)
+            for line, side in zip(flat.split(ctx.lengths, 1), sides.T.split(ctx.lengths, 0))
+        ]
+        left, right = torch.stack(sums, dim=1).unbind(-1)
+        result[:, ctx.first : ctx.first + len(sums)] += left
+        result[:, ctx.first + 1 : ctx.first + len(sums) + 1] += right
+        return result.view(ctx.shape), None, None, None
 
 
 class _Interpolate(torch.autograd.Function):

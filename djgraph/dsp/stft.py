@@ -41,11 +41,10 @@ def add_frames(target: Tensor, frames: Tensor, window: Tensor, hop: int) -> None
         for t in range(count):
             target[..., t * hop : t * hop + size].addcmul_(frames[..., t, :], window)
         return
-    parts = size // hop
-    rows = target.unflatten(-1, (count + parts - 1, hop))
-    for part in range(parts):
-        here = slice(part * hop, (part + 1) * hop)
-        rows[..., part : part + count, :].addcmul_(frames[..., here], window[here])
+    rows = target.unflatten(-1, (-1, hop))
+    columns, shares = frames.split(hop, -1), window.split(hop)
+    for part, (column, share) in enumerate(zip(columns, shares)):
+        rows.narrow(-2, part, count).addcmul_(column, share)
 
 
 def overlap_add(frames: Tensor, window: Tensor, hop: int) -> Tensor:

@@ -15,6 +15,7 @@ from djgraph.effects import Control, ControlModel, SettingModel, SpectralEffect
 LOWEST, HIGHEST = 20.0, 20000.0
 """Cutoff in Hz at the ends of the control's range."""
 MIDDLE = math.sqrt(LOWEST * HIGHEST)
+SPAN = math.log(HIGHEST / LOWEST)
 """Frequencies are taken relative to this, so that no power of them overflows in single precision."""
 FADE = 0.1
 """Last part of the control's range, over which the filter fades out."""
@@ -38,43 +39,52 @@ class _Filter(SpectralEffect):
         """``power``: (f / MIDDLE)^order, ``[bins]``."""
         return {"power": (self.environment.frequencies() / MIDDLE) ** self.settings.order}
 
-    def _attenuated(self, cutoff: Tensor, distance: Tensor, highs: bool) -> Tensor:
-        """The gain; ``distance`` of the control from wide open, 0…1; ``highs`` says what is taken away."""
-        order = self.settings.order
+    def _attenuated(self, cutoff: Tensor, highs: bool) -> Tensor:
+        """The gain; ``highs`` says what is taken away, and at which end of its range the filter is wide open."""
         # Half precision would not hold the powers.
         wide = cutoff.to(torch.promote_types(cutoff.dtype, torch.float32))
-        ratio = torch.exp((0.5 - wide) * (order * math.log(HIGHEST / LOWEST)))
-        # No clamp at 0, whose gradient there would be 0.
-        u = (distance.to(wide.dtype) / FADE).clamp(max=1)
-        return _Attenuate.apply(u * (2 - u), ratio, self.constant("power", wide), highs).to(cutoff.dtype)
+        power = self.constant("power", wide)
+        return _Attenuate.apply(wide, power, self.settings.order, highs).to(cutoff.dtype)
 
 
 class _Attenuate(torch.autograd.Function):
-    """1 − fade·(1 − q) or 1 − fade·q with q = 1/(1 + ratio·power), in three passes over the bins.
+    """1 − fade·(1 − q) or 1 − fade·q with q = 1/(1 + ratio·power), in five passes over the bins.
 
-    ∂q/∂ratio = −q²·power. fade, ratio: ``[batch, frames, 1]``; power: ``[bins]``, without a gradient.
+    ratio = (MIDDLE/fc)^order and fade = u·(2 − u), where u is the distance from wide open over FADE, at most 1.
+    ∂q/∂ratio = −q²·power. cutoff: ``[batch, frames, 1]``; power: ``[bins]``, without a gradient.
     """
 
     @staticmethod
-    def forward(fade: Tensor, ratio: Tensor, power: Tensor, highs: bool) -> Tensor:
+    def forward(ctx: Any, cutoff: Tensor, power: Tensor, order: float, highs: bool) -> Tensor:
+        ctx.save_for_backward(cutoff, power)
+        ctx.order, ctx.highs = order, highs
+        u, ratio = _curve(cutoff, order, highs)
+        fade = u * (2 - u)
         gain = _share(ratio, power).mul_(fade if highs else -fade)
         return gain.add_(1 - fade) if highs else gain.add_(1)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, bool], output: Tensor) -> None:
-        *tensors, ctx.highs = inputs
-        ctx.save_for_backward(*tensors)
-
-    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        fade, ratio, power = ctx.saved_tensors
+        cutoff, power = ctx.saved_tensors
+        u, ratio = _curve(cutoff, ctx.order, ctx.highs)
         q = _share(ratio, power)
         weighted = gradient * q
-        to_fade = weighted.sum(-1, keepdim=True)
-        to_ratio = fade * torch.matmul(weighted * q, power).unsqueeze(-1)
+        to_ratio = u * (2 - u) * torch.matmul(weighted * q, power).unsqueeze(-1)
+        # As the cutoff rises, the ratio falls, and the fade falls for a low-pass and rises for a high-pass.
+        steep = ratio * (ctx.order * SPAN)
+        taken = weighted.sum(-1, keepdim=True)
         if ctx.highs:
-            return to_fade - gradient.sum(-1, keepdim=True), -to_ratio, None, None
-        return -to_fade, to_ratio, None, None
+            taken = gradient.sum(-1, keepdim=True) - taken
+            steep = -steep
+        slope = torch.where(u < 1, (2 - 2 * u) / FADE, 0.0)
+        slope = slope if ctx.highs else -slope
+        return taken * slope - to_ratio * steep, None, None, None
+
+
+def _curve(cutoff: Tensor, order: float, highs: bool) -> tuple[Tensor, Tensor]:
+    # No clamp at 0, whose gradient there would be 0.
+    u = ((1 - cutoff if highs else cutoff) / FADE).clamp(max=1)
+    return u, torch.exp((0.5 - cutoff) * (order * SPAN))
 
 
 def _share(ratio: Tensor, power: Tensor) -> Tensor:
@@ -94,8 +104,7 @@ class Lowpass(_Filter):
         ] = 1.0
 
     def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
-        cutoff = controls["cutoff"]
-        return self._attenuated(cutoff, 1 - cutoff, highs=True)
+        return self._attenuated(controls["cutoff"], highs=True)
 
 
 class Highpass(_Filter):
@@ -111,5 +120,4 @@ class Highpass(_Filter):
         ] = 0.0
 
     def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
-        cutoff = controls["cutoff"]
-        return self._attenuated(cutoff, cutoff, highs=False)
+        return self._attenuated(controls["cutoff"], highs=False)

@@ -83,16 +83,15 @@ class Timeline:
     def _make_sides(self, segments: list[tuple[int, int, int]], like: Tensor) -> Tensor:
         """How much of its left and of its right frame each sample has, ``[2, samples]``."""
         start, stop = segments[0][1], segments[-1][2]
-        weight = torch.empty(stop - start, dtype=torch.float64, device=like.device)
+        sides = like.new_empty(2, stop - start, requires_grad=False)
         longest = max(high - low for _, low, high in segments)
         ramp = torch.arange(longest, dtype=torch.float64, device=like.device)
-        ramp *= (self.frames - 1) / (self.samples - 1)
-        for frame, low, high in segments:
+        ramp = (ramp * ((self.frames - 1) / (self.samples - 1))).to(like.dtype)
+        lengths = [high - low for _, low, high in segments]
+        for (frame, low, _), length, right in zip(segments, lengths, sides[1].split(lengths)):
             # Exact in integers before the one division, so that nothing drifts along a long clip.
             offset = (low * (self.frames - 1) - frame * (self.samples - 1)) / (self.samples - 1)
-            torch.add(ramp[: high - low], offset, out=weight[low - start : high - start])
-        sides = like.new_empty(2, stop - start, requires_grad=False)
-        sides[1] = weight
+            torch.add(ramp[:length], offset, out=right)
         torch.sub(1, sides[1], out=sides[0])
         return sides
 

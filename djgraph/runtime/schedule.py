@@ -113,6 +113,12 @@ class RegionSchedule:
     def strips(self) -> int:
         return len(self.sources)
 
+    @property
+    def sums_only(self) -> bool:
+        """There are several results, and each is a sum of its own."""
+        sums = {step.out for step in self.steps if isinstance(step, Sum)}
+        return 1 < len(self.results) == len(sums.intersection(self.results))
+
     def smoothing_of(self, control: Control) -> float:
         return smoothing_samples(control, self.sample_rate)
 

@@ -27,8 +27,9 @@ KEPT = 16
 class Tile:
     """Frames ``first…last−1`` of batch items ``items`` of a clip.
 
-    The frames cover the padded stretch ``start…stop−1``; ``lo…hi−1`` are the clip's own samples that this
-    stretch reads, through ``index`` where it is reflected at an edge.
+    The frames cover the padded stretch ``start…stop−1``. Of the clip's own samples that is ``inside``; ``before``
+    and ``after`` it the clip is mirrored, and these say where, counted from ``lo``. ``lo…hi−1`` are all samples of
+    the clip that are read.
     """
 
     items: slice
@@ -38,11 +39,17 @@ class Tile:
     stop: int
     lo: int
     hi: int
-    index: Tensor | None
+    inside: tuple[int, int]
+    before: Tensor | None
+    after: Tensor | None
 
     @property
     def frames(self) -> int:
         return self.last - self.first
+
+    @property
+    def mirrored(self) -> bool:
+        return self.before is not None or self.after is not None
 
     @property
     def count(self) -> int:
@@ -158,16 +165,15 @@ class Clip:
         transform, samples = self.schedule.transform, self.samples
         start = first * transform.hop - transform.size // 2
         stop = start + (last - first - 1) * transform.hop + transform.size
-        lo, hi, index = start, stop, None
-        if start < 0 or stop > samples:
-            index = stft.reflect_index(torch.arange(start, stop), samples)
-            lo, hi = int(index.min()), int(index.max()) + 1
-            index = (index - lo).to(device)
-        return Tile(items, first, last, start, stop, lo, hi, index)
-
-    def inside(self, tile: Tile) -> tuple[int, int]:
-        """The part of a tile's padded stretch that lies inside the clip."""
-        return max(tile.start, 0), min(tile.stop, self.samples)
+        inside = max(start, 0), min(stop, samples)
+        outer = [
+            stft.reflect_index(torch.arange(*span), samples)
+            for span in ((start, inside[0]), (inside[1], stop))
+        ]
+        lo = min(inside[0], *(int(index.min()) for index in outer if len(index)), samples)
+        hi = max(inside[1], *(int(index.max()) + 1 for index in outer if len(index)), 0)
+        before, after = ((index - lo).to(device) if len(index) else None for index in outer)
+        return Tile(items, first, last, start, stop, lo, hi, inside, before, after)
 
     def windows(self, like: Tensor) -> Windows:
         """The schedule keeps them for the next call."""

@@ -96,15 +96,22 @@ class TileWork:
 
     def strips(self, audio: Tensor) -> Tensor:
         """Frames of audio on ``lo…hi−1``, ``[…, frames, size]``, a view where nothing is mirrored."""
-        if self.tile.index is not None:
-            audio = audio.index_select(-1, self.tile.index)
+        tile = self.tile
+        if tile.mirrored:
+            begin, end = tile.inside
+            parts = [audio[..., begin - tile.lo : end - tile.lo]]
+            if tile.before is not None:
+                parts.insert(0, audio.index_select(-1, tile.before))
+            if tile.after is not None:
+                parts.append(audio.index_select(-1, tile.after))
+            audio = torch.cat(parts, dim=-1)
         return self._unfold(audio)
 
     def seeds(self, gradient: Tensor) -> Tensor:
         """Frames of the gradient of the region's results, ``[results, items, channels, frames, size]``."""
-        start, stop = self.clip.inside(self.tile)
+        start, stop = self.tile.inside
         piece = self.windows.correct(gradient[:, self.tile.items, :, start:stop], start)
-        if self.tile.index is not None:
+        if self.tile.mirrored:
             piece = torch.nn.functional.pad(piece, (start - self.tile.start, self.tile.stop - stop))
         return self._unfold(piece)
 
@@ -118,15 +125,14 @@ class TileWork:
 
     def write(self, out: Tensor, spectra: Tensor) -> None:
         """Adds the results to ``out``, ``[results, batch, channels, samples]``, but for ``Windows.ends``."""
-        start, stop = self.clip.inside(self.tile)
+        start, stop = self.tile.inside
         frames = torch.fft.irfft(spectra, n=self.schedule.transform.size)
         target = out[:, self.tile.items, :, start:stop]
-        if self.tile.index is None:
-            stft.add_frames(target, frames, self.windows.synthesis, self.schedule.transform.hop)
+        if self.tile.mirrored:
+            begin = start - self.tile.start
+            target += self._stretch(frames, self.windows.synthesis)[..., begin : begin + stop - start]
         else:
-            target += self._stretch(frames, self.windows.synthesis)[
-                ..., start - self.tile.start : stop - self.tile.start
-            ]
+            stft.add_frames(target, frames, self.windows.synthesis, self.schedule.transform.hop)
 
     def _stretch(self, frames: Tensor, window: Tensor) -> Tensor:
         """Windowed frames, overlapped and added."""
@@ -138,27 +144,42 @@ class TileWork:
         """The gradient of the audio on ``lo…hi−1`` from that of the strips' spectra."""
         frames = torch.fft.irfft(spectra, n=self.schedule.transform.size)
         made = self._stretch(frames, self.windows.analysis)
-        if self.tile.index is None:
+        tile = self.tile
+        if not tile.mirrored:
             return made
         # Samples that were mirrored get the gradients of all their images.
-        folded = made.new_zeros(*made.shape[:-1], self.tile.hi - self.tile.lo)
-        return folded.scatter_add_(-1, self.tile.index.expand(made.shape), made)
+        folded = made.new_zeros(*made.shape[:-1], tile.hi - tile.lo)
+        begin, end = tile.inside
+        folded[..., begin - tile.lo : end - tile.lo] = made[..., begin - tile.start : end - tile.start]
+        if tile.before is not None:
+            folded.index_add_(-1, tile.before, made[..., : begin - tile.start])
+        if tile.after is not None:
+            folded.index_add_(-1, tile.after, made[..., end - tile.start :])
+        return folded
 
     def mix(self, spectra: Tensor, gains: Sequence[Tensor]) -> Tensor:
         """Masks and sums: the results' spectra from the strips'."""
-        values = Stacks()
-        values.put(self.schedule.sources, spectra)
-        for step in self.schedule.steps:
+        schedule, values = self.schedule, Stacks()
+        values.put(schedule.sources, spectra)
+        results = None
+        if schedule.sums_only:
+            shape = (len(schedule.results), *spectra.shape[1:])
+            results = self.workspace.take("results", shape, spectra.dtype, spectra.device)
+        for step in schedule.steps:
+            taken = values.gather(step.ins)
             if isinstance(step, Scale):
-                taken = values.gather(step.ins)
                 product = product_of(step, gains, self.workspace).unsqueeze(2)
                 # Nobody reads these spectra again, so they are scaled where they lie.
                 scaled = taken.mul_(product) if step.owns_ins else taken * product
                 values.put(step.outs, scaled)
+            elif results is not None and step.out in schedule.results:
+                place = schedule.results.index(step.out)
+                total = results[place : place + 1]
+                values.put((step.out,), torch.sum(taken, 0, keepdim=True, out=total))
             else:
-                values.put((step.out,), values.gather(step.ins).sum(0, keepdim=True))
+                values.put((step.out,), taken.sum(0, keepdim=True))
             values.drop(step.forgets)
-        return values.gather(self.schedule.results)
+        return values.gather(schedule.results) if results is None else results
 
 
 def product_of(step: Scale, gains: Sequence[Tensor], workspace: Workspace) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,16 +31,24 @@ def baselines(data: Transitions) -> dict[str, Player]:
 
     def linear(batch: dict[str, Any]) -> Tensor:
         frames = batch["params"].shape[1]
-        rows = [fader(frames, 1, cue_in=cues[0], cue_out=cues[1]) for cues in batch["cues"].tolist()]
+        rows = []
+        for start, length in batch["plan"].tolist():
+            if math.isnan(start):  # random curves: it takes the whole clip
+                start, length = 0.0, settings.seconds
+            first = min(max(start / settings.seconds, 0.0), 0.999)
+            last = min(max((start + length) / settings.seconds, first + 1e-3), 1.0)
+            rows.append(fader(frames, 1, cue_in=first, cue_out=last))
         return torch.cat(rows)
 
     def recipe(batch: dict[str, Any]) -> Tensor:
         rows = []
-        for name, (start, end), tempo in zip(batch["name"], batch["cues"].tolist(), batch["tempo"].tolist()):
-            seconds = settings.seconds
-            arguments = {"start": start * seconds, "length": (end - start) * seconds}
-            auto = djgraph.automation.load(name, **arguments)
-            rows.append(auto.render(layout, n_frames=batch["params"].shape[1], duration=seconds, tempo=tempo))
+        for name, (start, length), tempo in zip(
+            batch["name"], batch["plan"].tolist(), batch["tempo"].tolist()
+        ):
+            when = {} if math.isnan(start) else {"start": start} | ({"length": length} if length else {})
+            auto = djgraph.automation.load(name, **when)
+            frames = batch["params"].shape[1]
+            rows.append(auto.render(layout, n_frames=frames, duration=settings.seconds, tempo=tempo))
         return torch.stack(rows).float()
 
     players: dict[str, Player] = {LINEAR: linear}

@@ -35,7 +35,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     add("--sees", choices=SEES, default="plan", help="beside the stems: a plan, or the finished mix")
     add("--held-out", type=float, default=0.15, metavar="SHARE", help="last items, not trained on")
     add("--test", type=Path, metavar="CORPUS", help="judge with this corpus, too: of other tracks")
-    add("--epochs", type=int, default=8)
+    add("--epochs", type=int, default=8, help="times that every item is heard")
     add("--batch", type=int, default=4, help="items in a batch, of all processes together")
     add("--rate", type=float, default=4e-3, help="learning rate at its highest")
     add("--hidden", type=int, default=96, help="units of the LSTM")

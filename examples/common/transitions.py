@@ -17,11 +17,13 @@ from djgraph.errors import InputError, did_you_mean
 from djgraph.features import BeatFeatures, BeatGrid
 
 SEES = ("plan", "mix")
+AT_ONCE = 1e-3
+"""Seconds that a transition without a length takes."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a model may be told: which transition, from which second on, for how many seconds."""
+    """What a model may be told: which transition, from which second on, for how many seconds (0: at once)."""
 
     recipe: str
     start: float
@@ -78,11 +80,9 @@ class Senses:
                 f"this model has not learned {plan.recipe!r}{did_you_mean(plan.recipe, self.recipes)}; "
                 f"it knows {', '.join(self.recipes)}"
             )
-        if not (plan.length > 0 and math.isfinite(plan.start)):
-            raise InputError(
-                f"a transition of {plan.length} s from {plan.start} s on cannot be; its length is above 0"
-            )
-        place = ((grid.centres - plan.start) / plan.length).float()
+        if not (plan.length >= 0 and math.isfinite(plan.start) and math.isfinite(plan.length)):
+            raise InputError(f"there is no transition of {plan.length} s from {plan.start} s on")
+        place = ((grid.centres - plan.start) / max(plan.length, AT_ONCE)).float()
         told = torch.zeros(len(grid), 3 + len(self.recipes))
         told[:, 0], told[:, 1], told[:, 2] = place.clamp(0, 1), place < 0, place > 1
         told[:, 3 + self.recipes.index(plan.recipe)] = 1
@@ -113,8 +113,8 @@ class Transitions(Dataset[dict[str, Any]]):
     """Some items of a corpus, each with what a model gets.
 
     Beside what :class:`djgraph.data.Corpus` gives: ``features`` ``[steps, size]``, ``spread`` ``[frames, steps]``
-    (see :meth:`djgraph.features.BeatGrid.spread`), and ``cues``, the shares of the clip where the transition
-    begins and ends (0 and 1 for random curves).
+    (see :meth:`djgraph.features.BeatGrid.spread`), and ``plan``: the second at which the transition begins and how
+    many it takes (NaN for random curves).
     """
 
     def __init__(self, corpus: Corpus, positions: Sequence[int], senses: Senses) -> None:
@@ -139,18 +139,17 @@ class Transitions(Dataset[dict[str, Any]]):
         plan = self.plan(number)
         item["features"] = self.senses(signals_of(item["inputs"]), grid, mix=item["mix"], plan=plan)
         item["spread"] = grid.spread(len(item["params"]))
-        seconds = self.corpus.settings.seconds
-        cues = (0.0, 1.0) if plan is None else (plan.start / seconds, (plan.start + plan.length) / seconds)
-        item["cues"] = torch.tensor([min(max(cue, 0.0), 1.0) for cue in cues], dtype=torch.float64)
+        when = (math.nan, math.nan) if plan is None else (plan.start, plan.length)
+        item["plan"] = torch.tensor(when, dtype=torch.float64)
         return item
 
     def plan(self, number: int) -> Plan | None:
-        """What was planned for an item; None for random curves."""
+        """What was planned for an item; None for random curves, and for a recipe that has no start."""
         record = self.corpus.record(self.positions[number])
-        if record["kind"] != "recipe":
-            return None
         args = record["args"]
-        return Plan(record["name"], float(args["start"]), float(args["length"]))
+        if record["kind"] != "recipe" or "start" not in args:
+            return None
+        return Plan(record["name"], float(args["start"]), float(args.get("length", 0)))
 
     def _grid(self, item: Mapping[str, Any]) -> BeatGrid:
         """The beats of the first track that is played, as far as they are known."""

@@ -48,7 +48,7 @@ class _Filter(SpectralEffect):
 
 
 class _Attenuate(torch.autograd.Function):
-    """1 − fade·(1 − q) or 1 − fade·q with q = 1/(1 + ratio·power), in five passes over the bins.
+    """1 − fade·(1 − q) or 1 − fade·q with q = 1/(1 + ratio·power), in three passes over the bins.
 
     ratio = (MIDDLE/fc)^order and fade = u·(2 − u), where u is the distance from wide open over FADE, at most 1.
     ∂q/∂ratio = −q²·power. cutoff: ``[batch, frames, 1]``; power: ``[bins]``, without a gradient.
@@ -59,9 +59,9 @@ class _Attenuate(torch.autograd.Function):
         ctx.save_for_backward(cutoff, power)
         ctx.order, ctx.highs = order, highs
         u, ratio = _curve(cutoff, order, highs)
-        fade = u * (2 - u)
-        gain = _share(ratio, power).mul_(fade if highs else -fade)
-        return gain.add_(1 - fade) if highs else gain.add_(1)
+        fade, one = u * (2 - u), cutoff.new_ones(())
+        q = _share(ratio, power)
+        return torch.addcmul(1 - fade, q, fade, out=q) if highs else torch.addcmul(one, q, fade, value=-1, out=q)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -88,7 +88,7 @@ def _curve(cutoff: Tensor, order: float, highs: bool) -> tuple[Tensor, Tensor]:
 
 
 def _share(ratio: Tensor, power: Tensor) -> Tensor:
-    return (ratio * power).add_(1).reciprocal_()
+    return torch.addcmul(ratio.new_ones(()), ratio, power).reciprocal_()
 
 
 class Lowpass(_Filter):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.mixdown import mix_down, output_paths, show, transition
+from djgraph.cli.mixdown import mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.progress import Steps
-from djgraph.cli.render import CueIn, CueOut, Fade, Normalize
+from djgraph.cli.render import CueIn, CueOut, Normalize
+from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of
+
+if TYPE_CHECKING:
+    from djgraph.automation import Template
 
 GRAPH = "dj_mixer"
 FADE_SECONDS = 4.0
@@ -21,9 +25,13 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="What to write: wav, flac, ogg, aiff or mp3.")
     ] = Path("djgraph-demo.flac"),
-    fade: Annotated[
-        Fade, typer.Option("--transition", "-t", help="How to fade from the first track to the second.")
-    ] = Fade.equal_power,
+    transition: Annotated[
+        str,
+        typer.Option(
+            "--transition", "-t", metavar="NAME", help="A recipe (djgraph transitions), or the file of one."
+        ),
+    ] = "equal_power",
+    settings: Set = None,
     cue_in: CueIn = None,
     cue_out: CueOut = None,
     normalize: Normalize = False,
@@ -35,12 +43,13 @@ def demo(
 ) -> None:
     """Render a transition between two tracks that djgraph synthesises itself: 120 and 126 BPM, 32 s.
 
-    The fade lies around second 20, where a bar begins in both tracks, unless told otherwise.
+    It lies around second 20, where a bar begins in both tracks, unless told otherwise. Beats are the first track's.
 
     \b
     Examples:
       djgraph demo
-      djgraph demo -o demo.wav --transition linear --cue-in 16 --cue-out 24
+      djgraph demo -t bass_swap --cue-in 12 --cue-out 28
+      djgraph demo -t echo_out --set feedback=0.9 -o echo.wav
       djgraph demo --stems demo-stems
     """
     started = time.perf_counter()
@@ -48,11 +57,13 @@ def demo(
     from djgraph import audio
     from djgraph.atomic import check_target
     from djgraph.audio.files import format_of
-    from djgraph.demo import DOWNBEAT, demo_tracks
+    from djgraph.demo import BPM, demo_tracks
     from djgraph.errors import AudioFileError
 
     format_of(out)
     check_target(out, AudioFileError)
+    recipe = find_recipe(transition)
+    tempo = next(iter(BPM.values()))
     with Steps() as steps:
         steps.begin("compiling")
         mixer = djgraph.compile(djgraph.load(GRAPH))
@@ -65,11 +76,27 @@ def demo(
                 for stem, signal in parts.items():
                     audio.write(stems / track / f"{stem}.flac", signal, rate)
         seconds = next(iter(tracks["track_a"].values())).shape[-1] / rate
-        first = DOWNBEAT - FADE_SECONDS / 2 if cue_in is None else cue_in
-        last = DOWNBEAT + FADE_SECONDS / 2 if cue_out is None else cue_out
-        params = transition(mixer, fade.value, seconds, first, last)
+        chosen = _where(recipe, cue_in, cue_out, seconds) | settings_of(settings)
+        params = recipe.fill(**chosen).render(mixer.layout, None, seconds, tempo)
         paths = output_paths(out, [], mixer.outputs)
-        summary = mix_down(mixer, tracks, params, paths, steps, normalize=normalize, started=started)
+        summary = mix_down(
+            mixer, tracks, params, paths, steps, normalize=normalize, tempo=tempo, started=started
+        )
     show(summary, as_json)
     if stems is not None and not as_json:
         typer.echo(f"stems in {stems / 'track_a'} and {stems / 'track_b'}")
+
+
+def _where(recipe: Template, cue_in: float | None, cue_out: float | None, seconds: float) -> dict[str, Any]:
+    """``start`` and ``length``, as far as a recipe has them: around the downbeat that both tracks share, or on it
+    where it takes no time."""
+    from djgraph.demo import DOWNBEAT
+
+    default = {argument.name: argument.default for argument in recipe.arguments}
+    if cue_in is None and cue_out is None and default.get("length") in (0, "0s"):
+        return {"start": DOWNBEAT} if "start" in default else {}
+    first = DOWNBEAT - FADE_SECONDS / 2 if cue_in is None else cue_in
+    last = DOWNBEAT + FADE_SECONDS / 2 if cue_out is None else cue_out
+    cues = cue_settings(first, last, seconds)
+    told = cue_in is not None or cue_out is not None  # then a recipe without them says so itself
+    return {name: value for name, value in cues.items() if told or name in default}

@@ -69,30 +69,6 @@ def output_paths(out: Path, names: list[str], available: Mapping[str, Any]) -> d
     return {name: out if i == 0 else out.with_suffix(f".{name}{out.suffix}") for i, name in enumerate(chosen)}
 
 
-def transition(
-    mixer: Mixer,
-    fade: str,
-    seconds: float,
-    cue_in: float | None,
-    cue_out: float | None,
-    frames: int | None = None,
-    tracks: list[str] | None = None,
-) -> Tensor:
-    """Params that fade from one track to another (the graph's first two), cue points in seconds."""
-    import djgraph
-
-    first, last = cue_in or 0.0, seconds if cue_out is None else cue_out
-    if not 0 <= first < last <= seconds:
-        raise InputError(
-            f"--cue-in {first:g} s and --cue-out {last:g} s do not fit: "
-            f"0 <= cue-in < cue-out <= {seconds:g} s, the length of the audio"
-        )
-    frames = frames or max(2, math.ceil(seconds * FRAMES_PER_SECOND) + 1)
-    fader = djgraph.SimpleCrossfader(fade, layout=mixer.layout, tracks=tracks)
-    params: Tensor = fader(frames, batch_size=1, cue_in=first / seconds, cue_out=last / seconds)
-    return params
-
-
 def mix_down(
     mixer: Mixer,
     inputs: Mapping[str, Any],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,15 +17,6 @@ from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of,
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-class Fade(StrEnum):
-    """The fades of SimpleCrossfader."""
-
-    linear = "linear"
-    equal_power = "equal_power"
-    exponential = "exponential"
-    logarithmic = "logarithmic"
 
 
 MAX_FRAMES = 1_000_000

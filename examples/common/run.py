@@ -21,7 +21,7 @@ class Run:
 
     ``checkpoint.safetensors``: all that is needed to go on. ``log.jsonl``: a line for each step, mapping of
     numbers. ``report.json``: the verdict at the end. TensorBoard's own files, too, where it is installed
-    (``pip install tensorboard``).
+    (``pip install "djgraph[tensorboard]"``).
 
     resume: go on with the run that is there. Raises InputError where there is a run but no ``resume``, or
     ``resume`` but no run; writer: whether this process writes.

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import djgraph
 from djgraph.audio import load_stems
 from djgraph.demo import BPM, DOWNBEAT, SECONDS, demo_tracks
 
@@ -46,6 +47,42 @@ def test_demo_options(run: Run, tmp_path: Path) -> None:
     assert summary["graph"] == "dj_mixer"
     assert summary["files"][0]["peak_dbfs"] == pytest.approx(-1, abs=0.01)
     assert [path.name for path in tmp_path.iterdir()] == ["d.wav"]
+
+
+def test_a_cut_falls_on_the_downbeat(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "cut.wav"
+    run("demo", "-t", "cut", "-o", out)
+    audio, rate = soundfile.read(out)
+    sums = {name: sum(x.numpy().T for x in stems.values()) for name, stems in demo_tracks(rate).items()}
+    cut = round(DOWNBEAT * rate)
+    margin = rate // 40  # a control frame, and the smoothing of a jump
+    np.testing.assert_allclose(audio[: cut - margin], sums["track_a"][: cut - margin], atol=1e-4)
+    np.testing.assert_allclose(audio[cut + margin :], sums["track_b"][cut + margin :], atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", list(djgraph.automation.recipes()))
+def test_every_recipe(run: Run, tmp_path: Path, recipe: str) -> None:
+    """Each plays, and begins with the first track alone."""
+    out = tmp_path / "x.wav"
+    run("demo", "-t", recipe, "-o", out, "--normalize")
+    audio, rate = soundfile.read(out)
+    first = sum(x.numpy().T for x in demo_tracks(rate)["track_a"].values())[: 17 * rate]
+    heard = audio[: 17 * rate]
+    gain = float((heard * first).sum() / (first * first).sum())
+    np.testing.assert_allclose(heard, gain * first, atol=1e-4)
+
+
+def test_arguments_of_a_recipe(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "x.wav"
+    run("demo", "-t", "linear", "--set", "start=4beats", "--set", "length=8beats", "-o", out)
+    audio, rate = soundfile.read(out)
+    # 120 BPM: from 2 s to 6 s.
+    last = sum(x.numpy().T for x in demo_tracks(rate)["track_b"].values())[7 * rate :]
+    np.testing.assert_allclose(audio[7 * rate :], last, atol=1e-4)
+    assert "did you mean" in run("demo", "-t", "bass_swop", "-o", tmp_path / "y.wav", code=2).stderr
+    assert "lenght" in run("demo", "--set", "lenght=1", "-o", tmp_path / "y.wav", code=1).stderr
+    assert not (tmp_path / "y.wav").exists()
 
 
 def test_demo_refuses(run: Run, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import pytest
 import soundfile
 
 import djgraph
-from djgraph.cli.render import Fade
 from djgraph.crossfade import FADES
 
 from .conftest import FREQUENCIES, RATE, STEMS, Run, listing, tones, write_track
@@ -57,10 +56,6 @@ def test_neutral_is_the_plain_sum(run: Run, tracks: list[str], tmp_path: Path) -
     np.testing.assert_allclose(audio, expected, atol=1e-6)
     assert listing(tmp_path / "in") == [f"{t}/{s}.wav" for t in "ab" for s in sorted(STEMS)]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["mix.wav"]
-
-
-def test_fades_are_those_of_the_library() -> None:
-    assert [fade.value for fade in Fade] == list(FADES)
 
 
 @pytest.mark.parametrize("fade", list(FADES))

@@ -69,7 +69,7 @@ def write_tracks(root: Path) -> Path:
     for number, (name, tempo) in enumerate((("one", 120.0), ("two", 150.0))):
         folder = root / name
         folder.mkdir(parents=True)
-        for i, stem in enumerate(("drums", "bass")):
+        for i, stem in enumerate(("drums", "bass", "vocals", "other")):
             noise = np.random.default_rng([number, i]).standard_normal((3 * RATE, 2))
             pulse = 0.5 + 0.5 * np.cos(2 * np.pi * np.arange(3 * RATE) / RATE * tempo / 60)
             soundfile.write(folder / f"{stem}.wav", 0.1 * noise * pulse[:, None], RATE)

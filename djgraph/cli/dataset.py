@@ -148,9 +148,10 @@ def make(
         steps.begin("preparing")
 
         def progress(items: int, all_items: int) -> None:
-            if not done["all"]:
-                steps.begin(f"making {counted(all_items, 'transition')}", all_items)
-            steps.advance(items - done["items"])
+            if done["all"]:
+                steps.advance(items - done["items"])
+            else:
+                steps.begin(f"making {counted(all_items, 'transition')}", all_items, items)
             done.update(items=items, all=all_items)
 
         try:

@@ -55,13 +55,13 @@ class Steps:
         if self._bar is not None:
             self._bar.stop()
 
-    def begin(self, what: str, total: int | None = None) -> None:
-        """The next step, with how much there is of it."""
+    def begin(self, what: str, total: int | None = None, done: int = 0) -> None:
+        """The next step, with how much there is of it, and how much of that was there before."""
         if self._bar is None:
             return
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(what, total=total)
+        self._task = self._bar.add_task(what, total=total, completed=done)
 
     def advance(self, amount: int = 1) -> None:
         """Some of the step is done."""

@@ -151,8 +151,7 @@ class Loop:
         self.run.open(self.place.step)
         clock = _Clock(total - self.place.step)
         with _Interrupts() as interrupts, Steps() as bar:
-            bar.begin("training", total)
-            bar.advance(self.place.step)
+            bar.begin("training", total, self.place.step)
             while self.place.epoch < self.epochs:
                 order = self._order(items, batch_size)[self.place.batch :]
                 for batch in self._load(data, collate, order):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import sys
@@ -21,7 +22,7 @@ from common.run import Run
 from djgraph import ParameterLayout, checkpoint
 from djgraph.cli.progress import Steps, time_left
 from djgraph.data import random_state
-from djgraph.errors import CheckpointError, InputError
+from djgraph.errors import DJGraphError, InputError
 
 SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written, beside those at the end of every epoch."""
@@ -100,14 +101,15 @@ class Loop:
             for name, value in self.about.items()
             if before.get(name) != value
         ]
-        if wrong and not remap:
+        moved = saved.layout.fingerprint != self.layout.fingerprint
+        if wrong and not moved:  # another graph comes with another corpus
             raise InputError(
                 f"{self.run.checkpoint} is of a run with other settings; from it to what is asked for:\n  "
                 + "\n  ".join(wrong)
                 + "\n  a new run can begin with its weights: --from"
             )
         for name, part in self.parts.items():
-            moved = saved.load_model(part.module, self.layout, key=name, remap=remap)
+            saved.load_model(part.module, self.layout, key=name, remap=remap)
             if not moved:
                 part.optimizer.load_state_dict(saved.part(f"{name}_optimizer"))
         self.place = Place(**saved.part("progress"))
@@ -150,7 +152,7 @@ class Loop:
         total = self.epochs * batches
         self.run.open(self.place.step)
         clock = _Clock(total - self.place.step)
-        with _Interrupts() as interrupts, Steps() as bar:
+        with contextlib.closing(self.run), _Interrupts() as interrupts, Steps() as bar:
             bar.begin("training", total, self.place.step)
             while self.place.epoch < self.epochs:
                 order = self._order(items, batch_size)[self.place.batch :]
@@ -167,7 +169,6 @@ class Loop:
                         self.save()
                         clock.saved()
                 self._end_epoch(batches, clock)
-        self.run.close()
         return True
 
     def _order(self, items: int, batch_size: int) -> list[list[int]]:
@@ -198,9 +199,8 @@ class Loop:
         values = torch.tensor([found[name] * share for name in names], dtype=torch.float64)
         means = dict(zip(names, processes.total(values.to(self.device)).tolist()))
         if not all(math.isfinite(value) for value in means.values()):
-            raise CheckpointError(
-                f"the loss is no longer finite at step {self.place.step + 1} ({means}); "
-                f"{self.run.checkpoint} holds the last good state; a smaller --rate may do"
+            raise DJGraphError(
+                f"the loss is no longer finite at step {self.place.step + 1}: {means}; a smaller --rate may do"
             )
         self.place.step += 1
         self.place.batch += 1
@@ -224,7 +224,6 @@ class Loop:
 
     def _stop(self, clock: _Clock) -> None:
         self.save()
-        self.run.close()
         if self.run.writer:
             print(
                 f"stopped at step {self.place.step}; {self.run.checkpoint} holds all of it, and the same command with"

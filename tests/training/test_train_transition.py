@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -54,10 +55,10 @@ def log_of(run: Path) -> list[dict[str, Any]]:
 def test_it_learns(script: Scripts, corpus: Path, tmp_path: Path, sees: str, capsys: Any) -> None:
     run = tmp_path / "run"
     assert (
-        script("train_transition")(corpus, run, *QUICK, "--sees", sees, "--epochs", 30, "--rate", 0.02) == 0
+        script("train_transition")(corpus, run, *QUICK, "--sees", sees, "--epochs", 20, "--rate", 0.02) == 0
     )
     log = log_of(run)
-    assert [line["step"] for line in log] == list(range(1, 91))
+    assert [line["step"] for line in log] == list(range(1, 61))
     first, last = (sum(line["spectral"] for line in part) / 6 for part in (log[:6], log[-6:]))
     assert last < 0.7 * first
     (report,) = json.loads((run / "report.json").read_text())["tests"]
@@ -71,7 +72,7 @@ def test_it_learns(script: Scripts, corpus: Path, tmp_path: Path, sees: str, cap
     assert margin["loss"] == pytest.approx(1 - players["model"]["loss"] / players["linear crossfade"]["loss"])
     shown = capsys.readouterr()
     assert "the model's loss is" in shown.out
-    assert "epoch 30 of 30" in shown.err
+    assert "epoch 20 of 20" in shown.err
     assert "0:00 left" in shown.err
 
 
@@ -150,12 +151,26 @@ def test_other_settings_and_folders_are_refused(
     capsys.readouterr()
     before = (run / "checkpoint.safetensors").read_bytes()
     assert "holds a run already" in refused(corpus, run, *QUICK)
+    assert "seed: 0 → 1" in refused(corpus, run, *QUICK, "--epochs", 2, "--resume", "--seed", 1, "--remap")
     text = refused(corpus, run, *QUICK, "--epochs", 2, "--resume", "--hidden", 9, "--seed", 1)
     assert "hidden: 8 → 9" in text
     assert "seed: 0 → 1" in text
     assert (run / "checkpoint.safetensors").read_bytes() == before
     (run / "checkpoint.safetensors").write_bytes(before[:-9])
     assert "damaged" in refused(corpus, run, *QUICK, "--epochs", 2, "--resume")
+
+
+def test_a_loss_that_runs_away_is_told(
+    script: Scripts, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    train, run = script("train_transition"), tmp_path / "run"
+    assert train(corpus, run, *QUICK, "--epochs", 1) == 0
+    before = (run / "checkpoint.safetensors").read_bytes()
+    losses = sys.modules["djgraph.losses"]
+    monkeypatch.setattr(losses, "neutral_sparsity", lambda params, _: params.sum() * math.nan)
+    assert train(corpus, run, *QUICK, "--epochs", 2, "--resume") == 1
+    assert "no longer finite at step 4" in capsys.readouterr().err
+    assert (run / "checkpoint.safetensors").read_bytes() == before
 
 
 def test_curves_have_no_plan(script: Scripts, corpus: Path, tmp_path: Path, capsys: Any) -> None:

@@ -30,8 +30,8 @@ from djgraph.graph.ir import Constant, EffectNode
 
 READ, READ_BACK = 3, 4
 """Flops to read a control at one place, on a straight line between two frames, and to take its gradient back."""
-TILE_TRANSFORMS, SHORTEST_TILE, LONGEST_TILE, BUNCH = 1024, 16, 256, 256
-"""How a region is cut: transforms of a tile, frames it has at least and at most, transforms worked on at once."""
+TILE_TRANSFORMS, SHORTEST_TILE, LONGEST_TILE = 1024, 8, 256
+"""How a region is cut: transforms of a tile, frames it has at least and at most."""
 
 
 @dataclass(frozen=True)
@@ -243,16 +243,15 @@ class OpCosts:
         return forward, backward
 
     def _tile(self, signals: int, nodes: int, results: int) -> float:
-        """Bytes of a tile: audio, gains and the results' frames, and of a bunch: windowed frames and their spectra."""
+        """Bytes of a tile: audio, windowed frames and their spectra, gains and the results' frames."""
         frames = self.load.frames_per_tile or min(
             max(TILE_TRANSFORMS // signals, SHORTEST_TILE), LONGEST_TILE
         )
         items = min(max(1, TILE_TRANSFORMS // (signals * frames)), self.load.batch)
         frames = min(frames, self.stft_frames)
         stretch = (frames - 1) * self.plan.graph.transform.hop + self.size
-        whole = items * (signals * stretch + frames * (nodes * self.bins + results * self.size))
-        bunch = min(frames, max(1, BUNCH // (signals * items)))
-        return (whole + items * bunch * signals * (self.size + 2 * self.bins)) * self.item
+        spectral = signals * (self.size + 2 * self.bins) + nodes * self.bins + results * self.size
+        return items * (signals * stretch + frames * spectral) * self.item
 
 
 def _both(first: Both, *others: Both) -> Both:

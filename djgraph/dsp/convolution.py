@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from djgraph.dsp.operators import Handles, operator
 from djgraph.dsp.recompute import differentiable_gradients
@@ -49,11 +48,14 @@ def convolve(audio: Tensor, past: Tensor, spectrum: Tensor, mix: Tensor | None =
     all, of any even size from ``length`` up; :func:`fft_size` finds the fastest.
     mix: broadcastable to ``[batch, 1, samples]``; left out, the result is the convolved signal alone.
 
-    Returns ``[batch, channels, samples]``. Differentiable in audio, past and mix; nothing but the arguments is
-    kept for the backward pass.
+    Returns ``[batch, channels, samples]``. Differentiable in audio, past and mix. The backward pass keeps the
+    arguments and, where mix needs a gradient, the convolved signal, which would take as long to make again.
     """
     mix = audio.new_ones(()) if mix is None else mix
-    return _Convolve.apply(audio, past, mix.expand(audio.shape[0], 1, audio.shape[-1]), spectrum)
+    keep = torch.is_grad_enabled() and mix.requires_grad
+    mix = mix.expand(audio.shape[0], 1, audio.shape[-1])
+    output, _ = _Convolve.apply(audio, past, mix, spectrum, keep)
+    return output
 
 
 class Response:
@@ -71,7 +73,7 @@ class Response:
     def convolve(self, audio: Tensor, past: Tensor, mix: Tensor) -> Tensor:
         """:func:`convolve` with this response. As one operator inside what torch.compile traces."""
         if torch.compiler.is_compiling():
-            (output,) = _convolve_operator([audio, past, mix.contiguous()], [self._handle])
+            output, _ = _convolve_operator([audio, past, mix.contiguous()], [self._handle])
             return output
         return convolve(audio, past, self.spectrum_for(audio), mix)
 
@@ -101,24 +103,42 @@ class _Convolve(torch.autograd.Function):
     with the spectrum conjugated and the block looking ahead in place of back."""
 
     @staticmethod
-    def forward(audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> Tensor:
+    def forward(
+        audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor, keep: bool
+    ) -> tuple[Tensor, Tensor]:
+        """The output, and, if it is to be kept, the convolved signal less the audio (else nothing)."""
         output = torch.empty_like(audio, memory_format=torch.contiguous_format)
+        kept = torch.empty_like(output) if keep else audio.new_empty(0)
         for span, wet in _wet(audio, past, spectrum):
-            torch.lerp(audio[..., span], wet, mix[..., span], out=output[..., span])
-        return output
+            if keep:
+                difference = torch.sub(wet, audio[..., span], out=kept[..., span])
+                torch.addcmul(audio[..., span], difference, mix[..., span], out=output[..., span])
+            else:
+                torch.lerp(audio[..., span], wet, mix[..., span], out=output[..., span])
+        return output, kept
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor] | None) -> None:
+        audio, past, mix, spectrum, _ = inputs
+        kept = audio.new_empty(0) if output is None else output[1]
+        if output is not None:
+            ctx.mark_non_differentiable(kept)
+        ctx.save_for_backward(audio, past, mix, spectrum, kept)
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_output: Tensor, _: Tensor | None = None) -> tuple[Tensor | None, ...]:
+        *arguments, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return differentiable_gradients(_plainly, ctx.saved_tensors, ctx.needs_input_grad, (grad_output,))
-        audio, past, mix, spectrum = ctx.saved_tensors
-        for_audio, for_past, for_mix, _ = ctx.needs_input_grad
+            found = differentiable_gradients(
+                _plainly, arguments, ctx.needs_input_grad[: len(arguments)], (grad_output,)
+            )
+            return *found, None
+        audio, past, mix, spectrum = arguments
+        for_audio, for_past, for_mix, *_ = ctx.needs_input_grad
         grad_audio = grad_past = grad_mix = None
-        if for_mix:
+        if for_mix and kept.numel():
+            grad_mix = (kept * grad_output).sum(1, keepdim=True)
+        elif for_mix:
             grad_mix = torch.empty_like(mix, memory_format=torch.contiguous_format)
             for span, wet in _wet(audio, past, spectrum):
                 difference = torch.sub(wet, audio[..., span])
@@ -126,23 +146,28 @@ class _Convolve(torch.autograd.Function):
         if for_audio or for_past:
             # Each sample's gradient looks ``length − 1`` samples ahead; behind the end there is nothing.
             before = past.shape[-1] if for_past else 0
-            grad_wet = pad(grad_output * mix, (before, 0))
-            grad = torch.empty_like(grad_wet)
-            for span, block in _blocks(grad_wet, spectrum.conj(), past.shape[-1] + 1, grad.shape[-1], 0):
+            grad_wet = grad_output * mix
+            silence = grad_wet.new_zeros(()).expand(*past.shape[:-1], before)
+            grad = grad_wet.new_empty(*grad_wet.shape[:-1], before + grad_wet.shape[-1])
+            parts = (silence, grad_wet)
+            for span, block in _blocks(parts, spectrum.conj(), past.shape[-1] + 1, grad.shape[-1], 0):
                 grad[..., span] = block
             grad_past = grad[..., :before] if for_past else None
             grad_audio = torch.addcmul(grad[..., before:] + grad_output, grad_output, mix, value=-1)
-        return grad_audio, grad_past, grad_mix, None
+        return grad_audio, grad_past, grad_mix, None, None
 
 
-def _with_spectrum(tensors: list[Tensor], numbers: list[int]) -> tuple[Tensor, ...]:
+def _with_spectrum(tensors: list[Tensor], numbers: list[int]) -> tuple[Any, ...]:
     audio, past, mix = tensors
     mix = mix.expand(audio.shape[0], 1, audio.shape[-1])
-    return audio, past, mix, _RESPONSES[numbers[0]].spectrum_for(audio)
+    return audio, past, mix, _RESPONSES[numbers[0]].spectrum_for(audio), False
 
 
 _convolve_operator = operator(
-    "convolve", _Convolve, _with_spectrum, lambda tensors, numbers: [torch.empty_like(tensors[0])]
+    "convolve",
+    _Convolve,
+    _with_spectrum,
+    lambda tensors, numbers: [torch.empty_like(tensors[0]), tensors[0].new_empty(0)],
 )
 
 
@@ -155,34 +180,35 @@ def _plainly(audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> tupl
 def _wet(audio: Tensor, past: Tensor, spectrum: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """The convolved block, in pieces."""
     length = past.shape[-1] + 1
-    return _blocks(torch.cat((past, audio), dim=-1), spectrum, length, audio.shape[-1], length - 1)
+    return _blocks((past, audio), spectrum, length, audio.shape[-1], length - 1)
 
 
 def _blocks(
-    signal: Tensor, spectrum: Tensor, length: int, samples: int, offset: int
+    parts: tuple[Tensor, ...], spectrum: Tensor, length: int, samples: int, offset: int
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Circular convolutions of overlapping blocks; each yields its valid samples, which begin at ``offset``.
+    """Circular convolutions of overlapping blocks of a signal that is given in parts.
 
-    The blocks lie ``size − length + 1`` samples apart; what ``signal`` lacks at its end counts as zeros. Many
-    blocks share a call, because on the CPU a call of the FFT costs about as much as three transforms.
+    Each yields its valid samples, which begin at ``offset``. The blocks lie ``size − length + 1`` samples apart; what
+    the signal lacks at its end counts as zeros. Many blocks share a call, because on the CPU a call of the FFT costs
+    about as much as three transforms.
     """
     size = 2 * (spectrum.shape[-1] - 1)
     step = size - length + 1
     count = -(-samples // step)
-    together = max(1, POINTS_AT_ONCE // (size * signal.shape[0] * signal.shape[1]))
+    if not count:
+        return
+    missing = (count - 1) * step + size - sum(part.shape[-1] for part in parts)
+    if missing > 0:
+        parts = (*parts, parts[0].new_zeros(()).expand(*parts[0].shape[:-1], missing))
+    blocks = torch.cat(parts, dim=-1).unfold(-1, size, step)
+    together = max(1, POINTS_AT_ONCE // (size * blocks.shape[0] * blocks.shape[1]))
     for first in range(0, count, together):
-        number = min(together, count - first)
-        needed = (number - 1) * step + size
-        stretch = signal[..., first * step : first * step + needed]
-        if number > 1 and stretch.shape[-1] < needed:
-            stretch = pad(stretch, (0, needed - stretch.shape[-1]))
-        frames = stretch.unfold(-1, size, step) if number > 1 else stretch.unsqueeze(-2)
-        transformed = torch.fft.rfft(frames, n=size).mul_(spectrum.unsqueeze(-2))
-        result = torch.fft.irfft(transformed, n=size)
-        for index in range(number):
+        some = blocks[..., first : min(first + together, count), :]
+        result = torch.fft.irfft(torch.fft.rfft(some).mul_(spectrum.unsqueeze(-2)), n=size)
+        for index, block in enumerate(result.unbind(-2)):
             start = (first + index) * step
             stop = min(start + step, samples)
-            yield slice(start, stop), result[..., index, offset : offset + stop - start]
+            yield slice(start, stop), block[..., offset : offset + stop - start]
 
 
 def _power_of_two(number: int) -> int:

@@ -7,11 +7,15 @@ Positions are computed in integers, so that the last sample of an hour reads the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,6 @@ class Timeline:
 
     samples: int
     frames: int
-    _sides: dict[tuple[int, int, torch.dtype, torch.device], Tensor] = field(
-        default_factory=dict, repr=False, compare=False
-    )
 
     @property
     def constant(self) -> bool:
@@ -72,28 +73,9 @@ class Timeline:
         segments = self._segments(start, stop)
         if len(segments) > LONGEST_LOOP:
             return self.read(values, torch.arange(start, stop, device=values.device), first)
-        key = (start, stop, values.dtype, values.device)
-        if key not in self._sides:
-            # Only the last one: what is read next is most often another control on the same stretch.
-            self._sides.clear()
-            self._sides[key] = self._make_sides(segments, values)
         lengths = [high - low for _, low, high in segments]
-        return _Lines.apply(values, self._sides[key], segments[0][0] - first, lengths)
-
-    def _make_sides(self, segments: list[tuple[int, int, int]], like: Tensor) -> Tensor:
-        """How much of its left and of its right frame each sample has, ``[2, samples]``."""
-        start, stop = segments[0][1], segments[-1][2]
-        sides = like.new_empty(2, stop - start, requires_grad=False)
-        longest = max(high - low for _, low, high in segments)
-        ramp = torch.arange(longest, dtype=torch.float64, device=like.device)
-        ramp = (ramp * ((self.frames - 1) / (self.samples - 1))).to(like.dtype)
-        lengths = [high - low for _, low, high in segments]
-        for (frame, low, _), length, right in zip(segments, lengths, sides[1].split(lengths)):
-            # Exact in integers before the one division, so that nothing drifts along a long clip.
-            offset = (low * (self.frames - 1) - frame * (self.samples - 1)) / (self.samples - 1)
-            torch.add(ramp[:length], offset, out=right)
-        torch.sub(1, sides[1], out=sides[0])
-        return sides
+        sides = _sides(self, start, stop, values.dtype, values.device)
+        return _Lines.apply(values, sides, segments[0][0] - first, lengths)
 
     def _segments(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """The samples between one frame and the next: (frame, first sample, last sample + 1)."""
@@ -117,25 +99,12 @@ class Timeline:
         spacing = (self.samples - 1) / (self.frames - 1)
         begin = max(1, math.ceil((start - half) / spacing))
         end = min(self.frames - 2, math.floor((stop - 1 + half) / spacing)) + 1
-        reach = torch.arange(-math.floor(half) - 1, math.floor(half) + 2, device=values.device)
         # A few corners at a time: where frames are denser than the box, all pairs at once would not fit in memory.
-        group = max(1, 2 * (stop - start) // reach.numel())
+        group = max(1, 2 * (stop - start) // _reach(half))
         for low in range(begin, end, group):
-            corners = torch.arange(low, min(low + group, end), device=values.device)
-            near = values[..., low - 1 - first : low + corners.numel() + 1 - first]
-            bends = near.diff(n=2, dim=-1) / spacing
-            centre = torch.div(corners * (self.samples - 1), self.frames - 1, rounding_mode="floor")
-            position = centre[:, None] + reach
-            distance = (position - corners.to(torch.float64)[:, None] * spacing).abs()
-            width = (
-                torch.minimum(position, self.samples - 1 - position)
-                .clamp(0, None)
-                .to(torch.float64)
-                .clamp(max=half)
-            )
-            shape = (width - distance).clamp(min=0).square() / (4 * width.clamp(min=1e-9))
-            shape = torch.where((position >= start) & (position < stop), shape, 0.0).to(values.dtype)
-            index = (position - start).clamp(0, stop - start - 1).flatten()
+            high = min(low + group, end)
+            bends = values[..., low - 1 - first : high + 1 - first].diff(n=2, dim=-1) / spacing
+            index, shape = _corners(self, start, stop, low, high, half, values.dtype, values.device)
             added = (bends[..., None] * shape).flatten(-2)
             curve.scatter_add_(-1, index.expand(added.shape), added)
         return curve
@@ -143,6 +112,72 @@ class Timeline:
 
 LONGEST_LOOP = 128
 """Segments that are drawn one by one, which is cheaper than a lookup for every sample; more are looked up."""
+LONGEST_KEPT = 1 << 19
+"""Stretches of at most so many samples are prepared once and kept for the next clip of that length."""
+
+
+def _remembering(function: F) -> F:
+    """The function, which keeps its latest results where the stretch (its second and third argument) is short."""
+
+    @lru_cache(maxsize=16)
+    def remembered(*arguments: Any) -> Any:
+        # A tensor made in inference mode could not be saved for a backward pass later.
+        with torch.inference_mode(False), torch.no_grad():
+            return function(*arguments)
+
+    def choose(line: Timeline, start: int, stop: int, *others: Any) -> Any:
+        made_by = remembered if stop - start <= LONGEST_KEPT else function
+        return made_by(line, start, stop, *others)
+
+    return cast(F, choose)
+
+
+def _reach(half: float) -> int:
+    """How many samples a corner's bend may touch."""
+    return 2 * math.floor(half) + 3
+
+
+@_remembering
+def _sides(line: Timeline, start: int, stop: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """How much of its left and of its right frame each sample ``start…stop−1`` has, ``[2, samples]``."""
+    segments = line._segments(start, stop)
+    lengths = [high - low for _, low, high in segments]
+    ramp = torch.arange(max(lengths), dtype=torch.float64, device=device)
+    ramp = (ramp * ((line.frames - 1) / (line.samples - 1))).to(dtype)
+    sides = torch.empty(2, stop - start, dtype=dtype, device=device)
+    for (frame, low, _), length, right in zip(segments, lengths, sides[1].split(lengths)):
+        # Exact in integers before the one division, so that nothing drifts along a long clip.
+        offset = (low * (line.frames - 1) - frame * (line.samples - 1)) / (line.samples - 1)
+        torch.add(ramp[:length], offset, out=right)
+    torch.sub(1, sides[1], out=sides[0])
+    return sides
+
+
+@_remembering
+def _corners(
+    line: Timeline,
+    start: int,
+    stop: int,
+    low: int,
+    high: int,
+    half: float,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """For frames ``low…high−1`` the samples near each, from ``start``, and how much of its bend they get.
+
+    ``[frames·reach]`` and ``[frames, reach]``; what lies outside ``start…stop−1`` gets nothing.
+    """
+    spacing = (line.samples - 1) / (line.frames - 1)
+    corners = torch.arange(low, high, device=device)
+    centre = torch.div(corners * (line.samples - 1), line.frames - 1, rounding_mode="floor")
+    position = centre[:, None] + torch.arange(_reach(half), device=device) - math.floor(half) - 1
+    distance = (position - corners.to(torch.float64)[:, None] * spacing).abs()
+    width = torch.minimum(position, line.samples - 1 - position).clamp(0, None)
+    width = width.to(torch.float64).clamp(max=half)
+    shape = (width - distance).clamp(min=0).square() / (4 * width.clamp(min=1e-9))
+    shape = torch.where((position >= start) & (position < stop), shape, 0.0).to(dtype)
+    return (position - start).clamp(0, stop - start - 1).flatten(), shape
 
 
 class _Lines(torch.autograd.Function):

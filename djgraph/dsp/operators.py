@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -142,3 +142,6 @@ class Handles:
 
     def __getitem__(self, number: int) -> Any:
         return self._objects[number]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(self._objects.values()))

@@ -2,7 +2,8 @@
 
 For spectra Y = M·X with a real gain M and a gradient G of Y (both as spectra of windowed frames):
 ∂X = M·G, and ∂M = w/n · Σ_channels Re(conj(X)·G), with w = 1 for the first bin and, for even sizes n, the last,
-else 2: the inverse real transform counts the bins between twice.
+else 2: the inverse real transform counts the bins between twice. The windows hold the factor 2/n, so that it costs
+nothing here.
 """
 
 from __future__ import annotations
@@ -45,17 +46,19 @@ def adjoint(
                 else:
                     back.alias(name, step.out)
             continue
+        onwards = need_audio or not step.first
         if need_gains:
-            product = _product_gradient(
+            gradient = _product_gradient(
                 step, values.gather(step.ins), back, schedule.transform.size, workspace
             )
-            _spread(step, product, gains, gain_gradients)
-        if need_audio or not step.first:
-            product = product_of(step, gains, workspace).unsqueeze(2)
+            product = _spread(step, gradient, gains, gain_gradients, onwards, workspace)
+        elif onwards:
+            product = product_of(step, gains, workspace)
+        if onwards:
             shape = (len(step.ins), *seeds.shape[1:])
             onward = workspace.take(f"onward {number}", shape, seeds.dtype, seeds.device)
             for low, high in _runs(step.outs, back):
-                torch.mul(back.get(step.outs[low]), product[low:high], out=onward[low:high])
+                torch.mul(back.get(step.outs[low]), product[low:high].unsqueeze(2), out=onward[low:high])
             _add(back, step.ins, onward)
     return back.gather(schedule.sources) if need_audio else None
 
@@ -90,33 +93,40 @@ def _product_gradient(step: Scale, spectra: Tensor, back: Stacks, size: int, wor
         for channel in range(1, theirs.shape[1]):
             pairs.addcmul_(mine[:, :, channel], theirs[:, channel])
         torch.add(pairs[..., 0::2], pairs[..., 1::2], out=gradient[low:high])
-    return gradient.mul_(_bin_weights(size, gradient))
+    gradient[..., 0] *= 0.5
+    if size % 2 == 0:
+        gradient[..., -1] *= 0.5
+    return gradient
 
 
 def _spread(
-    step: Scale, gradient: Tensor, gains: Sequence[Tensor], gain_gradients: Sequence[Tensor | None]
-) -> None:
-    """From the gradient of a product to those of its factors: times all others, without dividing."""
+    step: Scale,
+    gradient: Tensor,
+    gains: Sequence[Tensor],
+    gain_gradients: Sequence[Tensor | None],
+    product_wanted: bool,
+    workspace: Workspace,
+) -> Tensor:
+    """From the gradient of a product to those of its factors: times all others, without dividing.
+
+    Returns the product, where it is wanted. ``gradient`` is overwritten.
+    """
     factors = [gains[group][low:high] for group, low, high in step.factors]
-    # before[i]: the gradient times all factors before i; the factors behind i are multiplied on the way back.
-    before = [gradient]
-    for factor in factors[:-1]:
-        before.append(before[-1] * factor)
-    behind: Tensor | None = None
-    for place in reversed(range(len(factors))):
-        group, low, high = step.factors[place]
-        target = gain_gradients[group]
+    # behind[i]: the product of factor i and of all after it.
+    behind = [factors[-1]]
+    for place in reversed(range(0 if product_wanted else 1, len(factors) - 1)):
+        room = workspace.like(f"behind {place}", gradient)
+        behind.insert(0, torch.mul(factors[place], behind[0], out=room))
+    after = behind[1:] if product_wanted else behind
+    targets = [
+        None if gain_gradients[group] is None else gain_gradients[group][low:high]  # type: ignore[index]
+        for group, low, high in step.factors
+    ]
+    for place, (target, behind_it) in enumerate(zip(targets[:-1], after)):
         if target is not None:
-            if behind is None:
-                target[low:high] = before[place]
-            else:
-                torch.mul(before[place], behind, out=target[low:high])
-        behind = factors[place] if behind is None else behind * factors[place]
-
-
-def _bin_weights(size: int, like: Tensor) -> Tensor:
-    weights = like.new_full((size // 2 + 1,), 2 / size)
-    weights[0] = 1 / size
-    if size % 2 == 0:
-        weights[-1] = 1 / size
-    return weights
+            torch.mul(gradient, behind_it, out=target)
+        onward = targets[-1] if place == len(factors) - 2 and targets[-1] is not None else gradient
+        gradient = torch.mul(gradient, factors[place], out=onward)
+    if len(factors) == 1 and targets[0] is not None:
+        targets[0].copy_(gradient)
+    return behind[0]

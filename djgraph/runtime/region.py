@@ -32,13 +32,13 @@ class TiledRegion(torch.autograd.Function):
         out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.samples)
         windows, sources = clip.windows(rows), [Lent(source, False) for source in tensors[:count]]
         frame_controls = ClipControls(clip, rows, False)
-        for stretch in clip.stretches(rows.device):
-            controls = StretchControls(clip, stretch, rows, False)
-            for tile in stretch.tiles:
-                work = TileWork(clip, tile, windows)
-                frames = work.strips(work.audio(sources, controls))
-                spectra = work.analyse(frames, windows.analysis)
-                work.write(out, work.mix(spectra, work.gains(frame_controls)))
+        with clip.workspace() as workspace:
+            for stretch in clip.stretches(rows.device):
+                controls = StretchControls(clip, stretch, rows, False)
+                for tile in stretch.tiles:
+                    work = TileWork(clip, tile, windows, workspace)
+                    gains, frames = work.gains(frame_controls), work.strips(work.audio(sources, controls))
+                    work.write(out, work.mix(work.analyse(frames, windows.analysis), gains))
         windows.correct_(out)
         return out
 
@@ -60,24 +60,25 @@ class TiledRegion(torch.autograd.Function):
         weight_totals = [torch.zeros_like(weight) for weight in weights]
         row_total = torch.zeros_like(rows) if rows_wanted else None
         frame_controls = ClipControls(clip, rows, rows_wanted)
-        for stretch in clip.stretches(rows.device):
-            controls = StretchControls(clip, stretch, rows, rows_wanted)
-            for tile in stretch.tiles:
-                with torch.enable_grad():
-                    work = TileWork(clip, tile, windows)
-                    audio = work.audio(sources, controls)
-                    gains = work.gains(frame_controls)
-                ends = [end for end in (*gains, audio) if end.requires_grad]
-                if not ends or not (work.leaves or weights):
-                    continue
-                starts = _starts(work, audio, gains, gradient)
-                found = torch.autograd.grad(ends, [*work.leaves, *weights], starts, allow_unused=True)
-                work.give_back(found[: len(work.leaves)])
-                for total, part in zip(weight_totals, found[len(work.leaves) :]):
-                    if part is not None:
-                        total += part
-            if row_total is not None:
-                controls.add_gradients(row_total)
+        with clip.workspace() as workspace:
+            for stretch in clip.stretches(rows.device):
+                controls = StretchControls(clip, stretch, rows, rows_wanted)
+                for tile in stretch.tiles:
+                    with torch.enable_grad():
+                        work = TileWork(clip, tile, windows, workspace)
+                        audio = work.audio(sources, controls)
+                        gains = work.gains(frame_controls)
+                    ends = [end for end in (*gains, audio) if end.requires_grad]
+                    if not ends or not (work.leaves or weights):
+                        continue
+                    starts = _starts(work, audio, gains, gradient)
+                    found = torch.autograd.grad(ends, [*work.leaves, *weights], starts, allow_unused=True)
+                    work.give_back(found[: len(work.leaves)])
+                    for total, part in zip(weight_totals, found[len(work.leaves) :]):
+                        if part is not None:
+                            total += part
+                if row_total is not None:
+                    controls.add_gradients(row_total)
         if row_total is not None:
             frame_controls.add_gradients(clip.schedule, row_total)
         by_weight = iter(weight_totals)
@@ -131,7 +132,7 @@ _region_operator = operator("region", TiledRegion, _arrange, _like)
 def _starts(work: TileWork, audio: Tensor, gains: list[Tensor], gradient: Tensor) -> list[Tensor]:
     """Gradients of a tile's gains and audio, those that are wanted, in this order."""
     windows = work.windows
-    seeds = work.analyse(work.seeds(gradient), windows.synthesis)
+    seeds = work.analyse(work.seeds(gradient), windows.seeds)
     need_gains = any(gain.requires_grad for gain in gains)
     spectra = work.analyse(work.strips(audio), windows.analysis) if need_gains else None
     totals = [torch.empty_like(gain) if gain.requires_grad else None for gain in gains]

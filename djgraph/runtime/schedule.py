@@ -98,6 +98,7 @@ class RegionSchedule:
     transform: Transform
     smoothing: float
     windows: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+    workspaces: list[Any] = field(default_factory=list, repr=False)
     handle: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -142,7 +143,9 @@ def schedule_region(
     prologues = tuple(_prologue(group, modules, bank, curves) for group in by_chain.values())
     steps, groups = _steps(op, plan)
     masks, mask_rows = _mask_groups(list(groups.values()), modules, bank, inductor)
-    smoothing = max((smoothing_samples(control, plan.graph.sample_rate) for control, _ in curves), default=0.0)
+    smoothing = max(
+        (smoothing_samples(control, plan.graph.sample_rate) for control, _ in curves), default=0.0
+    )
     results = tuple(result.source for result in op.results)
     return RegionSchedule(
         reads=tuple(strip.source for strip in strips),

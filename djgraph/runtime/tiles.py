@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,8 +14,8 @@ from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.runtime.schedule import RegionSchedule
 
-ROW_FRAMES = 512
-"""Transforms in flight on a CPU: their spectra fit the caches of two cores."""
+ROW_FRAMES = 1024
+"""Transforms in flight on a CPU: fewer cost more in calls than they save in the caches."""
 ROW_FRAMES_GPU = 1 << 17
 MIN_FRAMES, MAX_FRAMES = 8, 256
 STRETCH_FRAMES = 256
@@ -79,7 +80,8 @@ class Stretch:
 class Workspace:
     """Buffers that are used again for every tile: fresh memory costs as much as the work done in it.
 
-    A buffer holds until its name is asked for again.
+    A buffer holds until its name is asked for again. A schedule keeps its workspaces from one call to the next;
+    calls that run at the same time each have their own.
     """
 
     def __init__(self) -> None:
@@ -89,8 +91,9 @@ class Workspace:
         """Uninitialised memory of that shape."""
         size = math.prod(shape)
         buffer = self._buffers.get((name, dtype))
-        if buffer is None or buffer.numel() < size:
-            buffer = self._buffers[name, dtype] = torch.empty(size, dtype=dtype, device=device)
+        if buffer is None or buffer.numel() < size or buffer.device != device:
+            with torch.inference_mode(False):
+                buffer = self._buffers[name, dtype] = torch.empty(size, dtype=dtype, device=device)
         return buffer[:size].view(shape)
 
     def like(self, name: str, tensor: Tensor) -> Tensor:
@@ -103,11 +106,14 @@ class Windows:
 
     ``synthesis`` is the window over the overlap-added squared window, which repeats every hop where all frames
     are there; near the clip's ends some are missing, and ``ends`` are the stretches of samples whose result
-    has to be multiplied by a factor: (first, last + 1, factors).
+    has to be multiplied by a factor: (first, last + 1, factors). ``seeds`` and ``back`` are the windows of the
+    backward pass: that of the results' gradient times 2/size, and that of the audio's gradient, which undoes it.
     """
 
     analysis: Tensor
     synthesis: Tensor
+    seeds: Tensor
+    back: Tensor
     ends: tuple[tuple[int, int, Tensor], ...]
 
     def correct(self, audio: Tensor, start: int = 0) -> Tensor:
@@ -135,7 +141,15 @@ class Clip:
     timeline: Timeline
     batch: int
     frames_per_tile: int | None
-    workspace: Workspace = field(default_factory=Workspace, repr=False)
+
+    @contextmanager
+    def workspace(self) -> Iterator[Workspace]:
+        spare = self.schedule.workspaces
+        workspace = spare.pop() if spare else Workspace()
+        try:
+            yield workspace
+        finally:
+            spare.append(workspace)
 
     @property
     def samples(self) -> int:
@@ -201,4 +215,4 @@ class Clip:
                 total = stft.squared_window_sum(size, hop, self.frames, low, high, like)
                 position = (torch.arange(low, high, device=like.device) + size // 2) % hop
                 ends.append((low, high, period[position] / total))
-        return Windows(window, synthesis, tuple(ends))
+        return Windows(window, synthesis, synthesis * (2 / size), window * (size / 2), tuple(ends))

@@ -21,10 +21,9 @@ class TileWork:
     ``leaves`` are the stretches that the tile borrowed of tensors whose gradients are wanted.
     """
 
-    def __init__(self, clip: Clip, tile: Tile, windows: Windows) -> None:
-        self.clip, self.tile, self.windows = clip, tile, windows
+    def __init__(self, clip: Clip, tile: Tile, windows: Windows, workspace: Workspace) -> None:
+        self.clip, self.tile, self.windows, self.workspace = clip, tile, windows, workspace
         self.schedule = clip.schedule
-        self.workspace = clip.workspace
         self.leaves: list[Tensor] = []
         self._totals: list[Tensor] = []
 
@@ -143,7 +142,7 @@ class TileWork:
     def audio_gradient(self, spectra: Tensor) -> Tensor:
         """The gradient of the audio on ``lo…hi−1`` from that of the strips' spectra."""
         frames = torch.fft.irfft(spectra, n=self.schedule.transform.size)
-        made = self._stretch(frames, self.windows.analysis)
+        made = self._stretch(frames, self.windows.back)
         tile = self.tile
         if not tile.mirrored:
             return made

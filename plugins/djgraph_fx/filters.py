@@ -48,7 +48,7 @@ class _Filter(SpectralEffect):
 
 
 class _Attenuate(torch.autograd.Function):
-    """1 − fade·(1 − q) or 1 − fade·q with q = 1/(1 + ratio·power), in three passes over the bins.
+    """1 − fade·(1 − q) or 1 − fade·q with q = 1/(1 + ratio·power), in five passes over the bins.
 
     ratio = (MIDDLE/fc)^order and fade = u·(2 − u), where u is the distance from wide open over FADE, at most 1.
     ∂q/∂ratio = −q²·power. cutoff: ``[batch, frames, 1]``; power: ``[bins]``, without a gradient.
@@ -56,18 +56,21 @@ class _Attenuate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, cutoff: Tensor, power: Tensor, order: float, highs: bool) -> Tensor:
-        ctx.save_for_backward(cutoff, power)
         ctx.order, ctx.highs = order, highs
         u, ratio = _curve(cutoff, order, highs)
-        fade, one = u * (2 - u), cutoff.new_ones(())
-        q = _share(ratio, power)
-        return torch.addcmul(1 - fade, q, fade, out=q) if highs else torch.addcmul(one, q, fade, value=-1, out=q)
+        fade = u * (2 - u)
+        q = (ratio * power).add_(1).reciprocal_()
+        ctx.save_for_backward(cutoff, power, q)
+        # (torch.addcmul takes longer than two operations where its tensors differ in shape.)
+        gain = q * (fade if highs else -fade)
+        return gain.add_(1 - fade) if highs else gain.add_(1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        cutoff, power = ctx.saved_tensors
+        cutoff, power, q = ctx.saved_tensors
         u, ratio = _curve(cutoff, ctx.order, ctx.highs)
-        q = _share(ratio, power)
+        if torch.is_grad_enabled():  # for second derivatives q has to depend on the cutoff
+            q = (ratio * power + 1).reciprocal()
         weighted = gradient * q
         to_ratio = u * (2 - u) * torch.matmul(weighted * q, power).unsqueeze(-1)
         # As the cutoff rises, the ratio falls, and the fade falls for a low-pass and rises for a high-pass.
@@ -85,10 +88,6 @@ def _curve(cutoff: Tensor, order: float, highs: bool) -> tuple[Tensor, Tensor]:
     # No clamp at 0, whose gradient there would be 0.
     u = ((1 - cutoff if highs else cutoff) / FADE).clamp(max=1)
     return u, torch.exp((0.5 - cutoff) * (order * SPAN))
-
-
-def _share(ratio: Tensor, power: Tensor) -> Tensor:
-    return torch.addcmul(ratio.new_ones(()), ratio, power).reciprocal_()
 
 
 class Lowpass(_Filter):

@@ -179,7 +179,7 @@ class Loop:
     def _load(self, data: Any, collate: Any, order: list[list[int]]) -> Iterator[dict[str, Any]]:
         loader = DataLoader(
             data,
-            batch_sampler=[processes.share(batch) for batch in order],
+            batch_sampler=[[(self.place.epoch, i) for i in processes.share(batch)] for batch in order],
             collate_fn=collate,
             num_workers=self.workers,
             # Its own, so that it takes no numbers from the one that the checkpoint keeps.

@@ -41,6 +41,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     add("--hidden", type=int, default=96, help="units of the LSTM")
     add("--bands", type=int, default=8, help="mel bands that are heard of each signal")
     add("--per-beat", type=int, default=4, help="steps in a beat")
+    add("--blur", type=float, default=0.2, help="random shifts of what is heard while training; 1 is 80 dB")
     add("--seed", type=int, default=0)
     add("--device", default="auto", help="cpu, cuda or auto")
     add("--workers", type=int, default=0, help="processes that read ahead")
@@ -75,6 +76,7 @@ class Setup:
             "batch": options.batch,
             "rate": options.rate,
             "seed": options.seed,
+            "blur": options.blur,
             **about,
         }
         loop = Loop(

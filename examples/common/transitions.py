@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from djgraph.data import Corpus
+from djgraph.data import Corpus, random_state
 from djgraph.data.tracks import WHOLE
 from djgraph.errors import InputError, did_you_mean
 from djgraph.features import BeatFeatures, BeatGrid
@@ -115,9 +115,18 @@ class Transitions(Dataset[dict[str, Any]]):
     Beside what :class:`djgraph.data.Corpus` gives: ``features`` ``[steps, size]``, ``spread`` ``[frames, steps]``
     (see :meth:`djgraph.features.BeatGrid.spread`), and ``plan``: the second at which the transition begins and how
     many it takes (NaN for random curves).
+
+    It is indexed by ``(epoch, number)``, or by the number alone. blur: to train with, the energy that is heard of each
+    signal in each band is shifted at random, by this standard deviation (1 is 80 dB) in the whole clip, and by half
+    of it from step to step: a model of few songs would learn their sound by heart, and be lost with others. What is
+    drawn depends on ``seed``, epoch and number alone.
     """
 
-    def __init__(self, corpus: Corpus, positions: Sequence[int], senses: Senses) -> None:
+    def __init__(
+        self, corpus: Corpus, positions: Sequence[int], senses: Senses, blur: float = 0.0, seed: int = 0
+    ) -> None:
+        if not 0 <= blur <= 10:
+            raise InputError(f"blur is {blur}; expected a standard deviation, 0 … 10")
         if senses.sees == "plan" and corpus.settings.curves > 0:
             raise InputError(
                 f"{corpus.root} has items of random curves (--curves {corpus.settings.curves:g}), for which there is no"
@@ -126,6 +135,7 @@ class Transitions(Dataset[dict[str, Any]]):
         self.corpus = corpus
         self.positions = list(positions)
         self.senses = senses
+        self.blur, self.seed = blur, seed
         self.tracks = {track.name: track for track in corpus.description.tracks}
         if not self.positions:
             raise InputError(f"no item of {corpus.root} is left to train or to judge with; make more")
@@ -133,11 +143,17 @@ class Transitions(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        epoch, number = key if isinstance(key, tuple) else (0, key)
         item = self.corpus[self.positions[number]]
         grid = self._grid(item)
         plan = self.plan(number)
         item["features"] = self.senses(signals_of(item["inputs"]), grid, mix=item["mix"], plan=plan)
+        if self.blur:
+            heard = len(self.senses.signals) * self.senses.bands
+            random = random_state(self.seed, epoch, number)
+            shift = random.standard_normal((1, heard)) + 0.5 * random.standard_normal((len(grid), heard))
+            item["features"][:, :heard] += torch.from_numpy(self.blur * shift).float()
         item["spread"] = grid.spread(len(item["params"]))
         when = (math.nan, math.nan) if plan is None else (plan.start, plan.length)
         item["plan"] = torch.tensor(when, dtype=torch.float64)

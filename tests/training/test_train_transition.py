@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+import djgraph
 from djgraph import checkpoint
 from djgraph.data import make_corpus
 
@@ -128,6 +129,22 @@ def test_a_second_interrupt_ends_at_once(
     assert train(corpus, tmp_path / "run", *QUICK, "--epochs", 3) == 130
     assert signal.getsignal(signal.SIGINT) is before
     assert state_of(tmp_path / "run")["progress"]["step"] == 3  # of the epoch's end
+
+
+def test_what_is_heard_is_blurred_by_epoch_and_number(script: Scripts, corpus: Path) -> None:
+    script("train_transition")
+    data = sys.modules["common.transitions"]
+    read = djgraph.data.Corpus(corpus)
+    senses = data.senses_for(read, "mix", 4, 2)
+    plain, blurred = (data.Transitions(read, [0, 3, 5], senses, blur, seed=7) for blur in (0.0, 0.3))
+    first = plain[1]["features"]
+    assert torch.equal(first, plain[3, 1]["features"])
+    found = blurred[3, 1]["features"]
+    assert torch.equal(found, blurred[3, 1]["features"])
+    assert not torch.equal(found, blurred[4, 1]["features"])
+    off = (found - first)[:, :16]  # four signals in four bands
+    assert torch.equal(found[:, 16:], first[:, 16:])
+    assert float(off.std()) == pytest.approx(0.3 * 1.25**0.5, rel=0.35)
 
 
 def test_other_settings_and_folders_are_refused(

@@ -17,6 +17,7 @@ from djgraph.layout import ParameterLayout
 from djgraph.runtime.controls import ControlBank
 from djgraph.runtime.effects import as_module_dict, build_effects
 from djgraph.runtime.executor import Executor, Run
+from djgraph.runtime.heap import keep_freed_memory
 from djgraph.runtime.inputs import Inputs, make_clock, prepare_audio, prepare_params
 from djgraph.runtime.report import explain_data, explain_text, make_workload
 from djgraph.runtime.stacks import Stacks
@@ -44,6 +45,7 @@ class Mixer(nn.Module):
         inductor: bool = False,
     ) -> None:
         super().__init__()
+        keep_freed_memory()
         if out_of_range not in ("clamp", "error"):
             raise CompileError(f"out_of_range is 'clamp' or 'error', not {out_of_range!r}")
         if frames_per_tile is not None and frames_per_tile < 1:

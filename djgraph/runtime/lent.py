@@ -18,6 +18,22 @@ class Lent:
     def __init__(self, value: Tensor, wanted: bool) -> None:
         self.value = value.detach()
         self.total = torch.zeros_like(self.value) if wanted else None
+        self._parts: dict[tuple[int, int, int, int], tuple[Tensor, Tensor | None]] = {}
+
+    def items(self, items: slice) -> tuple[Tensor, Tensor | None]:
+        """Value and total of some batch items, ``[batch, …]``; cut out once for all tiles."""
+        key = (0, 0, items.start, items.stop)
+        if key not in self._parts:
+            self._parts[key] = self.value[items], None if self.total is None else self.total[items]
+        return self._parts[key]
+
+    def rows(self, low: int, high: int, items: slice) -> tuple[Tensor, Tensor | None]:
+        """The same of some rows, ``[rows, batch, …]``, whose value has rows and items in one dimension."""
+        key = (low, high, items.start, items.stop)
+        if key not in self._parts:
+            total = None if self.total is None else self.total[low:high, items]
+            self._parts[key] = self.value[low:high, items].flatten(0, 1), total
+        return self._parts[key]
 
 
 class ClipControls:

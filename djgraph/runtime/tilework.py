@@ -28,15 +28,21 @@ class TileWork:
         self._totals: list[Tensor] = []
 
     def borrow(
-        self, lent: Lent, where: tuple[slice, ...], stack: bool = False, constant: bool = False
+        self,
+        lent: tuple[Tensor, Tensor | None],
+        first: int = 0,
+        last: int | None = None,
+        constant: bool = False,
     ) -> Tensor:
-        """A stretch; with ``stack`` its first two dimensions become one."""
-        piece = lent.value[where]
-        if stack:
-            piece = piece.flatten(0, 1)
-        if lent.total is not None and not constant:
-            self.leaves.append(piece.requires_grad_())
-            self._totals.append(lent.total[where])
+        """Places ``first…last−1`` along the last dimension, all where ``last`` is left out."""
+        value, total = lent
+        if last is not None:
+            value = value.narrow(-1, first, last - first)
+        if total is None or constant:
+            return value
+        piece = value.detach().requires_grad_()
+        self.leaves.append(piece)
+        self._totals.append(total if last is None else total.narrow(-1, first, last - first))
         return piece
 
     def give_back(self, gradients: Sequence[Tensor | None]) -> None:
@@ -51,9 +57,7 @@ class TileWork:
         ``[strips, items, channels, samples]``.
         """
         tile = self.tile
-        pieces = [
-            self.borrow(source, (tile.items, slice(None), slice(tile.lo, tile.hi))) for source in sources
-        ]
+        pieces = [self.borrow(source.items(tile.items), tile.lo, tile.hi) for source in sources]
         parts = []
         position = 0
         for prologue in self.schedule.prologues:
@@ -65,13 +69,12 @@ class TileWork:
         tile = self.tile
         signal = torch.cat(list(pieces))
         block = Block(tile.lo, tile.hi - tile.lo, self.schedule.sample_rate)
-        here = slice(tile.lo - controls.lo, tile.hi - controls.lo)
         for step in prologue.steps:
             read = {}
             for control, number in step.controls:
-                points = slice(None) if control.rate == "clip" else here
-                curve = self.borrow(controls.curves[number], (slice(None), slice(None), points), stack=True)
-                read[control.id] = curve.unsqueeze(1)
+                lent = controls.curves[number].rows(0, prologue.strips, slice(0, tile.count))
+                span = () if control.rate == "clip" else (tile.lo - controls.lo, tile.hi - controls.lo)
+                read[control.id] = self.borrow(lent, *span).unsqueeze(1)
             made, _ = step.module.process({step.module.inputs[0].name: signal}, read, {}, block)
             signal = made[step.module.outputs[0].name]
         return signal.unflatten(0, (prologue.strips, tile.count))
@@ -84,11 +87,9 @@ class TileWork:
             read = {}
             for control, low, high in group.controls:
                 once = group.constant or control.rate == "clip"
-                frames = slice(None) if once else slice(tile.first, tile.last)
-                where = (slice(low, high), tile.items, frames)
-                lent = controls.once if once else controls.frames
-                piece = self.borrow(lent, where, stack=True, constant=group.constant)
-                read[control.id] = piece.unsqueeze(-1)
+                lent = (controls.once if once else controls.frames).rows(low, high, tile.items)
+                span = () if once else (tile.first, tile.last)
+                read[control.id] = self.borrow(lent, *span, constant=group.constant).unsqueeze(-1)
             shape = (group.nodes * tile.count, tile.frames, self.schedule.transform.bins)
             made.append(group.mask(read).expand(shape).unflatten(0, (group.nodes, tile.count)))
         return made

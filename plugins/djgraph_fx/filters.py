@@ -60,9 +60,13 @@ class _Attenuate(torch.autograd.Function):
         u, ratio = _curve(cutoff, order, highs)
         fade = u * (2 - u)
         q = (ratio * power).add_(1).reciprocal_()
-        ctx.save_for_backward(cutoff, power, q)
+        share = fade if highs else -fade
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(cutoff, power, q)
+            gain = q * share
+        else:
+            gain = q.mul_(share)
         # (torch.addcmul takes longer than two operations where its tensors differ in shape.)
-        gain = q * (fade if highs else -fade)
         return gain.add_(1 - fade) if highs else gain.add_(1)
 
     @staticmethod

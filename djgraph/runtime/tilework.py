@@ -9,6 +9,7 @@ from torch import Tensor
 
 from djgraph.dsp import stft
 from djgraph.effects import Block
+from djgraph.runtime.controls import Span
 from djgraph.runtime.lent import ClipControls, Lent, StretchControls
 from djgraph.runtime.schedule import Prologue, Scale, Sum
 from djgraph.runtime.stacks import Stacks
@@ -42,7 +43,7 @@ class TileWork:
             return value
         piece = value.detach().requires_grad_()
         self.leaves.append(piece)
-        self._totals.append(total if last is None else total.narrow(-1, first, last - first))
+        self._totals.append(total if span is None else total.narrow(-1, span[0], span[1] - span[0]))
         return piece
 
     def give_back(self, gradients: Sequence[Tensor | None]) -> None:
@@ -57,7 +58,7 @@ class TileWork:
         ``[strips, items, channels, samples]``.
         """
         tile = self.tile
-        pieces = [self.borrow(source.items(tile.items), tile.lo, tile.hi) for source in sources]
+        pieces = [self.borrow(source.items(tile.items), (tile.lo, tile.hi)) for source in sources]
         parts = []
         position = 0
         for prologue in self.schedule.prologues:
@@ -73,8 +74,8 @@ class TileWork:
             read = {}
             for control, number in step.controls:
                 lent = controls.curves[number].rows(0, prologue.strips, slice(0, tile.count))
-                span = () if control.rate == "clip" else (tile.lo - controls.lo, tile.hi - controls.lo)
-                read[control.id] = self.borrow(lent, *span).unsqueeze(1)
+                span = None if control.rate == "clip" else (tile.lo - controls.lo, tile.hi - controls.lo)
+                read[control.id] = self.borrow(lent, span).unsqueeze(1)
             made, _ = step.module.process({step.module.inputs[0].name: signal}, read, {}, block)
             signal = made[step.module.outputs[0].name]
         return signal.unflatten(0, (prologue.strips, tile.count))
@@ -88,8 +89,8 @@ class TileWork:
             for control, low, high in group.controls:
                 once = group.constant or control.rate == "clip"
                 lent = (controls.once if once else controls.frames).rows(low, high, tile.items)
-                span = () if once else (tile.first, tile.last)
-                read[control.id] = self.borrow(lent, *span, constant=group.constant).unsqueeze(-1)
+                span = None if once else (tile.first, tile.last)
+                read[control.id] = self.borrow(lent, span, group.constant).unsqueeze(-1)
             shape = (group.nodes * tile.count, tile.frames, self.schedule.transform.bins)
             made.append(group.mask(read).expand(shape).unflatten(0, (group.nodes, tile.count)))
         return made

@@ -29,16 +29,12 @@ class TileWork:
         self._totals: list[Tensor] = []
 
     def borrow(
-        self,
-        lent: tuple[Tensor, Tensor | None],
-        first: int = 0,
-        last: int | None = None,
-        constant: bool = False,
+        self, lent: tuple[Tensor, Tensor | None], span: Span | None = None, constant: bool = False
     ) -> Tensor:
-        """Places ``first…last−1`` along the last dimension, all where ``last`` is left out."""
+        """Some places along the last dimension, or all; ``constant`` ones get no gradient."""
         value, total = lent
-        if last is not None:
-            value = value.narrow(-1, first, last - first)
+        if span is not None:
+            value = value.narrow(-1, span[0], span[1] - span[0])
         if total is None or constant:
             return value
         piece = value.detach().requires_grad_()

@@ -27,7 +27,7 @@ from djgraph import losses
 def main(arguments: Sequence[str]) -> int:
     """Train, or go on, and judge. Exit code 130 where Ctrl-C stopped it."""
     parser = setup.parser((__doc__ or "").partition("\n")[0])
-    parser.add_argument("--neutral", type=float, default=0.02, help="weight of what stands away from neutral")
+    parser.add_argument("--neutral", type=float, default=0.3, help="weight of what stands away from neutral")
     options = parser.parse_args(arguments)
     ready = setup.begin(options)
     layout, model, mixer = ready.corpus.layout, ready.model, ready.mixer

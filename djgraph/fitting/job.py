@@ -26,13 +26,15 @@ from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
 from djgraph.fitting.result import Checkpoint, FitResult
 from djgraph.fitting.sketch import Sketch, unit_slopes
-from djgraph.fitting.start import search, simplify
+from djgraph.fitting.start import cost, search, simplify
 from djgraph.fitting.statistics import Statistics, gather
 from djgraph.graph.ir import Graph
 from djgraph.runtime import Mixer
 
 FRAMES_PER_SECOND = 20
 """Control frames of a result where none are asked for."""
+LEVEL_STEPS, CLEARLY = (1.19, 1.06, 1.015), 0.9
+"""Ratios of the levels that a first guess is tried at, where the level is not plain; how much less one has to cost."""
 POOL = 4
 """STFT frames in one block of the small problem."""
 BLOCK_SECONDS = 0.75
@@ -226,7 +228,7 @@ class _Job:
         ladder = [max(2, blocks // 2), blocks, 2 * blocks, 6 * blocks]
         ladder = [count for count in ladder if count < frames] + [frames]
         total = len(ladder) + 1
-        u = search(coarse, self.start, self.rest)
+        u = self._first_guess(coarse)
         self._tell(
             "guess", 1, total, float(coarse.error(self.response(self.layout.from_unit(u).float())).sum())
         )
@@ -247,6 +249,35 @@ class _Job:
             self.u = refine(u, frames)
             self._tell("curves", number + 2, total, self.sketch.loss(u))
         self.u = u
+
+    def _first_guess(self, coarse: Sketch) -> Tensor:
+        """The search's positions, at the level at which the fewest and shortest moves explain the most.
+
+        A gain that stands out may be an EQ band's or an echo's as well as the level: then faders never at their end, or
+        filters at work everywhere, have to make up for the wrong level, and that costs. The cost has one minimum, which
+        is looked for from what stands out and from 1, in ever smaller steps.
+        """
+        tried: dict[float, tuple[float, Tensor]] = {}
+
+        def price(level: float) -> float:
+            if level not in tried:
+                sketch = coarse.at_level(level)
+                u = search(sketch, self.start, self.rest)
+                tried[level] = cost(sketch, u, self.rest), u
+            return tried[level][0]
+
+        best = self.level
+        if self.free_level:
+            best = min((1.0, self.level), key=price)
+            # What stands out is exact where it is the level, so that much has to be gained to leave it.
+            least = CLEARLY
+            for ratio in LEVEL_STEPS:
+                while price(near := min((best / ratio, best * ratio), key=price)) < least * price(best):
+                    best, least = near, 1.0
+            self.free_level = best != 1.0
+            self.level, self.sketch = best, self.sketch.at_level(best)
+        price(best)
+        return tried[best][1]
 
     def _search_again(self, coarse: Sketch, u: Tensor) -> Tensor:
         """Other combinations of controls for what is left now that most is explained, where they are better."""

@@ -19,6 +19,11 @@ WORTH = 2e-3
 """Least worth of a move in a first guess, when much is still unexplained."""
 
 
+def cost(sketch: Sketch, u: Tensor, rest: Rest, worth: float = WORTH) -> float:
+    """What a guess leaves unexplained, and the price of its moves, both as shares of the target's energy."""
+    return float(_Search(sketch, u, rest, worth).best.double().sum())
+
+
 def search(sketch: Sketch, start: Tensor, rest: Rest, worth: float = WORTH) -> Tensor:
     """Positions ``[blocks, controls]``, one row for each block of the sketch, by matching pursuit.
 

@@ -9,7 +9,7 @@ from benchmarks.bars import BARS, Bar
 from benchmarks.timing import Spread, Times
 from benchmarks.work import FULL, Scale
 
-Unit = Literal["×", "MB", "s", "", "dB"]
+Unit = Literal["×", "MB", "s", "ms", "", "dB"]
 FORMAT = 1
 """Version of the JSON file."""
 

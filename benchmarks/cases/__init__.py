@@ -14,6 +14,7 @@ CASES: dict[str, str] = {
     "memory": "peak memory above the inputs, against the plain baseline",
     "pedalboard": "forward, against Pedalboard with fixed and with automated settings",
     "ffts": "forward, against the bare FFTs that it cannot avoid",
+    "parts": "where the time inside goes",
     "stems": "64 stems instead of 8",
     "long": "5 minutes instead of 10 s: time and memory",
     "console": "a console of 100 effects: grouped against one by one",

@@ -33,8 +33,8 @@ from djgraph.runtime import Mixer
 
 FRAMES_PER_SECOND = 20
 """Control frames of a result where none are asked for."""
-LEVEL_STEPS, CLEARLY = (1.19, 1.06, 1.015), 0.9
-"""Ratios of the levels that a first guess is tried at, where the level is not plain; how much less one has to cost."""
+LEVEL_STEPS = (1.19, 1.06, 1.015)
+"""Ratios of the levels that a first guess is tried at, where the level is not plain."""
 POOL = 4
 """STFT frames in one block of the small problem."""
 BLOCK_SECONDS = 0.75
@@ -266,14 +266,23 @@ class _Job:
                 tried[level] = cost(sketch, u, self.rest), u
             return tried[level][0]
 
+        def walk(level: float, ratio: float) -> float:
+            while price(near := min((level / ratio, level * ratio), key=price)) < price(level):
+                level = near
+            return level
+
         best = self.level
         if self.free_level:
-            best = min((1.0, self.level), key=price)
             # What stands out is exact where it is the level, so that much has to be gained to leave it.
-            least = CLEARLY
-            for ratio in LEVEL_STEPS:
-                while price(near := min((best / ratio, best * ratio), key=price)) < least * price(best):
-                    best, least = near, 1.0
+            least = price(self.level) - max(0.1 * price(self.level), 2e-3)
+            best = min((1.0, self.level), key=price)
+            other = walk(best, LEVEL_STEPS[0])
+            if price(other) < least:
+                best = other
+                for ratio in LEVEL_STEPS[1:]:
+                    best = walk(best, ratio)
+            if abs(best - 1) < 0.02 and price(1.0) <= 1.05 * price(best):
+                best = 1.0
             self.free_level = best != 1.0
             self.level, self.sketch = best, self.sketch.at_level(best)
         price(best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.alone import measure
 from benchmarks.cases import CASES
 from benchmarks.context import Context
 from benchmarks.programs import training
@@ -26,6 +27,12 @@ def run(context: Context) -> CaseReport:
         faster = ratio(*(times[f"{name}, forward + backward {what}"] for name in ("plain", "djgraph")))
         text = f"forward + backward, against the plain baseline, gradients {what}"
         results.append(Result(text, faster, "×", "backward"))
+    context.report("plain, in a process of its own")
+    ours = times["djgraph, forward + backward for controls"]
+    alone = measure("backward", context.scale, len(ours.seconds))
+    text = "forward + backward, against the plain baseline in a process of its own, gradients for controls"
+    results.append(Result(text, ratio(alone, ours), "×"))
+    times["plain, forward + backward for controls, in a process of its own"] = alone
     return CaseReport(
         "backward",
         CASES["backward"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.alone import measure
 from benchmarks.cases import CASES
 from benchmarks.context import Context
 from benchmarks.programs import inference
@@ -15,9 +16,18 @@ def run(context: Context) -> CaseReport:
         {name: inference(mixer, context.stems, context.params) for name, mixer in mixers.items()}
     )
     faster = ratio(times["plain"], times["djgraph"])
+    context.report("plain, in a process of its own")
+    alone = measure("forward", context.scale, len(times["plain"].seconds))
+    text = "forward, against the plain baseline"
     return CaseReport(
         "forward",
         CASES["forward"],
-        (Result("forward, against the plain baseline", faster, "×", "forward"),),
-        tuple(Timed(f"{name}, forward", times[name], context.scale.seconds) for name in times),
+        (
+            Result(text, faster, "×", "forward"),
+            Result(f"{text} in a process of its own", ratio(alone, times["djgraph"]), "×"),
+        ),
+        (
+            *(Timed(f"{name}, forward", times[name], context.scale.seconds) for name in times),
+            Timed("plain, forward, in a process of its own", alone, context.scale.seconds),
+        ),
     )

@@ -1,7 +1,7 @@
 """Where the time inside the default mixer goes: every operator that runs, by the part of the work that called it.
 
-A dispatch mode of PyTorch sees each operator and adds its time to the part that is being worked on. What the mode itself
-costs stands outside; what Python does between operators is the difference to the wall time.
+A dispatch mode of PyTorch sees each operator and adds its time to the part that is being worked on. What the mode
+itself costs stands outside; what Python does between operators is the difference to the wall time.
 """
 
 from __future__ import annotations

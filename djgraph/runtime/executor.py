@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -21,7 +21,10 @@ from djgraph.runtime.stacks import Stacks
 
 @dataclass
 class Run:
-    """What the kernels of one call share."""
+    """What the kernels of one call share.
+
+    ``owned`` are values that lie in memory of the run's own, which may be written over once nobody reads them.
+    """
 
     audio: Mapping[str, Tensor]
     rows: Tensor
@@ -29,6 +32,7 @@ class Run:
     clock: Clock | None
     frames_per_tile: int | None
     values: Stacks
+    owned: set[str] = field(default_factory=set)
 
     @property
     def batch(self) -> int:
@@ -52,16 +56,16 @@ class Executor:
         self._inductor = inductor
         self._modules = modules
         self.bank = bank
-        self._kernels = [self._kernel(op) for op in plan.ops]
+        self._frees = plan.frees or ((),) * len(plan.ops)
+        self._kernels = [self._kernel(op, free) for op, free in zip(plan.ops, self._frees)]
 
     def __call__(self, run: Run) -> dict[str, Tensor]:
-        frees = self.plan.frees or ((),) * len(self.plan.ops)
-        for kernel, free in zip(self._kernels, frees):
+        for kernel, free in zip(self._kernels, self._frees):
             kernel(run)
             run.values.drop(free)
         return {name: run.values.get(value) for name, value in self.plan.outputs.items()}
 
-    def _kernel(self, op: Op) -> Kernel:
+    def _kernel(self, op: Op, frees: tuple[str, ...]) -> Kernel:
         match op:
             case Load():
                 return lambda run: run.values.put(
@@ -77,7 +81,7 @@ class Executor:
             case Process():
                 graph = self.plan.graph
                 reader = ControlReader(op.nodes, self.bank, graph.sample_rate, graph.transform.hop)
-                return lambda run: self._process(op, reader, run)
+                return lambda run: self._process(op, reader, run, frees)
             case Region():
                 schedule = schedule_region(op, self.plan, self._modules, self.bank, self._inductor)
 
@@ -85,6 +89,7 @@ class Executor:
                     sources = [run.values.get(name) for name in schedule.reads]
                     made = run_region(schedule, run.timeline, run.rows, sources, run.frames_per_tile)
                     run.values.put(schedule.writes, made)
+                    run.owned.update(schedule.writes)
 
                 return region
             case Mask():
@@ -95,7 +100,7 @@ class Executor:
                 return lambda run: self._inverse(op, run)
         raise TypeError(type(op).__name__)
 
-    def _process(self, op: Process, reader: ControlReader, run: Run) -> None:
+    def _process(self, op: Process, reader: ControlReader, run: Run, frees: tuple[str, ...]) -> None:
         node = op.nodes[0]
         module = self._modules[node.id]
         assert isinstance(module, TimeEffect)
@@ -106,7 +111,11 @@ class Executor:
         count = len(op.nodes)
         size = (count * run.batch, node.channels, run.samples)
         if run.samples > BLOCK and _streams(module, [run.rows, *audio.values()]):
-            made = _process_blocks(module, audio, reader, run, size)
+            read = {name for row in op.ins for name in row}
+            last = len(op.ins[0]) == 1 and read <= run.owned.intersection(frees)
+            whole = last and run.values.is_whole([row[0] for row in op.ins])
+            made = _process_blocks(module, audio, reader, run, size, whole)
+            run.owned.update(name for row in op.outs for name in row)
         else:
             controls = reader(run.rows, run.timeline)
             clock = _repeat(run.clock, count) if node.effect.uses_clock else None
@@ -171,20 +180,29 @@ def _process_blocks(
     reader: ControlReader,
     run: Run,
     size: tuple[int, int, int],
+    own: bool,
 ) -> dict[str, Tensor]:
-    """A clip block by block, which equals one call by the effect's contract."""
+    """A clip block by block, which equals one call by the effect's contract.
+
+    own: nobody else reads the one input, so that what comes out may take its place.
+    """
     batch, channels, samples = size
     state = module.initial_state(batch, channels, run.rows)
     out: dict[str, Tensor] = {}
     for start in range(0, samples, BLOCK):
         stop = min(start + BLOCK, samples)
         pieces = {port: tensor[..., start:stop] for port, tensor in audio.items()}
+        if own:  # the effect may keep parts of its input for the next block
+            pieces = {port: piece.clone() for port, piece in pieces.items()}
         controls = reader(run.rows, run.timeline, (start, stop))
         block = Block(start, stop - start, module.environment.sample_rate)
         made, state = module.process(pieces, controls, state, block)
         for port, piece in made.items():
             if port not in out:
-                out[port] = piece.new_empty(*piece.shape[:-1], samples)
+                place = next(iter(audio.values())) if own and len(made) == 1 else None
+                if place is None or place.shape[:-1] != piece.shape[:-1]:
+                    place = piece.new_empty(*piece.shape[:-1], samples)
+                out[port] = place
             out[port][..., start:stop] = piece
     return out
 

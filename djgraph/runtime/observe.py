@@ -138,8 +138,8 @@ class ObservedExecutor(Executor):
         self._recorder.note("forward")
         return made
 
-    def _kernel(self, op: Op) -> Kernel:
-        kernel, index = super()._kernel(op), self._places[id(op)]
+    def _kernel(self, op: Op, frees: tuple[str, ...]) -> Kernel:
+        kernel, index = super()._kernel(op, frees), self._places[id(op)]
 
         def observed(run: Run) -> None:
             self._recorder.note("forward", index)

@@ -52,6 +52,11 @@ class Stacks:
             return stack.tensor
         return None if stack.tensor.requires_grad else stack.tensor[first : first + len(names)]
 
+    def is_whole(self, names: Sequence[str]) -> bool:
+        """The values are all rows of one stack, in order."""
+        view = self.view(names)
+        return view is not None and view.shape[0] == len(self._rows[names[0]][0].tensor)
+
     def gather(self, names: Sequence[str]) -> Tensor:
         """The values as one stack, copied only where they do not lie side by side."""
         view = self.view(names)

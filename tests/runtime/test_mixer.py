@@ -15,7 +15,7 @@ import djgraph
 from djgraph.graph import load
 
 from .documents import REGISTRY
-from .test_against_reference import make_inputs, make_params
+from .test_against_reference import leaves, make_inputs, make_params
 
 SMALL: dict[str, Any] = {"n_fft": 32, "hop_length": 8, "sample_rate": 16000, "reverb_decay_time": 0.1}
 
@@ -413,13 +413,24 @@ def test_inductor_gives_the_same(mixer: djgraph.Mixer) -> None:
 def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     from djgraph.runtime import executor
 
-    model = djgraph.compile("club_console")
-    inputs = make_inputs(model.graph, 2, 5000, torch.float64, 0)
-    params = make_params(model, 2, 9, torch.float64, 0)
-    with torch.no_grad():
-        whole = model(inputs, params)
-        for block in (4999, 1700, 64):
-            monkeypatch.setattr(executor, "BLOCK", block)
-            pieces = model(inputs, params)
-            for name, audio in whole.items():
-                torch.testing.assert_close(pieces[name], audio, rtol=0, atol=1e-12)
+    for graph in ("club_console", "dj_mixer"):
+        model = djgraph.compile(graph)
+        inputs = make_inputs(model.graph, 2, 5000, torch.float64, 0)
+        before = [audio.clone() for audio in leaves(inputs)]
+        params = make_params(model, 2, 9, torch.float64, 0)
+        with torch.no_grad():
+            monkeypatch.setattr(executor, "BLOCK", 5000)
+            whole, taps = model(inputs, params, return_intermediates=True)
+            whole = whole if isinstance(whole, dict) else {"master": whole}
+            for block in (4999, 1700, 64):
+                monkeypatch.setattr(executor, "BLOCK", block)
+                pieces, others = model(inputs, params, return_intermediates=True)
+                alone = model(inputs, params)  # values that nobody reads any more are written over
+                for made in (pieces, alone):
+                    made = made if isinstance(made, dict) else {"master": made}
+                    for name, audio in whole.items():
+                        torch.testing.assert_close(made[name], audio, rtol=0, atol=1e-12)
+                for name, audio in taps.items():
+                    torch.testing.assert_close(others[name], audio, rtol=0, atol=1e-12)
+        for audio, kept in zip(leaves(inputs), before):
+            assert torch.equal(audio, kept)

@@ -159,8 +159,9 @@ class Executor:
         run.values.put((op.out,), (audio / envelope).unsqueeze(0))
 
 
-BLOCK = 1 << 21
-"""Samples that a time effect gets at a time where no gradient is wanted: bounds what it needs beside its audio."""
+BLOCK = 450_000
+"""Samples that a time effect gets at a time where no gradient is wanted: bounds what it needs beside its audio, and
+keeps its buffers small enough to be used again. (With the default reverb, 2¹⁹ points hold such a block and its past.)"""
 
 
 def _streams(module: TimeEffect, tensors: list[Tensor]) -> bool:

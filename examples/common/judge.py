@@ -121,8 +121,9 @@ def show(report: Mapping[str, Any]) -> str:
         errors = f"{100 * found['moved']:.1f} %, {100 * found['idle']:.1f} % off"
         lines.append(f"{name:<20} {found['loss']:>8.4f} {found['si_sdr_db']:>7.1f} dB {errors:>28}")
     margin = report["margin"]
+    side = "below" if margin["loss"] >= 0 else "above"
     lines.append(
-        f"the model's loss is {100 * margin['loss']:.0f} % below that of the linear crossfade, its SI-SDR"
+        f"the model's loss is {100 * abs(margin['loss']):.0f} % {side} that of the linear crossfade, its SI-SDR"
         f" {margin['si_sdr_db']:+.1f} dB; it is closer in {margin['closer']} of {report['items']}"
     )
     return "\n".join(lines)

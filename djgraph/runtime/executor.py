@@ -161,7 +161,7 @@ class Executor:
 
 BLOCK = 450_000
 """Samples that a time effect gets at a time where no gradient is wanted: bounds what it needs beside its audio, and
-keeps its buffers small enough to be used again. (With the default reverb, 2¹⁹ points hold such a block and its past.)"""
+keeps its buffers small enough to be used again. (2¹⁹ points hold such a block and the default reverb's past.)"""
 
 
 def _streams(module: TimeEffect, tensors: list[Tensor]) -> bool:

@@ -20,6 +20,7 @@ from djgraph.errors import DJGraphError
 Job = Callable[[int], Any]
 
 _AHEAD = 2  # jobs for each worker that are handed out before they are needed
+_PATIENCE = 0.2  # seconds until Ctrl-C is looked for
 _job: Job | None = None
 
 
@@ -39,23 +40,26 @@ def run_jobs(
     context = multiprocessing.get_context("spawn")
     left = iter(numbers)
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(make, arguments))
-    try:
-        waiting: set[Future[Any]] = set()
-        while True:
-            with _deaf():  # a worker that starts inherits deafness to Ctrl-C: its parent decides
-                while len(waiting) < workers * _AHEAD and (number := next(left, None)) is not None:
-                    waiting.add(pool.submit(_do, number))
-            if not waiting:
-                break
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-    except BrokenProcessPool as problem:
-        raise DJGraphError(
-            "a worker process died, perhaps for want of memory; what is finished is kept: go on with fewer workers"
-        ) from problem
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with _noting() as interrupted:
+        try:
+            waiting: set[Future[Any]] = set()
+            while True:
+                with _deaf():  # a worker that starts inherits deafness to Ctrl-C: its parent decides
+                    while len(waiting) < workers * _AHEAD and (number := next(left, None)) is not None:
+                        waiting.add(pool.submit(_do, number))
+                if not waiting:
+                    break
+                done, waiting = wait(waiting, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+                interrupted()
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool as problem:
+            raise DJGraphError(
+                "a worker process died, perhaps for want of memory; what is finished is kept: go on with fewer "
+                "workers"
+            ) from problem
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _run_here(
@@ -90,6 +94,30 @@ def _end_with_parent() -> None:
 def _do(number: int) -> Any:
     assert _job is not None
     return _job(number)
+
+
+@contextlib.contextmanager
+def _noting() -> Iterator[Callable[[], None]]:
+    """Ctrl-C is only noted in here; what is yielded raises it.
+
+    An exception out of the middle of the pool's own code could leave a lock of its held for ever.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield lambda: None
+        return
+    pressed: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+
+    def interrupted() -> None:
+        if pressed:
+            pressed.clear()
+            before(signal.SIGINT, None)
+
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ class StretchControls:
 
 def _through(read: Sequence[Tensor], lent: Sequence[Lent], *leaves: Tensor) -> list[Tensor]:
     """From the gradients of what was read to those of the rows."""
-    if not read or read[0].grad_fn is None:
+    if not read:
         return [torch.zeros_like(leaf) for leaf in leaves]
     found = torch.autograd.grad(
         list(read), leaves, [one.total for one in lent], allow_unused=True, materialize_grads=True

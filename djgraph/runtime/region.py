@@ -32,7 +32,7 @@ class TiledRegion(torch.autograd.Function):
         out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.samples)
         windows, sources = clip.windows(rows), [Lent(source, False) for source in tensors[:count]]
         frame_controls = ClipControls(clip, rows, False)
-        with clip.workspace() as workspace:
+        with clip.workspace(rows.device) as workspace:
             for stretch in clip.stretches(rows.device):
                 controls = StretchControls(clip, stretch, rows, False)
                 for tile in stretch.tiles:
@@ -60,7 +60,7 @@ class TiledRegion(torch.autograd.Function):
         weight_totals = [torch.zeros_like(weight) for weight in weights]
         row_total = torch.zeros_like(rows) if rows_wanted else None
         frame_controls = ClipControls(clip, rows, rows_wanted)
-        with clip.workspace() as workspace:
+        with clip.workspace(rows.device) as workspace:
             for stretch in clip.stretches(rows.device):
                 controls = StretchControls(clip, stretch, rows, rows_wanted)
                 for tile in stretch.tiles:

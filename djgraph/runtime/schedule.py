@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -114,7 +115,7 @@ class RegionSchedule:
     def strips(self) -> int:
         return len(self.sources)
 
-    @property
+    @cached_property
     def sums_only(self) -> bool:
         """There are several results, and each is a sum of its own."""
         sums = {step.out for step in self.steps if isinstance(step, Sum)}

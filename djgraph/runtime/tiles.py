@@ -80,8 +80,8 @@ class Stretch:
 class Workspace:
     """Buffers that are used again for every tile: fresh memory costs as much as the work done in it.
 
-    A buffer holds until its name is asked for again. A schedule keeps its workspaces from one call to the next;
-    calls that run at the same time each have their own.
+    A buffer holds until its name is asked for again. A schedule keeps its workspaces from one call to the next, on a
+    CPU only (PyTorch keeps a GPU's memory itself); calls that run at the same time each have their own.
     """
 
     def __init__(self) -> None:
@@ -143,8 +143,8 @@ class Clip:
     frames_per_tile: int | None
 
     @contextmanager
-    def workspace(self) -> Iterator[Workspace]:
-        spare = self.schedule.workspaces
+    def workspace(self, device: torch.device) -> Iterator[Workspace]:
+        spare = self.schedule.workspaces if device.type == "cpu" else []
         workspace = spare.pop() if spare else Workspace()
         try:
             yield workspace

@@ -9,30 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-
-RATE = 8000
-GAIN = {"effect": "gain", "controls": {"gain": {"as": "gain"}}}
-GRAPH: dict[str, Any] = {
-    "djgraph": 1,
-    "name": "two_gains",
-    "sample_rate": RATE,
-    "inputs": [{"name": name, "stems": ["drums", "bass"]} for name in ("left", "right")],
-    "mixer": [
-        {
-            "for": {"track": "inputs"},
-            "do": [
-                {
-                    "for": {"stem": "$track.stems"},
-                    "do": [
-                        {"strip": "$track.$stem", "input": "$track.$stem", "chain": [GAIN], "to": "master"}
-                    ],
-                }
-            ],
-        },
-        {"bus": "master"},
-    ],
-    "outputs": ["master"],
-}
+from two_decks import RATE
 
 
 def write_track(

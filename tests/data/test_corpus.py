@@ -12,13 +12,14 @@ import pytest
 import soundfile
 import torch
 from torch.utils.data import DataLoader
+from two_decks import GRAPH, RATE
 
 import djgraph
 from djgraph.audio import STEMS, load_stems
 from djgraph.data import Corpus, Made, check_corpus, make_corpus
 from djgraph.errors import AudioFileError, CorpusError, InputError, LayoutError
 
-from .conftest import GRAPH, RATE, tree, write_track
+from .conftest import tree, write_track
 
 SMALL = {"graph": GRAPH, "seconds": 0.25, "frames_per_second": 20, "workers": 1}
 

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from two_decks import GRAPH
 
 from djgraph.data import Corpus, check_corpus, make_corpus
 from djgraph.errors import CorpusError
 
-from .conftest import GRAPH, tree
+from .conftest import tree
 
 COUNT = 60
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")]

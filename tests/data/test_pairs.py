@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
+from two_decks import GRAPH, RATE
 
 import djgraph
 from djgraph.audio import load_stems
 from djgraph.data import StemPairs, find_tracks, random_state
 from djgraph.errors import AudioFileError, InputError
 
-from .conftest import GRAPH, RATE, write_track
+from .conftest import write_track
 
 TWO = ("drums", "bass")
 

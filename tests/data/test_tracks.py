@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
+from two_decks import RATE
 
 from djgraph.audio import STEMS, load_stems
 from djgraph.data import find_tracks
 from djgraph.errors import AudioFileError, InputError
 
-from .conftest import RATE, write_track
+from .conftest import write_track
 
 TWO = ("drums", "bass")
 

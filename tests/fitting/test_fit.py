@@ -87,6 +87,21 @@ def test_delay_level_rate_and_mono(mixer: djgraph.Mixer, stems: dict, truth: tor
     assert result.mix.shape == (2, stems["b"].shape[-1])
 
 
+def test_an_eq_band_that_stands_out_is_not_taken_for_the_level(mixer: djgraph.Mixer, stems: dict) -> None:
+    moves = {
+        "b.gain": torch.linspace(0.9, 0.2, 8),
+        "a.high.gain": torch.linspace(0.1, 0.8, 8),
+        "a.high.eq3.low": 1.6,
+        "a.high.eq3.mid": 1.6,
+        "a.low.gain": torch.linspace(0.5, 0.9, 8),
+        "a.low.eq3.low": 1.6,
+    }
+    target = play(mixer, stems, mixer.layout.pack(moves, n_frames=8))
+    result = djgraph.fit(mixer, stems, target, frames=8, steps=0)
+    assert result.report["level_db"] == pytest.approx(0, abs=0.05)
+    assert float(result.params[-1, mixer.layout.index("b.gain")]) == pytest.approx(0.2, abs=0.02)
+
+
 def test_a_shorter_target_is_aligned_and_said(
     mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, truth: torch.Tensor
 ) -> None:

@@ -8,44 +8,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from torch import distributed
+from two_decks import GRAPH, RATE
 
 from djgraph.data import make_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-RATE = 8000
-GRAPH: dict[str, Any] = {
-    "djgraph": 1,
-    "name": "two_decks",
-    "sample_rate": RATE,
-    "inputs": [{"name": name, "stems": ["drums", "bass"]} for name in ("left", "right")],
-    "mixer": [
-        {
-            "for": {"track": "inputs"},
-            "do": [
-                {
-                    "for": {"stem": "$track.stems"},
-                    "do": [
-                        {
-                            "strip": "$track.$stem",
-                            "input": "$track.$stem",
-                            "chain": [{"effect": "gain", "controls": {"gain": {"as": "gain"}}}],
-                            "to": "master",
-                        }
-                    ],
-                }
-            ],
-        },
-        {"bus": "master"},
-    ],
-    "outputs": ["master"],
-}
 QUICK = [
     "--device",
     "cpu",

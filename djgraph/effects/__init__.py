@@ -1,6 +1,7 @@
 """The effect contract: declarations of controls, base classes, and the conformance kit for authors."""
 
 from djgraph.effects.contract import (
+    AmplitudeEffect,
     Block,
     Clock,
     Effect,
@@ -8,6 +9,7 @@ from djgraph.effects.contract import (
     NoControls,
     NoSettings,
     Port,
+    RatioEffect,
     SpectralEffect,
     State,
     TimeEffect,
@@ -16,6 +18,7 @@ from djgraph.effects.contract import (
 from djgraph.effects.control import Control, ControlModel, SettingModel
 
 __all__ = [
+    "AmplitudeEffect",
     "Block",
     "Clock",
     "Control",
@@ -25,6 +28,7 @@ __all__ = [
     "NoControls",
     "NoSettings",
     "Port",
+    "RatioEffect",
     "SettingModel",
     "SpectralEffect",
     "State",

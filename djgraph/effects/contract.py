@@ -197,6 +197,40 @@ class TimeEffect(Effect):
         raise NotImplementedError
 
 
+class AmplitudeEffect(TimeEffect):
+    """A time effect that multiplies all channels by one number at every sample: a fader, a tremolo.
+
+    The compiler multiplies on the way into the transform that follows, without a pass over the audio of its own.
+    """
+
+    type: ClassVar[str]
+    memoryless = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.process is not AmplitudeEffect.process:
+            raise EffectError(
+                f"{cls.__qualname__}: an amplitude effect has amplitude(), and no process() of its own"
+            )
+        if [port.name for port in (*cls.inputs, *cls.outputs)] != ["in", "out"]:
+            raise EffectError(
+                f"{cls.__qualname__}: an amplitude effect has one input, in, and one output, out"
+            )
+
+    def amplitude(self, controls: Mapping[str, Tensor]) -> Tensor:
+        """What the audio is multiplied by, ``[batch, 1, samples]`` or ``[batch, 1, 1]``.
+
+        controls: by id, as :meth:`TimeEffect.process` gets them; of rate sample or clip.
+        """
+        raise NotImplementedError
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        """Audio times amplitude."""
+        return {"out": audio["in"] * self.amplitude(controls)}, state
+
+
 class SpectralEffect(Effect):
     """An effect that is a real, non-negative gain per STFT frame and frequency, the same for all channels."""
 
@@ -218,3 +252,38 @@ class SpectralEffect(Effect):
         frequencies are ``environment.frequencies()``. An effect without controls returns ``[bins]``.
         """
         raise NotImplementedError
+
+
+class RatioEffect(SpectralEffect):
+    """A spectral effect whose gain is a sum of fixed curves over another sum of fixed curves.
+
+    ``gain = Σ above[r]·ABOVE[r](f) / Σ below[r]·BELOW[r](f)``: equalisers, crossovers and filters can be written like
+    this. Where the compiler knows it, a whole chain of such effects costs one pass over the bins, and its gradient
+    another, whatever the controls do.
+
+    :meth:`constants` gives the curves, ``"above"`` and, unless there is nothing to divide by, ``"below"``:
+    ``[curves, bins]`` each. Sums have to stay above 0 and within what single precision holds; where both are equal, the
+    gain is exactly 1.
+    """
+
+    type: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.mask is not RatioEffect.mask:
+            raise EffectError(f"{cls.__qualname__}: a ratio effect has weights(), and no mask() of its own")
+
+    def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """What the curves above and below are weighted with: ``[batch, frames, curves]`` or broadcastable to it.
+
+        controls: by id, as :meth:`SpectralEffect.mask` gets them. Without curves below, the second is None.
+        """
+        raise NotImplementedError
+
+    def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
+        """The gain. Not to be overridden: what the compiler runs comes from :meth:`weights` alone."""
+        above, below = self.weights(controls)
+        gain = torch.matmul(above, self.constant("above", above))
+        if below is not None:
+            gain = gain / torch.matmul(below, self.constant("below", below))
+        return gain

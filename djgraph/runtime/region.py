@@ -16,6 +16,7 @@ from torch import Tensor
 
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.operators import operator
+from djgraph.runtime import vectors
 from djgraph.runtime.adjoint import adjoint
 from djgraph.runtime.lent import ClipControls, Lent, StretchControls
 from djgraph.runtime.schedule import REGIONS, RegionSchedule
@@ -29,6 +30,9 @@ class TiledRegion(torch.autograd.Function):
     @staticmethod
     def forward(clip: Clip, rows: Tensor, count: int, *tensors: Tensor) -> Tensor:
         schedule = clip.schedule
+        layout = vectors.layout_of(clip, rows)
+        if layout is not None:
+            return vectors.forward(layout, clip, rows, tensors[:count])
         out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.samples)
         windows, sources = clip.windows(rows), [Lent(source, False) for source in tensors[:count]]
         frame_controls = ClipControls(clip, rows, False)
@@ -53,10 +57,18 @@ class TiledRegion(torch.autograd.Function):
         clip, count = ctx.clip, ctx.count
         rows, *tensors = ctx.saved_tensors
         rows_wanted, wanted = ctx.needs_input_grad[1], ctx.needs_input_grad[3:]
-        windows = clip.windows(rows)
-        sources = [Lent(source, need) for source, need in zip(tensors[:count], wanted)]
         # The effects' own weights, which a compiled program may hand over under other names.
         weights = [weight for weight, need in zip(clip.schedule.weights(), wanted[count:]) if need]
+        layout = vectors.layout_of(clip, rows)
+        if layout is not None:
+            row_total, source_totals, weight_totals = vectors.backward(
+                layout, clip, rows, tensors[:count], gradient, rows_wanted, wanted[:count], weights
+            )
+            by_weight = iter(weight_totals)
+            for_weights = [next(by_weight) if need else None for need in wanted[count:]]
+            return None, row_total, None, *source_totals, *for_weights
+        windows = clip.windows(rows)
+        sources = [Lent(source, need) for source, need in zip(tensors[:count], wanted)]
         weight_totals = [torch.zeros_like(weight) for weight in weights]
         row_total = torch.zeros_like(rows) if rows_wanted else None
         frame_controls = ClipControls(clip, rows, rows_wanted)

@@ -100,6 +100,7 @@ class RegionSchedule:
     smoothing: float
     windows: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     workspaces: list[Any] = field(default_factory=list, repr=False)
+    layouts: dict[torch.dtype, Any] = field(default_factory=dict, repr=False)
     handle: int = field(init=False)
 
     def __post_init__(self) -> None:

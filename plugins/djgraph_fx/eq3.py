@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.effects import Control, ControlModel, Environment, SettingModel, SpectralEffect
+from djgraph.effects import Control, ControlModel, Environment, RatioEffect, SettingModel
 from djgraph.errors import EffectError
 
 GRID = 2.0**24
@@ -18,8 +18,8 @@ GRID = 2.0**24
 Band = Control(0, 2, neutral=1, rate="frame")
 
 
-class Eq3(SpectralEffect):
-    """``1 + Σ (control − 1) · band(f)`` over three bands that add up to 1 at every frequency:
+class Eq3(RatioEffect):
+    """``Σ control · band(f)`` over three bands that add up to 1 at every frequency:
 
     low = 1/(1 + (f/f_low)^order), high = 1 − 1/(1 + (f/f_high)^order), mid = what remains.
 
@@ -60,13 +60,13 @@ class Eq3(SpectralEffect):
             )
 
     def constants(self) -> dict[str, Tensor]:
-        """``bands``: ``[3, bins]``, the order of the controls."""
+        """``above``: the bands, ``[3, bins]``, in the order of the controls."""
         frequencies, order = self.environment.frequencies(), self.settings.order
         low = 1 / (1 + (frequencies / self.settings.low) ** order)
         high = 1 - 1 / (1 + (frequencies / self.settings.high) ** order)
         low, high = torch.round(low * GRID) / GRID, torch.round(high * GRID) / GRID
-        return {"bands": torch.stack((low, (1 - low - high).clamp(min=0), high))}
+        return {"above": torch.stack((low, (1 - low - high).clamp(min=0), high))}
 
-    def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
-        gains = torch.cat(torch.broadcast_tensors(controls["low"], controls["mid"], controls["high"]), dim=-1)
-        return torch.matmul(gains - 1, self.constant("bands", gains)).add_(1.0)
+    def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, None]:
+        bands = torch.broadcast_tensors(controls["low"], controls["mid"], controls["high"])
+        return torch.cat(bands, dim=-1), None

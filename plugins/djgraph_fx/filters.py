@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.effects import Control, ControlModel, SettingModel, SpectralEffect
+from djgraph.effects import Control, ControlModel, RatioEffect, SettingModel
 
 LOWEST, HIGHEST = 20.0, 20000.0
 """Cutoff in Hz at the ends of the control's range."""
@@ -27,71 +27,33 @@ class FilterSettings(SettingModel):
     order: float = Field(4.0, ge=1, le=12, description="Steepness: 6·order dB per octave beyond the cutoff")
 
 
-class _Filter(SpectralEffect):
+class _Filter(RatioEffect):
     """``1 − fade · share``, where share is r/(1 + r) or 1/(1 + r) with r = (f/fc)^order, and the fade begins
     smoothly and arrives at the open end with a slope, so that a gradient there can still find its way in.
+
+    With r = ratio·power, ratio = (MIDDLE/fc)^order and power = (f/MIDDLE)^order that is
+    (1 + (1 − fade)·r)/(1 + r) or (1 − fade + r)/(1 + r). Both sides are divided by 1 + power, which keeps all of it
+    within what single precision holds.
     """
 
     type: ClassVar[str]
     Settings = FilterSettings
 
     def constants(self) -> dict[str, Tensor]:
-        """``power``: (f / MIDDLE)^order, ``[bins]``."""
-        return {"power": (self.environment.frequencies() / MIDDLE) ** self.settings.order}
-
-    def _attenuated(self, cutoff: Tensor, highs: bool) -> Tensor:
-        """The gain; ``highs`` says what is taken away, and at which end of its range the filter is wide open."""
-        # Half precision would not hold the powers.
-        wide = cutoff.to(torch.promote_types(cutoff.dtype, torch.float32))
-        power = self.constant("power", wide)
-        return _Attenuate.apply(wide, power, self.settings.order, highs).to(cutoff.dtype)
-
-
-class _Attenuate(torch.autograd.Function):
-    """1 − fade·(1 − q) or 1 − fade·q with q = 1/(1 + ratio·power), in five passes over the bins.
-
-    ratio = (MIDDLE/fc)^order and fade = u·(2 − u), where u is the distance from wide open over FADE, at most 1.
-    ∂q/∂ratio = −q²·power. cutoff: ``[batch, frames, 1]``; power: ``[bins]``, without a gradient.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, cutoff: Tensor, power: Tensor, order: float, highs: bool) -> Tensor:
-        ctx.order, ctx.highs = order, highs
-        u, ratio = _curve(cutoff, order, highs)
-        fade = u * (2 - u)
-        q = (ratio * power).add_(1).reciprocal_()
-        share = fade if highs else -fade
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(cutoff, power, q)
-            gain = q * share
-        else:
-            gain = q.mul_(share)
-        # (torch.addcmul takes longer than two operations where its tensors differ in shape.)
-        return gain.add_(1 - fade) if highs else gain.add_(1)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        cutoff, power, q = ctx.saved_tensors
-        u, ratio = _curve(cutoff, ctx.order, ctx.highs)
-        if torch.is_grad_enabled():  # for second derivatives q has to depend on the cutoff
-            q = (ratio * power + 1).reciprocal()
-        weighted = gradient * q
-        to_ratio = u * (2 - u) * torch.matmul(weighted * q, power).unsqueeze(-1)
-        # As the cutoff rises, the ratio falls, and the fade falls for a low-pass and rises for a high-pass.
-        steep = ratio * (ctx.order * SPAN)
-        taken = weighted.sum(-1, keepdim=True)
-        if ctx.highs:
-            taken = gradient.sum(-1, keepdim=True) - taken
-            steep = -steep
-        slope = torch.where(u < 1, (2 - 2 * u) / FADE, 0.0)
-        slope = slope if ctx.highs else -slope
-        return taken * slope - to_ratio * steep, None, None, None
+        """``above`` and ``below``: 1 and power, both over 1 + power, ``[2, bins]``."""
+        power = (self.environment.frequencies() / MIDDLE) ** self.settings.order
+        curves = torch.stack((1 / (1 + power), power / (1 + power)))
+        return {"above": curves, "below": curves}
 
 
 def _curve(cutoff: Tensor, order: float, highs: bool) -> tuple[Tensor, Tensor]:
+    """1 − fade, and ratio. ``highs``: the filter takes those away, and is wide open at 1.
+
+    fade = u·(2 − u), where u is the distance from wide open over FADE, at most 1.
+    """
     # No clamp at 0, whose gradient there would be 0.
     u = ((1 - cutoff if highs else cutoff) / FADE).clamp(max=1)
-    return u, torch.exp((0.5 - cutoff) * (order * SPAN))
+    return (1 - u).square(), torch.exp((0.5 - cutoff) * (order * SPAN))
 
 
 class Lowpass(_Filter):
@@ -106,8 +68,10 @@ class Lowpass(_Filter):
             Control(0, 1, neutral=1, rate="frame", description="20 Hz … 20 kHz, exponential; 1 is wide open"),
         ] = 1.0
 
-    def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
-        return self._attenuated(controls["cutoff"], highs=True)
+    def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        left, ratio = _curve(controls["cutoff"], self.settings.order, highs=True)
+        one = torch.ones_like(ratio)
+        return torch.cat((one, left * ratio), dim=-1), torch.cat((one, ratio), dim=-1)
 
 
 class Highpass(_Filter):
@@ -122,5 +86,6 @@ class Highpass(_Filter):
             Control(0, 1, neutral=0, rate="frame", description="20 Hz … 20 kHz, exponential; 0 is wide open"),
         ] = 0.0
 
-    def mask(self, controls: Mapping[str, Tensor]) -> Tensor:
-        return self._attenuated(controls["cutoff"], highs=False)
+    def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        left, ratio = _curve(controls["cutoff"], self.settings.order, highs=False)
+        return torch.cat((left, ratio), dim=-1), torch.cat((torch.ones_like(ratio), ratio), dim=-1)

@@ -7,15 +7,14 @@ from typing import Annotated
 
 from torch import Tensor
 
-from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
+from djgraph.effects import AmplitudeEffect, Control, ControlModel
 
 
-class Gain(TimeEffect):
+class Gain(AmplitudeEffect):
     """``out = gain · in``, the gain read at every sample."""
 
     type = "gain"
     description = "Volume fader"
-    memoryless = True
 
     class Controls(ControlModel):
         gain: Annotated[
@@ -23,7 +22,5 @@ class Gain(TimeEffect):
             Control(0, 1, neutral=1, rate="sample", smoothing=5.0, description="Amplitude; 0 is silence"),
         ] = 1.0
 
-    def process(
-        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
-    ) -> tuple[dict[str, Tensor], State]:
-        return {"out": audio["in"] * controls["gain"]}, state
+    def amplitude(self, controls: Mapping[str, Tensor]) -> Tensor:
+        return controls["gain"]

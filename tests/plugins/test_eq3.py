@@ -48,7 +48,7 @@ def test_never_negative_and_exact_where_all_are_equal(gains, order, dtype):
 
 
 def test_bands_add_up_to_exactly_one_and_are_not_negative():
-    bands = build(Eq3, FULL).constant("bands", torch.zeros((), dtype=torch.float32))
+    bands = build(Eq3, FULL).constant("above", torch.zeros((), dtype=torch.float32))
     assert torch.equal(bands[0] + bands[1] + bands[2], torch.ones(1025))
     assert (bands >= 0).all()
     assert bands[:, 0].tolist() == [1, 0, 0]

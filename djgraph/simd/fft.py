@@ -1,0 +1,231 @@
+"""Fast Fourier transforms of as many complex signals as a vector has lanes, in place.
+
+Radix 4, decimation in frequency on the way there and in time on the way back (Cooley and Tukey, 1965; Gentleman and
+Sande, 1966). Frequencies stay in the order in which they come out, which the way back wants: nothing is sorted. A
+stereo signal is one complex signal, left + i·right. A real gain that is the same for both channels, and so at k and
+size − k, acts on it as on each channel, so the two spectra are never taken apart.
+
+``re`` and ``im`` hold several blocks of ``[size, lanes]``; ``at`` is where a block begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from djgraph.simd.lanes import load, splat, store
+
+LEAF = 512
+"""Points of a part that is finished before the next is begun: its data stays in the first level of the cache."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a transform of ``size`` points needs.
+
+    factors: the twiddle factors of all passes one after another, six numbers for each butterfly; starts: where each
+    pass's begin. ``first`` and ``second`` are the places of the bins k and size − k (the same for 0 and size/2), and
+    ``bins`` k, ascending by the first place.
+    """
+
+    factors: NDArray
+    starts: NDArray
+    first: NDArray
+    second: NDArray
+    bins: NDArray
+
+
+@lru_cache(maxsize=16)
+def tables(size: int, dtype: str) -> Tables:
+    """size: a power of two from 16 up."""
+    factors, starts, points = [], [], size
+    while points >= 8:
+        starts.append(sum(len(part) for part in factors))
+        turns = np.exp(-2j * np.pi * np.outer(np.arange(points // 4), (1, 2, 3)) / points)
+        factors.append(np.stack((turns.real, turns.imag), axis=-1).reshape(-1))
+        points //= 4
+    order = _order(size)
+    place = np.argsort(order)
+    first = np.flatnonzero(order <= size // 2)
+    bins = order[first]
+    return Tables(
+        np.concatenate(factors).astype(dtype),
+        np.array(starts),
+        first,
+        place[(size - bins) % size],
+        bins,
+    )
+
+
+def _order(size: int) -> NDArray:
+    """The frequency at each place."""
+    if size <= 4:
+        return np.arange(size)
+    inner = _order(size // 4)
+    return np.concatenate([4 * inner + part for part in range(4)])
+
+
+@njit(error_model="numpy")
+def forward(re, im, at, size, lanes, factors, starts):  # type: ignore[no-untyped-def]
+    """Signals → spectra."""
+    points, level = size, 0
+    while points > LEAF:
+        for block in range(0, size, points):
+            _apart(re, im, at + block * lanes, points, lanes, factors, starts[level])
+        points //= 4
+        level += 1
+    leaf = points
+    for part in range(0, size, leaf):
+        points, inner = leaf, level
+        while points >= 8:
+            for block in range(part, part + leaf, points):
+                _apart(re, im, at + block * lanes, points, lanes, factors, starts[inner])
+            points //= 4
+            inner += 1
+        _last(re, im, at + part * lanes, leaf, points, lanes)
+
+
+@njit(error_model="numpy")
+def backward(re, im, at, size, lanes, factors, starts):  # type: ignore[no-untyped-def]
+    """Spectra → signals, times size."""
+    smallest = size
+    while smallest >= 8:
+        smallest //= 4
+    leaf, outer = size, 0
+    while leaf > LEAF:
+        leaf //= 4
+        outer += 1
+    for part in range(0, size, leaf):
+        _first(re, im, at + part * lanes, leaf, smallest, lanes)
+        points, level = 4 * smallest, len(starts) - 1
+        while points <= leaf:
+            for block in range(part, part + leaf, points):
+                _together(re, im, at + block * lanes, points, lanes, factors, starts[level])
+            points *= 4
+            level -= 1
+    points, level = 4 * leaf, outer - 1
+    while points <= size:
+        for block in range(0, size, points):
+            _together(re, im, at + block * lanes, points, lanes, factors, starts[level])
+        points *= 4
+        level -= 1
+
+
+@njit(error_model="numpy")
+def _apart(re, im, at, points, lanes, factors, start):  # type: ignore[no-untyped-def]
+    """One pass forward: butterflies, then twiddle factors."""
+    step = points // 4 * lanes
+    for k in range(points // 4):
+        i0 = at + k * lanes
+        i1 = i0 + step
+        i2 = i1 + step
+        i3 = i2 + step
+        a0, b0 = load(re, i0), load(im, i0)
+        a1, b1 = load(re, i1), load(im, i1)
+        a2, b2 = load(re, i2), load(im, i2)
+        a3, b3 = load(re, i3), load(im, i3)
+        s0, t0 = a0 + a2, b0 + b2
+        s1, t1 = a0 - a2, b0 - b2
+        s2, t2 = a1 + a3, b1 + b3
+        s3, t3 = a1 - a3, b1 - b3
+        store(re, i0, s0 + s2)
+        store(im, i0, t0 + t2)
+        turn = start + 6 * k
+        x, y = s1 + t3, t1 - s3
+        c, s = splat(factors, turn), splat(factors, turn + 1)
+        store(re, i1, x * c - y * s)
+        store(im, i1, x * s + y * c)
+        x, y = s0 - s2, t0 - t2
+        c, s = splat(factors, turn + 2), splat(factors, turn + 3)
+        store(re, i2, x * c - y * s)
+        store(im, i2, x * s + y * c)
+        x, y = s1 - t3, t1 + s3
+        c, s = splat(factors, turn + 4), splat(factors, turn + 5)
+        store(re, i3, x * c - y * s)
+        store(im, i3, x * s + y * c)
+
+
+@njit(error_model="numpy")
+def _together(re, im, at, points, lanes, factors, start):  # type: ignore[no-untyped-def]
+    """One pass backward: twiddle factors the other way round, then butterflies."""
+    step = points // 4 * lanes
+    for k in range(points // 4):
+        i0 = at + k * lanes
+        i1 = i0 + step
+        i2 = i1 + step
+        i3 = i2 + step
+        turn = start + 6 * k
+        a0, b0 = load(re, i0), load(im, i0)
+        x, y = load(re, i1), load(im, i1)
+        c, s = splat(factors, turn), splat(factors, turn + 1)
+        a1, b1 = x * c + y * s, y * c - x * s
+        x, y = load(re, i2), load(im, i2)
+        c, s = splat(factors, turn + 2), splat(factors, turn + 3)
+        a2, b2 = x * c + y * s, y * c - x * s
+        x, y = load(re, i3), load(im, i3)
+        c, s = splat(factors, turn + 4), splat(factors, turn + 5)
+        a3, b3 = x * c + y * s, y * c - x * s
+        s0, t0 = a0 + a2, b0 + b2
+        s1, t1 = a0 - a2, b0 - b2
+        s2, t2 = a1 + a3, b1 + b3
+        s3, t3 = a1 - a3, b1 - b3
+        store(re, i0, s0 + s2)
+        store(im, i0, t0 + t2)
+        store(re, i1, s1 - t3)
+        store(im, i1, t1 + s3)
+        store(re, i2, s0 - s2)
+        store(im, i2, t0 - t2)
+        store(re, i3, s1 + t3)
+        store(im, i3, t1 - s3)
+
+
+@njit(error_model="numpy")
+def _last(re, im, at, count, points, lanes):  # type: ignore[no-untyped-def]
+    """Transforms of two or four points, forward."""
+    if points == 2:
+        _pairs(re, im, at, count, lanes)
+        return
+    for k in range(0, count, 4):
+        i0 = at + k * lanes
+        i1 = i0 + lanes
+        i2 = i1 + lanes
+        i3 = i2 + lanes
+        a0, b0 = load(re, i0), load(im, i0)
+        a1, b1 = load(re, i1), load(im, i1)
+        a2, b2 = load(re, i2), load(im, i2)
+        a3, b3 = load(re, i3), load(im, i3)
+        s0, t0 = a0 + a2, b0 + b2
+        s1, t1 = a0 - a2, b0 - b2
+        s2, t2 = a1 + a3, b1 + b3
+        s3, t3 = a1 - a3, b1 - b3
+        store(re, i0, s0 + s2)
+        store(im, i0, t0 + t2)
+        store(re, i1, s1 + t3)
+        store(im, i1, t1 - s3)
+        store(re, i2, s0 - s2)
+        store(im, i2, t0 - t2)
+        store(re, i3, s1 - t3)
+        store(im, i3, t1 + s3)
+
+
+@njit(error_model="numpy")
+def _first(re, im, at, count, points, lanes):  # type: ignore[no-untyped-def]
+    """Transforms of two or four points, backward: those forward with re and im exchanged."""
+    _last(im, re, at, count, points, lanes)
+
+
+@njit(error_model="numpy")
+def _pairs(re, im, at, count, lanes):  # type: ignore[no-untyped-def]
+    for k in range(0, count, 2):
+        i0 = at + k * lanes
+        i1 = i0 + lanes
+        a0, b0 = load(re, i0), load(im, i0)
+        a1, b1 = load(re, i1), load(im, i1)
+        store(re, i0, a0 + a1)
+        store(im, i0, b0 + b1)
+        store(re, i1, a0 - a1)
+        store(im, i1, b0 - b1)

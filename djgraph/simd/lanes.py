@@ -1,0 +1,150 @@
+"""Vectors of the CPU as a type of Numba's: ``load``, ``store``, ``splat`` and + − · / on all lanes at once.
+
+Numba has no such type and leaves it to LLVM to find loops that can be vectorised, which it does not for an FFT in
+place. Here every operation is one on ``<WIDTH x float>``: LLVM splits or widens it to what the CPU has.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, models, register_model
+
+BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
+"""A vector's size: with AVX-512 there are registers enough for this much at once."""
+
+
+def width(itemsize: int) -> int:
+    """Lanes of a vector of numbers of that many bytes."""
+    return BYTES // itemsize
+
+
+class Lanes(types.Type):
+    """A vector of ``scalar`` numbers."""
+
+    def __init__(self, scalar: Any) -> None:
+        self.scalar = scalar
+        self.itemsize = scalar.bitwidth // 8
+        super().__init__(name=f"Lanes({scalar})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, fe_type: Lanes) -> None:
+        scalar = manager.lookup(fe_type.scalar).get_value_type()
+        super().__init__(manager, fe_type, ir.VectorType(scalar, width(fe_type.itemsize)))
+
+
+def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index], inbounds=True)
+
+
+def _spread(builder: Any, scalar: Any, vector: Any) -> Any:
+    undefined = ir.Constant(vector, ir.Undefined)
+    number = ir.IntType(32)
+    first = builder.insert_element(undefined, scalar, ir.Constant(number, 0))
+    places = ir.Constant(ir.VectorType(number, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(first, undefined, places)
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, index: Any) -> Any:
+    """The lanes ``array[index], array[index + 1], …``; no bounds are checked."""
+    lanes = Lanes(array.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        place = _element(context, builder, sig.args[0], *arguments)
+        made = builder.load(builder.bitcast(place, context.get_value_type(lanes).as_pointer()))
+        made.align = lanes.itemsize
+        return made
+
+    return lanes(array, types.intp), generate
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Writes the lanes to ``array[index], array[index + 1], …``; no bounds are checked."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        place = _element(context, builder, sig.args[0], *arguments[:2])
+        vector = context.get_value_type(sig.args[2])
+        made = builder.store(arguments[2], builder.bitcast(place, vector.as_pointer()))
+        made.align = sig.args[2].itemsize
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), generate
+
+
+@intrinsic
+def splat(typing_context: Any, array: Any, index: Any) -> Any:
+    """``array[index]`` on every lane."""
+    lanes = Lanes(array.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        scalar = builder.load(_element(context, builder, sig.args[0], *arguments))
+        return _spread(builder, scalar, context.get_value_type(lanes))
+
+    return lanes(array, types.intp), generate
+
+
+@intrinsic
+def zeros(typing_context: Any, array: Any) -> Any:
+    """Lanes of zeros, of the array's type."""
+    lanes = Lanes(array.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        vector = context.get_value_type(lanes)
+        return ir.Constant(vector, [ir.Constant(vector.element, 0.0)] * vector.count)
+
+    return lanes(array), generate
+
+
+@intrinsic
+def peek(typing_context: Any, like: Any, address: Any, index: Any) -> Any:
+    """The number at that place of memory, ``index`` numbers of the array's type on."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        scalar = context.get_value_type(sig.args[0].dtype)
+        start = builder.inttoptr(arguments[1], scalar.as_pointer())
+        return builder.load(builder.gep(start, [arguments[2]]))
+
+    return like.dtype(like, types.intp, types.intp), generate
+
+
+@intrinsic
+def poke(typing_context: Any, like: Any, address: Any, index: Any, value: Any) -> Any:
+    """Writes a number of the array's type there."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        scalar = context.get_value_type(sig.args[0].dtype)
+        start = builder.inttoptr(arguments[1], scalar.as_pointer())
+        builder.store(arguments[3], builder.gep(start, [arguments[2]]))
+        return context.get_dummy_value()
+
+    return types.void(like, types.intp, types.intp, like.dtype), generate
+
+
+def _define(function: Any, instruction: str) -> None:
+    @infer_global(function)
+    class _Both(AbstractTemplate):
+        def generic(self, args: Any, kws: Any) -> Any:
+            if len(args) == 2 and isinstance(args[0], Lanes) and args[0] == args[1]:
+                return signature(args[0], *args)
+            return None
+
+    @lower_builtin(function, Lanes, Lanes)
+    def _lower(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        # A product and a sum may become one instruction; nothing else may be rearranged.
+        return getattr(builder, instruction)(*arguments, flags=("contract",))
+
+
+_define(operator.add, "fadd")
+_define(operator.sub, "fsub")
+_define(operator.mul, "fmul")
+_define(operator.truediv, "fdiv")

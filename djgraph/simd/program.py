@@ -1,0 +1,255 @@
+"""Runs a program on tiles of a clip: transforms, gains and sums of signals whose frames lie on lanes.
+
+A program is a table of operations on slots; a slot holds one complex signal's frames or spectra, as many frames as a
+vector has lanes. What a region computes is one program, and its backward pass is another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+
+from djgraph.simd import fft, gains, rows
+from djgraph.simd.lanes import load, store, width
+
+# Operations, each with its arguments:
+ANALYSE = 0  # source, slot: windowed frames of the source, transformed
+SYNTHESISE = 1  # target, slot: transformed back, windowed, overlapped and added; the slot's content is lost
+SCALE = 2  # chain, from slot, to slot, whether it is added to what is there
+ADD = 3  # from slot, to slot, whether it is added to what is there
+GRADIENT = 4  # chain, slot with what it was applied to, slot with the gradient of what came out
+OPERATION_COLUMNS = 5
+
+
+@dataclass(frozen=True)
+class Program:
+    """operations: ``[operations, OPERATION_COLUMNS]``; slots, targets: how many there are."""
+
+    operations: NDArray
+    slots: int
+    targets: int
+    chain: int
+    """Factors of the longest chain."""
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a program works on, in tables of addresses: whoever makes them keeps the tensors alive.
+
+    windows: ``[windows, size]``; sources, targets: columns as in :mod:`djgraph.simd.rows`; weights, totals:
+    ``[rows, items, frames]`` with a vector's length of frames behind the last; curves: ``[rows, bins]`` in the order
+    of ``fft.Tables.bins``; chains: the first factor of each, and one number more; factors: as in
+    :mod:`djgraph.simd.gains`.
+    """
+
+    samples: int
+    hop: int
+    windows: NDArray
+    sources: NDArray
+    targets: NDArray
+    weights: NDArray
+    totals: NDArray
+    curves: NDArray
+    chains: NDArray
+    factors: NDArray
+
+
+@dataclass(frozen=True)
+class Job:
+    """Frames ``first…last−1`` of one batch item, a tile of ``step`` frames at a time; ``final``: the clip ends there."""
+
+    item: int
+    first: int
+    last: int
+    final: bool
+
+
+class Overlap:
+    """What a job's last frames add to the samples behind them, which the next job writes."""
+
+    def __init__(self, job: Job, re: NDArray, im: NDArray) -> None:
+        self.job, self.re, self.im = job, re, im
+
+
+def supports(size: int) -> bool:
+    """Whether there is a transform of that many points."""
+    return size >= 16 and size & (size - 1) == 0
+
+
+def run(program: Program, signals: Signals, jobs: Sequence[Job], step: int) -> list[Overlap]:
+    """Runs the program on every job, on as many threads as PyTorch uses.
+
+    Returns what :func:`finish` has to add once all that lies beside it has been written.
+    """
+
+    def work(job: Job) -> Overlap | None:
+        return _run_job(program, signals, job, step)
+
+    made = _in_threads(work, jobs)
+    return [overlap for overlap in made if overlap is not None]
+
+
+def finish(signals: Signals, overlaps: Sequence[Overlap]) -> None:
+    """Adds what jobs left over at their ends."""
+    size = signals.windows.shape[1]
+    for overlap in overlaps:
+        _entries().finish(
+            overlap.re, overlap.im, signals.targets, signals.sources, signals.samples, signals.hop, size,
+            overlap.job.item, overlap.job.last,
+        )  # fmt: skip
+
+
+def _run_job(program: Program, signals: Signals, job: Job, step: int) -> Overlap | None:
+    dtype = signals.windows.dtype
+    lanes, size = width(dtype.itemsize), signals.windows.shape[1]
+    tables = fft.tables(size, dtype.name)
+    stride = rows_stride(size, signals.hop, lanes)
+    shape = (max(program.targets, 1), signals.hop * stride)
+    re, im = np.zeros(shape, dtype), np.zeros(shape, dtype)
+    memory = [
+        torch.empty(count, dtype=getattr(torch, dtype.name)).numpy()
+        for count in (
+            *2 * (program.slots * (size * lanes + _PADDING),),
+            gains.work_size(program.chain, lanes),
+        )
+    ]
+    _entries().run(
+        program.operations, signals.sources, signals.targets, signals.windows, signals.weights, signals.totals,
+        signals.curves, signals.chains, signals.factors, tables.bins, tables.first, tables.second, tables.factors,
+        tables.starts, *memory, re, im, *np.zeros((2, signals.hop * stride), dtype),
+        signals.samples, signals.hop, job.item, job.first, job.last, job.final, min(step, lanes), lanes,
+    )  # fmt: skip
+    return None if job.final or not program.targets else Overlap(job, re, im)
+
+
+def rows_stride(size: int, hop: int, lanes: int) -> int:
+    """Hops that a vector's frames cover."""
+    return lanes + -(-size // hop) - 1
+
+
+_PADDING = 256
+"""Numbers between slots, so that not all of their places share the same few lines of the cache."""
+
+
+@njit(error_model="numpy")
+def _run(  # type: ignore[no-untyped-def]
+    operations, sources, targets, windows, weights, totals, curves, chains, factors, order, first_places,
+    second_places, twiddles, starts, re, im, work, out_re, out_im, in_re, in_im,
+    samples, hop, item, first, last, final, step, lanes,
+):  # fmt: skip
+    size = windows.shape[1]
+    room = size * lanes + _PADDING
+    stride = len(in_re) // hop
+    beyond = stride - lanes
+    row_step, item_step = weights.shape[1] * weights.shape[2], weights.shape[2]
+    flat_weights, flat_totals, flat_curves = weights.reshape(-1), totals.reshape(-1), curves.reshape(-1)
+    for frame in range(first, last, step):
+        valid = min(step, last - frame)
+        start = frame * hop - size // 2
+        for o in range(len(operations)):
+            kind, a, b = operations[o, 0], operations[o, 1], operations[o, 2]
+            c, d = operations[o, 3], operations[o, 4]
+            if kind == ANALYSE:
+                rows.read(in_re, in_im, stride, hop, start, valid + beyond, samples, item, sources, a)
+                window = windows[sources[a, rows.WINDOW]]
+                rows.to_frames(in_re, stride, hop, window, re, b * room, size, lanes, valid)
+                rows.to_frames(in_im, stride, hop, window, im, b * room, size, lanes, valid)
+                fft.forward(re, im, b * room, size, lanes, twiddles, starts)
+            elif kind == SYNTHESISE:
+                fft.backward(re, im, b * room, size, lanes, twiddles, starts)
+                window = windows[targets[a, rows.TO_WINDOW]]
+                x, y = out_re[a], out_im[a]
+                rows.from_frames(re, b * room, size, lanes, window, x, stride, hop)
+                rows.from_frames(im, b * room, size, lanes, window, y, stride, hop)
+                count = valid + beyond if final and frame + step >= last else valid
+                added = targets[a, rows.FOLDED] != 0
+                rows.write(x, y, stride, hop, start, count, samples, item, targets, a, sources, added)
+                rows.move_up(x, stride, hop, count)
+                rows.move_up(y, stride, hop, count)
+            elif kind == SCALE:
+                gains.apply(
+                    re, im, b * room, c * room, d, chains[a], chains[a + 1], factors, flat_weights, row_step,
+                    item_step, item, frame, valid, flat_curves, order, first_places, second_places, work, lanes,
+                )  # fmt: skip
+            elif kind == ADD:
+                _add(re, a * room, b * room, c, size * lanes, lanes)
+                _add(im, a * room, b * room, c, size * lanes, lanes)
+            else:
+                gains.gradients(
+                    re, im, b * room, c * room, chains[a], chains[a + 1], factors, flat_weights, flat_totals, row_step,
+                    item_step, item, frame, valid, flat_curves, order, first_places, second_places, work, lanes,
+                )  # fmt: skip
+
+
+@njit(error_model="numpy")
+def _add(values, here, there, added, count, lanes):  # type: ignore[no-untyped-def]
+    for i in range(0, count, lanes):
+        value = load(values, here + i)
+        if added:
+            value = value + load(values, there + i)
+        store(values, there + i, value)
+
+
+@njit(error_model="numpy")
+def _finish(re, im, targets, sources, samples, hop, size, item, last):  # type: ignore[no-untyped-def]
+    stride = re.shape[1] // hop
+    count = -(-size // hop) - 1
+    start = last * hop - size // 2
+    for t in range(len(targets)):
+        rows.write(re[t], im[t], stride, hop, start, count, samples, item, targets, t, sources, True)
+
+
+@dataclass(frozen=True)
+class _Entries:
+    run: Callable[..., None]
+    finish: Callable[..., None]
+
+
+@lru_cache(maxsize=1)
+def _entries() -> _Entries:
+    """The compiled functions; from Numba's cache on disk, where these very sources were compiled before.
+
+    For a cached function Numba looks at its own file only, and at what it encloses. So these enclose a stamp of all
+    files of this package.
+    """
+    text = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        text.update(file.read_bytes())
+    stamp = text.hexdigest()
+
+    @njit(error_model="numpy", nogil=True, cache=True)
+    def run(*arguments):  # type: ignore[no-untyped-def]
+        stamp  # noqa: B018
+        _run(*arguments)
+
+    @njit(error_model="numpy", nogil=True, cache=True)
+    def finish(*arguments):  # type: ignore[no-untyped-def]
+        stamp  # noqa: B018
+        _finish(*arguments)
+
+    return _Entries(run, finish)
+
+
+_pool: tuple[int, ThreadPoolExecutor] | None = None
+
+
+def _in_threads(work: Callable[[Job], Any], jobs: Sequence[Job]) -> list[Any]:
+    """One job after another on each thread; compiled code runs without Python's lock."""
+    global _pool
+    threads = min(torch.get_num_threads(), len(jobs))
+    if threads < 2:
+        return [work(job) for job in jobs]
+    if _pool is None or _pool[0] != os.getpid():  # a forked process has no threads of its parent's
+        _pool = (os.getpid(), ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="djgraph-simd"))
+    return list(_pool[1].map(work, jobs))

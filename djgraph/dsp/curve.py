@@ -15,6 +15,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from djgraph import simd
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -61,10 +63,15 @@ class Timeline:
         The box is centred on each sample and shrinks towards the clip's ends, so that a straight line stays
         straight and the first and last values stay as they are. Returns ``[..., stop − start]``.
         """
+        if self._compiled(values):
+            return _Compiled.apply(values, self, start, stop, smoothing / 2, first)
         curve = self._lines(values, start, stop, first)
         if smoothing <= 0 or self.frames < 3 or self.samples < 3:
             return curve
         return self._round_corners(curve, values, start, stop, smoothing / 2, first)
+
+    def _compiled(self, values: Tensor) -> bool:
+        return not self.constant and simd.takes(values)
 
     def _lines(self, values: Tensor, start: int, stop: int, first: int) -> Tensor:
         """The straight lines between frames at every sample ``start…stop−1``."""
@@ -178,6 +185,47 @@ def _corners(
     shape = (width - distance).clamp(min=0).square() / (4 * width.clamp(min=1e-9))
     shape = torch.where((position >= start) & (position < stop), shape, 0.0).to(dtype)
     return (position - start).clamp(0, stop - start - 1).flatten(), shape
+
+
+class _Compiled(torch.autograd.Function):
+    """:meth:`Timeline.read_samples` and its adjoint on a CPU, a curve at a time."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, line: Timeline, start: int, stop: int, half: float, first: int
+    ) -> Tensor:
+        from djgraph.simd import curves
+
+        ctx.line, ctx.start, ctx.half, ctx.first, ctx.shape = line, start, half, first, values.shape
+        flat = values.detach().reshape(-1, values.shape[-1]).contiguous().numpy()
+        made = values.new_empty(len(flat), stop - start)
+        curves.read(flat, first, line.frames, line.samples, start, half, made.numpy())
+        return made.view(*values.shape[:-1], stop - start)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        made = _CollectCompiled.apply(gradient, ctx.line, ctx.start, ctx.half, ctx.first, ctx.shape[-1])
+        return made.view(ctx.shape), None, None, None, None, None
+
+
+class _CollectCompiled(torch.autograd.Function):
+    """The adjoint, whose own adjoint is the curve: the two are linear, and differentiable as often as anybody likes."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, gradient: Tensor, line: Timeline, start: int, half: float, first: int, count: int
+    ) -> Tensor:
+        from djgraph.simd import curves
+
+        ctx.arguments = line, start, start + gradient.shape[-1], half, first
+        flat = gradient.detach().reshape(-1, gradient.shape[-1]).contiguous().numpy()
+        made = gradient.new_zeros(len(flat), count)
+        curves.collect(flat, first, line.frames, line.samples, start, half, made.numpy())
+        return made.view(*gradient.shape[:-1], count)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return _Compiled.apply(gradient, *ctx.arguments), None, None, None, None, None
 
 
 class _Lines(torch.autograd.Function):

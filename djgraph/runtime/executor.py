@@ -50,10 +50,15 @@ class Executor:
     """A plan bound to the modules that run it."""
 
     def __init__(
-        self, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank, inductor: bool = False
+        self,
+        plan: Plan,
+        modules: Mapping[str, Effect],
+        bank: ControlBank,
+        inductor: bool = False,
+        simd: bool = True,
     ) -> None:
         self.plan = plan
-        self._inductor = inductor
+        self._inductor, self._simd = inductor, simd
         self._modules = modules
         self.bank = bank
         self._frees = plan.frees or ((),) * len(plan.ops)
@@ -83,7 +88,9 @@ class Executor:
                 reader = ControlReader(op.nodes, self.bank, graph.sample_rate, graph.transform.hop)
                 return lambda run: self._process(op, reader, run, frees)
             case Region():
-                schedule = schedule_region(op, self.plan, self._modules, self.bank, self._inductor)
+                schedule = schedule_region(
+                    op, self.plan, self._modules, self.bank, self._inductor, self._simd
+                )
 
                 def region(run: Run) -> None:
                     sources = [run.values.get(name) for name in schedule.reads]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -66,24 +67,33 @@ class StretchControls:
         self._span = slice(first, stop)
         self._near = rows.detach()[:, stretch.items, first:stop].requires_grad_(wanted)
         self._once = rows.detach()[:, stretch.items, :1].requires_grad_(wanted)
-        self._read = []
+        self.read: list[Tensor] = []
         with torch.set_grad_enabled(wanted):
             for control, index in schedule.curves:
                 if control.rate == "clip":
-                    self._read.append(self._once[index])
+                    self.read.append(self._once[index])
                 else:
                     smoothing = schedule.smoothing_of(control)
-                    self._read.append(
+                    self.read.append(
                         clip.timeline.read_samples(
                             self._near[index], stretch.lo, stretch.hi, smoothing, first
                         )
                     )
-        self.curves = [Lent(curve, wanted) for curve in self._read]
+
+    @cached_property
+    def curves(self) -> list[Lent]:
+        return [Lent(curve, curve.requires_grad) for curve in self.read]
+
+    def rows_behind(self, total: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """What ``read`` was read from, and the places in the rows' gradient that theirs are added to."""
+        places = total[:, self._items, self._span], total[:, self._items, :1]
+        return [self._near, self._once], list(places)
 
     def add_gradients(self, total: Tensor) -> None:
-        near, once = _through(self._read, self.curves, self._near, self._once)
-        total[:, self._items, self._span] += near
-        total[:, self._items, :1] += once
+        """Adds what the tiles gave back to ``curves``."""
+        leaves, places = self.rows_behind(total)
+        for place, found in zip(places, _through(self.read, self.curves, *leaves)):
+            place += found
 
 
 def _through(read: Sequence[Tensor], lent: Sequence[Lent], *leaves: Tensor) -> list[Tensor]:

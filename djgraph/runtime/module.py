@@ -43,6 +43,7 @@ class Mixer(nn.Module):
         out_of_range: OutOfRange = "clamp",
         frames_per_tile: int | None = None,
         inductor: bool = False,
+        simd: bool = True,
     ) -> None:
         super().__init__()
         keep_freed_memory()
@@ -56,6 +57,7 @@ class Mixer(nn.Module):
         self.out_of_range = out_of_range
         self.frames_per_tile = frames_per_tile
         self.inductor = inductor
+        self.simd = simd
         self._optimize = selected(optimize)
         self.effects = as_module_dict(build_effects(graph))
         self._executors = self._bind()
@@ -210,7 +212,7 @@ class Mixer(nn.Module):
         """The plans without and with taps, bound to this very object's modules."""
         modules, bank = self._modules_by_node(), ControlBank(self.graph)
         return {
-            taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank, self.inductor)
+            taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank, self.inductor, self.simd)
             for taps in (False, True)
         }
 
@@ -249,6 +251,7 @@ def compile_graph(
     out_of_range: OutOfRange = "clamp",
     frames_per_tile: int | None = None,
     inductor: bool = False,
+    simd: bool = True,
     **args: Any,
 ) -> Mixer:
     """Compiles a graph into a :class:`Mixer`.
@@ -257,7 +260,9 @@ def compile_graph(
     outputs: names of the outputs to compute (default: all). optimize: True, False, or the names of the passes to
     run. out_of_range: ``clamp`` params into their ranges, or ``error``. frames_per_tile: STFT frames that the
     spectral region handles at a time (default: what fits the cache). inductor: compile the effects' gains with
-    TorchInductor, which needs a C++ compiler and takes a while at the first call.
+    TorchInductor, which needs a C++ compiler and takes a while at the first call; only where simd is not at work.
+    simd: on a CPU, spectral regions run in code for its vector units that Numba compiles at the first call (some
+    seconds, once for each machine); False leaves them to PyTorch's operators, as on a GPU.
     Raises DocumentError or GraphError for a bad graph, CompileError for a bad option.
     """
     if not isinstance(graph, Graph):
@@ -273,4 +278,5 @@ def compile_graph(
         out_of_range=out_of_range,
         frames_per_tile=frames_per_tile,
         inductor=inductor,
+        simd=simd,
     )

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph import simd
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.operators import operator
-from djgraph.runtime import vectors
 from djgraph.runtime.adjoint import adjoint
 from djgraph.runtime.lent import ClipControls, Lent, StretchControls
 from djgraph.runtime.schedule import REGIONS, RegionSchedule
@@ -30,9 +30,10 @@ class TiledRegion(torch.autograd.Function):
     @staticmethod
     def forward(clip: Clip, rows: Tensor, count: int, *tensors: Tensor) -> Tensor:
         schedule = clip.schedule
-        layout = vectors.layout_of(clip, rows)
-        if layout is not None:
-            return vectors.forward(layout, clip, rows, tensors[:count])
+        if _vectorised(schedule, rows):
+            from djgraph.runtime import vectors
+
+            return vectors.forward(clip, rows, tensors[:count])
         out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.samples)
         windows, sources = clip.windows(rows), [Lent(source, False) for source in tensors[:count]]
         frame_controls = ClipControls(clip, rows, False)
@@ -59,10 +60,11 @@ class TiledRegion(torch.autograd.Function):
         rows_wanted, wanted = ctx.needs_input_grad[1], ctx.needs_input_grad[3:]
         # The effects' own weights, which a compiled program may hand over under other names.
         weights = [weight for weight, need in zip(clip.schedule.weights(), wanted[count:]) if need]
-        layout = vectors.layout_of(clip, rows)
-        if layout is not None:
+        if _vectorised(clip.schedule, rows):
+            from djgraph.runtime import vectors
+
             row_total, source_totals, weight_totals = vectors.backward(
-                layout, clip, rows, tensors[:count], gradient, rows_wanted, wanted[:count], weights
+                clip, rows, tensors[:count], gradient, rows_wanted, wanted[:count], weights
             )
             by_weight = iter(weight_totals)
             for_weights = [next(by_weight) if need else None for need in wanted[count:]]
@@ -96,6 +98,16 @@ class TiledRegion(torch.autograd.Function):
         by_weight = iter(weight_totals)
         for_weights = [next(by_weight) if need else None for need in wanted[count:]]
         return None, row_total, None, *(source.total for source in sources), *for_weights
+
+
+def _vectorised(schedule: RegionSchedule, rows: Tensor) -> bool:
+    """Whether compiled code for the CPU's vector units does the work, in place of PyTorch's operators."""
+    return (
+        schedule.simd
+        and schedule.channels <= 2
+        and simd.transforms(schedule.transform.size)
+        and simd.takes(rows)
+    )
 
 
 def run_region(

@@ -98,6 +98,7 @@ class RegionSchedule:
     sample_rate: int
     transform: Transform
     smoothing: float
+    simd: bool
     windows: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     workspaces: list[Any] = field(default_factory=list, repr=False)
     layouts: dict[torch.dtype, Any] = field(default_factory=dict, repr=False)
@@ -131,11 +132,16 @@ REGIONS = Handles()
 
 
 def schedule_region(
-    op: Region, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank, inductor: bool = False
+    op: Region,
+    plan: Plan,
+    modules: Mapping[str, Effect],
+    bank: ControlBank,
+    inductor: bool = False,
+    simd: bool = True,
 ) -> RegionSchedule:
     """Stacks equal strips and equal masks, and orders masks and sums by depth.
 
-    inductor: the effects' gains are compiled by TorchInductor.
+    inductor: the effects' gains are compiled by TorchInductor. simd: on a CPU its vector units do the work.
     """
     by_chain: dict[tuple[str, ...], list[Strip]] = defaultdict(list)
     for strip in op.strips:
@@ -163,6 +169,7 @@ def schedule_region(
         sample_rate=plan.graph.sample_rate,
         transform=plan.graph.transform,
         smoothing=smoothing,
+        simd=simd,
     )
 
 

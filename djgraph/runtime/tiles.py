@@ -170,12 +170,13 @@ class Clip:
             for first in range(0, self.frames, step):
                 last = min(first + step, self.frames)
                 tiles = (
-                    self._tile(some, start, min(start + per_tile, last), device)
+                    self.tile(some, start, min(start + per_tile, last), device)
                     for start in range(first, last, per_tile)
                 )
                 yield Stretch(tuple(tiles))
 
-    def _tile(self, items: slice, first: int, last: int, device: torch.device) -> Tile:
+    def tile(self, items: slice, first: int, last: int, device: torch.device) -> Tile:
+        """Frames ``first…last−1`` of some items."""
         transform, samples = self.schedule.transform, self.samples
         start = first * transform.hop - transform.size // 2
         stop = start + (last - first - 1) * transform.hop + transform.size

@@ -42,19 +42,20 @@ class Tables:
 @lru_cache(maxsize=16)
 def tables(size: int, dtype: str) -> Tables:
     """size: a power of two from 16 up."""
-    factors, starts, points = [], [], size
+    factors: list[NDArray] = []
+    points = size
     while points >= 8:
-        starts.append(sum(len(part) for part in factors))
         turns = np.exp(-2j * np.pi * np.outer(np.arange(points // 4), (1, 2, 3)) / points)
         factors.append(np.stack((turns.real, turns.imag), axis=-1).reshape(-1))
         points //= 4
+    starts = np.cumsum([0, *(len(part) for part in factors[:-1])])
     order = _order(size)
     place = np.argsort(order)
     first = np.flatnonzero(order <= size // 2)
     bins = order[first]
     return Tables(
         np.concatenate(factors).astype(dtype),
-        np.array(starts),
+        starts,
         first,
         place[(size - bins) % size],
         bins,
@@ -70,7 +71,7 @@ def _order(size: int) -> NDArray:
 
 
 @njit(error_model="numpy")
-def forward(re, im, at, size, lanes, factors, starts):  # type: ignore[no-untyped-def]
+def forward(re, im, at, size, lanes, factors, starts):
     """Signals → spectra."""
     points, level = size, 0
     while points > LEAF:
@@ -90,7 +91,7 @@ def forward(re, im, at, size, lanes, factors, starts):  # type: ignore[no-untype
 
 
 @njit(error_model="numpy")
-def backward(re, im, at, size, lanes, factors, starts):  # type: ignore[no-untyped-def]
+def backward(re, im, at, size, lanes, factors, starts):
     """Spectra → signals, times size."""
     smallest = size
     while smallest >= 8:
@@ -116,7 +117,7 @@ def backward(re, im, at, size, lanes, factors, starts):  # type: ignore[no-untyp
 
 
 @njit(error_model="numpy")
-def _apart(re, im, at, points, lanes, factors, start):  # type: ignore[no-untyped-def]
+def _apart(re, im, at, points, lanes, factors, start):
     """One pass forward: butterflies, then twiddle factors."""
     step = points // 4 * lanes
     for k in range(points // 4):
@@ -150,7 +151,7 @@ def _apart(re, im, at, points, lanes, factors, start):  # type: ignore[no-untype
 
 
 @njit(error_model="numpy")
-def _together(re, im, at, points, lanes, factors, start):  # type: ignore[no-untyped-def]
+def _together(re, im, at, points, lanes, factors, start):
     """One pass backward: twiddle factors the other way round, then butterflies."""
     step = points // 4 * lanes
     for k in range(points // 4):
@@ -184,7 +185,7 @@ def _together(re, im, at, points, lanes, factors, start):  # type: ignore[no-unt
 
 
 @njit(error_model="numpy")
-def _last(re, im, at, count, points, lanes):  # type: ignore[no-untyped-def]
+def _last(re, im, at, count, points, lanes):
     """Transforms of two or four points, forward."""
     if points == 2:
         _pairs(re, im, at, count, lanes)
@@ -213,13 +214,13 @@ def _last(re, im, at, count, points, lanes):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _first(re, im, at, count, points, lanes):  # type: ignore[no-untyped-def]
+def _first(re, im, at, count, points, lanes):
     """Transforms of two or four points, backward: those forward with re and im exchanged."""
     _last(im, re, at, count, points, lanes)
 
 
 @njit(error_model="numpy")
-def _pairs(re, im, at, count, lanes):  # type: ignore[no-untyped-def]
+def _pairs(re, im, at, count, lanes):
     for k in range(0, count, 2):
         i0 = at + k * lanes
         i1 = i0 + lanes

@@ -1,8 +1,8 @@
 """Gains of chains of effects on lanes, applied to spectra, and their gradients.
 
-A chain is a product of factors. A ratio is Σ above[r]·curve[r] over Σ below[r]·curve[r], with weights for each frame and
-fixed curves along the bins; a table is any gain, ``[frames, bins]`` in memory. ``weights`` is ``[rows, items, frames]``,
-``row_step`` and ``item_step`` apart; ``curves`` is ``[rows, bins]`` in the order of ``fft.Tables.bins``.
+A chain is a product of factors. A ratio is Σ above[r]·curve[r] over Σ below[r]·curve[r], with weights for each frame
+and fixed curves along the bins; a table is any gain, ``[frames, bins]`` in memory. ``weights`` is ``[rows, items,
+frames]``, ``row_step`` and ``item_step`` apart; ``curves`` is ``[rows, bins]`` in the order of ``fft.Tables.bins``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from numba import njit
 
 from djgraph.simd.lanes import load, peek, poke, splat, store, zeros
 
-# Columns of the table of factors. A ratio's: rows of weights and of curves. A table's: its address, the steps in numbers
-# from item to item and from frame to frame, the frame that it begins with, and where its gradient goes (0: nowhere).
+# Columns of the table of factors. A ratio's: rows of weights and of curves. A table's: its address, the steps in
+# numbers from item to item and from frame to frame, the frame that it begins with, and where its gradient goes (0:
+# nowhere).
 KIND, ABOVE, ABOVE_RANK, BELOW, BELOW_RANK, ABOVE_CURVES, BELOW_CURVES = range(7)
 ADDRESS, TABLE_ITEM, TABLE_FRAME, TABLE_FIRST, TABLE_GRADIENT = range(1, 6)
 FACTOR_COLUMNS = 7
@@ -27,7 +28,7 @@ def work_size(factors: int, lanes: int) -> int:
 
 
 @njit(error_model="numpy")
-def _weighted(weights, at, step, rank, curves, row, bins, low, high, work, into, lanes):  # type: ignore[no-untyped-def]
+def _weighted(weights, at, step, rank, curves, row, bins, low, high, work, into, lanes):
     """``work[into…]`` = Σ weights[r]·curves[row + r] on bins ``low…high−1``."""
     first = load(weights, at)
     line = row * bins
@@ -54,7 +55,7 @@ def _weighted(weights, at, step, rank, curves, row, bins, low, high, work, into,
 
 
 @njit(error_model="numpy")
-def _factor(  # type: ignore[no-untyped-def]
+def _factor(
     factors, f, weights, row_step, at, item, frame, valid, curves, order, low, high, work, into, under, lanes
 ):
     """``work[into…]`` = a factor's gain on bins ``low…high−1``; ``work[under…]`` = what is below, for a ratio."""
@@ -70,7 +71,9 @@ def _factor(  # type: ignore[no-untyped-def]
         return
     above = factors[f, ABOVE] * row_step + at
     rank = factors[f, ABOVE_RANK]
-    _weighted(weights, above, row_step, rank, curves, factors[f, ABOVE_CURVES], bins, low, high, work, into, lanes)
+    _weighted(
+        weights, above, row_step, rank, curves, factors[f, ABOVE_CURVES], bins, low, high, work, into, lanes
+    )
     rank = factors[f, BELOW_RANK]
     if rank:
         below = factors[f, BELOW] * row_step + at
@@ -78,15 +81,17 @@ def _factor(  # type: ignore[no-untyped-def]
         _weighted(weights, below, row_step, rank, curves, row, bins, low, high, work, under, lanes)
         for m in range(high - low):
             i, j = into + m * lanes, under + m * lanes
-            store(work, i, load(work, i) / load(work, j))  # not times 1/below: equal ones have to give exactly 1
+            store(
+                work, i, load(work, i) / load(work, j)
+            )  # not times 1/below: equal ones have to give exactly 1
 
 
 @njit(error_model="numpy")
-def apply(  # type: ignore[no-untyped-def]
+def apply(
     re, im, here, there, added, begin, end, factors, weights, row_step, item_step, item, frame, valid,
     curves, order, first, second, work, lanes,
 ):  # fmt: skip
-    """Spectra at ``there`` = those at ``here`` times the product of factors ``begin…end−1``, or, if ``added``, plus it."""
+    """Spectra ``there`` = those ``here`` times the product of factors ``begin…end−1``; ``added`` to what is there."""
     at, size = item * item_step + frame, BLOCK * lanes
     for low in range(0, len(order), BLOCK):
         high = min(low + BLOCK, len(order))
@@ -110,7 +115,7 @@ def apply(  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _scale(values, here, there, gain, added):  # type: ignore[no-untyped-def]
+def _scale(values, here, there, gain, added):
     if added:
         store(values, there, load(values, there) + load(values, here) * gain)
     else:
@@ -118,7 +123,7 @@ def _scale(values, here, there, gain, added):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def gradients(  # type: ignore[no-untyped-def]
+def gradients(
     re, im, here, there, begin, end, factors, weights, totals, row_step, item_step, item, frame, valid,
     curves, order, first, second, work, lanes,
 ):  # fmt: skip
@@ -169,12 +174,12 @@ def gradients(  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _inner(re, im, here, there):  # type: ignore[no-untyped-def]
+def _inner(re, im, here, there):
     return load(re, here) * load(re, there) + load(im, here) * load(im, there)
 
 
 @njit(error_model="numpy")
-def _give(  # type: ignore[no-untyped-def]
+def _give(
     factors, f, totals, row_step, at, item, frame, valid, curves, order, low, high, work, gradient, mine, scaled,
     lanes,
 ):  # fmt: skip
@@ -207,7 +212,7 @@ def _give(  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _collect(totals, at, step, rank, curves, row, bins, low, high, work, gradient, lanes):  # type: ignore[no-untyped-def]
+def _collect(totals, at, step, rank, curves, row, bins, low, high, work, gradient, lanes):
     for r in range(rank):
         total = load(totals, at + r * step)
         line = (row + r) * bins

@@ -130,6 +130,87 @@ def poke(typing_context: Any, like: Any, address: Any, index: Any, value: Any) -
     return types.void(like, types.intp, types.intp, like.dtype), generate
 
 
+@intrinsic
+def load_at(typing_context: Any, like: Any, address: Any, index: Any) -> Any:
+    """The lanes at that place of memory, ``index`` numbers of the array's type on."""
+    lanes = Lanes(like.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        made = builder.load(_memory(context, builder, sig.args[0], lanes, *arguments[1:3]))
+        made.align = lanes.itemsize
+        return made
+
+    return lanes(like, types.intp, types.intp), generate
+
+
+@intrinsic
+def store_at(typing_context: Any, like: Any, address: Any, index: Any, value: Any) -> Any:
+    """Writes lanes there."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        lanes = sig.args[3]
+        made = builder.store(arguments[3], _memory(context, builder, sig.args[0], lanes, *arguments[1:3]))
+        made.align = lanes.itemsize
+        return context.get_dummy_value()
+
+    return types.void(like, types.intp, types.intp, value), generate
+
+
+def _memory(context: Any, builder: Any, array_type: Any, lanes: Any, address: Any, index: Any) -> Any:
+    scalar = context.get_value_type(array_type.dtype)
+    start = builder.inttoptr(address, scalar.as_pointer())
+    return builder.bitcast(builder.gep(start, [index]), context.get_value_type(lanes).as_pointer())
+
+
+@intrinsic
+def transpose(
+    typing_context: Any, source: Any, at: Any, step: Any, target: Any, to: Any, to_step: Any
+) -> Any:
+    """A square of as many rows as a vector has lanes, with rows and columns exchanged.
+
+    Row r begins at ``source[at + r·step]``, and goes to column r of the square at ``target[to]``, whose rows are
+    ``to_step`` apart.
+    """
+    lanes = Lanes(source.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        array, start, apart, place, to_start, to_apart = arguments
+        vector = context.get_value_type(lanes)
+        count = vector.count
+
+        def at_row(array_type: Any, value: Any, first: Any, distance: Any, row: int) -> Any:
+            index = builder.add(first, builder.mul(distance, ir.Constant(distance.type, row)))
+            element = _element(context, builder, array_type, value, index)
+            return builder.bitcast(element, vector.as_pointer())
+
+        rows = []
+        for row in range(count):
+            made = builder.load(at_row(sig.args[0], array, start, apart, row))
+            made.align = lanes.itemsize
+            rows.append(made)
+        # Exchange the halves of pairs of rows that lie half a square apart, then a quarter, and so on.
+        reach = count // 2
+        while reach:
+            first = [c if not c & reach else c - reach + count for c in range(count)]
+            second = [c + reach if not c & reach else c + count for c in range(count)]
+            for row in range(count):
+                if not row & reach:
+                    a, b = rows[row], rows[row + reach]
+                    rows[row] = builder.shuffle_vector(a, b, _places(first))
+                    rows[row + reach] = builder.shuffle_vector(a, b, _places(second))
+            reach //= 2
+        for row, made in enumerate(rows):
+            stored = builder.store(made, at_row(sig.args[3], place, to_start, to_apart, row))
+            stored.align = lanes.itemsize
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp, target, types.intp, types.intp), generate
+
+
+def _places(numbers: list[int]) -> Any:
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers)
+
+
 def _define(function: Any, instruction: str) -> None:
     @infer_global(function)
     class _Both(AbstractTemplate):

@@ -6,14 +6,9 @@ vector has lanes. What a region computes is one program, and its backward pass i
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +17,7 @@ from numpy.typing import NDArray
 
 from djgraph.simd import fft, gains, rows
 from djgraph.simd.lanes import load, store, width
+from djgraph.simd.threads import in_threads, stamp
 
 # Operations, each with its arguments:
 ANALYSE = 0  # source, slot: windowed frames of the source, transformed
@@ -67,7 +63,7 @@ class Signals:
 
 @dataclass(frozen=True)
 class Job:
-    """Frames ``first…last−1`` of one batch item, a tile of ``step`` frames at a time; ``final``: the clip ends there."""
+    """Frames ``first…last−1`` of one batch item; ``final``: the clip ends there."""
 
     item: int
     first: int
@@ -82,11 +78,6 @@ class Overlap:
         self.job, self.re, self.im = job, re, im
 
 
-def supports(size: int) -> bool:
-    """Whether there is a transform of that many points."""
-    return size >= 16 and size & (size - 1) == 0
-
-
 def run(program: Program, signals: Signals, jobs: Sequence[Job], step: int) -> list[Overlap]:
     """Runs the program on every job, on as many threads as PyTorch uses.
 
@@ -96,7 +87,7 @@ def run(program: Program, signals: Signals, jobs: Sequence[Job], step: int) -> l
     def work(job: Job) -> Overlap | None:
         return _run_job(program, signals, job, step)
 
-    made = _in_threads(work, jobs)
+    made = in_threads(work, jobs)
     return [overlap for overlap in made if overlap is not None]
 
 
@@ -104,8 +95,9 @@ def finish(signals: Signals, overlaps: Sequence[Overlap]) -> None:
     """Adds what jobs left over at their ends."""
     size = signals.windows.shape[1]
     for overlap in overlaps:
+        line, lanes = np.empty_like(overlap.re[0]), width(overlap.re.itemsize)
         _entries().finish(
-            overlap.re, overlap.im, signals.targets, signals.sources, signals.samples, signals.hop, size,
+            overlap.re, overlap.im, line, lanes, signals.targets, signals.sources, signals.samples, signals.hop, size,
             overlap.job.item, overlap.job.last,
         )  # fmt: skip
 
@@ -127,7 +119,7 @@ def _run_job(program: Program, signals: Signals, job: Job, step: int) -> Overlap
     _entries().run(
         program.operations, signals.sources, signals.targets, signals.windows, signals.weights, signals.totals,
         signals.curves, signals.chains, signals.factors, tables.bins, tables.first, tables.second, tables.factors,
-        tables.starts, *memory, re, im, *np.zeros((2, signals.hop * stride), dtype),
+        tables.starts, *memory, re, im, *np.zeros((3, signals.hop * stride), dtype),
         signals.samples, signals.hop, job.item, job.first, job.last, job.final, min(step, lanes), lanes,
     )  # fmt: skip
     return None if job.final or not program.targets else Overlap(job, re, im)
@@ -143,9 +135,9 @@ _PADDING = 256
 
 
 @njit(error_model="numpy")
-def _run(  # type: ignore[no-untyped-def]
+def _run(
     operations, sources, targets, windows, weights, totals, curves, chains, factors, order, first_places,
-    second_places, twiddles, starts, re, im, work, out_re, out_im, in_re, in_im,
+    second_places, twiddles, starts, re, im, work, out_re, out_im, in_re, in_im, line,
     samples, hop, item, first, last, final, step, lanes,
 ):  # fmt: skip
     size = windows.shape[1]
@@ -161,7 +153,8 @@ def _run(  # type: ignore[no-untyped-def]
             kind, a, b = operations[o, 0], operations[o, 1], operations[o, 2]
             c, d = operations[o, 3], operations[o, 4]
             if kind == ANALYSE:
-                rows.read(in_re, in_im, stride, hop, start, valid + beyond, samples, item, sources, a)
+                count = valid + beyond
+                rows.read(in_re, in_im, line, stride, hop, lanes, start, count, samples, item, sources, a)
                 window = windows[sources[a, rows.WINDOW]]
                 rows.to_frames(in_re, stride, hop, window, re, b * room, size, lanes, valid)
                 rows.to_frames(in_im, stride, hop, window, im, b * room, size, lanes, valid)
@@ -174,7 +167,9 @@ def _run(  # type: ignore[no-untyped-def]
                 rows.from_frames(im, b * room, size, lanes, window, y, stride, hop)
                 count = valid + beyond if final and frame + step >= last else valid
                 added = targets[a, rows.FOLDED] != 0
-                rows.write(x, y, stride, hop, start, count, samples, item, targets, a, sources, added)
+                rows.write(
+                    x, y, line, stride, hop, lanes, start, count, samples, item, targets, a, sources, added
+                )
                 rows.move_up(x, stride, hop, count)
                 rows.move_up(y, stride, hop, count)
             elif kind == SCALE:
@@ -193,7 +188,7 @@ def _run(  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _add(values, here, there, added, count, lanes):  # type: ignore[no-untyped-def]
+def _add(values, here, there, added, count, lanes):
     for i in range(0, count, lanes):
         value = load(values, here + i)
         if added:
@@ -202,12 +197,14 @@ def _add(values, here, there, added, count, lanes):  # type: ignore[no-untyped-d
 
 
 @njit(error_model="numpy")
-def _finish(re, im, targets, sources, samples, hop, size, item, last):  # type: ignore[no-untyped-def]
+def _finish(re, im, line, lanes, targets, sources, samples, hop, size, item, last):
     stride = re.shape[1] // hop
     count = -(-size // hop) - 1
     start = last * hop - size // 2
     for t in range(len(targets)):
-        rows.write(re[t], im[t], stride, hop, start, count, samples, item, targets, t, sources, True)
+        rows.write(
+            re[t], im[t], line, stride, hop, lanes, start, count, samples, item, targets, t, sources, True
+        )
 
 
 @dataclass(frozen=True)
@@ -218,38 +215,16 @@ class _Entries:
 
 @lru_cache(maxsize=1)
 def _entries() -> _Entries:
-    """The compiled functions; from Numba's cache on disk, where these very sources were compiled before.
-
-    For a cached function Numba looks at its own file only, and at what it encloses. So these enclose a stamp of all
-    files of this package.
-    """
-    text = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        text.update(file.read_bytes())
-    stamp = text.hexdigest()
+    version = stamp()
 
     @njit(error_model="numpy", nogil=True, cache=True)
-    def run(*arguments):  # type: ignore[no-untyped-def]
-        stamp  # noqa: B018
+    def run(*arguments):
+        version  # noqa: B018
         _run(*arguments)
 
     @njit(error_model="numpy", nogil=True, cache=True)
-    def finish(*arguments):  # type: ignore[no-untyped-def]
-        stamp  # noqa: B018
+    def finish(*arguments):
+        version  # noqa: B018
         _finish(*arguments)
 
     return _Entries(run, finish)
-
-
-_pool: tuple[int, ThreadPoolExecutor] | None = None
-
-
-def _in_threads(work: Callable[[Job], Any], jobs: Sequence[Job]) -> list[Any]:
-    """One job after another on each thread; compiled code runs without Python's lock."""
-    global _pool
-    threads = min(torch.get_num_threads(), len(jobs))
-    if threads < 2:
-        return [work(job) for job in jobs]
-    if _pool is None or _pool[0] != os.getpid():  # a forked process has no threads of its parent's
-        _pool = (os.getpid(), ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="djgraph-simd"))
-    return list(_pool[1].map(work, jobs))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from djgraph.simd.lanes import load, peek, poke, splat, store
+from djgraph.simd.lanes import load, load_at, peek, poke, splat, store, store_at, transpose
 
 # Columns of the table of sources.
 LEFT, RIGHT, ITEM, LO, MIRRORED, FACTOR, FACTOR_ITEM, WINDOW = range(8)
@@ -20,12 +20,10 @@ SOURCE_COLUMNS = 8
 # Columns of the table of targets.
 TO_LEFT, TO_RIGHT, TO_ITEM, TO_LO, FOLDED, TO_WINDOW, SOURCE, TO_FACTOR, TO_FACTOR_ITEM = range(9)
 TARGET_COLUMNS = 9
-BLOCK = 16
-"""Samples of each hop that are moved at a time: they and their places fit the first level of the cache."""
 
 
 @njit(error_model="numpy")
-def mirrored(place, samples):  # type: ignore[no-untyped-def]
+def mirrored(place, samples):
     """The sample that a place reads where the clip is mirrored at its first and last sample, again and again."""
     if samples == 1:
         return 0
@@ -35,59 +33,67 @@ def mirrored(place, samples):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def read(re, im, stride, hop, start, count, samples, item, sources, s):  # type: ignore[no-untyped-def]
-    """Fills hops ``0…count−1`` of rows with a source's audio from place ``start`` on, the others with zeros."""
-    lo = sources[s, LO]
-    offset = item * sources[s, ITEM] - lo
-    left, right = sources[s, LEFT], sources[s, RIGHT]
-    factor, factor_offset = sources[s, FACTOR], item * sources[s, FACTOR_ITEM] - lo
-    for low in range(0, hop, BLOCK):
-        high = min(low + BLOCK, hop)
-        for r in range(count):
-            first = start + r * hop + low
-            if first >= 0 and first + high - low <= samples:
-                if factor:
-                    for i in range(low, high):
-                        place = first + i - low
-                        f = peek(re, factor, factor_offset + place)
-                        re[i * stride + r] = f * peek(re, left, offset + place)
-                    if right:
-                        for i in range(low, high):
-                            place = first + i - low
-                            f = peek(re, factor, factor_offset + place)
-                            im[i * stride + r] = f * peek(re, right, offset + place)
-                else:
-                    for i in range(low, high):
-                        re[i * stride + r] = peek(re, left, offset + first + i - low)
-                    if right:
-                        for i in range(low, high):
-                            im[i * stride + r] = peek(re, right, offset + first + i - low)
-                if not right:
-                    for i in range(low, high):
-                        im[i * stride + r] = 0
-                continue
-            for i in range(low, high):
-                place = first + i - low
-                x = re[0] * 0
-                y = x
-                if sources[s, MIRRORED] or 0 <= place < samples:
-                    place = mirrored(place, samples)
-                    x = peek(re, left, offset + place)
-                    if right:
-                        y = peek(re, right, offset + place)
-                    if factor:
-                        f = peek(re, factor, factor_offset + place)
-                        x, y = f * x, f * y
-                re[i * stride + r] = x
-                im[i * stride + r] = y
-    for i in range(hop):
-        for r in range(count, stride):
-            re[i * stride + r] = 0
-            im[i * stride + r] = 0
+def read(re, im, line, stride, hop, lanes, start, count, samples, item, sources, s):
+    """Fills hops ``0…count−1`` of rows with a source's audio from place ``start`` on, the others with zeros.
+
+    ``line`` is room for ``stride`` hops.
+    """
+    shift = item * sources[s, ITEM] - sources[s, LO]
+    _read_channel(line, sources[s, LEFT], shift, hop, lanes, start, count, samples, item, sources, s)
+    _to_lanes(line, re, stride, hop, lanes, count)
+    if sources[s, RIGHT]:
+        _read_channel(line, sources[s, RIGHT], shift, hop, lanes, start, count, samples, item, sources, s)
+        _to_lanes(line, im, stride, hop, lanes, count)
+    else:
+        im[:] = 0
 
 
 @njit(error_model="numpy")
-def to_frames(rows, stride, hop, window, slot, at, size, lanes, valid):  # type: ignore[no-untyped-def]
+def _read_channel(line, address, shift, hop, lanes, start, count, samples, item, sources, s):
+    factor, factor_shift = sources[s, FACTOR], item * sources[s, FACTOR_ITEM] - sources[s, LO]
+    for r in range(count):
+        first, at = start + r * hop, r * hop
+        i = 0
+        if first >= 0 and first + hop <= samples:
+            while i + lanes <= hop:
+                value = load_at(line, address, shift + first + i)
+                if factor:
+                    value = value * load_at(line, factor, factor_shift + first + i)
+                store(line, at + i, value)
+                i += lanes
+        for rest in range(i, hop):
+            place = first + rest
+            x = line[0] * 0
+            if sources[s, MIRRORED] or 0 <= place < samples:
+                place = mirrored(place, samples)
+                x = peek(line, address, shift + place)
+                if factor:
+                    x *= peek(line, factor, factor_shift + place)
+            line[at + rest] = x
+
+
+@njit(error_model="numpy")
+def _to_lanes(line, rows, stride, hop, lanes, count):
+    """``rows[i·stride + r]`` = ``line[r·hop + i]`` for hops ``0…count−1``; zeros behind them."""
+    i = 0
+    while i + lanes <= hop and lanes <= count:
+        r = 0
+        while r < count:
+            r = min(r, count - lanes)  # the last square may overlap the one before it
+            transpose(line, r * hop + i, hop, rows, i * stride + r, stride)
+            r += lanes
+        i += lanes
+    for rest in range(i, hop):
+        for r in range(count):
+            rows[rest * stride + r] = line[r * hop + rest]
+    if count < stride:
+        for i in range(hop):
+            for r in range(count, stride):
+                rows[i * stride + r] = 0
+
+
+@njit(error_model="numpy")
+def to_frames(rows, stride, hop, window, slot, at, size, lanes, valid):
     """Windowed frames: ``slot[at…]`` as ``[size, lanes]``; lanes from ``valid`` on are silent."""
     for first in range(0, size, hop):
         j = first // hop
@@ -100,7 +106,7 @@ def to_frames(rows, stride, hop, window, slot, at, size, lanes, valid):  # type:
 
 
 @njit(error_model="numpy")
-def from_frames(slot, at, size, lanes, window, rows, stride, hop):  # type: ignore[no-untyped-def]
+def from_frames(slot, at, size, lanes, window, rows, stride, hop):
     """Adds windowed frames to rows."""
     for first in range(0, size, hop):
         j = first // hop
@@ -110,66 +116,111 @@ def from_frames(slot, at, size, lanes, window, rows, stride, hop):  # type: igno
 
 
 @njit(error_model="numpy")
-def write(re, im, stride, hop, start, count, samples, item, targets, t, sources, added):  # type: ignore[no-untyped-def]
+def write(re, im, line, stride, hop, lanes, start, count, samples, item, targets, t, sources, added):
     """Gives hops ``0…count−1`` of rows to a target, whose first sample is place ``start`` of the clip.
 
     What lies outside the clip is dropped, or, for the gradient of what was mirrored, folded back. A target with a
-    source is the gradient of its audio times its factor: it becomes that of each.
+    source is the gradient of its audio times its factor: it becomes that of each. ``line`` is room for ``stride`` hops.
     """
-    lo = targets[t, TO_LO]
-    offset = item * targets[t, TO_ITEM] - lo
-    left, right = targets[t, TO_LEFT], targets[t, TO_RIGHT]
+    shift = item * targets[t, TO_ITEM] - targets[t, TO_LO]
     s = targets[t, SOURCE]
-    for low in range(0, hop, BLOCK):
-        high = min(low + BLOCK, hop)
+    read_shift = item * sources[s, ITEM] - sources[s, LO] if s >= 0 else 0
+    left = sources[s, LEFT] if s >= 0 else 0
+    _from_lanes(re, line, stride, hop, lanes, count)
+    _write_channel(
+        line, targets[t, TO_LEFT], shift, left, read_shift, hop, lanes, start, count, samples, item, targets, t,
+        sources, added,
+    )  # fmt: skip
+    right = sources[s, RIGHT] if s >= 0 else targets[t, TO_RIGHT]
+    if right:
+        _from_lanes(im, line, stride, hop, lanes, count)
+        _write_channel(
+            line, targets[t, TO_RIGHT], shift, right, read_shift, hop, lanes, start, count, samples, item, targets, t,
+            sources, added,
+        )  # fmt: skip
+
+
+@njit(error_model="numpy")
+def _from_lanes(rows, line, stride, hop, lanes, count):
+    """``line[r·hop + i]`` = ``rows[i·stride + r]`` for hops ``0…count−1``."""
+    i = 0
+    while i + lanes <= hop and lanes <= count:
+        r = 0
+        while r < count:
+            r = min(r, count - lanes)
+            transpose(rows, i * stride + r, stride, line, r * hop + i, hop)
+            r += lanes
+        i += lanes
+    for rest in range(i, hop):
         for r in range(count):
-            first = start + r * hop + low
-            inside = first >= 0 and first + high - low <= samples
-            if not inside and not targets[t, FOLDED] and (first >= samples or first + high - low <= 0):
-                continue
-            if inside and s < 0 and not added:
-                for i in range(low, high):
-                    poke(re, left, offset + first + i - low, re[i * stride + r])
-                if right:
-                    for i in range(low, high):
-                        poke(re, right, offset + first + i - low, im[i * stride + r])
-                continue
-            for i in range(low, high):
-                place = first + i - low
-                if not 0 <= place < samples:
-                    if not targets[t, FOLDED]:
-                        continue
-                    place = mirrored(place, samples)
-                x, y = re[i * stride + r], im[i * stride + r]
-                if s >= 0:
-                    x, y = _through_factor(re, x, y, place, item, targets, t, sources, s)
-                if left:
-                    before = peek(re, left, offset + place) if added else x * 0
-                    poke(re, left, offset + place, before + x)
-                    if right:
-                        before = peek(re, right, offset + place) if added else x * 0
-                        poke(re, right, offset + place, before + y)
+            line[r * hop + rest] = rows[rest * stride + r]
 
 
 @njit(error_model="numpy")
-def _through_factor(like, x, y, place, item, targets, t, sources, s):  # type: ignore[no-untyped-def]
-    """Adds the factor's gradient to its place; returns that of the audio."""
-    lo = sources[s, LO]
-    factor, factor_item = sources[s, FACTOR], sources[s, FACTOR_ITEM]
-    to_factor = targets[t, TO_FACTOR]
-    if to_factor:
-        offset = item * sources[s, ITEM] - lo
-        total = x * peek(like, sources[s, LEFT], offset + place)
-        if sources[s, RIGHT]:
-            total += y * peek(like, sources[s, RIGHT], offset + place)
-        at = item * targets[t, TO_FACTOR_ITEM] - lo + place
-        poke(like, to_factor, at, peek(like, to_factor, at) + total)
-    f = peek(like, factor, item * factor_item - lo + place)
-    return f * x, f * y
+def _write_channel(
+    line,
+    address,
+    shift,
+    audio,
+    audio_shift,
+    hop,
+    lanes,
+    start,
+    count,
+    samples,
+    item,
+    targets,
+    t,
+    sources,
+    added,
+):
+    """``audio``: the channel that the factor was multiplied with, where there is a factor."""
+    s, to_factor = targets[t, SOURCE], targets[t, TO_FACTOR]
+    factor, factor_shift, to_shift = 0, 0, 0
+    if s >= 0:
+        factor, factor_shift = sources[s, FACTOR], item * sources[s, FACTOR_ITEM] - sources[s, LO]
+        to_shift = item * targets[t, TO_FACTOR_ITEM] - sources[s, LO]
+    for r in range(count):
+        first, at = start + r * hop, r * hop
+        i = 0
+        if first >= 0 and first + hop <= samples:
+            while i + lanes <= hop:
+                value, place = load(line, at + i), first + i
+                if factor:
+                    if to_factor:
+                        before = load_at(line, to_factor, to_shift + place)
+                        product = value * load_at(line, audio, audio_shift + place)
+                        store_at(line, to_factor, to_shift + place, before + product)
+                    value = value * load_at(line, factor, factor_shift + place)
+                if address:
+                    if added:
+                        value = value + load_at(line, address, shift + place)
+                    store_at(line, address, shift + place, value)
+                i += lanes
+        elif not targets[t, FOLDED] and (first >= samples or first + hop <= 0):
+            continue
+        for rest in range(i, hop):
+            place = first + rest
+            if not 0 <= place < samples:
+                if not targets[t, FOLDED]:
+                    continue
+                place = mirrored(place, samples)
+            x = line[at + rest]
+            if factor:
+                if to_factor:
+                    before = peek(line, to_factor, to_shift + place)
+                    poke(
+                        line, to_factor, to_shift + place, before + x * peek(line, audio, audio_shift + place)
+                    )
+                x *= peek(line, factor, factor_shift + place)
+            if address:
+                if added:
+                    x += peek(line, address, shift + place)
+                poke(line, address, shift + place, x)
 
 
 @njit(error_model="numpy")
-def move_up(rows, stride, hop, count):  # type: ignore[no-untyped-def]
+def move_up(rows, stride, hop, count):
     """Drops the first ``count`` hops of rows; the others move to their place, zeros follow."""
     for i in range(hop):
         at = i * stride

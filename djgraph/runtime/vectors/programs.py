@@ -184,7 +184,9 @@ class _Back:
     def __init__(self, flow: Flow, chains: Sequence[bool], strips: Sequence[bool]) -> None:
         self.flow, self.chains = flow, chains
         self.writer = _Writer()
-        self.targets = {name: n for n, name in enumerate(name for name in flow.strips if strips[flow.strips[name]])}
+        self.targets = {
+            name: n for n, name in enumerate(name for name in flow.strips if strips[flow.strips[name]])
+        }
         self.wanted: dict[str, bool] = {}
         for name in flow.order:
             above = any(self.wanted[part] for part in flow.made_of(name))

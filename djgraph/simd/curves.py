@@ -1,0 +1,155 @@
+"""Control curves at every sample: straight lines between frames, corners rounded, and the adjoint of that.
+
+The formulas are those of :mod:`djgraph.dsp.curve`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+from numba import njit
+from numpy.typing import NDArray
+
+from djgraph.simd.threads import in_threads, stamp
+
+
+def read(
+    values: NDArray, first: int, frames: int, samples: int, start: int, half: float, out: NDArray
+) -> None:
+    """The curves from sample ``start`` on: ``[curves, some frames]`` → ``out``, ``[curves, samples]``.
+
+    ``values`` begins with frame ``first`` of ``frames``, at least 2, as ``samples``; ``half`` is half the width in
+    samples of the box that rounds corners, 0 for none.
+    """
+    kernel = _reader()
+    in_threads(
+        lambda row: kernel(values[row], first, frames, samples, start, half, out[row]), range(len(values))
+    )
+
+
+def collect(
+    gradient: NDArray, first: int, frames: int, samples: int, start: int, half: float, out: NDArray
+) -> None:
+    """Adds, from the gradients of :func:`read`'s curves, those of its values to ``out``, ``[curves, some frames]``."""
+    kernel = _collector()
+    in_threads(
+        lambda row: kernel(gradient[row], first, frames, samples, start, half, out[row]), range(len(gradient))
+    )
+
+
+@njit(error_model="numpy")
+def _segment(frame, frames, samples):
+    """The first sample that lies on or behind a frame."""
+    return -((-frame * (samples - 1)) // (frames - 1))
+
+
+@njit(error_model="numpy")
+def _bend(place, corner, frames, samples, half):
+    """How much a sample gets of the bend at a frame."""
+    width = min(half, float(min(place, samples - 1 - place)))
+    distance = abs(place - corner * ((samples - 1) / (frames - 1)))
+    if width <= distance:
+        return 0.0
+    return (width - distance) * (width - distance) / (4 * width)
+
+
+@njit(error_model="numpy")
+def _corners(start, stop, frames, samples, half):
+    """The frames whose corners touch samples ``start…stop−1``: first, last + 1."""
+    spacing = (samples - 1) / (frames - 1)
+    return max(1, math.ceil((start - half) / spacing)), min(
+        frames - 2, math.floor((stop - 1 + half) / spacing)
+    ) + 1
+
+
+@njit(error_model="numpy")
+def _read(values, first, frames, samples, start, half, out):
+    stop = start + len(out)
+    frame = min(start * (frames - 1) // (samples - 1), frames - 2)
+    place = start
+    while place < stop:
+        end = stop if frame == frames - 2 else min(stop, _segment(frame + 1, frames, samples))
+        left, right = values[frame - first], values[frame + 1 - first]
+        # Exact in integers before the one division, so that nothing drifts along a long clip.
+        offset = (place * (frames - 1) - frame * (samples - 1)) / (samples - 1)
+        slope = (frames - 1) / (samples - 1)
+        for i in range(end - place):
+            weight = offset + i * slope
+            out[place - start + i] = left * (1 - weight) + right * weight
+        place, frame = end, frame + 1
+    if stop == samples:
+        out[stop - 1 - start] = values[frames - 1 - first]
+    if half > 0 and frames > 2:
+        low, high = _corners(start, stop, frames, samples, half)
+        spacing = (samples - 1) / (frames - 1)
+        for corner in range(low, high):
+            k = corner - first
+            bend = (values[k - 1] - 2 * values[k] + values[k + 1]) / spacing
+            centre = corner * (samples - 1) // (frames - 1)
+            reach = int(half) + 2
+            for place in range(max(start, centre - reach), min(stop, centre + reach + 1)):
+                out[place - start] += bend * _bend(place, corner, frames, samples, half)
+
+
+@njit(error_model="numpy", fastmath={"reassoc", "contract"})
+def _sides(gradient, offset, slope):
+    """Sums of a segment's gradient, all of it and times the weight of the frame to its right."""
+    total, right = 0.0, 0.0
+    for i in range(len(gradient)):
+        total += gradient[i]
+        right += gradient[i] * (offset + i * slope)
+    return total, right
+
+
+@njit(error_model="numpy")
+def _collect(gradient, first, frames, samples, start, half, out):
+    stop = start + len(gradient)
+    frame = min(start * (frames - 1) // (samples - 1), frames - 2)
+    place = start
+    while place < stop:
+        end = stop if frame == frames - 2 else min(stop, _segment(frame + 1, frames, samples))
+        offset = (place * (frames - 1) - frame * (samples - 1)) / (samples - 1)
+        total, right = _sides(gradient[place - start : end - start], offset, (frames - 1) / (samples - 1))
+        out[frame - first] += total - right
+        out[frame + 1 - first] += right
+        place, frame = end, frame + 1
+    if half > 0 and frames > 2:
+        low, high = _corners(start, stop, frames, samples, half)
+        spacing = (samples - 1) / (frames - 1)
+        for corner in range(low, high):
+            centre = corner * (samples - 1) // (frames - 1)
+            reach = int(half) + 2
+            total = 0.0
+            for place in range(max(start, centre - reach), min(stop, centre + reach + 1)):
+                total += gradient[place - start] * _bend(place, corner, frames, samples, half)
+            total /= spacing
+            k = corner - first
+            out[k - 1] += total
+            out[k] -= 2 * total
+            out[k + 1] += total
+
+
+@lru_cache(maxsize=1)
+def _reader() -> Callable[..., None]:
+    version = stamp()
+
+    @njit(error_model="numpy", nogil=True, cache=True)
+    def read(*arguments):
+        version  # noqa: B018
+        _read(*arguments)
+
+    return read
+
+
+@lru_cache(maxsize=1)
+def _collector() -> Callable[..., None]:
+    version = stamp()
+
+    @njit(error_model="numpy", nogil=True, cache=True)
+    def collect(*arguments):
+        version  # noqa: B018
+        _collect(*arguments)
+
+    return collect

@@ -1,0 +1,58 @@
+"""Compiled work on several threads, and the stamp that tells Numba's cache on disk when it is out of date."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_pool: tuple[int, ThreadPoolExecutor] | None = None
+
+
+def in_threads(work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:
+    """``work`` on every job, on as many threads as PyTorch uses, this one among them.
+
+    Compiled code runs without Python's lock.
+    """
+    global _pool
+    threads = min(torch.get_num_threads(), len(jobs))
+    if threads < 2:
+        return [work(job) for job in jobs]
+    if _pool is None or _pool[0] != os.getpid():  # a forked process has none of its parent's threads
+        _pool = (os.getpid(), ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="djgraph-simd"))
+    waiting = iter(enumerate(jobs))
+    made: dict[int, R] = {}
+
+    def drain() -> None:
+        for number, job in waiting:
+            made[number] = work(job)
+
+    others = [_pool[1].submit(drain) for _ in range(threads - 1)]
+    try:
+        drain()
+    finally:
+        for other in others:
+            other.result()
+    return [made[number] for number in range(len(jobs))]
+
+
+@lru_cache(maxsize=1)
+def stamp() -> str:
+    """A hash of all sources of this package.
+
+    For a function that it has on disk Numba looks whether its own file has changed, and at the values that it
+    encloses, not at what it calls. So the functions that are kept enclose this.
+    """
+    text = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        text.update(file.read_bytes())
+    return text.hexdigest()

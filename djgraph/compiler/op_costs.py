@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from djgraph import simd
 from djgraph.compiler.effect_costs import Both, Call, EffectCosts, Work
 from djgraph.compiler.meter import fft_flops
 from djgraph.compiler.plan import (
@@ -26,19 +27,22 @@ from djgraph.compiler.plan import (
     Transform,
     is_spectrum,
 )
+from djgraph.effects import AmplitudeEffect, RatioEffect
 from djgraph.graph.ir import Constant, EffectNode
 
 READ, READ_BACK = 3, 4
 """Flops to read a control at one place, on a straight line between two frames, and to take its gradient back."""
 TILE_TRANSFORMS, SHORTEST_TILE, LONGEST_TILE = 1024, 8, 256
-"""How a region is cut: transforms of a tile, frames it has at least and at most."""
+"""How PyTorch's operators get a region: transforms of a tile, frames it has at least and at most."""
+STRETCH_SAMPLES = 1 << 23
+"""How the CPU's vector units get a region: samples of all strips and channels of a stretch."""
 
 
 @dataclass(frozen=True)
 class Workload:
     """What a plan is costed for: a clip's length, how many clips, how many control frames, in what precision.
 
-    frames_per_tile: as given to ``djgraph.compile``.
+    frames_per_tile, simd: as given to ``djgraph.compile``.
     """
 
     samples: int
@@ -46,6 +50,7 @@ class Workload:
     frames: int = 64
     dtype: torch.dtype = torch.float32
     frames_per_tile: int | None = None
+    simd: bool = True
 
 
 class OpCosts:
@@ -186,16 +191,16 @@ class OpCosts:
             back_flops += self._stft(channels * strips)
         if back_to_audio:
             back_flops += self._istft(channels * strips)
-        tile = self._tile(strips * channels, len(list(op.nodes)), results * channels)
+        working, working_back = self._working(op, channels)
         source_gradients = sum(self.needs[name] for name in op.reads)
         moved = (strips + results) * audio
         return Both(
             Work(
                 forward_flops + mixing + sum(part.forward.flops for part in parts),
                 moved,
-                results * audio + tile,
+                results * audio + working,
             ),
-            Work(back_flops, moved + 2 * source_gradients * audio, source_gradients * audio + 2 * tile),
+            Work(back_flops, moved + 2 * source_gradients * audio, source_gradients * audio + working_back),
         )
 
     def _prologues(self, op: Region) -> list[Both]:
@@ -242,8 +247,28 @@ class OpCosts:
                 backward += (2 + 4) * channels * bins
         return forward, backward
 
+    def _working(self, op: Region, channels: int) -> tuple[float, float]:
+        """Bytes that a region needs beside its results and gradients, forward and backward."""
+        strips, results = len(op.strips), len(op.results)
+        if not (self.load.simd and channels <= 2 and simd.transforms(self.size)):
+            tile = self._tile(strips * channels, len(list(op.nodes)), results * channels)
+            return tile, 2 * tile
+        # Faders' curves (or what other effects made of the audio) and gains that are no ratios, for a stretch.
+        places = min(STRETCH_SAMPLES / (strips * channels), self.load.batch * self.load.samples)
+        frames = places / self.plan.graph.transform.hop
+        numbers = 0.0
+        for strip in op.strips:
+            if strip.nodes:
+                plain = all(issubclass(node.effect, AmplitudeEffect) for node in strip.nodes)
+                numbers += places if plain else 2 * channels * places
+        for step in op.body:
+            if isinstance(step, Mask) and not issubclass(step.node.effect, RatioEffect):
+                numbers += frames * self.bins
+        seeds = results * channels * places
+        return numbers * self.item, (2 * numbers + seeds) * self.item
+
     def _tile(self, signals: int, nodes: int, results: int) -> float:
-        """Bytes of a tile: audio, windowed frames and their spectra, gains and the results' frames."""
+        """Bytes of a tile of PyTorch's operators: audio, windowed frames, spectra, gains, the results' frames."""
         frames = self.load.frames_per_tile or min(
             max(TILE_TRANSFORMS // signals, SHORTEST_TILE), LONGEST_TILE
         )

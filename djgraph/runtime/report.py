@@ -28,7 +28,7 @@ def make_workload(
             raise InputError(f"{name} must be at least 1, not {value}")
     if dtype not in (torch.float32, torch.float64):
         raise InputError(f"dtype must be torch.float32 or torch.float64, not {dtype}")
-    return Workload(round(seconds * rate), batch, frames, dtype, mixer.frames_per_tile)
+    return Workload(round(seconds * rate), batch, frames, dtype, mixer.frames_per_tile, mixer.simd)
 
 
 def explain_text(mixer: Mixer, stage: str | None, diff: bool, workload: Workload | None) -> str:

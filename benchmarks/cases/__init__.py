@@ -23,7 +23,7 @@ CASES: dict[str, str] = {
     "peers": "GRAFX and dasp-pytorch on like work",
     "threads": "one thread and two",
     "double": "float64",
-    "inductor": "djgraph.compile(inductor=True)",
+    "engines": "the CPU's vector units, PyTorch's operators, and those with TorchInductor",
     "gpu": "a GPU, where one is at hand: batch 16, against the plain baseline there",
 }
 

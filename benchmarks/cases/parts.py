@@ -1,121 +1,132 @@
-"""Where the time inside the default mixer goes: every operator that runs, by the part of the work that called it.
+"""Where the time inside the default mixer goes.
 
-A dispatch mode of PyTorch sees each operator and adds its time to the part that is being worked on. What the mode
-itself costs stands outside; what Python does between operators is the difference to the wall time.
+What a region's compiled code does is timed by running its program once more for each kind of operation, with that
+kind alone. Everything else is timed as it runs.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 import djgraph_fx
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.cases import CASES
 from benchmarks.context import Context
 from benchmarks.programs import inference, training
 from benchmarks.results import CaseReport, Result
 from benchmarks.timing import Spread
-from djgraph.runtime import controls, lent, region, tilework
+from djgraph.dsp import convolution, feedback
+from djgraph.runtime import controls, vectors
+from djgraph.simd import program
 
-FFTS = {"_fft_r2c", "_fft_c2r", "_fft_c2c"}
+KINDS = {
+    program.ANALYSE: "region: frames, windows, forward FFTs",
+    program.SCALE: "region: gains, sums over stems",
+    program.GRADIENT: "region: gradients of gains",
+    program.SYNTHESISE: "region: inverse FFTs, windows, overlap-add",
+}
+WHOLE = "region: all compiled code"
+REGION = "region: PyTorch's share, curves of faders among it"
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
-    "masks of eq3, lowpass, highpass": ((tilework.TileWork, "gains"),),
-    "gains times spectra, sums": ((tilework.TileWork, "mix"),),
-    "gradients of gains and spectra": ((region, "adjoint"),),
-    "windows and frames": tuple((tilework.TileWork, name) for name in ("strips", "seeds", "analyse")),
-    "windows and overlap-add": tuple((tilework.TileWork, name) for name in ("write", "audio_gradient")),
-    "strips side by side, faders": ((tilework.TileWork, "audio"),),
-    "curves between control frames": (
-        (lent.StretchControls, "__init__"),
-        (lent.StretchControls, "add_gradients"),
-        (lent.ClipControls, "__init__"),
-        (controls.ControlReader, "__call__"),
-    ),
-    "reverb without its FFTs": ((djgraph_fx.Reverb, "process"),),
-    "delay": ((djgraph_fx.Delay, "process"),),
+    REGION: ((vectors, "forward"), (vectors, "backward")),
+    "curves of reverb and delay": ((controls.ControlReader, "__call__"),),
+    "reverb": ((djgraph_fx.Reverb, "process"), (convolution._Convolve, "backward")),
+    "delay": ((djgraph_fx.Delay, "process"), (feedback._FeedbackDelay, "backward")),
 }
 OTHER = "everything else, autograd's own among it"
 
 
-class _Stopwatch(TorchDispatchMode):
-    """Seconds by part."""
+class _Stopwatch:
+    """Seconds by part. Compiled code is timed for itself, and does not count for what called it."""
 
-    def __init__(self, parts: list[str]) -> None:
-        super().__init__()
-        self.parts = parts
+    def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self.calls = 0
+        self._apart = 0.0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        start = time.perf_counter()
-        made = func(*args, **(kwargs or {}))
-        part = "FFTs" if func.overloadpacket.__name__ in FFTS else self.parts[-1]
-        self.seconds[part] += time.perf_counter() - start
-        self.calls += 1
-        return made
-
-
-@contextmanager
-def _parts() -> Iterator[list[str]]:
-    """A stack whose top is the part that is being worked on."""
-    stack = [OTHER]
-
-    def within(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def within(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arguments: Any, **named: Any) -> Any:
-            stack.append(part)
-            try:
-                return function(*arguments, **named)
-            finally:
-                stack.pop()
+            start, apart = time.perf_counter(), self._apart
+            made = function(*arguments, **named)
+            self.seconds[part] += time.perf_counter() - start - (self._apart - apart)
+            return made
 
         return run
 
+    def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(whole: program.Program, signals: Any, jobs: Sequence[Any], step: int) -> Any:
+            begin = time.perf_counter()
+            for kind, part in KINDS.items():
+                alone = whole.operations[whole.operations[:, 0] == kind]
+                if len(alone):
+                    start = time.perf_counter()
+                    function(replace(whole, operations=alone), signals, jobs, step)
+                    self.seconds[part] += time.perf_counter() - start
+            # What the parts wrote is written over, or added to once too often: times are all that is wanted here.
+            start = time.perf_counter()
+            made = function(whole, signals, jobs, step)
+            self.seconds[WHOLE] += time.perf_counter() - start
+            self._apart += time.perf_counter() - begin
+            return made
+
+        return run
+
+
+@contextmanager
+def _watching() -> Iterator[_Stopwatch]:
+    watch = _Stopwatch()
     with ExitStack() as patches:
         for part, places in PARTS.items():
             for owner, name in places:
-                patches.enter_context(patch.object(owner, name, within(part, getattr(owner, name))))
-        yield stack
+                method: Any = watch.within(part, getattr(owner, name))
+                if name == "backward" and owner is not vectors:
+                    method = staticmethod(method)
+                patches.enter_context(patch.object(owner, name, method))
+        patches.enter_context(patch.object(program, "run", watch.program(program.run)))
+        yield watch
 
 
 def run(context: Context) -> CaseReport:
-    results, notes = [], []
+    results = []
     most = context.scale.threads
     try:
         for direction, wrap in {"forward": inference, "forward + backward": training}.items():
-            program = wrap(context.mixer, context.stems, context.params)
+            mixed = wrap(context.mixer, context.stems, context.params)
             for count in sorted({1, most}):
                 torch.set_num_threads(count)
                 context.report(f"{direction}, {count}")
                 label = f"{direction}, {count} thread{'s' if count > 1 else ''}"
-                found, walls, calls = [], [], 0
+                found, walls = [], []
                 for _ in range(context.scale.slow_rounds + 1):
-                    if program.before is not None:
-                        program.before()
-                    start = time.perf_counter()
-                    program.run()
-                    walls.append(time.perf_counter() - start)
-                    if program.before is not None:
-                        program.before()
-                    with _parts() as parts, _Stopwatch(parts) as watch:
-                        program.run()
-                    found.append(watch.seconds)
-                    calls = watch.calls
+                    for watched in (False, True):
+                        if mixed.before is not None:
+                            mixed.before()
+                        start = time.perf_counter()
+                        if not watched:
+                            mixed.run()
+                            walls.append(time.perf_counter() - start)
+                            continue
+                        with _watching() as watch:
+                            mixed.run()
+                        found.append(watch.seconds)
                 found, walls = found[1:], walls[1:]  # the first one warms up
-                for part in ("FFTs", *PARTS, OTHER):
+                outside = (WHOLE, *PARTS)
+                for seconds, wall in zip(found, walls):
+                    seconds[OTHER] = wall - sum(seconds[part] for part in outside)
+                for part in (*KINDS.values(), WHOLE, *PARTS, OTHER):
                     if any(part in seconds for seconds in found):
                         results.append(_result(f"{label}: {part}", [s.get(part, 0.0) for s in found]))
                 results.append(_result(f"{label}: all of it, without the stopwatch", walls))
-                notes.append(f"{label}: {calls} operators.")
     finally:
         torch.set_num_threads(most)
-    return CaseReport("parts", CASES["parts"], tuple(results), (), tuple(notes))
+    note = "The first rows run one kind of operation alone; together they are 'all compiled code'."
+    return CaseReport("parts", CASES["parts"], tuple(results), (), (note,))
 
 
 def _result(what: str, seconds: list[float]) -> Result:

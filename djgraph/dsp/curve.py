@@ -71,7 +71,7 @@ class Timeline:
         return self._round_corners(curve, values, start, stop, smoothing / 2, first)
 
     def _compiled(self, values: Tensor) -> bool:
-        return not self.constant and simd.takes(values)
+        return not self.constant and simd.takes(values) and not torch.compiler.is_compiling()
 
     def _lines(self, values: Tensor, start: int, stop: int, first: int) -> Tensor:
         """The straight lines between frames at every sample ``start…stop−1``."""

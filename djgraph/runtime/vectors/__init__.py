@@ -66,12 +66,12 @@ def backward(
         with torch.set_grad_enabled(rows_wanted or bool(weights) or any(sources_wanted)):
             feed = call.feed(stretch, row_total)
             tables = Tables(call.layout, clip, call.controls, stretch)
-        seeds = call.seeds(stretch, gradient)
+        seeds, held = call.seeds(stretch, gradient)
         run = call.layout.backward(chains, [target is not None for target in feed.targets])
-        of_results = [addresses.source(seed, addresses.SYNTHESIS, stretch, mirrored=False) for seed in seeds]
         targets = [target for target in feed.targets if target is not None]
-        signals = call.signals([*feed.sources, *of_results], targets, ratios, tables)
+        signals = call.signals([*feed.sources, *seeds], targets, ratios, tables)
         program.finish(signals, program.run(run, signals, call.jobs(stretch), call.step))
+        del held  # the tables had addresses only
         feed.back.give_back(learnt)
         tables.back.give_back(learnt)
     ratios.give_back(learnt)
@@ -139,10 +139,19 @@ class _Call:
         controls = StretchControls(self.clip, stretch, self._rows, self._rows_wanted)
         return Feed(self.clip.schedule, stretch, controls, self._sources, row_total)
 
-    def seeds(self, stretch: Stretch, gradient: Tensor) -> Sequence[Tensor]:
-        """The results' gradients on a stretch, ``[items, channels, samples]`` each."""
-        piece = gradient[:, stretch.items, :, stretch.lo : stretch.hi]
-        return addresses.dense(self.clip.windows(self._rows).correct(piece, stretch.lo)).unbind(0)
+    def seeds(self, stretch: Stretch, gradient: Tensor) -> tuple[list[list[int]], list[Tensor]]:
+        """The results' gradients as sources, times what the results were multiplied with near the clip's ends.
+
+        And the tensors that the sources have addresses of.
+        """
+        gradient = addresses.dense(gradient)
+        factor = self.clip.windows(self._rows).correct(self._rows.new_ones(stretch.hi - stretch.lo), stretch.lo)
+        sources = []
+        for result in gradient:
+            row = addresses.source(result, addresses.SYNTHESIS, mirrored=False)
+            row[rows.FACTOR] = factor.data_ptr() - stretch.lo * factor.element_size()
+            sources.append(row)
+        return sources, [gradient, factor]
 
     def signals(
         self,

@@ -35,9 +35,9 @@ class RatioWeights:
         else:
             self._made = like.new_zeros(0, clip.batch, clip.frames + layout.lanes)
         self.values = self._made.detach()
-        self.totals = self.values
+        # A chain's gradient is that of all its factors, also where that of a table is all that anybody wants.
+        self.totals = torch.zeros_like(self.values) if torch.is_grad_enabled() else self.values[:0]
         if self._made.requires_grad:
-            self.totals = torch.zeros_like(self.values)
             self._back.made(self._made, self.totals)
 
     def _leaf(self, lent: Lent) -> Tensor:

@@ -274,7 +274,7 @@ class RatioEffect(SpectralEffect):
             raise EffectError(f"{cls.__qualname__}: a ratio effect has weights(), and no mask() of its own")
 
     def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """What the curves above and below are weighted with: ``[batch, frames, curves]`` or broadcastable to it.
+        """What the curves above and below are weighted with, ``[batch, frames, curves]`` (batch and frames may be 1).
 
         controls: by id, as :meth:`SpectralEffect.mask` gets them. Without curves below, the second is None.
         """

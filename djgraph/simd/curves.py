@@ -12,7 +12,8 @@ from functools import lru_cache
 from numba import njit
 from numpy.typing import NDArray
 
-from djgraph.simd.threads import in_threads, stamp
+from djgraph.simd.jit import part, stamp
+from djgraph.simd.threads import in_threads
 
 
 def read(
@@ -39,13 +40,13 @@ def collect(
     )
 
 
-@njit(error_model="numpy")
+@part
 def _segment(frame, frames, samples):
     """The first sample that lies on or behind a frame."""
     return -((-frame * (samples - 1)) // (frames - 1))
 
 
-@njit(error_model="numpy")
+@part
 def _bend(place, corner, frames, samples, half):
     """How much a sample gets of the bend at a frame."""
     width = min(half, float(min(place, samples - 1 - place)))
@@ -55,7 +56,7 @@ def _bend(place, corner, frames, samples, half):
     return (width - distance) * (width - distance) / (4 * width)
 
 
-@njit(error_model="numpy")
+@part
 def _corners(start, stop, frames, samples, half):
     """The frames whose corners touch samples ``start…stop−1``: first, last + 1."""
     spacing = (samples - 1) / (frames - 1)
@@ -64,7 +65,7 @@ def _corners(start, stop, frames, samples, half):
     ) + 1
 
 
-@njit(error_model="numpy")
+@part
 def _read(values, first, frames, samples, start, half, out):
     stop = start + len(out)
     frame = min(start * (frames - 1) // (samples - 1), frames - 2)
@@ -103,7 +104,7 @@ def _sides(gradient, offset, slope):
     return total, right
 
 
-@njit(error_model="numpy")
+@part
 def _collect(gradient, first, frames, samples, start, half, out):
     stop = start + len(gradient)
     frame = min(start * (frames - 1) // (samples - 1), frames - 2)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from djgraph.simd.jit import part
 from djgraph.simd.lanes import load, splat, store
 
 LEAF = 512
@@ -70,7 +70,7 @@ def _order(size: int) -> NDArray:
     return np.concatenate([4 * inner + part for part in range(4)])
 
 
-@njit(error_model="numpy")
+@part
 def forward(re, im, at, size, lanes, factors, starts):
     """Signals → spectra."""
     points, level = size, 0
@@ -80,17 +80,17 @@ def forward(re, im, at, size, lanes, factors, starts):
         points //= 4
         level += 1
     leaf = points
-    for part in range(0, size, leaf):
+    for begin in range(0, size, leaf):
         points, inner = leaf, level
         while points >= 8:
-            for block in range(part, part + leaf, points):
+            for block in range(begin, begin + leaf, points):
                 _apart(re, im, at + block * lanes, points, lanes, factors, starts[inner])
             points //= 4
             inner += 1
-        _last(re, im, at + part * lanes, leaf, points, lanes)
+        _last(re, im, at + begin * lanes, leaf, points, lanes)
 
 
-@njit(error_model="numpy")
+@part
 def backward(re, im, at, size, lanes, factors, starts):
     """Spectra → signals, times size."""
     smallest = size
@@ -100,11 +100,11 @@ def backward(re, im, at, size, lanes, factors, starts):
     while leaf > LEAF:
         leaf //= 4
         outer += 1
-    for part in range(0, size, leaf):
-        _first(re, im, at + part * lanes, leaf, smallest, lanes)
+    for begin in range(0, size, leaf):
+        _first(re, im, at + begin * lanes, leaf, smallest, lanes)
         points, level = 4 * smallest, len(starts) - 1
         while points <= leaf:
-            for block in range(part, part + leaf, points):
+            for block in range(begin, begin + leaf, points):
                 _together(re, im, at + block * lanes, points, lanes, factors, starts[level])
             points *= 4
             level -= 1
@@ -116,7 +116,7 @@ def backward(re, im, at, size, lanes, factors, starts):
         level -= 1
 
 
-@njit(error_model="numpy")
+@part
 def _apart(re, im, at, points, lanes, factors, start):
     """One pass forward: butterflies, then twiddle factors."""
     step = points // 4 * lanes
@@ -150,7 +150,7 @@ def _apart(re, im, at, points, lanes, factors, start):
         store(im, i3, x * s + y * c)
 
 
-@njit(error_model="numpy")
+@part
 def _together(re, im, at, points, lanes, factors, start):
     """One pass backward: twiddle factors the other way round, then butterflies."""
     step = points // 4 * lanes
@@ -184,7 +184,7 @@ def _together(re, im, at, points, lanes, factors, start):
         store(im, i3, t1 - s3)
 
 
-@njit(error_model="numpy")
+@part
 def _last(re, im, at, count, points, lanes):
     """Transforms of two or four points, forward."""
     if points == 2:
@@ -213,13 +213,13 @@ def _last(re, im, at, count, points, lanes):
         store(im, i3, t1 + s3)
 
 
-@njit(error_model="numpy")
+@part
 def _first(re, im, at, count, points, lanes):
     """Transforms of two or four points, backward: those forward with re and im exchanged."""
     _last(im, re, at, count, points, lanes)
 
 
-@njit(error_model="numpy")
+@part
 def _pairs(re, im, at, count, lanes):
     for k in range(0, count, 2):
         i0 = at + k * lanes

@@ -7,8 +7,7 @@ frames]``, ``row_step`` and ``item_step`` apart; ``curves`` is ``[rows, bins]`` 
 
 from __future__ import annotations
 
-from numba import njit
-
+from djgraph.simd.jit import part
 from djgraph.simd.lanes import load, peek, poke, splat, store, zeros
 
 # Columns of the table of factors. A ratio's: rows of weights and of curves. A table's: its address, the steps in
@@ -27,7 +26,7 @@ def work_size(factors: int, lanes: int) -> int:
     return (3 * factors + 3) * BLOCK * lanes
 
 
-@njit(error_model="numpy")
+@part
 def _weighted(weights, at, step, rank, curves, row, bins, low, high, work, into, lanes):
     """``work[into…]`` = Σ weights[r]·curves[row + r] on bins ``low…high−1``."""
     first = load(weights, at)
@@ -54,7 +53,7 @@ def _weighted(weights, at, step, rank, curves, row, bins, low, high, work, into,
             store(work, place, load(work, place) + weight * splat(curves, line + m))
 
 
-@njit(error_model="numpy")
+@part
 def _factor(
     factors, f, weights, row_step, at, item, frame, valid, curves, order, low, high, work, into, under, lanes
 ):
@@ -86,7 +85,7 @@ def _factor(
             )  # not times 1/below: equal ones have to give exactly 1
 
 
-@njit(error_model="numpy")
+@part
 def apply(
     re, im, here, there, added, begin, end, factors, weights, row_step, item_step, item, frame, valid,
     curves, order, first, second, work, lanes,
@@ -114,7 +113,7 @@ def apply(
                 _scale(im, here + q, there + q, gain, added)
 
 
-@njit(error_model="numpy")
+@part
 def _scale(values, here, there, gain, added):
     if added:
         store(values, there, load(values, there) + load(values, here) * gain)
@@ -122,7 +121,7 @@ def _scale(values, here, there, gain, added):
         store(values, there, load(values, here) * gain)
 
 
-@njit(error_model="numpy")
+@part
 def gradients(
     re, im, here, there, begin, end, factors, weights, totals, row_step, item_step, item, frame, valid,
     curves, order, first, second, work, lanes,
@@ -173,12 +172,12 @@ def gradients(
             )  # fmt: skip
 
 
-@njit(error_model="numpy")
+@part
 def _inner(re, im, here, there):
     return load(re, here) * load(re, there) + load(im, here) * load(im, there)
 
 
-@njit(error_model="numpy")
+@part
 def _give(
     factors, f, totals, row_step, at, item, frame, valid, curves, order, low, high, work, gradient, mine, scaled,
     lanes,
@@ -211,7 +210,7 @@ def _give(
     _collect(totals, below, row_step, rank, curves, row, bins, low, high, work, gradient, lanes)
 
 
-@njit(error_model="numpy")
+@part
 def _collect(totals, at, step, rank, curves, row, bins, low, high, work, gradient, lanes):
     for r in range(rank):
         total = load(totals, at + r * step)

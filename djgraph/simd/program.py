@@ -16,8 +16,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from djgraph.simd import fft, gains, rows
+from djgraph.simd.jit import part, stamp
 from djgraph.simd.lanes import load, store, width
-from djgraph.simd.threads import in_threads, stamp
+from djgraph.simd.threads import in_threads
 
 # Operations, each with its arguments:
 ANALYSE = 0  # source, slot: windowed frames of the source, transformed
@@ -134,7 +135,7 @@ _PADDING = 256
 """Numbers between slots, so that not all of their places share the same few lines of the cache."""
 
 
-@njit(error_model="numpy")
+@part
 def _run(
     operations, sources, targets, windows, weights, totals, curves, chains, factors, order, first_places,
     second_places, twiddles, starts, re, im, work, out_re, out_im, in_re, in_im, line,
@@ -143,18 +144,16 @@ def _run(
     size = windows.shape[1]
     room = size * lanes + _PADDING
     stride = len(in_re) // hop
-    beyond = stride - lanes
     row_step, item_step = weights.shape[1] * weights.shape[2], weights.shape[2]
     flat_weights, flat_totals, flat_curves = weights.reshape(-1), totals.reshape(-1), curves.reshape(-1)
     for frame in range(first, last, step):
         valid = min(step, last - frame)
-        start = frame * hop - size // 2
+        start, covered = frame * hop - size // 2, (valid - 1) * hop + size
         for o in range(len(operations)):
             kind, a, b = operations[o, 0], operations[o, 1], operations[o, 2]
             c, d = operations[o, 3], operations[o, 4]
             if kind == ANALYSE:
-                count = valid + beyond
-                rows.read(in_re, in_im, line, stride, hop, lanes, start, count, samples, item, sources, a)
+                rows.read(in_re, in_im, line, stride, hop, lanes, start, covered, samples, item, sources, a)
                 window = windows[sources[a, rows.WINDOW]]
                 rows.to_frames(in_re, stride, hop, window, re, b * room, size, lanes, valid)
                 rows.to_frames(in_im, stride, hop, window, im, b * room, size, lanes, valid)
@@ -165,13 +164,14 @@ def _run(
                 x, y = out_re[a], out_im[a]
                 rows.from_frames(re, b * room, size, lanes, window, x, stride, hop)
                 rows.from_frames(im, b * room, size, lanes, window, y, stride, hop)
-                count = valid + beyond if final and frame + step >= last else valid
+                # What later frames add to is kept for them.
+                done = covered if final and frame + step >= last else valid * hop
                 added = targets[a, rows.FOLDED] != 0
                 rows.write(
-                    x, y, line, stride, hop, lanes, start, count, samples, item, targets, a, sources, added
+                    x, y, line, stride, hop, lanes, start, done, samples, item, targets, a, sources, added
                 )
-                rows.move_up(x, stride, hop, count)
-                rows.move_up(y, stride, hop, count)
+                rows.move_up(x, stride, hop, valid)
+                rows.move_up(y, stride, hop, valid)
             elif kind == SCALE:
                 gains.apply(
                     re, im, b * room, c * room, d, chains[a], chains[a + 1], factors, flat_weights, row_step,
@@ -187,7 +187,7 @@ def _run(
                 )  # fmt: skip
 
 
-@njit(error_model="numpy")
+@part
 def _add(values, here, there, added, count, lanes):
     for i in range(0, count, lanes):
         value = load(values, here + i)
@@ -196,14 +196,13 @@ def _add(values, here, there, added, count, lanes):
         store(values, there + i, value)
 
 
-@njit(error_model="numpy")
+@part
 def _finish(re, im, line, lanes, targets, sources, samples, hop, size, item, last):
     stride = re.shape[1] // hop
-    count = -(-size // hop) - 1
-    start = last * hop - size // 2
+    start, covered = last * hop - size // 2, size - hop
     for t in range(len(targets)):
         rows.write(
-            re[t], im[t], line, stride, hop, lanes, start, count, samples, item, targets, t, sources, True
+            re[t], im[t], line, stride, hop, lanes, start, covered, samples, item, targets, t, sources, True
         )
 
 

@@ -10,8 +10,7 @@ A place in the clip before its first or behind its last sample reads what is mir
 
 from __future__ import annotations
 
-from numba import njit
-
+from djgraph.simd.jit import part
 from djgraph.simd.lanes import load, load_at, peek, poke, splat, store, store_at, transpose
 
 # Columns of the table of sources.
@@ -22,7 +21,7 @@ TO_LEFT, TO_RIGHT, TO_ITEM, TO_LO, FOLDED, TO_WINDOW, SOURCE, TO_FACTOR, TO_FACT
 TARGET_COLUMNS = 9
 
 
-@njit(error_model="numpy")
+@part
 def mirrored(place, samples):
     """The sample that a place reads where the clip is mirrored at its first and last sample, again and again."""
     if samples == 1:
@@ -32,30 +31,32 @@ def mirrored(place, samples):
     return min(folded, period - folded)
 
 
-@njit(error_model="numpy")
-def read(re, im, line, stride, hop, lanes, start, count, samples, item, sources, s):
-    """Fills hops ``0…count−1`` of rows with a source's audio from place ``start`` on, the others with zeros.
+@part
+def read(re, im, line, stride, hop, lanes, start, covered, samples, item, sources, s):
+    """Fills rows with ``covered`` samples of a source's audio from place ``start`` on, and zeros behind them.
 
     ``line`` is room for ``stride`` hops.
     """
+    count = -(-covered // hop)
     shift = item * sources[s, ITEM] - sources[s, LO]
-    _read_channel(line, sources[s, LEFT], shift, hop, lanes, start, count, samples, item, sources, s)
+    _read_channel(line, sources[s, LEFT], shift, hop, lanes, start, covered, samples, item, sources, s)
     _to_lanes(line, re, stride, hop, lanes, count)
     if sources[s, RIGHT]:
-        _read_channel(line, sources[s, RIGHT], shift, hop, lanes, start, count, samples, item, sources, s)
+        _read_channel(line, sources[s, RIGHT], shift, hop, lanes, start, covered, samples, item, sources, s)
         _to_lanes(line, im, stride, hop, lanes, count)
     else:
         im[:] = 0
 
 
-@njit(error_model="numpy")
-def _read_channel(line, address, shift, hop, lanes, start, count, samples, item, sources, s):
+@part
+def _read_channel(line, address, shift, hop, lanes, start, covered, samples, item, sources, s):
     factor, factor_shift = sources[s, FACTOR], item * sources[s, FACTOR_ITEM] - sources[s, LO]
-    for r in range(count):
+    for r in range(-(-covered // hop)):
         first, at = start + r * hop, r * hop
+        end = min(hop, covered - at)
         i = 0
-        if first >= 0 and first + hop <= samples:
-            while i + lanes <= hop:
+        if first >= 0 and first + end <= samples:
+            while i + lanes <= end:
                 value = load_at(line, address, shift + first + i)
                 if factor:
                     value = value * load_at(line, factor, factor_shift + first + i)
@@ -63,8 +64,8 @@ def _read_channel(line, address, shift, hop, lanes, start, count, samples, item,
                 i += lanes
         for rest in range(i, hop):
             place = first + rest
-            x = line[0] * 0
-            if sources[s, MIRRORED] or 0 <= place < samples:
+            x = line.dtype.type(0)
+            if rest < end and (sources[s, MIRRORED] or 0 <= place < samples):
                 place = mirrored(place, samples)
                 x = peek(line, address, shift + place)
                 if factor:
@@ -72,7 +73,7 @@ def _read_channel(line, address, shift, hop, lanes, start, count, samples, item,
             line[at + rest] = x
 
 
-@njit(error_model="numpy")
+@part
 def _to_lanes(line, rows, stride, hop, lanes, count):
     """``rows[i·stride + r]`` = ``line[r·hop + i]`` for hops ``0…count−1``; zeros behind them."""
     i = 0
@@ -92,7 +93,7 @@ def _to_lanes(line, rows, stride, hop, lanes, count):
                 rows[i * stride + r] = 0
 
 
-@njit(error_model="numpy")
+@part
 def to_frames(rows, stride, hop, window, slot, at, size, lanes, valid):
     """Windowed frames: ``slot[at…]`` as ``[size, lanes]``; lanes from ``valid`` on are silent."""
     for first in range(0, size, hop):
@@ -105,7 +106,7 @@ def to_frames(rows, stride, hop, window, slot, at, size, lanes, valid):
                 slot[at + n * lanes + lane] = 0
 
 
-@njit(error_model="numpy")
+@part
 def from_frames(slot, at, size, lanes, window, rows, stride, hop):
     """Adds windowed frames to rows."""
     for first in range(0, size, hop):
@@ -115,32 +116,32 @@ def from_frames(slot, at, size, lanes, window, rows, stride, hop):
             store(rows, place, load(rows, place) + load(slot, at + n * lanes) * splat(window, n))
 
 
-@njit(error_model="numpy")
-def write(re, im, line, stride, hop, lanes, start, count, samples, item, targets, t, sources, added):
-    """Gives hops ``0…count−1`` of rows to a target, whose first sample is place ``start`` of the clip.
+@part
+def write(re, im, line, stride, hop, lanes, start, covered, samples, item, targets, t, sources, added):
+    """Gives ``covered`` samples of rows to a target, the first of them to place ``start`` of the clip.
 
     What lies outside the clip is dropped, or, for the gradient of what was mirrored, folded back. A target with a
     source is the gradient of its audio times its factor: it becomes that of each. ``line`` is room for ``stride`` hops.
     """
     shift = item * targets[t, TO_ITEM] - targets[t, TO_LO]
-    s = targets[t, SOURCE]
+    s, count = targets[t, SOURCE], -(-covered // hop)
     read_shift = item * sources[s, ITEM] - sources[s, LO] if s >= 0 else 0
     left = sources[s, LEFT] if s >= 0 else 0
     _from_lanes(re, line, stride, hop, lanes, count)
     _write_channel(
-        line, targets[t, TO_LEFT], shift, left, read_shift, hop, lanes, start, count, samples, item, targets, t,
+        line, targets[t, TO_LEFT], shift, left, read_shift, hop, lanes, start, covered, samples, item, targets, t,
         sources, added,
     )  # fmt: skip
     right = sources[s, RIGHT] if s >= 0 else targets[t, TO_RIGHT]
     if right:
         _from_lanes(im, line, stride, hop, lanes, count)
         _write_channel(
-            line, targets[t, TO_RIGHT], shift, right, read_shift, hop, lanes, start, count, samples, item, targets, t,
+            line, targets[t, TO_RIGHT], shift, right, read_shift, hop, lanes, start, covered, samples, item, targets, t,
             sources, added,
         )  # fmt: skip
 
 
-@njit(error_model="numpy")
+@part
 def _from_lanes(rows, line, stride, hop, lanes, count):
     """``line[r·hop + i]`` = ``rows[i·stride + r]`` for hops ``0…count−1``."""
     i = 0
@@ -156,7 +157,7 @@ def _from_lanes(rows, line, stride, hop, lanes, count):
             line[r * hop + rest] = rows[rest * stride + r]
 
 
-@njit(error_model="numpy")
+@part
 def _write_channel(
     line,
     address,
@@ -166,7 +167,7 @@ def _write_channel(
     hop,
     lanes,
     start,
-    count,
+    covered,
     samples,
     item,
     targets,
@@ -180,11 +181,12 @@ def _write_channel(
     if s >= 0:
         factor, factor_shift = sources[s, FACTOR], item * sources[s, FACTOR_ITEM] - sources[s, LO]
         to_shift = item * targets[t, TO_FACTOR_ITEM] - sources[s, LO]
-    for r in range(count):
+    for r in range(-(-covered // hop)):
         first, at = start + r * hop, r * hop
+        end = min(hop, covered - at)
         i = 0
-        if first >= 0 and first + hop <= samples:
-            while i + lanes <= hop:
+        if first >= 0 and first + end <= samples:
+            while i + lanes <= end:
                 value, place = load(line, at + i), first + i
                 if factor:
                     if to_factor:
@@ -197,9 +199,9 @@ def _write_channel(
                         value = value + load_at(line, address, shift + place)
                     store_at(line, address, shift + place, value)
                 i += lanes
-        elif not targets[t, FOLDED] and (first >= samples or first + hop <= 0):
+        elif not targets[t, FOLDED] and (first >= samples or first + end <= 0):
             continue
-        for rest in range(i, hop):
+        for rest in range(i, end):
             place = first + rest
             if not 0 <= place < samples:
                 if not targets[t, FOLDED]:
@@ -219,7 +221,7 @@ def _write_channel(
                 poke(line, address, shift + place, x)
 
 
-@njit(error_model="numpy")
+@part
 def move_up(rows, stride, hop, count):
     """Drops the first ``count`` hops of rows; the others move to their place, zeros follow."""
     for i in range(hop):

@@ -1,13 +1,10 @@
-"""Compiled work on several threads, and the stamp that tells Numba's cache on disk when it is out of date."""
+"""Compiled work on several threads."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -43,16 +40,3 @@ def in_threads(work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:
         for other in others:
             other.result()
     return [made[number] for number in range(len(jobs))]
-
-
-@lru_cache(maxsize=1)
-def stamp() -> str:
-    """A hash of all sources of this package.
-
-    For a function that it has on disk Numba looks whether its own file has changed, and at the values that it
-    encloses, not at what it calls. So the functions that are kept enclose this.
-    """
-    text = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        text.update(file.read_bytes())
-    return text.hexdigest()

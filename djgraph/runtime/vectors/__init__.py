@@ -126,7 +126,7 @@ class _Call:
             cuts = sorted({tile.first + self.step * (tiles * part // parts) for part in range(1, parts)})
             # What is mirrored at the clip's ends must not be written by two jobs at once.
             edges[1:1] = [
-                cut for cut in cuts if cut > tile.first and size <= cut * hop <= self.clip.samples - 2 * size
+                cut for cut in cuts if cut > tile.first and size < cut * hop <= self.clip.samples - 2 * size
             ]
         return [
             program.Job(item, low, high, high == self.clip.frames)
@@ -145,7 +145,9 @@ class _Call:
         And the tensors that the sources have addresses of.
         """
         gradient = addresses.dense(gradient)
-        factor = self.clip.windows(self._rows).correct(self._rows.new_ones(stretch.hi - stretch.lo), stretch.lo)
+        factor = self.clip.windows(self._rows).correct(
+            self._rows.new_ones(stretch.hi - stretch.lo), stretch.lo
+        )
         sources = []
         for result in gradient:
             row = addresses.source(result, addresses.SYNTHESIS, mirrored=False)

@@ -64,6 +64,12 @@ def fit(
     tempo: Annotated[
         float | None, typer.Option("--tempo", metavar="BPM", help="For graphs that follow a clock.")
     ] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth", metavar="FILE", help="What was played, if that is known: the report says how far off."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an earlier run that writes to FILE stopped.")
     ] = False,
@@ -87,9 +93,10 @@ def fit(
         raise typer.BadParameter(f"-o {out}: controls are written as {', '.join(AUTOMATION)}")
 
     import djgraph
-    from djgraph import audio
+    from djgraph import audio, automation
     from djgraph.atomic import check_target
     from djgraph.audio.files import format_of
+    from djgraph.automation.plot import check_path
     from djgraph.errors import InputError
 
     written = [path for path in (out, mix, report, plot) if path is not None]
@@ -99,13 +106,19 @@ def fit(
         check_target(path, InputError)
     if mix is not None:
         format_of(mix)
+    if plot is not None:
+        check_path(plot)
     state = state_file(out)
     if resume and not state.exists():
         raise InputError(f"there is nothing to resume: {state} does not exist; leave out --resume")
     loaded = load_graph(graph, args)
+    played = None if truth is None else automation.load(truth)
+    if played is not None:
+        played.check(loaded, tempo=tempo)
     with Steps() as bar:
-        tracks, _ = read_inputs(loaded, given, written, pad, bar)
+        tracks, seconds = read_inputs(loaded, given, written, pad, bar)
         recording, rate = audio.read(target)
+        known = None if played is None else played.render(loaded, duration=seconds, tempo=tempo)
         bar.begin("listening")
 
         def show(progress: Progress) -> None:
@@ -127,6 +140,7 @@ def fit(
             callback=show,
             checkpoint=state,
             resume=state if resume else None,
+            truth=known,
         )
         bar.begin("writing")
         result.to_automation(error).save(out)
@@ -137,7 +151,7 @@ def fit(
         if report is not None:
             result.save_report(report)
         if plot is not None:
-            result.plot(plot)
+            result.plot(plot, known)
     interrupted = result.report["interrupted"]
     if not interrupted:
         state.unlink(missing_ok=True)
@@ -165,6 +179,8 @@ def summarize(result: FitResult, out: Path, as_json: bool) -> None:
     typer.echo(f"  match     SI-SDR {report['si_sdr_db']:.1f} dB")
     typer.echo(f"  moves     {len(moved)} of {len(controls)} controls")
     typer.echo(f"  unheard   {len(report['not_identified'])} controls have no audible effect in this mix")
+    if "heard_error" in report and (off := report["heard_error"]["mean"]) is not None:
+        typer.echo(f"  truth     gains that are heard are off by {off:.2g} on average")
     for note in report["notes"]:
         typer.echo(f"  note      {note}")
     typer.echo(f"fitted in {report['fit_seconds']:.1f} s, {report['mixer_steps']} steps through the mixer")

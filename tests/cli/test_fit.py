@@ -71,6 +71,19 @@ def test_controls_mix_report_and_picture(run: Run, work: Path) -> None:
     assert not state_file(work / "moves.yaml").exists()
 
 
+def test_the_truth_says_how_far_off(run: Run, work: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (work / "played.csv").write_text(
+        "control,time,value\na.drums.gain,0%,1\na.drums.gain,100%,0\nb.gain,0,0.5\n"
+    )
+    report = work / "report.json"
+    shown = run(*fit(work, "--truth", work / "played.csv", "--report", report, "--plot", work / "moves.svg"))
+    assert "gains that are heard are off by" in shown.stdout
+    errors = json.loads(report.read_text())["control_error"]
+    assert set(errors) == {"a.drums.gain", "a.bass.gain", "b.gain"}
+    assert max(errors.values()) < 0.02
+
+
 def test_the_automation_plays_in_render(run: Run, work: Path) -> None:
     run(*fit(work, "--steps", 0))
     inputs = ["-i", f"a={work / 'a'}", "-i", f"b={work / 'b.wav'}"]
@@ -120,6 +133,10 @@ def test_other_music_is_refused_and_nothing_written(run: Run, work: Path) -> Non
     [
         (["--resume"], 1, "nothing to resume"),
         (["--mix", "moves.txt"], 1, "suffix"),
+        (["--plot", "moves.txt"], 1, "pictures are written to"),
+        (["--truth", "equal_power", "--resume"], 1, "nothing to resume"),
+        (["--truth", "bass_swap"], 1, "eq_low"),
+        (["--level", "nan"], 1, "level is nan"),
         (["--output", "cue"], 1, "no output 'cue'"),
         (["-o", "moves.txt"], 2, ".yaml"),
     ],

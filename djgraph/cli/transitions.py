@@ -81,8 +81,8 @@ def settings_of(texts: list[str] | None) -> dict[str, Any]:
     return {key: value_of(text) for key, text in pairs("--set", texts).items()}
 
 
-def find_recipe(name: str) -> Template:
-    """A recipe by name, or an automation file by path; a usage error for a name that is none."""
+def find_recipe(name: str, option: str = "--transition") -> Template:
+    """A recipe by name, or an automation file by path; a usage error, of ``option``, for a name that is none."""
     from djgraph import automation
     from djgraph.plugins import registry
 
@@ -90,7 +90,7 @@ def find_recipe(name: str) -> Template:
         try:
             registry().recipe(name)
         except PluginError as error:
-            raise typer.BadParameter(str(error), param_hint="--transition") from None
+            raise typer.BadParameter(str(error), param_hint=option) from None
     return automation.template(name)
 
 

@@ -150,6 +150,7 @@ def test_the_files_tempo_drives_the_clock(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
+        (["-a", "linaer"], 2, "Invalid value for --automation: there is no recipe 'linaer'"),
         (["-t", "linear", "-a", "moves.yaml"], 2, "give one of --transition, --automation and --params"),
         (["-a", "moves.yaml", "--cue-in", "1"], 2, "belong to --transition"),
         (["--set", "length=4s"], 2, "--frames and --set belong to"),

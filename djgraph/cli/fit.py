@@ -174,8 +174,9 @@ def summarize(result: FitResult, out: Path, as_json: bool) -> None:
         return
     controls = report["controls"]
     moved = [name for name, entry in controls.items() if entry["moves"] and entry["audible"] > 0]
+    delay = round(report["delay_ms"], 2) + 0.0  # no −0.00
     typer.echo(f"{out}")
-    typer.echo(f"  aligned   target lags by {report['delay_ms']:.2f} ms, at {report['level_db']:+.1f} dB")
+    typer.echo(f"  aligned   target lags by {delay:.2f} ms, at {report['level_db']:+.1f} dB")
     typer.echo(f"  match     SI-SDR {report['si_sdr_db']:.1f} dB")
     typer.echo(f"  moves     {len(moved)} of {len(controls)} controls")
     typer.echo(f"  unheard   {len(report['not_identified'])} controls have no audible effect in this mix")

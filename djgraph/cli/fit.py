@@ -16,7 +16,6 @@ from djgraph.cli.progress import Steps
 if TYPE_CHECKING:
     from djgraph.fitting import FitResult, Progress
 
-STAGES = {"guess": "guessing", "curves": "drawing curves", "mixer": "refining through the mixer"}
 AUTOMATION = (".yaml", ".yml", ".json", ".csv")
 
 
@@ -119,13 +118,7 @@ def fit(
         tracks, seconds = read_inputs(loaded, given, written, pad, bar)
         recording, rate = audio.read(target)
         known = None if played is None else played.render(loaded, duration=seconds, tempo=tempo)
-        bar.begin("listening")
-
-        def show(progress: Progress) -> None:
-            left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
-            bar.begin(f"{STAGES[progress.stage]}, loss {progress.loss:.2g}{left}", progress.steps)
-            bar.advance(progress.step)
-
+        bar.begin("listening and guessing")
         result = djgraph.fit(
             loaded,
             tracks,
@@ -137,7 +130,7 @@ def fit(
             delay=delay,
             level=None if level is None else 10 ** (level / 20),
             tempo=tempo,
-            callback=show,
+            callback=Shown(bar, steps),
             checkpoint=state,
             resume=state if resume else None,
             truth=known,
@@ -159,6 +152,31 @@ def fit(
     if interrupted:
         warn(f"stopped early; {out} holds the best so far, --resume goes on")
         raise typer.Exit(INTERRUPTED)
+
+
+class Shown:
+    """What the bar says of a fit: the stage under way, the loss so far, a step more at a time.
+
+    bar: of the command. steps: the most through the mixer.
+    """
+
+    def __init__(self, bar: Steps, steps: int) -> None:
+        self.bar, self.steps = bar, steps
+        self.stage: str | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """A step is done."""
+        refining = progress.stage == "mixer" or progress.step == progress.steps
+        stage = "refining through the mixer" if refining else "drawing curves"
+        text = f"{stage}, loss {progress.loss:.2g}"
+        if stage == self.stage:
+            self.bar.say(text)
+            self.bar.advance()
+        elif progress.stage == "mixer" or not refining:
+            self.bar.begin(text, progress.steps, progress.step)
+        else:  # the curves are done
+            self.bar.begin(text, self.steps)
+        self.stage = stage
 
 
 def state_file(out: Path) -> Path:

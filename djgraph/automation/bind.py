@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -23,8 +22,6 @@ from djgraph.layout import ParameterLayout
 
 Array = NDArray[np.float64]
 
-MANY_WORDS = 200
-"""With more words than this in a layout's names, no patterns are suggested."""
 NEEDS_TEMPO = "give tempo: in the file, tempo= in Python, --tempo on the command line"
 
 
@@ -127,23 +124,8 @@ class _Names:
                 raise _Missing(str(error)) from None
         if "*" in text:
             message = f"no control matches {_named(target, text)}"
-            raise _Missing(message, self._patterns(text) or self.layout.names, text)
+            raise _Missing(message, self.layout.similar_patterns(text) or self.layout.names, text)
         raise _Missing(f"there is no control {_named(target, text)}", self.layout.names, text)
-
-    def _patterns(self, text: str) -> list[str]:
-        """Patterns that do match something, with one word of this one exchanged."""
-        parts = text.split(".")
-        words = list(dict.fromkeys(word for name in self.layout.names for word in name.split(".")))
-        found = []
-        for i, part in enumerate(parts):
-            if "*" in part or len(words) > MANY_WORDS:
-                continue
-            for word in words:
-                pattern = ".".join((*parts[:i], word, *parts[i + 1 :]))
-                with contextlib.suppress(LayoutError):
-                    self.layout.select(pattern)
-                    found.append(pattern)
-        return found
 
     def _fader(self, target: str) -> list[int]:
         text = self._ordinal(target)

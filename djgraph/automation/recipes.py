@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +29,23 @@ def recipes() -> Mapping[str, str]:
     return {name: entry.title or entry.description for name, entry in registry().recipes.items()}
 
 
-def recipe(name: str) -> Recipe:
-    """One recipe. PluginError with the nearest name where there is none; DocumentError for a broken file."""
+def is_file(name: str) -> bool:
+    """Whether that is meant as a path, and not as the name of an installed recipe: it has an ending or a folder."""
+    return bool(Path(name).suffix) or os.sep in name
+
+
+def recipe(name: str | os.PathLike[str]) -> Recipe:
+    """One recipe, by its name or by the path of its file.
+
+    PluginError with the nearest name where there is none; DocumentError for a file that is not there or is broken.
+    """
     from djgraph.automation.curves import Curve, First
     from djgraph.plugins import registry
 
-    entry = registry().recipe(name)
-    found = template(entry.path)
+    text = os.fspath(name)
+    entry = None if is_file(text) else registry().recipe(text)
+    path = Path(text) if entry is None else entry.path
+    found = template(path)
     missing = {a.name: a.description or a.name for a in found.arguments if a.default is None}
     if missing:  # what it names cannot be said without them
         controls: tuple[str, ...] = ()
@@ -47,4 +58,8 @@ def recipe(name: str) -> Recipe:
             return f"{item} (optional)" if item.optional else str(item)
 
         controls = tuple(map(words, items))
-    return Recipe(name, found.model.title, entry.description, found.arguments, controls, entry.path)
+    if entry is None:
+        text, description = found.model.name, found.model.description
+    else:
+        description = entry.description
+    return Recipe(text, found.model.title, description, found.arguments, controls, path)

@@ -16,7 +16,6 @@ from djgraph.cli.progress import Steps
 if TYPE_CHECKING:
     from djgraph.fitting import FitResult, Progress
 
-STAGES = {"guess": "guessing", "curves": "drawing curves", "mixer": "refining through the mixer"}
 AUTOMATION = (".yaml", ".yml", ".json", ".csv")
 
 
@@ -64,6 +63,12 @@ def fit(
     tempo: Annotated[
         float | None, typer.Option("--tempo", metavar="BPM", help="For graphs that follow a clock.")
     ] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth", metavar="FILE", help="What was played, if that is known: the report says how far off."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an earlier run that writes to FILE stopped.")
     ] = False,
@@ -87,9 +92,10 @@ def fit(
         raise typer.BadParameter(f"-o {out}: controls are written as {', '.join(AUTOMATION)}")
 
     import djgraph
-    from djgraph import audio
+    from djgraph import audio, automation
     from djgraph.atomic import check_target
     from djgraph.audio.files import format_of
+    from djgraph.automation.plot import check_path
     from djgraph.errors import InputError
 
     written = [path for path in (out, mix, report, plot) if path is not None]
@@ -99,20 +105,20 @@ def fit(
         check_target(path, InputError)
     if mix is not None:
         format_of(mix)
+    if plot is not None:
+        check_path(plot)
     state = state_file(out)
     if resume and not state.exists():
         raise InputError(f"there is nothing to resume: {state} does not exist; leave out --resume")
     loaded = load_graph(graph, args)
+    played = None if truth is None else automation.load(truth)
+    if played is not None:
+        played.check(loaded, tempo=tempo)
     with Steps() as bar:
-        tracks, _ = read_inputs(loaded, given, written, pad, bar)
+        tracks, seconds = read_inputs(loaded, given, written, pad, bar)
         recording, rate = audio.read(target)
-        bar.begin("listening")
-
-        def show(progress: Progress) -> None:
-            left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
-            bar.begin(f"{STAGES[progress.stage]}, loss {progress.loss:.2g}{left}", progress.steps)
-            bar.advance(progress.step)
-
+        known = None if played is None else played.render(loaded, duration=seconds, tempo=tempo)
+        bar.begin("listening and guessing")
         result = djgraph.fit(
             loaded,
             tracks,
@@ -124,9 +130,10 @@ def fit(
             delay=delay,
             level=None if level is None else 10 ** (level / 20),
             tempo=tempo,
-            callback=show,
+            callback=Shown(bar, steps),
             checkpoint=state,
             resume=state if resume else None,
+            truth=known,
         )
         bar.begin("writing")
         result.to_automation(error).save(out)
@@ -137,7 +144,7 @@ def fit(
         if report is not None:
             result.save_report(report)
         if plot is not None:
-            result.plot(plot)
+            result.plot(plot, known)
     interrupted = result.report["interrupted"]
     if not interrupted:
         state.unlink(missing_ok=True)
@@ -145,6 +152,31 @@ def fit(
     if interrupted:
         warn(f"stopped early; {out} holds the best so far, --resume goes on")
         raise typer.Exit(INTERRUPTED)
+
+
+class Shown:
+    """What the bar says of a fit: the stage under way, the loss so far, a step more at a time.
+
+    bar: of the command. steps: the most through the mixer.
+    """
+
+    def __init__(self, bar: Steps, steps: int) -> None:
+        self.bar, self.steps = bar, steps
+        self.stage: str | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """A step is done."""
+        refining = progress.stage == "mixer" or progress.step == progress.steps
+        stage = "refining through the mixer" if refining else "drawing curves"
+        text = f"{stage}, loss {progress.loss:.2g}"
+        if stage == self.stage:
+            self.bar.say(text)
+            self.bar.advance()
+        elif progress.stage == "mixer" or not refining:
+            self.bar.begin(text, progress.steps, progress.step)
+        else:  # the curves are done
+            self.bar.begin(text, self.steps)
+        self.stage = stage
 
 
 def state_file(out: Path) -> Path:
@@ -160,11 +192,14 @@ def summarize(result: FitResult, out: Path, as_json: bool) -> None:
         return
     controls = report["controls"]
     moved = [name for name, entry in controls.items() if entry["moves"] and entry["audible"] > 0]
+    delay = round(report["delay_ms"], 2) + 0.0  # no −0.00
     typer.echo(f"{out}")
-    typer.echo(f"  aligned   target lags by {report['delay_ms']:.2f} ms, at {report['level_db']:+.1f} dB")
+    typer.echo(f"  aligned   target lags by {delay:.2f} ms, at {report['level_db']:+.1f} dB")
     typer.echo(f"  match     SI-SDR {report['si_sdr_db']:.1f} dB")
     typer.echo(f"  moves     {len(moved)} of {len(controls)} controls")
     typer.echo(f"  unheard   {len(report['not_identified'])} controls have no audible effect in this mix")
+    if "heard_error" in report and (off := report["heard_error"]["mean"]) is not None:
+        typer.echo(f"  truth     gains that are heard are off by {off:.2g} on average")
     for note in report["notes"]:
         typer.echo(f"  note      {note}")
     typer.echo(f"fitted in {report['fit_seconds']:.1f} s, {report['mixer_steps']} steps through the mixer")

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, Task, TaskID
 
 
+REMEMBERED = 600.0
+"""Seconds over which the speed is measured: single steps may take a minute."""
+
+
 class Steps:
     """The steps of a job, one bar that says which is under way, how long it has taken and, where it is known how
     much there is of it, how long it will take::
@@ -45,7 +49,12 @@ class Steps:
                 TimeElapsedColumn(),
                 Left(),
             )
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Progress(
+                *columns,
+                console=Console(stderr=True),
+                transient=True,
+                speed_estimate_period=REMEMBERED,
+            )
             self._bar.start()
         return self
 

@@ -122,7 +122,11 @@ def render(
     from djgraph.audio.files import format_of
     from djgraph.errors import AudioFileError
 
-    recipe = None if moves is None else find_recipe(moves)
+    recipe = (
+        None
+        if moves is None
+        else find_recipe(moves, "--transition" if automation is None else "--automation")
+    )
     loaded = load_graph(graph, args)
     if recipe is not None:  # what can be seen before the work is not told after it
         recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf)).check(loaded, tempo=tempo)

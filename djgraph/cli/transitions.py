@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +25,8 @@ Set = Annotated[
 
 def transitions(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A recipe; all are listed where left out.")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A recipe, or the file of one; all are listed where left out."),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -73,7 +73,7 @@ def transitions(
     elif as_json:
         print_json(_data(found))
     else:
-        typer.echo(_page(found))
+        typer.echo(_page(found, name))
 
 
 def settings_of(texts: list[str] | None) -> dict[str, Any]:
@@ -81,16 +81,17 @@ def settings_of(texts: list[str] | None) -> dict[str, Any]:
     return {key: value_of(text) for key, text in pairs("--set", texts).items()}
 
 
-def find_recipe(name: str) -> Template:
-    """A recipe by name, or an automation file by path; a usage error for a name that is none."""
+def find_recipe(name: str, option: str = "--transition") -> Template:
+    """A recipe by name, or an automation file by path; a usage error, of ``option``, for a name that is none."""
     from djgraph import automation
+    from djgraph.automation.recipes import is_file
     from djgraph.plugins import registry
 
-    if not (Path(name).suffix or os.sep in name):
+    if not is_file(name):
         try:
             registry().recipe(name)
         except PluginError as error:
-            raise typer.BadParameter(str(error), param_hint="--transition") from None
+            raise typer.BadParameter(str(error), param_hint=option) from None
     return automation.template(name)
 
 
@@ -135,7 +136,7 @@ def _data(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _page(recipe: Recipe) -> str:
+def _page(recipe: Recipe, given: str) -> str:
     lines = [f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name]
     if recipe.description:
         import textwrap
@@ -149,5 +150,5 @@ def _page(recipe: Recipe) -> str:
         lines += ["", table(("argument", "default", "description"), rows)]
     if recipe.controls:
         lines += ["", "moves", *(f"  {control}" for control in recipe.controls)]
-    lines += ["", f"djgraph render GRAPH -i … -t {recipe.name} -o mix.flac"]
+    lines += ["", f"djgraph render GRAPH -i … -t {given} -o mix.flac"]
     return "\n".join(lines)

@@ -77,12 +77,18 @@ class _Composer:
             if isinstance(error, DocumentError):
                 raise
             # The YAML library lets these through for a few kinds of broken escapes.
-            raise DocumentError(Problem(f"this is not YAML: {error}", Position(self._name, 1, 1))) from error
+            raise DocumentError(
+                Problem(f"this is not {self._language}: {error}", Position(self._name, 1, 1))
+            ) from error
         return Source(root.data, root.mark, self._file)
 
     @property
     def _name(self) -> str:
         return self._file or "<text>"
+
+    @property
+    def _language(self) -> str:
+        return "JSON" if self._name.lower().endswith(".json") else "YAML"
 
     def _next(self) -> Event:
         return next(self._events)
@@ -215,12 +221,12 @@ class _Composer:
             hint = "indent with spaces; YAML does not allow tabs there"
         elif "mapping values are not allowed" in what:
             hint = "a text that holds `: ` needs quotes, and each key its own line"
-        return Problem(f"this is not YAML: {what}", position, hint=hint)
+        return Problem(f"this is not {self._language}: {what}", position, hint=hint)
 
     def _reader_problem(self, error: YAMLError) -> Problem:
         index = getattr(error, "position", None)
         if not isinstance(index, int):
-            return Problem(f"this is not YAML: {error}", Position(self._name, 1, 1))
+            return Problem(f"this is not {self._language}: {error}", Position(self._name, 1, 1))
         before = self._text[:index]
         line, column = before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1
         character = self._text[index : index + 1]

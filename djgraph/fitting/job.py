@@ -21,7 +21,7 @@ from djgraph.fitting.descent import Descent
 from djgraph.fitting.identify import identify
 from djgraph.fitting.losses import MixLoss, noise, weights
 from djgraph.fitting.newton import gauss_newton, refine
-from djgraph.fitting.prepare import Material, fold, prepare
+from djgraph.fitting.prepare import Material, check_options, fold, prepare
 from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
 from djgraph.fitting.result import Checkpoint, FitResult
@@ -95,11 +95,14 @@ def fit(
     delay: seconds by which the target lags the stems; level: its gain (ratio). Both are found where left out.
     tempo: BPM, for graphs with effects that follow a clock.
     callback: called with a :class:`Progress` after each step; if it returns True the fit stops there. Ctrl-C does the
-    same: what was best so far is returned, with ``report["interrupted"]``.
-    checkpoint: a file that says after each step where the fit stands. resume: such a file to go on from.
+    same: what was best so far is returned, with ``report["interrupted"]``. Before the first step there is nothing to
+    return, and Ctrl-C is a KeyboardInterrupt as elsewhere.
+    checkpoint: a file that says after each step where the fit stands. resume: such a file, of a fit of the same sounds,
+    to go on from.
     truth: known params ``[frames, controls]``, for the report's errors.
 
-    Raises InputError where the target is silent, far shorter than the stems or no mix of them.
+    Raises InputError where the target is silent, far shorter than the stems or no mix of them, where ``resume`` belongs
+    to another layout or to other sounds, and for numbers out of range.
     """
     mixer = graph if isinstance(graph, Mixer) else _compile(graph)
     chosen = output or next(iter(mixer.outputs))
@@ -107,8 +110,12 @@ def fit(
         from djgraph.errors import did_you_mean
 
         raise InputError(f"the mixer has no output {chosen!r}{did_you_mean(chosen, mixer.outputs)}")
-    if frames is not None and frames < 1:
-        raise InputError(f"frames is {frames}; expected a whole number from 1")
+    check_options(frames, steps, tolerance, delay, level)
+    if truth is not None:
+        if truth.ndim != 2 or truth.shape[-1] != len(mixer.layout):
+            expected = f"params [frames, {len(mixer.layout)}]"
+            raise InputError(f"truth: expected {expected}, got shape {list(truth.shape)}")
+        mixer.layout.check(truth)
     job = _Job(mixer, chosen, loss, priors or Priors(), tempo, callback, checkpoint, steps, tolerance)
     with torch.no_grad():
         job.listen(
@@ -118,6 +125,8 @@ def fit(
             job.guess(frames)
             job.descend()
         except (KeyboardInterrupt, _Stopped):
+            if not job.curve:  # nothing was found that a result could hold
+                raise
             job.interrupted = True
         return job.result(truth)
 
@@ -156,6 +165,7 @@ class _Job:
         self.notes: list[str] = []
         self.interrupted = False
         self.resumed: Checkpoint | None = None
+        self.rungs: int | None = 0
         self.done = 0
 
     # ── Listening ───────────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +181,7 @@ class _Job:
         self.material = material
         rate, samples = self.mixer.graph.sample_rate, material.samples
         if resume is not None:
-            self.resumed = Checkpoint.load(resume, self.layout)
+            self.resumed = Checkpoint.load(resume, self.layout, material.sounds())
         total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
         found, peak = find_delay(material.target.mean(0), total)
         self.peak = peak
@@ -218,22 +228,24 @@ class _Job:
         """Controls by least squares without audio: coarse blocks first, then curves through ever more knots."""
         seconds = self.material.samples / self.mixer.graph.sample_rate
         frames = frames or max(2, round(seconds * FRAMES_PER_SECOND) + 1)
-        self.u = self.start.expand(frames, -1).clone()
         if self.resumed is not None:
             self.u = refine(self.resumed.positions, frames)
-            self.done = self.resumed.steps
-            return
+            self.rungs, self.done = self.resumed.rungs, self.resumed.steps
+            if self.rungs is None:
+                return
         coarse = self.sketch.merge(self._per_second())
         blocks = len(coarse.statistics.positions)
         ladder = [max(2, blocks // 2), blocks, 2 * blocks, 6 * blocks]
         ladder = [count for count in ladder if count < frames] + [frames]
         total = len(ladder) + 1
-        u = self._first_guess(coarse)
-        self._tell(
-            "guess", 1, total, float(coarse.error(self.response(self.layout.from_unit(u).float())).sum())
-        )
-        searched = False
-        for number, count in enumerate(ladder):
+        if self.resumed is None:
+            u = self._first_guess(coarse)
+            self.u = refine(u, frames)
+            error = coarse.error(self.response(self.layout.from_unit(u).float()))
+            self._tell("guess", 1, total, float(error.sum()))
+        first, u = min(self.rungs or 0, len(ladder) - 1), self.u
+        searched = any(count >= blocks for count in ladder[:first])
+        for number, count in list(enumerate(ladder))[first:]:
             # Strong priors first: few controls move, and those that do not matter stay where they are.
             priors = self.priors.scaled(max(1.0, 10.0 / 3**number) if count < frames else 0.3)
             u = gauss_newton(self.sketch, refine(u, count), self.rest, priors)
@@ -246,9 +258,8 @@ class _Job:
                 better = self.sketch.best_level(u)
                 self.level = better if 0.9 < better / self.level < 1.1 else self.level
                 self.sketch = self.sketch.at_level(self.level)
-            self.u = refine(u, frames)
+            self.u, self.rungs = refine(u, frames), number + 1 if count < frames else None
             self._tell("curves", number + 2, total, self.sketch.loss(u))
-        self.u = u
 
     def _first_guess(self, coarse: Sketch) -> Tensor:
         """The search's positions, at the level at which the fewest and shortest moves explain the most.
@@ -395,7 +406,8 @@ class _Job:
         spent = time.perf_counter() - self.began
         self.curve.append({"stage": stage, "step": step, "seconds": round(spent, 2), "loss": loss})
         if self.checkpoint is not None:
-            Checkpoint(self.u, self.delay, self.level, self.done).save(self.checkpoint, self.layout)
+            state = Checkpoint(self.u, self.delay, self.level, self.rungs, self.done, self.material.sounds())
+            state.save(self.checkpoint, self.layout)
         if self.callback is not None:
             mixed = [entry["seconds"] for entry in self.curve if entry["stage"] == "mixer"]
             left = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from djgraph.errors import DJGraphError
+from djgraph.atomic import atomic_writer
+from djgraph.automation.plot import check_path
 
 if TYPE_CHECKING:
     from djgraph.fitting.result import FitResult
@@ -18,13 +20,12 @@ if TYPE_CHECKING:
 def plot_controls(result: FitResult, path: str | os.PathLike[str], truth: Tensor | None = None) -> None:
     """Writes the picture: a panel for each strip, a line for each control; dotted where it is not audible.
 
-    truth: known params ``[frames, controls]``, drawn as thin black lines. Raises DJGraphError where matplotlib is
-    missing.
+    path: ``.png``, ``.svg`` or ``.pdf``. truth: known params ``[frames, controls]``, drawn as thin black lines. Raises
+    InputError for another suffix, DJGraphError where matplotlib is missing or the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as problem:
-        raise DJGraphError(f'plots need matplotlib: pip install "djgraph[plot]" ({problem})') from problem
+    check_path(path)
+    from matplotlib.figure import Figure
+
     strips: dict[str, list[int]] = defaultdict(list)
     for index, name in enumerate(result.layout.names):
         strips[name.rpartition(".")[0] or "mixer"].append(index)
@@ -56,4 +57,5 @@ def plot_controls(result: FitResult, path: str | os.PathLike[str], truth: Tensor
         axes[number % rows][number // rows].axis("off")
     figure.supxlabel("seconds", fontsize=8)
     figure.supylabel("position, 0 … 1", fontsize=8)
-    figure.savefig(os.fspath(path), dpi=110)
+    with atomic_writer(path) as file:
+        figure.savefig(file, format=Path(path).suffix[1:].lower(), dpi=110)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,28 @@ class Material:
     target: Tensor
     samples: int
     channels: int
+
+    def sounds(self) -> list[float]:
+        """What tells this material from other: samples of the stems and of the target, RMS of the target and of each
+        source."""
+        levels = [float(x.double().square().mean().sqrt()) for x in (self.target, *self.sources)]
+        return [float(self.samples), float(self.target.shape[-1]), *levels]
+
+
+def check_options(
+    frames: int | None, steps: int, tolerance: float, delay: float | None, level: float | None
+) -> None:
+    """Raises InputError for numbers that :func:`djgraph.fit` cannot work with."""
+    if frames is not None and frames < 1:
+        raise InputError(f"frames is {frames}; expected a whole number from 1")
+    if steps < 0:
+        raise InputError(f"steps is {steps}; expected a whole number from 0")
+    if not 0 <= tolerance < math.inf:
+        raise InputError(f"tolerance is {tolerance}; expected a share of the loss, from 0")
+    if delay is not None and not math.isfinite(delay):
+        raise InputError(f"delay is {delay}; expected seconds")
+    if level is not None and not 0 < level < math.inf:
+        raise InputError(f"level is {level}; expected a ratio above 0, 1 for a target as loud as the mix")
 
 
 def prepare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,18 +67,26 @@ class FitResult:
         plot_controls(self, path, truth)
 
 
-CHECKPOINT = 1
+CHECKPOINT = 2
 """Version of the checkpoint file."""
+SAME_SOUNDS = 1e-3
+"""Relative difference up to which lengths and levels are those of the same sounds."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a fit stands: positions ``[frames, controls]``, delay in samples, level, and how many descent steps."""
+    """Where a fit stands.
+
+    positions: ``[frames, controls]``. delay: in samples. level: a ratio. rungs: how many rounds of curves are done, or
+    None once all are. steps: how many through the mixer. sounds: :meth:`djgraph.fitting.prepare.Material.sounds`.
+    """
 
     positions: Tensor
     delay: float
     level: float
+    rungs: int | None
     steps: int
+    sounds: list[float]
 
     def save(self, path: str | os.PathLike[str], layout: ParameterLayout) -> None:
         """As JSON, with the layout, so that it is never applied to another one by mistake."""
@@ -86,14 +95,16 @@ class Checkpoint:
             "fingerprint": layout.fingerprint,
             "delay": self.delay,
             "level": self.level,
+            "rungs": self.rungs,
             "steps": self.steps,
+            "sounds": self.sounds,
             "positions": {n: c.tolist() for n, c in zip(layout.names, self.positions.double().unbind(-1))},
         }
         write_text(path, json.dumps(data) + "\n", InputError)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], layout: ParameterLayout) -> Checkpoint:
-        """Raises InputError for a file that is no checkpoint, or one of another layout."""
+    def load(cls, path: str | os.PathLike[str], layout: ParameterLayout, sounds: list[float]) -> Checkpoint:
+        """Raises InputError for a file that is no checkpoint, or one of another layout or of other sounds."""
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
             if data["djgraph_fit"] != CHECKPOINT:
@@ -104,7 +115,20 @@ class Checkpoint:
                 positions = torch.tensor([found[n] for n in layout.names], dtype=torch.float64).T.contiguous()
                 if not bool(((positions >= 0) & (positions <= 1)).all()):
                     raise ValueError("a position is outside 0 to 1")
-                return cls(positions, float(data["delay"]), float(data["level"]), int(data["steps"]))
+                known = [float(number) for number in data["sounds"]]
+                if len(known) != len(sounds) or not all(
+                    math.isclose(a, b, rel_tol=SAME_SOUNDS) for a, b in zip(known, sounds)
+                ):
+                    raise InputError(
+                        f"{path} belongs to a fit of another target or of other stems; begin anew without it, or "
+                        "give the files of that fit"
+                    )
+                rungs = None if data["rungs"] is None else int(data["rungs"])
+                return cls(
+                    positions, float(data["delay"]), float(data["level"]), rungs, int(data["steps"]), known
+                )
+        except InputError:
+            raise
         except OSError as problem:
             raise InputError(f"{path} cannot be read: {problem.strerror or problem}") from problem
         except (ValueError, KeyError, TypeError, IndexError) as problem:

@@ -100,6 +100,10 @@ class ParameterLayout:
         """
         return self._names.select(pattern)
 
+    def similar_patterns(self, pattern: str) -> list[str]:
+        """What may have been meant by a pattern that matches nothing: others, of one word exchanged, that match."""
+        return self._names.similar(pattern)
+
     # ── Ranges ──────────────────────────────────────────────────────────────────────────────────────────────
 
     @property

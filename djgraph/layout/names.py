@@ -9,6 +9,9 @@ from itertools import accumulate
 from djgraph.errors import LayoutError, did_you_mean
 from djgraph.graph.ir import Column
 
+MANY_WORDS = 200
+"""With more words than this in a layout's names, no patterns are suggested."""
+
 
 class Names:
     """The names of a layout's columns.
@@ -72,16 +75,32 @@ class Names:
 
     def select(self, pattern: str) -> list[int]:
         """The columns whose name matches, or else those whose alias does; LayoutError where none is found."""
-        expression = _pattern(pattern)
-        found = [i for i, name in enumerate(self.names) if expression.fullmatch(name)]
-        if not found:
-            found = [i for i, old in enumerate(self.aliases) if any(map(expression.fullmatch, old))]
+        found = self._matches(pattern)
         if not found:
             raise LayoutError(
-                f"no control matches {pattern!r}{did_you_mean(pattern, self.names)} "
+                f"no control matches {pattern!r}{did_you_mean(pattern, self.similar(pattern) or self.names)} "
                 "('*' stands for any text between two dots, '**' for any number of parts)"
             )
         return found
+
+    def similar(self, pattern: str) -> list[str]:
+        """Patterns that do match something, with one word of this one exchanged."""
+        parts = pattern.split(".")
+        words = dict.fromkeys(word for name in self.names for word in name.split("."))
+        if len(words) > MANY_WORDS:
+            return []
+        tried = (
+            ".".join((*parts[:i], word, *parts[i + 1 :]))
+            for i, part in enumerate(parts)
+            if "*" not in part
+            for word in words
+        )
+        return [other for other in tried if self._matches(other)]
+
+    def _matches(self, pattern: str) -> list[int]:
+        expression = _pattern(pattern)
+        found = [i for i, name in enumerate(self.names) if expression.fullmatch(name)]
+        return found or [i for i, old in enumerate(self.aliases) if any(map(expression.fullmatch, old))]
 
 
 def _aliases(column: Column) -> tuple[str, ...]:

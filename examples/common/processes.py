@@ -8,20 +8,31 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, distributed, nn
 
+from djgraph.errors import InputError
+
 
 def begin(device: str) -> torch.device:
     """Join the processes that torchrun started, if it did; the device of this one.
 
-    device: ``cpu``, ``cuda`` or ``auto``. Several processes on GPUs take one each.
+    device: ``cpu``, ``cuda`` or ``auto``. Several processes on GPUs take one each. InputError for another device, and
+    for ``cuda`` where there is none.
     """
-    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    try:
+        wanted = torch.device("cpu" if device == "auto" else device)
+    except RuntimeError:
+        raise InputError(f"--device is {device!r}; expected cpu, cuda or auto") from None
+    found = torch.cuda.is_available()
+    if wanted.type == "cuda" and not found:
+        raise InputError(f"--device is {device}, and PyTorch finds no GPU here; leave it out, or say cpu")
+    chosen = torch.device("cuda") if device == "auto" and found else wanted
     if "WORLD_SIZE" in os.environ and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if kind.startswith("cuda") else "gloo")
-    if kind == "cuda":
-        chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    if chosen.type == "cuda":
+        if chosen.index is None:
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            chosen = torch.device("cuda", local % torch.cuda.device_count())
         torch.cuda.set_device(chosen)
-        return chosen
-    return torch.device(kind)
+    return chosen
 
 
 def end() -> None:

@@ -10,7 +10,9 @@ import pytest
 import soundfile
 
 import djgraph
-from djgraph.cli.fit import state_file
+from djgraph.cli.fit import Shown, state_file
+from djgraph.cli.progress import Steps
+from djgraph.fitting import Progress
 
 from .conftest import Run
 
@@ -71,6 +73,19 @@ def test_controls_mix_report_and_picture(run: Run, work: Path) -> None:
     assert not state_file(work / "moves.yaml").exists()
 
 
+def test_the_truth_says_how_far_off(run: Run, work: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (work / "played.csv").write_text(
+        "control,time,value\na.drums.gain,0%,1\na.drums.gain,100%,0\nb.gain,0,0.5\n"
+    )
+    report = work / "report.json"
+    shown = run(*fit(work, "--truth", work / "played.csv", "--report", report, "--plot", work / "moves.svg"))
+    assert "gains that are heard are off by" in shown.stdout
+    errors = json.loads(report.read_text())["control_error"]
+    assert set(errors) == {"a.drums.gain", "a.bass.gain", "b.gain"}
+    assert max(errors.values()) < 0.02
+
+
 def test_the_automation_plays_in_render(run: Run, work: Path) -> None:
     run(*fit(work, "--steps", 0))
     inputs = ["-i", f"a={work / 'a'}", "-i", f"b={work / 'b.wav'}"]
@@ -78,6 +93,44 @@ def test_the_automation_plays_in_render(run: Run, work: Path) -> None:
     run("render", work / "two.yaml", *inputs, *moves)
     wanted, made = soundfile.read(work / "mix.wav")[0], soundfile.read(work / "again.wav")[0]
     assert 10 * np.log10((wanted**2).sum() / ((wanted - made) ** 2).sum()) > 25
+
+
+def test_the_bar_says_stage_and_loss_and_keeps_its_clock() -> None:
+    """A new task of the bar begins at 0:00 and knows of no time left: there is one for each stage."""
+
+    class Bar(Steps):
+        def __init__(self) -> None:
+            self.said: list[tuple[object, ...]] = []
+
+        def begin(self, what: str, total: int | None = None, done: int = 0) -> None:
+            self.said.append(("begin", what, total, done))
+
+        def advance(self, amount: int = 1) -> None:
+            self.said.append(("advance", amount))
+
+        def say(self, what: str) -> None:
+            self.said.append(("say", what))
+
+    bar = Bar()
+    shown = Shown(bar, steps=20)
+    for stage, step, steps, loss in (
+        ("guess", 1, 3, 0.5),
+        ("curves", 2, 3, 0.25),
+        ("curves", 3, 3, 0.125),
+        ("mixer", 1, 20, 0.1),
+        ("mixer", 2, 20, 0.05),
+    ):
+        shown(Progress(stage, step, steps, loss, None))  # type: ignore[arg-type]
+    assert bar.said == [
+        ("begin", "drawing curves, loss 0.5", 3, 1),
+        ("say", "drawing curves, loss 0.25"),
+        ("advance", 1),
+        ("begin", "refining through the mixer, loss 0.12", 20, 0),
+        ("say", "refining through the mixer, loss 0.1"),
+        ("advance", 1),
+        ("say", "refining through the mixer, loss 0.05"),
+        ("advance", 1),
+    ]
 
 
 def test_json_says_all(run: Run, work: Path) -> None:
@@ -120,6 +173,10 @@ def test_other_music_is_refused_and_nothing_written(run: Run, work: Path) -> Non
     [
         (["--resume"], 1, "nothing to resume"),
         (["--mix", "moves.txt"], 1, "suffix"),
+        (["--plot", "moves.txt"], 1, "pictures are written to"),
+        (["--truth", "equal_power", "--resume"], 1, "nothing to resume"),
+        (["--truth", "bass_swap"], 1, "eq_low"),
+        (["--level", "nan"], 1, "level is nan"),
         (["--output", "cue"], 1, "no output 'cue'"),
         (["-o", "moves.txt"], 2, ".yaml"),
     ],

@@ -44,6 +44,21 @@ def test_one(run: Run) -> None:
     assert "did you mean: bass_swap" in run("transitions", "bass_swop", code=1).stderr
 
 
+def test_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "dip.yaml"
+    path.write_text(
+        "automation: 1\nname: dip\ntitle: Dip\ndescription: Down and up.\n"
+        "args: {amount: {default: 0.2, description: How far}}\n"
+        "curves: [{fader: 1st, points: [[0, 1], [50%, $amount], [100%, 1]]}]\n"
+    )
+    text = run("transitions", path).stdout
+    for words in ("dip: Dip", "Down and up.", "How far", "the fader of 1st", f"-t {path}"):
+        assert words in text
+    assert json.loads(run("transitions", path, "--json").stdout)["name"] == "dip"
+    assert djgraph.automation.recipe(path).title == "Dip"
+    assert "there is no file" in run("transitions", tmp_path / "dap.yaml", code=1).stderr
+
+
 def test_plot(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "x.svg"
@@ -150,6 +165,7 @@ def test_the_files_tempo_drives_the_clock(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
+        (["-a", "linaer"], 2, "Invalid value for --automation: there is no recipe 'linaer'"),
         (["-t", "linear", "-a", "moves.yaml"], 2, "give one of --transition, --automation and --params"),
         (["-a", "moves.yaml", "--cue-in", "1"], 2, "belong to --transition"),
         (["--set", "length=4s"], 2, "--frames and --set belong to"),

@@ -128,6 +128,11 @@ def test_what_is_refused_and_where(text: str, message: str, line: int, column: i
     assert (at_line, at_column) == (line, column)
 
 
+def test_a_broken_json_file_is_not_json() -> None:
+    with pytest.raises(DocumentError, match=r"moves\.json:1:9: this is not JSON"):
+        parse('{"a": [1}', "moves.json")
+
+
 def test_an_alias_bomb_is_refused_at_once() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]

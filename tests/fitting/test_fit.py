@@ -11,7 +11,7 @@ import torch
 
 import djgraph
 from djgraph.errors import InputError
-from djgraph.fitting import Progress, si_sdr
+from djgraph.fitting import Progress, job, si_sdr
 
 from .conftest import GAIN, RATE, SMALL, noise, play
 
@@ -156,12 +156,12 @@ def test_stopping_and_going_on(
     state = tmp_path / "state.json"
 
     def interrupt(progress: Progress) -> None:
-        if progress.stage == "curves":
+        if progress.stage == "mixer":
             raise KeyboardInterrupt
 
     first = djgraph.fit(mixer, stems, target, frames=16, callback=interrupt, checkpoint=state)
     assert first.report["interrupted"]
-    assert first.report["mixer_steps"] == 0
+    assert first.report["mixer_steps"] == 1
     stages: list[str] = []
     second = djgraph.fit(
         mixer, stems, target, frames=16, callback=lambda p: stages.append(p.stage), resume=state
@@ -172,9 +172,62 @@ def test_stopping_and_going_on(
     other = djgraph.compile({**SMALL, "mixer": [*SMALL["mixer"][1:]]})
     with pytest.raises(InputError, match=r"another layout.*unknown here"):
         djgraph.fit(other, stems, target, resume=state)
+    with pytest.raises(InputError, match="another target or of other stems"):
+        djgraph.fit(mixer, stems, 0.9 * target, resume=state)
     state.write_text("{}")
     with pytest.raises(InputError, match="is not the state of a fit"):
         djgraph.fit(mixer, stems, target, resume=state)
+
+
+@pytest.mark.parametrize(("stage", "step"), [("guess", 1), ("curves", 2), ("curves", 3)])
+def test_going_on_before_the_mixer_finds_what_the_whole_fit_finds(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, tmp_path: Path, stage: str, step: int
+) -> None:
+    state = tmp_path / "state.json"
+    heard: list[tuple[str, int]] = []
+
+    def at(progress: Progress) -> bool:
+        heard.append((progress.stage, progress.step))
+        return heard[-1] == (stage, step)
+
+    assert djgraph.fit(mixer, stems, target, frames=16, callback=at, checkpoint=state).report["interrupted"]
+    assert heard.pop() == (stage, step)
+    heard.clear()
+    resumed = djgraph.fit(mixer, stems, target, frames=16, steps=0, callback=at, resume=state)
+    assert heard[0] == ("curves", step + 1)
+    whole = djgraph.fit(mixer, stems, target, frames=16, steps=0)
+    torch.testing.assert_close(resumed.params[:, 0], whole.params[:, 0], atol=0.02, rtol=0)
+    assert resumed.report["si_sdr_db"] > whole.report["si_sdr_db"] - 1
+
+
+def test_an_interrupt_before_the_first_guess_passes_through(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "search", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        djgraph.fit(mixer, stems, target, frames=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"delay": float("nan")}, "delay is nan"),
+        ({"level": float("nan")}, "level is nan"),
+        ({"level": 0.0}, "level is 0"),
+        ({"steps": -1}, "steps is -1"),
+        ({"tolerance": float("nan")}, "tolerance is nan"),
+        ({"truth": torch.ones(4, 3)}, r"truth.*\[4, 3\]"),
+        ({"truth": torch.ones(1, 4, 11)}, r"truth.*\[1, 4, 11\]"),
+    ],
+)
+def test_numbers_that_are_refused(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, options: dict, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        djgraph.fit(mixer, stems, target, **options)
 
 
 def test_a_loss_of_ones_own(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
@@ -238,3 +291,5 @@ def test_the_picture(
     result = djgraph.fit(mixer, stems, target, frames=4, steps=0)
     result.plot(tmp_path / "controls.png", truth)
     assert (tmp_path / "controls.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(InputError, match="pictures are written to"):
+        result.plot(tmp_path / "controls.txt")

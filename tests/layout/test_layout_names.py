@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import fnmatch
 import pickle
+import re
 
 import pytest
 import torch
@@ -75,6 +76,18 @@ def test_patterns(pattern: str, count: int) -> None:
     found = layout.select(pattern)
     assert len(found) == count
     assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [("**.gian", "**.gain"), ("track_a.*.eq_lo", "track_a.*.eq_low"), ("trackb.**", "track_b.**")],
+)
+def test_a_pattern_that_matches_nothing_says_the_nearest_that_does(pattern: str, meant: str) -> None:
+    layout = seed_layout()
+    with pytest.raises(LayoutError, match=re.escape(f"did you mean {meant!r}?")):
+        layout.select(pattern)
+    assert meant in layout.similar_patterns(pattern)
+    assert all(layout.select(other) for other in layout.similar_patterns(pattern))
 
 
 @given(st.lists(st.sampled_from(["a", "b", "ab", "*", "**", "a*"]), min_size=1, max_size=4))

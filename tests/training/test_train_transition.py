@@ -148,7 +148,7 @@ def test_what_is_heard_is_blurred_by_epoch_and_number(script: Scripts, corpus: P
 
 
 def test_other_settings_and_folders_are_refused(
-    script: Scripts, corpus: Path, tmp_path: Path, capsys: Any
+    script: Scripts, corpus: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train, run = script("train_transition"), tmp_path / "run"
 
@@ -160,6 +160,10 @@ def test_other_settings_and_folders_are_refused(
 
     assert "nothing to go on with" in refused(corpus, run, *QUICK, "--resume")
     assert "no corpus" in refused(tmp_path, run, *QUICK)
+    assert "expected cpu, cuda or auto" in refused(corpus, run, *QUICK, "--device", "gpu")
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.cuda.is_available", lambda: False)
+        assert "finds no GPU" in refused(corpus, run, *QUICK, "--device", "cuda")
     assert "--batch is 0" in refused(corpus, run, *QUICK, "--batch", 0)
     assert "make more" in refused(corpus, run, *QUICK, "--held-out", 0.99)
     assert "expected a share" in refused(corpus, run, *QUICK, "--held-out", 1)

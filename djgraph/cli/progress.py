@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ class Steps:
     def __init__(self) -> None:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._what = ""
+        self._watching = ExitStack()
 
     def __enter__(self) -> Steps:
         if sys.stderr.isatty():
@@ -56,11 +59,13 @@ class Steps:
                 speed_estimate_period=REMEMBERED,
             )
             self._bar.start()
+            self._watch_compiling()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._watching.close()
         if self._bar is not None:
             self._bar.stop()
 
@@ -70,6 +75,7 @@ class Steps:
             return
         if self._task is not None:
             self._bar.remove_task(self._task)
+        self._what = what
         self._task = self._bar.add_task(what, total=total, completed=done)
 
     def advance(self, amount: int = 1) -> None:
@@ -79,8 +85,25 @@ class Steps:
 
     def say(self, what: str) -> None:
         """Other words for the step that is under way."""
+        self._what = what
+        self._describe(what)
+
+    def _describe(self, what: str) -> None:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=what)
+
+    def _watch_compiling(self) -> None:
+        """Says why the first mix on a machine takes some seconds more."""
+        from djgraph import simd
+
+        if simd.available():
+            from djgraph.simd.jit import watched
+
+            begun = watched(
+                lambda: self._describe(f"{self._what} (compiling for this processor, once)"),
+                lambda: self._describe(self._what),
+            )
+            self._watching.enter_context(begun)
 
 
 def time_left(seconds: float | None) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 
 from numba import njit
+from numba.core import event
 
 part = partial(njit, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)()
 """Compiles a function that only other compiled functions call, which takes a third less time."""
@@ -23,3 +26,31 @@ def stamp() -> str:
     for file in sorted(Path(__file__).parent.glob("*.py")):
         text.update(file.read_bytes())
     return text.hexdigest()
+
+
+class _Watch(event.Listener):
+    """Compiling a function compiles what it calls: the outermost one counts."""
+
+    def __init__(self, begun: Callable[[], None], done: Callable[[], None]) -> None:
+        self._begun, self._done, self._depth = begun, done, 0
+
+    def on_start(self, happened: event.Event) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._begun()
+
+    def on_end(self, happened: event.Event) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._done()
+
+
+@contextmanager
+def watched(begun: Callable[[], None], done: Callable[[], None]) -> Iterator[None]:
+    """Calls ``begun`` when something has to be compiled, because it is not on disk, and ``done`` afterwards."""
+    watch = _Watch(begun, done)
+    event.register("numba:compile", watch)
+    try:
+        yield
+    finally:
+        event.unregister("numba:compile", watch)

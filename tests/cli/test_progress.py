@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import time
+from typing import Any
 
 import pytest
+from numba import njit
 
 from djgraph.cli.progress import Steps, time_left
 
@@ -52,3 +54,33 @@ def test_nothing_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
         steps.advance()
         steps.say("more")
     assert screen.getvalue() == ""
+
+
+def test_compiling_is_said_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    seen = []
+
+    @njit
+    def inner(x):
+        return x + 1
+
+    @njit
+    def outer(x):
+        return inner(x)
+
+    with Steps() as steps:
+        steps.begin("mixing")
+        assert steps._bar is not None
+        bar = steps._bar
+        plainly = bar.update
+
+        def update(task: Any, **what: Any) -> None:
+            seen.append(what["description"])
+            plainly(task, **what)
+
+        monkeypatch.setattr(bar, "update", update)
+        assert outer(1) == 2
+        assert outer(2) == 3
+    assert seen == ["mixing (compiling for this processor, once)", "mixing"]
+    outer(1.5)  # nobody listens any more
+    assert len(seen) == 2

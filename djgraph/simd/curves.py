@@ -12,7 +12,7 @@ from functools import lru_cache
 from numba import njit
 from numpy.typing import NDArray
 
-from djgraph.simd.jit import part, stamp
+from djgraph.simd.jit import kept, part, stamp
 from djgraph.simd.threads import in_threads
 
 
@@ -136,7 +136,7 @@ def _collect(gradient, first, frames, samples, start, half, out):
 def _reader() -> Callable[..., None]:
     version = stamp()
 
-    @njit(error_model="numpy", nogil=True, cache=True)
+    @kept
     def read(*arguments):
         version  # noqa: B018
         _read(*arguments)
@@ -148,7 +148,7 @@ def _reader() -> Callable[..., None]:
 def _collector() -> Callable[..., None]:
     version = stamp()
 
-    @njit(error_model="numpy", nogil=True, cache=True)
+    @kept
     def collect(*arguments):
         version  # noqa: B018
         _collect(*arguments)

@@ -12,11 +12,10 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 
 from djgraph.simd import fft, gains, rows
-from djgraph.simd.jit import part, stamp
+from djgraph.simd.jit import kept, part, stamp
 from djgraph.simd.lanes import load, store, width
 from djgraph.simd.threads import in_threads
 
@@ -216,12 +215,12 @@ class _Entries:
 def _entries() -> _Entries:
     version = stamp()
 
-    @njit(error_model="numpy", nogil=True, cache=True)
+    @kept
     def run(*arguments):
         version  # noqa: B018
         _run(*arguments)
 
-    @njit(error_model="numpy", nogil=True, cache=True)
+    @kept
     def finish(*arguments):
         version  # noqa: B018
         _finish(*arguments)

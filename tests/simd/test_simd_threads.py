@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from numba.core import caching
 
 from djgraph.simd import jit
 from djgraph.simd.threads import in_threads
@@ -116,3 +117,11 @@ def test_the_stamp_changes_with_any_source(tmp_path: Path) -> None:
         assert _stamp_of(folder) != before
         source.write_text(text, encoding="utf-8")
     assert _stamp_of(folder) == before
+
+
+def test_code_is_compiled_where_it_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def twice(x):
+        return 2 * x
+
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert jit.kept(twice)(4) == 8

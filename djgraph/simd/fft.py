@@ -117,42 +117,68 @@ def backward(re, im, at, size, lanes, factors, starts):
 
 
 @part
+def _cross(re, im, i0, i1, i2, i3):
+    """The transform of four points, real and imaginary parts by turns."""
+    a0, b0 = load(re, i0), load(im, i0)
+    a1, b1 = load(re, i1), load(im, i1)
+    a2, b2 = load(re, i2), load(im, i2)
+    a3, b3 = load(re, i3), load(im, i3)
+    return _crossed(a0, b0, a1, b1, a2, b2, a3, b3)
+
+
+@part
+def _crossed(a0, b0, a1, b1, a2, b2, a3, b3):
+    s0, t0 = a0 + a2, b0 + b2
+    s1, t1 = a0 - a2, b0 - b2
+    s2, t2 = a1 + a3, b1 + b3
+    s3, t3 = a1 - a3, b1 - b3
+    return s0 + s2, t0 + t2, s1 + t3, t1 - s3, s0 - s2, t0 - t2, s1 - t3, t1 + s3
+
+
+@part
+def _put(re, im, at, x, y):
+    store(re, at, x)
+    store(im, at, y)
+
+
+@part
+def _put_turned(re, im, at, x, y, factors, turn):
+    """Writes x + i·y times a twiddle factor."""
+    c, s = splat(factors, turn), splat(factors, turn + 1)
+    _put(re, im, at, x * c - y * s, x * s + y * c)
+
+
+@part
+def _turned_back(re, im, at, factors, turn):
+    """What is there, divided by a twiddle factor."""
+    x, y = load(re, at), load(im, at)
+    c, s = splat(factors, turn), splat(factors, turn + 1)
+    return x * c + y * s, y * c - x * s
+
+
+@part
 def _apart(re, im, at, points, lanes, factors, start):
-    """One pass forward: butterflies, then twiddle factors."""
+    """One pass forward: transforms of four points, then twiddle factors."""
     step = points // 4 * lanes
     for k in range(points // 4):
         i0 = at + k * lanes
         i1 = i0 + step
         i2 = i1 + step
         i3 = i2 + step
-        a0, b0 = load(re, i0), load(im, i0)
-        a1, b1 = load(re, i1), load(im, i1)
-        a2, b2 = load(re, i2), load(im, i2)
-        a3, b3 = load(re, i3), load(im, i3)
-        s0, t0 = a0 + a2, b0 + b2
-        s1, t1 = a0 - a2, b0 - b2
-        s2, t2 = a1 + a3, b1 + b3
-        s3, t3 = a1 - a3, b1 - b3
-        store(re, i0, s0 + s2)
-        store(im, i0, t0 + t2)
         turn = start + 6 * k
-        x, y = s1 + t3, t1 - s3
-        c, s = splat(factors, turn), splat(factors, turn + 1)
-        store(re, i1, x * c - y * s)
-        store(im, i1, x * s + y * c)
-        x, y = s0 - s2, t0 - t2
-        c, s = splat(factors, turn + 2), splat(factors, turn + 3)
-        store(re, i2, x * c - y * s)
-        store(im, i2, x * s + y * c)
-        x, y = s1 - t3, t1 + s3
-        c, s = splat(factors, turn + 4), splat(factors, turn + 5)
-        store(re, i3, x * c - y * s)
-        store(im, i3, x * s + y * c)
+        x0, y0, x1, y1, x2, y2, x3, y3 = _cross(re, im, i0, i1, i2, i3)
+        _put(re, im, i0, x0, y0)
+        _put_turned(re, im, i1, x1, y1, factors, turn)
+        _put_turned(re, im, i2, x2, y2, factors, turn + 2)
+        _put_turned(re, im, i3, x3, y3, factors, turn + 4)
 
 
 @part
 def _together(re, im, at, points, lanes, factors, start):
-    """One pass backward: twiddle factors the other way round, then butterflies."""
+    """One pass backward: twiddle factors the other way round, then transforms of four points.
+
+    A transform backward is one forward with the second and the fourth result exchanged.
+    """
     step = points // 4 * lanes
     for k in range(points // 4):
         i0 = at + k * lanes
@@ -161,27 +187,14 @@ def _together(re, im, at, points, lanes, factors, start):
         i3 = i2 + step
         turn = start + 6 * k
         a0, b0 = load(re, i0), load(im, i0)
-        x, y = load(re, i1), load(im, i1)
-        c, s = splat(factors, turn), splat(factors, turn + 1)
-        a1, b1 = x * c + y * s, y * c - x * s
-        x, y = load(re, i2), load(im, i2)
-        c, s = splat(factors, turn + 2), splat(factors, turn + 3)
-        a2, b2 = x * c + y * s, y * c - x * s
-        x, y = load(re, i3), load(im, i3)
-        c, s = splat(factors, turn + 4), splat(factors, turn + 5)
-        a3, b3 = x * c + y * s, y * c - x * s
-        s0, t0 = a0 + a2, b0 + b2
-        s1, t1 = a0 - a2, b0 - b2
-        s2, t2 = a1 + a3, b1 + b3
-        s3, t3 = a1 - a3, b1 - b3
-        store(re, i0, s0 + s2)
-        store(im, i0, t0 + t2)
-        store(re, i1, s1 - t3)
-        store(im, i1, t1 + s3)
-        store(re, i2, s0 - s2)
-        store(im, i2, t0 - t2)
-        store(re, i3, s1 + t3)
-        store(im, i3, t1 - s3)
+        a1, b1 = _turned_back(re, im, i1, factors, turn)
+        a2, b2 = _turned_back(re, im, i2, factors, turn + 2)
+        a3, b3 = _turned_back(re, im, i3, factors, turn + 4)
+        x0, y0, x1, y1, x2, y2, x3, y3 = _crossed(a0, b0, a1, b1, a2, b2, a3, b3)
+        _put(re, im, i0, x0, y0)
+        _put(re, im, i1, x3, y3)
+        _put(re, im, i2, x2, y2)
+        _put(re, im, i3, x1, y1)
 
 
 @part
@@ -195,22 +208,11 @@ def _last(re, im, at, count, points, lanes):
         i1 = i0 + lanes
         i2 = i1 + lanes
         i3 = i2 + lanes
-        a0, b0 = load(re, i0), load(im, i0)
-        a1, b1 = load(re, i1), load(im, i1)
-        a2, b2 = load(re, i2), load(im, i2)
-        a3, b3 = load(re, i3), load(im, i3)
-        s0, t0 = a0 + a2, b0 + b2
-        s1, t1 = a0 - a2, b0 - b2
-        s2, t2 = a1 + a3, b1 + b3
-        s3, t3 = a1 - a3, b1 - b3
-        store(re, i0, s0 + s2)
-        store(im, i0, t0 + t2)
-        store(re, i1, s1 + t3)
-        store(im, i1, t1 - s3)
-        store(re, i2, s0 - s2)
-        store(im, i2, t0 - t2)
-        store(re, i3, s1 - t3)
-        store(im, i3, t1 + s3)
+        x0, y0, x1, y1, x2, y2, x3, y3 = _cross(re, im, i0, i1, i2, i3)
+        _put(re, im, i0, x0, y0)
+        _put(re, im, i1, x1, y1)
+        _put(re, im, i2, x2, y2)
+        _put(re, im, i3, x3, y3)
 
 
 @part
@@ -226,7 +228,5 @@ def _pairs(re, im, at, count, lanes):
         i1 = i0 + lanes
         a0, b0 = load(re, i0), load(im, i0)
         a1, b1 = load(re, i1), load(im, i1)
-        store(re, i0, a0 + a1)
-        store(im, i0, b0 + b1)
-        store(re, i1, a0 - a1)
-        store(im, i1, b0 - b1)
+        _put(re, im, i0, a0 + a1, b0 + b1)
+        _put(re, im, i1, a0 - a1, b0 - b1)

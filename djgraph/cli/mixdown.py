@@ -43,12 +43,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a render did. speed is seconds of audio for each second of mixing, files not counted."""
+    """What a render did. speed is seconds of audio for each second of mixing; files are not counted, nor is the time to
+    compile code for the processor, which the first mix on a machine needs (else 0)."""
 
     graph: str
     frames: int
     controls: int
     render_seconds: float
+    compile_seconds: float
     total_seconds: float
     speed: float
     files: tuple[Written, ...]
@@ -87,17 +89,23 @@ def mix_down(
     """
     import torch
 
-    from djgraph import audio
+    from djgraph import audio, simd
 
     batch = {
         name: {stem: x[None] for stem, x in value.items()} if isinstance(value, Mapping) else value[None]
         for name, value in inputs.items()
     }
     steps.begin("mixing")
+    compiling: list[float] = []
+
+    def mark() -> None:
+        compiling.append(time.perf_counter())
+
     began = time.perf_counter()
-    with torch.inference_mode():
+    with torch.inference_mode(), simd.compiling(mark, mark):
         mixed = mixer(batch, params, tempo=tempo)
-    spent = time.perf_counter() - began
+    compiled = sum(end - begin for begin, end in zip(compiling[::2], compiling[1::2]))
+    spent = time.perf_counter() - began - compiled
     signals = mixed if isinstance(mixed, Mapping) else {next(iter(paths)): mixed}
     rate = mixer.graph.sample_rate
     files = []
@@ -128,6 +136,7 @@ def mix_down(
         frames=params.shape[-2],
         controls=params.shape[-1],
         render_seconds=spent,
+        compile_seconds=compiled,
         total_seconds=time.perf_counter() - (began if started is None else started),
         speed=files[0].seconds / spent,
         files=tuple(files),
@@ -150,7 +159,8 @@ def show(summary: Summary, as_json: bool) -> None:
         typer.echo(f"  loudness  {loudness}")
         if file.gain_db:
             typer.echo(f"  scaled by {file.gain_db:+.1f} dB")
+    once = f", after {summary.compile_seconds:.1f} s of compiling, once" if summary.compile_seconds else ""
     typer.echo(
         f"mixed in {summary.render_seconds:.2f} s, {summary.speed:.1f} × real time"
-        f" ({summary.total_seconds:.1f} s with files)"
+        f" ({summary.total_seconds:.1f} s with files{once})"
     )

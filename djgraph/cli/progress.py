@@ -96,14 +96,11 @@ class Steps:
         """Says why the first mix on a machine takes some seconds more."""
         from djgraph import simd
 
-        if simd.available():
-            from djgraph.simd.jit import watched
-
-            begun = watched(
-                lambda: self._describe(f"{self._what} (compiling for this processor, once)"),
-                lambda: self._describe(self._what),
-            )
-            self._watching.enter_context(begun)
+        begun = simd.compiling(
+            lambda: self._describe(f"{self._what} (compiling for this processor, once)"),
+            lambda: self._describe(self._what),
+        )
+        self._watching.enter_context(begun)
 
 
 def time_left(seconds: float | None) -> str:

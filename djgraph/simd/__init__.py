@@ -7,6 +7,8 @@ Importing the modules imports Numba, which takes half a second; so whoever uses 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
@@ -27,3 +29,15 @@ def takes(tensor: Tensor) -> bool:
 def transforms(size: int) -> bool:
     """Whether there is a Fourier transform of that many points."""
     return size >= 16 and size & (size - 1) == 0
+
+
+@contextmanager
+def compiling(begun: Callable[[], object], done: Callable[[], object]) -> Iterator[None]:
+    """Calls ``begun`` when something has to be compiled, because it is not on disk, and ``done`` afterwards."""
+    if not available():
+        yield
+        return
+    from djgraph.simd.jit import watched
+
+    with watched(begun, done):
+        yield

@@ -44,7 +44,7 @@ def stamp() -> str:
 class _Watch(event.Listener):
     """Compiling a function compiles what it calls: the outermost one counts."""
 
-    def __init__(self, begun: Callable[[], None], done: Callable[[], None]) -> None:
+    def __init__(self, begun: Callable[[], object], done: Callable[[], object]) -> None:
         self._begun, self._done, self._depth = begun, done, 0
 
     def on_start(self, happened: event.Event) -> None:
@@ -59,8 +59,8 @@ class _Watch(event.Listener):
 
 
 @contextmanager
-def watched(begun: Callable[[], None], done: Callable[[], None]) -> Iterator[None]:
-    """Calls ``begun`` when something has to be compiled, because it is not on disk, and ``done`` afterwards."""
+def watched(begun: Callable[[], object], done: Callable[[], object]) -> Iterator[None]:
+    """As :func:`djgraph.simd.compiling`."""
     watch = _Watch(begun, done)
     event.register("numba:compile", watch)
     try:

@@ -106,6 +106,7 @@ def test_summary(run: Run, tracks: list[str], tmp_path: Path) -> None:
     assert (file["output"], file["channels"], file["clipped"]) == ("master", 2, 0)
     assert (summary["graph"], summary["frames"], summary["controls"]) == ("dj_mixer", 51, 54)
     assert summary["speed"] == pytest.approx(1 / summary["render_seconds"])
+    assert 0 <= summary["compile_seconds"] < summary["total_seconds"]
 
 
 def test_clipping_warns_and_normalize_mends_it(run: Run, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def _part(file: Any, path: Path, start: int, samples: int, channels: int | None)
         )
     if not np.isfinite(block).all():
         raise AudioFileError(f"{path} holds NaN or infinity between samples {first} and {last}")
-    audio = torch.zeros(block.shape[1], max(samples, 0))
+    audio = torch.zeros(block.shape[1], max(samples, 0), dtype=torch.float32, device="cpu")
     audio[:, first - start : first - start + len(block)] = torch.from_numpy(block.T) if len(block) else 0
     return audio.mean(0, keepdim=True) if channels == 1 and len(audio) == 2 else audio
 

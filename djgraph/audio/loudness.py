@@ -44,7 +44,7 @@ def lufs(audio: Tensor, sample_rate: int) -> float | None:
 
 def normalize(audio: Tensor, peak: float = -1.0) -> Tensor:
     """Audio scaled as a whole so that its largest sample lies at ``peak`` dBFS; silence stays silence."""
-    level = audio.detach().abs().max() if audio.numel() else torch.tensor(0.0)
+    level = audio.detach().abs().max() if audio.numel() else audio.new_zeros(())
     return audio * (10 ** (peak / 20) / level) if level > 0 else audio
 
 

@@ -86,7 +86,7 @@ class StemPairs(Dataset[dict[str, Any]]):
         )
         self.pairs = None if pairs is None else self._given(pairs, {track.name for track in found})
         # In shared memory, so that set_epoch reaches workers that have started already.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epoch = torch.zeros((), dtype=torch.int64, device="cpu").share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
         """Other excerpts from now on; workers that are running notice, too."""

@@ -62,7 +62,7 @@ class Track:
         wanted = channels if isinstance(channels, Mapping) else dict.fromkeys(self.parts, channels)
         found = {}
         for part, count in wanted.items():
-            audio = torch.zeros(count, samples)
+            audio = torch.zeros(count, samples, dtype=torch.float32, device="cpu")
             for file in self.parts.get(part, ()):
                 audio += read_excerpt(file, start, samples, sample_rate, count)
             found[part] = audio

@@ -112,7 +112,9 @@ class Checkpoint:
             found = data["positions"]
             fingerprint = data["fingerprint"]
             if fingerprint == layout.fingerprint:
-                positions = torch.tensor([found[n] for n in layout.names], dtype=torch.float64).T.contiguous()
+                positions = torch.tensor(
+                    [found[n] for n in layout.names], dtype=torch.float64, device="cpu"
+                ).T.contiguous()
                 if not bool(((positions >= 0) & (positions <= 1)).all()):
                     raise ValueError("a position is outside 0 to 1")
                 known = [float(number) for number in data["sounds"]]

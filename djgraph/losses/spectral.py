@@ -157,7 +157,7 @@ class _SafeSTFT(STFTLoss):
             size, size // 4, size, w_sc=convergence, w_log_mag=log, w_lin_mag=linear, reduction="none"
         )
         del self.window  # a plain attribute there, which neither .to() nor .double() would move
-        window = torch.hann_window(size, dtype=torch.float64)
+        window = torch.hann_window(size, dtype=torch.float64, device="cpu")
         self.register_buffer("window", window, persistent=False)
         # A full-scale sine peaks at half the window's sum.
         self.floor = float(window.sum()) / 2 * 10 ** (floor_db / 20)

@@ -22,6 +22,7 @@ class ControlBank:
     Macro curves are applied frame by frame; the controls they drive lie on straight lines between frames, as any.
     """
 
+    @torch.inference_mode(False)
     def __init__(self, graph: Graph) -> None:
         columns = {column.name: index for index, column in enumerate(graph.columns)}
         bindings = [b for node in graph.nodes if isinstance(node, EffectNode) for b in node.bindings.values()]
@@ -33,7 +34,9 @@ class ControlBank:
             self._row[binding] = len(self._row)
         self._sources = [columns[curve.column] for curve in curves]
         self._curves = PiecewiseLinear([curve.points for curve in curves]) if curves else None
-        self._constants = torch.tensor([constant.value for constant in constants], dtype=torch.float64)
+        self._constants = torch.tensor(
+            [constant.value for constant in constants], dtype=torch.float64, device="cpu"
+        )
 
     def row(self, binding: Binding) -> int:
         return self._row[binding]
@@ -89,7 +92,7 @@ class PiecewiseLinear:
 
     def __init__(self, curves: list[tuple[tuple[float, float], ...]]) -> None:
         longest = max(len(points) for points in curves)
-        x = torch.zeros(len(curves), longest, dtype=torch.float64)
+        x = torch.zeros(len(curves), longest, dtype=torch.float64, device="cpu")
         y = torch.zeros_like(x)
         for row, points in enumerate(curves):
             # Shorter curves go on flat beyond their last point; ``last`` keeps the lookup from going there.
@@ -97,9 +100,9 @@ class PiecewiseLinear:
                 *points,
                 *((points[-1][0] + extra + 1, points[-1][1]) for extra in range(longest - len(points))),
             ]
-            x[row] = torch.tensor([point[0] for point in padded])
-            y[row] = torch.tensor([point[1] for point in padded])
-        self._tables = _Tables(x, y, torch.tensor([len(points) - 2 for points in curves]))
+            x[row] = torch.tensor([point[0] for point in padded], dtype=torch.float64, device="cpu")
+            y[row] = torch.tensor([point[1] for point in padded], dtype=torch.float64, device="cpu")
+        self._tables = _Tables(x, y, torch.tensor([len(points) - 2 for points in curves], device="cpu"))
 
     def __call__(self, values: Tensor) -> Tensor:
         flat = values.reshape(len(values), -1)
@@ -133,7 +136,9 @@ class ControlReader:
     Nodes whose controls read one row of the bank (tied controls, one macro, one constant) share its curve.
     """
 
-    def __init__(self, nodes: Sequence[EffectNode], bank: ControlBank, sample_rate: int, hop: int) -> None:
+    def __init__(
+        self, nodes: Sequence[EffectNode], bank: ControlBank, sample_rate: int, hop: int, graph: str = ""
+    ) -> None:
         self.controls = nodes[0].effect.controls
         self.sample_rate, self.hop = sample_rate, hop
         self._plans: list[tuple[list[int], list[int] | None]] = []
@@ -143,7 +148,9 @@ class ControlReader:
             repeat = None if len(distinct) == len(rows) else [distinct.index(row) for row in rows]
             self._plans.append((distinct, repeat))
         self._nodes = len(nodes)
-        self._handle = _READERS.add(self)
+        self._owner = f"a mixer of graph {graph!r}"
+        # All that reading depends on, so that an exported program finds a reader that does the same.
+        self._handle = _READERS.add(self, repr((self._plans, self._nodes, self.controls, sample_rate, hop)))
 
     def __call__(self, rows: Tensor, timeline: Timeline, span: Span | None = None) -> dict[str, Tensor]:
         """By control id ``[nodes·batch, 1, points]``, on the whole clip where no span is given.
@@ -152,7 +159,7 @@ class ControlReader:
         """
         if torch.compiler.is_compiling():
             numbers = [self._handle, timeline.samples, timeline.frames]
-            values = _read_operator([rows], numbers) if self.controls else []
+            values = _read_operator([rows], numbers, self._owner) if self.controls else []
         else:
             values = self._read(rows, timeline, span or (0, timeline.samples))
         return {control.id: value for control, value in zip(self.controls, values)}

@@ -131,7 +131,7 @@ def run_region(
             frames_per_tile or 0,
             len(sources),
         ]
-        (made,) = _region_operator([rows, *sources, *weights], numbers)
+        (made,) = _region_operator([rows, *sources, *weights], numbers, schedule.owner)
         return made
     clip = Clip(schedule, timeline, batch, frames_per_tile)
     return TiledRegion.apply(clip, rows, len(sources), *sources, *weights)

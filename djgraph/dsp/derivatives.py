@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
 Plain = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
 """A function of tensors in operations that autograd knows."""
 
@@ -104,9 +103,7 @@ class _Forward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         needed = tuple(ctx.needs_input_grad[1:])
-        found = iter(
-            _Backward.apply(ctx.operation, needed, *gradients[: ctx.results], *ctx.saved_tensors)
-        )
+        found = iter(_Backward.apply(ctx.operation, needed, *gradients[: ctx.results], *ctx.saved_tensors))
         return None, *(next(found) if need else None for need in needed)
 
     @staticmethod

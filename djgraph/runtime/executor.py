@@ -149,21 +149,13 @@ class Executor:
 
     def _transform(self, op: Transform, run: Run) -> None:
         transform = self.plan.graph.transform
-        audio = run.values.get(op.source)
-        padded = (transform.frames(run.samples) - 1) * transform.hop + transform.size
-        positions = torch.arange(padded, device=audio.device) - transform.size // 2
-        index = stft.reflect_index(positions, run.samples)
-        frames = audio[..., index].unfold(-1, transform.size, transform.hop)
-        run.values.put((op.out,), torch.fft.rfft(frames * stft.window(transform.size, audio)).unsqueeze(0))
+        spectra = stft.analyse(run.values.get(op.source), transform.size, transform.hop)
+        run.values.put((op.out,), spectra.unsqueeze(0))
 
     def _inverse(self, op: Inverse, run: Run) -> None:
-        size, hop = self.plan.graph.transform.size, self.plan.graph.transform.hop
-        spectrum = run.values.get(op.source)
-        window = stft.window(size, run.rows)
-        padded = stft.overlap_add(torch.fft.irfft(spectrum, n=size), window, hop)
-        audio = padded[..., size // 2 : size // 2 + run.samples]
-        envelope = stft.squared_window_sum(size, hop, spectrum.shape[-2], 0, run.samples, window)
-        run.values.put((op.out,), (audio / envelope).unsqueeze(0))
+        transform = self.plan.graph.transform
+        audio = stft.synthesise(run.values.get(op.source), transform.size, transform.hop, run.samples)
+        run.values.put((op.out,), audio.unsqueeze(0))
 
 
 BLOCK = 450_000

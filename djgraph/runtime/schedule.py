@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from djgraph.compiler.plan import Add, Mask, Plan, Region, Strip
 from djgraph.dsp.operators import Handles
@@ -107,11 +107,11 @@ class RegionSchedule:
     def __post_init__(self) -> None:
         object.__setattr__(self, "handle", REGIONS.add(self))
 
-    def weights(self) -> list[nn.Parameter]:
-        """The learnable tensors of all effects in the region, each once."""
+    @cached_property
+    def modules(self) -> list[Effect]:
+        """All effects in the region, each once."""
         modules: list[Effect] = [step.module for prologue in self.prologues for step in prologue.steps]
-        modules += [mask.module for mask in self.masks]
-        return list({id(weight): weight for module in modules for weight in module.parameters()}.values())
+        return list(dict.fromkeys((*modules, *(mask.module for mask in self.masks))))
 
     @property
     def strips(self) -> int:

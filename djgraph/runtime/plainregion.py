@@ -1,0 +1,73 @@
+"""A spectral region in operations that autograd knows, on a whole clip: what its other derivatives are taken of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from djgraph.dsp import stft
+from djgraph.effects import Block
+from djgraph.runtime.schedule import Prologue, Scale
+from djgraph.runtime.tiles import Clip
+
+
+def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """The region's results, ``[results, batch, channels, samples]``; rows: ``[rows, batch, frames]`` of the bank."""
+    schedule, transform = clip.schedule, clip.schedule.transform
+    values: dict[str, Tensor] = {}
+    position = 0
+    for prologue in schedule.prologues:
+        names = schedule.sources[position : position + prologue.strips]
+        strips = _strips(clip, prologue, rows, sources[position : position + prologue.strips])
+        spectra = stft.analyse(strips, transform.size, transform.hop)
+        values.update(zip(names, spectra.unbind(0)))
+        position += prologue.strips
+    gains = _gains(clip, rows)
+    for step in schedule.steps:
+        if isinstance(step, Scale):
+            for row, (source, out) in enumerate(zip(step.ins, step.outs)):
+                values[out] = values[source]
+                for group, low, _ in step.factors:
+                    values[out] = values[out] * gains[group][low + row].unsqueeze(1)
+        else:
+            values[step.out] = torch.stack([values[name] for name in step.ins]).sum(0)
+    results = torch.stack([values[name] for name in schedule.results])
+    return stft.synthesise(results, transform.size, transform.hop, clip.samples)
+
+
+def _strips(clip: Clip, prologue: Prologue, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """Strips behind their effects without memory, ``[strips, batch, channels, samples]``."""
+    schedule, samples = clip.schedule, clip.samples
+    signal = torch.cat(list(sources))
+    block = Block(0, samples, schedule.sample_rate)
+    for step in prologue.steps:
+        read = {}
+        for control, number in step.controls:
+            values = rows[schedule.curves[number][1].to(rows.device)].flatten(0, 1)
+            if control.rate == "clip":
+                curve = values[..., :1]
+            else:
+                curve = clip.timeline.read_samples(values, 0, samples, schedule.smoothing_of(control))
+            read[control.id] = curve.unsqueeze(1)
+        made, _ = step.module.process({step.module.inputs[0].name: signal}, read, {}, block)
+        signal = made[step.module.outputs[0].name]
+    return signal.unflatten(0, (prologue.strips, clip.batch))
+
+
+def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:
+    """For each group of spectral nodes their gains, ``[nodes, batch, frames, bins]``."""
+    schedule = clip.schedule
+    centres = stft.frame_positions(clip.samples, schedule.transform.hop, 0, clip.frames, rows.device)
+    made = []
+    for group in schedule.masks:
+        read = {}
+        for control, low, high in group.controls:
+            values = rows[schedule.mask_rows[low:high].to(rows.device)]
+            once = group.constant or control.rate == "clip"
+            curve = values[..., :1] if once else clip.timeline.read(values, centres)
+            read[control.id] = curve.flatten(0, 1).unsqueeze(-1)
+        shape = (group.nodes * clip.batch, clip.frames, schedule.transform.bins)
+        made.append(group.module.mask(read).expand(shape).unflatten(0, (group.nodes, clip.batch)))
+    return made

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.errors import DJGraphError
+
 Plain = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
 """A function of tensors in operations that autograd knows."""
 
@@ -63,6 +65,23 @@ class LinearMap(ABC):
         return _Linear.apply(values, self)
 
 
+def batched(tensor: Tensor) -> bool:
+    """Whether a tensor stands for many, inside :func:`torch.func.vmap`: its values cannot be looked at."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if torch._C._functorch.is_batchedtensor(tensor):
+            return True
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return False
+
+
+def _refuse_old_vmap(gradients: Sequence[Tensor | None]) -> None:
+    if any(g is not None and torch._C._functorch.is_legacy_batchedtensor(g) for g in gradients):
+        raise DJGraphError(
+            "is_grads_batched=True and vectorize=True use PyTorch's old vmap, which no custom backward pass can follow;"
+            " use torch.func.jacrev or torch.func.vmap of torch.func.vjp, or take the gradients one by one"
+        )
+
+
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(values: Tensor, mapping: LinearMap) -> Tensor:
@@ -74,6 +93,7 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        _refuse_old_vmap((gradient,))
         return ctx.mapping.adjoint()(gradient), None
 
     @staticmethod
@@ -102,6 +122,7 @@ class _Forward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        _refuse_old_vmap(gradients)
         needed = tuple(ctx.needs_input_grad[1:])
         found = iter(_Backward.apply(ctx.operation, needed, *gradients[: ctx.results], *ctx.saved_tensors))
         return None, *(next(found) if need else None for need in needed)

@@ -42,12 +42,18 @@ class _ClampInward(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         x, minimum, maximum = ctx.saved_tensors
         outward = ((x > maximum) & (grad <= 0)) | ((x < minimum) & (grad >= 0))
         return torch.where(outward, 0, grad), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        x, minimum, maximum = ctx.saved_tensors
+        return torch.where((x > maximum) | (x < minimum), 0, tangent)
 
 
 class _Replace(torch.autograd.Function):
@@ -66,6 +72,10 @@ class _Replace(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return grad, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return tangent.view_as(tangent)
 
 
 @dataclass(frozen=True, eq=False)

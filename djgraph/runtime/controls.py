@@ -110,21 +110,39 @@ class PiecewiseLinear:
 
 
 class _Piecewise(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, values: Tensor, x: Tensor, y: Tensor, last: Tensor) -> Tensor:
-        right = torch.searchsorted(x, values.contiguous(), right=True) - 1
-        right = torch.minimum(right.clamp(min=0), last[:, None])
-        left = torch.searchsorted(x, values.contiguous()) - 1
-        left = torch.minimum(left.clamp(min=0), last[:, None])
-        slopes = y.diff(dim=-1) / x.diff(dim=-1)
-        ctx.save_for_backward((slopes.gather(-1, left) + slopes.gather(-1, right)) / 2)
+    def forward(values: Tensor, x: Tensor, y: Tensor, last: Tensor) -> Tensor:
+        right = _segment(values, x, last, right=True)
         x0, x1 = x.gather(-1, right), x.gather(-1, right + 1)
         return torch.lerp(y.gather(-1, right), y.gather(-1, right + 1), (values - x0) / (x1 - x0))
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        (slopes,) = ctx.saved_tensors
-        return gradient * slopes, None, None, None
+        return gradient * _slopes(*ctx.saved_tensors), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        return tangent * _slopes(*ctx.saved_tensors)
+
+
+def _segment(values: Tensor, x: Tensor, last: Tensor, right: bool) -> Tensor:
+    """The segment of each curve that a value lies in; at a point the one to its right or its left."""
+    found = torch.searchsorted(x, values.contiguous(), right=right) - 1
+    return torch.minimum(found.clamp(min=0), last[:, None])
+
+
+@torch.no_grad()
+def _slopes(values: Tensor, x: Tensor, y: Tensor, last: Tensor) -> Tensor:
+    slopes = y.diff(dim=-1) / x.diff(dim=-1)
+    left, right = (_segment(values, x, last, right=side) for side in (False, True))
+    return (slopes.gather(-1, left) + slopes.gather(-1, right)) / 2
 
 
 class ControlReader:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.dsp.derivatives import batched
 from djgraph.effects import Clock
 from djgraph.errors import InputError, did_you_mean
 from djgraph.graph.ir import Graph, InputNode
@@ -83,7 +84,7 @@ def prepare_params(
         params = params.unsqueeze(0)
     if params.shape[0] not in (1, batch) and batch != 1:
         raise InputError(f"params have a batch of {params.shape[0]}, but the audio has {batch}")
-    if check:
+    if check and not batched(params):
         layout.check(params, out_of_range=out_of_range == "error")
     return layout.clamp(params.to(audio.dtype))
 

@@ -62,7 +62,8 @@ class LinearMap(ABC):
         """The map ``[…, m]`` → ``[…, n]`` that takes gradients back."""
 
     def __call__(self, values: Tensor) -> Tensor:
-        return _Linear.apply(values, self)
+        function = _Linear if torch.compiler.is_compiling() else _LinearForward
+        return function.apply(values, self)
 
 
 def batched(tensor: Tensor) -> bool:
@@ -97,13 +98,17 @@ class _Linear(torch.autograd.Function):
         return ctx.mapping.adjoint()(gradient), None
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
-        return ctx.mapping(tangent)
-
-    @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], values: Tensor, mapping: LinearMap) -> Any:
         assert in_dims[0] is not None
         return mapping(values.movedim(in_dims[0], 0)), 0
+
+
+class _LinearForward(_Linear):
+    """With forward mode, at which torch.compile stops."""
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return ctx.mapping(tangent)
 
 
 class _Forward(torch.autograd.Function):

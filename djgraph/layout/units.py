@@ -29,7 +29,8 @@ def clamp_inward(x: Tensor, minimum: Tensor, maximum: Tensor) -> Tensor:
     leave it. Outside it passes only where a step of gradient descent moves x back: x > maximum passes
     positive gradients, x < minimum negative ones. NaN stays NaN.
     """
-    return _ClampInward.apply(x, minimum, maximum)
+    function = _ClampInward if torch.compiler.is_compiling() else _ClampInwardForward
+    return function.apply(x, minimum, maximum)
 
 
 class _ClampInward(torch.autograd.Function):
@@ -49,6 +50,10 @@ class _ClampInward(torch.autograd.Function):
         x, minimum, maximum = ctx.saved_tensors
         outward = ((x > maximum) & (grad <= 0)) | ((x < minimum) & (grad >= 0))
         return torch.where(outward, 0, grad), None, None
+
+
+class _ClampInwardForward(_ClampInward):
+    """With forward mode, at which torch.compile stops."""
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
@@ -73,9 +78,18 @@ class _Replace(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return grad, None
 
+
+class _ReplaceForward(_Replace):
+    """With forward mode, at which torch.compile stops."""
+
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
         return tangent.view_as(tangent)
+
+
+def _replace(smooth: Tensor, exact: Tensor) -> Tensor:
+    function = _Replace if torch.compiler.is_compiling() else _ReplaceForward
+    return function.apply(smooth, exact)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +143,7 @@ class Units:
             u = position.index_select(-1, self.powered)
             share = share.index_copy(-1, self.powered, _power(u, self.exponent, self.knee))
         value = torch.lerp(self.minimum, self.maximum, share)
-        return _Replace.apply(value, self._snap(position.detach(), value.detach())) if snap else value
+        return _replace(value, self._snap(position.detach(), value.detach())) if snap else value
 
     def to_unit(self, values: Tensor) -> Tensor:
         """Plain values ``[…, controls]`` to positions."""
@@ -215,15 +229,15 @@ def _clamp_unit(position: Tensor) -> Tensor:
 def _exact_ends(result: Tensor, argument: Tensor) -> Tensor:
     """``result``, a map of 0…1 to 0…1, freed of the rounding that would miss an end or overshoot it."""
     exact = torch.where(argument >= 1, 1, torch.where(argument <= 0, 0, result.detach().clamp(0, 1)))
-    return _Replace.apply(result, exact)
+    return _replace(result, exact)
 
 
 def _power(x: Tensor, exponent: Tensor, knee: Tensor) -> Tensor:
     """x^exponent; below ``knee`` with the gradient at ``knee``."""
     # An exponent near 1 has its knee below what the dtype can hold; 0 to a negative power is infinite.
     knee = knee.clamp(min=torch.finfo(x.dtype).tiny)
-    held = _Replace.apply(x, torch.maximum(x.detach(), knee))
-    return _Replace.apply(held**exponent, x.detach() ** exponent)
+    held = _replace(x, torch.maximum(x.detach(), knee))
+    return _replace(held**exponent, x.detach() ** exponent)
 
 
 def _bend(control: Control) -> float:

@@ -106,7 +106,8 @@ class PiecewiseLinear:
         tables = self._tables
         x = tables.x.to(device=values.device, dtype=values.dtype)
         y = tables.y.to(device=values.device, dtype=values.dtype)
-        return _Piecewise.apply(flat, x, y, tables.last.to(values.device)).view(values.shape)
+        function = _Piecewise if torch.compiler.is_compiling() else _PiecewiseForward
+        return function.apply(flat, x, y, tables.last.to(values.device)).view(values.shape)
 
 
 class _Piecewise(torch.autograd.Function):
@@ -126,6 +127,10 @@ class _Piecewise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         return gradient * _slopes(*ctx.saved_tensors), None, None, None
+
+
+class _PiecewiseForward(_Piecewise):
+    """With forward mode, at which torch.compile stops."""
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:

@@ -155,12 +155,13 @@ def run_region(
 
     As one operator inside what torch.compile traces.
     """
-    weights, batch = Weights(schedule.modules), rows.shape[1]
+    batch = rows.shape[1]
     if torch.compiler.is_compiling():
         numbers = [schedule.handle, timeline.samples, timeline.frames, batch, frames_per_tile or 0]
-        (made,) = _region_operator([rows, *sources, *weights.tensors], numbers)
+        learned = {id(w): w for module in schedule.modules for w in module.parameters()}
+        (made,) = _region_operator([rows, *sources, *learned.values()], numbers)
         return made
-    clip = Clip(schedule, timeline, batch, frames_per_tile)
+    clip, weights = Clip(schedule, timeline, batch, frames_per_tile), Weights(schedule.modules)
     (made,) = TiledRegion(clip, weights)(rows, *sources, *weights.tensors)
     return made
 

@@ -81,8 +81,9 @@ class Sum:
 class RegionSchedule:
     """A region, ready to run.
 
-    Of its steps, ``forgets`` are the values that nobody reads afterwards; ``final`` ones feed no later gain, so
-    the backward pass does not repeat them; ``first`` ones read nothing but strips.
+    ``modules`` are all its effects, each once. Of its steps, ``forgets`` are the values that nobody reads
+    afterwards; ``final`` ones feed no later gain, so the backward pass does not repeat them; ``first`` ones read
+    nothing but strips.
     """
 
     reads: tuple[str, ...]
@@ -102,16 +103,14 @@ class RegionSchedule:
     windows: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     workspaces: list[Any] = field(default_factory=list, repr=False)
     layouts: dict[torch.dtype, Any] = field(default_factory=dict, repr=False)
+    modules: tuple[Effect, ...] = field(init=False)
     handle: int = field(init=False)
 
     def __post_init__(self) -> None:
+        before = [step.module for prologue in self.prologues for step in prologue.steps]
+        modules = dict.fromkeys((*before, *(mask.module for mask in self.masks)))
+        object.__setattr__(self, "modules", tuple(modules))
         object.__setattr__(self, "handle", REGIONS.add(self))
-
-    @cached_property
-    def modules(self) -> list[Effect]:
-        """All effects in the region, each once."""
-        modules: list[Effect] = [step.module for prologue in self.prologues for step in prologue.steps]
-        return list(dict.fromkeys((*modules, *(mask.module for mask in self.masks))))
 
     @property
     def strips(self) -> int:

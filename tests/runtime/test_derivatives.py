@@ -262,8 +262,8 @@ def test_ensembles_of_weights(mixer: Mixer) -> None:
         name: torch.stack([weight.detach(), weight.detach() * 0.5, weight.detach() - 0.2])
         for name, weight in mixer.named_parameters()
     }
-    knobs = params(mixer)
-    ensemble = torch.func.vmap(lambda given: torch.func.functional_call(mixer, given, (inputs(), knobs)))
+    audio, knobs = inputs(), params(mixer)
+    ensemble = torch.func.vmap(lambda given: torch.func.functional_call(mixer, given, (audio, knobs)))
     made = ensemble(sets)
     for number in range(3):
         one = {name: weights[number] for name, weights in sets.items()}

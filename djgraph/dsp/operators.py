@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.derivatives import Operation
+from djgraph.errors import DJGraphError
 
 Arrange = Callable[[list[Tensor], list[int]], tuple[Operation, list[Tensor]]]
 
@@ -98,6 +99,7 @@ def _register(
         mutates_args=(),
         schema="(Tensor[] gradients, Tensor[] tensors, SymInt[] numbers, bool[] needs) -> Tensor[]",
     )
+    back.register_autograd(_refuse_second)
     back.register_fake(lambda gradients, tensors, numbers, needs: [torch.empty_like(t) for t in tensors])
 
     def setup(ctx: Any, inputs: tuple[list[Tensor], list[int]], output: list[Tensor]) -> None:
@@ -112,6 +114,12 @@ def _register(
 
     made.register_autograd(differentiate, setup_context=setup)
     return made
+
+
+def _refuse_second(ctx: Any, *gradients: Any) -> Any:
+    raise DJGraphError(
+        "a program of torch.compile has no second derivatives; call the mixer itself where create_graph=True is wanted"
+    )
 
 
 class Handles:

@@ -282,6 +282,18 @@ def test_torch_compile_on_every_shipped_graph(name: str) -> None:
     torch.testing.assert_close(made, model(inputs, params))
 
 
+def test_second_derivatives_of_an_operator_name_the_way_out() -> None:
+    """Operators stand in compiled and exported programs; autograd below AOT refuses for itself."""
+    from djgraph.dsp.feedback import _feedback_operator
+
+    audio, past = torch.randn(2, 2, 50), torch.randn(2, 2, 9)
+    feedback = torch.rand(2, 1, 50, requires_grad=True)
+    made, _ = _feedback_operator([audio, feedback, torch.rand(2, 1, 50), past, past.clone()], [0])
+    (first,) = torch.autograd.grad(made.square().sum(), feedback, create_graph=True)
+    with pytest.raises(djgraph.DJGraphError, match="call the mixer itself"):
+        first.square().sum().backward()
+
+
 def test_operators_pass_the_checks_of_torch_library(mixer: djgraph.Mixer) -> None:
     """Schema, fake tensors and autograd registration of every operator, as PyTorch itself checks them."""
     from djgraph.dsp.convolution import Response, _convolve_operator

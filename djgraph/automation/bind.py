@@ -17,6 +17,7 @@ from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
 from djgraph.crossfade import FADERS, Faders, find_faders, no_fade, too_few
 from djgraph.document.load import in_file_order
 from djgraph.effects.control import Control
+from djgraph.effects.grid import neighbours, off_grid
 from djgraph.errors import AutomationError, InputError, LayoutError, Problem, shorten
 from djgraph.layout import ParameterLayout
 
@@ -27,12 +28,16 @@ NEEDS_TEMPO = "give tempo: in the file, tempo= in Python, --tempo on the command
 
 @dataclass(frozen=True)
 class Bound:
-    """A curve on a layout: ``columns`` that it moves, ``values`` ``[points, columns]``, ``seconds`` ``[points]``."""
+    """A curve on a layout: ``columns`` that it moves, ``values`` ``[points, columns]``, ``seconds`` ``[points]``.
+
+    held: which columns, ``[columns]``, keep each value until the next point, for they have a step or choices.
+    """
 
     curve: Curve
     columns: tuple[int, ...]
     values: Array
     seconds: Array
+    held: NDArray[np.bool_]
 
 
 def bind(
@@ -70,7 +75,8 @@ def bind(
         values = _values(layout, curve, columns, problems)
         timed = times != "none" and span_fits
         seconds = _seconds(curve, ruler, problems, late) if timed else np.zeros(len(curve.points))
-        bounds.append(Bound(curve, tuple(columns), values, seconds))
+        held = np.array([layout.columns[column].control.held for column in columns], dtype=bool)
+        bounds.append(Bound(curve, tuple(columns), values, seconds, held))
     if times == "all":
         problems += late
     if problems:
@@ -219,6 +225,9 @@ def _values(layout: ParameterLayout, curve: Curve, columns: Sequence[int], probl
                 f"{values[j, first]:g} is out of the range of {name}{more}: {c.min:g} … {c.max:g} {c.unit}"
             )
             problems.append(at_point(curve, j, "value", message))
+        elif fault := next(filter(None, map(off_grid, controls, values[j].tolist())), None):
+            which = next(i for i, c in enumerate(controls) if off_grid(c, values[j, i]))
+            problems.append(at_point(curve, j, "value", f"{layout.names[columns[which]]} is {fault}"))
     for i, column in enumerate(columns):
         if curve.fader and (fault := no_fade(layout, column)) is not None:
             problems.append(curve.site.problem(fault, "fader"))
@@ -234,7 +243,8 @@ def _number(value: float | str, control: Control) -> float:
         return float(value)
     if value == "neutral":
         return float(control.default if control.neutral is None else control.neutral)
-    return float(getattr(control, value))
+    end = float(getattr(control, value))
+    return neighbours(control, end)[0] if control.held else end  # the last step may end below the maximum
 
 
 def _seconds(curve: Curve, ruler: Ruler, problems: list[Problem], late: list[Problem]) -> Array:

@@ -63,7 +63,7 @@ def off_grid(control: Control, wanted: float) -> str | None:
     if allows(control, wanted):
         return None
     near = " and ".join(f"{one:g}" for one in sorted(neighbours(control, wanted)))
-    return f"{wanted:g} is none of the values that it may take, {written(control)}; the nearest: {near}"
+    return f"{wanted:g}, none of the values that it may take ({written(control)}); the nearest: {near}"
 
 
 def written(control: Control) -> str:

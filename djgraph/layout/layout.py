@@ -12,6 +12,7 @@ from torch import Tensor
 from djgraph.errors import LayoutError
 from djgraph.graph.ir import Column, Graph
 from djgraph.layout import compare, export, values
+from djgraph.layout.grid import straight_through
 from djgraph.layout.names import Names
 from djgraph.layout.units import Units, units_of
 
@@ -176,6 +177,12 @@ class ParameterLayout:
         """
         self._expect(params)
         return self._units_like(params).clamp(params)
+
+    def snap(self, params: Tensor) -> Tensor:
+        """Plain values ``[…, controls]`` clamped, and those of controls with a step or choices moved to the nearest that
+        they may take (straight-through: with the gradient of the value before), as every mixer does it."""
+        clamped, units = self.clamp(params), self._units_like(params)
+        return straight_through(clamped, units.grid.snap(clamped)) if units.grid else clamped
 
     def check(self, params: Tensor, out_of_range: bool = False) -> None:
         """InputError where params have a wrong shape or hold NaN or infinity.

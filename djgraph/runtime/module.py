@@ -14,7 +14,7 @@ from djgraph.dsp.curve import Timeline
 from djgraph.errors import CompileError, InputError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, Point
 from djgraph.layout import ParameterLayout
-from djgraph.runtime.controls import ControlBank
+from djgraph.runtime.bank import ControlBank
 from djgraph.runtime.effects import as_module_dict, build_effects
 from djgraph.runtime.executor import Executor, Run
 from djgraph.runtime.heap import keep_freed_memory

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from djgraph.automation.curves import Automation, Curve, First, Tempo
 from djgraph.automation.model import ORDINAL
 from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
-from djgraph.crossfade import FADERS, Faders, find_faders, no_fade, too_few
 from djgraph.document.load import in_file_order
 from djgraph.effects.control import Control
 from djgraph.effects.grid import neighbours, off_grid
 from djgraph.errors import AutomationError, InputError, LayoutError, Problem, shorten
 from djgraph.layout import ParameterLayout
+from djgraph.layout.faders import NAMES, find_faders, find_tracks, no_fade, too_few
 
 Array = NDArray[np.float64]
 
@@ -115,6 +115,7 @@ class _Names:
     def __init__(self, layout: ParameterLayout) -> None:
         self.layout = layout
         self.faders = find_faders(layout)
+        self.tracks = find_tracks(layout)
 
     def columns(self, curve: Curve) -> list[int]:
         """The curve's columns, each once. Raises _Missing."""
@@ -122,7 +123,19 @@ class _Names:
         return list(dict.fromkeys(column for target in curve.targets for column in find(target)))
 
     def _control(self, target: str) -> list[int]:
-        text = self._ordinal(target)
+        texts = self._ordinal(target)
+        found: list[int] = []
+        lacks = []
+        for text in texts:
+            try:
+                found += self._one(target, text)
+            except _Missing as lack:
+                lacks.append(lack)
+        if len(lacks) == len(texts):
+            raise lacks[0]
+        return found
+
+    def _one(self, target: str, text: str) -> list[int]:
         try:
             return self.layout.select(text) if "*" in text else [self.layout.index(text)]
         except LayoutError as error:
@@ -134,34 +147,41 @@ class _Names:
         raise _Missing(f"there is no control {_named(target, text)}", self.layout.names, text)
 
     def _fader(self, target: str) -> list[int]:
-        text = self._ordinal(target)
-        track, dot, stem = text.partition(".")
-        if track not in self.faders:
-            raise _Missing(f"there is no track {track!r} with a fader", tuple(self.faders), track)
-        faders: Faders = self.faders[track]
+        text = self._ordinal(target)[0]
+        head, dot, stem = target.partition(".")
+        if ORDINAL.match(head):
+            track = self.tracks[int(head[0]) - 1]
+            columns, stems = track.columns, track.stems
+        else:
+            if head not in self.faders:
+                raise _Missing(f"there is no track {head!r} with a fader", tuple(self.faders), head)
+            columns, stems = self.faders[head].columns, self.faders[head].stems
         if not dot:
-            return faders.columns
+            return columns
         expression = stem.split("*")
-        found = [column for name, column in faders.stems.items() if _matches(name, expression)]
+        found = [column for name, column in stems.items() if _matches(name, expression)]
         if not found:
-            names = tuple(f"{track}.{name}" for name in faders.stems)
-            kinds = " or ".join(f"{text}.{kind}" for kind in FADERS)
+            names = tuple(f"{text.partition('.')[0]}.{name}" for name in stems)
+            kinds = " or ".join(f"{text}.{kind}" for kind in NAMES)
             raise _Missing(f"there is no stem with a fader {_named(target, text)} ({kinds})", names, text)
         return found
 
-    def _ordinal(self, target: str) -> str:
+    def _ordinal(self, target: str) -> list[str]:
+        """The target with the names of the track that an ordinal stands for: one, as a rule."""
         head, dot, rest = target.partition(".")
         match = ORDINAL.match(head)
         if match is None:
-            return target
-        tracks = list(self.faders)
+            return [target]
         index = int(match[1]) - 1
-        if index >= len(tracks):
+        if index >= len(self.tracks):
+            names = [name for track in self.tracks for name in track.names]
             what = (
-                too_few(self.layout, tracks) if index < 2 else f"there are {len(tracks)}: {shorten(tracks)}"
+                too_few(self.layout, names)
+                if index < 2
+                else f"there are {len(self.tracks)}: {shorten(names)}"
             )
             raise _Missing(f"the graph has no {head} track with a fader: {what}")
-        return tracks[index] + dot + rest
+        return [name + dot + rest for name in self.tracks[index].names]
 
 
 def _matches(name: str, parts: Sequence[str]) -> bool:

@@ -77,9 +77,7 @@ def _recipe(name: str, layout: ParameterLayout) -> Draw:
         args = {**_when(random, clip), **_amounts(random)}
         own = {argument.name: argument.default for argument in found.arguments}
         fitting = {key: value for key, value in args.items() if key in own and _alike(value, own[key])}
-        size: dict[str, Any] = {
-            "n_frames": clip.n_frames, "duration": clip.seconds, "tempo": clip.tempo
-        }
+        size: dict[str, Any] = {"n_frames": clip.n_frames, "duration": clip.seconds, "tempo": clip.tempo}
         try:
             params = found.fill(**fitting).render(layout, **size)
         except AutomationError:

@@ -179,8 +179,11 @@ class ParameterLayout:
         return self._units_like(params).clamp(params)
 
     def snap(self, params: Tensor) -> Tensor:
-        """Plain values ``[…, controls]`` clamped, and those of controls with a step or choices moved to the nearest that
-        they may take (straight-through: with the gradient of the value before), as every mixer does it."""
+        """Plain values ``[…, controls]`` as a mixer takes them: clamped, and on their grid.
+
+        Controls with a step or choices get the nearest value that they may take, with the gradient of the value before
+        (straight-through).
+        """
         clamped, units = self.clamp(params), self._units_like(params)
         return straight_through(clamped, units.grid.snap(clamped)) if units.grid else clamped
 

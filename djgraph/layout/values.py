@@ -104,9 +104,7 @@ def check(
         raise InputError(_complaint(names, units, controls, values, ~allowed))
 
 
-def _complaint(
-    names: Names, units: Units, controls: Sequence[Control], values: Tensor, bad: Tensor
-) -> str:
+def _complaint(names: Names, units: Units, controls: Sequence[Control], values: Tensor, bad: Tensor) -> str:
     places = bad.nonzero()
     *batch, frame, column = places[0].tolist()
     value = values[tuple(places[0])].item()

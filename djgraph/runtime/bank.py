@@ -94,7 +94,7 @@ class ControlBank:
 
 
 class _Snap:
-    """Rows of the bank to the grids of the controls that read them: the column's, where it has one, and the effect's."""
+    """Rows of the bank to the grids of the controls that read them: the column's, if it has one, and the effect's."""
 
     def __init__(
         self,

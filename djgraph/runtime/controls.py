@@ -49,7 +49,7 @@ def read_control(
 
 
 def read_at(rows: Tensor, held: Held, timeline: Timeline, positions: Tensor) -> Tensor:
-    """Rows ``[n, …, frames]`` at sample positions, ascending: ``[n, …, points]``. Those behind the clip are at its end."""
+    """Rows ``[n, …, frames]`` at sample positions, ascending, those behind the clip at its end: ``[n, …, points]``."""
     inside = positions.clamp(max=timeline.samples - 1)
     return held.read(
         rows,

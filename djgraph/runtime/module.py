@@ -218,7 +218,10 @@ class Mixer(nn.Module):
 
     def _clock(self, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor) -> Any:
         if tempo is None and any(isinstance(n, EffectNode) and n.effect.uses_clock for n in self.graph.nodes):
-            raise InputError(f"graph {self.graph.name} has effects that follow a clock: give tempo=, in BPM")
+            raise InputError(
+                f"graph {self.graph.name} has effects that follow a clock: give its tempo in BPM, "
+                "tempo= in Python, --tempo on the command line"
+            )
         return make_clock(tempo, batch, samples, self.graph.sample_rate, like)
 
     def __getstate__(self) -> dict[str, Any]:

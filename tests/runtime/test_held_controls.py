@@ -102,7 +102,7 @@ GRIDS = {
 def _registered() -> Any:
     plugin = SimpleNamespace(djgraph_effects=hookimpl(lambda: EFFECTS))
     djgraph.plugins.registry().register(plugin, name="test_held_controls")
-    yield
+    return
 
 
 def graph(*chain: Any, macros: Any = (), **strip: Any) -> Any:
@@ -170,7 +170,12 @@ def test_held_on_the_frames_sample_without_smoothing() -> None:
     assert made[0, 0].tolist() == [1, 1, 1, 0.25, 0.25, 0.25, 0.5, 0.5, 0.5, 0.5]
     made.sum().backward()
     assert params.grad is not None
-    assert params.grad[:, 0].tolist() == [6, 6, 6, 2]  # straight through: samples that read a frame, in stereo
+    assert params.grad[:, 0].tolist() == [
+        6,
+        6,
+        6,
+        2,
+    ]  # straight through: samples that read a frame, in stereo
 
 
 def test_no_gradient_where_none_is_declared() -> None:
@@ -181,7 +186,13 @@ def test_no_gradient_where_none_is_declared() -> None:
 
 
 def test_macros_ties_constants_and_narrower_ranges_keep_the_grid() -> None:
-    macro = {"macro": "knob", "min": 0, "max": 1, "default": 1, "drives": {"s.t_pick.level": [[0, 0.25], [1, 1]]}}
+    macro = {
+        "macro": "knob",
+        "min": 0,
+        "max": 1,
+        "default": 1,
+        "drives": {"s.t_pick.level": [[0, 0.25], [1, 1]]},
+    }
     cases = [
         graph("t_pick", macros=[macro]),
         graph(
@@ -212,7 +223,10 @@ def test_what_reads_the_column_of_a_switch_is_held_too() -> None:
 def test_a_graph_cannot_leave_the_grid() -> None:
     for level, words in (
         ({"min": 0.3}, "min is 0.3, none of the values"),
-        (0.3, r"level is 0.3, none of the values that it may take \(0, 0.25, 0.5, 0.75, 1\); the nearest: 0.25 and 0.5"),
+        (
+            0.3,
+            r"level is 0.3, none of the values that it may take \(0, 0.25, 0.5, 0.75, 1\); the nearest: 0.25 and 0.5",
+        ),
         ({"default": 0.6}, "default of level is 0.6, none of the values"),
     ):
         with pytest.raises(DocumentError, match=words):
@@ -230,7 +244,10 @@ def test_the_strict_check_names_column_frame_value_and_the_nearest() -> None:
         with pytest.raises(InputError) as caught:
             call()
         text = str(caught.value)
-        assert repr(name) in text and "frame 2" in text and "0.5 and 0.75" in text and "1 more value" in text
+        assert repr(name) in text
+        assert "frame 2" in text
+        assert "0.5 and 0.75" in text
+        assert "1 more value" in text
     lenient(audio, params)
     for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
         fine = strict.layout.pack({name: [0.25, 0.75]}, dtype=dtype)

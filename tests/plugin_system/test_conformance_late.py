@@ -1,0 +1,103 @@
+"""The kit catches what is right at first and wrong an hour later."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+import torch
+from djgraph_example.tremolo import Tremolo
+
+from djgraph.effects import Block, Control, ControlModel, TimeEffect
+from djgraph.effects.bench import Bench
+from djgraph.effects.checks import CheckFailed
+from djgraph.effects.checks_late import check_drift, check_late_in_time
+
+
+class Rate(ControlModel):
+    rate: Annotated[float, Control(0.1, 20, scale="log")] = 4.0
+
+
+class Drifting(TimeEffect):
+    """A phase that is added up in float32."""
+
+    type = "drifting"
+    Controls = Rate
+
+    def initial_state(self, batch: int, channels: int, like: torch.Tensor) -> Any:
+        return {"phase": like.new_zeros(batch, 1, 1)}
+
+    def process(self, audio: Any, controls: Any, state: Any, block: Block) -> Any:
+        step = controls["rate"] / block.sample_rate
+        travelled = step.cumsum(-1)
+        phase = state["phase"] + travelled - step
+        end = torch.remainder(state["phase"] + travelled[..., -1:], 1.0)
+        return {"out": audio["in"] * torch.cos(2 * torch.pi * phase)}, {"phase": end}
+
+
+class Position(TimeEffect):
+    """A position in samples that becomes float32 before it is wrapped."""
+
+    type = "position"
+    memoryless = True
+
+    def process(self, audio: Any, controls: Any, state: Any, block: Block) -> Any:
+        sound = audio["in"]
+        place = block.start + torch.arange(block.length, dtype=sound.dtype, device=sound.device)
+        return {"out": sound * torch.cos(2 * torch.pi * 3 * place / block.sample_rate)}, state
+
+
+class Beats(TimeEffect):
+    """Beats that become float32 before they are wrapped."""
+
+    type = "beats"
+    memoryless = True
+    uses_clock = True
+
+    def process(self, audio: Any, controls: Any, state: Any, block: Block) -> Any:
+        assert block.clock is not None
+        since = torch.remainder(block.clock.beats.to(audio["in"].dtype), 1.0)
+        return {"out": audio["in"] * torch.cos(2 * torch.pi * since)}, state
+
+
+class Wrapped(Beats):
+    type = "wrapped"
+
+    def process(self, audio: Any, controls: Any, state: Any, block: Block) -> Any:
+        assert block.clock is not None
+        since = torch.remainder(block.clock.beats, 1.0).to(audio["in"].dtype)
+        return {"out": audio["in"] * torch.cos(2 * torch.pi * since)}, state
+
+
+def test_drift() -> None:
+    with pytest.raises(CheckFailed, match="keep phases and other sums in float64"):
+        check_drift(Bench(Drifting))
+    check_drift(Bench(Tremolo))
+
+
+@pytest.mark.parametrize("effect", [Position, Beats])
+def test_an_hour_in(effect: type[TimeEffect]) -> None:
+    with pytest.raises(CheckFailed, match="an hour in"):
+        check_late_in_time(Bench(effect))
+
+
+def test_what_wraps_first_is_as_exact_an_hour_in() -> None:
+    for effect in (Wrapped, Tremolo):
+        check_late_in_time(Bench(effect))
+
+
+@pytest.mark.slow
+def test_the_template_swings_on_exactly_for_five_minutes() -> None:
+    """Against the phase in closed form: a steady rate that float32 cannot hold, in blocks of 512."""
+    rate, seconds, sample_rate = 3.7, 300, 44100
+    bench = Bench(Tremolo)
+    effect = bench.build(torch.float32)
+    state = effect.initial_state(1, 1, torch.zeros(1, 1, 1))  # type: ignore[operator]
+    ones = torch.ones(1, 1, 512)
+    controls = {"rate": ones * rate, "depth": ones}
+    for start in range(0, seconds * sample_rate // 512 * 512, 512):
+        made, state = effect.process({"in": ones}, controls, state, Block(start, 512, sample_rate))  # type: ignore[operator]
+    n = start + torch.arange(512, dtype=torch.float64)
+    phase = float(torch.tensor(rate)) * n / sample_rate
+    wanted = (1 + torch.cos(2 * torch.pi * phase)) / 2
+    assert (made["out"][0, 0] - wanted).abs().max() < 1e-6

@@ -159,7 +159,7 @@ class Bench:
                 pinned = values[control.id]
                 plain = torch.full_like(plain, neighbours(control, pinned)[0] if control.held else pinned)
             controls[control.id] = plain.to(dtype)
-        clock = self._clock(batch, samples, dtype, random) if self.effect_class.uses_clock else None
+        clock = self._clock(batch, samples, random) if self.effect_class.uses_clock else None
         return Case(signals, controls, batch, channels, samples, like, clock)
 
     def control_shape(self, control: Control, batch: int, samples: int) -> tuple[int, int, int]:
@@ -168,12 +168,12 @@ class Bench:
         points = {"sample": samples, "frame": frames, "clip": 1}[control.rate]
         return (batch, points, 1) if self.spectral else (batch, 1, points)
 
-    def _clock(self, batch: int, samples: int, dtype: torch.dtype, random: torch.Generator) -> Clock:
+    def _clock(self, batch: int, samples: int, random: torch.Generator) -> Clock:
         # Every item has its own tempo, which drifts.
         start, end = 80 + 80 * torch.rand(2, batch, 1, 1, generator=random, dtype=torch.float64)
         tempo = start + (end - start) * torch.linspace(0, 1, samples, dtype=torch.float64)
         step = tempo / 60 / self.environment.sample_rate
-        return Clock(tempo.to(dtype), step.cumsum(-1) - step)
+        return Clock(tempo, step.cumsum(-1) - step)
 
     def state(self, effect: Effect, case: Case) -> State:
         """The state before the first sample; empty for a spectral effect."""
@@ -204,7 +204,7 @@ class Bench:
         }
         clock = None
         if case.clock:
-            gone = case.clock.tempo[..., :1].double() * since / (60 * self.environment.sample_rate)
+            gone = case.clock.tempo[..., :1] * since / (60 * self.environment.sample_rate)
             clock = Clock(case.clock.tempo[..., start:end], case.clock.beats[..., start:end] + gone)
         block = Block(since + start, end - start, self.environment.sample_rate, clock)
         return effect.process(audio, controls, state, block)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -70,8 +72,7 @@ def _steady(bench: Bench, samples: int) -> Case:
 
 def _exact(case: Case) -> Case:
     wide = case.replace_tensors({name: tensor.double() for name, tensor in case.tensors().items()})
-    clock = case.clock and type(case.clock)(case.clock.tempo.double(), case.clock.beats)
-    return Case(wide.audio, wide.controls, case.batch, case.channels, case.samples, case.like.double(), clock)
+    return replace(wide, like=case.like.double())
 
 
 def _block(bench: Bench, effect: Effect, case: Case, since: int) -> dict[str, Tensor]:

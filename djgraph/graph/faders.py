@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-
-import networkx as nx
+from collections.abc import Container, Iterable, Mapping
 
 from djgraph.graph.ir import Column, EffectNode, Fader, Free, Graph, InputNode, sources
 
@@ -24,30 +22,35 @@ def mark_faders(graph: Graph, declared: Mapping[str, str | None]) -> tuple[Colum
 
     declared: for each strip and bus the node that its `fader:` names.
     """
-    own = {owner: index for owner in declared if (index := _fader(graph, owner, declared[owner])) is not None}
+    index = {column.name: i for i, column in enumerate(graph.columns)}
+    chains: dict[str, list[EffectNode]] = defaultdict(list)
+    for node in graph.nodes:
+        if isinstance(node, EffectNode):
+            chains[_owner(node.id)].append(node)
+    own: dict[str, int] = {}
+    for owner, named in declared.items():
+        column = _fader(owner, chains[owner], named or "fader", index)
+        if column is not None:
+            own[owner] = index[column]
     tracks = _tracks(graph, own)
     columns = list(graph.columns)
-    for owner, index in own.items():
-        columns[index] = dataclasses.replace(columns[index], fader=Fader(owner, tracks.get(owner)))
+    for owner, i in own.items():
+        columns[i] = dataclasses.replace(columns[i], fader=Fader(owner, tracks.get(owner)))
     return tuple(columns)
 
 
-def _fader(graph: Graph, owner: str, declared: str | None) -> int | None:
+def _fader(owner: str, chain: Iterable[EffectNode], named: str, names: Container[str]) -> str | None:
     """The column that is the fader of a strip or bus."""
-    index = {column.name: i for i, column in enumerate(graph.columns)}
-    named = graph.by_id.get(f"{owner}.{declared or 'fader'}")
-    if isinstance(named, EffectNode) and (found := _level(named, owner)) is not None:
-        return index[found]
+    levels = {node.id.rpartition(".")[2]: _level(node, owner) for node in chain}
+    if (level := levels.get(named)) is not None:
+        return level
     for name in NAMES:
-        if f"{owner}.{name}" in index:
-            return index[f"{owner}.{name}"]
-    last = None
-    for node in graph.nodes:
-        if isinstance(node, EffectNode) and _owner(node.id) == owner and node.effect.type == "gain":
-            name = _level(node, owner)
-            if name is not None and graph.columns[index[name]].kind == "control":
-                last = index[name]
-    return last
+        if f"{owner}.{name}" in names:
+            return f"{owner}.{name}"
+    # Sends are gains as well: theirs are columns of the node's own name.
+    gains = [node.id.rpartition(".")[2] for node in chain if node.effect.type == "gain"]
+    found = [level for name in gains if (level := levels[name]) is not None and ":" not in name]
+    return found[-1] if found else None
 
 
 def _level(node: EffectNode, owner: str) -> str | None:
@@ -64,11 +67,10 @@ def _owner(node: str) -> str:
 def _tracks(graph: Graph, own: Mapping[str, int]) -> dict[str, int]:
     """Owner → the number of the input whose track it belongs to."""
     heard = _carried(graph, {n.id: 1 << i for i, n in enumerate(graph.nodes) if isinstance(n, InputNode)})
-    main = next(iter(graph.outputs.values())).node
-    audible = nx.ancestors(graph.digraph, main) | {main}
+    audible = _audible(graph)
     masks = {owner: heard[graph.taps[owner].node] for owner in own if graph.taps[owner].node in audible}
     inputs = [
-        sum(1 << i for i, n in enumerate(graph.nodes) if isinstance(n, InputNode) and n.input == name)
+        _union(1 << i for i, n in enumerate(graph.nodes) if isinstance(n, InputNode) and n.input == name)
         for name in graph.inputs
     ]
     groups = _groups(masks, inputs)
@@ -76,10 +78,16 @@ def _tracks(graph: Graph, own: Mapping[str, int]) -> dict[str, int]:
     bits = {n.id: 1 << member[o] for n in graph.nodes for o in (n.id, _owner(n.id)) if o in member}
     passed = _carried(graph, bits)
     before = [_union(passed[graph.taps[owner].node] for owner in group) for group in groups]
+    hears = [_union(masks[owner] for owner in group) for group in groups]
+    by_track: dict[int, list[int]] = defaultdict(list)
+    for i, mask in enumerate(hears):
+        track = next((t for t, one in enumerate(inputs) if mask and not mask & ~one), None)
+        if track is not None:
+            by_track[track].append(i)
     found: dict[str, int] = {}
-    for track, mask in enumerate(inputs):
-        alone = [i for i, g in enumerate(groups) if (m := _union(masks[o] for o in g)) and not m & ~mask]
-        alone.sort(key=lambda i: (-_union(masks[o] for o in groups[i]).bit_count(), before[i].bit_count()))
+    for track, alone in by_track.items():
+        # All of the input first, then what is nearest to it.
+        alone.sort(key=lambda i: (-hears[i].bit_count(), before[i].bit_count()))
         taken: list[int] = []
         for i in alone:
             # What lies before or behind a fader that is taken fades with it already.
@@ -89,12 +97,21 @@ def _tracks(graph: Graph, own: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
+def _audible(graph: Graph) -> set[str]:
+    """The nodes that lead to the main output."""
+    found = {next(iter(graph.outputs.values())).node}
+    for node in reversed(graph.nodes):
+        if node.id in found:
+            found.update(point.node for _, point in sources(node))
+    return found
+
+
 def _groups(masks: Mapping[str, int], inputs: Iterable[int]) -> list[list[str]]:
     """Owners of one first name belong together, as the stems of a track, unless they hear several inputs."""
     by_name: dict[str, list[str]] = defaultdict(list)
     for owner in masks:
         by_name[owner.partition(".")[0]].append(owner)
-    inputs = list(inputs)
+    inputs = tuple(inputs)
     groups: list[list[str]] = []
     for owners in by_name.values():
         mask = _union(masks[owner] for owner in owners)

@@ -93,9 +93,12 @@ class Units:
 
     def to(self, like: Tensor) -> Units:
         """The same in the dtype and on the device of ``like``."""
-        *others, grid = (getattr(self, f.name) for f in dataclasses.fields(self))
-        moved = (field.to(like.device, like.dtype if field.is_floating_point() else None) for field in others)
-        return Units(*moved, grid.to(like.device))
+        tensors = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "grid"}
+        moved = {
+            name: field.to(like.device, like.dtype if field.is_floating_point() else None)
+            for name, field in tensors.items()
+        }
+        return Units(grid=self.grid.to(like.device), **moved)
 
     def clamp(self, values: Tensor) -> Tensor:
         """Plain values ``[…, controls]`` clamped to their ranges; see :func:`clamp_inward`."""

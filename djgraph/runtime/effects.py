@@ -69,7 +69,7 @@ def process_clip(
     state = module.initial_state(batch, channels, like)
     block = Block(0, samples + lag, module.environment.sample_rate, clock)
     made, _ = module.process(audio, controls, state, block)
-    if clock is not None:  # whose beats are float64, which may have widened what the effect made
+    if clock is not None:  # which is float64, and may have widened what the effect made
         made = {port: tensor.to(like.dtype) for port, tensor in made.items()}
     return {port: tensor[..., lag:] for port, tensor in made.items()} if lag else made
 
@@ -77,6 +77,6 @@ def process_clip(
 def _longer(clock: Clock, lag: int, sample_rate: int) -> Clock:
     """The clock for so many samples more, at its last tempo."""
     tempo = pad(clock.tempo, (0, lag), mode="replicate")
-    step = clock.tempo[..., -1:].to(clock.beats.dtype) / (60 * sample_rate)
+    step = clock.tempo[..., -1:] / (60 * sample_rate)
     after = clock.beats[..., -1:] + step * torch.arange(1, lag + 1, device=step.device)
     return Clock(tempo, torch.cat([clock.beats, after], -1))

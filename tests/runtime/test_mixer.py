@@ -434,3 +434,14 @@ def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: py
                     torch.testing.assert_close(others[name], audio, rtol=0, atol=1e-12)
         for audio, kept in zip(leaves(inputs), before):
             assert torch.equal(audio, kept)
+
+
+def test_beats_are_exact_however_long_the_clip() -> None:
+    """Against beats counted in integers, 2.8 hours in: float32 would be off by hundredths of a beat."""
+    from djgraph.runtime.inputs import make_clock
+
+    like = torch.zeros(1)
+    clock = make_clock(127.0, 1, 10_000_000, 1000, like)
+    assert clock is not None
+    sample = 9_999_999
+    assert clock.beats[0, 0, sample].item() == pytest.approx(127 * sample / 60_000, abs=1e-9)

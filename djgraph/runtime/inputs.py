@@ -93,8 +93,8 @@ def make_clock(
 ) -> Clock | None:
     """Musical time from a tempo in BPM: a number, ``[batch]``, or ``[batch, frames]`` spread over the clip.
 
-    Both stay in float64: in float32 the beats of a long clip would be off by hundredths of a beat, and a step of tempo that
-    is rounded would no longer lead from one sample's beat to the next one's.
+    Both stay in float64: in float32 the beats of a long clip would be off by hundredths of a beat, and a rounded tempo
+    would no longer lead from one sample's beat to the next one's.
     """
     if tempo is None:
         return None

@@ -339,7 +339,10 @@ def test_a_whole_clip_has_no_latency() -> None:
 
 
 class Pulse(djgraph.TimeEffect):
-    """A generator that follows the clock: one click at every beat."""
+    """A generator that follows the clock: one click at the sample nearest to every beat.
+
+    Half a sample on both sides, so that rounding cannot decide where a beat falls that lies on a sample.
+    """
 
     type = "pulse"
     inputs = ()
@@ -347,8 +350,8 @@ class Pulse(djgraph.TimeEffect):
 
     def process(self, audio: Any, controls: Any, state: Any, block: Any) -> Any:
         beats = block.clock.beats
-        previous = beats - block.clock.tempo / (60 * block.sample_rate)
-        return {"out": (beats.floor() > previous.floor()).to(beats.dtype).expand(-1, 2, -1)}, state
+        half = block.clock.tempo / (120 * block.sample_rate)
+        return {"out": ((beats + half).floor() > (beats - half).floor()).float().expand(-1, 2, -1)}, state
 
 
 def test_a_generator_follows_the_tempo() -> None:

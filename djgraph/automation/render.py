@@ -69,7 +69,8 @@ def sample(bound: Bound, n_frames: int, duration: float) -> Array:
         if start == stop or point.shape == "hold":
             continue
         u = (frames[start:stop] - where[j]) / (where[j + 1] - where[j])
-        way = progress(point.shape, u, point.bend)[:, None]
+        # A control with a step or choices is held, whatever the shape.
+        way = np.where(bound.held, 0.0, progress(point.shape, u, point.bend)[:, None])
         here, there = bound.values[j], bound.values[j + 1]
         # Rounding must not carry a value beyond where it goes, which may be the end of its range.
         values[start:stop] = np.clip(

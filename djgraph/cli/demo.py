@@ -44,6 +44,7 @@ def demo(
     """Render a transition between two tracks that djgraph synthesises itself: 120 and 126 BPM, 32 s.
 
     It lies around second 20, where a bar begins in both tracks, unless told otherwise. Beats are the first track's.
+    Each track keeps its own tempo: djgraph mixes, and stretches nothing.
 
     \b
     Examples:
@@ -57,7 +58,7 @@ def demo(
     from djgraph import audio
     from djgraph.atomic import check_target
     from djgraph.audio.files import format_of
-    from djgraph.demo import BPM, demo_tracks
+    from djgraph.demo import BPM, DOWNBEAT, demo_tracks
     from djgraph.errors import AudioFileError
 
     format_of(out)
@@ -83,6 +84,11 @@ def demo(
             mixer, tracks, params, paths, steps, normalize=normalize, tempo=tempo, started=started
         )
     show(summary, as_json)
+    if not as_json:
+        known = ", ".join(f"{track} {bpm:g} BPM" for track, bpm in BPM.items())
+        typer.echo(
+            f"{known}: each keeps its own tempo, since nothing is stretched; bars meet at {DOWNBEAT:g} s"
+        )
     if stems is not None and not as_json:
         typer.echo(f"stems in {stems / 'track_a'} and {stems / 'track_b'}")
 

@@ -12,7 +12,8 @@ from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, R
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.effects import Block, Clock, Effect, SpectralEffect, TimeEffect
-from djgraph.runtime.controls import ControlBank, ControlReader
+from djgraph.runtime.bank import ControlBank
+from djgraph.runtime.controls import ControlReader, read_at
 from djgraph.runtime.effects import process_clip
 from djgraph.runtime.region import run_region
 from djgraph.runtime.schedule import schedule_region
@@ -141,9 +142,10 @@ class Executor:
         )
         controls = {}
         for control in op.node.effect.controls:
-            row = run.rows[self.bank.row(op.node.bindings[control.id])]
-            values = row[:, :1] if control.rate == "clip" else run.timeline.read(row, centres)
-            controls[control.id] = values.unsqueeze(-1)
+            number = self.bank.row(op.node, control)
+            row, held = run.rows[number : number + 1], self.bank.held([number])
+            values = row[..., :1] if control.rate == "clip" else read_at(row, held, run.timeline, centres)
+            controls[control.id] = values[0].unsqueeze(-1)
         gain = module.mask(controls).expand(run.batch, *spectrum.shape[-2:])
         run.values.put((op.out,), (spectrum * gain.unsqueeze(1)).unsqueeze(0))
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from djgraph.dsp import stft
 from djgraph.effects import Block
+from djgraph.runtime.controls import read_at, read_control
 from djgraph.runtime.schedule import Prologue, Scale
 from djgraph.runtime.tiles import Clip
 
@@ -39,18 +40,18 @@ def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
 
 def _strips(clip: Clip, prologue: Prologue, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
     """Strips behind their effects without memory, ``[strips, batch, channels, samples]``."""
-    schedule, samples = clip.schedule, clip.samples
+    schedule, samples, transform = clip.schedule, clip.samples, clip.schedule.transform
     signal = torch.cat(list(sources))
     block = Block(0, samples, schedule.sample_rate)
     for step in prologue.steps:
         read = {}
         for control, number in step.controls:
-            values = rows[schedule.curves[number][1].to(rows.device)].flatten(0, 1)
-            if control.rate == "clip":
-                curve = values[..., :1]
-            else:
-                curve = clip.timeline.read_samples(values, 0, samples, schedule.smoothing_of(control))
-            read[control.id] = curve.unsqueeze(1)
+            _, index, held = schedule.curves[number]
+            values = rows[index.to(rows.device)]
+            curve = read_control(
+                control, values, held, clip.timeline, (0, samples), schedule.sample_rate, transform.hop
+            )
+            read[control.id] = curve.flatten(0, 1).unsqueeze(1)
         made, _ = step.module.process({step.module.inputs[0].name: signal}, read, {}, block)
         signal = made[step.module.outputs[0].name]
     return signal.unflatten(0, (prologue.strips, clip.batch))
@@ -60,14 +61,14 @@ def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:
     """For each group of spectral nodes their gains, ``[nodes, batch, frames, bins]``."""
     schedule = clip.schedule
     centres = stft.frame_positions(clip.samples, schedule.transform.hop, 0, clip.frames, rows.device)
+    values = rows[schedule.mask_rows.to(rows.device)]
+    curves = read_at(values, schedule.mask_held, clip.timeline, centres)
     made = []
     for group in schedule.masks:
         read = {}
         for control, low, high in group.controls:
-            values = rows[schedule.mask_rows[low:high].to(rows.device)]
             once = group.constant or control.rate == "clip"
-            curve = values[..., :1] if once else clip.timeline.read(values, centres)
-            read[control.id] = curve.flatten(0, 1).unsqueeze(-1)
+            read[control.id] = (values[..., :1] if once else curves)[low:high].flatten(0, 1).unsqueeze(-1)
         shape = (group.nodes * clip.batch, clip.frames, schedule.transform.bins)
         made.append(group.module.mask(read).expand(shape).unflatten(0, (group.nodes, clip.batch)))
     return made

@@ -15,10 +15,11 @@ from djgraph.compiler.plan import Add, Mask, Plan, Region, Strip
 from djgraph.dsp.operators import Handles
 from djgraph.effects import Control, Effect, SpectralEffect, TimeEffect, Transform
 from djgraph.graph.ir import Constant, EffectNode
-from djgraph.runtime.controls import ControlBank, smoothing_samples
+from djgraph.runtime.bank import ControlBank, Held
+from djgraph.runtime.controls import smoothing_samples
 
-ControlRows = tuple[tuple[Control, Tensor], ...]
-"""For each control the row of the bank that each stacked node reads."""
+ControlRows = tuple[tuple[Control, Tensor, Held], ...]
+"""For each control the row of the bank that each stacked node reads, and which of these are held."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class RegionSchedule:
     curves: ControlRows
     masks: tuple[MaskGroup, ...]
     mask_rows: Tensor
+    mask_held: Held
     steps: tuple[Scale | Sum, ...]
     results: tuple[str, ...]
     writes: tuple[str, ...]
@@ -146,12 +148,12 @@ def schedule_region(
     for strip in op.strips:
         by_chain[tuple(plan.kernels[node.id] for node in strip.nodes)].append(strip)
     strips = [strip for group in by_chain.values() for strip in group]
-    curves: list[tuple[Control, Tensor]] = []
+    curves: list[tuple[Control, Tensor, Held]] = []
     prologues = tuple(_prologue(group, modules, bank, curves) for group in by_chain.values())
     steps, groups = _steps(op, plan)
     masks, mask_rows = _mask_groups(list(groups.values()), modules, bank, inductor)
     smoothing = max(
-        (smoothing_samples(control, plan.graph.sample_rate) for control, _ in curves), default=0.0
+        (smoothing_samples(control, plan.graph.sample_rate) for control, *_ in curves), default=0.0
     )
     results = tuple(result.source for result in op.results)
     return RegionSchedule(
@@ -161,6 +163,7 @@ def schedule_region(
         curves=tuple(curves),
         masks=masks,
         mask_rows=mask_rows,
+        mask_held=bank.held(mask_rows.tolist()),
         steps=_lifetimes(steps, [strip.out for strip in strips], results),
         results=results,
         writes=op.writes,
@@ -173,10 +176,11 @@ def schedule_region(
 
 
 def _control_rows(nodes: Sequence[EffectNode], bank: ControlBank) -> ControlRows:
-    return tuple(
-        (control, torch.tensor([bank.row(node.bindings[control.id]) for node in nodes]))
-        for control in nodes[0].effect.controls
-    )
+    found = []
+    for control in nodes[0].effect.controls:
+        rows = [bank.row(node, control) for node in nodes]
+        found.append((control, torch.tensor(rows), bank.held(rows)))
+    return tuple(found)
 
 
 def _mask_groups(
@@ -191,7 +195,7 @@ def _mask_groups(
         controls = []
         for control in module.controls:
             controls.append((control, len(rows), len(rows) + len(nodes)))
-            rows += [bank.row(node.bindings[control.id]) for node in nodes]
+            rows += [bank.row(node, control) for node in nodes]
         mask = torch.compile(module.mask) if inductor else module.mask
         masks.append(MaskGroup(module, len(nodes), tuple(controls), mask, _constant(nodes[0])))
     return tuple(masks), torch.tensor(rows, dtype=torch.int64)
@@ -205,7 +209,7 @@ def _prologue(
     strips: Sequence[Strip],
     modules: Mapping[str, Effect],
     bank: ControlBank,
-    curves: list[tuple[Control, Tensor]],
+    curves: list[tuple[Control, Tensor, Held]],
 ) -> Prologue:
     """The controls that it reads are added to ``curves``."""
     steps = []
@@ -214,7 +218,7 @@ def _prologue(
         assert isinstance(module, TimeEffect)
         rows = _control_rows(nodes, bank)
         steps.append(
-            PrologueStep(module, tuple((control, len(curves) + n) for n, (control, _) in enumerate(rows)))
+            PrologueStep(module, tuple((control, len(curves) + n) for n, (control, *_) in enumerate(rows)))
         )
         curves += rows
     return Prologue(len(strips), tuple(steps))

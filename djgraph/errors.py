@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import os
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from djgraph.text import clip, clip_words, one_line, printable
 
@@ -163,7 +164,7 @@ def nearest(name: str, options: Iterable[str]) -> str | None:
     for option in candidates:
         matcher.set_seq1(option)
         if matcher.real_quick_ratio() >= _CLOSE and (bound := matcher.quick_ratio()) >= _CLOSE:
-            begins_alike = len(os.path.commonprefix((option, name)))
+            begins_alike = sum(1 for _ in takewhile(bool, map(operator.eq, option, name)))
             bounds.append((bound, begins_alike, option))
     best: tuple[float, str] | None = None
     for bound, _, option in sorted(bounds, reverse=True)[:_COMPARISONS]:

@@ -11,7 +11,7 @@ from typing import Any
 # that is not UTF-8). Joiners stay (U+200C, U+200D): scripts and emoji are written with them.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _LONG_WORD = re.compile(r"\S{241,}")
 _LINES = {"\n": "\\n", "\t": "\\t"}

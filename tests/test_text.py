@@ -21,11 +21,12 @@ def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
     kinds = {unicodedata.category(char) for char in shown if char not in "\n\t"}
     assert not kinds & {"Cc", "Cs", "Zl", "Zp"}
     assert not {unicodedata.bidirectional(char) for char in shown} & set(
-        "LRE RLE LRO RLO PDF LRI RLI FSI PDI".split()
+        ["LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"]
     )
     shown.encode("utf-8")
     assert printable(shown) == shown
-    assert "\n" not in one_line(text) and "\t" not in one_line(text)
+    assert "\n" not in one_line(text)
+    assert "\t" not in one_line(text)
 
 
 def test_every_control_character_is_written_as_python_writes_it() -> None:
@@ -42,7 +43,9 @@ def test_what_people_write_is_left_alone() -> None:
         assert printable(text) == text
 
 
-@pytest.mark.parametrize("char", ["\x1b", "\x00", "\x9b", "\u202e", "\u2066", "\u200b", "\udcff", "\U000e0041"])
+@pytest.mark.parametrize(
+    "char", ["\x1b", "\x00", "\x9b", "\u202e", "\u2066", "\u200b", "\udcff", "\U000e0041"]
+)
 def test_json_stays_the_same_json(char: str) -> None:
     text = json_printable(json.dumps({char: [char]}, ensure_ascii=False))
     assert json.loads(text) == {char: [char]}
@@ -58,7 +61,8 @@ def test_clipped_text_keeps_its_ends_and_says_how_much_is_gone(text: str, limit:
     else:
         start, _, rest = short.partition(f"… ({len(text) - limit} more) …")
         assert len(start) + len(rest) == limit
-        assert text.startswith(start) and text.endswith(rest)
+        assert text.startswith(start)
+        assert text.endswith(rest)
 
 
 def test_a_long_word_is_cut_where_it_stands() -> None:

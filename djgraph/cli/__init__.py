@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from types import FrameType
 
 from djgraph.cli.app import app
+from djgraph.cli.streams import open_descriptors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 an error, 2 wrong usage, 130 interrupted."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
+    open_descriptors()
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="djgraph")
     except SystemExit as stop:

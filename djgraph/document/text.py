@@ -20,7 +20,6 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
     StreamEndEvent,
-    StreamStartEvent,
 )
 
 from djgraph.document import limits
@@ -52,7 +51,7 @@ class _Composer:
     def compose(self) -> Source:
         self._events = YAML(typ="safe", pure=True).parse(io.StringIO(self._text))
         try:
-            self._expect(StreamStartEvent)
+            self._next()  # StreamStartEvent
             start = self._next()
             if isinstance(start, StreamEndEvent):
                 raise DocumentError(
@@ -92,9 +91,6 @@ class _Composer:
 
     def _next(self) -> Event:
         return next(self._events)
-
-    def _expect(self, kind: type[Event]) -> None:
-        assert isinstance(self._next(), kind)
 
     def _value(self, event: Event, path: DocumentPath, depth: int) -> _Composed:
         if isinstance(event, AliasEvent):

@@ -25,7 +25,8 @@ def atomic_writer(
     that ``path`` named before is left as it was. A symbolic link is followed, an existing file's mode kept.
 
     Raises ``error`` where the folder does not exist, where ``path`` is something other than a file, and for
-    what the system reports (permissions, a full disk), and within a command where that has read the file; what the ``with`` block itself raises passes through.
+    what the system reports (permissions, a full disk), and within a command that has read the file; what the
+    ``with`` block itself raises passes through.
     """
     refuse(path, error)
     target = Path(os.path.realpath(path))

@@ -42,6 +42,10 @@ class DJGraphError(Exception):
         return printable(clip(super().__str__(), MESSAGE))
 
 
+class Terminated(SystemExit):
+    """A signal asked the program to end. No error, and not to be taken for one of a plugin's."""
+
+
 class LayoutError(DJGraphError, ValueError):
     """A name, tensor or checkpoint does not fit a parameter layout."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from types import FrameType
 
 from djgraph.cli.app import app
 from djgraph.cli.streams import open_descriptors
+from djgraph.errors import Terminated
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     # As an exception, so that temporary files are removed on the way out.
-    sys.exit(128 + number)
+    raise Terminated(128 + number)
 
 
 __all__ = ["app", "main"]

@@ -69,6 +69,8 @@ class Screen:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # by which click goes around a stream of ASCII
+            raise AttributeError(name)
         return getattr(self.raw, name)
 
 

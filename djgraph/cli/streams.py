@@ -80,8 +80,8 @@ def screens() -> Iterator[None]:
     a program without a console) are taken for ``/dev/null``."""
     before = sys.stdout, sys.stderr
     with contextlib.ExitStack() as stack:
-        sys.stdout = stack.enter_context(_screen(sys.stdout))  # type: ignore[assignment]
-        sys.stderr = stack.enter_context(_screen(sys.stderr))  # type: ignore[assignment]
+        sys.stdout = stack.enter_context(_screen(sys.stdout))
+        sys.stderr = stack.enter_context(_screen(sys.stderr))
         try:
             yield
         finally:

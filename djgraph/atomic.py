@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from djgraph.errors import DJGraphError
+from djgraph.guard import refuse, wrote
 
 
 @contextlib.contextmanager
@@ -24,8 +25,10 @@ def atomic_writer(
     that ``path`` named before is left as it was. A symbolic link is followed, an existing file's mode kept.
 
     Raises ``error`` where the folder does not exist, where ``path`` is something other than a file, and for
-    what the system reports (permissions, a full disk); what the ``with`` block itself raises passes through.
+    what the system reports (permissions, a full disk), and within a command that has read the file; what the
+    ``with`` block itself raises passes through.
     """
+    refuse(path, error)
     target = Path(os.path.realpath(path))
     check_target(path, error)
     part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
@@ -42,6 +45,7 @@ def atomic_writer(
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
+        wrote(target)
     except BaseException as problem:
         with contextlib.suppress(OSError):
             part.unlink()

@@ -60,9 +60,11 @@ def demo(
     from djgraph.audio.files import format_of
     from djgraph.demo import BPM, DOWNBEAT, demo_tracks
     from djgraph.errors import AudioFileError
+    from djgraph.guard import claim
 
     format_of(out)
     check_target(out, AudioFileError)
+    claim(out)
     recipe = find_recipe(transition)
     tempo = next(iter(BPM.values()))
     with Steps() as steps:
@@ -72,10 +74,15 @@ def demo(
         steps.begin("synthesising two tracks")
         tracks = demo_tracks(rate)
         if stems is not None:
-            for track, parts in tracks.items():
-                (stems / track).mkdir(parents=True, exist_ok=True)
-                for stem, signal in parts.items():
-                    audio.write(stems / track / f"{stem}.flac", signal, rate)
+            files = {
+                stems / track / f"{stem}.flac": x
+                for track, each in tracks.items()
+                for stem, x in each.items()
+            }
+            claim(*files)
+            for file, signal in files.items():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                audio.write(file, signal, rate)
         seconds = next(iter(tracks["track_a"].values())).shape[-1] / rate
         chosen = _where(recipe, cue_in, cue_out, seconds) | settings_of(settings)
         params = recipe.fill(**chosen).render(mixer.layout, None, seconds, tempo)

@@ -97,17 +97,18 @@ def fit(
     from djgraph.audio.files import format_of
     from djgraph.automation.plot import check_path
     from djgraph.errors import InputError
+    from djgraph.guard import claim, reading
 
-    written = [path for path in (out, mix, report, plot) if path is not None]
-    if len({path.resolve() for path in [*written, target]}) <= len(written):
-        raise InputError("two of the files to write, or one of them and the target, have the same name")
-    for path in written:  # before the work, not after it
-        check_target(path, InputError)
+    state = state_file(out)
+    for path in (out, mix, report, plot):  # before the work, not after it
+        if path is not None:
+            check_target(path, InputError)
+    claim(out, mix, report, plot, state)
+    reading(target)
     if mix is not None:
         format_of(mix)
     if plot is not None:
         check_path(plot)
-    state = state_file(out)
     if resume and not state.exists():
         raise InputError(f"there is nothing to resume: {state} does not exist; leave out --resume")
     loaded = load_graph(graph, args)
@@ -115,7 +116,7 @@ def fit(
     if played is not None:
         played.check(loaded, tempo=tempo)
     with Steps() as bar:
-        tracks, seconds = read_inputs(loaded, given, written, pad, bar)
+        tracks, seconds = read_inputs(loaded, given, pad, bar)
         recording, rate = audio.read(target)
         known = None if played is None else played.render(loaded, duration=seconds, tempo=tempo)
         bar.begin("listening and guessing")

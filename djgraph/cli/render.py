@@ -121,6 +121,7 @@ def render(
     from djgraph.atomic import check_target
     from djgraph.audio.files import format_of
     from djgraph.errors import AudioFileError
+    from djgraph.guard import claim, reading
 
     recipe = (
         None
@@ -134,8 +135,11 @@ def render(
     for path in paths.values():
         format_of(path)
         check_target(path, AudioFileError)
+    claim(*paths.values())
+    if params is not None:
+        reading(params)
     with Steps() as steps:
-        audio, seconds = read_inputs(loaded, given, list(paths.values()), pad, steps)
+        audio, seconds = read_inputs(loaded, given, pad, steps)
         steps.begin("compiling")
         mixer = djgraph.compile(loaded, outputs=list(paths))
         values: Tensor

@@ -73,6 +73,9 @@ class _Plain:
         if data is None or isinstance(data, bool | str):
             return data
         if isinstance(data, numbers.Integral):
+            if abs(int(data)) >= 10**limits.NUMBER_DIGITS:
+                message = f"a number of more than {limits.NUMBER_DIGITS} characters (the limit)"
+                raise DocumentError(Problem(message, path=path))
             return int(data)
         if isinstance(data, numbers.Real):
             if not math.isfinite(data):

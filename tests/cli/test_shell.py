@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from interrupts import interruptible
 from typer.testing import CliRunner
 
 from djgraph.cli import app
@@ -178,14 +179,15 @@ def test_interrupted_while_writing_leaves_nothing(tmp_path: Path, number: int, c
         "audio.write = killed\n"
         "sys.exit(main(['demo']))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=with_path(),
-    )
+    with interruptible():
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=with_path(),
+        )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -11,20 +11,24 @@ from djgraph.losses.controls import monotone, neutral_sparsity, total_variation
 
 if TYPE_CHECKING:
     from djgraph.losses.comparison import Target
+    from djgraph.losses.lufs import Loudness, loudness
     from djgraph.losses.spectral import Combined, MelSTFT, MultiResolutionSTFT, SumAndDifference
 
 _LATER = {
     **dict.fromkeys(("Combined", "MelSTFT", "MultiResolutionSTFT", "SumAndDifference"), "spectral"),
     "Target": "comparison",
+    **dict.fromkeys(("Loudness", "loudness"), "lufs"),
 }
 """What is imported when it is asked for, and from which module."""
 
 __all__ = [
     "Combined",
+    "Loudness",
     "MelSTFT",
     "MultiResolutionSTFT",
     "SumAndDifference",
     "Target",
+    "loudness",
     "monotone",
     "neutral_sparsity",
     "total_variation",

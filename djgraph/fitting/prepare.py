@@ -33,8 +33,8 @@ MOST_FRAMES = 1000
 @dataclass(frozen=True)
 class Material:
     """inputs: for the mixer, ``[1, channels, samples]``. sources: every input node's audio, folded to the channels
-    that are compared, ``[channels, samples]``. target: ``[channels, any]`` at the graph's rate, without the DC offset of
-    which ``offset`` is the largest."""
+    that are compared, ``[channels, samples]``. target: ``[channels, any]`` at the graph's rate, without the DC offset
+    of which ``offset`` is the largest."""
 
     inputs: dict[str, Any]
     sources: list[Tensor]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from djgraph.arguments import whole
 from djgraph.errors import InputError
 from djgraph.losses.mel import mel_filters
 
@@ -181,7 +182,7 @@ class BeatFeatures:
 
 def _stereo_spectrum(audio: Tensor) -> Tensor:
     """``[2, bins, frames]``; a full-scale sine peaks at 1."""
-    window = torch.hann_window(_SIZE)
+    window = torch.hann_window(_SIZE, dtype=torch.float32)
     audio = audio.float().expand(2, -1) if len(audio) == 1 else audio[:2].float()
     if (short := _SIZE - audio.shape[-1]) > 0:
         audio = torch.nn.functional.pad(audio, (0, short))
@@ -215,8 +216,7 @@ def _ascends(times: Sequence[float]) -> bool:
 def _check(seconds: float, per_beat: int, beat: float) -> None:
     if not (math.isfinite(seconds) and seconds > 0):
         raise InputError(f"seconds is {seconds}; expected a length above 0")
-    if isinstance(per_beat, bool) or not isinstance(per_beat, int) or per_beat < 1:
-        raise InputError(f"per_beat is {per_beat!r}; expected a whole number from 1")
+    whole(per_beat, "per_beat", 1)
     if seconds / beat * per_beat > MAX_STEPS:
         raise InputError(f"{seconds:g} s with beats of {beat:g} s are more than {MAX_STEPS} steps")
 

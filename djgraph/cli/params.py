@@ -80,7 +80,7 @@ def _read_csv(path: Path, layout: ParameterLayout) -> Tensor:
             if len(row) != len(names):
                 raise InputError(f"{path}:{rows.line_num}: {len(row)} values for {len(names)} controls")
             for name, column, field in zip(names, values, row):
-                column.append(_number(with_points(field, sign), f"{path}:{rows.line_num}: {name}"))
+                column.append(_number(field, sign, f"{path}:{rows.line_num}: {name}"))
     except csv.Error as error:
         raise InputError(f"{path}:{rows.line_num}: {error}") from error
     for name in names:
@@ -111,8 +111,8 @@ def _pack(data: Any, layout: ParameterLayout) -> Tensor:
     return layout.pack(data)
 
 
-def _number(text: str, where: str) -> float:
+def _number(text: str, delimiter: str, where: str) -> float:
     try:
-        return float(text)
+        return float(with_points(text, delimiter))
     except ValueError:
         raise InputError(f"{where}: {text!r} is not a number") from None

@@ -12,7 +12,7 @@ from djgraph.errors import DJGraphError, InputError
 
 def is_whole(value: Any) -> bool:
     """Whether it is a whole number: an ``int``, or NumPy's or PyTorch's like it. Truth values and 4.0 are none."""
-    if isinstance(value, bool) or _is_truth(value):
+    if isinstance(value, bool) or is_truth(value):
         return False
     try:
         operator.index(value)
@@ -68,7 +68,7 @@ def shown(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _is_truth(value: Any) -> bool:
+def is_truth(value: Any) -> bool:
     """NumPy's and PyTorch's truth values, which Python's ``operator.index`` takes for 0 and 1."""
     return getattr(getattr(value, "dtype", None), "kind", None) == "b" or (
         str(getattr(value, "dtype", "")) == "torch.bool"

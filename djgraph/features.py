@@ -104,8 +104,7 @@ class BeatGrid:
         """Weights ``[n_frames, steps]`` that turn values on the steps into control frames, evenly spread over the
         clip as mixers read them: straight lines between the steps' middles, held before the first and after the
         last one. Each row adds up to 1."""
-        if n_frames < 1:
-            raise InputError(f"n_frames is {n_frames}; expected a whole number from 1")
+        n_frames = whole(n_frames, "n_frames", 1)
         times = torch.arange(n_frames, dtype=torch.float64) * (self.seconds / max(n_frames - 1, 1))
         centres, last = self.centres, len(self) - 1
         after = torch.bucketize(times, centres).clamp(0, last)
@@ -138,11 +137,10 @@ class BeatFeatures:
     mix: bool = False
 
     def __post_init__(self) -> None:
-        if not self.signals or self.sample_rate < 1 or self.bands < 1:
-            raise InputError(
-                f"signals are {list(self.signals)}, sample_rate {self.sample_rate}, bands {self.bands}; expected"
-                " at least one signal, and whole numbers from 1"
-            )
+        whole(self.sample_rate, "sample_rate", 1)
+        whole(self.bands, "bands", 1)
+        if not self.signals:
+            raise InputError("signals are []; expected at least one")
 
     @property
     def names(self) -> tuple[str, ...]:

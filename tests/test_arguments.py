@@ -79,6 +79,18 @@ def test_numpy_integers_everywhere(four: Any) -> None:
     assert (type(graph.sample_rate), graph.sample_rate) == (int, 22050)
 
 
+def test_numpy_values_in_documents() -> None:
+    from djgraph.document.source import plain
+
+    given = {"a": np.bool_(True), "b": np.float32(0.5), "c": np.str_("x"), "d": [np.int8(3), np.bool_(False)]}
+    found = plain(given).data
+    assert found == {"a": True, "b": 0.5, "c": "x", "d": [3, False]}
+    assert isinstance(found, dict)
+    assert [type(value) for value in found.values()] == [bool, float, np.str_, list]
+    with pytest.raises(djgraph.DocumentError, match="not plain data"):
+        plain({"a": np.array([True])})
+
+
 @pytest.mark.parametrize("wrong", [True, np.bool_(True), 4.0, np.float64(4.0)], ids=repr)
 def test_truth_and_floats_stay_refused(wrong: Any) -> None:
     layout = djgraph.ParameterLayout.from_graph(djgraph.load("dj_mixer"))

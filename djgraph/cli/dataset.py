@@ -217,5 +217,7 @@ def check(out: Corpus, as_json: Json = False) -> None:
             typer.echo(text)
         typer.echo(f"{out}: {count - len(wrong)} of {counted(count, 'item')} whole")
     if wrong:
-        typer.echo(f"djgraph dataset make {out} makes the others", err=True)
+        typer.echo(
+            f"djgraph dataset make {out} makes the others, those that are missing or damaged", err=True
+        )
         raise typer.Exit(1)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from djgraph.arguments import is_real, is_whole, whole
+from djgraph.arguments import is_real, is_whole, shown, whole
 from djgraph.atomic import write_text
 from djgraph.data import store
+from djgraph.data.check import warn_of_before
 from djgraph.data.description import FILE, Description, Settings, differences, inputs_of, parts_of
 from djgraph.data.items import ItemMaker
 from djgraph.data.moves import choose
@@ -167,6 +168,7 @@ def _agree(
 ) -> Description:
     """The corpus's own description, with the new count, once all that is given agrees with it."""
     about = Description.read(root)
+    warn_of_before(about, root)
     graph = about.load_graph(root)
     wrong = []
     if source is not None:
@@ -229,6 +231,9 @@ def _settings(base: Settings, options: Mapping[str, Any]) -> Settings:
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
+    recipes = options.get("recipes")
+    if isinstance(recipes, str) or not (recipes is None or isinstance(recipes, Iterable)):
+        raise InputError(f"recipes is {shown(recipes)}; expected a list of names of transitions")
     known = [field.name for field in dataclasses.fields(Settings)]
     for name in options:
         if name not in known:

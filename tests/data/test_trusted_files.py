@@ -385,6 +385,12 @@ def test_numpy_numbers(whole: Path, tmp_path: Path) -> None:
             pairs[wrong]  # type: ignore[index]
 
 
+@pytest.mark.parametrize("recipes", ["cut", 3, b"cut"])
+def test_recipes_are_a_list(whole: Path, recipes: Any) -> None:
+    with pytest.raises(InputError, match="transition"):
+        make_corpus(whole / "copy", recipes=recipes)
+
+
 def test_no_shared_memory_left(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> Any:
         raise RuntimeError("unable to allocate shared memory(shm)")

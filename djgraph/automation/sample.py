@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from djgraph.arguments import is_real, shown
 from djgraph.automation.curves import Automation, Curve, Point
 from djgraph.automation.times import Moment, Term
 from djgraph.errors import InputError, LayoutError
@@ -122,8 +123,8 @@ def _tidy(values: Array, error: float) -> Array:
 def _errors(layout: ParameterLayout, error: float | Mapping[str, float]) -> list[float]:
     errors = [ERROR] * len(layout)
     for pattern, value in error.items() if isinstance(error, Mapping) else [("**", error)]:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise InputError(f"error is {value!r}; expected a number from 0, in plain units")
+        if not is_real(value) or value < 0:
+            raise InputError(f"error is {shown(value)}; expected a number from 0, in plain units")
         try:
             columns = layout.select(pattern) if "*" in pattern else [layout.index(pattern)]
         except LayoutError as problem:

@@ -7,7 +7,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from djgraph.arguments import is_real, shown
 from djgraph.errors import InputError, nearest
 
 UNITS = {
@@ -55,9 +57,9 @@ class Moment:
     @classmethod
     def parse(cls, value: float | str) -> Moment:
         """A number is seconds. ValueError, in words, for text that says no time."""
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError(f"expected a time, got {value!r}")
         if not isinstance(value, str):
+            if not is_real(value):
+                raise ValueError(f"expected a time, a finite number of seconds or a text, got {shown(value)}")
             return cls((Term(_bounded(value, str(value) if isinstance(value, float) else "a time"), "s"),))
         terms, rest, sign = [], value.strip(), 1.0
         if rest[:1] in ("+", "-"):
@@ -142,15 +144,16 @@ class TempoMap:
     def __init__(self, tempo: float | Sequence[Sequence[float]] | TempoMap) -> None:
         if isinstance(tempo, TempoMap):
             self.points: tuple[tuple[float, float], ...] = tempo.points
-        elif isinstance(tempo, int | float):
+        elif is_real(tempo):
             self.points = ((0.0, _tempo(tempo)),)
         else:
+            pairs: Any = tempo
             try:
-                self.points = tuple((_bounded(beat, "a tempo's beat"), _tempo(bpm)) for beat, bpm in tempo)
+                self.points = tuple((_bounded(beat, "a tempo's beat"), _tempo(bpm)) for beat, bpm in pairs)
             except TooFar as error:
                 raise InputError(str(error)) from None
             except (TypeError, ValueError):
-                raise InputError(f"tempo is {tempo!r}; expected BPM, or pairs (beat, BPM)") from None
+                raise InputError(f"tempo is {tempo!r}; expected BPM above 0, or pairs (beat, BPM)") from None
         beats = [beat for beat, _ in self.points]
         if not self.points or not all(map(math.isfinite, beats)) or beats != sorted(set(beats)):
             raise InputError("a tempo map needs at least one pair (beat, BPM), and beats that ascend")

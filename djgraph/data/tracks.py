@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import math
 import os
 import warnings
@@ -18,6 +16,7 @@ from torch import Tensor
 from djgraph.audio.excerpts import read_excerpt, read_header
 from djgraph.audio.files import FORMATS
 from djgraph.audio.stems import STEMS, find_signal, find_stems
+from djgraph.data.metadata import read_metadata
 from djgraph.errors import AudioFileError, DJGraphError, InputError, shorten
 
 WHOLE = "mixture"
@@ -62,7 +61,7 @@ class Track:
         wanted = channels if isinstance(channels, Mapping) else dict.fromkeys(self.parts, channels)
         found = {}
         for part, count in wanted.items():
-            audio = torch.zeros(count, samples)
+            audio = torch.zeros(count, samples, dtype=torch.float32)
             for file in self.parts.get(part, ()):
                 audio += read_excerpt(file, start, samples, sample_rate, count)
             found[part] = audio
@@ -164,31 +163,5 @@ def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str]) ->
     if max(lengths.values()) - min(lengths.values()) > TOLERANCE:
         rows = ", ".join(f"{file} {seconds:.3f} s" for file, seconds in lengths.items())
         raise AudioFileError(f"{folder}: the lengths differ by more than {TOLERANCE} s: {rows}")
-    tempo, beats, info = _metadata(folder)
+    tempo, beats, info = read_metadata(folder)
     return Track(name, folder, parts, max(lengths.values()), tempo, beats, info)
-
-
-def _metadata(folder: Path) -> tuple[float | None, tuple[float, ...], dict[str, Any]]:
-    path = folder / "track.json"
-    if not path.is_file():
-        path = folder.with_name(f"{folder.name}.json")
-    if not path.is_file():
-        return None, (), {}
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as problem:
-        raise AudioFileError(f"{path} is no JSON: {problem}") from problem
-    if not isinstance(data, dict):
-        raise AudioFileError(f"{path}: expected a mapping with tempo, beats and whatever else there is")
-    tempo, beats = data.pop("tempo", None), data.pop("beats", [])
-    if tempo is not None and not (_is_number(tempo) and 0 < tempo < 1000):
-        raise AudioFileError(f"{path}: tempo is {tempo!r}; expected beats a minute, above 0 and below 1000")
-    if not isinstance(beats, list) or not all(map(_is_number, beats)):
-        raise AudioFileError(f"{path}: beats: expected a list of seconds")
-    if any(later <= earlier for earlier, later in itertools.pairwise(beats)):
-        raise AudioFileError(f"{path}: beats run backwards; expected ascending seconds")
-    return None if tempo is None else float(tempo), tuple(map(float, beats)), data
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -39,7 +39,15 @@ def run_jobs(
     # spawn: a fork of a process whose torch has threads may hang.
     context = multiprocessing.get_context("spawn")
     left = iter(numbers)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(make, arguments))
+    try:
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_begin, initargs=(make, arguments)
+        )
+    except OSError as problem:  # a pool's locks lie in shared memory
+        raise DJGraphError(
+            f"worker processes cannot be started: {problem.strerror or problem}. They need a little shared memory:"
+            " /dev/shm is full or may not be written to; free some, or work without them (workers=1, -j 1)"
+        ) from problem
     with _noting() as interrupted:
         try:
             waiting: set[Future[Any]] = set()
@@ -65,13 +73,28 @@ def run_jobs(
 def _run_here(
     make: Callable[..., Job], arguments: tuple[Any, ...], numbers: Iterable[int]
 ) -> Generator[Any, None, None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in a worker: sums over threads round in another order
-    try:
+    with _as_in_a_worker():
         job = make(*arguments)
-        for number in numbers:
-            yield job(number)
+    for number in numbers:
+        with _as_in_a_worker():
+            result = job(number)
+        yield result
+
+
+@contextlib.contextmanager
+def _as_in_a_worker() -> Iterator[None]:
+    """What a caller has changed in torch is as in a fresh process: it would change the results.
+
+    Sums over threads round in another order; the default type and device are where tensors are made.
+    """
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
     finally:
+        torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
 
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from djgraph.arguments import is_whole
 from djgraph.effects.bench import Bench, CheckFailed, CheckSkipped, expect, expect_close, gradients
 from djgraph.effects.contract import Effect, SpectralEffect, TimeEffect
 from djgraph.effects.control import collect_controls
@@ -32,9 +33,7 @@ def check_declaration(bench: Bench) -> None:
     )
     for port in (*cls.inputs, *cls.outputs):
         count = port.channels
-        expect(
-            count is None or (isinstance(count, int) and count > 0), f"port {port.name}: {count!r} channels"
-        )
+        expect(count is None or (is_whole(count) and count > 0), f"port {port.name}: {count!r} channels")
     if not cls.inputs:
         expect(
             all(port.channels is not None for port in cls.outputs),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.arguments import whole
 from djgraph.errors import InputError
 from djgraph.graph.ir import Graph
 from djgraph.runtime.inputs import prepare_audio
@@ -54,10 +55,9 @@ def check_options(
     frames: int | None, steps: int, tolerance: float, delay: float | None, level: float | None
 ) -> None:
     """Raises InputError for numbers that :func:`djgraph.fit` cannot work with."""
-    if frames is not None and frames < 1:
-        raise InputError(f"frames is {frames}; expected a whole number from 1")
-    if steps < 0:
-        raise InputError(f"steps is {steps}; expected a whole number from 0")
+    if frames is not None:
+        whole(frames, "frames", 1)
+    whole(steps, "steps", 0)
     if not 0 <= tolerance < math.inf:
         raise InputError(f"tolerance is {tolerance}; expected a share of the loss, from 0")
     if delay is not None and not abs(delay) <= LONGEST_DELAY:

@@ -9,9 +9,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from djgraph.arguments import is_real
 from djgraph.effects.control import Control
 from djgraph.errors import LayoutError, did_you_mean
 from djgraph.graph.ir import Column, Fader
+from djgraph.reading import parse_json
 
 VERSION = 1
 """Version of the JSON form, its key ``djgraph_layout``."""
@@ -35,10 +37,7 @@ def to_json(columns: Sequence[Column], indent: int | None) -> str:
 def from_json(text: str) -> list[Column]:
     """The columns of a layout written by :func:`to_json`; LayoutError that says what is wrong with the
     text."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise LayoutError(f"this is no JSON: {error}") from error
+    document = parse_json(text, "<layout>", LayoutError).data
     if not isinstance(document, dict) or "djgraph_layout" not in document:
         raise LayoutError("this JSON is no parameter layout: it has no key 'djgraph_layout'")
     if document["djgraph_layout"] != VERSION:
@@ -150,7 +149,7 @@ def _keys(row: Any, expected: set[str], where: str) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_real(value)
 
 
 def _is_pair(value: object) -> bool:

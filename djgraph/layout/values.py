@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.arguments import whole
 from djgraph.effects import Control, grid
 from djgraph.errors import InputError, LayoutError
 from djgraph.layout.names import Names
@@ -73,9 +74,7 @@ def _tensor(name: str, value: Value) -> Tensor:
 
 
 def _size(name: str, value: int | None) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise LayoutError(f"{name} is {value!r}; expected a whole number from 1")
-    return value
+    return None if value is None else whole(value, name, 1, error=LayoutError)
 
 
 def check_shape(params: Any, controls: int) -> None:

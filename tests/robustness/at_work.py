@@ -1,4 +1,4 @@
-"""A process that writes files over and over, to be killed: ``python at_work.py WHAT``.
+"""A process that writes files over and over, to be killed: ``python at_work.py``.
 
 It says "ready" after the first round.
 """
@@ -21,7 +21,7 @@ import djgraph
 from djgraph import checkpoint
 from djgraph.cli import main
 
-INPUTS = ["-i", "left=one", "-i", "right=one"]
+INPUTS = ["-i", "left=library/one", "-i", "right=library/two"]
 
 
 def run(*words: str) -> None:
@@ -57,9 +57,9 @@ def fit(number: int) -> None:
         "two.json",
         *INPUTS,
         "--target",
-        "one/drums.wav",
+        "library/one/drums.wav",
         "--steps",
-        "1",
+        "0",
         "-o",
         "moves.json",
         "--report",
@@ -74,7 +74,7 @@ def dataset(number: int) -> None:
         "make",
         "corpus",
         "--tracks",
-        "one",
+        "library",
         "--graph",
         "two.json",
         "--seconds",
@@ -91,16 +91,9 @@ def save(number: int) -> None:
     checkpoint.save("model.safetensors", {"model": model}, djgraph.compile(GRAPH).layout)
 
 
-WORK: dict[str, Callable[[int], None]] = {
-    "render": render,
-    "layout": layout,
-    "fit": fit,
-    "dataset": dataset,
-    "checkpoint": save,
-}
+WORK: list[Callable[[int], None]] = [render, layout, fit, dataset, save]
 
 if __name__ == "__main__":
-    work = WORK[sys.argv[1]]
     Path("two.json").write_text(json.dumps(GRAPH))
     # A background job of a shell is deaf to Ctrl-C, and its children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -108,7 +101,8 @@ if __name__ == "__main__":
     sys.stdout = open("said.txt", "w")  # noqa: SIM115 (until the end)
     try:
         for number in count():
-            work(number)
+            for work in WORK:
+                work(number)
             if number == 0:
                 print("ready", file=said, flush=True)
     except KeyboardInterrupt:  # between two commands

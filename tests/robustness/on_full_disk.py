@@ -22,7 +22,7 @@ import djgraph
 from djgraph import checkpoint
 from djgraph.cli import main
 
-INPUTS = ["-i", "left=one", "-i", "right=one"]
+INPUTS = ["-i", "left=library/one", "-i", "right=library/two"]
 COMMANDS = {
     "mix.wav": ["render", "two.json", *INPUTS, "-o", "mix.wav"],
     "mix.flac": ["render", "two.json", *INPUTS, "-o", "mix.flac"],
@@ -32,11 +32,11 @@ COMMANDS = {
     "draw.svg": ["draw", "dj_mixer", "-o", "draw.svg"],
     "schema.json": ["schema", "-o", "schema.json"],
     "again.wav": [
-        *("fit", "two.json", *INPUTS, "--target", "one/drums.wav", "--steps", "0"),
+        *("fit", "two.json", *INPUTS, "--target", "library/one/drums.wav", "--steps", "0"),
         *("-o", "moves.json", "--mix", "again.wav"),
     ],
     "corpus": [
-        *("dataset", "make", "corpus", "--tracks", "one", "--graph", "two.json"),
+        *("dataset", "make", "corpus", "--tracks", "library", "--graph", "two.json"),
         *("--seconds", "0.9", "-n", "1", "-j", "1"),
     ],
 }

@@ -39,7 +39,7 @@ LONGEST = 64 * 1024
 """Characters of a message: more is nothing that anybody reads."""
 MEMORY = 3 << 30
 """Bytes beyond what the imports took."""
-PATIENCE = 60
+PATIENCE = 180
 """Seconds for one input, however busy the machine; the stacks are shown after that."""
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that change what a terminal shows around them."""
@@ -190,6 +190,8 @@ def serve() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     torch.set_num_threads(1)
+    answers.write("ready\n")
+    answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
         os.chdir(request["folder"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LONGEST_WAIT = 300
-"""Seconds until a child is given up that its own watchdog has not ended."""
+"""Seconds until a child is given up that its own watchdog has not ended, from when it was ready."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,16 @@ class Worker:
             self._said.seek(0)
             self._said.truncate()
             script = Path(__file__).with_name("child.py")
-            self._child = subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, script],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
                 text=True,
             )
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n", "the child process could not be started"
+            self._child = child
         return self._child
 
     def close(self) -> None:

@@ -54,6 +54,12 @@ class Group(TyperGroup):
             except BrokenPipeError:
                 _discard_stdout()
                 raise typer.Exit(BROKEN_PIPE) from None
+            except (EOFError, typer.Abort) as error:  # typer would end these with the one word "Aborted!"
+                what = f"something that was read ended too early ({type(error).__name__}: {error})"
+                if ctx.params.get("debug"):
+                    raise RuntimeError(what) from error
+                typer.echo(f"error: {what}; --debug shows where", err=True)
+                raise typer.Exit(FAILED) from None
             except (DJGraphError, OSError, MemoryError, RuntimeError) as error:
                 if isinstance(error, RuntimeError) and not _out_of_memory(error):
                     raise

@@ -196,3 +196,22 @@ def test_interrupted_while_writing_leaves_nothing(tmp_path: Path, number: int, c
 def with_path() -> dict[str, str]:
     """The environment, with imports as here also from another working folder."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+@pytest.mark.parametrize("what", [EOFError("Ran out of input"), typer.Abort()])
+def test_never_a_bare_abort(monkeypatch: pytest.MonkeyPatch, what: BaseException) -> None:
+    """typer ends an EOFError from anywhere below with the one word "Aborted!"."""
+    from djgraph.cli import graphs
+
+    def failing() -> None:
+        raise what
+
+    small = typer.Typer(cls=Group, add_completion=False, pretty_exceptions_enable=False)
+    small.command("fail")(failing)
+    small.command("other")(graphs.schema)
+    small.callback()(lambda debug=False: None)
+    result = CliRunner().invoke(small, ["fail"])
+    assert result.exit_code == 1
+    assert "Aborted" not in result.output
+    assert "ended too early" in result.output
+    assert type(what).__name__ in result.output

@@ -56,7 +56,7 @@ def demo(
     import djgraph
     from djgraph import audio
     from djgraph.atomic import check_target
-    from djgraph.audio.files import format_of
+    from djgraph.audio.formats import format_of
     from djgraph.demo import BPM, demo_tracks
     from djgraph.errors import AudioFileError
 

@@ -94,7 +94,7 @@ def fit(
     import djgraph
     from djgraph import audio, automation
     from djgraph.atomic import check_target
-    from djgraph.audio.files import format_of
+    from djgraph.audio.formats import format_of
     from djgraph.automation.plot import check_path
     from djgraph.errors import InputError
 

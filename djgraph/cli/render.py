@@ -119,7 +119,7 @@ def render(
 
     import djgraph
     from djgraph.atomic import check_target
-    from djgraph.audio.files import format_of
+    from djgraph.audio.formats import format_of
     from djgraph.errors import AudioFileError
 
     recipe = (

@@ -78,7 +78,7 @@ def test_refusals(tmp_path: Path) -> None:
     for name, words in (
         ("no.wav", "does not exist"),
         ("cut.flac", "cannot be read"),
-        (".", "no ordinary file"),
+        (".", "is a folder, not an audio file"),
     ):
         for function in (read_header, lambda path: read_excerpt(path, 0, 10, 44100)):
             with pytest.raises(AudioFileError, match=words):

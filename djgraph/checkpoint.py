@@ -104,7 +104,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any], layout: Paramet
         "format": FORMAT,
         "fingerprint": layout.fingerprint,
         "layout": layout.to_json(),
-        "tree": json.dumps(tree, ensure_ascii=False),
+        "tree": json.dumps(tree),  # in ASCII: text may hold file names that are no UTF-8
     }
     data = _safetensors().torch.save(tensors, metadata=header)
     with atomic_writer(path, CheckpointError) as file:

@@ -181,7 +181,7 @@ class BeatFeatures:
 
 def _stereo_spectrum(audio: Tensor) -> Tensor:
     """``[2, bins, frames]``; a full-scale sine peaks at 1."""
-    window = torch.hann_window(_SIZE)
+    window = torch.hann_window(_SIZE, dtype=torch.float32)
     audio = audio.float().expand(2, -1) if len(audio) == 1 else audio[:2].float()
     if (short := _SIZE - audio.shape[-1]) > 0:
         audio = torch.nn.functional.pad(audio, (0, short))

@@ -3,7 +3,7 @@
 from djgraph.audio.excerpts import Header, read_excerpt, read_header
 from djgraph.audio.files import read, resample
 from djgraph.audio.formats import FORMATS, check_format
-from djgraph.audio.loudness import lufs, normalize, peak_dbfs, rms_dbfs
+from djgraph.audio.loudness import lufs, normalize, peak_dbfs, peak_gain, rms_dbfs
 from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
 from djgraph.audio.writing import write
 
@@ -19,6 +19,7 @@ __all__ = [
     "match_lengths",
     "normalize",
     "peak_dbfs",
+    "peak_gain",
     "read",
     "read_excerpt",
     "read_header",

@@ -62,7 +62,10 @@ def resample(audio: Tensor, from_rate: int, to_rate: int) -> Tensor:
             f"resampling from {from_rate} Hz to {to_rate} Hz, a ratio of {ratio},"
             " takes too much memory; give the audio a common sample rate first"
         )
-    return _torchaudio_resample()(audio, from_rate, to_rate)
+    with torch.device(
+        audio.device
+    ):  # whatever the process has made the default: torchaudio's constants go there
+        return _torchaudio_resample()(audio, from_rate, to_rate)
 
 
 def _torchaudio_resample() -> Callable[[Tensor, int, int], Tensor]:

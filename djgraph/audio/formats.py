@@ -122,8 +122,8 @@ def _check_subtype(path: str | os.PathLike[str], container: str, subtype: str, c
 
 def whole_number(value: object, what: str) -> int:
     """An int, from whatever stands for a whole number: 44100, 44100.0, a NumPy integer. AudioFileError for others."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value // 1:
-        return int(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer():
+        return int(float(value))
     raise AudioFileError(f"{what} is {value!r:.60}; expected a whole number, such as 44100")
 
 

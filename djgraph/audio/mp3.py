@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from djgraph.audio.spliced import Piece
 from djgraph.errors import AudioFileError
 
 _KBITS = {  # by MPEG version: 1, and the lower sampling rates of 2 and 2.5
@@ -67,46 +68,9 @@ class Frames:
     right: bool
     as_it_is: bool
 
-
-class Stream:
-    """The frames of an MP3 behind a Xing header that is right: a file that libsndfile reads in its stead."""
-
-    def __init__(self, file: BinaryIO, frames: Frames) -> None:
-        self._file = file
-        size = sum(last - first for first, last in frames.parts)
-        self._header = b"" if frames.right else _xing(frames, size)
-        self._size = size + len(self._header)
-        self._parts = frames.parts
-        self._at = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes from here on."""
-        size = min(self._size - self._at if size < 0 else size, self._size - self._at)
-        found = self._header[self._at : self._at + size]
-        at = self._at - len(self._header)
-        for first, last in self._parts:
-            if len(found) >= size:
-                break
-            begin = first + max(0, at)
-            if begin < last:
-                self._file.seek(begin)
-                found += self._file.read(min(last - begin, size - len(found)))
-            at = max(0, at) - (last - first)
-        self._at += len(found)
-        return found
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to another place, as files do."""
-        self._at = max(0, offset + (0, self._at, self._size)[whence])
-        return self._at
-
-    def tell(self) -> int:
-        """The place."""
-        return self._at
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    def pieces(self) -> list[Piece]:
+        """Of a file that libsndfile reads the whole of: the frames, behind a Xing header that is right."""
+        return [*self.parts] if self.right else [_xing(self), *self.parts]
 
 
 def find_frames(path: Path) -> Frames | None:
@@ -144,8 +108,7 @@ class _Scan:
         if start is None:
             return None
         header = self.peek(start, 4)
-        kind, length = parse(header) or (None, 0)
-        assert kind is not None
+        kind, _ = _parse(header[1], header[2], header[3] >> 6 == 3)
         claim = self.claim(start, kind)
         if claim is not None and start == tag and start + claim[1] == self.end_of_audio():
             return Frames(header, claim[0], ((start, self.size),), True, True)
@@ -290,13 +253,13 @@ def _parse(second: int, third: int, mono: bool) -> tuple[_Kind, int]:
     return _Kind(version, rate, mono), length
 
 
-def _xing(frames: Frames, size: int) -> bytes:
+def _xing(frames: Frames) -> bytes:
     """A frame that holds nothing but the number of those that follow and their bytes."""
     first = frames.header
+    size = sum(last - begin for begin, last in frames.parts)
     for bits in range(1, 15):  # the least bit rate whose frame has room for it
         header = bytes([0xFF, first[1] | 1, bits << 4 | first[2] & 0x0C, first[3]])
-        kind, length = parse(header) or (None, 0)
-        assert kind is not None
+        kind, length = _parse(header[1], header[2], header[3] >> 6 == 3)
         if length >= 4 + kind.side + 16:
             break
     body = b"Xing" + struct.pack(">III", 3, frames.count, length + size)

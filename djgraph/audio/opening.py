@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from djgraph.audio.formats import MAX_CHANNELS, MAX_SECONDS, SAMPLE_RATES, how_to_convert, is_foreign
-from djgraph.audio.mp3 import Stream, find_frames
+from djgraph.audio.mp3 import find_frames
+from djgraph.audio.spliced import Spliced
 from djgraph.audio.whole import check_whole
 from djgraph.errors import AudioFileError
 from djgraph.signals import held
@@ -51,7 +52,9 @@ def check_duration(path: Path, samples: int, rate: int) -> None:
 
 def reason(problem: Exception) -> str:
     """libsndfile's own words, without the file name and prefix that soundfile puts before them."""
-    return str(getattr(problem, "error_string", problem)).removeprefix("Error : ").rstrip(".")
+    text = str(getattr(problem, "error_string", problem)).removeprefix("Error : ").rstrip(".")
+    # What libsndfile says where it recognises nothing in a file called .mp3 is wrong: the file has been opened before.
+    return "Format not recognised" if text.startswith("File does not exist") else text
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> Any:
@@ -60,14 +63,14 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Any:
     with open(path, "rb") as raw:
         head = raw.read(4)
         size = os.fstat(raw.fileno()).st_size
-        check_whole(path, raw, size)
+        pieces = check_whole(path, raw, size)
     if path.suffix.lower() == ".mp3" or head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0"):
         frames = find_frames(path)
-        if frames is not None and not frames.as_it_is:
-            stream = Stream(stack.enter_context(path.open("rb")), frames)
-            # libsndfile calls back to read from it: no exception may come out of that.
-            stack.enter_context(held())
-            return soundfile.SoundFile(stream)
+        pieces = None if frames is None or frames.as_it_is else frames.pieces()
+    if pieces is not None:
+        file = Spliced(stack.enter_context(path.open("rb")), pieces)
+        stack.enter_context(held())  # libsndfile calls back to read: no exception may come out of that
+        return soundfile.SoundFile(file)
     # As bytes, since a name need not be text.
     return soundfile.SoundFile(os.fspath(path) if sys.platform == "win32" else os.fsencode(path))
 

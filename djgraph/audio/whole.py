@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from djgraph.audio.spliced import Piece
 from djgraph.errors import AudioFileError
 
 _MAX_CHUNKS = 4096  # that are stepped over on the way to the audio
@@ -17,17 +18,19 @@ libsndfile and GStreamer until the file is closed. There, everything up to the f
 _WRAPPED = (1 << 32) - (1 << 20)
 
 
-def check_whole(path: Path, file: BinaryIO, size: int) -> None:
+def check_whole(path: Path, file: BinaryIO, size: int) -> list[Piece] | None:
     """Raise AudioFileError where a file holds less audio than its container promises: a broken download or copy.
 
     file: open for reading, at any place; size: its bytes. WAV (RIFF and RF64), W64, AIFF, AU, CAF and OGG say how
     much there is, and are checked without reading the audio. FLAC and MP3 are not checked here.
+
+    Returns None, or what is to be read instead: a WAV out of a pipe that says 0 for its length, with another one.
     """
     file.seek(0)
     head = file.read(40)
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
-        _check_chunks(path, file, size, "<", b"data")
-    elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return _check_chunks(path, file, size, "<", b"data")
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         _check_chunks(path, file, size, ">", b"SSND")
     elif head[:4] == b"caff":
         _check_caf(path, file, size)
@@ -40,32 +43,38 @@ def check_whole(path: Path, file: BinaryIO, size: int) -> None:
     elif head[:4] == b"OggS":
         about = path.stat()
         _check_ogg(os.fspath(path), size, about.st_mtime_ns, about.st_ino)
+    return None
 
 
-def _check_chunks(path: Path, file: BinaryIO, size: int, order: str, wanted: bytes) -> None:
+def _check_chunks(path: Path, file: BinaryIO, size: int, order: str, wanted: bytes) -> list[Piece] | None:
     """RIFF, RF64 and AIFF: chunks with 32-bit sizes, padded to an even number of bytes."""
+    file.seek(4)
+    whole = struct.unpack(f"{order}I", file.read(4))[0]
     at, long_size = 12, None
     for _ in range(_MAX_CHUNKS):
         file.seek(at)
         head = file.read(8)
         if len(head) < 8:
-            return  # no audio at all: libsndfile says so
+            return None  # no audio at all: libsndfile says so
         length = struct.unpack(f"{order}I", head[4:])[0]
         if head[:4] == b"ds64":  # of RF64: the sizes that 32 bits cannot hold
             long_size = struct.unpack("<Q", file.read(16)[8:].ljust(8, b"\0"))[0]
         elif head[:4] == wanted:
             if long_size and length == 0xFFFFFFFF:
                 length = long_size
+            elif length == 0 and wanted == b"data" and _is_streamed(whole) and size > at + 8:
+                return [(0, at + 4), b"\xff\xff\xff\xff", (at + 8, size)]
             elif _is_streamed(length):
-                return
+                return None
             _compare(path, at + 8, length, size)
             if size - at - length >= _WRAPPED:
                 raise AudioFileError(
                     f"{path} has {size} bytes, and its header says {length} of audio: beyond 4 GiB its sizes begin at 0"
                     " again; write it anew as RF64, W64 or FLAC"
                 )
-            return
+            return None
         at += 8 + length + (length & 1)
+    return None
 
 
 def _check_caf(path: Path, file: BinaryIO, size: int) -> None:

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from djgraph.atomic import write_text
+from djgraph.audio import check_format, read_header
 from djgraph.data import store
 from djgraph.data.description import FILE, Description, Settings, differences, inputs_of, parts_of
-from djgraph.data.items import ItemMaker
+from djgraph.data.items import MIX, ItemMaker
 from djgraph.data.moves import choose
 from djgraph.data.pairs import long_enough
 from djgraph.data.sources import GraphSource, demo_folder, read_graph
 from djgraph.data.tracks import Problems, Track, find_tracks
 from djgraph.data.workers import run_jobs
-from djgraph.errors import CorpusError, InputError, nearest
+from djgraph.errors import AudioFileError, CorpusError, InputError, nearest
 from djgraph.graph.ir import Graph
 
 GRAPH = "dj_mixer"
@@ -117,18 +118,35 @@ def make_corpus(
 def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
     """How many items a corpus is to have, and number → what is wrong, for every one that is not whole.
 
-    Reads every file against its checksum, and writes the manifest anew. Raises CorpusError where there is no
-    corpus.
+    Reads every file against its checksum, and writes the manifest anew. Where the items refer to the tracks, it looks
+    for the tracks' files, too: an item whose track is gone or cut short is not whole. Raises CorpusError where there is
+    no corpus.
     """
     root = Path(root)
     about = Description.read(root)
     with store.locked(root):
         whole, wrong = store.survey(root, about.count, about.settings.shard_size, deep=True)
         store.write_manifest(root, whole, about.settings.shard_size)
+    if about.settings.stems == "reference":
+        lost = {track.name: _lost(track) for track in about.tracks}
+        for index, record in whole.items():
+            for played in record["inputs"].values():
+                if problem := lost.get(played["track"]):
+                    wrong.setdefault(index, f"item {index}: {problem}")
     for index in range(about.count):
         if index not in whole and index not in wrong:
             wrong[index] = f"{store.item_folder(root, index, about.settings.shard_size)} is missing"
     return about.count, dict(sorted(wrong.items()))
+
+
+def _lost(track: Track) -> str | None:
+    """What is wrong with a track's files; None for nothing."""
+    for file in (file for files in track.parts.values() for file in files):
+        try:
+            read_header(file)
+        except AudioFileError as problem:
+            return str(problem)
+    return None
 
 
 def _begin(
@@ -143,6 +161,8 @@ def _begin(
     text, graph, file = read_graph(GRAPH if source is None else source, args)
     settings = _settings(Settings(), options)
     inputs = inputs_of(graph)
+    # Before the work, not after it.
+    check_format(root / MIX, graph.sample_rate, graph.channels(next(iter(graph.outputs.values()))))
     about = Description(
         count=count,
         settings=settings,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from djgraph.automation import recipes, template
@@ -78,8 +79,10 @@ def _recipe(name: str, layout: ParameterLayout) -> Draw:
         own = {argument.name: argument.default for argument in found.arguments}
         fitting = {key: value for key, value in args.items() if key in own and _alike(value, own[key])}
         auto = found.fill(**fitting)
-        params = auto.render(layout, n_frames=clip.n_frames, duration=clip.seconds, tempo=clip.tempo)
-        return Move("recipe", name, params.float(), fitting)
+        params = auto.render(
+            layout, n_frames=clip.n_frames, duration=clip.seconds, tempo=clip.tempo, dtype=torch.float32
+        )
+        return Move("recipe", name, params, fitting)
 
     return draw
 

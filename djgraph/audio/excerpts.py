@@ -109,7 +109,7 @@ def _part(file: Any, path: Path, start: int, samples: int, channels: int | None)
     if not np.isfinite(block).all():
         bad = first + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
         raise AudioFileError(
-            f"{path} holds NaN or infinity, first between {first} and {last} at sample {bad}"
+            f"{path} holds NaN or infinity between samples {first} and {last}, first at sample {bad}"
         )
     audio = torch.zeros(block.shape[1], max(samples, 0), dtype=torch.float32, device="cpu")
     audio[:, first - start : first - start + len(block)] = torch.from_numpy(block.T) if len(block) else 0

@@ -85,7 +85,7 @@ def test_refusals(tmp_path: Path) -> None:
                 function(tmp_path / name)
     with pytest.raises(AudioFileError, match="no samples"):
         read_header(tmp_path / "none.wav")
-    with pytest.raises(AudioFileError, match="NaN or infinity between samples 0 and 3"):
+    with pytest.raises(AudioFileError, match="NaN or infinity between samples 0 and 3, first at sample 1"):
         read_excerpt(tmp_path / "nan.wav", 0, 10, 44100)
     assert torch.equal(read_excerpt(tmp_path / "nan.wav", 2, 2, 44100), torch.zeros(1, 2))
     with pytest.raises(AudioFileError, match="-1 samples"):

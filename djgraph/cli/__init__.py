@@ -13,9 +13,13 @@ from djgraph.errors import Terminated
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 an error, 2 wrong usage, 130 interrupted."""
+    """Run one command and return its exit code: 0 done, 1 an error, 2 wrong usage, 129, 130 and 143 for SIGHUP, Ctrl-C
+    and SIGTERM."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
+        for name in ("SIGTERM", "SIGHUP"):
+            kind = getattr(signal, name, None)  # Windows has no terminal to hang up
+            if kind is not None and signal.getsignal(kind) != signal.SIG_IGN:  # as nohup has it
+                signal.signal(kind, _terminate)
     open_descriptors()
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="djgraph")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.mixdown import mix_down, output_paths, show
+from djgraph.cli.mixdown import check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.progress import Steps
 from djgraph.cli.render import CueIn, CueOut, Normalize
@@ -56,20 +56,18 @@ def demo(
     started = time.perf_counter()
     import djgraph
     from djgraph import audio
-    from djgraph.atomic import check_target
-    from djgraph.audio.files import format_of
     from djgraph.demo import BPM, DOWNBEAT, demo_tracks
-    from djgraph.errors import AudioFileError
     from djgraph.guard import claim
 
-    format_of(out)
-    check_target(out, AudioFileError)
-    claim(out)
+    graph = djgraph.load(GRAPH)
+    paths = output_paths(out, [], graph.outputs)
+    check_outputs(paths, graph)
+    claim(*paths.values())
     recipe = find_recipe(transition)
     tempo = next(iter(BPM.values()))
     with Steps() as steps:
         steps.begin("compiling")
-        mixer = djgraph.compile(djgraph.load(GRAPH))
+        mixer = djgraph.compile(graph)
         rate = mixer.graph.sample_rate
         steps.begin("synthesising two tracks")
         tracks = demo_tracks(rate)
@@ -86,9 +84,15 @@ def demo(
         seconds = next(iter(tracks["track_a"].values())).shape[-1] / rate
         chosen = _where(recipe, cue_in, cue_out, seconds) | settings_of(settings)
         params = recipe.fill(**chosen).render(mixer.layout, None, seconds, tempo)
-        paths = output_paths(out, [], mixer.outputs)
         summary = mix_down(
-            mixer, tracks, params, paths, steps, normalize=normalize, tempo=tempo, started=started
+            mixer,
+            tracks,
+            params,
+            paths,
+            steps,
+            normalize="together" if normalize else None,
+            tempo=tempo,
+            started=started,
         )
     show(summary, as_json)
     if not as_json:

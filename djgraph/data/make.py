@@ -14,10 +14,11 @@ from typing import Any
 
 from djgraph.arguments import is_real, is_whole, shown, whole
 from djgraph.atomic import write_text
+from djgraph.audio import check_format
 from djgraph.data import store
 from djgraph.data.check import warn_of_before
 from djgraph.data.description import FILE, Description, Settings, differences, inputs_of, parts_of
-from djgraph.data.items import ItemMaker
+from djgraph.data.items import MIX, ItemMaker
 from djgraph.data.moves import choose
 from djgraph.data.pairs import long_enough
 from djgraph.data.sources import GraphSource, demo_folder, plain_args, read_graph
@@ -134,6 +135,8 @@ def _begin(
     text, graph, file = read_graph(GRAPH if source is None else source, args)
     settings = _settings(Settings(), options)
     inputs = inputs_of(graph)
+    # Before the work, not after it.
+    check_format(root / MIX, graph.sample_rate, graph.channels(next(iter(graph.outputs.values()))))
     about = Description(
         count=count,
         settings=settings,

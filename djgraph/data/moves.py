@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from djgraph.automation import recipes, template
@@ -77,14 +78,19 @@ def _recipe(name: str, layout: ParameterLayout) -> Draw:
         args = {**_when(random, clip), **_amounts(random)}
         own = {argument.name: argument.default for argument in found.arguments}
         fitting = {key: value for key, value in args.items() if key in own and _alike(value, own[key])}
-        size: dict[str, Any] = {"n_frames": clip.n_frames, "duration": clip.seconds, "tempo": clip.tempo}
+        size: dict[str, Any] = {
+            "n_frames": clip.n_frames,
+            "duration": clip.seconds,
+            "tempo": clip.tempo,
+            "dtype": torch.float32,
+        }
         try:
             params = found.fill(**fitting).render(layout, **size)
         except AutomationError:
             # A control with a step or choices may not take an amount that was drawn; the recipe's own it does.
             fitting = {key: value for key, value in fitting.items() if key not in AMOUNTS}
             params = found.fill(**fitting).render(layout, **size)
-        return Move("recipe", name, params.float(), fitting)
+        return Move("recipe", name, params, fitting)
 
     return draw
 

@@ -80,7 +80,7 @@ class BeatGrid:
     @property
     def centres(self) -> Tensor:
         """Middle of each step in seconds, ``[steps]``, float64."""
-        edges = torch.tensor(self.edges, dtype=torch.float64)
+        edges = torch.tensor(self.edges, dtype=torch.float64, device="cpu")
         return (edges[1:] + edges[:-1]) / 2
 
     def pool(self, frames: Tensor, frame_rate: float) -> Tensor:
@@ -91,10 +91,10 @@ class BeatGrid:
         count = frames.shape[-1]
         if not count:
             raise InputError("there is no frame to take the mean of")
-        times = torch.arange(count, dtype=torch.float64) / frame_rate
-        edges = torch.tensor(self.edges[1:-1], dtype=torch.float64)
-        member = torch.zeros(len(self), count, dtype=frames.dtype)
-        member[torch.bucketize(times, edges, right=True), torch.arange(count)] = 1
+        times = torch.arange(count, dtype=torch.float64, device="cpu") / frame_rate
+        edges = torch.tensor(self.edges[1:-1], dtype=torch.float64, device="cpu")
+        member = torch.zeros(len(self), count, dtype=frames.dtype, device="cpu")
+        member[torch.bucketize(times, edges, right=True), torch.arange(count, device="cpu")] = 1
         empty = member.sum(1) == 0
         nearest = (self.centres * frame_rate).round().long().clamp(0, count - 1)
         member[empty, nearest[empty]] = 1
@@ -105,15 +105,17 @@ class BeatGrid:
         clip as mixers read them: straight lines between the steps' middles, held before the first and after the
         last one. Each row adds up to 1."""
         n_frames = whole(n_frames, "n_frames", 1)
-        times = torch.arange(n_frames, dtype=torch.float64) * (self.seconds / max(n_frames - 1, 1))
+        times = torch.arange(n_frames, dtype=torch.float64, device="cpu") * (
+            self.seconds / max(n_frames - 1, 1)
+        )
         centres, last = self.centres, len(self) - 1
         after = torch.bucketize(times, centres).clamp(0, last)
         before = (after - 1).clamp(min=0)
         gap = (centres[after] - centres[before]).clamp(min=1e-9)
         share = ((times - centres[before]) / gap).clamp(0, 1)
         share[after == before] = 1
-        weights = torch.zeros(n_frames, len(self), dtype=torch.float64)
-        rows = torch.arange(n_frames)
+        weights = torch.zeros(n_frames, len(self), dtype=torch.float64, device="cpu")
+        rows = torch.arange(n_frames, device="cpu")
         weights[rows, before] += 1 - share
         weights[rows, after] += share
         return weights.float()
@@ -180,7 +182,7 @@ class BeatFeatures:
 
 def _stereo_spectrum(audio: Tensor) -> Tensor:
     """``[2, bins, frames]``; a full-scale sine peaks at 1."""
-    window = torch.hann_window(_SIZE, dtype=torch.float32)
+    window = torch.hann_window(_SIZE, dtype=torch.float32, device="cpu")
     audio = audio.float().expand(2, -1) if len(audio) == 1 else audio[:2].float()
     if (short := _SIZE - audio.shape[-1]) > 0:
         audio = torch.nn.functional.pad(audio, (0, short))
@@ -200,7 +202,7 @@ def _gains(spectra: Tensor, filters: Tensor, grid: BeatGrid, rate: float, energy
     matrix, right = gram[..., :-1], gram[..., -1]
     scale = matrix.diagonal(dim1=-2, dim2=-1).clamp_min(1e-12).sqrt()
     matrix = matrix / (scale[..., :, None] * scale[..., None, :])
-    ridge = _RIDGE * torch.eye(signals, dtype=torch.float64)
+    ridge = _RIDGE * torch.eye(signals, dtype=torch.float64, device="cpu")
     gains = torch.linalg.solve(matrix + ridge, right / scale) / scale
     audible = energy.permute(1, 2, 0) > 10 ** (FLOOR_DB / 10)
     limited: Tensor = (gains * audible).clamp(0, 2).permute(2, 0, 1).float()

@@ -161,7 +161,9 @@ def _carry(old: ParameterLayout, i: int, new: ParameterLayout, j: int) -> tuple[
         return 1.0, 0.0
     if before.scale not in ("linear", "log"):
         return None
-    ends = torch.tensor([[before.min], [before.max], [after.min], [after.max]], dtype=torch.float64)
+    ends = torch.tensor(
+        [[before.min], [before.max], [after.min], [after.max]], dtype=torch.float64, device="cpu"
+    )
     low, high, new_low, new_high = (ends.log() if before.scale == "log" else ends).flatten().tolist()
     stretch = (high - low) / (new_high - new_low)
     return stretch, (low - new_low) / (new_high - new_low)

@@ -154,7 +154,11 @@ def render(
             auto = recipe.fill(**chosen | cue_settings(cue_in, cue_out, seconds))
             values = auto.render(mixer.layout, frames, seconds, tempo)
             if tempo is None and (bpm := auto.bpm(len(values), seconds)) is not None:
-                clock = torch.tensor(bpm)[None] if isinstance(bpm, list) else bpm
+                clock = (
+                    torch.tensor(bpm, dtype=torch.float64, device="cpu")[None]
+                    if isinstance(bpm, list)
+                    else bpm
+                )
         else:
             values = mixer.layout.pack()
         summary = mix_down(

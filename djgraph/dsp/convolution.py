@@ -65,18 +65,21 @@ class Response:
     """A fixed response and its spectra, each computed once.
 
     make: the response ``[channels, length]`` for a number of channels, float64 on the CPU.
+    identity: what says all about the response, in words, so that exported programs can be run where it was made
+    again; without, they run in this process only.
     """
 
-    def __init__(self, length: int, make: Callable[[int], Tensor]) -> None:
+    def __init__(self, length: int, make: Callable[[int], Tensor], identity: str | None = None) -> None:
         self.length = length
-        self._make = make
+        self._make, self._identity = make, identity
         self._spectra: dict[tuple[int, int, torch.dtype, torch.device], Tensor] = {}
-        self._handle = _RESPONSES.add(self)
+        self._owner = f"a mixer with {identity or 'a convolution of its own'}"
+        self._handle = _RESPONSES.add(self, identity)
 
     def convolve(self, audio: Tensor, past: Tensor, mix: Tensor) -> Tensor:
         """:func:`convolve` with this response. As one operator inside what torch.compile traces."""
         if torch.compiler.is_compiling():
-            (output,) = _convolve_operator([audio, past, mix.contiguous()], [self._handle])
+            (output,) = _convolve_operator([audio, past, mix.contiguous()], [self._handle], self._owner)
             return output
         return convolve(audio, past, self.spectrum_for(audio), mix)
 
@@ -92,10 +95,10 @@ class Response:
         return self._spectra[key]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"length": self.length, "_make": self._make}
+        return {"length": self.length, "_make": self._make, "_identity": self._identity}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["length"], state["_make"])  # type: ignore[misc]
+        self.__init__(state["length"], state["_make"], state["_identity"])  # type: ignore[misc]
 
 
 _RESPONSES = Handles()

@@ -66,15 +66,6 @@ class LinearMap(ABC):
         return function.apply(values, self)
 
 
-def batched(tensor: Tensor) -> bool:
-    """Whether a tensor stands for many, inside :func:`torch.func.vmap`: its values cannot be looked at."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        if torch._C._functorch.is_batchedtensor(tensor):
-            return True
-        tensor = torch._C._functorch.get_unwrapped(tensor)
-    return False
-
-
 def _refuse_old_vmap(gradients: Sequence[Tensor | None]) -> None:
     if any(g is not None and torch._C._functorch.is_legacy_batchedtensor(g) for g in gradients):
         raise DJGraphError(

@@ -3,13 +3,15 @@
 Our loops over tiles and blocks are few large calls already: tracing would unroll them one by one. So inside a
 compiled program each stands as one operator, forward and backward, and there is no graph break.
 
-An operator has the signature ``(Tensor[] tensors, SymInt[] numbers) -> Tensor[]``, with at least one number. Its
-backward operator does with the arguments alone: what an operation would keep is computed again.
+An operator has the signature ``(Tensor[] tensors, SymInt[] numbers, str owner) -> Tensor[]``, with at least one
+number; ``owner`` says in words whose operator it is. Its backward operator does with the arguments alone: what an
+operation would keep is computed again.
 """
 
 from __future__ import annotations
 
-import itertools
+import hashlib
+import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph import __version__ as VERSION
 from djgraph.dsp.derivatives import Operation
-from djgraph.errors import DJGraphError
+from djgraph.errors import CompileError, DJGraphError
 
 Arrange = Callable[[list[Tensor], list[int]], tuple[Operation, list[Tensor]]]
 
@@ -90,27 +93,34 @@ def _register(
     backward: Callable[[list[Tensor], list[Tensor], list[int], list[bool]], list[Tensor]],
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
 ) -> Callable[[Sequence[Tensor], Sequence[int]], list[Tensor]]:
-    schema = "(Tensor[] tensors, SymInt[] numbers) -> Tensor[]"
-    made = torch.library.custom_op(f"djgraph::{name}", forward, mutates_args=(), schema=schema)
-    made.register_fake(like)
+    made = torch.library.custom_op(
+        f"djgraph::{name}",
+        lambda tensors, numbers, owner="": _for(owner, forward, tensors, numbers),
+        mutates_args=(),
+        schema='(Tensor[] tensors, SymInt[] numbers, str owner="") -> Tensor[]',
+    )
+    made.register_fake(lambda tensors, numbers, owner="": _for(owner, like, tensors, numbers))
     back = torch.library.custom_op(
         f"djgraph::{name}_backward",
-        lambda *arguments: _AUTOGRAD.submit(backward, *arguments).result(),
+        lambda *given, owner="": _AUTOGRAD.submit(_for, owner, backward, *given).result(),
         mutates_args=(),
-        schema="(Tensor[] gradients, Tensor[] tensors, SymInt[] numbers, bool[] needs) -> Tensor[]",
+        schema='(Tensor[] gradients, Tensor[] tensors, SymInt[] numbers, bool[] needs, *, str owner="")'
+        " -> Tensor[]",
+    )
+    back.register_fake(
+        lambda gradients, tensors, numbers, needs, owner="": [torch.empty_like(t) for t in tensors]
     )
     back.register_autograd(_refuse_second)
-    back.register_fake(lambda gradients, tensors, numbers, needs: [torch.empty_like(t) for t in tensors])
 
-    def setup(ctx: Any, inputs: tuple[list[Tensor], list[int]], output: list[Tensor]) -> None:
-        tensors, ctx.numbers = inputs
+    def setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+        tensors, ctx.numbers, ctx.owner = inputs
         ctx.save_for_backward(*tensors)
 
-    def differentiate(ctx: Any, gradients: list[Tensor]) -> tuple[list[Tensor], None]:
+    def differentiate(ctx: Any, gradients: list[Tensor]) -> tuple[list[Tensor], None, None]:
         tensors = list(ctx.saved_tensors)
         needs = list(ctx.needs_input_grad[0])
-        found = back([g.contiguous() for g in gradients], tensors, ctx.numbers, needs)
-        return found, None
+        found = back([g.contiguous() for g in gradients], tensors, ctx.numbers, needs, owner=ctx.owner)
+        return found, None, None
 
     made.register_autograd(differentiate, setup_context=setup)
     return made
@@ -122,20 +132,44 @@ def _refuse_second(ctx: Any, *gradients: Any) -> Any:
     )
 
 
+def _for(owner: str, function: Callable[..., list[Tensor]], *arguments: Any) -> list[Tensor]:
+    """What a function makes; CompileError where it needs what only another process, or a mixer that is gone, has."""
+    try:
+        return function(*arguments)
+    except Unknown:
+        raise CompileError(
+            f"this program was exported or compiled from {owner or 'a mixer'}, and no mixer like it is compiled in "
+            f"this process: compile it here, from the same graph with the same settings, options and versions of "
+            f"djgraph and its plugins, and keep it"
+        ) from None
+
+
+class Unknown(LookupError):
+    """No object of a handle lives in this process."""
+
+
 class Handles:
-    """Numbers that stand for objects in an operator's arguments, for as long as the objects live."""
+    """Numbers that stand for objects in an operator's arguments, for as long as the objects live.
+
+    An exported program carries them into other processes. So they are digests of what says all about an object,
+    its ``identity``: whatever has the same one computes the same. An object that has none gets a number that no other
+    process will ever use.
+    """
 
     def __init__(self) -> None:
-        self._objects: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        self._next = itertools.count(1)
+        self._objects: dict[int, weakref.WeakSet[Any]] = {}
 
-    def add(self, thing: Any) -> int:
-        number = next(self._next)
-        self._objects[number] = thing
+    def add(self, thing: Any, identity: str | None = None) -> int:
+        text = uuid.uuid4().hex if identity is None else f"djgraph {VERSION} {identity}"
+        number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+        self._objects.setdefault(number, weakref.WeakSet()).add(thing)
         return number
 
     def __getitem__(self, number: int) -> Any:
-        return self._objects[number]
+        for thing in self._objects.get(number, ()):
+            return thing
+        self._objects.pop(number, None)
+        raise Unknown(number)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(list(self._objects.values()))
+        return (thing for things in list(self._objects.values()) for thing in list(things))

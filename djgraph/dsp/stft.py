@@ -24,9 +24,7 @@ def reflect_index(positions: Tensor, samples: int) -> Tensor:
     return torch.minimum(folded, period - folded)
 
 
-def frame_positions(
-    samples: int, hop: int, start: int, stop: int, device: torch.device | None = None
-) -> Tensor:
+def frame_positions(samples: int, hop: int, start: int, stop: int, device: torch.device) -> Tensor:
     """Sample at the centre of frames ``start…stop−1``; beyond the clip's end, its last sample."""
     return (torch.arange(start, stop, device=device) * hop).clamp_(max=samples - 1)
 

@@ -143,7 +143,7 @@ class Bench:
         random = torch.Generator().manual_seed(seed)
         channels = self.channel_options[-1] if channels is None else channels
         samples = self.samples if samples is None else samples
-        like = torch.zeros(batch, channels, samples, dtype=dtype)
+        like = torch.zeros(batch, channels, samples, dtype=dtype, device="cpu")
         inputs = () if self.spectral else self.effect_class.inputs
         signals = {
             port.name: _signal(audio, (batch, _count(port, channels), samples), random).to(dtype)
@@ -152,7 +152,10 @@ class Bench:
         controls = {}
         for control in self.effect_class.controls:
             unit = torch.rand(
-                self.control_shape(control, batch, samples), generator=random, dtype=torch.float64
+                self.control_shape(control, batch, samples),
+                generator=random,
+                dtype=torch.float64,
+                device="cpu",
             )
             plain = spread(control, 0.02 + 0.96 * unit)
             if values is not None and control.id in values:
@@ -170,8 +173,8 @@ class Bench:
 
     def _clock(self, batch: int, samples: int, random: torch.Generator) -> Clock:
         # Every item has its own tempo, which drifts.
-        start, end = 80 + 80 * torch.rand(2, batch, 1, 1, generator=random, dtype=torch.float64)
-        tempo = start + (end - start) * torch.linspace(0, 1, samples, dtype=torch.float64)
+        start, end = 80 + 80 * torch.rand(2, batch, 1, 1, generator=random, dtype=torch.float64, device="cpu")
+        tempo = start + (end - start) * torch.linspace(0, 1, samples, dtype=torch.float64, device="cpu")
         step = tempo / 60 / self.environment.sample_rate
         return Clock(tempo, step.cumsum(-1) - step)
 
@@ -230,7 +233,7 @@ class Bench:
         random = torch.Generator().manual_seed(99)
         total: Tensor | None = None
         for name in sorted(outputs):
-            weight = torch.randn(outputs[name].shape, generator=random, dtype=torch.float64)
+            weight = torch.randn(outputs[name].shape, generator=random, dtype=torch.float64, device="cpu")
             weight = weight.to(outputs[name].dtype) / max(1, weight.numel()) ** 0.5
             part = (outputs[name] * weight).sum()
             total = part if total is None else total + part
@@ -241,7 +244,7 @@ class Bench:
 def spread(control: Control, unit: Tensor) -> Tensor:
     """Positions 0…1 → plain values; on steps or choices where the control has them."""
     if control.choices:
-        choices = torch.tensor(control.choices, dtype=unit.dtype)
+        choices = torch.tensor(control.choices, dtype=unit.dtype, device="cpu")
         return choices[(unit * len(choices)).long().clamp(max=len(choices) - 1)]
     if control.scale == "log":
         plain = control.min * (control.max / control.min) ** unit
@@ -286,7 +289,7 @@ def expect_close(got: Tensor, want: Tensor, tolerance: float, what: str) -> None
     if bool((error <= tolerance * scale).all()):
         return
     worst = int(error.nan_to_num(nan=float("inf")).argmax())
-    place = [int(index) for index in torch.unravel_index(torch.tensor(worst), got.shape)]
+    place = [int(index) for index in torch.unravel_index(torch.tensor(worst, device="cpu"), got.shape)]
     raise CheckFailed(
         f"{what}: {float(got.flatten()[worst]):.9g} instead of {float(want.flatten()[worst]):.9g} at {place}"
     )
@@ -294,13 +297,13 @@ def expect_close(got: Tensor, want: Tensor, tolerance: float, what: str) -> None
 
 def _signal(kind: AudioKind, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
     if kind == "silence":
-        return torch.zeros(shape, dtype=torch.float64)
+        return torch.zeros(shape, dtype=torch.float64, device="cpu")
     if kind == "impulse":
-        signal = torch.zeros(shape, dtype=torch.float64)
+        signal = torch.zeros(shape, dtype=torch.float64, device="cpu")
         signal[..., 0] = 1
         return signal
     level = {"noise": 0.3, "faint": 1e-20, "loud": 1e3}[kind]
-    return level * torch.randn(shape, generator=random, dtype=torch.float64)
+    return level * torch.randn(shape, generator=random, dtype=torch.float64, device="cpu")
 
 
 def _hold(tensor: Tensor, more: int) -> Tensor:

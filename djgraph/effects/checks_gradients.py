@@ -142,10 +142,10 @@ class _Line:
         shape = case.tensors()[name].shape
         self.origin = case.tensors()[name]
         if self.control is not None:
-            self.origin = 0.05 + 0.9 * torch.rand(shape, generator=random, dtype=torch.float64)
+            self.origin = 0.05 + 0.9 * torch.rand(shape, generator=random, dtype=torch.float64, device="cpu")
             if position is not None:
-                self.origin = torch.full(shape, position, dtype=torch.float64)
-        self.direction = torch.randn(shape, generator=random, dtype=torch.float64)
+                self.origin = torch.full(shape, position, dtype=torch.float64, device="cpu")
+        self.direction = torch.randn(shape, generator=random, dtype=torch.float64, device="cpu")
         if sign is not None:
             self.direction = sign * self.direction.abs()
 

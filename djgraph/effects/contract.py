@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -55,7 +56,7 @@ class Environment:
 
     def frequencies(self) -> Tensor:
         """Centre of each STFT bin in Hz, ``[bins]``, float64."""
-        return torch.arange(self.transform.bins, dtype=torch.float64) * (
+        return torch.arange(self.transform.bins, dtype=torch.float64, device="cpu") * (
             self.sample_rate / self.transform.size
         )
 
@@ -80,6 +81,17 @@ class Block:
     length: int
     sample_rate: int
     clock: Clock | None = None
+
+
+@contextmanager
+def ordinary_tensors() -> Iterator[None]:
+    """Within, tensors are made on the CPU and may be saved for a backward pass, whatever mode a caller is in.
+
+    For what is made once and kept: a mixer may be built while another device is the default (``with
+    torch.device("meta")``, as frameworks do that defer weights) or in inference mode, and be trained later.
+    """
+    with torch.inference_mode(False), torch.device("cpu"):
+        yield
 
 
 class NoSettings(SettingModel):
@@ -158,11 +170,17 @@ class Effect(nn.Module):
         """One of :meth:`constants`, in the dtype and on the device of ``like``; computed once for each."""
         key = (like.dtype, like.device)
         if key not in self._constants:
+            with ordinary_tensors():
+                made = self.constants()
             # A tensor made in inference mode could not be saved for a backward pass later.
             with torch.inference_mode(False):
-                made = {k: v.to(device=like.device, dtype=like.dtype) for k, v in self.constants().items()}
+                made = {k: v.to(device=like.device, dtype=like.dtype) for k, v in made.items()}
             self._constants[key] = made
         return self._constants[key][name]
+
+    def kept(self) -> list[Tensor]:
+        """The constants that were made so far."""
+        return [tensor for made in self._constants.values() for tensor in made.values()]
 
     def __getstate__(self) -> dict[str, Any]:
         # Constants are recomputed, so copies and pickles stay small.

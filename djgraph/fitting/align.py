@@ -29,13 +29,13 @@ def find_delay(target: Tensor, reference: Tensor, most: int | None = None) -> tu
         return 0.0, 0.0
     cross = a * b.conj()
     correlation = torch.fft.irfft(cross, size)
-    lags = torch.arange(size)
+    lags = torch.arange(size, device="cpu")
     lags = torch.where(lags < size // 2, lags, lags - size)
     limit = size // 2 if most is None else most
     correlation[lags.abs() > limit] = -torch.inf
     whole = int(lags[correlation.argmax()])
-    fractions = torch.arange(-FINE, FINE + 1, dtype=torch.float64) / FINE
-    omega = torch.arange(len(cross), dtype=torch.float64) * (2 * torch.pi / size)
+    fractions = torch.arange(-FINE, FINE + 1, dtype=torch.float64, device="cpu") / FINE
+    omega = torch.arange(len(cross), dtype=torch.float64, device="cpu") * (2 * torch.pi / size)
     centred = cross * torch.polar(torch.ones_like(omega), omega * whole)
     values = torch.stack(
         [(centred.real * torch.cos(omega * f) - centred.imag * torch.sin(omega * f)).sum() for f in fractions]
@@ -72,7 +72,7 @@ def _shift(audio: Tensor, fraction: float) -> Tensor:
     length = audio.shape[-1]
     size = 1 << (length + 64 - 1).bit_length()
     spectrum = torch.fft.rfft(audio.double(), size)
-    omega = torch.arange(spectrum.shape[-1], dtype=torch.float64) * (2 * torch.pi / size)
+    omega = torch.arange(spectrum.shape[-1], dtype=torch.float64, device="cpu") * (2 * torch.pi / size)
     turned = spectrum * torch.polar(torch.ones_like(omega), omega * fraction)
     return torch.fft.irfft(turned, size)[..., :length].to(audio.dtype)
 

@@ -27,19 +27,19 @@ class Bands:
     @property
     def widths(self) -> Tensor:
         """Bins in each band, ``[bands]``."""
-        return torch.tensor(self.edges, dtype=torch.float64).diff()
+        return torch.tensor(self.edges, dtype=torch.float64, device="cpu").diff()
 
     @property
     def frequencies(self) -> Tensor:
         """Middle of each band in Hz, ``[bands]``, float64, above 0."""
-        edges = torch.tensor(self.edges, dtype=torch.float64)
+        edges = torch.tensor(self.edges, dtype=torch.float64, device="cpu")
         centre = (edges[:-1] + edges[1:] - 1) / 2
         return centre.clamp(min=0.5) * self.sample_rate / self.transform.size
 
     @property
     def of_bin(self) -> Tensor:
         """The band of each bin, ``[bins]``."""
-        return torch.repeat_interleave(torch.arange(len(self)), self.widths.long())
+        return torch.repeat_interleave(torch.arange(len(self), device="cpu"), self.widths.long())
 
 
 def bands_of(sample_rate: int, transform: Transform) -> Bands:
@@ -58,7 +58,7 @@ class BandEnvironment(Environment):
     centres: tuple[float, ...] = ()
 
     def frequencies(self) -> Tensor:
-        return torch.tensor(self.centres, dtype=torch.float64)
+        return torch.tensor(self.centres, dtype=torch.float64, device="cpu")
 
 
 def environment_of(bands: Bands) -> BandEnvironment:

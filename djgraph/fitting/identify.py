@@ -36,8 +36,8 @@ def identify(sketch: Sketch, u: Tensor) -> Identified:
     layout = sketch.response.layout
     values = sketch.grid(len(u)).read(layout.from_unit(u)).float()
     span = (layout.maximum - layout.minimum).float()
-    audible = torch.zeros(len(values), len(layout), dtype=torch.bool)
-    total = torch.zeros(len(layout), len(layout), dtype=torch.float64)
+    audible = torch.zeros(len(values), len(layout), dtype=torch.bool, device="cpu")
+    total = torch.zeros(len(layout), len(layout), dtype=torch.float64, device="cpu")
     s = sketch.statistics
     # Relative to the blocks around, so that the gap between two hits is not loud because nothing else sounds.
     around = torch.nn.functional.avg_pool1d(s.energy.sum(1)[None], 15, 1, 7, count_include_pad=False)[0]

@@ -170,7 +170,7 @@ class _Job:
         # Whatever a control without a neutral value rests at is its default.
         self.rest = Rest(self.layout.to_unit(self.layout.neutral.double()), self.response.costs())
         self.start = self.layout.to_unit(self.layout.default.double())
-        self.fixed = torch.tensor([c.control.gradient == "none" for c in self.layout.columns])
+        self.fixed = torch.tensor([c.control.gradient == "none" for c in self.layout.columns], device="cpu")
         self.began = time.perf_counter()
         self.curve: list[dict[str, Any]] = []
         self.notes: list[str] = []
@@ -352,7 +352,7 @@ class _Job:
         """Shorter moves that sound the same, block by block: a stem filtered to nothing is faded out instead."""
         before = self.sketch.grid(len(u)).read(u)
         after = simplify(self.sketch, before, self.rest, worth=1e-4)
-        positions = torch.linspace(0, self.material.samples - 1, len(u), dtype=torch.float64)
+        positions = torch.linspace(0, self.material.samples - 1, len(u), dtype=torch.float64, device="cpu")
         nearest = (positions[:, None] - self.sketch.statistics.positions).abs().argmin(1)
         changed = (after != before)[nearest]
         tried = torch.where(changed, after[nearest], u)

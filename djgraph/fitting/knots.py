@@ -22,7 +22,7 @@ class Grid:
     @classmethod
     def at(cls, positions: Tensor, samples: int, frames: int) -> Grid:
         if frames == 1 or samples == 1:
-            zero = torch.zeros(len(positions), dtype=torch.long)
+            zero = torch.zeros(len(positions), dtype=torch.long, device="cpu")
             return cls(frames, zero, zero.double())
         scaled = positions.double() * (frames - 1) / (samples - 1)
         left = scaled.floor().clamp(0, frames - 2).long()

@@ -65,7 +65,7 @@ def find_level(statistics: Statistics, weights: Tensor) -> float:
     above = float(w[g > 1 + 2 * NEAR].sum())
     if mass(1.0) >= MASS and above < MASS:
         return 1.0
-    candidates = torch.exp(torch.arange(-3.0, 1.5, NEAR / 2, dtype=torch.float64)).tolist()
+    candidates = torch.exp(torch.arange(-3.0, 1.5, NEAR / 2, dtype=torch.float64, device="cpu")).tolist()
     masses = [mass(c) for c in candidates]
     # The highest gain that holds enough: nothing much lies above a fader's end.
     for level, share in reversed(list(zip(candidates, masses))):

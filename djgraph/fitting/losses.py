@@ -45,9 +45,9 @@ def noise(statistics: Statistics, blocks: int) -> Tensor:
     gram, cross = merged.gram.double(), merged.cross.double()
     size = gram.shape[-1]
     trace = torch.diagonal(gram, dim1=2, dim2=3).sum(-1)
-    ridge = 1e-6 * trace[..., None, None] * torch.eye(size, dtype=gram.dtype) + 1e-12 * torch.eye(
-        size, dtype=gram.dtype
-    )
+    ridge = 1e-6 * trace[..., None, None] * torch.eye(
+        size, dtype=gram.dtype, device="cpu"
+    ) + 1e-12 * torch.eye(size, dtype=gram.dtype, device="cpu")
     gains = torch.linalg.solve(gram + ridge, cross)
     left = merged.energy.double() - (gains * cross).sum(-1)
     return (left.clamp(min=0).sum(0) / merged.energy.double().sum(0).clamp(min=1e-20)).clamp(0, 1).float()

@@ -19,7 +19,11 @@ def refine(u: Tensor, frames: int) -> Tensor:
     """Positions ``[knots, controls]`` on another number of knots, along straight lines."""
     if frames == len(u):
         return u.clone()
-    points = torch.linspace(0, 1, frames, dtype=torch.float64) if frames > 1 else torch.zeros(1)
+    points = (
+        torch.linspace(0, 1, frames, dtype=torch.float64, device="cpu")
+        if frames > 1
+        else torch.zeros(1, dtype=torch.float64, device="cpu")
+    )
     # A clip of many samples, so that positions between knots are met closely.
     return Grid.at(points * 1e9, 1_000_000_001, len(u)).read(u)
 

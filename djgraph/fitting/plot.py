@@ -34,8 +34,12 @@ def plot_controls(result: FitResult, path: str | os.PathLike[str], truth: Tensor
     figure = Figure(figsize=(6.5 * columns, 1.9 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
     positions = result.layout.to_unit(result.params.double())
-    time = torch.linspace(0, result.seconds, len(positions), dtype=torch.float64).numpy()
-    nearest = torch.linspace(0, len(result.audible) - 1, len(positions), dtype=torch.float64).round().long()
+    time = torch.linspace(0, result.seconds, len(positions), dtype=torch.float64, device="cpu").numpy()
+    nearest = (
+        torch.linspace(0, len(result.audible) - 1, len(positions), dtype=torch.float64, device="cpu")
+        .round()
+        .long()
+    )
     audible = result.audible[nearest]
     for number, (strip, members) in enumerate(strips.items()):
         panel = axes[number % rows][number // rows]
@@ -47,7 +51,7 @@ def plot_controls(result: FitResult, path: str | os.PathLike[str], truth: Tensor
             panel.plot(time, heard.numpy(), color=f"C{colour % 10}", linewidth=1.6, label=label)
             if truth is not None:
                 known = result.layout.to_unit(truth.double())[:, column]
-                at = torch.linspace(0, result.seconds, len(known), dtype=torch.float64).numpy()
+                at = torch.linspace(0, result.seconds, len(known), dtype=torch.float64, device="cpu").numpy()
                 panel.plot(at, known.numpy(), color="black", linewidth=0.5)
         panel.set_title(strip, fontsize=9, loc="left")
         panel.set_ylim(-0.04, 1.04)

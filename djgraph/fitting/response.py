@@ -110,7 +110,7 @@ class Response:
         1 for plain gains, SPECTRAL for what works on parts of the spectrum (and for what this model does not know): a
         stem that is gone was faded out, rather than filtered until nothing is left.
         """
-        result = torch.full((len(self.layout),), SPECTRAL, dtype=torch.float64)
+        result = torch.full((len(self.layout),), SPECTRAL, dtype=torch.float64, device="cpu")
         for index, column in enumerate(self.graph.columns):
             if column.drives and all(
                 node in self._modelled and isinstance(self._effects[node], TimeEffect)
@@ -155,14 +155,16 @@ class Response:
         module, effect = self._effects[node.id], node.effect
         if len(effect.inputs) != 1 or len(effect.outputs) != 1 or effect.uses_clock:
             return False
-        controls = {c.id: torch.full((1, 1, 1), c.default, dtype=torch.float64) for c in effect.controls}
+        controls = {
+            c.id: torch.full((1, 1, 1), c.default, dtype=torch.float64, device="cpu") for c in effect.controls
+        }
         if isinstance(module, SpectralEffect):
             return module.mask(controls).shape[-1] == len(self.bands)
         if not isinstance(module, TimeEffect) or not module.memoryless:
             return False
         if any(control.rate == "frame" for control in effect.controls):
             return False
-        probe = torch.linspace(-1, 1, 16, dtype=torch.float64).expand(1, node.channels, -1)
+        probe = torch.linspace(-1, 1, 16, dtype=torch.float64, device="cpu").expand(1, node.channels, -1)
         held = {name: value.expand(1, 1, 16) for name, value in controls.items()}
         block = Block(0, 16, self.graph.sample_rate)
         name = effect.inputs[0].name

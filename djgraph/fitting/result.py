@@ -139,7 +139,7 @@ class Checkpoint:
                 "give the files of that fit"
             )
         columns = [state.positions[name] for name in layout.names]
-        positions = torch.tensor(columns, dtype=torch.float64).T.contiguous()
+        positions = torch.tensor(columns, dtype=torch.float64, device="cpu").T.contiguous()
         return cls(positions, state.delay, state.level, state.rungs, state.steps, state.sounds)
 
 

@@ -100,7 +100,7 @@ class _Search:
 
     def _sweep(self, base: Tensor, group: list[int]) -> Tensor:
         trials = base.repeat(VALUES, 1, 1)
-        trials[..., group] = torch.linspace(0, 1, VALUES, dtype=base.dtype)[:, None, None]
+        trials[..., group] = torch.linspace(0, 1, VALUES, dtype=base.dtype, device="cpu")[:, None, None]
         return trials
 
     def step(self, trials: Iterable[tuple[list[int], Tensor]]) -> bool:
@@ -110,8 +110,8 @@ class _Search:
         now = self._gains(self.u)
         m = sketch.level * now.transpose(1, 2)
         pull = torch.einsum("tbij,tbj->tbi", s.gram, m) - s.cross
-        blocks = torch.arange(len(self.u))
-        change = torch.zeros(len(self.u), self.u.shape[1])
+        blocks = torch.arange(len(self.u), device="cpu")
+        change = torch.zeros(len(self.u), self.u.shape[1], dtype=self.u.dtype, device="cpu")
         place = self.u[:, None].repeat(1, self.u.shape[1], 1)  # where each move leads, in all controls
         before = self._distance(self.u)
         members = {c: family for family in self.families for c in family}
@@ -132,7 +132,7 @@ class _Search:
                 target[:, family] = torch.where(improved[:, None], found, target[:, family])
         many = self._one_for_each_input(place, change, members)
         chosen = change.argmin(1)
-        single = place[torch.arange(len(self.u)), chosen]
+        single = place[torch.arange(len(self.u), device="cpu"), chosen]
         after_many, after_single = self._cost(many), self._cost(single)
         winner = torch.where((after_many < after_single)[:, None], many, single)
         after = torch.minimum(after_many, after_single)
@@ -146,7 +146,7 @@ class _Search:
         reach = self.sketch.response.reach
         inputs = len(self.sketch.response.names)
         result = self.u.clone()
-        busy = torch.zeros(len(result), inputs, dtype=torch.bool)
+        busy = torch.zeros(len(result), inputs, dtype=torch.bool, device="cpu")
         for column in change.min(0).values.argsort().tolist():
             # Columns in order of their best block: not always the best order within a block, but no move is lost.
             reached = list(reach[column])

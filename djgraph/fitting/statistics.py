@@ -34,7 +34,7 @@ class Statistics:
 
     def merge(self, blocks: int) -> Statistics:
         """The same with ``blocks`` neighbouring blocks in one; the last may hold fewer."""
-        index = torch.arange(len(self.positions)) // blocks
+        index = torch.arange(len(self.positions), device="cpu") // blocks
         count = int(index[-1]) + 1
 
         def total(values: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def gather(sources: list[Tensor], target: Tensor, valid: Tensor, bands: Bands, p
     signals = torch.stack([signal.expand(channels, -1) for signal in (*sources, target)])
     count = len(signals)
     blocks = -(-frames // pool)
-    products = torch.zeros(blocks, len(bands), count, count, dtype=torch.float32)
+    products = torch.zeros(blocks, len(bands), count, count, dtype=torch.float32, device="cpu")
     step = max(1, CHUNK // pool) * pool
     for start in range(0, frames, step):
         stop = min(start + step, frames)
@@ -75,7 +75,7 @@ def gather(sources: list[Tensor], target: Tensor, valid: Tensor, bands: Bands, p
         for band, (low, high) in enumerate(zip(bands.edges[:-1], bands.edges[1:])):
             part = rows[:, low:high].transpose(1, 2).flatten(2)
             products[here, band] = part @ part.transpose(1, 2)
-    centre = (torch.arange(blocks, dtype=torch.float64) * pool + (pool - 1) / 2) * transform.hop
+    centre = (torch.arange(blocks, dtype=torch.float64, device="cpu") * pool + (pool - 1) / 2) * transform.hop
     return Statistics(
         products[..., :-1, :-1].contiguous(),
         products[..., :-1, -1].contiguous(),
@@ -89,7 +89,7 @@ def spectrum(signals: Tensor, size: int, hop: int, start: int, stop: int) -> Ten
     from djgraph.dsp.stft import reflect_index, window
 
     samples = signals.shape[-1]
-    positions = torch.arange(start * hop - size // 2, (stop - 1) * hop + size // 2 + size % 2)
+    positions = torch.arange(start * hop - size // 2, (stop - 1) * hop + size // 2 + size % 2, device="cpu")
     stretch = signals[..., reflect_index(positions, samples)]
     return torch.fft.rfft(stretch.unfold(-1, size, hop) * window(size, signals))
 
@@ -98,6 +98,6 @@ def known_frames(valid: Tensor, size: int, hop: int) -> Tensor:
     """1 for STFT frames all of whose samples are valid, else 0: ``[frames]``."""
     samples = len(valid)
     gaps = torch.nn.functional.pad((1 - valid.double()).cumsum(0), (1, 0))
-    centre = torch.arange(1 + samples // hop) * hop
+    centre = torch.arange(1 + samples // hop, device="cpu") * hop
     low, high = (centre - size // 2).clamp(0, samples), (centre + size // 2).clamp(0, samples)
     return (gaps[high] - gaps[low] < 0.5).to(valid.dtype)

@@ -143,7 +143,7 @@ class ParameterLayout:
         dtype: where left out, that of the tensors given, or torch's default.
         Raises LayoutError for unknown names, names of the same control and wrong shapes.
         """
-        default = torch.tensor([c.control.default for c in self.columns], dtype=torch.float64)
+        default = torch.tensor([c.control.default for c in self.columns], dtype=torch.float64, device="cpu")
         return values.pack(self._names, default, mapping or {}, n_frames, batch, dtype)
 
     def unpack(self, params: Tensor) -> dict[str, Tensor]:
@@ -261,7 +261,9 @@ class ParameterLayout:
         return [c.default if c.neutral is None else c.neutral for c in controls]
 
     def _tensor(self, numbers: list[float]) -> Tensor:
-        return torch.tensor(numbers, dtype=torch.get_default_dtype())
+        return torch.tensor(numbers, dtype=torch.float64, device="cpu").to(
+            values.home(), torch.get_default_dtype()
+        )
 
     def _expect(self, tensor: Tensor) -> None:
         if not isinstance(tensor, Tensor) or not tensor.ndim or tensor.shape[-1] != len(self):

@@ -50,21 +50,32 @@ def pack(
     if dtype is None:
         floating = [value.dtype for value in tensors if value.is_floating_point()]
         dtype = reduce(torch.promote_types, floating) if floating else torch.get_default_dtype()
-    device = tensors[0].device if tensors else default.device
+    device = tensors[0].device if tensors else home()
     shape = [n_frames] if batch is None else [batch, n_frames]
     base = default.to(device, dtype).expand(*shape, len(names.names))
     if not given:
         return base.clone()
-    columns = torch.tensor(list(given), device=device)
+    columns = torch.tensor(list(given), dtype=torch.int64, device=device)
     values = [value.to(device, dtype).expand(shape) for value in given.values()]
     return base.index_copy(-1, columns, torch.stack(values, -1))
+
+
+def home() -> torch.device:
+    """Where values go that nobody named a device for: torch's default, unless that holds no values."""
+    device = torch.get_default_device()
+    return torch.device("cpu") if device.type == "meta" else device
 
 
 def _tensor(name: str, value: Value) -> Tensor:
     try:
         if isinstance(value, (list, tuple)) and any(isinstance(item, Tensor) for item in value):
-            value = torch.stack([torch.as_tensor(item) for item in value])  # keeps their gradients
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
+            given = [item for item in value if isinstance(item, Tensor)]
+            value = torch.stack(
+                [torch.as_tensor(item, device=given[0].device) for item in value]
+            )  # keeps gradients
+        tensor = (
+            value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64, device="cpu")
+        )
     except (TypeError, ValueError, RuntimeError) as error:
         expected = "a number, or numbers of shape [frames] or [batch, frames]"
         raise LayoutError(f"{name!r}: expected {expected}, got {_describe(value)}") from error

@@ -21,8 +21,8 @@ def mel_filters(sample_rate: int, size: int, bands: int) -> Tensor:
     The mel scale is that of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above, as
     librosa's and auraloss's default. Raises InputError where there are so many bands that one holds no bin.
     """
-    edges = _hertz(torch.linspace(0, _mel(sample_rate / 2), bands + 2, dtype=torch.float64))
-    bins = torch.linspace(0, sample_rate / 2, size // 2 + 1, dtype=torch.float64)
+    edges = _hertz(torch.linspace(0, _mel(sample_rate / 2), bands + 2, dtype=torch.float64, device="cpu"))
+    bins = torch.linspace(0, sample_rate / 2, size // 2 + 1, dtype=torch.float64, device="cpu")
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     up, down = (bins - low) / (middle - low), (high - bins) / (high - middle)
     filters = torch.minimum(up, down).clamp_min(0)

@@ -24,6 +24,9 @@ class Held:
         self._any, self._all = any(flags), all(flags)
         self._flags = torch.tensor(flags, dtype=torch.bool, device="cpu")
 
+    def __repr__(self) -> str:
+        return f"Held({self._flags.tolist()})"
+
     def read(self, rows: Tensor, lines: Read, hold: Read) -> Tensor:
         """rows: ``[rows, …, frames]``."""
         if not self._any:
@@ -42,6 +45,7 @@ class ControlBank:
     Controls with a step or choices read rows of their own, behind those: the same, snapped to what they may take.
     """
 
+    @torch.inference_mode(False)
     def __init__(self, graph: Graph) -> None:
         columns = {column.name: index for index, column in enumerate(graph.columns)}
         nodes = [node for node in graph.nodes if isinstance(node, EffectNode)]
@@ -54,7 +58,9 @@ class ControlBank:
             self._row[binding] = len(self._row)
         self._sources = [columns[curve.column] for curve in curves]
         self._curves = PiecewiseLinear([curve.points for curve in curves]) if curves else None
-        self._constants = torch.tensor([constant.value for constant in constants], dtype=torch.float64)
+        self._constants = torch.tensor(
+            [constant.value for constant in constants], dtype=torch.float64, device="cpu"
+        )
         self._columns = {column.name: column.control for column in graph.columns}
         self._plain = len(self._row)
         self._snapped: dict[tuple[Binding, Control], int] = {}

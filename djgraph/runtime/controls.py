@@ -64,7 +64,9 @@ class ControlReader:
     Nodes whose controls read one row of the bank (tied controls, one macro, one constant) share its curve.
     """
 
-    def __init__(self, nodes: Sequence[EffectNode], bank: ControlBank, sample_rate: int, hop: int) -> None:
+    def __init__(
+        self, nodes: Sequence[EffectNode], bank: ControlBank, sample_rate: int, hop: int, graph: str = ""
+    ) -> None:
         self.controls = nodes[0].effect.controls
         self.sample_rate, self.hop = sample_rate, hop
         self._plans: list[tuple[list[int], Held, list[int] | None]] = []
@@ -74,7 +76,9 @@ class ControlReader:
             repeat = None if len(distinct) == len(rows) else [distinct.index(row) for row in rows]
             self._plans.append((distinct, bank.held(distinct), repeat))
         self._nodes = len(nodes)
-        self._handle = _READERS.add(self)
+        self._owner = f"a mixer of graph {graph!r}"
+        # All that reading depends on, so that an exported program finds a reader that does the same.
+        self._handle = _READERS.add(self, repr((self._plans, self._nodes, self.controls, sample_rate, hop)))
 
     def __call__(self, rows: Tensor, timeline: Timeline, span: Span | None = None) -> dict[str, Tensor]:
         """By control id ``[nodes·batch, 1, points]``, on the whole clip where no span is given.
@@ -83,7 +87,7 @@ class ControlReader:
         """
         if torch.compiler.is_compiling():
             numbers = [self._handle, timeline.samples, timeline.frames]
-            values = _read_operator([rows], numbers) if self.controls else []
+            values = _read_operator([rows], numbers, self._owner) if self.controls else []
         else:
             values = self._read(rows, timeline, span or (0, timeline.samples))
         return {control.id: value for control, value in zip(self.controls, values)}

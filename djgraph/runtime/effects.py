@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from djgraph.effects import Block, Clock, Effect, TimeEffect
-from djgraph.errors import EffectError
+from djgraph.effects.contract import ordinary_tensors
 from djgraph.graph.ir import EffectNode, Graph
+from djgraph.layout.values import home
+from djgraph.runtime.calls import EffectCall, build
 
 
+@torch.inference_mode(False)
 def build_effects(graph: Graph) -> dict[str, Effect]:
     """One module for each effect node, by node id.
 
     Nodes of one type and equal settings share a module, unless the effect has weights or buffers of its own:
-    then each node learns for itself.
+    then each node learns for itself. Weights lie on torch's default device, but on the CPU where that is ``meta``,
+    which holds no values. Raises EffectError that names the node whose effect cannot be built.
     """
     modules: dict[str, Effect] = {}
     shared: dict[tuple[type[Effect], str], Effect] = {}
@@ -27,13 +32,35 @@ def build_effects(graph: Graph) -> dict[str, Effect]:
         key = (node.effect, node.settings.model_dump_json())
         module = shared.get(key)
         if module is None:
-            module = node.effect(node.settings, graph.environment)
-            if getattr(module, "memoryless", False) and module.latency():
-                raise EffectError(f"effect {node.effect.type} says it is memoryless, but has a latency")
+            with ordinary_tensors():
+                module = build(node, graph.environment)
+            module.to(home())
             if not module.state_dict():
                 shared[key] = module
         modules[node.id] = module
     return modules
+
+
+@torch.inference_mode(False)
+def leave_inference_mode(module: nn.Module) -> None:
+    """Replaces weights, buffers and other tensors of a module that was copied or unpickled in inference mode.
+
+    Those could never be trained, nor saved for a backward pass.
+    """
+    made: dict[int, Tensor] = {}
+
+    def ordinary(tensor: Tensor) -> Tensor:
+        if id(tensor) not in made:
+            copy = tensor.detach().clone()
+            weight = isinstance(tensor, nn.Parameter)
+            made[id(tensor)] = nn.Parameter(copy, tensor.requires_grad) if weight else copy
+        return made[id(tensor)]
+
+    for part in module.modules():
+        for places in (part._parameters, part._buffers, part.__dict__):
+            for name, value in list(places.items()):
+                if isinstance(value, Tensor) and value.is_inference():
+                    places[name] = ordinary(value)  # type: ignore[index]
 
 
 def as_module_dict(modules: dict[str, Effect]) -> nn.ModuleDict:
@@ -42,7 +69,7 @@ def as_module_dict(modules: dict[str, Effect]) -> nn.ModuleDict:
 
 
 def process_clip(
-    module: TimeEffect,
+    call: EffectCall,
     audio: Mapping[str, Tensor],
     controls: Mapping[str, Tensor],
     like: Tensor,
@@ -55,6 +82,7 @@ def process_clip(
     controls held, and what it gives before the clip's first sample is dropped.
     """
     batch, channels, samples = size
+    module = cast(TimeEffect, call.module)
     lag = module.latency()
     if lag:
         audio = {port: pad(tensor, (0, lag)) for port, tensor in audio.items()}
@@ -66,9 +94,9 @@ def process_clip(
         }
         if clock is not None:
             clock = _longer(clock, lag, module.environment.sample_rate)
-    state = module.initial_state(batch, channels, like)
+    state = call.initial_state(batch, channels, like)
     block = Block(0, samples + lag, module.environment.sample_rate, clock)
-    made, _ = module.process(audio, controls, state, block)
+    made, _ = call.process(audio, controls, state, block, (batch, channels, samples + lag))
     if clock is not None:  # which is float64, and may have widened what the effect made
         made = {port: tensor.to(like.dtype) for port, tensor in made.items()}
     return {port: tensor[..., lag:] for port, tensor in made.items()} if lag else made

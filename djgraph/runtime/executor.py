@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -11,10 +11,13 @@ from torch import Tensor
 from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Region, Silence, Transform
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
-from djgraph.effects import Block, Clock, Effect, SpectralEffect, TimeEffect
+from djgraph.effects import Block, Clock, Effect, TimeEffect
 from djgraph.runtime.bank import ControlBank
+from djgraph.runtime.calls import EffectCall
 from djgraph.runtime.controls import ControlReader, read_at
 from djgraph.runtime.effects import process_clip
+from djgraph.runtime.identity import graph_identity, region_identity
+from djgraph.runtime.outputs import copies, own
 from djgraph.runtime.region import run_region
 from djgraph.runtime.schedule import schedule_region
 from djgraph.runtime.stacks import Stacks
@@ -47,20 +50,26 @@ class Run:
 Kernel = Callable[[Run], None]
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a plan is run, which changes nothing but the time that it takes; see :func:`djgraph.compile`."""
+
+    inductor: bool = False
+    simd: bool = True
+
+
 class Executor:
     """A plan bound to the modules that run it."""
 
     def __init__(
-        self,
-        plan: Plan,
-        modules: Mapping[str, Effect],
-        bank: ControlBank,
-        inductor: bool = False,
-        simd: bool = True,
+        self, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank, options: Options
     ) -> None:
         self.plan = plan
-        self._inductor, self._simd = inductor, simd
+        self._options = options
         self._modules = modules
+        self._distinct = list({id(module): module for module in modules.values()}.values())
+        self._copies = copies(plan)
+        self._identity = graph_identity(plan.graph)
         self.bank = bank
         self._frees = plan.frees or ((),) * len(plan.ops)
         self._kernels = [self._kernel(op, free) for op, free in zip(plan.ops, self._frees)]
@@ -69,7 +78,15 @@ class Executor:
         for kernel, free in zip(self._kernels, self._frees):
             kernel(run)
             run.values.drop(free)
-        return {name: run.values.get(value) for name, value in self.plan.outputs.items()}
+        return own(run.values, self.plan, self._copies, lambda: self._foreign(run))
+
+    def _foreign(self, run: Run) -> Iterator[Tensor]:
+        """What effects may hand on instead of something new: their input, or what they hold."""
+        yield from run.audio.values()
+        for module in self._distinct:
+            yield from module.parameters()
+            yield from module.buffers()
+            yield from module.kept()
 
     def _kernel(self, op: Op, frees: tuple[str, ...]) -> Kernel:
         match op:
@@ -86,11 +103,17 @@ class Executor:
                 return lambda run: run.values.put((op.out,), _total(run.values, op.sources).unsqueeze(0))
             case Process():
                 graph = self.plan.graph
-                reader = ControlReader(op.nodes, self.bank, graph.sample_rate, graph.transform.hop)
-                return lambda run: self._process(op, reader, run, frees)
+                reader = ControlReader(
+                    op.nodes, self.bank, graph.sample_rate, graph.transform.hop, graph.name
+                )
+                effect = EffectCall(self._modules[op.nodes[0].id], op.nodes)
+                return lambda run: self._process(op, effect, reader, run, frees)
             case Region():
+                options = self._options
+                used = {id(module): module for node in op.nodes for module in [self._modules[node.id]]}
+                identity = region_identity(self._identity, op, options, used.values())
                 schedule = schedule_region(
-                    op, self.plan, self._modules, self.bank, self._inductor, self._simd
+                    op, self.plan, self._modules, self.bank, options.inductor, options.simd, identity
                 )
 
                 def region(run: Run) -> None:
@@ -101,16 +124,18 @@ class Executor:
 
                 return region
             case Mask():
-                return lambda run: self._mask(op, run)
+                gain = EffectCall(self._modules[op.node.id], (op.node,))
+                return lambda run: self._mask(op, gain, run)
             case Transform():
                 return lambda run: self._transform(op, run)
             case Inverse():
                 return lambda run: self._inverse(op, run)
         raise TypeError(type(op).__name__)
 
-    def _process(self, op: Process, reader: ControlReader, run: Run, frees: tuple[str, ...]) -> None:
-        node = op.nodes[0]
-        module = self._modules[node.id]
+    def _process(
+        self, op: Process, call: EffectCall, reader: ControlReader, run: Run, frees: tuple[str, ...]
+    ) -> None:
+        node, module = op.nodes[0], call.module
         assert isinstance(module, TimeEffect)
         audio = {
             port.name: run.values.gather([row[place] for row in op.ins]).flatten(0, 1)
@@ -122,19 +147,17 @@ class Executor:
             read = {name for row in op.ins for name in row}
             last = len(op.ins[0]) == 1 and read <= run.owned.intersection(frees)
             whole = last and run.values.is_whole([row[0] for row in op.ins])
-            made = _process_blocks(module, audio, reader, run, size, whole)
+            made = _process_blocks(call, audio, reader, run, size, whole)
             run.owned.update(name for row in op.outs for name in row)
         else:
             controls = reader(run.rows, run.timeline)
             clock = _repeat(run.clock, count) if node.effect.uses_clock else None
-            made = process_clip(module, audio, controls, run.rows, size, clock)
+            made = process_clip(call, audio, controls, run.rows, size, clock)
         for place, port in enumerate(node.effect.outputs):
             names = [row[place] for row in op.outs]
             run.values.put(names, made[port.name].unflatten(0, (count, run.batch)))
 
-    def _mask(self, op: Mask, run: Run) -> None:
-        module = self._modules[op.node.id]
-        assert isinstance(module, SpectralEffect)
+    def _mask(self, op: Mask, call: EffectCall, run: Run) -> None:
         spectrum = run.values.get(op.source)
         transform = self.plan.graph.transform
         centres = stft.frame_positions(
@@ -146,7 +169,8 @@ class Executor:
             row, held = run.rows[number : number + 1], self.bank.held([number])
             values = row[..., :1] if control.rate == "clip" else read_at(row, held, run.timeline, centres)
             controls[control.id] = values[0].unsqueeze(-1)
-        gain = module.mask(controls).expand(run.batch, *spectrum.shape[-2:])
+        frames, bins = spectrum.shape[-2:]
+        gain = call.mask(controls, (run.batch, frames, bins))
         run.values.put((op.out,), (spectrum * gain.unsqueeze(1)).unsqueeze(0))
 
     def _transform(self, op: Transform, run: Run) -> None:
@@ -177,7 +201,7 @@ def _streams(module: TimeEffect, tensors: list[Tensor]) -> bool:
 
 
 def _process_blocks(
-    module: TimeEffect,
+    call: EffectCall,
     audio: Mapping[str, Tensor],
     reader: ControlReader,
     run: Run,
@@ -189,7 +213,8 @@ def _process_blocks(
     own: nobody else reads the one input, so that what comes out may take its place.
     """
     batch, channels, samples = size
-    state = module.initial_state(batch, channels, run.rows)
+    sample_rate = call.module.environment.sample_rate
+    state = call.initial_state(batch, channels, run.rows)
     out: dict[str, Tensor] = {}
     for start in range(0, samples, BLOCK):
         stop = min(start + BLOCK, samples)
@@ -197,8 +222,8 @@ def _process_blocks(
         if own:  # the effect may keep parts of its input for the next block
             pieces = {port: piece.clone() for port, piece in pieces.items()}
         controls = reader(run.rows, run.timeline, (start, stop))
-        block = Block(start, stop - start, module.environment.sample_rate)
-        made, state = module.process(pieces, controls, state, block)
+        block = Block(start, stop - start, sample_rate)
+        made, state = call.process(pieces, controls, state, block, (batch, channels, stop - start))
         for port, piece in made.items():
             if port not in out:
                 place = next(iter(audio.values())) if own and len(made) == 1 else None

@@ -19,4 +19,4 @@ def keep_freed_memory() -> None:
     released, without a page of it being touched: from then on up to 64 MB of free memory stay with the process.
     With another C library nothing happens.
     """
-    torch.empty(LARGEST, dtype=torch.uint8)
+    torch.empty(LARGEST, dtype=torch.uint8, device="cpu")

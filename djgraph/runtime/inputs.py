@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from djgraph.dsp.derivatives import batched
 from djgraph.effects import Clock
 from djgraph.errors import InputError, did_you_mean
 from djgraph.graph.ir import Graph, InputNode
@@ -37,7 +36,7 @@ def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int,
     if not found:
         raise InputError("no audio: every input of this graph is optional, but at least one must be given")
     reference = next(iter(found.values()))
-    names = {node.id: _name(node) for node in nodes}
+    names = input_names(graph)
     first = names[next(iter(found))]
     batch = max(audio.shape[0] for audio in found.values())
     samples = reference.shape[-1]
@@ -57,6 +56,11 @@ def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int,
         if node.id not in found:
             found[node.id] = reference.new_zeros(1, node.channels, samples)
     return found, batch, samples
+
+
+def input_names(graph: Graph) -> dict[str, str]:
+    """What a caller calls each input node: the input, and its stem if it has any."""
+    return {node.id: _name(node) for node in graph.nodes if isinstance(node, InputNode)}
 
 
 def prepare_params(
@@ -84,7 +88,7 @@ def prepare_params(
         params = params.unsqueeze(0)
     if params.shape[0] not in (1, batch) and batch != 1:
         raise InputError(f"params have a batch of {params.shape[0]}, but the audio has {batch}")
-    if check and not batched(params):
+    if check:
         layout.check(params, out_of_range=out_of_range == "error")
     return layout.clamp(params.to(audio.dtype))
 
@@ -155,15 +159,47 @@ def _shape(node: InputNode, audio: Tensor) -> Tensor:
         raise InputError(
             f"{_name(node)} must be {wanted} or [batch, samples], but has the shape {list(audio.shape)}"
         )
-    if audio.ndim == 2:
-        audio = audio.unsqueeze(1)
+    if audio.device.type == "meta":
+        raise InputError(
+            f"{_name(node)} is on the meta device, where there are no samples to mix; torch.export.export and "
+            f"torch.compile trace a mixer without running it"
+        )
     if audio.shape[0] == 0 or audio.shape[-1] == 0:
         raise InputError(f"{_name(node)} is empty: its shape is {list(audio.shape)}")
+    _check_order(node, audio)
+    if audio.ndim == 2:
+        audio = audio.unsqueeze(1)
     if audio.shape[1] == node.channels:
         return audio
     if audio.shape[1] != 1:
         raise InputError(f"{_name(node)} must be {wanted}, but has {audio.shape[1]} channels")
     return audio.expand(-1, node.channels, -1)
+
+
+def _check_order(node: InputNode, audio: Tensor) -> None:
+    """InputError where the dimensions may mean something else than they would be taken for.
+
+    ``[2, samples]`` is one stereo clip as files hold it, and a batch of two mono clips as mixers take it; the wrong
+    choice is another sound, and no error. ``[samples, channels]`` is how other libraries lay audio out.
+    """
+    first, last, shape = audio.shape[-2], audio.shape[-1], list(audio.shape)
+    if first >= MANY and last <= FEW:
+        turned = "audio.T[None]" if audio.ndim == 2 else "audio.transpose(1, 2)"
+        raise InputError(
+            f"{_name(node)} has the shape {shape}, which looks like [samples, channels]; expected "
+            f"[batch, {node.channels}, samples]: {turned}"
+        )
+    if audio.ndim == 2 and first == node.channels > 1:
+        what = "one stereo clip" if node.channels == 2 else f"one clip of {node.channels} channels"
+        raise InputError(
+            f"{_name(node)} has the shape {shape}, which may be {what} or a batch of {first} mono clips; say which: "
+            f"[1, {first}, {last}] is {what} (audio.unsqueeze(0)), [{first}, 1, {last}] a batch of mono "
+            f"(audio.unsqueeze(1))"
+        )
+
+
+MANY, FEW = 1000, 8
+"""Clips are rarely as short as FEW samples; that there are MANY of them, or MANY channels, as well is a mistake."""
 
 
 def _name(node: InputNode) -> str:

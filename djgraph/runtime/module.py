@@ -15,10 +15,11 @@ from djgraph.errors import CompileError, InputError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, Point
 from djgraph.layout import ParameterLayout
 from djgraph.runtime.bank import ControlBank
-from djgraph.runtime.effects import as_module_dict, build_effects
-from djgraph.runtime.executor import Executor, Run
+from djgraph.runtime.effects import as_module_dict, build_effects, leave_inference_mode
+from djgraph.runtime.executor import Executor, Options, Run
 from djgraph.runtime.heap import keep_freed_memory
-from djgraph.runtime.inputs import Inputs, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.outputs import check_finite, reads_values
 from djgraph.runtime.report import explain_data, explain_text, make_workload
 from djgraph.runtime.stacks import Stacks
 
@@ -73,15 +74,23 @@ class Mixer(nn.Module):
         """Mixes.
 
         inputs: by input name a mapping of stem to audio, or audio where the input has no stems. Audio is
-        ``[batch, channels, samples]`` or ``[batch, samples]``, floating point with full scale ±1; mono is up-mixed.
+        ``[batch, channels, samples]``, floating point with full scale ±1; mono is up-mixed. ``[batch, samples]``
+        is taken for mono, except as many clips as the input has channels: ``[2, samples]`` may as well be one
+        stereo clip, so it is an error that asks which.
         params: ``[batch, frames, controls]`` or ``[frames, controls]`` in plain units, laid out as ``layout`` says;
         frame i of F sits at sample i·(N−1)/(F−1). Values out of range are clamped, with a gradient that points
         back into the range.
         tempo: BPM, a number, ``[batch]`` or ``[batch, frames]``, for graphs with effects that follow a clock.
         Returns ``[batch, channels, samples]``; for several outputs a mapping by name. With
-        ``return_intermediates`` also the signal at the end of every strip and bus, by name.
-        Raises InputError where something does not fit, with what was expected and what came.
+        ``return_intermediates`` also the signal at the end of every strip and bus, by name. All of them lie in
+        memory of their own: what is written to one changes neither the stems nor another.
+        Raises InputError where something does not fit, with what was expected and what came; for NaN or infinity
+        in audio with the first place; EffectError where an effect fails, with its node and its plugin.
         """
+        if torch.jit.is_tracing():
+            raise CompileError(
+                "torch.jit.trace cannot follow a mixer; use torch.export.export or torch.compile"
+            )
         audio, batch, samples = prepare_audio(self.graph, inputs)
         like = next(iter(audio.values()))
         # Under autocast a plugin's matrix product would lose most of its precision.
@@ -103,7 +112,7 @@ class Mixer(nn.Module):
             # Transforms need single precision; the result goes back to what came.
             audio = {name: tensor.float() for name, tensor in audio.items()}
             like = next(iter(audio.values()))
-        check = not torch.compiler.is_compiling()
+        check = reads_values()
         params = prepare_params(self.layout, params, like, batch, self.out_of_range, check)
         batch = max(batch, params.shape[0])
         executor = self._executor(return_intermediates)
@@ -115,7 +124,12 @@ class Mixer(nn.Module):
             frames_per_tile=self.frames_per_tile,
             values=Stacks(),
         )
-        made = {name: tensor.to(given) for name, tensor in executor(run).items()}
+        made = executor(run)
+        if check:
+            check_finite(
+                {name: made["output " + name] for name in self.outputs}, audio, input_names(self.graph)
+            )
+        made = {name: tensor.to(given) for name, tensor in made.items()}
         main = {name: made["output " + name] for name in self.outputs}
         result = main if len(main) > 1 else next(iter(main.values()))
         if not return_intermediates:
@@ -128,6 +142,11 @@ class Mixer(nn.Module):
         if taps:
             points |= {"tap " + name: point for name, point in self.graph.taps.items()}
         return stages(self.graph, points, self._kernel_names(), self._optimize)
+
+    @property
+    def options(self) -> Options:
+        """How the plan is run."""
+        return Options(self.inductor, self.simd)
 
     @property
     def plan(self) -> Plan:
@@ -208,11 +227,12 @@ class Mixer(nn.Module):
     def _executor(self, taps: bool) -> Executor:
         return self._executors[taps]
 
+    @torch.inference_mode(False)
     def _bind(self) -> dict[bool, Executor]:
         """The plans without and with taps, bound to this very object's modules."""
         modules, bank = self._modules_by_node(), ControlBank(self.graph)
         return {
-            taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank, self.inductor, self.simd)
+            taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank, self.options)
             for taps in (False, True)
         }
 
@@ -229,6 +249,7 @@ class Mixer(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        leave_inference_mode(self)
         self._executors = self._bind()
 
 

@@ -20,7 +20,7 @@ from djgraph.compiler.meter import Meter
 from djgraph.compiler.plan import Op, Plan
 from djgraph.effects import Effect
 from djgraph.runtime.bank import ControlBank
-from djgraph.runtime.executor import Executor, Kernel, Run
+from djgraph.runtime.executor import Executor, Kernel, Options, Run
 
 Way = Literal["forward", "backward"]
 ELSEWHERE = -1
@@ -126,11 +126,16 @@ class ObservedExecutor(Executor):
     """Runs a plan, noting where each operation begins, and marking its results for the backward pass."""
 
     def __init__(
-        self, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank, recorder: Recorder
+        self,
+        plan: Plan,
+        modules: Mapping[str, Effect],
+        bank: ControlBank,
+        options: Options,
+        recorder: Recorder,
     ) -> None:
         self._recorder = recorder
         self._places = {id(op): index for index, op in enumerate(plan.ops)}
-        super().__init__(plan, modules, bank)
+        super().__init__(plan, modules, bank, options)
 
     def __call__(self, run: Run) -> dict[str, Tensor]:
         # What lies behind this marker is the reading of params.

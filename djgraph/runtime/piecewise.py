@@ -25,7 +25,7 @@ class PiecewiseLinear:
 
     def __init__(self, curves: list[tuple[tuple[float, float], ...]]) -> None:
         longest = max(len(points) for points in curves)
-        x = torch.zeros(len(curves), longest, dtype=torch.float64)
+        x = torch.zeros(len(curves), longest, dtype=torch.float64, device="cpu")
         y = torch.zeros_like(x)
         for row, points in enumerate(curves):
             # Shorter curves go on flat beyond their last point; ``last`` keeps the lookup from going there.
@@ -33,9 +33,9 @@ class PiecewiseLinear:
                 *points,
                 *((points[-1][0] + extra + 1, points[-1][1]) for extra in range(longest - len(points))),
             ]
-            x[row] = torch.tensor([point[0] for point in padded])
-            y[row] = torch.tensor([point[1] for point in padded])
-        self._tables = _Tables(x, y, torch.tensor([len(points) - 2 for points in curves]))
+            x[row] = torch.tensor([point[0] for point in padded], dtype=torch.float64, device="cpu")
+            y[row] = torch.tensor([point[1] for point in padded], dtype=torch.float64, device="cpu")
+        self._tables = _Tables(x, y, torch.tensor([len(points) - 2 for points in curves], device="cpu"))
 
     def __call__(self, values: Tensor) -> Tensor:
         flat = values.reshape(len(values), -1)

@@ -52,7 +52,8 @@ def _strips(clip: Clip, prologue: Prologue, rows: Tensor, sources: Sequence[Tens
                 control, values, held, clip.timeline, (0, samples), schedule.sample_rate, transform.hop
             )
             read[control.id] = curve.flatten(0, 1).unsqueeze(1)
-        made, _ = step.module.process({step.module.inputs[0].name: signal}, read, {}, block)
+        audio, size = {step.module.inputs[0].name: signal}, (signal.shape[0], signal.shape[1], samples)
+        made, _ = step.call.process(audio, read, {}, block, size)
         signal = made[step.module.outputs[0].name]
     return signal.unflatten(0, (prologue.strips, clip.batch))
 
@@ -70,5 +71,5 @@ def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:
             once = group.constant or control.rate == "clip"
             read[control.id] = (values[..., :1] if once else curves)[low:high].flatten(0, 1).unsqueeze(-1)
         shape = (group.nodes * clip.batch, clip.frames, schedule.transform.bins)
-        made.append(group.module.mask(read).expand(shape).unflatten(0, (group.nodes, clip.batch)))
+        made.append(group.call.mask(read, shape).unflatten(0, (group.nodes, clip.batch)))
     return made

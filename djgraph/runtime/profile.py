@@ -173,7 +173,7 @@ class _Job:
         mixer = self._mixer
         plan = mixer.plan
         mixer._executors[False] = ObservedExecutor(
-            plan, mixer._modules_by_node(), ControlBank(mixer.graph), recorder
+            plan, mixer._modules_by_node(), ControlBank(mixer.graph), mixer.options, recorder
         )
         with gauge, torch.set_grad_enabled(self._backward):
             recorder.note("forward")
@@ -195,7 +195,7 @@ def _noise(mixer: Mixer, load: Workload, device: torch.device, random: torch.Gen
     for node in mixer.graph.nodes:
         if isinstance(node, InputNode):
             shape = (load.batch, node.channels, load.samples)
-            audio = (0.1 * torch.randn(shape, generator=random, dtype=load.dtype)).to(device)
+            audio = (0.1 * torch.randn(shape, generator=random, dtype=load.dtype, device="cpu")).to(device)
             if node.stem is None:
                 inputs[node.input] = audio
             else:
@@ -205,7 +205,7 @@ def _noise(mixer: Mixer, load: Workload, device: torch.device, random: torch.Gen
 
 def _wandering(mixer: Mixer, load: Workload, device: torch.device, random: torch.Generator) -> Tensor:
     """Params that go slowly up and down over their ranges, each in its own phase."""
-    phase = torch.rand(load.batch, 1, len(mixer.layout), generator=random, dtype=torch.float64)
-    time = torch.linspace(0, 1, load.frames, dtype=torch.float64)[None, :, None]
+    phase = torch.rand(load.batch, 1, len(mixer.layout), generator=random, dtype=torch.float64, device="cpu")
+    time = torch.linspace(0, 1, load.frames, dtype=torch.float64, device="cpu")[None, :, None]
     position = 0.5 - 0.5 * torch.cos(2 * torch.pi * (phase + time))
     return mixer.layout.from_unit(position).to(device=device, dtype=load.dtype)

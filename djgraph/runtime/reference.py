@@ -16,9 +16,11 @@ from djgraph.effects import Effect, SpectralEffect, TimeEffect
 from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
 from djgraph.layout import ParameterLayout
 from djgraph.runtime.bank import ControlBank
+from djgraph.runtime.calls import EffectCall
 from djgraph.runtime.controls import ControlReader, read_at
 from djgraph.runtime.effects import as_module_dict, build_effects, process_clip
-from djgraph.runtime.inputs import Inputs, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.outputs import check_finite, reads_values
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Signal:
 class Reference(nn.Module):
     """Runs a graph plainly; same arguments and results as :class:`djgraph.Mixer`."""
 
+    @torch.inference_mode(False)
     def __init__(self, graph: Graph, effects: dict[str, Effect] | None = None) -> None:
         super().__init__()
         self.graph = graph
@@ -55,7 +58,8 @@ class Reference(nn.Module):
         graph = self.graph
         audio, batch, samples = prepare_audio(graph, inputs)
         like = next(iter(audio.values()))
-        params = prepare_params(self.layout, params, like, batch, "clamp", True)
+        check = reads_values()
+        params = prepare_params(self.layout, params, like, batch, "clamp", check)
         batch = max(batch, params.shape[0])
         rows = self._bank.rows(params.expand(batch, -1, -1))
         clock = make_clock(tempo, batch, samples, graph.sample_rate, like)
@@ -68,8 +72,9 @@ class Reference(nn.Module):
                 module = self._modules_by_node[node.id]
                 if isinstance(module, SpectralEffect):
                     spectrum = self._spectrum(signals[next(iter(node.sources.values()))])
-                    gain = module.mask(self._frame_controls(node, rows, timeline))
-                    gain = gain.expand(batch, *spectrum.shape[-2:]).unsqueeze(1)
+                    frames, bins = spectrum.shape[-2:]
+                    controls = self._frame_controls(node, rows, timeline)
+                    gain = EffectCall(module, (node,)).mask(controls, (batch, frames, bins)).unsqueeze(1)
                     signals[Point(node.id, node.effect.outputs[0].name)] = Signal(None, spectrum * gain)
                 elif isinstance(module, TimeEffect):
                     sources = {
@@ -78,7 +83,12 @@ class Reference(nn.Module):
                     reader = ControlReader((node,), self._bank, graph.sample_rate, graph.transform.hop)
                     controls = reader(rows, timeline)
                     made = process_clip(
-                        module, sources, controls, like, (batch, node.channels, samples), clock
+                        EffectCall(module, (node,)),
+                        sources,
+                        controls,
+                        like,
+                        (batch, node.channels, samples),
+                        clock,
                     )
                     for port, tensor in made.items():
                         signals[Point(node.id, port)] = Signal(tensor)
@@ -91,11 +101,18 @@ class Reference(nn.Module):
                     sum(times[1:], times[0]) if times else None if spectra else silence,
                     sum(spectra[1:], spectra[0]) if spectra else None,
                 )
-        outputs = {name: self._audio(signals[point], samples) for name, point in graph.outputs.items()}
+        # Copies, so that nobody's memory but the caller's is written to.
+        outputs = {
+            name: self._audio(signals[point], samples).clone() for name, point in graph.outputs.items()
+        }
+        if check:
+            check_finite(outputs, audio, input_names(graph))
         result = outputs if len(outputs) > 1 else next(iter(outputs.values()))
         if not return_intermediates:
             return result
-        return result, {name: self._audio(signals[point], samples) for name, point in graph.taps.items()}
+        return result, {
+            name: self._audio(signals[point], samples).clone() for name, point in graph.taps.items()
+        }
 
     def _frame_controls(self, node: EffectNode, rows: Tensor, timeline: Timeline) -> dict[str, Tensor]:
         hop, frames = self.graph.transform.hop, self.graph.transform.frames(timeline.samples)

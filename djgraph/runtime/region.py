@@ -159,7 +159,7 @@ def run_region(
     if torch.compiler.is_compiling():
         numbers = [schedule.handle, timeline.samples, timeline.frames, batch, frames_per_tile or 0]
         learned = {id(w): w for module in schedule.modules for w in module.parameters()}
-        (made,) = _region_operator([rows, *sources, *learned.values()], numbers)
+        (made,) = _region_operator([rows, *sources, *learned.values()], numbers, schedule.owner)
         return made
     clip, weights = Clip(schedule, timeline, batch, frames_per_tile), Weights(schedule.modules)
     (made,) = TiledRegion(clip, weights)(rows, *sources, *weights.tensors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from djgraph.dsp.operators import Handles
 from djgraph.effects import Control, Effect, SpectralEffect, TimeEffect, Transform
 from djgraph.graph.ir import Constant, EffectNode
 from djgraph.runtime.bank import ControlBank, Held
+from djgraph.runtime.calls import EffectCall
 from djgraph.runtime.controls import smoothing_samples
 
 ControlRows = tuple[tuple[Control, Tensor, Held], ...]
@@ -26,6 +27,7 @@ ControlRows = tuple[tuple[Control, Tensor, Held], ...]
 class PrologueStep:
     """``controls`` names for each control its place in ``RegionSchedule.curves``."""
 
+    call: EffectCall
     module: TimeEffect
     controls: tuple[tuple[Control, int], ...]
 
@@ -46,10 +48,10 @@ class MaskGroup:
     are all ``constant`` are the same in every frame, so they are computed for one.
     """
 
+    call: EffectCall
     module: SpectralEffect
     nodes: int
     controls: tuple[tuple[Control, int, int], ...]
-    mask: Callable[[Mapping[str, Tensor]], Tensor]
     constant: bool
 
 
@@ -102,6 +104,8 @@ class RegionSchedule:
     transform: Transform
     smoothing: float
     simd: bool
+    owner: str = ""
+    identity: str | None = None
     windows: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     workspaces: list[Any] = field(default_factory=list, repr=False)
     layouts: dict[torch.dtype, Any] = field(default_factory=dict, repr=False)
@@ -112,7 +116,7 @@ class RegionSchedule:
         before = [step.module for prologue in self.prologues for step in prologue.steps]
         modules = dict.fromkeys((*before, *(mask.module for mask in self.masks)))
         object.__setattr__(self, "modules", tuple(modules))
-        object.__setattr__(self, "handle", REGIONS.add(self))
+        object.__setattr__(self, "handle", REGIONS.add(self, self.identity))
 
     @property
     def strips(self) -> int:
@@ -139,10 +143,12 @@ def schedule_region(
     bank: ControlBank,
     inductor: bool = False,
     simd: bool = True,
+    identity: str | None = None,
 ) -> RegionSchedule:
     """Stacks equal strips and equal masks, and orders masks and sums by depth.
 
     inductor: the effects' gains are compiled by TorchInductor. simd: on a CPU its vector units do the work.
+    identity: says all about it but its weights, for exported programs; None where nothing does.
     """
     by_chain: dict[tuple[str, ...], list[Strip]] = defaultdict(list)
     for strip in op.strips:
@@ -172,6 +178,8 @@ def schedule_region(
         transform=plan.graph.transform,
         smoothing=smoothing,
         simd=simd,
+        owner=f"a mixer of graph {plan.graph.name!r}",
+        identity=identity,
     )
 
 
@@ -179,7 +187,7 @@ def _control_rows(nodes: Sequence[EffectNode], bank: ControlBank) -> ControlRows
     found = []
     for control in nodes[0].effect.controls:
         rows = [bank.row(node, control) for node in nodes]
-        found.append((control, torch.tensor(rows), bank.held(rows)))
+        found.append((control, torch.tensor(rows, device="cpu"), bank.held(rows)))
     return tuple(found)
 
 
@@ -196,9 +204,9 @@ def _mask_groups(
         for control in module.controls:
             controls.append((control, len(rows), len(rows) + len(nodes)))
             rows += [bank.row(node, control) for node in nodes]
-        mask = torch.compile(module.mask) if inductor else module.mask
-        masks.append(MaskGroup(module, len(nodes), tuple(controls), mask, _constant(nodes[0])))
-    return tuple(masks), torch.tensor(rows, dtype=torch.int64)
+        call = EffectCall(module, nodes, inductor)
+        masks.append(MaskGroup(call, module, len(nodes), tuple(controls), _constant(nodes[0])))
+    return tuple(masks), torch.tensor(rows, dtype=torch.int64, device="cpu")
 
 
 def _constant(node: EffectNode) -> bool:
@@ -217,9 +225,8 @@ def _prologue(
         module = modules[nodes[0].id]
         assert isinstance(module, TimeEffect)
         rows = _control_rows(nodes, bank)
-        steps.append(
-            PrologueStep(module, tuple((control, len(curves) + n) for n, (control, *_) in enumerate(rows)))
-        )
+        places = tuple((control, len(curves) + n) for n, (control, *_) in enumerate(rows))
+        steps.append(PrologueStep(EffectCall(module, nodes), module, places))
         curves += rows
     return Prologue(len(strips), tuple(steps))
 

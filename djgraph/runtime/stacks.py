@@ -16,6 +16,10 @@ class _Stack:
         self._rows: tuple[Tensor, ...] | None = None
 
     def row(self, index: int) -> Tensor:
+        if len(self.tensor) == 1:
+            return self.tensor.squeeze(
+                0
+            )  # unlike a row that is taken apart from others, this may be written to
         if not self.tensor.requires_grad:
             return self.tensor[index]
         if self._rows is None:
@@ -56,6 +60,10 @@ class Stacks:
         """The values are all rows of one stack, in order."""
         view = self.view(names)
         return view is not None and view.shape[0] == len(self._rows[names[0]][0].tensor)
+
+    def alone(self, name: str) -> bool:
+        """The value is the only row of its stack."""
+        return len(self._rows[name][0].tensor) == 1
 
     def gather(self, names: Sequence[str]) -> Tensor:
         """The values as one stack, copied only where they do not lie side by side."""

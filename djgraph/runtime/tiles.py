@@ -182,7 +182,7 @@ class Clip:
         stop = start + (last - first - 1) * transform.hop + transform.size
         inside = max(start, 0), min(stop, samples)
         outer = [
-            stft.reflect_index(torch.arange(*span), samples)
+            stft.reflect_index(torch.arange(*span, device="cpu"), samples)
             for span in ((start, inside[0]), (inside[1], stop))
         ]
         lo = min(inside[0], *(int(index.min()) for index in outer if len(index)), samples)

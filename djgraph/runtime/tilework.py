@@ -72,7 +72,8 @@ class TileWork:
                 lent = controls.curves[number].rows(0, prologue.strips, slice(0, tile.count))
                 span = None if control.rate == "clip" else (tile.lo - controls.lo, tile.hi - controls.lo)
                 read[control.id] = self.borrow(lent, span).unsqueeze(1)
-            made, _ = step.module.process({step.module.inputs[0].name: signal}, read, {}, block)
+            size = (len(signal), signal.shape[1], block.length)
+            made, _ = step.call.process({step.module.inputs[0].name: signal}, read, {}, block, size)
             signal = made[step.module.outputs[0].name]
         return signal.unflatten(0, (prologue.strips, tile.count))
 
@@ -88,7 +89,7 @@ class TileWork:
                 span = None if once else (tile.first, tile.last)
                 read[control.id] = self.borrow(lent, span, group.constant).unsqueeze(-1)
             shape = (group.nodes * tile.count, tile.frames, self.schedule.transform.bins)
-            made.append(group.mask(read).expand(shape).unflatten(0, (group.nodes, tile.count)))
+            made.append(group.call.mask(read, shape).unflatten(0, (group.nodes, tile.count)))
         return made
 
     def strips(self, audio: Tensor) -> Tensor:

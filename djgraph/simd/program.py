@@ -110,7 +110,7 @@ def _run_job(program: Program, signals: Signals, job: Job, step: int) -> Overlap
     shape = (max(program.targets, 1), signals.hop * stride)
     re, im = np.zeros(shape, dtype), np.zeros(shape, dtype)
     memory = [
-        torch.empty(count, dtype=getattr(torch, dtype.name)).numpy()
+        torch.empty(count, dtype=getattr(torch, dtype.name), device="cpu").numpy()
         for count in (
             *2 * (program.slots * (size * lanes + _PADDING),),
             gains.work_size(program.chain, lanes),

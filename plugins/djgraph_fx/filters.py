@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from djgraph.effects import Control, ControlModel, RatioEffect, SettingModel
 
-LOWEST, HIGHEST = 20.0, 20000.0
-"""Cutoff in Hz at the ends of the control's range."""
-MIDDLE = math.sqrt(LOWEST * HIGHEST)
-SPAN = math.log(HIGHEST / LOWEST)
-"""Frequencies are taken relative to this, so that no power of them overflows in single precision."""
 FADE = 0.1
 """Last part of the control's range, over which the filter fades out."""
 
@@ -25,13 +20,30 @@ class FilterSettings(SettingModel):
     """What both filters can be set to."""
 
     order: float = Field(4.0, ge=1, le=12, description="Steepness: 6·order dB per octave beyond the cutoff")
+    lowest: float = Field(20.0, ge=1, le=100000, description="Cutoff in Hz where the control is 0")
+    highest: float = Field(20000.0, ge=1, le=100000, description="Cutoff in Hz where the control is 1")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> FilterSettings:
+        if not self.lowest < self.highest:
+            raise ValueError(f"lowest ({self.lowest:g} Hz) has to be below highest ({self.highest:g} Hz)")
+        return self
+
+    @property
+    def middle(self) -> float:
+        """Frequencies are taken relative to this, so that no power of them overflows in single precision."""
+        return math.sqrt(self.lowest * self.highest)
+
+    @property
+    def span(self) -> float:
+        return math.log(self.highest / self.lowest)
 
 
 class _Filter(RatioEffect):
     """``1 − fade · share``, where share is r/(1 + r) or 1/(1 + r) with r = (f/fc)^order, and the fade begins
     smoothly and arrives at the open end with a slope, so that a gradient there can still find its way in.
 
-    With r = ratio·power, ratio = (MIDDLE/fc)^order and power = (f/MIDDLE)^order that is
+    With r = ratio·power, ratio = (middle/fc)^order and power = (f/middle)^order that is
     (1 + (1 − fade)·r)/(1 + r) or (1 − fade + r)/(1 + r). Both sides are divided by 1 + power, which keeps all of it
     within what single precision holds.
     """
@@ -41,23 +53,23 @@ class _Filter(RatioEffect):
 
     def constants(self) -> dict[str, Tensor]:
         """``above`` and ``below``: 1 and power, both over 1 + power, ``[2, bins]``."""
-        power = (self.environment.frequencies() / MIDDLE) ** self.settings.order
+        power = (self.environment.frequencies() / self.settings.middle) ** self.settings.order
         curves = torch.stack((1 / (1 + power), power / (1 + power)))
         return {"above": curves, "below": curves}
 
 
-def _curve(cutoff: Tensor, order: float, highs: bool) -> tuple[Tensor, Tensor]:
+def _curve(cutoff: Tensor, settings: FilterSettings, highs: bool) -> tuple[Tensor, Tensor]:
     """1 − fade, and ratio. ``highs``: the filter takes those away, and is wide open at 1.
 
     fade = u·(2 − u), where u is the distance from wide open over FADE, at most 1.
     """
     # No clamp at 0, whose gradient there would be 0.
     u = ((1 - cutoff if highs else cutoff) / FADE).clamp(max=1)
-    return (1 - u).square(), torch.exp((0.5 - cutoff) * (order * SPAN))
+    return (1 - u).square(), torch.exp((0.5 - cutoff) * (settings.order * settings.span))
 
 
 class Lowpass(_Filter):
-    """Removes what is above the cutoff: ``1/(1 + (f/fc)^order)``, fc = 20 Hz · 1000^cutoff."""
+    """Removes what is above the cutoff: ``1/(1 + (f/fc)^order)``, fc = lowest · (highest/lowest)^cutoff."""
 
     type = "lowpass"
     description = "Sweepable low-pass filter"
@@ -69,13 +81,13 @@ class Lowpass(_Filter):
         ] = 1.0
 
     def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        left, ratio = _curve(controls["cutoff"], self.settings.order, highs=True)
+        left, ratio = _curve(controls["cutoff"], self.settings, highs=True)
         one = torch.ones_like(ratio)
         return torch.cat((one, left * ratio), dim=-1), torch.cat((one, ratio), dim=-1)
 
 
 class Highpass(_Filter):
-    """Removes what is below the cutoff: ``1/(1 + (fc/f)^order)``, fc = 20 Hz · 1000^cutoff."""
+    """Removes what is below the cutoff: ``1/(1 + (fc/f)^order)``, fc = lowest · (highest/lowest)^cutoff."""
 
     type = "highpass"
     description = "Sweepable high-pass filter"
@@ -87,5 +99,5 @@ class Highpass(_Filter):
         ] = 0.0
 
     def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        left, ratio = _curve(controls["cutoff"], self.settings.order, highs=False)
+        left, ratio = _curve(controls["cutoff"], self.settings, highs=False)
         return torch.cat((left, ratio), dim=-1), torch.cat((torch.ones_like(ratio), ratio), dim=-1)

@@ -47,7 +47,9 @@ class Reverb(TimeEffect):
         rate = environment.sample_rate
         self.silent = round(settings.pre_delay * rate / 1000)
         self.sounding = max(1, round(settings.decay_time * rate))
-        self._response = Response(self.tail() + 1, self.response)
+        self._response = Response(
+            self.tail() + 1, self.response, f"reverb at {rate} Hz, {settings.model_dump_json()}"
+        )
 
     def tail(self) -> int:
         return self.silent + self.sounding - 1

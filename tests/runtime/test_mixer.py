@@ -76,17 +76,17 @@ def test_batch_items_do_not_touch_each_other(mixer: djgraph.Mixer) -> None:
 
 
 def test_shapes_that_are_accepted(mixer: djgraph.Mixer) -> None:
-    inputs, params = stems(mixer, 2), make_params(mixer, 2, 4, torch.float32, 2)
+    inputs, params = stems(mixer, 3), make_params(mixer, 3, 4, torch.float32, 2)
     mono = {t: {s: a[:, :1] for s, a in track.items()} for t, track in inputs.items()}
     flat = {t: {s: a[:, 0] for s, a in track.items()} for t, track in inputs.items()}
     both = {t: {s: a[:, :1].expand(-1, 2, -1) for s, a in track.items()} for t, track in inputs.items()}
     expected = mixer(both, params)
-    assert expected.shape == (2, 2, 2000)
+    assert expected.shape == (3, 2, 2000)
     assert torch.equal(mixer(mono, params), expected)
     assert torch.equal(mixer(flat, params), expected)
-    torch.testing.assert_close(mixer(inputs, params[0]), mixer(inputs, params[:1].expand(2, -1, -1)))
+    torch.testing.assert_close(mixer(inputs, params[0]), mixer(inputs, params[:1].expand(3, -1, -1)))
     first = {t: {s: a[:1] for s, a in track.items()} for t, track in inputs.items()}
-    assert mixer(first, params).shape == (2, 2, 2000)
+    assert mixer(first, params).shape == (3, 2, 2000)
 
 
 def test_half_precision_goes_in_and_out(mixer: djgraph.Mixer) -> None:

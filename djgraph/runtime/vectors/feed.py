@@ -74,8 +74,7 @@ class Feed:
         stretch, span = self._stretch, self._stretch.hi - self._stretch.lo
         factor: Tensor | None = None
         for step in prologue.steps:
-            assert isinstance(step.module, AmplitudeEffect)
-            made = step.module.amplitude(self._read(step))
+            made = step.call.amplitude(self._read(step), prologue.strips * self._items, span)
             factor = made if factor is None else factor * made
         assert factor is not None
         factor = factor.expand(prologue.strips * self._items, 1, span)[:, 0].to(sources[0].value.dtype)
@@ -109,7 +108,8 @@ class Feed:
         block = Block(stretch.lo, stretch.hi - stretch.lo, schedule.sample_rate)
         for step in prologue.steps:
             audio = {step.module.inputs[0].name: signal}
-            made, _ = step.module.process(audio, self._read(step), {}, block)
+            size = (len(signal), signal.shape[1], block.length)
+            made, _ = step.call.process(audio, self._read(step), {}, block, size)
             signal = made[step.module.outputs[0].name]
         signal = signal.to(pieces[0].dtype).unflatten(0, (prologue.strips, self._items))
         values, gradient = self._keep(signal)

@@ -78,8 +78,7 @@ class Group:
         self.above = self.below = self.above_curves = self.below_curves = 0
         self.above_rank = self.below_rank = 0
         if self.ratio:
-            constants = group.module.constants()
-            self.curves = [constants[name] for name in ("above", "below") if name in constants]
+            self.curves = group.call.curves()
             self.above_rank = len(self.curves[0])
             self.below_rank = len(self.curves[1]) if len(self.curves) > 1 else 0
 

@@ -6,7 +6,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from djgraph.effects import RatioEffect
 from djgraph.runtime.lent import ClipControls, Lent
 from djgraph.runtime.schedule import MaskGroup
 from djgraph.runtime.tiles import Clip, Stretch
@@ -48,8 +47,7 @@ class RatioWeights:
 
     def _rows(self, group: Group, frames: Tensor, once: Tensor, like: Tensor) -> list[Tensor]:
         """A group's weights above and below, ``[nodes·curves, batch, frames]`` each."""
-        module, batch = group.group.module, self._clip.batch
-        assert isinstance(module, RatioEffect)
+        call, batch, frames_here = group.group.call, self._clip.batch, self._clip.frames
         read = {}
         for control, low, high in group.group.controls:
             constant = group.group.constant
@@ -57,10 +55,10 @@ class RatioWeights:
             values = values.flatten(0, 1).unsqueeze(-1)
             read[control.id] = values.detach() if constant else values
         found = []
-        for made, rank in zip(module.weights(read), (group.above_rank, group.below_rank)):
-            if made is not None:
-                made = made.to(like.dtype).expand(group.nodes * batch, self._clip.frames, rank)
-                found.append(made.unflatten(0, (group.nodes, batch)).permute(0, 3, 1, 2).flatten(0, 1))
+        ranks = (group.above_rank, group.below_rank)
+        for made in call.weights(read, group.nodes * batch, frames_here, ranks, like.dtype):
+            made = made.unflatten(0, (group.nodes, batch))
+            found.append(made.permute(0, 3, 1, 2).flatten(0, 1))
         return found
 
     def give_back(self, weights: Weights) -> None:
@@ -111,7 +109,7 @@ class Tables:
                 self.back.read(leaf.requires_grad_(), total[..., span])
             read[control.id] = leaf.unsqueeze(-1)
         shape = (group.nodes * tile.count, tile.frames, self._clip.schedule.transform.bins)
-        made = group.mask(read).to(self._controls.frames.value.dtype).expand(shape)
+        made = group.call.mask(read, shape, self._controls.frames.value.dtype)
         made = made.unflatten(0, (group.nodes, tile.count))
         values, gradient = made.detach(), None
         if made.requires_grad or values.stride(-1) != 1:

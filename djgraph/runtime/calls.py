@@ -1,0 +1,234 @@
+"""Runs effects' own code, so that whatever goes wrong in it names the effect, its plugin and its place in the graph.
+
+What an effect returns is checked against the contract here, and nowhere else: the rest of the runtime may rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from djgraph.effects import AmplitudeEffect, Block, Effect, RatioEffect, SpectralEffect, State, TimeEffect
+from djgraph.effects.contract import ordinary_tensors
+from djgraph.errors import DJGraphError, EffectError, shorten
+from djgraph.graph.ir import EffectNode
+
+SHOWN = 3
+"""Nodes that a message names of those that share a call."""
+
+
+class EffectCall:
+    """The methods of one effect module, for the nodes that it runs in one call.
+
+    Raises EffectError, chained from what the effect raised, or where it returned something else than its contract
+    says. What is no fault of the effect passes: lack of memory, KeyboardInterrupt, and PyTorch's own signals.
+    """
+
+    def __init__(self, module: Effect, nodes: Sequence[EffectNode], inductor: bool = False) -> None:
+        self.module, self.nodes = module, tuple(nodes)
+        self._mask: Callable[[Mapping[str, Tensor]], Tensor] | None = None
+        if isinstance(module, SpectralEffect):
+            self._mask = torch.compile(module.mask) if inductor else module.mask
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """See :meth:`TimeEffect.initial_state`."""
+        module = cast(TimeEffect, self.module)
+        if torch.compiler.is_compiling():
+            return module.initial_state(batch, channels, like)
+        with _guarded(self.module, self.nodes, "initial_state"):
+            state = module.initial_state(batch, channels, like)
+        if not isinstance(state, Mapping) or not all(isinstance(part, Tensor) for part in state.values()):
+            raise self._wrong("initial_state", f"it returned {_shown(state)}")
+        return state
+
+    def process(
+        self,
+        audio: Mapping[str, Tensor],
+        controls: Mapping[str, Tensor],
+        state: State,
+        block: Block,
+        size: tuple[int, int, int],
+    ) -> tuple[dict[str, Tensor], State]:
+        """See :meth:`TimeEffect.process`; size: batch, channels, samples."""
+        module = cast(TimeEffect, self.module)
+        if torch.compiler.is_compiling():
+            return module.process(audio, controls, state, block)
+        with _guarded(self.module, self.nodes, "process"):
+            result: Any = module.process(audio, controls, state, block)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise self._wrong("process", f"it returned {_shown(result)}")
+        made, after = result
+        if not isinstance(made, Mapping) or made.keys() != {port.name for port in module.outputs}:
+            raise self._wrong("process", f"the first thing that it returned is {_shown(made)}")
+        if not isinstance(after, Mapping):
+            raise self._wrong("process", f"the state that it returned is {_shown(after)}")
+        batch, channels, samples = size
+        for port in module.outputs:
+            wanted, tensor = (batch, port.channels or channels, samples), made[port.name]
+            if not isinstance(tensor, Tensor) or tensor.shape != wanted or not tensor.is_floating_point():
+                raise self._wrong("process", f"output {port.name} is {_shown(tensor)}, not {list(wanted)}")
+        return made, after
+
+    def amplitude(self, controls: Mapping[str, Tensor], rows: int, samples: int) -> Tensor:
+        """See :meth:`AmplitudeEffect.amplitude`; ``[rows, 1, samples]`` or broadcastable to it."""
+        with _guarded(self.module, self.nodes, "amplitude"):
+            made = cast(AmplitudeEffect, self.module).amplitude(controls)
+        self._expand("amplitude", made, (rows, 1, samples))
+        return made
+
+    def mask(
+        self,
+        controls: Mapping[str, Tensor],
+        shape: tuple[int, int, int],
+        dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """See :meth:`SpectralEffect.mask`; shape: batch, frames and bins, to which it is expanded.
+
+        dtype: what it is converted to; left as it is where left out.
+        """
+        assert self._mask is not None
+        if torch.compiler.is_compiling():
+            return self._mask(controls).expand(shape)
+        with _guarded(self.module, self.nodes, "mask"):
+            made = self._mask(controls)
+        return self._expand("mask", made, shape, dtype)
+
+    def weights(
+        self,
+        controls: Mapping[str, Tensor],
+        rows: int,
+        frames: int,
+        ranks: tuple[int, int],
+        dtype: torch.dtype,
+    ) -> list[Tensor]:
+        """See :meth:`RatioEffect.weights`: those above and, where there are curves below, below, each
+        ``[rows, frames, rank]``."""
+        with _guarded(self.module, self.nodes, "weights"):
+            made: Any = cast(RatioEffect, self.module).weights(controls)
+        if not isinstance(made, tuple) or len(made) != 2:
+            raise self._wrong("weights", f"it returned {_shown(made)}")
+        found = []
+        for part, rank, side in zip(made, ranks, ("above", "below")):
+            if (part is None) != (rank == 0):
+                raise self._wrong(
+                    "weights", f"constants() has {rank} curves {side}, but weights() {_shown(part)}"
+                )
+            if part is not None:
+                found.append(self._expand("weights", part, (rows, frames, rank), dtype))
+        return found
+
+    def curves(self) -> list[Tensor]:
+        """The curves of a ratio effect above and, if there are any, below: ``[curves, bins]`` each."""
+        with _guarded(self.module, self.nodes, "constants"), ordinary_tensors():
+            constants: Any = self.module.constants()
+            curves = [constants[name] for name in ("above", "below") if name in constants]
+        bins = self.module.environment.transform.bins
+        if not curves or any(curve.ndim != 2 or curve.shape[1] != bins for curve in curves):
+            raise self._wrong(
+                "constants", f"it returned {', '.join(map(_shown, curves)) or 'no curves above'}"
+            )
+        return curves
+
+    def _expand(
+        self, method: str, made: Any, shape: tuple[int, int, int], dtype: torch.dtype | None = None
+    ) -> Tensor:
+        if isinstance(made, Tensor):
+            try:
+                return made.to(dtype).expand(shape) if dtype is not None else made.expand(shape)
+            except RuntimeError:
+                pass
+        raise self._wrong(method, f"it returned {_shown(made)}, which does not broadcast to {list(shape)}")
+
+    def _wrong(self, method: str, what: str) -> EffectError:
+        cls = type(self.module)
+        said = f"effect {cls.type!r} does not keep to the contract of {method}(): {what}"
+        return EffectError(said + _where(cls, self.nodes) + _expected(cls, method))
+
+
+def build(node: EffectNode, environment: Any) -> Effect:
+    """The module of an effect node. Raises EffectError, chained from whatever its ``__init__`` raised."""
+    with _guarded(node.effect, (node,), "__init__"):
+        module = node.effect(node.settings, environment)
+        memoryless_lag = getattr(module, "memoryless", False) and module.latency()
+    if memoryless_lag:
+        raise EffectError(
+            f"effect {node.effect.type!r} says it is memoryless, but has a latency{_where(node.effect, (node,))}"
+        )
+    return module
+
+
+@contextmanager
+def _guarded(effect: Effect | type[Effect], nodes: Sequence[EffectNode], method: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if _passes(error):
+            raise
+        cls = effect if isinstance(effect, type) else type(effect)
+        kind = "" if isinstance(error, DJGraphError) else f"{type(error).__name__}: "
+        raise EffectError(
+            f"effect {cls.type!r} failed in {method}(): {kind}{_said(error)}"
+            + _where(cls, nodes)
+            + _expected(cls, method)
+        ) from error
+
+
+def _passes(error: Exception) -> bool:
+    """Lack of memory, and what PyTorch raises to steer itself (activation checkpoints stop a forward pass so)."""
+    own = type(error).__module__.partition(".")[0] == "torch" and not isinstance(
+        error, torch.linalg.LinAlgError
+    )
+    return own or isinstance(error, MemoryError)
+
+
+def _said(error: Exception) -> str:
+    try:
+        return " ".join(str(error).split()) or "no message"
+    except Exception:  # a stranger's __str__ may do anything
+        return "(its message cannot be shown)"
+
+
+def _where(effect: type[Effect], nodes: Sequence[EffectNode]) -> str:
+    names = [f"{node.id} ({node.position})" if node.position else node.id for node in nodes]
+    return (
+        f"\n  node{'s' if len(names) > 1 else ''}: {shorten(names, SHOWN)}"
+        f"\n  from: {_origin(effect)}, class {effect.__module__}.{effect.__qualname__}"
+    )
+
+
+def _origin(effect: type[Effect]) -> str:
+    from djgraph.errors import PluginError
+    from djgraph.plugins import registry
+
+    try:
+        entry = registry().effects.get(effect.type)
+    except PluginError:  # two plugins clash: this one may be neither
+        entry = None
+    return str(entry.origin) if entry is not None and entry.effect is effect else "a plugin of this process"
+
+
+def _expected(effect: type[Effect], method: str) -> str:
+    ports = ", ".join(
+        f"'{port.name}': [batch, {port.channels or 'channels'}, samples]" for port in effect.outputs
+    )
+    said = {
+        "process": f"process() must return ({{{ports}}}, state)",
+        "initial_state": "initial_state() must return a mapping of names to tensors, {} where nothing is kept",
+        "mask": "mask() must return [batch, frames, bins], or a tensor that broadcasts to it",
+        "amplitude": "amplitude() must return [batch, 1, samples] or [batch, 1, 1]",
+        "weights": "weights() must return (above, below), [batch, frames, curves] each; below None without its curves",
+        "constants": "constants() must return float64 tensors, of a ratio effect 'above' and 'below' as [curves, bins]",
+    }
+    return f"\n  expected: {said[method]}" if method in said else ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor {list(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, Mapping):
+        return f"a mapping with {', '.join(map(repr, value)) or 'nothing in it'}"
+    return "None" if value is None else f"a {type(value).__name__}"

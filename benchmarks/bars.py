@@ -35,6 +35,8 @@ BARS: dict[str, Bar] = {
     "long_memory": Bar(1, 1 / 4, "lower"),  # of the inputs' own size
     "console": Bar(2, 4, "higher"),  # times as fast as one by one
     "batch": Bar(1, None, "higher"),  # times as fast as single calls
+    "step": Bar(1, None, "lower"),  # the loss, of the mixer's time in a training step
+    "step_loss": Bar(1 / 2, None, "lower"),  # the loss, of its time by PyTorch's operators
     "compile_default": Bar(1, None, "lower"),  # seconds
     "compile_1000": Bar(5, None, "lower"),  # seconds
     "compile_growth": Bar(1, None, "lower"),  # of the exponent that n·log n has over the same sizes

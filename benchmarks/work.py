@@ -33,13 +33,15 @@ class Scale:
     length_factor: int = 30
     clips: int = 16
     clip_seconds: float = 5.0
+    step_clips: int = 8
+    step_seconds: float = 4.0
     nodes: tuple[int, ...] = (125, 250, 500, 1000, 2000)
 
     def work(self) -> tuple[object, ...]:
         """What is computed, without how often and with how many threads."""
         return (
             *(self.seconds, self.frames, self.many_stems, self.length_factor),
-            *(self.clips, self.clip_seconds, self.nodes),
+            *(self.clips, self.clip_seconds, self.step_clips, self.step_seconds, self.nodes),
         )
 
     @property
@@ -60,6 +62,8 @@ QUICK = Scale(
     length_factor=5,
     clips=4,
     clip_seconds=1.0,
+    step_clips=2,
+    step_seconds=1.0,
     nodes=(125, 250, 500),
 )
 """To see that everything runs, and roughly where it stands; its numbers are no results."""

@@ -60,6 +60,7 @@ _MODULES = (
     "errors",
     "features",
     "losses",
+    "metrics",
     "nn",
     "plugins",
 )
@@ -67,7 +68,19 @@ _MODULES = (
 __all__ = [*_WHERE, *_MODULES, "__version__"]
 
 if TYPE_CHECKING:
-    from djgraph import audio, automation, checkpoint, data, effects, errors, features, losses, nn, plugins
+    from djgraph import (
+        audio,
+        automation,
+        checkpoint,
+        data,
+        effects,
+        errors,
+        features,
+        losses,
+        metrics,
+        nn,
+        plugins,
+    )
     from djgraph.crossfade import SimpleCrossfader
     from djgraph.effects import (
         Block,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from djgraph.errors import DJGraphError
+from djgraph.guard import refuse, wrote
+
+_WRITERS = 100  # of one name at the same time, and .part files that stay because they cannot be locked
 
 
 @contextlib.contextmanager
@@ -21,17 +24,19 @@ def atomic_writer(
 
     The bytes go to a hidden ``.part`` file in the same folder. On a normal end that is flushed to the disk
     and renamed over ``path``, in one step; on any failure, an interrupt included, it is removed and a file
-    that ``path`` named before is left as it was. A symbolic link is followed, an existing file's mode kept.
+    that ``path`` named before is left as it was. What a kill leaves, the next write of that name takes away; a file
+    that another process writes at the moment is locked, and left alone. A symbolic link is followed, an existing
+    file's mode kept.
 
     Raises ``error`` where the folder does not exist, where ``path`` is something other than a file, and for
-    what the system reports (permissions, a full disk); what the ``with`` block itself raises passes through.
+    what the system reports (permissions, a full disk), and within a command that has read the file; what the
+    ``with`` block itself raises passes through.
     """
-    target = Path(os.path.realpath(path))
+    refuse(path, error)
     check_target(path, error)
-    part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
+    target = Path(os.path.realpath(path))
     try:
-        # open() rather than tempfile.mkstemp, whose files only their owner may read.
-        file = open(part, "xb+")  # noqa: SIM115 (closed below, before the rename)
+        part, file = _part_file(target)
     except OSError as problem:
         raise error(_sentence(path, problem)) from problem
     try:
@@ -41,7 +46,11 @@ def atomic_writer(
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, target)
+            if os.name == "posix":  # while it is locked; elsewhere an open file cannot be renamed
+                os.replace(part, target)
+        if os.name != "posix":
+            os.replace(part, target)
+        wrote(target)
     except BaseException as problem:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -50,19 +59,113 @@ def atomic_writer(
         raise
 
 
+def hidden(path: Path, tail: str) -> Path:
+    """A hidden file's path beside ``path``: its name between a dot and ``tail``, cut where the system allows no longer
+    ones (which it counts in bytes)."""
+    name = os.fsencode(path.name)
+    room = _longest_name(path.parent) - 1 - len(os.fsencode(tail))
+    if len(name) > room:
+        while room > 0 and name[room] & 0xC0 == 0x80:  # not within a character
+            room -= 1
+    return path.with_name(f".{os.fsdecode(name[:room])}{tail}")
+
+
+def _longest_name(folder: Path) -> int:
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows; folders that are not there
+        return 255
+
+
+def _part_file(target: Path) -> tuple[Path, BinaryIO]:
+    """A new hidden file beside ``target``, locked for as long as it is open, and its path."""
+    number = 0
+    while number < _WRITERS:
+        part = hidden(target, f".{number}.part" if number else ".part")
+        try:
+            # open() rather than tempfile.mkstemp, whose files only their owner may read.
+            file = open(part, "xb+")  # noqa: SIM115 (the caller closes it, before or after the rename)
+        except FileExistsError:
+            if not _remove_stale(part):
+                number += 1
+            continue
+        # Another writer may have taken it for a stale one before it was locked.
+        if _lock(file) is not False and _is_at(file, part):
+            return part, file
+        file.close()
+        number += 1
+    raise FileExistsError(f"{part.name} and {number - 1} others like it are in the way; remove them")
+
+
+def _remove_stale(part: Path) -> bool:
+    """Take away what a writer has left that was killed; False where one is alive, or it is something else."""
+    try:
+        if os.name != "posix":  # a file that is open cannot be removed here
+            part.unlink()
+            return True
+        handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb+", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode) or not _lock(file):
+                return False
+            if _is_at(file, part):
+                part.unlink()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _lock(file: BinaryIO | io.FileIO) -> bool | None:
+    """Lock a file until it is closed; False where another process has, None where locks do not work."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return None
+    return True
+
+
+def _is_at(file: BinaryIO | io.FileIO, part: Path) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(part))
+    except OSError:
+        return False
+
+
 def write_text(path: str | os.PathLike[str], text: str, error: type[DJGraphError] = DJGraphError) -> None:
-    """Write UTF-8 text through :func:`atomic_writer`."""
+    """Write UTF-8 text through :func:`atomic_writer`.
+
+    Bytes of a file name that is no UTF-8 become ``\\udcxx``, what JSON and YAML write for them in quotes.
+    """
     with atomic_writer(path, error) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def check_target(path: str | os.PathLike[str], error: type[DJGraphError] = DJGraphError) -> None:
     """Raise ``error`` where a file of that name cannot come to be; for finding out before hours of work."""
+    try:
+        _check_target(path, error)
+    except OSError as problem:  # a name that is too long, links that go round in a circle
+        raise error(_sentence(path, problem)) from problem
+    except ValueError as problem:  # a NUL in the name
+        raise error(f"{str(path)!r} cannot be written: {problem}") from problem
+
+
+def _check_target(path: str | os.PathLike[str], error: type[DJGraphError]) -> None:
     target = Path(os.path.realpath(path))
     if not target.parent.exists():
         raise error(f"{path}: the folder {Path(path).parent} does not exist")
     if not target.parent.is_dir():
         raise error(f"{path}: {Path(path).parent} is not a folder")
+    with contextlib.suppress(FileNotFoundError):
+        target.lstat()  # tells of a name that is too long
     if target.is_dir():
         raise error(f"{path} is a folder; give the name of a file in it")
     if target.exists() and not target.is_file():  # a device, a pipe: renaming over it would destroy it

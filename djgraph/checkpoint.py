@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
+from djgraph.arguments import is_whole, shown
 from djgraph.atomic import atomic_writer
 from djgraph.errors import CheckpointError, DJGraphError, LayoutError, shorten
+from djgraph.graph.ir import Graph
 from djgraph.layout import ParameterLayout
 from djgraph.nn import ControlHead
+from djgraph.reading import DIGITS, parse_json
+from djgraph.sound import Sound
 
 FORMAT = "djgraph checkpoint 1"
 """What a file says it is, in safetensors' own metadata."""
+LEVELS = 64
+"""How deep mappings and lists may lie in one another in a state."""
+SHOWN = 12
+"""Differences of sound that an error lists."""
+
+
+Mixable = ParameterLayout | Graph | nn.Module
+"""What a model plays: a mixer (:func:`djgraph.compile`), its graph, or only its layout."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +40,18 @@ class Checkpoint:
     """What a file holds.
 
     state: the nested mappings and lists that were saved; tensors on the CPU. layout: of the mixer that the model
-    was trained for. path: of the file, for messages.
+    was trained for. path: of the file, for messages. sound: what that mixer computes; None where the file was saved
+    with a layout alone, or by djgraph 0.1.
     """
 
     state: dict[str, Any]
     layout: ParameterLayout
     path: Path
+    sound: Sound | None = None
 
-    def check_layout(self, layout: ParameterLayout) -> None:
+    def check_layout(self, layout: Mixable) -> None:
         """LayoutError, with what differs, where the checkpoint was made for another layout."""
+        layout = _parts(layout)[0]
         if self.layout.fingerprint == layout.fingerprint:
             return
         changes = "\n".join(f"  {line}" for line in self.layout.diff(layout).splitlines())
@@ -43,19 +61,57 @@ class Checkpoint:
             "  to carry over by name what has been learned: remap (remap=True, --remap)"
         )
 
+    def check_sound(self, mixer: Mixable) -> None:
+        """CheckpointError, with what differs, where the mixer sounds otherwise than the one that the model was
+        trained with: other settings, another sample rate, other connections.
+
+        Where only the versions of djgraph or of plugins differ, a warning says so. Nothing is compared where the
+        file, or what is handed over, says nothing of the sound (a layout alone, a checkpoint of djgraph 0.1).
+        """
+        graph = _parts(mixer)[1]
+        if self.sound is None or graph is None:
+            return
+        here = Sound.of(graph)
+        changes, versions = self.sound.differences(here), self.sound.version_differences(here)
+        if not changes and not versions:
+            return
+        if not changes:
+            warnings.warn(
+                f"{self.path} was made with other versions, which may sound otherwise: {', '.join(versions)}",
+                stacklevel=3,
+            )
+            return
+        listed = [*changes[:SHOWN], *([f"… and {len(changes) - SHOWN} more"] if len(changes) > SHOWN else [])]
+        raise CheckpointError(
+            f"{self.path} was trained with a mixer that has the same controls and another sound; from the checkpoint "
+            "to here:\n" + "\n".join(f"  {line}" for line in [*listed, *versions]) + "\n"
+            "  to take what has been learned all the same: other_sound (other_sound=True, --other-sound)"
+        )
+
     def load_model(
-        self, model: nn.Module, layout: ParameterLayout, *, key: str = "model", remap: bool = False
+        self,
+        model: nn.Module,
+        layout: Mixable,
+        *,
+        key: str = "model",
+        remap: bool = False,
+        other_sound: bool = False,
     ) -> bool:
         """Put ``state[key]``, a state dict, into a model; True where its heads had to be remapped.
 
-        remap: carry every :class:`djgraph.nn.ControlHead` of the model over to its own layout, by name and
-        alias (an optimiser's state does not go with it: begin a new one). Raises LayoutError for another
-        layout without ``remap``, CheckpointError where the model is another one. Then the model is untouched.
+        layout: the mixer that the model is to play, or its graph: then its sound is compared, too; or only its
+        layout. remap: carry every :class:`djgraph.nn.ControlHead` of the model over to its own layout, by name and
+        alias (an optimiser's state does not go with it: begin a new one). other_sound: take a checkpoint of a mixer
+        that sounds otherwise, as for training on at another sample rate. Raises LayoutError for another layout
+        without ``remap``, CheckpointError for another sound without ``other_sound`` and where the model is another
+        one. Then the model is untouched.
         """
         if not remap:
             self.check_layout(layout)
+        moved = self.layout.fingerprint != _parts(layout)[0].fingerprint
+        if not moved and not other_sound:  # another layout, which is accepted, is another sound
+            self.check_sound(layout)
         state = self.part(key)
-        moved = self.layout.fingerprint != layout.fingerprint
         if moved:
             for name, module in model.named_modules():
                 if isinstance(module, ControlHead):
@@ -63,14 +119,15 @@ class Checkpoint:
         own = model.state_dict()
         wrong = [f"missing: {name}" for name in own if name not in state]
         wrong += [f"not in this model: {name}" for name in state if name not in own]
-        wrong += [
-            f"{name}: {list(state[name].shape)} → {list(tensor.shape)}"
-            for name, tensor in own.items()
-            if name in state
-            and isinstance(tensor, Tensor)
-            and tensor.shape != state[name].shape
-            and not name.endswith("_extra_state")  # the head's layout: compared above
-        ]
+        for name, tensor in own.items():
+            if name not in state or not isinstance(tensor, Tensor):
+                continue
+            found = state[name]
+            if not isinstance(found, Tensor):
+                wrong.append(f"{name}: {type(found).__name__} → {list(tensor.shape)}")
+            # A head's extra state is its layout: compared above.
+            elif tensor.shape != found.shape and not name.endswith("_extra_state"):
+                wrong.append(f"{name}: {list(found.shape)} → {list(tensor.shape)}")
         if wrong:
             raise CheckpointError(
                 f"{self.path} holds another model; from the checkpoint to this model:\n  "
@@ -83,29 +140,34 @@ class Checkpoint:
         """``state[key]``, a mapping. CheckpointError where there is none."""
         found = self.state.get(key)
         if not isinstance(found, dict):
-            raise CheckpointError(f"{self.path} holds no {key!r}; it holds: {shorten(list(self.state))}")
+            raise CheckpointError(
+                f"{self.path} holds no {key!r}; it holds: {shorten(list(map(str, self.state)))}"
+            )
         return found
 
 
-def save(path: str | os.PathLike[str], state: Mapping[str, Any], layout: ParameterLayout) -> None:
+def save(path: str | os.PathLike[str], state: Mapping[str, Any], layout: Mixable) -> None:
     """Write a checkpoint, whole or not at all: what ``path`` held before stays until the new one is on disk.
 
     state: nested mappings (keys are text or whole numbers), lists and tuples of tensors, numbers, text and
     None: ``{"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}``. Nothing is
     pickled: the tensors are safetensors', under the names of their keys (``model.head.weight``), what is
-    around them is JSON in the file's metadata. layout: of the mixer that the model plays; the file keeps it,
-    with its fingerprint.
+    around them is JSON in the file's metadata. layout: the mixer that the model plays, or its graph: the file keeps
+    its layout with its fingerprint, and what it sounds like; or only its layout.
 
     Raises CheckpointError for anything else in ``state`` and for a file that cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     tree = _pack(state, "", tensors)
+    found, graph = _parts(layout)
     header = {
         "format": FORMAT,
-        "fingerprint": layout.fingerprint,
-        "layout": layout.to_json(),
+        "fingerprint": found.fingerprint,
+        "layout": found.to_json(),
         "tree": json.dumps(tree, ensure_ascii=False),
     }
+    if graph is not None:
+        header["sound"] = Sound.of(graph).model_dump_json()
     data = _safetensors().torch.save(tensors, metadata=header)
     with atomic_writer(path, CheckpointError) as file:
         file.write(data)
@@ -114,29 +176,55 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any], layout: Paramet
 def load(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint; nothing in the file is run. CheckpointError where there is none, or a damaged one."""
     library = _safetensors()
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise CheckpointError(f"{path} is not there, or is no file; expected a checkpoint")
     try:
         with library.safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (library.SafetensorError, OSError) as problem:
+    except (library.SafetensorError, OSError, ValueError, RuntimeError) as problem:
         raise CheckpointError(f"{path} is damaged, or no safetensors file: {problem}") from problem
     if header.get("format") != FORMAT:
         found = header.get("format", "none")
-        raise CheckpointError(f"{path} is no checkpoint of djgraph: its format is {found!r}, not {FORMAT!r}")
+        raise CheckpointError(
+            f"{path} is no checkpoint of djgraph: its format is {found!r:.80}, not {FORMAT!r}"
+        )
     try:
-        state = _unpack(json.loads(header["tree"]), tensors)
-        layout = ParameterLayout.from_json(header["layout"])
-    except (KeyError, TypeError, ValueError, RecursionError, DJGraphError) as problem:
-        raise CheckpointError(f"{path} is damaged: {type(problem).__name__}: {problem}") from problem
+        # Each level of a state is three of its tree: {"map": [[key, value], …]}.
+        tree = parse_json(header.get("tree", ""), "its tree", CheckpointError, "keep", depth=3 * LEVELS + 2)
+        state = _unpack(tree.data, tensors)
+        layout = ParameterLayout.from_json(header.get("layout", ""))
+        sound = None
+        if "sound" in header:
+            sound = parse_json(header["sound"], "its sound", CheckpointError).read_as(Sound)
+    except DJGraphError as problem:
+        raise CheckpointError(f"{path} is damaged: {problem}") from problem
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} is damaged: it holds a {type(state).__name__}, not a mapping")
-    return Checkpoint(state, layout, Path(path))
+    return Checkpoint(state, layout, Path(path), sound)
 
 
-def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+def _parts(mixable: Mixable) -> tuple[ParameterLayout, Graph | None]:
+    """The layout, and the graph where it is known."""
+    if isinstance(mixable, ParameterLayout):
+        return mixable, None
+    if isinstance(mixable, Graph):
+        return ParameterLayout.from_graph(mixable), mixable
+    layout = getattr(mixable, "layout", None)
+    graph = getattr(
+        getattr(mixable, "mixer", mixable), "graph", None
+    )  # of DifferentiableDJMixer: of what it holds
+    if not isinstance(layout, ParameterLayout):
+        raise LayoutError(
+            f"layout is a {type(mixable).__name__}; expected a mixer, its graph, or its layout (mixer.layout)"
+        )
+    return layout, graph if isinstance(graph, Graph) else None
+
+
+def _pack(value: Any, name: str, tensors: dict[str, Tensor], level: int = 0) -> Any:
     """What JSON can hold of a value; its tensors go to ``tensors``, under names that tell where they stood."""
+    if level > LEVELS:
+        raise CheckpointError(f"{name[:60]}…: a checkpoint nests at most {LEVELS} deep")
     if isinstance(value, Tensor):
         unique = name
         while unique in tensors:  # {"a.b": …, "a": {"b": …}}
@@ -145,16 +233,27 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         tensors[unique] = value.detach().cpu().contiguous().clone()
         return {"tensor": unique}
     if isinstance(value, Mapping):
-        if bad := [key for key in value if isinstance(key, bool) or not isinstance(key, (str, int))]:
-            raise CheckpointError(f"{name or 'state'}: the key {bad[0]!r} is neither text nor a whole number")
-        items = [
-            [key, _pack(item, f"{name}.{key}" if name else str(key), tensors)] for key, item in value.items()
-        ]
+        items = []
+        for key, item in value.items():
+            if not isinstance(key, str) and not is_whole(key):
+                raise CheckpointError(
+                    f"{name or 'state'}: the key {key!r} is neither text nor a whole number"
+                )
+            plain = _text(key, name) if isinstance(key, str) else operator.index(key)
+            items.append([plain, _pack(item, f"{name}.{key}" if name else str(key), tensors, level + 1)])
         return {"map": items}
     if isinstance(value, (list, tuple)):
-        items = [_pack(item, f"{name}.{i}", tensors) for i, item in enumerate(value)]
+        items = [_pack(item, f"{name}.{i}", tensors, level + 1) for i, item in enumerate(value)]
         return {"list" if isinstance(value, list) else "tuple": items}
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        return _text(value, name)
+    if isinstance(value, int) and abs(value) >= 10 ** (DIGITS - 1):
+        raise CheckpointError(
+            f"{name or 'state'}: a whole number has less than {DIGITS} digits in a checkpoint"
+        )
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     raise CheckpointError(
         f"{name or 'state'}: a checkpoint cannot hold a {type(value).__name__}; "
@@ -162,16 +261,39 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     )
 
 
+def _text(text: str, name: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise CheckpointError(
+            f"{name or 'state'}: half a surrogate pair is no character: {text!a:.60}"
+        ) from None
+    return text
+
+
 def _unpack(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     if not isinstance(tree, dict):
+        if isinstance(tree, list):
+            raise CheckpointError("its tree has a list where a value should stand")
         return tree
-    ((kind, inside),) = tree.items()
+    kind, inside = next(iter(tree.items()), (None, None))
     if kind == "tensor":
+        if not isinstance(inside, str) or inside not in tensors:
+            raise CheckpointError(f"its tree names a tensor that it does not hold: {shown(inside)}")
         return tensors[inside]
-    if kind == "map":
-        return {key: _unpack(item, tensors) for key, item in inside}
-    items = [_unpack(item, tensors) for item in inside]
-    return tuple(items) if kind == "tuple" else items
+    if kind not in ("map", "list", "tuple") or not isinstance(inside, list) or len(tree) != 1:
+        raise CheckpointError(f"its tree has a part that is none: {shown(tree)}")
+    if kind != "map":
+        items = [_unpack(item, tensors) for item in inside]
+        return tuple(items) if kind == "tuple" else items
+    found = {}
+    for pair in inside:
+        if not (
+            isinstance(pair, list) and len(pair) == 2 and (isinstance(pair[0], str) or is_whole(pair[0]))
+        ):
+            raise CheckpointError(f"its tree has a mapping with a part that is none: {shown(pair)}")
+        found[pair[0]] = _unpack(pair[1], tensors)
+    return found
 
 
 def _safetensors() -> Any:

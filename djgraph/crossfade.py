@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from djgraph.errors import InputError, LayoutError, did_you_mean
 from djgraph.layout import ParameterLayout
+from djgraph.layout.faders import find_faders, find_tracks, no_fade, too_few
 
 STEEPNESS = math.log(100)
 """The exponential and logarithmic fades follow e^(−STEEPNESS·t): 40 dB over the fade."""
@@ -36,10 +36,10 @@ class SimpleCrossfader:
 
     fade_type: ``linear``; ``equal_power`` (cosine and sine: the sum of squares stays 1); ``exponential`` (fast
     start, slow end: 40 dB of e^(−t)); ``logarithmic`` (the same backwards: slow start, fast end).
-    layout: of the default mixer where left out, else any with tracks whose faders are called ``fader`` or
-    ``gain``: ``<track>.fader``, ``<track>.gain``, or one for each stem, ``<track>.<stem>.gain``. A track with a
-    fader of its own is faded by that, and its stems stay as they are.
-    tracks: the names of the outgoing and the incoming track; the layout's first two where left out.
+    layout: of the default mixer where left out, else any with two tracks that have faders: the graph knows which
+    columns these are (see docs/recipes.md). A track with a fader of its own is faded by that, and its stems stay as
+    they are.
+    tracks: the names of the outgoing and the incoming track; those of the graph's first two inputs where left out.
 
     >>> params = SimpleCrossfader("equal_power")(n_frames=64, batch_size=1)       # [1, 64, 54]
 
@@ -103,80 +103,17 @@ def _default_layout() -> ParameterLayout:
     return ParameterLayout.from_graph(djgraph.load("dj_mixer"))
 
 
-FADERS = ("fader", "gain")
-"""What a track's or a stem's fader may be called, the first that is there counts."""
-
-
-@dataclass(frozen=True)
-class Faders:
-    """The faders of one track: columns of a layout."""
-
-    own: int | None
-    """The track's own."""
-    stems: dict[str, int]
-    """Those of its stems."""
-
-    @property
-    def columns(self) -> list[int]:
-        """What fades the track: its own fader, or else all those of its stems."""
-        return list(self.stems.values()) if self.own is None else [self.own]
-
-
-def find_faders(layout: ParameterLayout) -> dict[str, Faders]:
-    """The tracks of a layout that have faders, in the layout's order.
-
-    A fader is called ``<track>.fader``, ``<track>.gain``, ``<track>.<stem>.fader`` or ``<track>.<stem>.gain``.
-    """
-    own: dict[str, tuple[int, int]] = {}
-    stems: dict[str, dict[str, tuple[int, int]]] = {}
-    for i, name in enumerate(layout.names):
-        track, *rest = name.split(".")
-        if rest and len(rest) <= 2 and rest[-1] in FADERS:
-            found = (FADERS.index(rest[-1]), i)
-            place = own if len(rest) == 1 else stems.setdefault(track, {})
-            key = track if len(rest) == 1 else rest[0]
-            place[key] = min(found, place.get(key, found))
-    return {
-        track: Faders(
-            own[track][1] if track in own else None,
-            {stem: column for stem, (_, column) in stems.get(track, {}).items()},
-        )
-        for track in dict.fromkeys(name.split(".")[0] for name in layout.names)
-        if track in own or track in stems
-    }
-
-
-def no_fade(layout: ParameterLayout, column: int) -> str | None:
-    """Why a column is no fader after all, in words; None for one that goes from the ratio 0 to 1."""
-    control = layout.columns[column].control
-    if control.min <= 0 and control.max >= 1 and control.unit == "ratio":
-        return None
-    return (
-        f"{layout.names[column]!r} ({control.min:g} … {control.max:g} {control.unit}) cannot be faded: "
-        "its range has to hold the ratios 0 to 1"
-    )
-
-
-def too_few(layout: ParameterLayout, faders: Iterable[str]) -> str:
-    """What to say of a layout without two tracks to fade between."""
-    there = ", ".join(sorted(dict.fromkeys(name.split(".")[0] for name in layout.names))) or "no controls"
-    return (
-        "a crossfade needs two tracks with faders called <track>.fader, <track>.gain or <track>.<stem>.gain; "
-        f"tracks with faders here: {', '.join(faders) or 'none'} (of {there})"
-    )
-
-
 def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list[int], list[int]]:
-    """The fader columns of two tracks, by default the first two in the layout."""
-    faders = find_faders(layout)
-    if tracks is None:
-        tracks = list(faders)[:2]
-    for track in tracks:
-        if track not in faders:
-            raise LayoutError(f"there is no track {track!r} with a fader{did_you_mean(track, faders)}")
-    if len(set(tracks)) != 2 or len(tracks) != 2:
-        raise LayoutError(too_few(layout, faders))
-    first, second = (faders[track].columns for track in tracks)
+    """The fader columns of two tracks, by default those of the first two inputs."""
+    faders, found = find_faders(layout), find_tracks(layout)
+    names = [name for track in found for name in track.names]
+    for name in tracks or ():
+        if name not in faders:
+            raise LayoutError(f"there is no track {name!r} with a fader{did_you_mean(name, faders)}")
+    chosen = [track.columns for track in found[:2]] if tracks is None else [faders[t].columns for t in tracks]
+    if len(chosen) != 2 or (tracks is not None and len(set(tracks)) != 2):
+        raise LayoutError(too_few(layout, names))
+    first, second = chosen
     for column in (*first, *second):
         if (fault := no_fade(layout, column)) is not None:
             raise LayoutError(fault)

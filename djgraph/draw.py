@@ -6,7 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from html import escape
 
+import networkx as nx
+
 from djgraph.graph.ir import EffectNode, Graph, InputNode, Node, SumNode, sources
+from djgraph.text import one_line
 
 COLUMN, ROW, WIDTH, PAD = 250, 18, 200, 12
 COLOURS = {"input": "#dbeafe", "strip": "#f3f4f6", "bus": "#fef3c7", "output": "#dcfce7"}
@@ -36,7 +39,7 @@ def to_svg(graph: Graph) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}" height="{height:g}" font-family="sans-serif" font-size="12">',
-        f"<title>{escape(graph.title or graph.name)}</title>",
+        f"<title>{_shown(graph.title or graph.name)}</title>",
         f'<rect width="{width:g}" height="{height:g}" fill="white"/>',
     ]
     for start, stop in arrows:
@@ -45,25 +48,39 @@ def to_svg(graph: Graph) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
+def _shown(text: str) -> str:
+    """As XML: control characters, which no XML may hold even as references, are written as Python writes them."""
+    return escape(one_line(text))
+
+
 def _owner(node: Node) -> str:
+    """The box that a node belongs to."""
+    return _split(node)[0]
+
+
+def _split(node: Node) -> tuple[str, str]:
+    """A node's box and its name in there. Strips and buses, and so what a send names, may have dots in theirs."""
     if isinstance(node, InputNode):
-        return node.id
+        return node.id, ""
     if isinstance(node, SumNode):
-        return node.id.removeprefix("sum:")
-    return node.id.rpartition(".")[0]
+        return node.id.removeprefix("sum:"), ""
+    owner, send, bus = node.id.partition(".send:")
+    if send:
+        return owner, f"send:{bus}"
+    owner, _, name = node.id.rpartition(".")
+    return owner, name
 
 
 def _boxes(graph: Graph) -> tuple[dict[str, _Box], list[tuple[str, str]]]:
     boxes: dict[str, _Box] = {}
     arrows: dict[tuple[str, str], None] = {}
     for node in graph.nodes:
-        owner = _owner(node)
+        owner, name = _split(node)
         if isinstance(node, InputNode):
             boxes[owner] = _Box(owner.removeprefix("in:"), "input", [])
         elif owner not in boxes:
             boxes[owner] = _Box(owner, "bus" if isinstance(node, SumNode) else "strip", [])
         if isinstance(node, EffectNode):
-            name = node.id.rpartition(".")[2]
             label = name if name == node.effect.type or ":" in name else f"{name} ({node.effect.type})"
             boxes[owner].lines.append(label.replace("send:", "send → "))
         for _, point in sources(node):
@@ -81,13 +98,9 @@ def _place(boxes: dict[str, _Box], arrows: list[tuple[str, str]]) -> list[int]:
     feeds: dict[str, list[str]] = defaultdict(list)
     for start, stop in arrows:
         feeds[stop].append(start)
-    changed = True
-    while changed:
-        changed = False
-        for name, box in boxes.items():
-            column = max((boxes[source].column + 1 for source in feeds[name]), default=0)
-            if column != box.column:
-                box.column, changed = column, True
+    forward = _without_circles(boxes, arrows)
+    for name in nx.topological_sort(forward):
+        boxes[name].column = max((boxes[source].column + 1 for source in forward.pred[name]), default=0)
     last = max(box.column for box in boxes.values())
     for name, box in boxes.items():
         if name.startswith("out:"):
@@ -100,6 +113,21 @@ def _place(boxes: dict[str, _Box], arrows: list[tuple[str, str]]) -> list[int]:
         free[box.column] = box.y + box.height + PAD
     _face_readers(boxes, arrows)
     return [box.column for box in boxes.values()]
+
+
+def _without_circles(boxes: dict[str, _Box], arrows: list[tuple[str, str]]) -> nx.DiGraph:
+    """The arrows that go forward. Signals never go in a circle, but strips and buses may feed one another (one's
+    sidechain is another that reads it): of such a group those arrows are left out that lead to an earlier one."""
+    graph = nx.DiGraph()
+    graph.add_nodes_from(boxes)
+    graph.add_edges_from(arrows)
+    place = {name: index for index, name in enumerate(boxes)}
+    for group in nx.strongly_connected_components(graph):
+        if len(group) > 1:
+            graph.remove_edges_from(
+                [(start, stop) for start, stop in graph.subgraph(group).edges if place[stop] < place[start]]
+            )
+    return graph
 
 
 def _face_readers(boxes: dict[str, _Box], arrows: list[tuple[str, str]]) -> None:
@@ -120,10 +148,10 @@ def _rectangle(box: _Box) -> str:
     text = [
         f'<rect x="{x}" y="{box.y:g}" width="{WIDTH}" height="{box.height:g}" rx="6" '
         f'fill="{COLOURS[box.kind]}" stroke="#6b7280"/>',
-        f'<text x="{x + 10}" y="{box.y + ROW:g}" font-weight="bold">{escape(box.title)}</text>',
+        f'<text x="{x + 10}" y="{box.y + ROW:g}" font-weight="bold">{_shown(box.title)}</text>',
     ]
     for row, line in enumerate(box.lines, 2):
-        text.append(f'<text x="{x + 20}" y="{box.y + ROW * row:g}" fill="#374151">{escape(line)}</text>')
+        text.append(f'<text x="{x + 20}" y="{box.y + ROW * row:g}" fill="#374151">{_shown(line)}</text>')
     return "\n".join(text)
 
 

@@ -3,15 +3,47 @@
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+
+from djgraph.text import clip, clip_words, one_line, printable
 
 DocumentPath = tuple[str | int, ...]
 """Where a value stands in a document: ``("mixer", 0, "bus")``."""
 
 
+MESSAGE = 100_000
+"""Characters of the longest message of an error."""
+
+_PART = 2_000
+"""Characters of the longest message of one problem, and of its hint."""
+
+_KEY = 80
+"""Characters of a key that a path shows."""
+
+_NAME = 100
+"""Characters of the longest name that a nearest one is looked for."""
+
+_CANDIDATES = 500
+_COMPARISONS = 12
+_CLOSE = 0.55
+
+
 class DJGraphError(Exception):
-    """Base class of all errors that djgraph raises on purpose."""
+    """Base class of all errors that djgraph raises on purpose.
+
+    As text it is fit for a terminal, whatever names it tells of: control characters are escaped, and what is
+    too long to read is cut. ``args`` holds the message as it was given.
+    """
+
+    def __str__(self) -> str:
+        return printable(clip(super().__str__(), MESSAGE))
+
+
+class Terminated(SystemExit):
+    """A signal asked the program to end. No error, and not to be taken for one of a plugin's."""
 
 
 class LayoutError(DJGraphError, ValueError):
@@ -55,7 +87,7 @@ class Position:
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{one_line(self.file)}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True)
@@ -75,16 +107,16 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.position}: " if self.position else ""
-        lines = [f"{where}{self.message}"]
+        lines = [f"{where}{printable(clip_words(self.message, _PART))}"]
         if self.path:
             lines.append(f"  at: {format_path(self.path)}")
         if self.allowed:
             lines.append(f"  allowed: {shorten(self.allowed)}")
         guess = nearest(self.name, self.allowed) if self.name is not None else None
         if guess is not None:
-            lines.append(f"  did you mean: {guess}")
+            lines.append(f"  did you mean: {one_line(guess)}")
         if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(f"  hint: {one_line(clip_words(self.hint, _PART))}")
         return "\n".join(lines)
 
 
@@ -108,19 +140,44 @@ class AutomationError(DocumentError):
 
 
 def format_path(path: DocumentPath) -> str:
-    """``("mixer", 0, "bus")`` → ``mixer[0].bus``."""
+    """``("mixer", 0, "bus")`` → ``mixer[0].bus``; long keys are cut."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        name = f"[{part}]" if isinstance(part, int) else one_line(clip(str(part), _KEY))
+        text += f".{name}" if text and isinstance(part, str) else name
     return text
 
 
 def nearest(name: str, options: Iterable[str]) -> str | None:
-    """The option that ``name`` was probably meant to be, or None where nothing is close."""
-    options = list(options)
-    folded = {option.lower(): option for option in options}
-    matches = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.55)
-    return folded[matches[0]] if matches else None
+    """The option that ``name`` was probably meant to be, or None where nothing is close.
+
+    However long and many they are, it takes some milliseconds: names of more than 100 characters are not compared, of
+    many options only those of a similar length, and letter by letter only the few that share most letters.
+    """
+    if len(name) > _NAME:
+        return None
+    folded = {option.lower(): option for option in options if len(option) <= _NAME}
+    name = name.lower()
+    if name in folded:
+        return folded[name]
+    candidates: Iterable[str] = folded
+    if len(folded) > _CANDIDATES:
+        candidates = sorted(folded, key=lambda option: abs(len(option) - len(name)))[:_CANDIDATES]
+    matcher = difflib.SequenceMatcher(b=name)
+    bounds = []
+    for option in candidates:
+        matcher.set_seq1(option)
+        if matcher.real_quick_ratio() >= _CLOSE and (bound := matcher.quick_ratio()) >= _CLOSE:
+            begins_alike = sum(1 for _ in takewhile(bool, map(operator.eq, option, name)))
+            bounds.append((bound, begins_alike, option))
+    best: tuple[float, str] | None = None
+    for bound, _, option in sorted(bounds, reverse=True)[:_COMPARISONS]:
+        if best is not None and bound < best[0]:  # no ratio is above its bound
+            break
+        matcher.set_seq1(option)
+        if (ratio := matcher.ratio()) >= _CLOSE:
+            best = max(best or (0.0, ""), (ratio, option))
+    return folded[best[1]] if best is not None else None
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
@@ -133,7 +190,6 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
 
 
 def shorten(options: Sequence[str], limit: int = 24) -> str:
-    """A readable list that stays readable when there are hundreds of options."""
-    if len(options) <= limit:
-        return ", ".join(options)
-    return ", ".join(list(options)[:limit]) + f", … ({len(options) - limit} more)"
+    """A readable list that stays readable when there are hundreds of options, or long ones."""
+    shown = ", ".join(one_line(clip(option)) for option in options[:limit])
+    return shown if len(options) <= limit else f"{shown}, … ({len(options) - limit} more)"

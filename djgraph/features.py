@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from djgraph.arguments import whole
 from djgraph.errors import InputError
 from djgraph.losses.mel import mel_filters
 
@@ -103,8 +104,7 @@ class BeatGrid:
         """Weights ``[n_frames, steps]`` that turn values on the steps into control frames, evenly spread over the
         clip as mixers read them: straight lines between the steps' middles, held before the first and after the
         last one. Each row adds up to 1."""
-        if n_frames < 1:
-            raise InputError(f"n_frames is {n_frames}; expected a whole number from 1")
+        n_frames = whole(n_frames, "n_frames", 1)
         times = torch.arange(n_frames, dtype=torch.float64, device="cpu") * (
             self.seconds / max(n_frames - 1, 1)
         )
@@ -139,11 +139,10 @@ class BeatFeatures:
     mix: bool = False
 
     def __post_init__(self) -> None:
-        if not self.signals or self.sample_rate < 1 or self.bands < 1:
-            raise InputError(
-                f"signals are {list(self.signals)}, sample_rate {self.sample_rate}, bands {self.bands}; expected"
-                " at least one signal, and whole numbers from 1"
-            )
+        whole(self.sample_rate, "sample_rate", 1)
+        whole(self.bands, "bands", 1)
+        if not self.signals:
+            raise InputError("signals are []; expected at least one")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -217,8 +216,7 @@ def _ascends(times: Sequence[float]) -> bool:
 def _check(seconds: float, per_beat: int, beat: float) -> None:
     if not (math.isfinite(seconds) and seconds > 0):
         raise InputError(f"seconds is {seconds}; expected a length above 0")
-    if isinstance(per_beat, bool) or not isinstance(per_beat, int) or per_beat < 1:
-        raise InputError(f"per_beat is {per_beat!r}; expected a whole number from 1")
+    whole(per_beat, "per_beat", 1)
     if seconds / beat * per_beat > MAX_STEPS:
         raise InputError(f"{seconds:g} s with beats of {beat:g} s are more than {MAX_STEPS} steps")
 

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 import djgraph
+from djgraph.arguments import is_real, is_whole, shown
 from djgraph.errors import InputError, did_you_mean
 from djgraph.layout import ParameterLayout
 
@@ -60,8 +61,8 @@ class MixerConfig:
         wrong = []
         for name in ("sample_rate", "n_fft", "hop_length"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                wrong.append(f"{name} is {value!r}; expected a whole number from 1")
+            if not is_whole(value) or value < 1:
+                wrong.append(f"{name} is {shown(value)}; expected a whole number from 1")
         for name, low, high in (
             ("reverb_decay_time", 0.0, math.inf),
             ("reverb_damping", 0.0, 1.0),
@@ -74,8 +75,8 @@ class MixerConfig:
             ("hpf_max_freq", 1.0, 100000.0),
         ):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                wrong.append(f"{name} is {value!r}; expected a number")
+            if not is_real(value):
+                wrong.append(f"{name} is {shown(value)}; expected a number")
             elif not low <= value <= high:
                 wrong.append(f"{name} is {value}; expected {low:g} … {high:g}")
             elif (high == math.inf and value == 0) or (name == "delay_max_feedback" and value == 1):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from djgraph.arguments import whole
 from djgraph.errors import InputError, LayoutError
 from djgraph.layout import ParameterLayout
 from djgraph.layout.compare import origins
@@ -48,8 +49,7 @@ class ControlHead(nn.Module):
 
     def __init__(self, features: int, layout: ParameterLayout, snap: bool = False) -> None:
         super().__init__()
-        if isinstance(features, bool) or not isinstance(features, int) or features < 1:
-            raise InputError(f"features is {features!r}; expected a whole number from 1")
+        features = whole(features, "features", 1)
         if not isinstance(layout, ParameterLayout):
             raise LayoutError(f"layout is a {type(layout).__name__}; expected mixer.layout")
         self.features = features
@@ -107,12 +107,14 @@ class ControlHead(nn.Module):
                 f"this state holds no ControlHead under {prefix!r}: it lacks {', '.join(missing)}"
             )
         old = _read_layout(state[keys[LAYOUT_KEY]])
-        weight, bias, origin = (state[keys[key]].detach() for key in ("weight", "bias", "origin"))
-        if tuple(weight.shape) != (len(old), self.features):
-            raise LayoutError(
-                f"{keys['weight']}: expected [{len(old)}, {self.features}] (controls, features), "
-                f"got {list(weight.shape)}"
-            )
+        shapes = {"weight": (len(old), self.features), "bias": (len(old),), "origin": (len(old),)}
+        for key, shape in shapes.items():
+            found = state[keys[key]]
+            if not isinstance(found, Tensor) or tuple(found.shape) != shape:
+                what = "controls, features" if key == "weight" else "controls"
+                came = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+                raise LayoutError(f"{keys[key]}: expected {list(shape)} ({what}), got {came}")
+        weight, bias, origin = (state[keys[key]].detach() for key in shapes)
         fresh = ControlHead(self.features, self.layout).to(weight)
         moved: dict[str, Any] = {key: value.detach().clone() for key, value in fresh.named_parameters()}
         moved["origin"] = fresh.origin.clone()

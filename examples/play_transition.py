@@ -88,7 +88,7 @@ def load_model(run: Path) -> tuple[TransitionModel, Senses, djgraph.ParameterLay
         found: dict[str, Any] = about["senses"]
         senses = Senses(**{**found, "signals": tuple(found["signals"]), "recipes": tuple(found["recipes"])})
         model = TransitionModel(senses.size, saved.layout, about["hidden"])
-    except (KeyError, TypeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as problem:
         raise CheckpointError(
             f"{saved.path} was not written by one of these examples: {problem}"
         ) from problem

@@ -18,6 +18,7 @@ CASES: dict[str, str] = {
     "stems": "64 stems instead of 8",
     "long": "5 minutes instead of 10 s: time and memory",
     "console": "a console of 100 effects: grouped against one by one",
+    "step": "a whole training step: model, mixer and loss",
     "batch": "16 clips of 5 s at once, against 16 single calls",
     "compiling": "time to load and compile, and how it grows with the graph",
     "peers": "GRAFX and dasp-pytorch on like work",

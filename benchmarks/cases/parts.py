@@ -37,8 +37,8 @@ REGION = "region: PyTorch's share, curves of faders among it"
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     REGION: ((vectors, "forward"), (vectors, "backward")),
     "curves of reverb and delay": ((controls.ControlReader, "__call__"),),
-    "reverb": ((djgraph_fx.Reverb, "process"), (convolution._Convolve, "backward")),
-    "delay": ((djgraph_fx.Delay, "process"), (feedback._FeedbackDelay, "backward")),
+    "reverb": ((djgraph_fx.Reverb, "process"), (convolution.Convolution, "backward")),
+    "delay": ((djgraph_fx.Delay, "process"), (feedback.FeedbackDelay, "backward")),
 }
 OTHER = "everything else, autograd's own among it"
 

@@ -15,7 +15,8 @@ import djgraph
 from benchmarks.unmix.baselines import frame_gains, linear_crossfade
 from benchmarks.unmix.cases import RATE, Case, Tracks, mix
 from benchmarks.unmix.degrade import degrade
-from djgraph.fitting import FitResult, si_sdr
+from djgraph.fitting import FitResult
+from djgraph.metrics import si_sdr
 
 OCTAVES = math.log2(1000)
 """Octaves that a filter's control travels, 20 Hz to 20 kHz."""
@@ -39,7 +40,7 @@ def judge(
         "kbits": kbits,
         "fit_seconds": round(seconds, 1),
         "si_sdr_db": report["si_sdr_db"],
-        "si_sdr_to_clean_db": si_sdr(result.mix, clean),
+        "si_sdr_to_clean_db": float(si_sdr(result.mix, clean)),
         "delay_ms": report["delay_ms"],
         "level_db": report["level_db"],
         **errors(mixer.layout, report, case.params),
@@ -50,10 +51,13 @@ def judge(
     by_stem = shares.repeat_interleave(len(gains) // 2, 0)
     row["baselines"] = {
         "linear_crossfade": {
-            "si_sdr_db": si_sdr(fade, clean),
+            "si_sdr_db": float(si_sdr(fade, clean)),
             "gain": gain_error(result, case.params, by_stem),
         },
-        "frame_gains": {"si_sdr_db": si_sdr(mixed, clean), "gain": gain_error(result, case.params, gains)},
+        "frame_gains": {
+            "si_sdr_db": float(si_sdr(mixed, clean)),
+            "gain": gain_error(result, case.params, gains),
+        },
     }
     return row, result
 

@@ -1,14 +1,17 @@
 """Audio files, folders of stems and loudness. Knows nothing of graphs."""
 
 from djgraph.audio.excerpts import Header, read_excerpt, read_header
-from djgraph.audio.files import FORMATS, read, resample, write
-from djgraph.audio.loudness import lufs, normalize, peak_dbfs, rms_dbfs
+from djgraph.audio.files import read, resample
+from djgraph.audio.formats import FORMATS, check_format
+from djgraph.audio.loudness import lufs, normalize, peak_dbfs, peak_gain, rms_dbfs
 from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
+from djgraph.audio.writing import write
 
 __all__ = [
     "FORMATS",
     "STEMS",
     "Header",
+    "check_format",
     "find_stems",
     "load_signal",
     "load_stems",
@@ -16,6 +19,7 @@ __all__ = [
     "match_lengths",
     "normalize",
     "peak_dbfs",
+    "peak_gain",
     "read",
     "read_excerpt",
     "read_header",

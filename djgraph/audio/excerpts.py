@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from djgraph.audio.files import _check_header, _reason, resample
+from djgraph.audio.files import resample
+from djgraph.audio.opening import opened, reason
 from djgraph.errors import AudioFileError
 
 _KERNEL = 7  # torchaudio's resampler hears 6 periods of the lower rate each way, widened by a rolloff of 0.99
@@ -37,11 +38,17 @@ class Header:
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
-    """A file's header, without its audio. Raises AudioFileError as :func:`djgraph.audio.read` does."""
-    with _open(Path(path)) as file:
+    """A file's header, without its audio. Raises AudioFileError as :func:`djgraph.audio.read` does: for a file that is
+    cut short, too, in any format."""
+    path = Path(path)
+    with opened(path) as file:
         header = Header(int(file.frames), int(file.samplerate), int(file.channels))
-    if not header.samples:
-        raise AudioFileError(f"{path} holds no samples")
+        if not header.samples:
+            raise AudioFileError(f"{path} holds no samples")
+        if (
+            file.format == "FLAC"
+        ):  # which does not say how many bytes it has: the last sample is there, or is not
+            _part(file, path, header.samples - 1, 1, None)
     return header
 
 
@@ -59,7 +66,7 @@ def read_excerpt(
     path = Path(path)
     if samples < 0:
         raise AudioFileError(f"{path}: an excerpt cannot have {samples} samples")
-    with _open(path) as file:
+    with opened(path) as file:
         rate = int(file.samplerate)
         if channels is not None and file.channels > 2:
             raise AudioFileError(f"{path} has {file.channels} channels; stems are mono or stereo")
@@ -89,36 +96,21 @@ def _part(file: Any, path: Path, start: int, samples: int, channels: int | None)
     early = min(first, _VORBIS) if file.format == "OGG" else 0
     try:
         file.seek(first - early)
-        block = file.read(last - first + early, dtype="float32", always_2d=True)[early:]
     except soundfile.SoundFileError as problem:
-        raise AudioFileError(f"{path} cannot be read as audio: {_reason(problem)}") from problem
-    if len(block) < last - first and file.format != "MP3":  # whose header's length is an estimate
+        raise AudioFileError(
+            f"{path} is cut short or damaged: it promises {total} samples, and sample {first} is not found"
+            f" ({reason(problem)})"
+        ) from problem
+    block = file.read(last - first + early, dtype="float32", always_2d=True)[early:]
+    if len(block) < last - first and file.format != "MP3":  # whose frames have been counted
         raise AudioFileError(
             f"{path} is cut short: it promises {total} samples, from {first} on it holds {len(block)}"
         )
     if not np.isfinite(block).all():
-        raise AudioFileError(f"{path} holds NaN or infinity between samples {first} and {last}")
+        bad = first + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+        raise AudioFileError(
+            f"{path} holds NaN or infinity between samples {first} and {last}, first at sample {bad}"
+        )
     audio = torch.zeros(block.shape[1], max(samples, 0), dtype=torch.float32, device="cpu")
     audio[:, first - start : first - start + len(block)] = torch.from_numpy(block.T) if len(block) else 0
     return audio.mean(0, keepdim=True) if channels == 1 and len(audio) == 2 else audio
-
-
-def _open(path: Path) -> Any:
-    """An open soundfile.SoundFile whose header has been checked."""
-    import soundfile
-
-    if not path.is_file():
-        what = "does not exist" if not path.exists() else "is no ordinary file"
-        raise AudioFileError(f"{path} {what}")
-    try:
-        file = soundfile.SoundFile(os.fspath(path))
-    except soundfile.SoundFileError as problem:
-        raise AudioFileError(f"{path} cannot be read as audio: {_reason(problem)}") from problem
-    except OSError as problem:
-        raise AudioFileError(f"{path} cannot be read: {problem.strerror or problem}") from problem
-    try:
-        _check_header(path, file.channels, int(file.samplerate), file.frames)
-    except AudioFileError:
-        file.close()
-        raise
-    return file

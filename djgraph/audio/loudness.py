@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,13 +12,13 @@ from djgraph.errors import InputError
 
 
 def peak_dbfs(audio: Tensor) -> float:
-    """Largest absolute sample of ``[…, samples]`` in dB of full scale; −inf for silence."""
+    """Largest absolute sample of ``[…, samples]`` in dB of full scale; −inf for silence, NaN where a sample is NaN."""
     return _decibels(float(audio.detach().abs().max())) if audio.numel() else -math.inf
 
 
 def rms_dbfs(audio: Tensor) -> float:
     """Root mean square over all channels and samples in dB of full scale (a full-scale square wave is 0 dB);
-    −inf for silence."""
+    −inf for silence, NaN where a sample is NaN."""
     return _decibels(float(audio.detach().double().square().mean().sqrt())) if audio.numel() else -math.inf
 
 
@@ -34,7 +35,8 @@ def lufs(audio: Tensor, sample_rate: int) -> float | None:
         raise InputError(
             f"loudness is defined for [channels, samples] with 1 to 5 channels, not {list(audio.shape)}"
         )
-    meter = pyloudnorm.Meter(sample_rate)
+    # The standard's own filters, as in djgraph.losses; the default ones are up to 0.2 dB beside them.
+    meter = pyloudnorm.Meter(sample_rate, filter_class="DeMan")
     if audio.shape[1] <= meter.block_size * sample_rate:
         return None
     samples = np.ascontiguousarray(audio.detach().to("cpu", torch.float64).numpy().T)
@@ -43,10 +45,24 @@ def lufs(audio: Tensor, sample_rate: int) -> float | None:
 
 
 def normalize(audio: Tensor, peak: float = -1.0) -> Tensor:
-    """Audio scaled as a whole so that its largest sample lies at ``peak`` dBFS; silence stays silence."""
-    level = audio.detach().abs().max() if audio.numel() else audio.new_zeros(())
-    return audio * (10 ** (peak / 20) / level) if level > 0 else audio
+    """Audio scaled as a whole so that its largest sample lies at ``peak`` dBFS; silence stays silence.
+
+    Raises InputError for audio that holds NaN or infinity.
+    """
+    gain = peak_gain([audio], peak)
+    return audio if gain == 1 else audio * gain
+
+
+def peak_gain(signals: Sequence[Tensor], peak: float = -1.0) -> float:
+    """The factor that brings the largest sample of several signals together to ``peak`` dBFS; 1 for silence.
+
+    Scaled by one factor, the outputs of a mixer keep their balance. Raises InputError for NaN and infinity.
+    """
+    level = max((float(signal.detach().abs().max()) for signal in signals if signal.numel()), default=0.0)
+    if not all(bool(torch.isfinite(signal).all()) for signal in signals):
+        raise InputError("audio that holds NaN or infinity cannot be scaled to a peak")
+    return 10 ** (peak / 20) / level if level > 0 else 1.0
 
 
 def _decibels(amplitude: float) -> float:
-    return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
+    return amplitude if math.isnan(amplitude) else 20 * math.log10(amplitude) if amplitude > 0 else -math.inf

@@ -10,7 +10,9 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from djgraph.audio.files import FORMATS, read, resample
+from djgraph.audio.files import read, resample
+from djgraph.audio.folders import has_parts, search
+from djgraph.audio.formats import FORMATS, SUFFIXES, how_to_convert, is_foreign
 from djgraph.errors import AudioFileError, did_you_mean, shorten
 
 STEMS = ("drums", "bass", "vocals", "other")
@@ -32,7 +34,8 @@ def load_stems(
     """Stem name → ``[channels, samples]`` float32, in the order of ``stems``.
 
     A stem is a file of its name with any supported suffix, upper or lower case. The folder may also be one
-    that holds exactly one such folder, up to three levels deep, as ``separated`` of Demucs does. ``mixture``
+    that holds exactly one such folder, up to three levels deep, as ``separated`` of Demucs does; symbolic links
+    are followed. ``mixture``
     and ``no_vocals`` are left aside. channels: 1 (the mean of a stereo file), 2 (a mono file on both sides),
     or None, as the files are. optional: stems that may be missing, and are then left out of the result. pad:
     shorter stems get silence at their end.
@@ -145,13 +148,20 @@ def match_lengths(
 
 def _audio_files(folder: Path) -> list[Path]:
     try:
-        return sorted(file for file in folder.iterdir() if file.suffix.lower() in FORMATS and file.is_file())
+        named = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        broken = [file.name for file in named if file.is_symlink() and not file.exists()]
+        files = [file for file in named if file.is_file()]
     except OSError as problem:
         raise AudioFileError(f"{folder} cannot be read: {problem.strerror or problem}") from problem
+    if broken:
+        raise AudioFileError(f"{folder} has symbolic links that lead nowhere: {shorten(broken)}")
+    return files
 
 
 def _only(folder: Path, stem: str, listed: Sequence[Path]) -> Path | None:
     named = [file for file in listed if file.stem.lower() == stem.lower()]
+    # Those that are written, too, come first: a compressed copy beside a stem is no second one.
+    named = [file for file in named if file.suffix.lower() in FORMATS] or named
     if len(named) > 1:
         raise AudioFileError(
             f"{folder} has {len(named)} files for {stem}: {', '.join(file.name for file in named)}; leave one"
@@ -164,39 +174,30 @@ def _missing(folder: Path, stems: Sequence[str], listed: Sequence[Path]) -> NoRe
     guess = did_you_mean(stems[0], [file.stem for file in listed]) if listed else ""
     guess = guess if guess.startswith("; did") else ""
     there = f"there is: {shorten(names)}" if names else "it holds no audio files"
+    others = sorted(file.name for file in folder.iterdir() if is_foreign(file.name))
+    if others and names:
+        there += f", and {shorten(others)}"
+    elif others:
+        there = f"there is: {shorten(others)}"
     raise AudioFileError(
         f"{folder} has no file for {', '.join(stems)} ({there}){guess}\n"
-        f"  expected: {stems[0]} with one of the suffixes {', '.join(FORMATS)}"
+        + (f"  {how_to_convert(*others)}\n" if others else "")
+        + f"  expected: {stems[0]} with one of the suffixes {', '.join(SUFFIXES)}"
     )
 
 
 def _track_folder(root: Path, stems: Sequence[str]) -> Path:
     """The folder with stems: ``root``, or the only one beneath it."""
     wanted = {stem.lower() for stem in stems}
-
-    def holds_stems(folder: Path) -> bool:
-        return any(file.stem.lower() in wanted for file in _audio_files(folder))
-
-    if holds_stems(root):
-        return root
-    level, found, seen = [root], [], 0
-    for _ in range(_MAX_DEPTH):
-        below = [child for folder in level for child in _folders(folder)]
-        seen += len(below)
-        if seen > _MAX_FOLDERS:
-            raise AudioFileError(
-                f"{root} has more than {_MAX_FOLDERS} folders beneath it; name the one with the stems"
-            )
-        found += [folder for folder in below if holds_stems(folder)]
-        level = below
-    if len(found) > 1:
-        names = shorten([str(folder.relative_to(root)) for folder in found])
-        raise AudioFileError(f"{root} has stems in {len(found)} folders; name one of them: {names}")
-    return found[0] if found else root
-
-
-def _folders(folder: Path) -> list[Path]:
-    try:
-        return sorted(child for child in folder.iterdir() if child.is_dir() and not child.is_symlink())
-    except OSError:  # a folder that may not be looked into holds no stems for us
-        return []
+    found = search(root, _MAX_DEPTH, lambda names: has_parts(names, wanted), _MAX_FOLDERS)
+    if len(found.folders) > 1:
+        names = shorten([str(folder.relative_to(root)) for folder in found.folders])
+        raise AudioFileError(f"{root} has stems in {len(found.folders)} folders; name one of them: {names}")
+    if found.folders:
+        return found.folders[0]
+    if found.unread:
+        raise AudioFileError(
+            f"{root} has no stems where they may be looked for\n  " + "\n  ".join(found.unread[:10])
+        )
+    foreign = search(root, _MAX_DEPTH, lambda names: has_parts(names, wanted, foreign=True), _MAX_FOLDERS)
+    return foreign.folders[0] if foreign.folders else root

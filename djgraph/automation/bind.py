@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from djgraph.automation.curves import Automation, Curve, First, Tempo
 from djgraph.automation.model import ORDINAL
 from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
-from djgraph.crossfade import FADERS, Faders, find_faders, no_fade, too_few
 from djgraph.document.load import in_file_order
 from djgraph.effects.control import Control
+from djgraph.effects.grid import neighbours, off_grid
 from djgraph.errors import AutomationError, InputError, LayoutError, Problem, shorten
 from djgraph.layout import ParameterLayout
+from djgraph.layout.faders import NAMES, find_faders, find_tracks, no_fade, too_few
 
 Array = NDArray[np.float64]
 
@@ -27,12 +28,16 @@ NEEDS_TEMPO = "give tempo: in the file, tempo= in Python, --tempo on the command
 
 @dataclass(frozen=True)
 class Bound:
-    """A curve on a layout: ``columns`` that it moves, ``values`` ``[points, columns]``, ``seconds`` ``[points]``."""
+    """A curve on a layout: ``columns`` that it moves, ``values`` ``[points, columns]``, ``seconds`` ``[points]``.
+
+    held: which columns, ``[columns]``, keep each value until the next point, for they have a step or choices.
+    """
 
     curve: Curve
     columns: tuple[int, ...]
     values: Array
     seconds: Array
+    held: NDArray[np.bool_]
 
 
 def bind(
@@ -70,7 +75,8 @@ def bind(
         values = _values(layout, curve, columns, problems)
         timed = times != "none" and span_fits
         seconds = _seconds(curve, ruler, problems, late) if timed else np.zeros(len(curve.points))
-        bounds.append(Bound(curve, tuple(columns), values, seconds))
+        held = np.array([layout.columns[column].control.held for column in columns], dtype=bool)
+        bounds.append(Bound(curve, tuple(columns), values, seconds, held))
     if times == "all":
         problems += late
     if problems:
@@ -109,6 +115,7 @@ class _Names:
     def __init__(self, layout: ParameterLayout) -> None:
         self.layout = layout
         self.faders = find_faders(layout)
+        self.tracks = find_tracks(layout)
 
     def columns(self, curve: Curve) -> list[int]:
         """The curve's columns, each once. Raises _Missing."""
@@ -116,7 +123,19 @@ class _Names:
         return list(dict.fromkeys(column for target in curve.targets for column in find(target)))
 
     def _control(self, target: str) -> list[int]:
-        text = self._ordinal(target)
+        texts = self._ordinal(target)
+        found: list[int] = []
+        lacks = []
+        for text in texts:
+            try:
+                found += self._one(target, text)
+            except _Missing as lack:
+                lacks.append(lack)
+        if len(lacks) == len(texts):
+            raise lacks[0]
+        return found
+
+    def _one(self, target: str, text: str) -> list[int]:
         try:
             return self.layout.select(text) if "*" in text else [self.layout.index(text)]
         except LayoutError as error:
@@ -128,34 +147,41 @@ class _Names:
         raise _Missing(f"there is no control {_named(target, text)}", self.layout.names, text)
 
     def _fader(self, target: str) -> list[int]:
-        text = self._ordinal(target)
-        track, dot, stem = text.partition(".")
-        if track not in self.faders:
-            raise _Missing(f"there is no track {track!r} with a fader", tuple(self.faders), track)
-        faders: Faders = self.faders[track]
+        text = self._ordinal(target)[0]
+        head, dot, stem = target.partition(".")
+        if ORDINAL.match(head):
+            track = self.tracks[int(head[0]) - 1]
+            columns, stems = track.columns, track.stems
+        else:
+            if head not in self.faders:
+                raise _Missing(f"there is no track {head!r} with a fader", tuple(self.faders), head)
+            columns, stems = self.faders[head].columns, self.faders[head].stems
         if not dot:
-            return faders.columns
+            return columns
         expression = stem.split("*")
-        found = [column for name, column in faders.stems.items() if _matches(name, expression)]
+        found = [column for name, column in stems.items() if _matches(name, expression)]
         if not found:
-            names = tuple(f"{track}.{name}" for name in faders.stems)
-            kinds = " or ".join(f"{text}.{kind}" for kind in FADERS)
+            names = tuple(f"{text.partition('.')[0]}.{name}" for name in stems)
+            kinds = " or ".join(f"{text}.{kind}" for kind in NAMES)
             raise _Missing(f"there is no stem with a fader {_named(target, text)} ({kinds})", names, text)
         return found
 
-    def _ordinal(self, target: str) -> str:
+    def _ordinal(self, target: str) -> list[str]:
+        """The target with the names of the track that an ordinal stands for: one, as a rule."""
         head, dot, rest = target.partition(".")
         match = ORDINAL.match(head)
         if match is None:
-            return target
-        tracks = list(self.faders)
+            return [target]
         index = int(match[1]) - 1
-        if index >= len(tracks):
+        if index >= len(self.tracks):
+            names = [name for track in self.tracks for name in track.names]
             what = (
-                too_few(self.layout, tracks) if index < 2 else f"there are {len(tracks)}: {shorten(tracks)}"
+                too_few(self.layout, names)
+                if index < 2
+                else f"there are {len(self.tracks)}: {shorten(names)}"
             )
             raise _Missing(f"the graph has no {head} track with a fader: {what}")
-        return tracks[index] + dot + rest
+        return [name + dot + rest for name in self.tracks[index].names]
 
 
 def _matches(name: str, parts: Sequence[str]) -> bool:
@@ -219,6 +245,9 @@ def _values(layout: ParameterLayout, curve: Curve, columns: Sequence[int], probl
                 f"{values[j, first]:g} is out of the range of {name}{more}: {c.min:g} … {c.max:g} {c.unit}"
             )
             problems.append(at_point(curve, j, "value", message))
+        elif fault := next(filter(None, map(off_grid, controls, values[j].tolist())), None):
+            which = next(i for i, c in enumerate(controls) if off_grid(c, values[j, i]))
+            problems.append(at_point(curve, j, "value", f"{layout.names[columns[which]]} is {fault}"))
     for i, column in enumerate(columns):
         if curve.fader and (fault := no_fade(layout, column)) is not None:
             problems.append(curve.site.problem(fault, "fader"))
@@ -234,7 +263,8 @@ def _number(value: float | str, control: Control) -> float:
         return float(value)
     if value == "neutral":
         return float(control.default if control.neutral is None else control.neutral)
-    return float(getattr(control, value))
+    end = float(getattr(control, value))
+    return neighbours(control, end)[0] if control.held else end  # the last step may end below the maximum
 
 
 def _seconds(curve: Curve, ruler: Ruler, problems: list[Problem], late: list[Problem]) -> Array:

@@ -118,7 +118,7 @@ def _read(source: Loadable) -> Source:
         path = Path(source)
         if path.suffix.lower() == ".csv":
             return read_table(read_text(path, AUTOMATION), str(path))
-    elif isinstance(source, str) and source.lstrip().startswith("control,"):
+    elif isinstance(source, str) and source.lstrip().startswith(("control,", "control;", "control\t")):
         return read_table(source, "<text>")
     recipes: Graphs = {}
     hint = None

@@ -6,14 +6,13 @@ once its arguments are in place.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler
 
 from djgraph.automation.shapes import MAX_BEND, SHAPES
-from djgraph.automation.times import EXAMPLES, UNITS, Moment, TempoMap, UnknownUnit
+from djgraph.automation.times import EXAMPLES, UNITS, Moment, TempoMap, TooFar, UnknownUnit
 from djgraph.document.faults import Fault, explain, refusal
 from djgraph.document.fields import (
     IDENTIFIER_KEYS,
@@ -34,6 +33,9 @@ from djgraph.errors import InputError
 WORDS = ("default", "neutral", "min", "max")
 """Values that each control has of its own."""
 
+LARGEST = 1e30
+"""Largest value, in any control's plain units."""
+
 ORDINAL = re.compile(r"([1-9])(?:st|nd|rd|th)\Z")
 """``1st``, ``2nd``, …: the tracks of a graph that have faders, in order."""
 
@@ -46,6 +48,8 @@ def _time(value: Any) -> Moment:
         return Moment.parse(value)
     except UnknownUnit as error:
         raise Refused(str(error), allowed=tuple(UNITS), name=error.unit) from None
+    except TooFar as error:
+        raise Refused(str(error)) from None
     except ValueError:
         raise Refused(f"expected a time, got {describe(value)}", allowed=EXAMPLES) from None
 
@@ -55,7 +59,7 @@ def _value(value: Any) -> float | str:
         if value not in WORDS:
             raise Refused(f"expected a number, got {describe(value)}", allowed=WORDS, name=value)
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         raise Refused(f"expected a number, got {describe(value)}")
     return float(value)
 

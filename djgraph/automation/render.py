@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from djgraph.arguments import whole
 from djgraph.automation.bind import Bound, bind
 from djgraph.automation.curves import FRAMES_PER_SECOND, Automation, Tempo
 from djgraph.automation.shapes import progress
@@ -48,9 +49,7 @@ def render(
     params = params.to(torch.get_default_dtype() if dtype is None else dtype)
     if batch is None:
         return params
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise InputError(f"batch is {batch!r}; expected a whole number from 1")
-    return params.repeat(batch, 1, 1)
+    return params.repeat(whole(batch, "batch", 1), 1, 1)
 
 
 def sample(bound: Bound, n_frames: int, duration: float) -> Array:
@@ -69,7 +68,8 @@ def sample(bound: Bound, n_frames: int, duration: float) -> Array:
         if start == stop or point.shape == "hold":
             continue
         u = (frames[start:stop] - where[j]) / (where[j + 1] - where[j])
-        way = progress(point.shape, u, point.bend)[:, None]
+        # A control with a step or choices is held, whatever the shape.
+        way = np.where(bound.held, 0.0, progress(point.shape, u, point.bend)[:, None])
         here, there = bound.values[j], bound.values[j + 1]
         # Rounding must not carry a value beyond where it goes, which may be the end of its range.
         values[start:stop] = np.clip(

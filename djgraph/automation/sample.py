@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from djgraph.arguments import is_real, shown
 from djgraph.automation.curves import Automation, Curve, Point
 from djgraph.automation.times import Moment, Term
 from djgraph.errors import InputError, LayoutError
@@ -40,8 +41,9 @@ def from_params(
     corner is kept.
 
     Rendered for the same layout, frames and duration, the automation is nowhere further off than ``error``
-    (params out of range are clamped first, as a mixer does). Controls that stay at their default, within the
-    error, are left out; controls that move alike share a curve.
+    (params out of range are clamped first, and those of controls with a step or choices snapped, as a mixer does).
+    Controls that stay at their default, within the error, are left out; controls that move alike share a curve.
+    A control with a step or choices gets a point of shape ``hold`` wherever it changes.
 
     Breakpoints are chosen as by D. Douglas and T. Peucker, "Algorithms for the reduction of the number of
     points required to represent a digitized line", 1973, with distances measured along the value axis.
@@ -58,29 +60,33 @@ def from_params(
     if not (math.isfinite(duration) and duration > 0):
         raise InputError(f"duration is {duration}; expected seconds above 0")
     errors = _errors(layout, error)
-    values = params.detach().cpu().double().numpy()
+    values = layout.snap(params.detach().cpu().double()).numpy()
     frames = len(values)
     step = duration / max(frames - 1, 1)
     # Rendering takes a breakpoint within 1e-6 of a frame for that frame, so times may be rounded a little.
     digits = max(0, math.ceil(-math.log10(step * 1e-7)))
-    alike: dict[tuple[tuple[int, float], ...], list[str]] = {}
+    alike: dict[tuple[str, tuple[tuple[int, float], ...]], list[str]] = {}
     for column, its_error in zip(layout, errors):
         control = column.control
         course = np.clip(values[:, layout.index(column.name)], control.min, control.max)
         if np.abs(course - control.default).max() <= its_error:
             continue
+        if control.held:
+            changes = [0, *(np.flatnonzero(np.diff(course)) + 1).tolist()]
+            alike.setdefault(("hold", tuple((i, float(course[i])) for i in changes)), []).append(column.name)
+            continue
         tidy = np.clip(_tidy(course, its_error), control.min, control.max)
         # What rendering in float32 rounds is kept back from the error.
         strict = max(its_error - ROUNDING * float(np.abs(course).max()), 0.0)
         corners = tuple((i, float(tidy[i])) for i in simplify(course, strict, tidy))
-        alike.setdefault(corners, []).append(column.name)
+        alike.setdefault(("linear", corners), []).append(column.name)
     curves = []
-    for corners, names in alike.items():
+    for (shape, corners), names in alike.items():
         if len(corners) == 1 or all(value == corners[0][1] for _, value in corners):
             points = [Point(Moment((Term(0.0),)), corners[0][1])]
         else:
             seconds = [round(i * step, digits) for i, _ in corners]
-            points = [Point(Moment((Term(s),)), value) for s, (_, value) in zip(seconds, corners)]
+            points = [Point(Moment((Term(s),)), value, shape) for s, (_, value) in zip(seconds, corners)]
         curves.append(Curve(tuple(names), tuple(points)))
     return Automation(tuple(curves), name, title, description)
 
@@ -117,8 +123,8 @@ def _tidy(values: Array, error: float) -> Array:
 def _errors(layout: ParameterLayout, error: float | Mapping[str, float]) -> list[float]:
     errors = [ERROR] * len(layout)
     for pattern, value in error.items() if isinstance(error, Mapping) else [("**", error)]:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise InputError(f"error is {value!r}; expected a number from 0, in plain units")
+        if not is_real(value) or value < 0:
+            raise InputError(f"error is {shown(value)}; expected a number from 0, in plain units")
         try:
             columns = layout.select(pattern) if "*" in pattern else [layout.index(pattern)]
         except LayoutError as problem:

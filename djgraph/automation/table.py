@@ -11,6 +11,7 @@ from djgraph.document.scalars import resolve
 from djgraph.document.source import Mark, Source
 from djgraph.document.words import IDENTIFIER
 from djgraph.errors import AutomationError, Position, Problem
+from djgraph.tables import delimiter_of, with_points
 
 COLUMNS = ("control", "time", "value", "shape", "bend")
 TEMPO, BAR = "@tempo", "@beats_per_bar"
@@ -19,11 +20,13 @@ _KEYS = {"time": "at", "value": "value", "shape": "shape", "bend": "bend"}
 
 
 def read_table(text: str, file: str) -> Source:
-    """CSV → the document that says the same, whose parts know their line and column.
+    """CSV → the document that says the same, whose parts know their line and column. Fields are parted by commas, or
+    by semicolons or tabs; then numbers may have decimal commas.
 
     Raises AutomationError where the text is no such table.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    sign = delimiter_of(text.partition("\n")[0])
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=sign)
     root = Mark(0, 0)
     data: dict[str, Any] = {"automation": 1, "curves": []}
     if IDENTIFIER.match(stem := Path(file).stem):
@@ -41,9 +44,9 @@ def read_table(text: str, file: str) -> Source:
             if len(row) > len(header):
                 message = f"{len(row)} fields in a table of {len(header)} columns"
                 raise AutomationError(Problem(message, Position(file, line + 1, 1)))
-            starts = _starts(lines[line], len(row))
+            starts = _starts(lines[line], len(row), sign)
             cells = {
-                name: (_scalar(field.strip()), Mark(line, start))
+                name: (_scalar(with_points(field.strip(), sign)), Mark(line, start))
                 for name, field, start in zip(header, row, starts)
                 if field.strip() or name == "control"
             }
@@ -119,12 +122,12 @@ def _scalar(text: str) -> Any:
         return text
 
 
-def _starts(line: str, count: int) -> list[int]:
+def _starts(line: str, count: int, delimiter: str) -> list[int]:
     """The columns at which fields begin; all at 0 where quotes make that hard to say."""
     if '"' in line:
         return [0] * count
     starts, at = [], 0
-    for field in line.split(","):
+    for field in line.split(delimiter):
         starts.append(at + len(field) - len(field.lstrip()))
         at += len(field) + 1
     return (starts + [0] * count)[:count]

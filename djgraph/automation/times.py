@@ -7,7 +7,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from djgraph.arguments import is_real, shown
 from djgraph.errors import InputError, nearest
 
 UNITS = {
@@ -21,6 +23,11 @@ UNITS = {
 """Units as they may be written → as they are kept."""
 
 EXAMPLES = ("4s", "16beats", "4bars", "50%", "50% - 8beats")
+
+LONGEST = 1e9
+"""Most seconds, beats, bars or hundredths of a clip that a time may be: thirty years of seconds."""
+SLOWEST, FASTEST = 0.1, 1e5
+"""Tempos that there are, in BPM."""
 
 _TERM = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(e-?[0-9]+)?\s*([A-Za-z%]*)\s*")
 
@@ -50,12 +57,10 @@ class Moment:
     @classmethod
     def parse(cls, value: float | str) -> Moment:
         """A number is seconds. ValueError, in words, for text that says no time."""
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError(f"expected a time, got {value!r}")
         if not isinstance(value, str):
-            if not math.isfinite(value):
-                raise ValueError(f"{value} is not a finite number")
-            return cls((Term(float(value)),))
+            if not is_real(value):
+                raise ValueError(f"expected a time, a finite number of seconds or a text, got {shown(value)}")
+            return cls((Term(_bounded(value, str(value) if isinstance(value, float) else "a time"), "s"),))
         terms, rest, sign = [], value.strip(), 1.0
         if rest[:1] in ("+", "-"):
             rest, sign = rest[1:], -1.0 if rest[0] == "-" else 1.0
@@ -66,7 +71,7 @@ class Moment:
             unit = UNITS.get(match[3] or "s")
             if unit is None:
                 raise UnknownUnit(match[3], value)
-            terms.append(Term(sign * float(match[1] + (match[2] or "")), unit))
+            terms.append(Term(sign * _bounded(match[1] + (match[2] or ""), shorten_text(value)), unit))
             rest = rest[match.end() :]
             if not rest:
                 return cls(tuple(terms))
@@ -101,6 +106,25 @@ class Moment:
         return text
 
 
+class TooFar(ValueError):
+    """A time that no clip has."""
+
+
+def _bounded(number: float | str, text: str) -> float:
+    """The number as a float. TooFar for one beyond :data:`LONGEST`, infinite and without a value among them."""
+    try:
+        found = float(number)
+    except OverflowError:  # a whole number of hundreds of digits
+        found = math.inf
+    if not abs(found) <= LONGEST:
+        raise TooFar(f"{text} is too far away: times go up to {LONGEST:,.0f} seconds, beats, bars or %")
+    return found
+
+
+def shorten_text(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "…")
+
+
 class UnknownUnit(ValueError):
     """A time with a unit that is none."""
 
@@ -120,19 +144,22 @@ class TempoMap:
     def __init__(self, tempo: float | Sequence[Sequence[float]] | TempoMap) -> None:
         if isinstance(tempo, TempoMap):
             self.points: tuple[tuple[float, float], ...] = tempo.points
-        elif isinstance(tempo, int | float):
-            self.points = ((0.0, float(tempo)),)
+        elif is_real(tempo):
+            self.points = ((0.0, _tempo(tempo)),)
         else:
+            pairs: Any = tempo
             try:
-                self.points = tuple((float(beat), float(bpm)) for beat, bpm in tempo)
+                self.points = tuple((_bounded(beat, "a tempo's beat"), _tempo(bpm)) for beat, bpm in pairs)
+            except TooFar as error:
+                raise InputError(str(error)) from None
             except (TypeError, ValueError):
-                raise InputError(f"tempo is {tempo!r}; expected BPM, or pairs (beat, BPM)") from None
+                raise InputError(f"tempo is {tempo!r}; expected BPM above 0, or pairs (beat, BPM)") from None
         beats = [beat for beat, _ in self.points]
         if not self.points or not all(map(math.isfinite, beats)) or beats != sorted(set(beats)):
             raise InputError("a tempo map needs at least one pair (beat, BPM), and beats that ascend")
         for _, bpm in self.points:
-            if not (math.isfinite(bpm) and bpm > 0):
-                raise InputError(f"tempo is {bpm:g} BPM; expected a number above 0")
+            if not SLOWEST <= bpm <= FASTEST:
+                raise InputError(f"tempo is {bpm:g} BPM; expected {SLOWEST:g} to {FASTEST:,.0f} BPM")
         self._beats = beats
         first = self.points[0]
         seconds = [first[0] * 60 / first[1]]
@@ -233,3 +260,10 @@ class NoTempo(Exception):
 
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def _tempo(bpm: float) -> float:
+    try:
+        return float(bpm)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf

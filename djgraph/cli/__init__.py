@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from types import FrameType
 
 from djgraph.cli.app import app
+from djgraph.cli.streams import open_descriptors
+from djgraph.errors import Terminated
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 an error, 2 wrong usage, 130 interrupted."""
+    """Run one command and return its exit code: 0 done, 1 an error, 2 wrong usage, 129, 130 and 143 for SIGHUP, Ctrl-C
+    and SIGTERM."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
+        for name in ("SIGTERM", "SIGHUP"):
+            kind = getattr(signal, name, None)  # Windows has no terminal to hang up
+            if kind is not None and signal.getsignal(kind) != signal.SIG_IGN:  # as nohup has it
+                signal.signal(kind, _terminate)
+    open_descriptors()
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="djgraph")
     except SystemExit as stop:
@@ -24,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     # As an exception, so that temporary files are removed on the way out.
-    sys.exit(128 + number)
+    raise Terminated(128 + number)
 
 
 __all__ = ["app", "main"]

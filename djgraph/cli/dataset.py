@@ -213,9 +213,11 @@ def check(out: Corpus, as_json: Json = False) -> None:
     if as_json:
         print_json({"path": str(out), "items": count, "wrong": {str(i): text for i, text in wrong.items()}})
     else:
-        for text in wrong.values():
+        for text in dict.fromkeys(wrong.values()):
             typer.echo(text)
         typer.echo(f"{out}: {count - len(wrong)} of {counted(count, 'item')} whole")
     if wrong:
-        typer.echo(f"djgraph dataset make {out} makes the others", err=True)
+        typer.echo(
+            f"djgraph dataset make {out} makes the others, those that are missing or damaged", err=True
+        )
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.mixdown import mix_down, output_paths, show
+from djgraph.cli.mixdown import check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.progress import Steps
 from djgraph.cli.render import CueIn, CueOut, Normalize
@@ -44,6 +44,7 @@ def demo(
     """Render a transition between two tracks that djgraph synthesises itself: 120 and 126 BPM, 32 s.
 
     It lies around second 20, where a bar begins in both tracks, unless told otherwise. Beats are the first track's.
+    Each track keeps its own tempo: djgraph mixes, and stretches nothing.
 
     \b
     Examples:
@@ -55,34 +56,50 @@ def demo(
     started = time.perf_counter()
     import djgraph
     from djgraph import audio
-    from djgraph.atomic import check_target
-    from djgraph.audio.files import format_of
-    from djgraph.demo import BPM, demo_tracks
-    from djgraph.errors import AudioFileError
+    from djgraph.demo import BPM, DOWNBEAT, demo_tracks
+    from djgraph.guard import claim
 
-    format_of(out)
-    check_target(out, AudioFileError)
+    graph = djgraph.load(GRAPH)
+    paths = output_paths(out, [], graph.outputs)
+    check_outputs(paths, graph)
+    claim(*paths.values())
     recipe = find_recipe(transition)
     tempo = next(iter(BPM.values()))
     with Steps() as steps:
         steps.begin("compiling")
-        mixer = djgraph.compile(djgraph.load(GRAPH))
+        mixer = djgraph.compile(graph)
         rate = mixer.graph.sample_rate
         steps.begin("synthesising two tracks")
         tracks = demo_tracks(rate)
         if stems is not None:
-            for track, parts in tracks.items():
-                (stems / track).mkdir(parents=True, exist_ok=True)
-                for stem, signal in parts.items():
-                    audio.write(stems / track / f"{stem}.flac", signal, rate)
+            files = {
+                stems / track / f"{stem}.flac": x
+                for track, each in tracks.items()
+                for stem, x in each.items()
+            }
+            claim(*files)
+            for file, signal in files.items():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                audio.write(file, signal, rate)
         seconds = next(iter(tracks["track_a"].values())).shape[-1] / rate
         chosen = _where(recipe, cue_in, cue_out, seconds) | settings_of(settings)
         params = recipe.fill(**chosen).render(mixer.layout, None, seconds, tempo)
-        paths = output_paths(out, [], mixer.outputs)
         summary = mix_down(
-            mixer, tracks, params, paths, steps, normalize=normalize, tempo=tempo, started=started
+            mixer,
+            tracks,
+            params,
+            paths,
+            steps,
+            normalize="together" if normalize else None,
+            tempo=tempo,
+            started=started,
         )
     show(summary, as_json)
+    if not as_json:
+        known = ", ".join(f"{track} {bpm:g} BPM" for track, bpm in BPM.items())
+        typer.echo(
+            f"{known}: each keeps its own tempo, since nothing is stretched; bars meet at {DOWNBEAT:g} s"
+        )
     if stems is not None and not as_json:
         typer.echo(f"stems in {stems / 'track_a'} and {stems / 'track_b'}")
 

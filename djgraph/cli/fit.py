@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from djgraph.cli.errors import INTERRUPTED, warn
 from djgraph.cli.inputs import read_inputs
+from djgraph.cli.mixdown import check_outputs
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.output import print_json
 from djgraph.cli.progress import Steps
@@ -87,35 +89,35 @@ def fit(
       djgraph fit dj_mixer -i track_a=one -i track_b=two --target mix.mp3 --mix again.flac --plot moves.png
       djgraph render dj_mixer -i track_a=one -i track_b=two --automation moves.yaml
     """
-    given = {name: Path(text).expanduser() for name, text in pairs("--input", input, "PATH").items()}
+    given = {name: Path(os.path.expanduser(text)) for name, text in pairs("--input", input, "PATH").items()}
     if out.suffix.lower() not in AUTOMATION:
         raise typer.BadParameter(f"-o {out}: controls are written as {', '.join(AUTOMATION)}")
 
     import djgraph
     from djgraph import audio, automation
     from djgraph.atomic import check_target
-    from djgraph.audio.files import format_of
     from djgraph.automation.plot import check_path
     from djgraph.errors import InputError
+    from djgraph.guard import claim, reading
 
+    state = state_file(out)
     written = [path for path in (out, mix, report, plot) if path is not None]
-    if len({path.resolve() for path in [*written, target]}) <= len(written):
-        raise InputError("two of the files to write, or one of them and the target, have the same name")
     for path in written:  # before the work, not after it
         check_target(path, InputError)
-    if mix is not None:
-        format_of(mix)
+    claim(*written, state)
+    reading(target)
     if plot is not None:
         check_path(plot)
-    state = state_file(out)
     if resume and not state.exists():
         raise InputError(f"there is nothing to resume: {state} does not exist; leave out --resume")
     loaded = load_graph(graph, args)
+    if mix is not None:
+        check_outputs({output or next(iter(loaded.outputs)): mix}, loaded)
     played = None if truth is None else automation.load(truth)
     if played is not None:
         played.check(loaded, tempo=tempo)
     with Steps() as bar:
-        tracks, seconds = read_inputs(loaded, given, written, pad, bar)
+        tracks, seconds = read_inputs(loaded, given, pad, bar)
         recording, rate = audio.read(target)
         known = None if played is None else played.render(loaded, duration=seconds, tempo=tempo)
         bar.begin("listening and guessing")
@@ -181,7 +183,9 @@ class Shown:
 
 def state_file(out: Path) -> Path:
     """Where a fit that writes to ``out`` keeps what it needs to go on."""
-    return out.with_name(f".{out.name}.fit.json")
+    from djgraph.atomic import hidden
+
+    return hidden(out, ".fit.json")
 
 
 def summarize(result: FitResult, out: Path, as_json: bool) -> None:

@@ -66,8 +66,10 @@ def layout(
       djgraph layout my_mixer.yaml --format markdown -o layout.md
       djgraph layout dj_mixer --format csv | cut -d, -f2
     """
+    from djgraph.guard import claim
     from djgraph.layout import ParameterLayout
 
+    claim(out)
     columns = ParameterLayout.from_graph(load_graph(graph, args))
     if format is Format.json:
         text = columns.to_json(indent=2)
@@ -80,7 +82,7 @@ def layout(
         header = list(rows[0]) if rows else ["index", "name"]
         body = table(header, [list(row.values()) for row in rows])
         text = f"{body}\n\n{count(len(columns), 'control')}, fingerprint {columns.fingerprint}"
-    emit(text, out)
+    emit(text, out, "json" if format is Format.json else "text")
 
 
 def explain(
@@ -140,8 +142,10 @@ def draw(graph: GraphName, out: Out = None, args: Args = None) -> None:
       djgraph draw my_mixer.yaml > my_mixer.svg
     """
     from djgraph.draw import to_svg
+    from djgraph.guard import claim
 
-    emit(to_svg(load_graph(graph, args)), out)
+    claim(out)
+    emit(to_svg(load_graph(graph, args)), out, "svg")
 
 
 def graphs(as_json: Json = False) -> None:
@@ -187,4 +191,4 @@ def schema(out: Out = None) -> None:
     from djgraph.document.schema import json_schema
     from djgraph.plugins import registry
 
-    emit(json.dumps(json_schema(registry()), indent=2, ensure_ascii=False), out)
+    emit(json.dumps(json_schema(registry()), indent=2, ensure_ascii=False), out, "json")

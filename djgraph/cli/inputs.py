@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from djgraph.cli.progress import Steps
 from djgraph.errors import InputError, did_you_mean
+from djgraph.guard import reading
 
 if TYPE_CHECKING:
     from djgraph.graph.ir import Graph
 
 
 def read_inputs(
-    graph: Graph, given: dict[str, Path], targets: list[Path], pad: bool, steps: Steps
+    graph: Graph, given: dict[str, Path], pad: bool, steps: Steps
 ) -> tuple[dict[str, Any], float]:
     """Audio for every input that the graph needs, as the mixer takes it, and its length in seconds.
 
-    Raises InputError for unknown and missing inputs and where a target is one of the files to read,
+    Raises InputError for unknown and missing inputs and where the command is to write one of the files to read,
     AudioFileError for the files.
     """
     from djgraph.audio import find_stems, match_lengths
@@ -47,9 +48,8 @@ def read_inputs(
             found = find_stems(path, stems, optional)
             files |= {(name, stem): [file] for stem, file in found.items()}
     every = [file for several in files.values() for file in several]
-    for target in targets:
-        if any(target.exists() and target.samefile(file) for file in every if file.exists()):
-            raise InputError(f"{target} is one of the inputs; choose another name to write to")
+    for file in every:
+        reading(file)
     channels = {(node.input, node.stem): node.channels for node in nodes}
     steps.begin("reading", len(every))
     signals = {}

@@ -8,18 +8,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from djgraph.cli.errors import warn
 from djgraph.cli.output import print_json
 from djgraph.cli.progress import Steps
-from djgraph.errors import InputError, did_you_mean
+from djgraph.errors import AudioFileError, InputError, did_you_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from djgraph.graph.ir import Graph
     from djgraph.runtime import Mixer
 
 FRAMES_PER_SECOND = 50
@@ -71,6 +72,27 @@ def output_paths(out: Path, names: list[str], available: Mapping[str, Any]) -> d
     return {name: out if i == 0 else out.with_suffix(f".{name}{out.suffix}") for i, name in enumerate(chosen)}
 
 
+def check_outputs(paths: Mapping[str, Path], graph: Graph, samples: int | None = None) -> None:
+    """Raise AudioFileError where the files to write cannot be, or cannot hold what the graph's outputs will be: before
+    the work, not after it. paths: by output; unknown outputs are left to those who look them up."""
+    from djgraph.atomic import check_target
+    from djgraph.audio import check_format
+
+    for name, path in paths.items():
+        point = graph.outputs.get(name)
+        channels = None if point is None else graph.channels(point)
+        check_format(path, graph.sample_rate, channels, samples)
+        check_target(path, AudioFileError)
+
+
+def _length(inputs: Mapping[str, Any]) -> int | None:
+    """Samples in each signal."""
+    for value in inputs.values():
+        for signal in value.values() if isinstance(value, Mapping) else (value,):
+            return int(signal.shape[-1])
+    return None
+
+
 def mix_down(
     mixer: Mixer,
     inputs: Mapping[str, Any],
@@ -78,12 +100,13 @@ def mix_down(
     paths: Mapping[str, Path],
     steps: Steps,
     *,
-    normalize: bool = False,
+    normalize: Literal["together", "each"] | None = None,
     tempo: float | Tensor | None = None,
     started: float | None = None,
 ) -> Summary:
     """Mix one clip and write the outputs in ``paths``; warns of clipping on stderr.
 
+    normalize: scale to a peak of −1 dBFS, all outputs by one factor, which keeps their balance, or each by its own.
     inputs as the mixer takes them, each ``[channels, samples]``; params ``[frames, controls]`` or with a batch
     of one; ``started``: when the job began (time.perf_counter), for the total.
     """
@@ -95,6 +118,8 @@ def mix_down(
         name: {stem: x[None] for stem, x in value.items()} if isinstance(value, Mapping) else value[None]
         for name, value in inputs.items()
     }
+    rate = mixer.graph.sample_rate
+    check_outputs(paths, mixer.graph, _length(inputs))
     steps.begin("mixing")
     compiling: list[float] = []
 
@@ -107,11 +132,14 @@ def mix_down(
     compiled = sum(end - begin for begin, end in zip(compiling[::2], compiling[1::2]))
     spent = time.perf_counter() - began - compiled
     signals = mixed if isinstance(mixed, Mapping) else {next(iter(paths)): mixed}
-    rate = mixer.graph.sample_rate
+    gains = dict.fromkeys(paths, 1.0)
+    if normalize is not None:
+        common = audio.peak_gain([signals[name] for name in paths])
+        gains = {n: common if normalize == "together" else audio.peak_gain([signals[n]]) for n in paths}
     files = []
     for name, path in paths.items():
         signal = signals[name][0]
-        scaled = audio.normalize(signal) if normalize else signal
+        scaled = signal if gains[name] == 1 else signal * gains[name]
         steps.begin(f"writing {path.name}", signal.shape[-1])
         clipped = audio.write(path, scaled, rate, progress=steps.advance)
         peak = audio.peak_dbfs(scaled)
@@ -127,7 +155,7 @@ def mix_down(
                 channels=len(signal),
                 peak_dbfs=peak,
                 lufs=audio.lufs(scaled, rate),
-                gain_db=peak - audio.peak_dbfs(signal) if normalize and math.isfinite(peak) else 0.0,
+                gain_db=20 * math.log10(gains[name]),
                 clipped=clipped,
             )
         )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from djgraph.cli.streams import is_unicode
+from djgraph.text import json_printable
 
 if TYPE_CHECKING:
     from djgraph.graph.ir import Graph
@@ -48,9 +52,16 @@ def pairs(option: str, texts: list[str] | None, what: str = "VALUE") -> dict[str
     return found
 
 
-def emit(text: str, out: Path | None) -> None:
-    """Print, or write to a file that appears only when complete."""
+def emit(text: str, out: Path | None, kind: str = "text") -> None:
+    """Print, or write to a file that appears only when complete.
+
+    kind: ``json`` and ``svg`` stay what they are on a screen with few characters, and with what a screen would obey.
+    """
     if out is None:
+        if kind == "json":
+            text = json_printable(text if is_unicode(sys.stdout) else json.dumps(json.loads(text), indent=2))
+        elif kind == "svg" and not is_unicode(sys.stdout):
+            text = text.encode("ascii", "xmlcharrefreplace").decode("ascii")
         typer.echo(text.removesuffix("\n"))
         return
     from djgraph.atomic import write_text

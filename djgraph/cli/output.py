@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
+
+from djgraph.cli.streams import is_unicode
+from djgraph.text import json_printable, printable
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -27,7 +31,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def print_json(value: Any) -> None:
     """One JSON value; infinity and NaN, which JSON lacks, become null."""
-    typer.echo(json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    plain = not is_unicode(sys.stdout)
+    text = json.dumps(finite(value), indent=2, ensure_ascii=plain, allow_nan=False, default=str)
+    typer.echo(json_printable(text))
 
 
 def finite(value: Any) -> Any:
@@ -53,7 +59,7 @@ def count(amount: int, what: str) -> str:
 
 def _cell(value: object) -> str:
     text = number(value) if isinstance(value, float) else "" if value is None else str(value)
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _is_number(text: str) -> bool:

@@ -47,9 +47,11 @@ def profile(
     import torch
 
     from djgraph.atomic import check_target, write_text
+    from djgraph.guard import claim
 
     if trace is not None:  # before the work, not after it
         check_target(trace)
+        claim(trace)
     if threads is not None:
         torch.set_num_threads(threads)
     with Steps() as steps:

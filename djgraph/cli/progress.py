@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from djgraph.text import one_line
+
 if TYPE_CHECKING:
     from rich.progress import Progress, Task, TaskID
 
@@ -54,7 +56,7 @@ class Steps:
             )
             self._bar = Progress(
                 *columns,
-                console=Console(stderr=True),
+                console=Console(file=getattr(sys.stderr, "raw", sys.stderr)),  # whose own escapes are meant
                 transient=True,
                 speed_estimate_period=REMEMBERED,
             )
@@ -76,7 +78,7 @@ class Steps:
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._what = what
-        self._task = self._bar.add_task(what, total=total, completed=done)
+        self._task = self._bar.add_task(one_line(what), total=total, completed=done)
 
     def advance(self, amount: int = 1) -> None:
         """Some of the step is done."""
@@ -90,7 +92,7 @@ class Steps:
 
     def _describe(self, what: str) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=what)
+            self._bar.update(self._task, description=one_line(what))
 
     def _watch_compiling(self) -> None:
         """Says why the first mix on a machine takes some seconds more."""

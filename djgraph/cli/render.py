@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from djgraph.cli.inputs import read_inputs
-from djgraph.cli.mixdown import FRAMES_PER_SECOND, mix_down, output_paths, show
+from djgraph.cli.mixdown import FRAMES_PER_SECOND, check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.progress import Steps
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
@@ -27,7 +28,10 @@ CueIn = Annotated[
 CueOut = Annotated[
     float | None, typer.Option("--cue-out", metavar="S", help="Second at which the first track is gone.")
 ]
-Normalize = Annotated[bool, typer.Option("--normalize", help="Scale each output to a peak of -1 dBFS.")]
+Normalize = Annotated[
+    bool,
+    typer.Option("--normalize", help="Scale to a peak of -1 dBFS; several outputs by one factor."),
+]
 
 
 def render(
@@ -71,6 +75,9 @@ def render(
     ] = None,
     pad: Annotated[bool, typer.Option("--pad", help="Put silence after shorter stems.")] = False,
     normalize: Normalize = False,
+    normalize_each: Annotated[
+        bool, typer.Option("--normalize-each", help="Scale every output to that peak by a factor of its own.")
+    ] = False,
     output: Annotated[
         list[str] | None,
         typer.Option("--output", metavar="NAME", help="A graph output, or all.  [default: the main one]"),
@@ -113,14 +120,12 @@ def render(
         if used and (both := chosen.keys() & set(names.split())):
             raise typer.BadParameter(f"{option} and --set {min(both)}=… contradict each other; give one")
     chosen |= track_settings(tracks)
-    given = {name: Path(text).expanduser() for name, text in pairs("--input", input, "PATH").items()}
+    given = {name: Path(os.path.expanduser(text)) for name, text in pairs("--input", input, "PATH").items()}
 
     import torch
 
     import djgraph
-    from djgraph.atomic import check_target
-    from djgraph.audio.files import format_of
-    from djgraph.errors import AudioFileError
+    from djgraph.guard import claim, reading
 
     recipe = (
         None
@@ -131,11 +136,12 @@ def render(
     if recipe is not None:  # what can be seen before the work is not told after it
         recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf)).check(loaded, tempo=tempo)
     paths = output_paths(out, output or [], loaded.outputs)
-    for path in paths.values():
-        format_of(path)
-        check_target(path, AudioFileError)
+    check_outputs(paths, loaded)
+    claim(*paths.values())
+    if params is not None:
+        reading(params)
     with Steps() as steps:
-        audio, seconds = read_inputs(loaded, given, list(paths.values()), pad, steps)
+        audio, seconds = read_inputs(loaded, given, pad, steps)
         steps.begin("compiling")
         mixer = djgraph.compile(loaded, outputs=list(paths))
         values: Tensor
@@ -156,6 +162,13 @@ def render(
         else:
             values = mixer.layout.pack()
         summary = mix_down(
-            mixer, audio, values, paths, steps, normalize=normalize, tempo=clock, started=started
+            mixer,
+            audio,
+            values,
+            paths,
+            steps,
+            normalize="each" if normalize_each else "together" if normalize else None,
+            tempo=clock,
+            started=started,
         )
     show(summary, as_json)

@@ -54,6 +54,7 @@ def transitions(
       djgraph render dj_mixer -i track_a=one -i track_b=two -t bass_swap --set start=8s -o mix.flac
     """
     from djgraph import automation
+    from djgraph.guard import claim
 
     if name is None:
         if plot is not None or settings:
@@ -63,6 +64,7 @@ def transitions(
             return
         typer.echo(table(("recipe", "what it is"), list(automation.recipes().items())))
         return
+    claim(plot)
     found = automation.recipe(name)
     if plot is not None:
         from djgraph.automation.plot import plot_automation

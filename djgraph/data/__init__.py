@@ -1,8 +1,9 @@
 """Data to train with: pairs of excerpts of tracks in stems, and corpora of synthetic transitions."""
 
+from djgraph.data.check import check_corpus
 from djgraph.data.corpus import Corpus
 from djgraph.data.curves import random_curves
-from djgraph.data.make import Made, check_corpus, make_corpus
+from djgraph.data.make import Made, make_corpus
 from djgraph.data.pairs import StemPairs
 from djgraph.data.seeds import random_state
 from djgraph.data.tracks import Track, find_tracks

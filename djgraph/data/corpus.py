@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from djgraph.arguments import whole
 from djgraph.audio.excerpts import read_excerpt
 from djgraph.audio.stems import find_stems
 from djgraph.data import store
+from djgraph.data.check import read_params, warn_of_before
 from djgraph.data.description import Description, Settings
-from djgraph.data.items import MIX, PARAMS, STEMS, as_inputs
+from djgraph.data.items import STEMS, as_inputs
 from djgraph.data.tracks import Track, find_tracks
 from djgraph.errors import AudioFileError, CorpusError, LayoutError, did_you_mean
 from djgraph.layout import ParameterLayout
@@ -70,6 +70,7 @@ class Corpus(Dataset[dict[str, Any]]):
                 + "\n".join(f"  {line}" for line in changes.splitlines())
                 + "\n  to carry params over by name: Corpus(…, remap=True)"
             )
+        warn_of_before(self.description, self.root)
         self.entries = self._entries(partial)
         self._tracks = {track.name: track for track in self.description.tracks}
         if tracks is not None:
@@ -92,17 +93,23 @@ class Corpus(Dataset[dict[str, Any]]):
         """The ground truth in words: ``item.json`` of the item at a position (arguments of the recipe, gain of
         the mix, tracks and places)."""
         index = self.entries[position]
-        return store.read_record(self._folder(index), index)
+        record = store.read_record(self._folder(index), index)
+        if lost := [name for name in self.description.inputs if name not in record["inputs"]]:
+            raise CorpusError(
+                f"{self._folder(index) / store.ITEM} does not say what the input {lost[0]!r} plays"
+            )
+        return record
 
     def __getitem__(self, position: int) -> dict[str, Any]:
+        position = whole(position, "an item's place")
         if not -len(self) <= position < len(self):
             raise IndexError(f"item {position} of {len(self)}")
         index = self.entries[position]
         folder = self._folder(index)
         try:
-            record = store.read_record(folder, index)
+            record = self.record(position)
             about = self.description
-            mix = read_excerpt(folder / MIX, 0, about.samples, about.sample_rate) / record["mix_gain"]
+            mix = read_excerpt(folder / store.MIX, 0, about.samples, about.sample_rate) / record["mix_gain"]
             item: dict[str, Any] = {"mix": mix, "params": self._params(folder)}
             if self.audio:
                 item["inputs"] = as_inputs({name: self._read(folder, name, record) for name in about.inputs})
@@ -122,15 +129,7 @@ class Corpus(Dataset[dict[str, Any]]):
         }
 
     def _params(self, folder: Path) -> Tensor:
-        try:
-            params = torch.from_numpy(np.load(folder / PARAMS, allow_pickle=False))
-        except (OSError, ValueError, EOFError) as problem:
-            raise CorpusError(f"{folder / PARAMS} is damaged: {problem}") from problem
-        wanted = (self.description.n_frames, len(self.description.layout))
-        if tuple(params.shape) != wanted or params.dtype != torch.float32:
-            raise CorpusError(
-                f"{folder / PARAMS} holds {list(params.shape)} {params.dtype}; expected {list(wanted)}"
-            )
+        params = read_params(folder, self.description)
         if self.layout.fingerprint == self.description.layout.fingerprint:
             return params
         return self.layout.remap(params, self.description.layout)
@@ -144,7 +143,9 @@ class Corpus(Dataset[dict[str, Any]]):
                 part: read_excerpt(files[part], 0, about.samples, about.sample_rate, parts[part])
                 for part in parts
             }
-        track = self._tracks[played["track"]]
+        track = self._tracks.get(played["track"])
+        if track is None:
+            raise CorpusError(f"it plays a track that {self.root} does not have: {played['track']!r}")
         return track.read(played["start"], about.samples, about.sample_rate, parts)
 
     def _folder(self, index: int) -> Path:
@@ -152,10 +153,11 @@ class Corpus(Dataset[dict[str, Any]]):
 
     def _entries(self, partial: bool) -> list[int]:
         count = self.description.count
-        listed = sorted(store.read_manifest(self.root))
-        if listed == list(range(count)):
+        listed = store.listed_numbers(self.root)
+        if len(listed) == count and listed[-1] == count - 1:  # each once, from 0 on
             return listed
-        there = [index for index in range(count) if (self._folder(index) / store.ITEM).is_file()]
+        found = store.numbers_there(self.root, count, self.settings.shard_size)
+        there = [index for index in found if (self._folder(index) / store.ITEM).is_file()]
         if len(there) < count and not partial:
             raise CorpusError(
                 f"{self.root} is half written: {len(there)} of {count} items are there\n"

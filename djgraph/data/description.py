@@ -9,15 +9,20 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from djgraph.arguments import is_real, is_whole, shown
 from djgraph.atomic import write_text
 from djgraph.data.pairs import ALIGN, SHORT, Align, Short
+from djgraph.data.stored import MAX_COUNT, MAX_SEED, CorpusFile, TrackRow
 from djgraph.data.tracks import WHOLE, Track
 from djgraph.errors import CorpusError, DJGraphError
 from djgraph.graph.ir import Graph, InputNode
 from djgraph.layout import ParameterLayout
+from djgraph.reading import MIB, Json, read_json
 
 FILE = "corpus.json"
 VERSION = 1
+LARGEST = 512 * MIB
+"""Bytes of a ``corpus.json``."""
 STEMS = ("copy", "reference")
 DECKS = 2
 """Inputs that are played where a graph has only optional ones."""
@@ -42,13 +47,15 @@ class Settings:
     def faults(self) -> list[str]:
         """What is wrong with them, in words."""
         found = []
-        for name, low in (("seed", 0), ("shard_size", 1)):
+        for name, low, high in (("seed", 0, MAX_SEED), ("shard_size", 1, MAX_COUNT)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                found.append(f"{name} is {value!r}; expected a whole number from {low}")
+            if not (is_whole(value) and low <= value <= high):
+                most = "2^128 - 1" if high == MAX_SEED else high
+                found.append(f"{name} is {shown(value)}; expected a whole number from {low} to {most}")
         for name, top in (("seconds", 3600.0), ("frames_per_second", 1000.0)):
             if not _is_within(getattr(self, name), top) or not getattr(self, name):
-                found.append(f"{name} is {getattr(self, name)!r}; expected more than 0, at most {top:g}")
+                value = shown(getattr(self, name))
+                found.append(f"{name} is {value}; expected more than 0, at most {top:g}")
         if not _is_within(self.curves, 1):
             found.append(f"curves is {self.curves!r}; expected a share, 0 … 1")
         for name, allowed in (("stems", STEMS), ("align", ALIGN), ("short", SHORT)):
@@ -63,7 +70,7 @@ class Description:
 
     graph: the name of the graph's file in the corpus. args: the graph's arguments. inputs: input → part →
     channels, in the graph's order; an input without stems has the one part :data:`~djgraph.data.tracks.WHOLE`.
-    tracks: with folders as paths that hold here and now.
+    tracks: with folders as paths that hold here and now. made_with: the djgraph that began it; empty for 0.1.
     """
 
     count: int
@@ -74,6 +81,7 @@ class Description:
     layout: ParameterLayout
     inputs: Mapping[str, Mapping[str, int]]
     tracks: tuple[Track, ...]
+    made_with: str = ""
 
     @property
     def samples(self) -> int:
@@ -89,6 +97,7 @@ class Description:
         """Write ``corpus.json``, whole or not at all."""
         data = {
             "djgraph_corpus": VERSION,
+            "made_with": self.made_with,
             "count": self.count,
             "settings": asdict(self.settings),
             "graph": self.graph,
@@ -99,7 +108,15 @@ class Description:
             "inputs": {name: dict(parts) for name, parts in self.inputs.items()},
             "tracks": [_to_json(track, root) for track in self.tracks],
         }
-        write_text(root / FILE, json.dumps(data, indent=1, ensure_ascii=False) + "\n", CorpusError)
+        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        try:
+            text.encode()
+        except UnicodeEncodeError as problem:
+            name = text[max(0, problem.start - 60) : problem.end].rpartition('"')[2]
+            raise CorpusError(
+                f"the name of a track or its file is not UTF-8, so {FILE} cannot hold it: {name!a}…; rename it"
+            ) from None
+        write_text(root / FILE, text, CorpusError)
 
     @classmethod
     def read(cls, root: Path) -> Description:
@@ -109,26 +126,16 @@ class Description:
             what = "does not exist" if not root.exists() else f"is no corpus: it has no {FILE}"
             raise CorpusError(f"{root} {what}; djgraph dataset make {root} makes one")
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data.get("djgraph_corpus") != VERSION:
-                raise CorpusError(
-                    f"{path} is of version {data.get('djgraph_corpus')!r}; this djgraph reads version {VERSION}"
-                )
-            settings = {**data["settings"], "recipes": tuple(data["settings"]["recipes"])}
-            return cls(
-                count=data["count"],
-                settings=Settings(**settings),
-                graph=data["graph"],
-                args=data["args"],
-                sample_rate=data["sample_rate"],
-                layout=ParameterLayout.from_json(json.dumps(data["layout"])),
-                inputs=data["inputs"],
-                tracks=tuple(_from_json(track, root) for track in data["tracks"]),
-            )
-        except CorpusError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, DJGraphError) as problem:
-            raise CorpusError(f"{path} is damaged: {type(problem).__name__}: {problem}") from problem
+            file = read_json(path, CorpusError, LARGEST)
+            version = file.data.get("djgraph_corpus") if isinstance(file.data, dict) else VERSION
+            if version == VERSION:
+                return _from_file(file, root)
+        except DJGraphError as problem:
+            raise CorpusError(
+                f"{path} is damaged: {problem}\n"
+                "  put back a copy of it, or make another corpus in a new folder, djgraph dataset make"
+            ) from problem
+        raise CorpusError(f"{path} is of version {shown(version)}; this djgraph reads version {VERSION}")
 
     def load_graph(self, root: Path) -> Graph:
         """The corpus's own copy of its graph.
@@ -178,7 +185,7 @@ def differences(before: Settings, after: Settings) -> list[str]:
 
 
 def _is_within(value: object, top: float) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= top
+    return is_real(value) and 0 <= value <= top
 
 
 def _plain(value: object) -> str:
@@ -201,14 +208,34 @@ def _to_json(track: Track, root: Path) -> dict[str, Any]:
     }
 
 
-def _from_json(data: Mapping[str, Any], root: Path) -> Track:
-    folder = Path(os.path.normpath(root / data["folder"]))
+def _from_file(file: Json, root: Path) -> Description:
+    stored = file.read_as(CorpusFile)
+    settings = Settings(**{**stored.settings.model_dump(), "recipes": tuple(stored.settings.recipes)})
+    if faults := settings.faults():
+        file.refuse("; ".join(faults), ("settings",))
+    if len(stored.tracks) < len(stored.inputs):
+        file.refuse(f"{len(stored.tracks)} tracks for {len(stored.inputs)} inputs", ("tracks",))
+    return Description(
+        count=stored.count,
+        settings=settings,
+        graph=stored.graph,
+        args=stored.args,
+        sample_rate=stored.sample_rate,
+        layout=ParameterLayout.from_json(json.dumps(stored.layout)),
+        inputs=stored.inputs,
+        tracks=tuple(_track(row, root) for row in stored.tracks),
+        made_with=stored.made_with,
+    )
+
+
+def _track(row: TrackRow, root: Path) -> Track:
+    folder = Path(os.path.normpath(root / row.folder))
     return Track(
-        name=data["name"],
+        name=row.name,
         folder=folder,
-        parts={part: tuple(folder / file for file in files) for part, files in data["parts"].items()},
-        seconds=data["seconds"],
-        tempo=data["tempo"],
-        beats=tuple(data["beats"]),
-        info=data["info"],
+        parts={part: tuple(folder / file for file in files) for part, files in row.parts.items()},
+        seconds=row.seconds,
+        tempo=row.tempo,
+        beats=tuple(row.beats),
+        info=row.info,
     )

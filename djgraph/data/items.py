@@ -16,11 +16,10 @@ from djgraph.data.description import Description
 from djgraph.data.moves import Clip, Move, draw_move, moves_for
 from djgraph.data.pairs import draw_different, draw_start
 from djgraph.data.seeds import random_state
+from djgraph.data.store import MIX, PARAMS
 from djgraph.data.tracks import WHOLE
 from djgraph.errors import CorpusError
 
-MIX = "mix.flac"
-PARAMS = "params.npy"
 STEMS = "stems"
 PEAK = 0.99
 """Where a mix that would clip is brought down to; its ``mix_gain`` says by how much."""
@@ -90,7 +89,7 @@ class ItemMaker:
         }
         with store.new_item(folder) as part:
             write(part / MIX, mix * gain, about.sample_rate)
-            np.save(part / PARAMS, move.params.numpy(), allow_pickle=False)
+            np.save(part / PARAMS, move.params.float().numpy(), allow_pickle=False)
             if about.settings.stems == "copy":
                 for name, parts in inputs.items():
                     (part / STEMS / name).mkdir(parents=True)

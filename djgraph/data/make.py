@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import operator
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,17 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from djgraph.arguments import is_real, is_whole, shown, whole
 from djgraph.atomic import write_text
+from djgraph.audio import check_format
 from djgraph.data import store
+from djgraph.data.check import warn_of_before
 from djgraph.data.description import FILE, Description, Settings, differences, inputs_of, parts_of
-from djgraph.data.items import ItemMaker
+from djgraph.data.items import MIX, ItemMaker
 from djgraph.data.moves import choose
 from djgraph.data.pairs import long_enough
-from djgraph.data.sources import GraphSource, demo_folder, read_graph
+from djgraph.data.sources import GraphSource, demo_folder, plain_args, read_graph
+from djgraph.data.stored import MAX_COUNT
 from djgraph.data.tracks import Problems, Track, find_tracks
 from djgraph.data.workers import run_jobs
 from djgraph.errors import CorpusError, InputError, nearest
 from djgraph.graph.ir import Graph
+from djgraph.reading import read_text
 
 GRAPH = "dj_mixer"
 DEMO = "tracks"
@@ -79,10 +85,10 @@ def make_corpus(
     """
     root = Path(root)
     _check_names(settings)
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise InputError(f"count is {count!r}; expected a whole number from 1")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers is {workers}; expected a whole number from 1")
+    if count is not None:
+        count = whole(count, "count", 1, MAX_COUNT)
+    if workers is not None:
+        workers = whole(workers, "workers", 1)
     if tracks is not None and demo:
         raise InputError("tracks and demo: give one of them")
     fresh = _is_fresh(root)
@@ -114,23 +120,6 @@ def make_corpus(
     return Made(root, len(todo), kept, tuple(damaged.values()), about)
 
 
-def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
-    """How many items a corpus is to have, and number → what is wrong, for every one that is not whole.
-
-    Reads every file against its checksum, and writes the manifest anew. Raises CorpusError where there is no
-    corpus.
-    """
-    root = Path(root)
-    about = Description.read(root)
-    with store.locked(root):
-        whole, wrong = store.survey(root, about.count, about.settings.shard_size, deep=True)
-        store.write_manifest(root, whole, about.settings.shard_size)
-    for index in range(about.count):
-        if index not in whole and index not in wrong:
-            wrong[index] = f"{store.item_folder(root, index, about.settings.shard_size)} is missing"
-    return about.count, dict(sorted(wrong.items()))
-
-
 def _begin(
     root: Path,
     tracks: Any,
@@ -140,18 +129,24 @@ def _begin(
     options: Mapping[str, Any],
     problems: Problems,
 ) -> Description:
+    import djgraph
+
+    args = plain_args(args)
     text, graph, file = read_graph(GRAPH if source is None else source, args)
     settings = _settings(Settings(), options)
     inputs = inputs_of(graph)
+    # Before the work, not after it.
+    check_format(root / MIX, graph.sample_rate, graph.channels(next(iter(graph.outputs.values()))))
     about = Description(
         count=count,
         settings=settings,
         graph=file,
-        args=dict(args),
+        args=args,
         sample_rate=graph.sample_rate,
         layout=_layout(graph),
         inputs=inputs,
         tracks=(),
+        made_with=djgraph.__version__,
     )
     names = choose(about.layout, options.get("recipes"))
     settings = dataclasses.replace(settings, recipes=tuple(names))
@@ -176,14 +171,15 @@ def _agree(
 ) -> Description:
     """The corpus's own description, with the new count, once all that is given agrees with it."""
     about = Description.read(root)
+    warn_of_before(about, root)
     graph = about.load_graph(root)
     wrong = []
     if source is not None:
         text, other, _ = read_graph(source, about.args if args is None else args)
-        if text != (root / about.graph).read_text(encoding="utf-8"):
+        if text != read_text(root / about.graph, CorpusError):
             wrong.append(f"graph: another document\n{about.layout.diff(_layout(other))}".rstrip())
-    if args is not None and dict(args) != dict(about.args):
-        wrong.append(f"args: {dict(about.args)} → {dict(args)}")
+    if args is not None and plain_args(args) != dict(about.args):
+        wrong.append(f"args: {dict(about.args)} → {plain_args(args)}")
     given = dict(options)
     if given.get("recipes") is not None:
         given["recipes"] = choose(about.layout, given["recipes"])
@@ -206,7 +202,7 @@ def _agree(
         demo_folder(root / DEMO, about.sample_rate, about.settings.seconds)
     for track in about.tracks:
         for file in (file for files in track.parts.values() for file in files):
-            if not file.is_file():
+            if not os.path.isfile(file):
                 raise CorpusError(
                     f"{file} is gone, a stem of the track {track.name!r} that {root} is made from; put it back,"
                     " or make another corpus"
@@ -220,10 +216,17 @@ def _agree(
 def _settings(base: Settings, options: Mapping[str, Any]) -> Settings:
     given = {name: value for name, value in options.items() if value is not None}
     if "recipes" in given:
-        given["recipes"] = tuple(given["recipes"])
+        given["recipes"] = tuple(map(str, given["recipes"]))
+    # One spelling in corpus.json, whatever library the numbers are of.
     for name in ("seconds", "frames_per_second", "curves"):
-        if isinstance(given.get(name), int):
-            given[name] = float(given[name])  # one spelling in corpus.json
+        if is_real(given.get(name)):
+            given[name] = float(given[name])
+    for name in ("seed", "shard_size"):
+        if is_whole(given.get(name)):
+            given[name] = operator.index(given[name])
+    for name in ("stems", "align", "short"):
+        if isinstance(given.get(name), str):
+            given[name] = str(given[name])
     settings = dataclasses.replace(base, **given)
     if faults := settings.faults():
         raise InputError("; ".join(faults))
@@ -231,6 +234,9 @@ def _settings(base: Settings, options: Mapping[str, Any]) -> Settings:
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
+    recipes = options.get("recipes")
+    if isinstance(recipes, str) or not (recipes is None or isinstance(recipes, Iterable)):
+        raise InputError(f"recipes is {shown(recipes)}; expected a list of names of transitions")
     known = [field.name for field in dataclasses.fields(Settings)]
     for name in options:
         if name not in known:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from djgraph.automation import recipes, template
 from djgraph.data.curves import random_curves
-from djgraph.errors import DJGraphError, InputError, did_you_mean
+from djgraph.errors import AutomationError, DJGraphError, InputError, did_you_mean
 from djgraph.layout import ParameterLayout
 
 CURVES = "curves"
@@ -77,9 +78,19 @@ def _recipe(name: str, layout: ParameterLayout) -> Draw:
         args = {**_when(random, clip), **_amounts(random)}
         own = {argument.name: argument.default for argument in found.arguments}
         fitting = {key: value for key, value in args.items() if key in own and _alike(value, own[key])}
-        auto = found.fill(**fitting)
-        params = auto.render(layout, n_frames=clip.n_frames, duration=clip.seconds, tempo=clip.tempo)
-        return Move("recipe", name, params.float(), fitting)
+        size: dict[str, Any] = {
+            "n_frames": clip.n_frames,
+            "duration": clip.seconds,
+            "tempo": clip.tempo,
+            "dtype": torch.float32,
+        }
+        try:
+            params = found.fill(**fitting).render(layout, **size)
+        except AutomationError:
+            # A control with a step or choices may not take an amount that was drawn; the recipe's own it does.
+            fitting = {key: value for key, value in fitting.items() if key not in AMOUNTS}
+            params = found.fill(**fitting).render(layout, **size)
+        return Move("recipe", name, params, fitting)
 
     return draw
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -10,10 +11,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from djgraph.arguments import real, whole
 from djgraph.audio.stems import STEMS
 from djgraph.data.seeds import random_state
 from djgraph.data.tracks import Problems, Track, find_tracks
-from djgraph.errors import AudioFileError, InputError, did_you_mean, shorten
+from djgraph.errors import AudioFileError, DJGraphError, InputError, did_you_mean, shorten
 
 Align = Literal["none", "beat"]
 Short = Literal["error", "skip", "pad"]
@@ -67,10 +69,11 @@ class StemPairs(Dataset[dict[str, Any]]):
     ) -> None:
         if align not in ALIGN:
             raise InputError(f"align is {align!r}; allowed: {', '.join(ALIGN)}")
-        if channels not in (1, 2) or length < 1 or not decks or round(seconds * sample_rate) < 1:
+        channels, length = whole(channels, "channels", 1, 2), whole(length, "length", 1)
+        sample_rate, seconds = whole(sample_rate, "sample_rate", 1), real(seconds, "seconds", 0)
+        if not decks or round(seconds * sample_rate) < 1:
             raise InputError(
-                f"channels is {channels}, length {length}, seconds {seconds:g}, decks {list(decks)}; expected 1 or"
-                " 2 channels, a length from 1, at least a sample, at least a deck"
+                f"seconds is {seconds:g}, decks {list(decks)}; expected at least a sample, at least a deck"
             )
         random_state(seed)  # refuses a seed that is none
         found = _as_tracks(tracks, stems, optional, problems)
@@ -79,14 +82,14 @@ class StemPairs(Dataset[dict[str, Any]]):
         self.channels = dict.fromkeys(stems, channels)
         self.decks = tuple(decks)
         self.length = length
-        self.seed = seed
+        self.seed = operator.index(seed)
         self.align = align
         self.tracks = long_enough(
             found, self.samples, sample_rate, short, 1 if pairs is not None else len(decks)
         )
         self.pairs = None if pairs is None else self._given(pairs, {track.name for track in found})
         # In shared memory, so that set_epoch reaches workers that have started already.
-        self._epoch = torch.zeros((), dtype=torch.int64, device="cpu").share_memory_()
+        self._epoch = _shared_number()
 
     def set_epoch(self, epoch: int) -> None:
         """Other excerpts from now on; workers that are running notice, too."""
@@ -102,6 +105,7 @@ class StemPairs(Dataset[dict[str, Any]]):
         return self.length
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        index = whole(index, "an item's number")
         if not -self.length <= index < self.length:
             raise IndexError(f"item {index} of {self.length}")
         random = random_state(self.seed, self.epoch, index % self.length)
@@ -135,6 +139,16 @@ class StemPairs(Dataset[dict[str, Any]]):
         if not given:
             raise InputError("pairs: there is no pairing of tracks that are long enough")
         return given
+
+
+def _shared_number() -> torch.Tensor:
+    try:
+        return torch.zeros((), dtype=torch.int64).share_memory_()
+    except RuntimeError as problem:
+        raise DJGraphError(
+            f"there is no shared memory left for a data set's epoch ({problem}): /dev/shm is full or may not be"
+            " written to; free some, or give the container more (docker run --shm-size=1g)"
+        ) from problem
 
 
 def _as_tracks(tracks: Any, stems: Sequence[str], optional: Iterable[str], problems: Problems) -> list[Track]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
+from djgraph.arguments import is_whole, shown
 from djgraph.errors import InputError
 
 
@@ -13,7 +16,8 @@ def random_state(*key: int) -> np.random.RandomState:
     RandomState, whose stream NumPy has frozen for good, unlike a Generator's. Keys that differ anywhere give
     unrelated streams. Raises InputError for a key with other numbers in it.
     """
-    if any(isinstance(part, bool) or not isinstance(part, int) or part < 0 for part in key):
-        raise InputError(f"seeds are whole numbers from 0, not {', '.join(map(repr, key))}")
+    if not all(is_whole(part) and part >= 0 for part in key):
+        raise InputError(f"seeds are whole numbers from 0, not {', '.join(map(shown, key))}")
+    key = tuple(map(operator.index, key))
     # The length is part of the key: SeedSequence takes [1] and [1, 0] for the same.
     return np.random.RandomState(np.random.SeedSequence([len(key), *key]).generate_state(8))

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from djgraph.atomic import write_text
+from djgraph.document.source import plain
 from djgraph.errors import CorpusError
 from djgraph.graph.ir import Graph
+from djgraph.reading import read_text
 
 GraphSource = str | os.PathLike[str] | Mapping[str, Any]
 """What :func:`djgraph.load` takes: a shipped name, a path, text, a mapping."""
@@ -22,12 +24,19 @@ def read_graph(source: GraphSource, args: Mapping[str, Any]) -> tuple[str, Graph
 
     graph = djgraph.load(source, **args)
     if isinstance(source, Mapping):
-        return json.dumps(source, indent=1, ensure_ascii=False) + "\n", graph, "graph.json"
+        return json.dumps(plain(source).data, indent=1, ensure_ascii=False) + "\n", graph, "graph.json"
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
         return source, graph, "graph.yaml"
     shipped = djgraph.registry().graphs
     path = Path(shipped[source].path) if isinstance(source, str) and source in shipped else Path(source)
-    return path.read_text(encoding="utf-8-sig"), graph, f"graph{path.suffix}"
+    return read_text(path, CorpusError), graph, f"graph{path.suffix}"
+
+
+def plain_args(args: Mapping[str, Any]) -> dict[str, Any]:
+    """A graph's arguments as JSON can hold them: NumPy's numbers as Python's. DocumentError for what is no data."""
+    data = plain(args).data
+    assert isinstance(data, dict)
+    return data
 
 
 def demo_folder(folder: Path, sample_rate: int, seconds: float) -> Path:

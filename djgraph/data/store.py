@@ -10,13 +10,18 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from djgraph.atomic import write_text
+from djgraph.data.stored import ItemFile, ManifestLine
 from djgraph.errors import CorpusError
+from djgraph.reading import MIB, parse_json, read_json, read_text
 
 MANIFEST = "manifest.jsonl"
+MANIFEST_LIMIT = 1024 * MIB
 ITEM = "item.json"
+MIX = "mix.flac"
+PARAMS = "params.npy"
 _PART = ".part"
 _LOCK = ".lock"
 
@@ -67,24 +72,53 @@ def read_record(folder: Path, index: int, deep: bool = False) -> dict[str, Any]:
 
     CorpusError that says what is missing or damaged.
     """
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "is missing"
+        raise CorpusError(f"{folder} {what}")
     try:
-        record = json.loads((folder / ITEM).read_text(encoding="utf-8"))
-        files = record["files"]
-        if record["index"] != index:
-            raise CorpusError(f"{folder} holds item {record['index']}")
-        for name, expected in files.items():
-            path = folder / name
+        file = read_json(folder / ITEM, CorpusError)
+        stored = file.read_as(ItemFile)
+    except CorpusError as problem:
+        raise CorpusError(f"{folder / ITEM} is damaged: {problem}") from problem
+    if stored.index != index:
+        raise CorpusError(f"{folder} holds item {stored.index}")
+    if lost := [name for name in (MIX, PARAMS) if name not in stored.files]:
+        file.refuse(f"this item has no {lost[0]}", ("files",))
+    for name, expected in stored.files.items():
+        path = folder / name
+        try:
             size = path.stat().st_size if path.is_file() else None
-            if size != expected["bytes"]:
-                found = "is missing" if size is None else f"has {size} bytes, not {expected['bytes']}"
+            if size != expected.bytes:
+                found = "is missing" if size is None else f"has {size} bytes, not {expected.bytes}"
                 raise CorpusError(f"{path} {found}")
-            if deep and hashlib.sha256(path.read_bytes()).hexdigest() != expected["sha256"]:
+            if deep and _checksum(path) != expected.sha256:
                 raise CorpusError(f"{path} is damaged: its checksum is another")
-    except FileNotFoundError as problem:
-        raise CorpusError(f"{folder} is missing") from problem
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise CorpusError(f"{folder / ITEM} is damaged: {type(problem).__name__}: {problem}") from problem
-    return dict(record)
+        except OSError as problem:
+            raise CorpusError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+    return dict(file.data)
+
+
+def _checksum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def numbers_there(root: Path, count: int, shard_size: int) -> list[int]:
+    """The numbers below ``count`` of the items that have a folder (or whatever has its name), ascending.
+
+    Looks at what is there rather than for what should be: a wrong count costs nothing.
+    """
+    found = []
+    try:
+        for shard in root.glob("shard-*"):
+            for child in os.scandir(shard) if shard.is_dir() else ():
+                if child.name.isascii() and child.name.isdigit() and len(child.name) < 12:
+                    index = int(child.name)
+                    if index < count and item_folder(root, index, shard_size) == shard / child.name:
+                        found.append(index)
+    except OSError as problem:
+        raise CorpusError(f"{root} cannot be read: {problem.strerror or problem}") from problem
+    return sorted(found)
 
 
 def survey(
@@ -93,13 +127,11 @@ def survey(
     """The records of all items that are whole, and what is wrong with those that are there but are not."""
     whole: dict[int, dict[str, Any]] = {}
     damaged: dict[int, str] = {}
-    for index in range(count):
-        folder = item_folder(root, index, shard_size)
-        if folder.exists():
-            try:
-                whole[index] = read_record(folder, index, deep)
-            except CorpusError as problem:
-                damaged[index] = str(problem)
+    for index in numbers_there(root, count, shard_size):
+        try:
+            whole[index] = read_record(item_folder(root, index, shard_size), index, deep)
+        except CorpusError as problem:
+            damaged[index] = str(problem)
     return whole, damaged
 
 
@@ -114,6 +146,11 @@ def sweep(root: Path) -> None:
 
 def write_manifest(root: Path, records: Mapping[int, Mapping[str, Any]], shard_size: int) -> None:
     """Write ``manifest.jsonl``: a line for each item, in order of their numbers."""
+    write_text(root / MANIFEST, manifest_of(root, records, shard_size), CorpusError)
+
+
+def manifest_of(root: Path, records: Mapping[int, Mapping[str, Any]], shard_size: int) -> str:
+    """The text of ``manifest.jsonl``."""
     lines = []
     for index in sorted(records):
         record = records[index]
@@ -125,32 +162,60 @@ def write_manifest(root: Path, records: Mapping[int, Mapping[str, Any]], shard_s
             "bytes": sum(file["bytes"] for file in record["files"].values()),
         }
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-    write_text(root / MANIFEST, "".join(lines), CorpusError)
+    return "".join(lines)
 
 
-def read_manifest(root: Path) -> dict[int, dict[str, Any]]:
-    """Index → line of the manifest; empty where there is none, or one that is damaged (it can be rebuilt)."""
+def listed_numbers(root: Path) -> list[int]:
+    """The numbers in the manifest, ascending; none where there is no manifest, or one that is damaged (it can be
+    rebuilt)."""
     try:
-        lines = [json.loads(line) for line in (root / MANIFEST).read_text(encoding="utf-8").splitlines()]
-        return {line["index"]: line for line in lines}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        text = read_text(root / MANIFEST, CorpusError, MANIFEST_LIMIT)
+        lines = parse_json(f"[{','.join(text.splitlines())}]", MANIFEST, CorpusError).data
+        return sorted({ManifestLine.model_validate(line).index for line in lines})
+    except (CorpusError, ValueError):  # pydantic's error is a ValueError
+        return []
 
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
     """Nobody else writes to the corpus meanwhile; CorpusError where somebody does. A kill frees the lock."""
     try:
+        file = open(root / _LOCK, "wb")  # noqa: SIM115 (closed below)
+    except OSError as problem:
+        raise CorpusError(f"{root} cannot be written to: {problem.strerror or problem}") from problem
+    with file:
+        _lock(file, root)
+        yield
+
+
+@contextlib.contextmanager
+def locked_to_read(root: Path) -> Iterator[bool]:
+    """As :func:`locked`, also for a corpus that may not be written to; whether it may."""
+    if os.access(root, os.W_OK | os.X_OK):
+        with locked(root):
+            yield True
+        return
+    try:
+        file = open(root / _LOCK, "rb")  # noqa: SIM115 (closed below)
+    except OSError:  # no lock is there to be held by somebody
+        yield False
+        return
+    with file:
+        _lock(file, root)
+        yield False
+
+
+def _lock(file: IO[bytes], root: Path) -> None:
+    try:
         import fcntl
     except ImportError:  # not on Windows, where the second process would only do the same work again
-        yield
         return
-    with open(root / _LOCK, "wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CorpusError(f"{root} is being made by another process right now") from None
-        yield
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CorpusError(f"{root} is being made by another process right now") from None
+    except OSError:  # a network disk without locks: as on Windows
+        return
 
 
 def _sync(folder: Path) -> None:

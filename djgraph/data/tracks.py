@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +14,10 @@ import torch
 from torch import Tensor
 
 from djgraph.audio.excerpts import read_excerpt, read_header
-from djgraph.audio.files import FORMATS
+from djgraph.audio.folders import Search, has_parts, search
+from djgraph.audio.formats import SUFFIXES, how_to_convert, is_foreign
 from djgraph.audio.stems import STEMS, find_signal, find_stems
+from djgraph.data.metadata import read_metadata
 from djgraph.errors import AudioFileError, DJGraphError, InputError, shorten
 
 WHOLE = "mixture"
@@ -79,15 +79,16 @@ def find_tracks(
 
     A track is a folder with files of the stems' names, at any of :data:`MAX_DEPTH` levels: plain, as Demucs
     leaves them (``separated/htdemucs/Song``) or as MUSDB18-HQ has them (``train/Song``); the suffixes and
-    rules are those of :func:`djgraph.audio.load_stems`. stems: the parts to look for; :data:`WHOLE` among them
-    stands for the whole track. optional: parts that a track may lack.
+    rules are those of :func:`djgraph.audio.load_stems`. Symbolic links are followed, and every folder is taken
+    once. stems: the parts to look for; :data:`WHOLE` among them stands for the whole track. optional: parts that
+    a track may lack.
 
     Beside its stems, ``track.json``, or beside its folder ``<folder>.json``, may hold a mapping with
     ``tempo`` (BPM), ``beats`` (seconds, ascending) and anything else.
 
-    problems: ``error`` raises AudioFileError with all that is wrong with any track; ``skip`` leaves such tracks
-    out, with a warning that says the same. Raises AudioFileError for a root without any track, and where two
-    roots hold tracks of one name.
+    problems: ``error`` raises AudioFileError with all that is wrong with any track, folders that may not be read
+    among it; ``skip`` leaves them out, with a warning that says the same. Raises AudioFileError for a root without
+    any track, and where two roots hold tracks of one name.
     """
     if problems not in ("error", "skip"):
         raise InputError(f"problems is {problems!r}; allowed: error, skip")
@@ -97,11 +98,17 @@ def find_tracks(
     wanted = {stem.lower() for stem in stems} | {WHOLE} | set(STEMS if WHOLE in stems else ())
     tracks: list[Track] = []
     wrong: list[str] = []
+    unread: list[str] = []
     for root in map(Path, listed):
-        folders = list(_track_folders(root, wanted))
-        if not folders:
-            raise AudioFileError(_nothing(root, stems))
-        for folder in folders:
+        found = _search(root, wanted)
+        unread += found.unread
+        wrong += found.unread
+        if not found.folders:
+            raise AudioFileError("\n  ".join([_nothing(root, stems), *found.unread[:10]]))
+        if found.broken:
+            links = shorten([str(link) for link in found.broken], 8)
+            warnings.warn(f"symbolic links that lead nowhere are left out: {links}", stacklevel=2)
+        for folder in found.folders:
             name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
             try:
                 tracks.append(_track(name, folder, stems, set(optional)))
@@ -111,7 +118,8 @@ def find_tracks(
         shown = "\n".join(wrong[:10]) + (f"\n… and {len(wrong) - 10} more" if len(wrong) > 10 else "")
         if problems == "error" or not tracks:
             raise AudioFileError(shown)
-        warnings.warn(f"{len(wrong)} tracks are left out:\n{shown}", stacklevel=2)
+        folders = f" and {len(unread)} folders" if unread else ""
+        warnings.warn(f"{len(wrong) - len(unread)} tracks{folders} are left out:\n{shown}", stacklevel=2)
     names = [track.name for track in tracks]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise AudioFileError(
@@ -120,20 +128,13 @@ def find_tracks(
     return tracks
 
 
-def _track_folders(root: Path, wanted: set[str]) -> Iterator[Path]:
+def _search(root: Path, wanted: set[str]) -> Search:
     if not root.exists():
         raise AudioFileError(f"the folder of tracks {root} does not exist")
     if not root.is_dir():
         raise AudioFileError(f"{root} is a file; tracks are looked for in a folder")
-    for where, folders, files in os.walk(root):
-        here = Path(where)
-        names = (Path(file) for file in files)
-        if any(name.stem.lower() in wanted and name.suffix.lower() in FORMATS for name in names):
-            yield here
-            folders.clear()
-        elif len(here.relative_to(root).parts) >= MAX_DEPTH:
-            folders.clear()
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+    # Stems in a format that is not read make a track, too: one that something is wrong with.
+    return search(root, MAX_DEPTH, lambda names: has_parts(names, wanted, foreign=True))
 
 
 def _nothing(root: Path, stems: Sequence[str]) -> str:
@@ -142,9 +143,11 @@ def _nothing(root: Path, stems: Sequence[str]) -> str:
     except OSError as problem:
         return f"{root} cannot be read: {problem.strerror or problem}"
     there = f"it holds: {shorten(inside, 8)}" if inside else "it is empty"
+    foreign = [name for name in inside if is_foreign(name)]
     return (
         f"{root} has no track in it or below ({there})\n"
-        f"  expected: folders with files called {', '.join(stems)}, with one of the suffixes {', '.join(FORMATS)}"
+        f"  expected: folders with files called {', '.join(stems)}, with one of the suffixes {', '.join(SUFFIXES)}"
+        + (f"\n  {how_to_convert(*foreign)}" if foreign else "")
     )
 
 
@@ -164,31 +167,5 @@ def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str]) ->
     if max(lengths.values()) - min(lengths.values()) > TOLERANCE:
         rows = ", ".join(f"{file} {seconds:.3f} s" for file, seconds in lengths.items())
         raise AudioFileError(f"{folder}: the lengths differ by more than {TOLERANCE} s: {rows}")
-    tempo, beats, info = _metadata(folder)
+    tempo, beats, info = read_metadata(folder)
     return Track(name, folder, parts, max(lengths.values()), tempo, beats, info)
-
-
-def _metadata(folder: Path) -> tuple[float | None, tuple[float, ...], dict[str, Any]]:
-    path = folder / "track.json"
-    if not path.is_file():
-        path = folder.with_name(f"{folder.name}.json")
-    if not path.is_file():
-        return None, (), {}
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as problem:
-        raise AudioFileError(f"{path} is no JSON: {problem}") from problem
-    if not isinstance(data, dict):
-        raise AudioFileError(f"{path}: expected a mapping with tempo, beats and whatever else there is")
-    tempo, beats = data.pop("tempo", None), data.pop("beats", [])
-    if tempo is not None and not (_is_number(tempo) and 0 < tempo < 1000):
-        raise AudioFileError(f"{path}: tempo is {tempo!r}; expected beats a minute, above 0 and below 1000")
-    if not isinstance(beats, list) or not all(map(_is_number, beats)):
-        raise AudioFileError(f"{path}: beats: expected a list of seconds")
-    if any(later <= earlier for earlier, later in itertools.pairwise(beats)):
-        raise AudioFileError(f"{path}: beats run backwards; expected ascending seconds")
-    return None if tempo is None else float(tempo), tuple(map(float, beats)), data
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -16,11 +16,14 @@ from typing import Any
 import torch
 
 from djgraph.errors import DJGraphError
+from djgraph.signals import held
 
 Job = Callable[[int], Any]
 
 _AHEAD = 2  # jobs for each worker that are handed out before they are needed
 _PATIENCE = 0.2  # seconds until Ctrl-C is looked for
+_PARENTS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
+"""Signals that a terminal sends to all processes in it; for the workers their parent decides."""
 _job: Job | None = None
 
 
@@ -39,8 +42,18 @@ def run_jobs(
     # spawn: a fork of a process whose torch has threads may hang.
     context = multiprocessing.get_context("spawn")
     left = iter(numbers)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(make, arguments))
-    with _noting() as interrupted:
+    try:
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_begin, initargs=(make, arguments)
+        )
+    except OSError as problem:  # a pool's locks lie in shared memory
+        raise DJGraphError(
+            f"worker processes cannot be started: {problem.strerror or problem}. They need a little shared memory:"
+            " /dev/shm is full or may not be written to; free some, or work without them (workers=1, -j 1)"
+        ) from problem
+    # Noted and raised where it does no harm: an exception out of the middle of the pool's own code could leave a lock
+    # of its held for ever.
+    with held() as interrupted:
         try:
             waiting: set[Future[Any]] = set()
             while True:
@@ -54,6 +67,7 @@ def run_jobs(
                 for future in done:
                     yield future.result()
         except BrokenProcessPool as problem:
+            interrupted()  # what ended this process ended its workers, too
             raise DJGraphError(
                 "a worker process died, perhaps for want of memory; what is finished is kept: go on with fewer "
                 "workers"
@@ -65,19 +79,35 @@ def run_jobs(
 def _run_here(
     make: Callable[..., Job], arguments: tuple[Any, ...], numbers: Iterable[int]
 ) -> Generator[Any, None, None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in a worker: sums over threads round in another order
-    try:
+    with _as_in_a_worker():
         job = make(*arguments)
-        for number in numbers:
-            yield job(number)
+    for number in numbers:
+        with _as_in_a_worker():
+            result = job(number)
+        yield result
+
+
+@contextlib.contextmanager
+def _as_in_a_worker() -> Iterator[None]:
+    """What a caller has changed in torch is as in a fresh process: it would change the results.
+
+    Sums over threads round in another order; the default type and device are where tensors are made.
+    """
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
     finally:
+        torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
 
 
 def _begin(make: Callable[..., Job], arguments: tuple[Any, ...]) -> None:
     global _job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for kind in _PARENTS:
+        signal.signal(kind, signal.SIG_IGN)
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _job = make(*arguments)
@@ -97,36 +127,13 @@ def _do(number: int) -> Any:
 
 
 @contextlib.contextmanager
-def _noting() -> Iterator[Callable[[], None]]:
-    """Ctrl-C is only noted in here; what is yielded raises it.
-
-    An exception out of the middle of the pool's own code could leave a lock of its held for ever.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield lambda: None
-        return
-    pressed: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-
-    def interrupted() -> None:
-        if pressed:
-            pressed.clear()
-            before(signal.SIGINT, None)
-
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextlib.contextmanager
 def _deaf() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {kind: signal.signal(kind, signal.SIG_IGN) for kind in _PARENTS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -20,6 +21,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from djgraph.document import limits
 from djgraph.document.faults import Fault, explain, refusal
 from djgraph.document.words import (
     IDENTIFIER,
@@ -163,6 +165,7 @@ def _identifier_keys(value: Any, handler: ValidatorFunctionWrapHandler, info: Va
         for key in value
         if not IDENTIFIER.match(key)
     ]
+    faults += [Fault(_TOO_LONG, (key,), key=True) for key in value if len(key) > limits.NAME]
     try:
         result = handler(value)
     except ValidationError as error:
@@ -182,15 +185,22 @@ def _text(value: Any) -> str:
 
 
 def _identifier(value: Any) -> str:
-    if not isinstance(value, str) or not IDENTIFIER.match(value):
-        raise Refused(f"expected a name, got {describe(value)}", hint=f"a name is {IDENTIFIER_RULE}")
-    return value
+    return _matching(IDENTIFIER, IDENTIFIER_RULE, value)
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or not NAME.match(value):
-        raise Refused(f"expected a name, got {describe(value)}", hint=f"a name is {NAME_RULE}")
+    return _matching(NAME, NAME_RULE, value)
+
+
+def _matching(pattern: re.Pattern[str], rule: str, value: Any) -> str:
+    if not isinstance(value, str) or not pattern.match(value):
+        raise Refused(f"expected a name, got {describe(value)}", hint=f"a name is {rule}")
+    if len(value) > limits.NAME:
+        raise Refused(_TOO_LONG)
     return value
+
+
+_TOO_LONG = f"a name of more than {limits.NAME} characters (the limit)"
 
 
 def _node_id(value: Any) -> str:

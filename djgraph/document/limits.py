@@ -16,6 +16,9 @@ DEPTH = 64
 NUMBER_DIGITS = 40
 """Characters of one number."""
 
+NAME = 200
+"""Characters of one name of a strip, bus, node, input, output, macro, argument or template."""
+
 TEXT = 10_000
 """Characters of one text after its references are replaced."""
 

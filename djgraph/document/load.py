@@ -17,6 +17,8 @@ from djgraph.document.source import Source, plain
 from djgraph.document.text import parse
 from djgraph.document.words import IDENTIFIER
 from djgraph.errors import DocumentError, DocumentPath, Problem
+from djgraph.guard import reading
+from djgraph.regular import NotRegular, open_regular
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,12 @@ def _read_file(path: Path, kind: limits.Kind) -> Source:
 def read_text(path: Path, kind: limits.Kind) -> str:
     """The text of a file; DocumentError where it is missing, no text or too large."""
     name = str(path)
+    reading(path)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             raw = file.read(kind.file_bytes + 1)
+    except NotRegular as problem:
+        raise DocumentError(Problem(f"{name} is {problem}, not {kind.one} file", hint=_PIPES)) from None
     except FileNotFoundError:
         raise DocumentError(_missing(path, kind)) from None
     except IsADirectoryError:
@@ -168,6 +173,9 @@ def read_text(path: Path, kind: limits.Kind) -> str:
         raise DocumentError(
             Problem(f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} in line {line}")
         ) from None
+
+
+_PIPES = "what another program prints is read from /dev/stdin"
 
 
 def _check_size(size: int, name: str, kind: limits.Kind) -> None:

@@ -7,6 +7,7 @@ A document is validated twice with the same models. As written, every value may 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
@@ -200,7 +201,7 @@ def kind_of(item: Any) -> str | Fault:
         return found[0]
     if found:
         return Fault(f"one item cannot be {' and '.join(map(repr, found))} at once", allowed=kinds)
-    guess = next((key for key in item if nearest(key, kinds)), None)
+    guess = next((key for key in islice(item, 20) if nearest(key, kinds)), None)
     if guess is not None:
         return Fault(f"unknown key {guess!r}", (guess,), kinds, guess, key=True)
     return Fault("this item does not say what it is", allowed=kinds, hint="exactly one of these keys says it")

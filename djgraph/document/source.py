@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from djgraph.arguments import is_truth
 from djgraph.document import limits
 from djgraph.errors import DocumentError, DocumentPath, Position, Problem, format_path
 
@@ -72,7 +73,12 @@ class _Plain:
             )
         if data is None or isinstance(data, bool | str):
             return data
+        if is_truth(data) and not data.shape:  # NumPy's
+            return bool(data)
         if isinstance(data, numbers.Integral):
+            if abs(int(data)) >= 10**limits.NUMBER_DIGITS:
+                message = f"a number of more than {limits.NUMBER_DIGITS} characters (the limit)"
+                raise DocumentError(Problem(message, path=path))
             return int(data)
         if isinstance(data, numbers.Real):
             if not math.isfinite(data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from dataclasses import dataclass
@@ -20,12 +21,12 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
     StreamEndEvent,
-    StreamStartEvent,
 )
 
 from djgraph.document import limits
 from djgraph.document.scalars import resolve
 from djgraph.document.source import Data, Mark, Source
+from djgraph.document.tabs import TabScanner
 from djgraph.errors import DocumentError, DocumentPath, Position, Problem
 
 
@@ -50,9 +51,12 @@ class _Composer:
         self._count = 0
 
     def compose(self) -> Source:
-        self._events = YAML(typ="safe", pure=True).parse(io.StringIO(self._text))
+        yaml = YAML(typ="safe", pure=True)
+        if "\t" in self._text:
+            yaml.Scanner = functools.partial(TabScanner, self._text)
+        self._events = yaml.parse(io.StringIO(self._text))
         try:
-            self._expect(StreamStartEvent)
+            self._next()  # StreamStartEvent
             start = self._next()
             if isinstance(start, StreamEndEvent):
                 raise DocumentError(
@@ -92,9 +96,6 @@ class _Composer:
 
     def _next(self) -> Event:
         return next(self._events)
-
-    def _expect(self, kind: type[Event]) -> None:
-        assert isinstance(self._next(), kind)
 
     def _value(self, event: Event, path: DocumentPath, depth: int) -> _Composed:
         if isinstance(event, AliasEvent):
@@ -218,7 +219,9 @@ class _Composer:
         what = " ".join(str(part) for part in (error.context, error.problem) if part)
         hint = None
         if "\\t" in what:
-            hint = "indent with spaces; YAML does not allow tabs there"
+            hint = "put spaces there: YAML does not allow tabs in what a line begins with"
+        elif mark and "\t" in self._text.split("\n")[mark.line].strip():
+            hint = "a text with a tab in it needs quotes"
         elif "mapping values are not allowed" in what:
             hint = "a text that holds `: ` needs quotes, and each key its own line"
         return Problem(f"this is not {self._language}: {what}", position, hint=hint)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.operators import Handles, operator
-from djgraph.dsp.recompute import differentiable_gradients
 
 LARGEST_SIZE = 2**19
 """Larger transforms leave the cache and gain nothing, unless the response itself needs one."""
@@ -48,13 +48,16 @@ def convolve(audio: Tensor, past: Tensor, spectrum: Tensor, mix: Tensor | None =
     all, of any even size from ``length`` up; :func:`fft_size` finds the fastest.
     mix: broadcastable to ``[batch, 1, samples]``; left out, the result is the convolved signal alone.
 
-    Returns ``[batch, channels, samples]``. Differentiable in audio, past and mix. The backward pass keeps the
-    arguments and, where mix needs a gradient, the convolved signal, which would take as long to make again.
+    Returns ``[batch, channels, samples]``. Differentiable in all arguments. The backward pass keeps the arguments
+    and, where mix needs a gradient, the convolved signal, which would take as long to make again. A response that
+    is learned (a spectrum that needs a gradient) is left to autograd, which keeps all blocks.
     """
     mix = audio.new_ones(()) if mix is None else mix
-    keep = torch.is_grad_enabled() and mix.requires_grad
     mix = mix.expand(audio.shape[0], 1, audio.shape[-1])
-    output, _ = _Convolve.apply(audio, past, mix, spectrum, keep)
+    if torch.is_grad_enabled() and spectrum.requires_grad:
+        return _plainly(audio, past, mix, spectrum)
+    keep = torch.is_grad_enabled() and mix.requires_grad
+    (output,) = Convolution(spectrum, keep)(audio, past, mix)
     return output
 
 
@@ -76,7 +79,7 @@ class Response:
     def convolve(self, audio: Tensor, past: Tensor, mix: Tensor) -> Tensor:
         """:func:`convolve` with this response. As one operator inside what torch.compile traces."""
         if torch.compiler.is_compiling():
-            output, _ = _convolve_operator([audio, past, mix.contiguous()], [self._handle], self._owner)
+            (output,) = _convolve_operator([audio, past, mix.contiguous()], [self._handle], self._owner)
             return output
         return convolve(audio, past, self.spectrum_for(audio), mix)
 
@@ -101,49 +104,47 @@ class Response:
 _RESPONSES = Handles()
 
 
-class _Convolve(torch.autograd.Function):
-    """The adjoint of convolution is correlation: ∂x[n] = Σ_k h[k]·∂wet[n + k], which is the same computation
-    with the spectrum conjugated and the block looking ahead in place of back."""
+class Convolution(Operation):
+    """Audio, past and mix to the mix with the convolved signal.
 
-    @staticmethod
-    def forward(
-        audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor, keep: bool
-    ) -> tuple[Tensor, Tensor]:
-        """The output, and, if it is to be kept, the convolved signal less the audio (else nothing)."""
+    The adjoint of convolution is correlation: ∂x[n] = Σ_k h[k]·∂wet[n + k], which is the same computation
+    with the spectrum conjugated and the block looking ahead in place of back. Kept is, where ``keep`` says so, the
+    convolved signal less the audio (else nothing).
+    """
+
+    kept = 1
+
+    def __init__(self, spectrum: Tensor, keep: bool) -> None:
+        self._spectrum, self._keep = spectrum, keep
+
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        audio, past, mix = tensors
         output = torch.empty_like(audio, memory_format=torch.contiguous_format)
-        kept = torch.empty_like(output) if keep else audio.new_empty(0)
-        for span, wet in _wet(audio, past, spectrum):
-            if keep:
+        kept = torch.empty_like(output) if self._keep else audio.new_empty(0)
+        for span, wet in _wet(audio, past, self._spectrum):
+            if self._keep:
                 difference = torch.sub(wet, audio[..., span], out=kept[..., span])
                 torch.addcmul(audio[..., span], difference, mix[..., span], out=output[..., span])
             else:
                 torch.lerp(audio[..., span], wet, mix[..., span], out=output[..., span])
         return output, kept
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor] | None) -> None:
-        audio, past, mix, spectrum, _ = inputs
-        kept = audio.new_empty(0) if output is None else output[1]
-        if output is not None:
-            ctx.mark_non_differentiable(kept)
-        ctx.save_for_backward(audio, past, mix, spectrum, kept)
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor, _: Tensor | None = None) -> tuple[Tensor | None, ...]:
-        *arguments, kept = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            found = differentiable_gradients(
-                _plainly, arguments, ctx.needs_input_grad[: len(arguments)], (grad_output,)
-            )
-            return *found, None
-        audio, past, mix, spectrum = arguments
-        for_audio, for_past, for_mix, *_ = ctx.needs_input_grad
+    def backward(
+        self,
+        tensors: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        needed: Sequence[bool],
+    ) -> tuple[Tensor | None, ...]:
+        audio, past, mix = tensors
+        (grad_output,) = gradients
+        for_audio, for_past, for_mix = needed
         grad_audio = grad_past = grad_mix = None
-        if for_mix and kept.numel():
-            grad_mix = (kept * grad_output).sum(1, keepdim=True)
+        if for_mix and kept and kept[0].numel():
+            grad_mix = (kept[0] * grad_output).sum(1, keepdim=True)
         elif for_mix:
             grad_mix = torch.empty_like(mix, memory_format=torch.contiguous_format)
-            for span, wet in _wet(audio, past, spectrum):
+            for span, wet in _wet(audio, past, self._spectrum):
                 difference = torch.sub(wet, audio[..., span])
                 grad_mix[..., span] = difference.mul_(grad_output[..., span]).sum(1, keepdim=True)
         if for_audio or for_past:
@@ -153,31 +154,31 @@ class _Convolve(torch.autograd.Function):
             silence = grad_wet.new_zeros(()).expand(*past.shape[:-1], before)
             grad = grad_wet.new_empty(*grad_wet.shape[:-1], before + grad_wet.shape[-1])
             parts = (silence, grad_wet)
-            for span, block in _blocks(parts, spectrum.conj(), past.shape[-1] + 1, grad.shape[-1], 0):
+            for span, block in _blocks(parts, self._spectrum.conj(), past.shape[-1] + 1, grad.shape[-1], 0):
                 grad[..., span] = block
             grad_past = grad[..., :before] if for_past else None
             grad_audio = torch.addcmul(grad[..., before:] + grad_output, grad_output, mix, value=-1)
-        return grad_audio, grad_past, grad_mix, None, None
+        return grad_audio if for_audio else None, grad_past, grad_mix
+
+    def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor]:
+        return (_plainly(*tensors, self._spectrum),)
 
 
-def _with_spectrum(tensors: list[Tensor], numbers: list[int]) -> tuple[Any, ...]:
+def _with_spectrum(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:
     audio, past, mix = tensors
     mix = mix.expand(audio.shape[0], 1, audio.shape[-1])
-    return audio, past, mix, _RESPONSES[numbers[0]].spectrum_for(audio), False
+    return Convolution(_RESPONSES[numbers[0]].spectrum_for(audio), False), [audio, past, mix]
 
 
 _convolve_operator = operator(
-    "convolve",
-    _Convolve,
-    _with_spectrum,
-    lambda tensors, numbers: [torch.empty_like(tensors[0]), tensors[0].new_empty(0)],
+    "convolve", _with_spectrum, lambda tensors, numbers: [torch.empty_like(tensors[0])]
 )
 
 
-def _plainly(audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> tuple[Tensor]:
+def _plainly(audio: Tensor, past: Tensor, mix: Tensor, spectrum: Tensor) -> Tensor:
     """The forward pass in operations that autograd knows."""
     wet = torch.cat((audio[..., :0], *(block for _, block in _wet(audio, past, spectrum))), dim=-1)
-    return (torch.lerp(audio, wet, mix),)
+    return torch.lerp(audio, wet, mix)
 
 
 def _wet(audio: Tensor, past: Tensor, spectrum: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -207,7 +208,9 @@ def _blocks(
     together = max(1, POINTS_AT_ONCE // (size * blocks.shape[0] * blocks.shape[1]))
     for first in range(0, count, together):
         some = blocks[..., first : min(first + together, count), :]
-        result = torch.fft.irfft(torch.fft.rfft(some).mul_(spectrum.unsqueeze(-2)), n=size)
+        spectra, rows = torch.fft.rfft(some), spectrum.unsqueeze(-2)
+        spectra = spectra * rows if spectrum.requires_grad else spectra.mul_(rows)
+        result = torch.fft.irfft(spectra, n=size)
         for index, block in enumerate(result.unbind(-2)):
             start = (first + index) * step
             stop = min(start + step, samples)

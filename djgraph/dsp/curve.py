@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from djgraph import simd
+from djgraph.dsp.derivatives import LinearMap
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,7 +54,7 @@ class Timeline:
         scaled = positions * (self.frames - 1)
         left = torch.div(scaled, self.samples - 1, rounding_mode="floor").clamp_(max=self.frames - 2)
         weight = (scaled - left * (self.samples - 1)).to(torch.float64) / (self.samples - 1)
-        return _Interpolate.apply(values, left - first, weight.to(values.dtype))
+        return _Interpolated(left - first, weight.to(values.dtype), values.shape[-1])(values)
 
     def read_samples(
         self, values: Tensor, start: int, stop: int, smoothing: float = 0.0, first: int = 0
@@ -64,7 +65,7 @@ class Timeline:
         straight and the first and last values stay as they are. Returns ``[..., stop − start]``.
         """
         if self._compiled(values):
-            return _Compiled.apply(values, self, start, stop, smoothing / 2, first)
+            return _Compiled(self, start, stop, smoothing / 2, first, values.shape[-1])(values)
         curve = self._lines(values, start, stop, first)
         if smoothing <= 0 or self.frames < 3 or self.samples < 3:
             return curve
@@ -82,7 +83,7 @@ class Timeline:
             return self.read(values, torch.arange(start, stop, device=values.device), first)
         lengths = [high - low for _, low, high in segments]
         sides = _sides(self, start, stop, values.dtype, values.device)
-        return _Lines.apply(values, sides, segments[0][0] - first, lengths)
+        return _Lines(sides, segments[0][0] - first, lengths, values.shape[-1])(values)
 
     def _segments(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """The samples between one frame and the next: (frame, first sample, last sample + 1)."""
@@ -187,98 +188,147 @@ def _corners(
     return (position - start).clamp(0, stop - start - 1).flatten(), shape
 
 
-class _Compiled(torch.autograd.Function):
-    """:meth:`Timeline.read_samples` and its adjoint on a CPU, a curve at a time."""
+@dataclass(frozen=True)
+class _Compiled(LinearMap):
+    """:meth:`Timeline.read_samples` on a CPU, a curve at a time: ``[…, count]`` → ``[…, stop − start]``."""
 
-    @staticmethod
-    def forward(
-        ctx: Any, values: Tensor, line: Timeline, start: int, stop: int, half: float, first: int
-    ) -> Tensor:
+    line: Timeline
+    start: int
+    stop: int
+    half: float
+    first: int
+    count: int
+
+    def compute(self, values: Tensor) -> Tensor:
         from djgraph.simd import curves
 
-        ctx.line, ctx.start, ctx.half, ctx.first, ctx.shape = line, start, half, first, values.shape
-        flat = values.detach().reshape(-1, values.shape[-1]).contiguous().numpy()
-        made = values.new_empty(len(flat), stop - start)
-        curves.read(flat, first, line.frames, line.samples, start, half, made.numpy())
-        return made.view(*values.shape[:-1], stop - start)
+        flat = _rows(values)
+        made = values.new_empty(len(flat), self.stop - self.start)
+        curves.read(
+            flat.numpy(),
+            self.first,
+            self.line.frames,
+            self.line.samples,
+            self.start,
+            self.half,
+            made.numpy(),
+        )
+        return made.view(*values.shape[:-1], self.stop - self.start)
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        made = _CollectCompiled.apply(gradient, ctx.line, ctx.start, ctx.half, ctx.first, ctx.shape[-1])
-        return made.view(ctx.shape), None, None, None, None, None
+    def adjoint(self) -> LinearMap:
+        return _Collected(self)
 
 
-class _CollectCompiled(torch.autograd.Function):
-    """The adjoint, whose own adjoint is the curve: the two are linear, and differentiable as often as anybody likes."""
+@dataclass(frozen=True)
+class _Collected(LinearMap):
+    """The adjoint of compiled reading."""
 
-    @staticmethod
-    def forward(
-        ctx: Any, gradient: Tensor, line: Timeline, start: int, half: float, first: int, count: int
-    ) -> Tensor:
+    read: _Compiled
+
+    def compute(self, values: Tensor) -> Tensor:
         from djgraph.simd import curves
 
-        ctx.arguments = line, start, start + gradient.shape[-1], half, first
-        flat = gradient.detach().reshape(-1, gradient.shape[-1]).contiguous().numpy()
-        made = gradient.new_zeros(len(flat), count)
-        curves.collect(flat, first, line.frames, line.samples, start, half, made.numpy())
-        return made.view(*gradient.shape[:-1], count)
+        flat, read = _rows(values), self.read
+        made = values.new_zeros(len(flat), read.count)
+        curves.collect(
+            flat.numpy(),
+            read.first,
+            read.line.frames,
+            read.line.samples,
+            read.start,
+            read.half,
+            made.numpy(),
+        )
+        return made.view(*values.shape[:-1], read.count)
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return _Compiled.apply(gradient, *ctx.arguments), None, None, None, None, None
+    def adjoint(self) -> LinearMap:
+        return self.read
 
 
-class _Lines(torch.autograd.Function):
-    """Few long segments: each is one line, and its gradient two sums."""
+def _rows(values: Tensor) -> Tensor:
+    return values.detach().reshape(-1, values.shape[-1]).contiguous()
 
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, sides: Tensor, first: int, lengths: list[int]) -> Tensor:
-        ctx.save_for_backward(sides)
-        ctx.first, ctx.lengths, ctx.shape = first, lengths, values.shape
+
+@dataclass(frozen=True, eq=False)
+class _Lines(LinearMap):
+    """Few long segments: each is one line, and its gradient two sums. ``[…, count]`` → ``[…, samples]``."""
+
+    sides: Tensor
+    first: int
+    lengths: list[int]
+    count: int
+
+    def compute(self, values: Tensor) -> Tensor:
         flat = values.reshape(-1, values.shape[-1])
-        curve = values.new_empty(*values.shape[:-1], sides.shape[1])
-        pairs = flat.narrow(1, first, len(lengths) + 1).unfold(1, 2, 1).unbind(1)
-        lines = curve.view(flat.shape[0], -1).split(lengths, 1)
-        for pair, side, line in zip(pairs, sides.split(lengths, 1), lines):
+        curve = values.new_empty(*values.shape[:-1], self.sides.shape[1])
+        pairs = flat.narrow(1, self.first, len(self.lengths) + 1).unfold(1, 2, 1).unbind(1)
+        lines = curve.view(flat.shape[0], -1).split(self.lengths, 1)
+        for pair, side, line in zip(pairs, self.sides.split(self.lengths, 1), lines):
             torch.mm(pair, side, out=line)
         return curve
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        (sides,) = ctx.saved_tensors
-        flat = gradient.reshape(-1, gradient.shape[-1])
-        result = gradient.new_zeros(flat.shape[0], ctx.shape[-1])
+    def adjoint(self) -> LinearMap:
+        return _LinesAdjoint(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _LinesAdjoint(LinearMap):
+    lines: _Lines
+
+    def compute(self, values: Tensor) -> Tensor:
+        lines = self.lines
+        flat = values.reshape(-1, values.shape[-1])
+        result = values.new_zeros(flat.shape[0], lines.count)
         sums = [
             torch.mm(line, side)
-            for line, side in zip(flat.split(ctx.lengths, 1), sides.T.split(ctx.lengths, 0))
+            for line, side in zip(flat.split(lines.lengths, 1), lines.sides.T.split(lines.lengths, 0))
         ]
         left, right = torch.stack(sums, dim=1).unbind(-1)
-        result[:, ctx.first : ctx.first + len(sums)] += left
-        result[:, ctx.first + 1 : ctx.first + len(sums) + 1] += right
-        return result.view(ctx.shape), None, None, None
+        result[:, lines.first : lines.first + len(sums)] += left
+        result[:, lines.first + 1 : lines.first + len(sums) + 1] += right
+        return result.view(*values.shape[:-1], lines.count)
+
+    def adjoint(self) -> LinearMap:
+        return self.lines
 
 
-class _Interpolate(torch.autograd.Function):
-    """values[left]·(1 − weight) + values[left + 1]·weight; the backward pass sums each segment's gradient.
+@dataclass(frozen=True, eq=False)
+class _Interpolated(LinearMap):
+    """values[left]·(1 − weight) + values[left + 1]·weight, ``[…, frames]`` → ``[…, points]``."""
+
+    left: Tensor
+    weight: Tensor
+    frames: int
+
+    def compute(self, values: Tensor) -> Tensor:
+        return torch.lerp(
+            values.index_select(-1, self.left), values.index_select(-1, self.left + 1), self.weight
+        )
+
+    def adjoint(self) -> LinearMap:
+        return _InterpolatedAdjoint(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _InterpolatedAdjoint(LinearMap):
+    """Sums each segment's gradient.
 
     ``left`` ascends, so a segment's sum is a difference of cumulative sums: no scattered additions.
     """
 
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, left: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(left, weight)
-        ctx.frames = values.shape[-1]
-        return torch.lerp(values.index_select(-1, left), values.index_select(-1, left + 1), weight)
+    interpolated: _Interpolated
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        left, weight = ctx.saved_tensors
-        bounds = torch.searchsorted(left, torch.arange(ctx.frames, device=left.device))
-        right = gradient * weight
-        result = gradient.new_zeros(*gradient.shape[:-1], ctx.frames)
-        result[..., :-1] = _segment_sums(gradient - right, bounds)
+    def compute(self, values: Tensor) -> Tensor:
+        left, weight, frames = self.interpolated.left, self.interpolated.weight, self.interpolated.frames
+        bounds = torch.searchsorted(left, torch.arange(frames, device=left.device))
+        right = values * weight
+        result = values.new_zeros(*values.shape[:-1], frames)
+        result[..., :-1] = _segment_sums(values - right, bounds)
         result[..., 1:] += _segment_sums(right, bounds)
-        return result, None, None
+        return result
+
+    def adjoint(self) -> LinearMap:
+        return self.interpolated
 
 
 def _segment_sums(values: Tensor, bounds: Tensor) -> Tensor:

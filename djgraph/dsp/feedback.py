@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.history import latest
 from djgraph.dsp.operators import operator
-from djgraph.dsp.recompute import differentiable_gradients
 
 
 def feedback_delay(
@@ -33,21 +32,19 @@ def feedback_delay(
     if torch.compiler.is_compiling():
         output, last = _feedback_operator([argument.contiguous() for argument in arguments], [0])
     else:
-        output, last = _FeedbackDelay.apply(*arguments)
+        output, last = FeedbackDelay()(*arguments)
     return output, latest(past_input, audio), last
 
 
-class _FeedbackDelay(torch.autograd.Function):
+class FeedbackDelay(Operation):
     """With λ the gradient with respect to y, the adjoint recursion runs backwards in time:
 
     λ[n] = mix[n]·∂out[n] + feedback[n+D]·λ[n+D]      ∂x[n] = (1 − mix[n])·∂out[n] + λ[n+D]
     ∂feedback[n] = Σ λ[n]·y[n−D]                      ∂mix[n] = Σ ∂out[n]·(y[n] − x[n])
     """
 
-    @staticmethod
-    def forward(
-        audio: Tensor, feedback: Tensor, mix: Tensor, past_input: Tensor, past_output: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        audio, feedback, mix, past_input, past_output = tensors
         output = torch.empty_like(audio, memory_format=torch.contiguous_format)
         before, echo = past_output, past_output[..., :0]
         for span, latest_echo in _echoes(audio, feedback, past_input, past_output):
@@ -55,17 +52,16 @@ class _FeedbackDelay(torch.autograd.Function):
             before, echo = echo if echo.shape[-1] else past_output, latest_echo
         return output, torch.cat((before[..., echo.shape[-1] :], echo), dim=-1)
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
-        audio, feedback, mix, past_input, past_output = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            grads = (grad_output, grad_last)
-            return differentiable_gradients(_plainly, ctx.saved_tensors, ctx.needs_input_grad, grads)
-        for_audio, for_feedback, for_mix, _, _ = ctx.needs_input_grad
+    def backward(
+        self,
+        tensors: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        needed: Sequence[bool],
+    ) -> tuple[Tensor | None, ...]:
+        audio, feedback, mix, past_input, past_output = tensors
+        grad_output, grad_last = gradients
+        for_audio, for_feedback, for_mix, _, _ = needed
         delay, samples = past_input.shape[-1], audio.shape[-1]
         echoes = []
         if for_feedback or for_mix:
@@ -106,11 +102,16 @@ class _FeedbackDelay(torch.autograd.Function):
         )
         return grad_audio, grad_feedback, grad_mix, grad_past_input, carried
 
+    def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        audio, feedback, mix, past_input, past_output = tensors
+        stretches = [echo for _, echo in _echoes(audio, feedback, past_input, past_output)]
+        line = torch.cat((past_output, *stretches), dim=-1)
+        return torch.lerp(audio, line[..., past_output.shape[-1] :], mix), line[..., audio.shape[-1] :]
+
 
 _feedback_operator = operator(
     "feedback_delay",
-    _FeedbackDelay,
-    lambda tensors, numbers: tuple(tensors),
+    lambda tensors, numbers: (FeedbackDelay(), tensors),
     lambda tensors, numbers: [torch.empty_like(tensors[0]), torch.empty_like(tensors[4])],
 )
 
@@ -127,12 +128,3 @@ def _echoes(
         echo = torch.addcmul(source[..., :length], feedback[..., span], echo[..., :length])
         yield span, echo
         source = audio[..., span]
-
-
-def _plainly(
-    audio: Tensor, feedback: Tensor, mix: Tensor, past_input: Tensor, past_output: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The forward pass in operations that autograd knows."""
-    stretches = [echo for _, echo in _echoes(audio, feedback, past_input, past_output)]
-    line = torch.cat((past_output, *stretches), dim=-1)
-    return torch.lerp(audio, line[..., past_output.shape[-1] :], mix), line[..., audio.shape[-1] :]

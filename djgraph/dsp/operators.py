@@ -1,12 +1,11 @@
-"""Autograd Functions as operators that torch.compile calls without looking inside.
+"""Operations as operators that torch.compile calls without looking inside.
 
 Our loops over tiles and blocks are few large calls already: tracing would unroll them one by one. So inside a
 compiled program each stands as one operator, forward and backward, and there is no graph break.
 
 An operator has the signature ``(Tensor[] tensors, SymInt[] numbers, str owner) -> Tensor[]``, with at least one
-number; ``owner`` says in words whose operator it is. Its
-Function is written with ``setup_context`` that keeps nothing but the arguments, so that the backward operator can
-do with those alone.
+number; ``owner`` says in words whose operator it is. Its backward operator does with the arguments alone: what an
+operation would keep is computed again.
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ import torch
 from torch import Tensor
 
 from djgraph import __version__ as VERSION
-from djgraph.errors import CompileError
+from djgraph.dsp.derivatives import Operation
+from djgraph.errors import CompileError, DJGraphError
 
-Arrange = Callable[[list[Tensor], list[int]], tuple[Any, ...]]
+Arrange = Callable[[list[Tensor], list[int]], tuple[Operation, list[Tensor]]]
 
 
 _AUTOGRAD = ThreadPoolExecutor(1, thread_name_prefix="djgraph-autograd")
@@ -32,44 +32,29 @@ _AUTOGRAD = ThreadPoolExecutor(1, thread_name_prefix="djgraph-autograd")
 tile. What is below autograd is a matter of the thread, so they run in one of their own."""
 
 
-class Context:
-    """What a Function's ``setup_context`` and ``backward`` use of autograd's own context."""
-
-    def __init__(self, needs: Sequence[bool] = ()) -> None:
-        self.needs_input_grad = needs
-        self.saved_tensors: tuple[Tensor, ...] = ()
-
-    def save_for_backward(self, *tensors: Tensor) -> None:
-        self.saved_tensors = tensors
-
-
 def operator(
     name: str,
-    function: type[torch.autograd.Function],
     arrange: Arrange,
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
 ) -> Callable[[Sequence[Tensor], Sequence[int]], list[Tensor]]:
-    """Registers ``djgraph::name`` for a Function.
+    """Registers ``djgraph::name`` for an operation.
 
-    arrange: the Function's arguments from the operator's tensors and numbers, tensors in the same order.
-    like: empty tensors of the shapes that the Function returns.
+    arrange: the operation and its tensors from the operator's tensors and numbers, tensors in the same order.
+    like: empty tensors of the shapes that the operation returns.
     """
 
     def forward(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
-        made = function.forward(*arrange(tensors, numbers))
-        return list(made) if isinstance(made, tuple) else [made]
+        operation, given = arrange(tensors, numbers)
+        made = operation.forward(given)
+        return list(made[: len(made) - operation.kept])
 
     def backward(
         gradients: list[Tensor], tensors: list[Tensor], numbers: list[int], needs: list[bool]
     ) -> list[Tensor]:
-        arguments = arrange(tensors, numbers)
-        wanted = iter(needs)
-        context = Context([isinstance(a, Tensor) and next(wanted, False) for a in arguments])
-        function.setup_context(context, arguments, None)
+        operation, given = arrange(tensors, numbers)
         with torch.no_grad():
-            found = function.backward(context, *gradients)
-        parts = [part for part, argument in zip(found, arguments) if isinstance(argument, Tensor)]
-        return [_own(part, tensor) for part, tensor in zip(parts, tensors)]
+            found = operation.backward(given, (), gradients, needs)
+        return [_own(part, tensor) for part, tensor in zip(found, tensors)]
 
     return _register(name, forward, backward, like)
 
@@ -125,6 +110,7 @@ def _register(
     back.register_fake(
         lambda gradients, tensors, numbers, needs, owner="": [torch.empty_like(t) for t in tensors]
     )
+    back.register_autograd(_refuse_second)
 
     def setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
         tensors, ctx.numbers, ctx.owner = inputs
@@ -138,6 +124,12 @@ def _register(
 
     made.register_autograd(differentiate, setup_context=setup)
     return made
+
+
+def _refuse_second(ctx: Any, *gradients: Any) -> Any:
+    raise DJGraphError(
+        "a program of torch.compile has no second derivatives; call the mixer itself where create_graph=True is wanted"
+    )
 
 
 def _for(owner: str, function: Callable[..., list[Tensor]], *arguments: Any) -> list[Tensor]:

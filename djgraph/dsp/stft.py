@@ -69,3 +69,20 @@ def squared_window_sum(size: int, hop: int, frames: int, start: int, stop: int, 
         inside = (frame >= 0) & (frame < frames) & (offset < size)
         total += torch.where(inside, square[offset.clamp(0, size - 1)], 0.0)
     return total
+
+
+def analyse(audio: Tensor, size: int, hop: int) -> Tensor:
+    """Spectra of a whole clip: ``[…, samples]`` → ``[…, frames, size/2 + 1]``. Differentiable."""
+    samples = audio.shape[-1]
+    padded = samples // hop * hop + size
+    index = reflect_index(torch.arange(padded, device=audio.device) - size // 2, samples)
+    return torch.fft.rfft(audio[..., index].unfold(-1, size, hop) * window(size, audio))
+
+
+def synthesise(spectra: Tensor, size: int, hop: int, samples: int) -> Tensor:
+    """The least-squares inverse of :func:`analyse`: ``[…, frames, size/2 + 1]`` → ``[…, samples]``. Differentiable."""
+    frames = torch.fft.irfft(spectra, n=size)
+    shape = window(size, frames)
+    padded = overlap_add(frames, shape, hop)
+    envelope = squared_window_sum(size, hop, spectra.shape[-2], 0, samples, shape)
+    return padded[..., size // 2 : size // 2 + samples] / envelope

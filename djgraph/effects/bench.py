@@ -22,6 +22,7 @@ from djgraph.effects.contract import (
     TimeEffect,
 )
 from djgraph.effects.control import Control
+from djgraph.effects.grid import neighbours, size
 from djgraph.errors import EffectError
 
 AudioKind = Literal["noise", "silence", "impulse", "faint", "loud"]
@@ -158,9 +159,10 @@ class Bench:
             )
             plain = spread(control, 0.02 + 0.96 * unit)
             if values is not None and control.id in values:
-                plain = torch.full_like(plain, values[control.id])
+                pinned = values[control.id]
+                plain = torch.full_like(plain, neighbours(control, pinned)[0] if control.held else pinned)
             controls[control.id] = plain.to(dtype)
-        clock = self._clock(batch, samples, dtype, random) if self.effect_class.uses_clock else None
+        clock = self._clock(batch, samples, random) if self.effect_class.uses_clock else None
         return Case(signals, controls, batch, channels, samples, like, clock)
 
     def control_shape(self, control: Control, batch: int, samples: int) -> tuple[int, int, int]:
@@ -169,12 +171,12 @@ class Bench:
         points = {"sample": samples, "frame": frames, "clip": 1}[control.rate]
         return (batch, points, 1) if self.spectral else (batch, 1, points)
 
-    def _clock(self, batch: int, samples: int, dtype: torch.dtype, random: torch.Generator) -> Clock:
+    def _clock(self, batch: int, samples: int, random: torch.Generator) -> Clock:
         # Every item has its own tempo, which drifts.
         start, end = 80 + 80 * torch.rand(2, batch, 1, 1, generator=random, dtype=torch.float64, device="cpu")
         tempo = start + (end - start) * torch.linspace(0, 1, samples, dtype=torch.float64, device="cpu")
         step = tempo / 60 / self.environment.sample_rate
-        return Clock(tempo.to(dtype), (step.cumsum(-1) - step).to(dtype))
+        return Clock(tempo, step.cumsum(-1) - step)
 
     def state(self, effect: Effect, case: Case) -> State:
         """The state before the first sample; empty for a spectral effect."""
@@ -190,9 +192,12 @@ class Bench:
         return self.process(effect, case, 0, case.samples, self.state(effect, case))[0]
 
     def process(
-        self, effect: Effect, case: Case, start: int, end: int, state: State
+        self, effect: Effect, case: Case, start: int, end: int, state: State, since: int = 0
     ) -> tuple[dict[str, Tensor], State]:
-        """One block of a time effect; controls of rate frame are handed over for the whole clip."""
+        """One block of a time effect; controls of rate frame are handed over for the whole clip.
+
+        since: samples that have gone by before the case's first, for the block and the clock.
+        """
         assert isinstance(effect, TimeEffect)
         audio = {port: tensor[..., start:end] for port, tensor in case.audio.items()}
         rates = {control.id: control.rate for control in effect.controls}
@@ -200,8 +205,11 @@ class Bench:
             name: tensor[..., start:end] if rates[name] == "sample" else tensor
             for name, tensor in case.controls.items()
         }
-        clock = case.clock and Clock(case.clock.tempo[..., start:end], case.clock.beats[..., start:end])
-        block = Block(start, end - start, self.environment.sample_rate, clock)
+        clock = None
+        if case.clock:
+            gone = case.clock.tempo[..., :1] * since / (60 * self.environment.sample_rate)
+            clock = Clock(case.clock.tempo[..., start:end], case.clock.beats[..., start:end] + gone)
+        block = Block(since + start, end - start, self.environment.sample_rate, clock)
         return effect.process(audio, controls, state, block)
 
     def run_without_latency(self, effect: Effect, case: Case) -> dict[str, Tensor]:
@@ -245,9 +253,8 @@ def spread(control: Control, unit: Tensor) -> Tensor:
             unit.new_tensor(control.min), unit.new_tensor(control.max), unit
         )  # exact at both ends
     if control.step:
-        plain = (control.min + ((plain - control.min) / control.step).round() * control.step).clamp(
-            max=control.max
-        )
+        count = ((plain - control.min) / control.step).round().clamp(max=size(control) - 1)
+        plain = (control.min + count * control.step).clamp(max=control.max)
     return plain
 
 

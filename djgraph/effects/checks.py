@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from djgraph.effects import checks_any, checks_domain, checks_gradients
+from djgraph.effects import checks_any, checks_domain, checks_gradients, checks_late
 from djgraph.effects.bench import Bench, CheckFailed, CheckSkipped
 from djgraph.effects.contract import Effect, Environment, SpectralEffect
 from djgraph.errors import EffectError, did_you_mean
@@ -60,6 +60,8 @@ TIME: tuple[Check, ...] = (
     checks_domain.check_state,
     checks_domain.check_streaming,
     checks_domain.check_streaming_gradients,
+    checks_late.check_late_in_time,
+    checks_late.check_drift,
     checks_domain.check_memoryless,
 )
 SPECTRAL: tuple[Check, ...] = (checks_domain.check_mask_range, checks_domain.check_mask_frames)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from djgraph.arguments import is_whole
 from djgraph.effects.bench import Bench, Case, CheckSkipped, expect, expect_close, gradients
 from djgraph.effects.contract import Effect, SpectralEffect, State, TimeEffect
 
@@ -15,10 +16,8 @@ def check_latency_and_tail(bench: Bench) -> None:
     """latency() and tail() are whole numbers, and after the tail a time effect is silent."""
     effect = bench.build()
     latency, tail = effect.latency(), effect.tail()
-    expect(type(latency) is int and latency >= 0, f"latency() is {latency!r}; a number of samples from 0")
-    expect(
-        tail is None or (type(tail) is int and tail >= 0), f"tail() is {tail!r}; a number of samples or None"
-    )
+    expect(is_whole(latency) and latency >= 0, f"latency() is {latency!r}; a number of samples from 0")
+    expect(tail is None or (is_whole(tail) and tail >= 0), f"tail() is {tail!r}; a number of samples or None")
     if bench.spectral or not effect.inputs or tail is None:
         return
     if tail > 20 * bench.environment.sample_rate:

@@ -66,7 +66,7 @@ class Clock:
     """Musical time, for effects with ``uses_clock``.
 
     tempo: BPM, broadcastable to ``[batch, 1, samples]``. beats: position in beats since the clip began,
-    ``[batch, 1, samples]``.
+    ``[batch, 1, samples]``. Both are float64 whatever the audio is in: wrap beats, then make them the audio's dtype.
     """
 
     tempo: Tensor

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from djgraph.effects.grid import off_grid
 from djgraph.errors import EffectError
 
 Scale = Literal["linear", "log", "db", "power"]
@@ -20,6 +21,9 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 DB_TAPER = 60.0
 """Decibels that a control of scale ``db`` travels; below, it falls to its minimum."""
+
+MOST_STEPS = 1e12
+"""Most steps of a control's range: more than numbers of double precision could tell apart."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,9 @@ class Control:
     rate says how often the effect reads it: every ``sample``, every STFT hop (``frame``), or once (``clip``, the
     first control frame).
     smoothing is the width in ms of the zero-phase box that rounds a per-sample control's corners.
+    ``step`` (from ``min`` on) and ``choices`` are a grid of allowed values, which the mixer keeps: such a control is
+    ``held`` from frame to frame, without smoothing, and snapped to the nearest of them, so that an effect sees no other
+    value. The gradient is that of the value before snapping, or none where ``gradient`` says so.
     ``neutral`` is None where no value leaves the signal unchanged.
     """
 
@@ -56,6 +63,11 @@ class Control:
     gradient: Gradient = "exact"
     id: str = ""
     default: float = math.nan
+
+    @property
+    def held(self) -> bool:
+        """Whether it has a grid, and so keeps a frame's value until the next one."""
+        return self.step is not None or bool(self.choices)
 
     def faults(self) -> list[str]:
         """What is wrong with this declaration, in words; empty where nothing is."""
@@ -85,7 +97,19 @@ class Control:
         found += [
             f"choice {value} is out of range" for value in self.choices if not self.min <= value <= self.max
         ]
+        if self.step is not None and not (math.isfinite(self.step) and self.step > 0):
+            found.append(f"step {self.step} is not above 0")
+        elif self.step is not None and self.step * MOST_STEPS < self.max - self.min:
+            found.append(f"step {self.step:g} is too small for the range {self.min:g} … {self.max:g}")
         return found
+
+    def grid_faults(self) -> list[str]:
+        """What keeps its default and neutral value from being handed to an effect: the grid of a sound declaration."""
+        if not self.held:
+            return []
+        named = {"default": self.default, "neutral": self.neutral}
+        wrong = {name: off_grid(self, number) for name, number in named.items() if number is not None}
+        return [f"{name} {fault}" for name, fault in wrong.items() if fault]
 
     def replace(self, **changes: Any) -> Control:
         """A copy with some fields changed."""
@@ -121,7 +145,7 @@ def collect_controls(owner: str, model: type[BaseModel]) -> tuple[Control, ...]:
         control = declared.replace(
             id=name, default=float(field.default), label=declared.label or _label(name)
         )
-        faults += [f"{name}: {fault}" for fault in control.faults()]
+        faults += [f"{name}: {fault}" for fault in control.faults() or control.grid_faults()]
         controls.append(control)
     if faults:
         raise EffectError(

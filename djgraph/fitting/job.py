@@ -12,16 +12,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from djgraph import metrics
 from djgraph.errors import InputError
 from djgraph.fitting import level as levels
 from djgraph.fitting.accuracy import control_errors, heard_error
-from djgraph.fitting.align import advance, find_delay
+from djgraph.fitting.align import advance
 from djgraph.fitting.bands import bands_of
 from djgraph.fitting.descent import Descent
 from djgraph.fitting.identify import identify
 from djgraph.fitting.losses import MixLoss, noise, weights
 from djgraph.fitting.newton import gauss_newton, refine
-from djgraph.fitting.prepare import Material, check_options, fold, prepare
+from djgraph.fitting.orient import Signs, describe, half_turned, orientations, swapped
+from djgraph.fitting.prepare import MOST_FRAMES, Material, check_options, fold, prepare
 from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
 from djgraph.fitting.result import Checkpoint, FitResult
@@ -62,6 +64,7 @@ class Progress:
 Callback = Callable[[Progress], object]
 
 
+@torch.inference_mode(False)  # it descends along gradients, wherever it is called
 def fit(
     graph: Mixer | Graph | str | Mapping[str, Any],
     inputs: Mapping[str, Any],
@@ -101,8 +104,10 @@ def fit(
     to go on from.
     truth: known params ``[frames, controls]``, for the report's errors.
 
-    Raises InputError where the target is silent, far shorter than the stems or no mix of them, where ``resume`` belongs
-    to another layout or to other sounds, and for numbers out of range.
+    A target of inverted polarity, or with left and right exchanged, is turned round first; the report says so.
+
+    Raises InputError where the graph has no controls, the target is silent, far shorter than the stems or no mix of
+    them, where ``resume`` belongs to another layout or to other sounds, and for numbers out of range.
     """
     mixer = graph if isinstance(graph, Mixer) else _compile(graph)
     chosen = output or next(iter(mixer.outputs))
@@ -111,7 +116,13 @@ def fit(
 
         raise InputError(f"the mixer has no output {chosen!r}{did_you_mean(chosen, mixer.outputs)}")
     check_options(frames, steps, tolerance, delay, level)
+    if not len(mixer.layout):
+        raise InputError(
+            f"the graph {mixer.graph.name!r} has no controls, so there is nothing to fit; give its effects "
+            "controls that are free, or play it with djgraph render"
+        )
     if truth is not None:
+        truth = truth.clone() if truth.is_inference() else truth
         if truth.ndim != 2 or truth.shape[-1] != len(mixer.layout):
             expected = f"params [frames, {len(mixer.layout)}]"
             raise InputError(f"truth: expected {expected}, got shape {list(truth.shape)}")
@@ -182,13 +193,9 @@ class _Job:
         rate, samples = self.mixer.graph.sample_rate, material.samples
         if resume is not None:
             self.resumed = Checkpoint.load(resume, self.layout, material.sounds())
-        total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
-        found, peak = find_delay(material.target.mean(0), total)
-        self.peak = peak
-        if self.resumed is not None:
-            found = self.resumed.delay
-        self.delay = found if delay is None else delay * rate
-        self.target, self.valid = advance(material.target, self.delay, samples)
+        if material.offset:
+            self.notes.append(f"the target has a DC offset of {material.offset:+.4g}, which was taken out")
+        self._align(delay)
         covered = float(self.valid.mean())
         if covered < 0.05:
             raise InputError(
@@ -200,17 +207,18 @@ class _Job:
                 f"the target covers {covered * samples / rate:.2f} s of {samples / rate:.2f} s "
                 f"(it lags the stems by {self.delay / rate:.3f} s); controls elsewhere are held"
             )
-        self.statistics = gather(material.sources, self.target, self.valid, self.bands, POOL)
-        noisy = noise(self.statistics, self._per_second())
-        self.weights = weights(self.statistics.energy, self.bands, noisy)
-        self.explained = levels.explained(self.statistics, self.weights)
         if self.explained < RELATED:
             raise InputError(
                 f"the target does not sound like a mix of these stems: at its best alignment (correlation "
-                f"{peak:.3f}) gains of all stems explain {100 * self.explained:.1f} % of it, and at least "
+                f"{self.peak:.3f}) gains of all stems explain {100 * self.explained:.1f} % of it, and at least "
                 f"{100 * RELATED:.0f} % are expected. Nothing was fitted. Are these the right tracks, at the same "
                 "tempo and pitch, cut to where they play in the mix?"
             )
+        if self.inverted:
+            which = "" if len(self.inverted) == len(self.target) else f" {self.inverted[0]} channel's"
+            self.notes.append(f"the target's{which} polarity is inverted; it was turned round")
+        if self.swapped:
+            self.notes.append("left and right are exchanged in the target; they were put back")
         if level is not None:
             self.level = level
         elif self.resumed is not None:
@@ -222,12 +230,46 @@ class _Job:
         sketch = Sketch.make(self.response, self.statistics, self.weights, samples)
         self.sketch = sketch.at_level(self.level)
 
+    def _align(self, delay: float | None) -> None:
+        """Where the target lies, which way round it is, and the statistics of that: the best of what may be."""
+        material = self.material
+        total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
+        self.explained = -1.0
+        for candidate in orientations(material.target, total):
+            self._try(*candidate, delay)
+        if self.explained < RELATED:
+            for candidate in half_turned(material.target, total):
+                self._try(*candidate, delay)
+
+    def _try(self, signs: Signs, found: float, peak: float, delay: float | None) -> None:
+        """The target with its channels' polarities turned, if gains of the stems explain more of it than before."""
+        material = self.material
+        if self.resumed is not None:
+            found = self.resumed.delay
+        place = found if delay is None else delay * self.mixer.graph.sample_rate
+        turned = material.target * material.target.new_tensor(signs)[:, None]
+        target, valid = advance(turned, place, material.samples)
+        exchanged = swapped(material.sources, target, valid, self.bands, POOL)
+        if exchanged:
+            target = target.flip(0)
+        statistics = gather(material.sources, target, valid, self.bands, POOL)
+        counts = weights(statistics.energy, self.bands, noise(statistics, self._per_second()))
+        explained = levels.explained(statistics, counts)
+        if explained > self.explained:
+            self.explained, self.delay, self.peak = explained, place, peak
+            self.inverted, self.swapped = describe(signs), exchanged
+            self.target, self.valid, self.statistics, self.weights = target, valid, statistics, counts
+
     # ── Stages ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def guess(self, frames: int | None) -> None:
         """Controls by least squares without audio: coarse blocks first, then curves through ever more knots."""
         seconds = self.material.samples / self.mixer.graph.sample_rate
         frames = frames or max(2, round(seconds * FRAMES_PER_SECOND) + 1)
+        if frames > max(2, seconds * MOST_FRAMES):
+            raise InputError(
+                f"frames is {frames} for {seconds:.2f} s; expected at most {MOST_FRAMES} a second"
+            )
         if self.resumed is not None:
             self.u = refine(self.resumed.positions, frames)
             self.rungs, self.done = self.resumed.rungs, self.resumed.steps
@@ -449,10 +491,12 @@ class _Job:
             "delay_ms": 1000 * self.delay / rate,
             "delay_samples": self.delay,
             "correlation": self.peak,
+            "inverted": self.inverted,
+            "swapped": self.swapped,
             "level_db": 20 * math.log10(self.level),
             "explained_by_gains": self.explained,
-            "si_sdr_db": si_sdr(made, wanted),
-            "sdr_db": _ratio(wanted, self.level * made - wanted),
+            "si_sdr_db": float(metrics.si_sdr(made, wanted)),
+            "sdr_db": float(metrics.sdr(self.level * made, wanted)),
             "fit_seconds": round(time.perf_counter() - self.began, 2),
             "mixer_steps": self.done,
             "interrupted": self.interrupted,
@@ -475,18 +519,6 @@ class _Job:
         if reached and all(float(self.material.sources[i].abs().max()) < 1e-5 for i in reached):
             return "silent: " + ", ".join(self.response.names[i] for i in reached)
         return "no audible effect anywhere in this mix"
-
-
-def si_sdr(made: Tensor, wanted: Tensor) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., ICASSP 2019), at most 120."""
-    a, b = made.double().flatten(), wanted.double().flatten()
-    projected = (a @ b) / b.square().sum().clamp(min=1e-30) * b
-    return _ratio(projected, a - projected)
-
-
-def _ratio(signal: Tensor, error: Tensor) -> float:
-    power, noise = float(signal.double().square().sum()), float(error.double().square().sum())
-    return 10 * math.log10(max(power, 1e-30) / max(noise, power * 1e-12, 1e-30))
 
 
 def _compile(graph: Any) -> Mixer:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.arguments import whole
 from djgraph.errors import InputError
 from djgraph.graph.ir import Graph
 from djgraph.runtime.inputs import prepare_audio
@@ -19,17 +20,29 @@ SILENT = 1e-5
 LONGEST_SHORTFALL = 0.05
 """Least part of the stems' length that a target has to cover."""
 
+OFFSET = 1e-4
+"""Mean of a target from which it counts as a DC offset (−80 dBFS)."""
+LONGEST_DELAY = 1e6
+"""Seconds either way."""
+MOST_LEVEL_DB = 100.0
+"""Decibels either way."""
+MOST_LEVEL = 10 ** (MOST_LEVEL_DB / 20)
+MOST_FRAMES = 1000
+"""Control frames a second."""
+
 
 @dataclass(frozen=True)
 class Material:
     """inputs: for the mixer, ``[1, channels, samples]``. sources: every input node's audio, folded to the channels
-    that are compared, ``[channels, samples]``. target: ``[channels, any]`` at the graph's rate."""
+    that are compared, ``[channels, samples]``. target: ``[channels, any]`` at the graph's rate, without the DC offset
+    of which ``offset`` is the largest."""
 
     inputs: dict[str, Any]
     sources: list[Tensor]
     target: Tensor
     samples: int
     channels: int
+    offset: float = 0.0
 
     def sounds(self) -> list[float]:
         """What tells this material from other: samples of the stems and of the target, RMS of the target and of each
@@ -42,16 +55,18 @@ def check_options(
     frames: int | None, steps: int, tolerance: float, delay: float | None, level: float | None
 ) -> None:
     """Raises InputError for numbers that :func:`djgraph.fit` cannot work with."""
-    if frames is not None and frames < 1:
-        raise InputError(f"frames is {frames}; expected a whole number from 1")
-    if steps < 0:
-        raise InputError(f"steps is {steps}; expected a whole number from 0")
+    if frames is not None:
+        whole(frames, "frames", 1)
+    whole(steps, "steps", 0)
     if not 0 <= tolerance < math.inf:
         raise InputError(f"tolerance is {tolerance}; expected a share of the loss, from 0")
-    if delay is not None and not math.isfinite(delay):
-        raise InputError(f"delay is {delay}; expected seconds")
-    if level is not None and not 0 < level < math.inf:
-        raise InputError(f"level is {level}; expected a ratio above 0, 1 for a target as loud as the mix")
+    if delay is not None and not abs(delay) <= LONGEST_DELAY:
+        raise InputError(f"delay is {delay}; expected seconds, at most {LONGEST_DELAY:g} either way")
+    if level is not None and not 1 / MOST_LEVEL <= level <= MOST_LEVEL:
+        raise InputError(
+            f"level is {level}; expected a ratio from {1 / MOST_LEVEL:g} to {MOST_LEVEL:g} "
+            f"(±{MOST_LEVEL_DB:g} dB), 1 for a target as loud as the mix"
+        )
 
 
 def prepare(
@@ -85,13 +100,15 @@ def prepare(
             "too little of the mix to fit; cut the stems to the part that is in the target"
         )
     channels = min(len(clip), out_channels)
-    return Material(
-        batched,
-        [fold(signal[0].float(), channels) for signal in audio.values()],
-        fold(clip.float(), channels),
-        samples,
-        channels,
-    )
+    sources = [fold(signal[0].float(), channels) for signal in audio.values()]
+    wanted = fold(clip.float(), channels)
+    means = wanted.double().mean(-1, keepdim=True)
+    # What a sound card adds, and no stem has: a fit would look for it in the bass.
+    own = sum(float(signal.double().mean(-1).abs().max()) for signal in sources)
+    largest = means.flatten()[int(means.abs().argmax())].item()
+    if abs(largest) > max(OFFSET, 2 * own):
+        return Material(batched, sources, (wanted - means).float(), samples, channels, largest)
+    return Material(batched, sources, wanted, samples, channels)
 
 
 def fold(audio: Tensor, channels: int) -> Tensor:
@@ -112,4 +129,5 @@ def _clip(audio: Tensor, what: str) -> Tensor:
         raise InputError(
             f"{what} must be one clip, [channels, samples] with 1 or 2 channels, but has the shape {list(audio.shape)}"
         )
-    return audio.detach().cpu()
+    audio = audio.detach().cpu()
+    return audio.clone() if audio.is_inference() else audio  # which no gradient can pass

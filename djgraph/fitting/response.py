@@ -16,7 +16,7 @@ from djgraph.effects import Block, Effect, SpectralEffect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
 from djgraph.graph.ir import Curve, EffectNode, Free, Graph, InputNode, Point, SumNode
 from djgraph.layout import ParameterLayout
-from djgraph.runtime.controls import ControlBank
+from djgraph.runtime.bank import ControlBank
 
 NUDGE = 1e-3
 """Step of a difference quotient, in units of a control's range."""
@@ -135,7 +135,7 @@ class Response:
             module, effect = self._effects[nodes[0].id], nodes[0].effect
             values = {}
             for control in effect.controls:
-                row = rows[[self._bank.row(node.bindings[control.id]) for node in nodes], 0]
+                row = rows[[self._bank.row(node, control) for node in nodes], 0]
                 values[control.id] = row[:, :1] if control.rate == "clip" else row
             if isinstance(module, SpectralEffect):
                 gain = module.mask({name: value.unsqueeze(-1) for name, value in values.items()})

@@ -6,15 +6,17 @@ import json
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from djgraph.arguments import shown
 from djgraph.atomic import write_text
 from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
+from djgraph.reading import MIB, Stored, read_json
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation
@@ -69,6 +71,8 @@ class FitResult:
 
 CHECKPOINT = 2
 """Version of the checkpoint file."""
+LARGEST = 512 * MIB
+"""Bytes of a checkpoint file."""
 SAME_SOUNDS = 1e-3
 """Relative difference up to which lengths and levels are those of the same sounds."""
 
@@ -105,40 +109,47 @@ class Checkpoint:
     @classmethod
     def load(cls, path: str | os.PathLike[str], layout: ParameterLayout, sounds: list[float]) -> Checkpoint:
         """Raises InputError for a file that is no checkpoint, or one of another layout or of other sounds."""
+        file = read_json(path, InputError, LARGEST)
+        version = file.data.get("djgraph_fit") if isinstance(file.data, dict) else None
+        if version != CHECKPOINT:
+            raise InputError(
+                f"{path} is not the state of a fit: its version is {shown(version)}, not {CHECKPOINT}; begin anew"
+                " without --resume"
+            )
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-            if data["djgraph_fit"] != CHECKPOINT:
-                raise ValueError(f"version {data['djgraph_fit']!r}")
-            found = data["positions"]
-            fingerprint = data["fingerprint"]
-            if fingerprint == layout.fingerprint:
-                positions = torch.tensor(
-                    [found[n] for n in layout.names], dtype=torch.float64, device="cpu"
-                ).T.contiguous()
-                if not bool(((positions >= 0) & (positions <= 1)).all()):
-                    raise ValueError("a position is outside 0 to 1")
-                known = [float(number) for number in data["sounds"]]
-                if len(known) != len(sounds) or not all(
-                    math.isclose(a, b, rel_tol=SAME_SOUNDS) for a, b in zip(known, sounds)
-                ):
-                    raise InputError(
-                        f"{path} belongs to a fit of another target or of other stems; begin anew without it, or "
-                        "give the files of that fit"
-                    )
-                rungs = None if data["rungs"] is None else int(data["rungs"])
-                return cls(
-                    positions, float(data["delay"]), float(data["level"]), rungs, int(data["steps"]), known
-                )
-        except InputError:
-            raise
-        except OSError as problem:
-            raise InputError(f"{path} cannot be read: {problem.strerror or problem}") from problem
-        except (ValueError, KeyError, TypeError, IndexError) as problem:
-            raise InputError(f"{path} is not the state of a fit: {problem}") from problem
-        missing = [name for name in layout.names if name not in found]
-        extra = [name for name in found if name not in layout]
-        what = f"; missing there: {', '.join(missing[:5])}" if missing else ""
-        what += f"; unknown here: {', '.join(extra[:5])}" if extra else ""
-        raise InputError(
-            f"{path} belongs to a fit of another layout ({fingerprint}, here {layout.fingerprint}){what}"
-        )
+            state = file.read_as(State)
+        except InputError as problem:
+            raise InputError(f"{path} is not the state of a fit: {problem}") from None
+        if state.fingerprint != layout.fingerprint or set(state.positions) != set(layout.names):
+            missing = [name for name in layout.names if name not in state.positions]
+            extra = [name for name in state.positions if name not in layout.names]
+            what = f"; missing there: {', '.join(missing[:5])}" if missing else ""
+            what += f"; unknown here: {', '.join(extra[:5])}" if extra else ""
+            raise InputError(
+                f"{path} belongs to a fit of another layout ({state.fingerprint}, here {layout.fingerprint}){what}"
+            )
+        lengths = {len(column) for column in state.positions.values()}
+        if len(lengths) > 1:
+            file.refuse(f"controls have between {min(lengths)} and {max(lengths)} frames", ("positions",))
+        if len(state.sounds) != len(sounds) or not all(
+            math.isclose(a, b, rel_tol=SAME_SOUNDS) for a, b in zip(state.sounds, sounds)
+        ):
+            raise InputError(
+                f"{path} belongs to a fit of another target or of other stems; begin anew without it, or "
+                "give the files of that fit"
+            )
+        columns = [state.positions[name] for name in layout.names]
+        positions = torch.tensor(columns, dtype=torch.float64, device="cpu").T.contiguous()
+        return cls(positions, state.delay, state.level, state.rungs, state.steps, state.sounds)
+
+
+class State(Stored):
+    """The file of a :class:`Checkpoint`."""
+
+    fingerprint: str
+    delay: Annotated[float, Field(ge=-1e9, le=1e9)]
+    level: Annotated[float, Field(gt=0, le=1e9)]
+    rungs: Annotated[int, Field(ge=0, le=1000)] | None
+    steps: Annotated[int, Field(ge=0, le=10**9)]
+    sounds: list[float]
+    positions: dict[str, Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from djgraph.document.load import Document, in_file_order
@@ -12,6 +13,7 @@ from djgraph.graph.bind import Binder
 from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Expanded, PlacedOwner, expand
+from djgraph.graph.faders import mark_faders
 from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Node, Point, SumNode
 from djgraph.graph.order import channels, ordered
 from djgraph.graph.wire import Wirer
@@ -40,7 +42,9 @@ def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, 
     _stop_if_wrong(problems)
     counts, problems = channels(nodes)
     _stop_if_wrong(problems)
-    return _freeze(document, expanded, nodes, counts, columns, outputs, taps)
+    graph = _freeze(document, expanded, nodes, counts, columns, outputs, taps)
+    declared = {owner.name: owner.placed.model.fader for owner in owners.values()}
+    return replace(graph, columns=mark_faders(graph, declared))
 
 
 def _outputs(expanded: Expanded, wirer: Wirer) -> tuple[dict[str, Point], list[Problem]]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from djgraph.document.parts import Knob, Override
 from djgraph.effects import Control
+from djgraph.effects.grid import off_grid
 from djgraph.errors import Problem
 from djgraph.graph.site import Site
 
@@ -33,6 +34,11 @@ def narrowed(control: Control, override: Override, site: Site) -> tuple[Control,
     if problems:
         return control, problems
     choices = tuple(choice for choice in control.choices if low <= choice <= high)
+    if control.choices and not choices:
+        message = f"the range {low:g} … {high:g} holds none of the values that {control.id} may take"
+        return control, [site.problem(message, allowed=[f"{choice:g}" for choice in control.choices])]
+    if not control.choices and override.min is not None and (fault := off_grid(control, low)):
+        return control, [site.problem(f"min is {fault}", "min", hint="steps are counted from the minimum")]
     return control.replace(min=low, max=high, choices=choices), []
 
 
@@ -54,6 +60,8 @@ def overridden(
     elif not changed.min <= default <= changed.max:
         message = f"the default of {control.id}, {default:g}, is outside {_range(changed)}"
         problems.append(site.problem(message, hint="give a `default` in the narrower range"))
+    elif fault := off_grid(changed, default):
+        problems.append(site.problem(f"the default of {control.id} is {fault}", hint="give a `default`"))
     if override.neutral is not None:
         neutral = override.neutral
         problems += _in_range(changed, neutral, "neutral ", site.below("neutral"))
@@ -146,6 +154,8 @@ def _in_range(control: Control, value: float, what: str, site: Site) -> list[Pro
     if control.choices and value not in control.choices:
         allowed = [f"{choice:g}" for choice in control.choices]
         return [site.problem(f"{what}{value:g} is not one of the choices of {control.id}", allowed=allowed)]
+    if fault := off_grid(control, value):
+        return [site.problem(f"{what or 'the value '}of {control.id} is {fault}")]
     return []
 
 

@@ -97,11 +97,23 @@ Node = InputNode | EffectNode | SumNode
 
 
 @dataclass(frozen=True)
+class Fader:
+    """That a column is the fader of a strip or bus, ``owner``.
+
+    track: the number of the input (from 0, in the graph's order) that this fader and those with the same number fade;
+    None where it fades several, or none, or what lies before or behind another fader of the same track.
+    """
+
+    owner: str
+    track: int | None = None
+
+
+@dataclass(frozen=True)
 class Column:
     """One column of the layout: a free control or a macro.
 
     ``control`` is the declaration after the graph's overrides. ``drives`` names the node controls that read
-    the column: ``(node id, control id)``.
+    the column: ``(node id, control id)``. ``fader`` says that it is one, and whose.
     """
 
     name: str
@@ -110,6 +122,7 @@ class Column:
     effect: str = ""
     drives: tuple[tuple[str, str], ...] = ()
     position: Position | None = None
+    fader: Fader | None = None
 
 
 @dataclass(frozen=True)

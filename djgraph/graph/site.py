@@ -10,6 +10,7 @@ from djgraph.document.faults import Fault
 from djgraph.document.load import known
 from djgraph.document.source import Source
 from djgraph.errors import DocumentPath, Position, Problem, format_path
+from djgraph.text import brief, clip
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +47,10 @@ class Site:
         hints = [hint] if hint else []
         written = self._value(path)
         if isinstance(written, str) and "$" in written and not key:
-            hints.append(f"it is written as {written}")
+            hints.append(f"it is written as {clip(written)}")
         hints += self.uses
         if self.variables:
-            hints.append("here " + ", ".join(f"{name} = {value}" for name, value in self.variables.items()))
+            hints.append(f"here {self._here()}")
         return Problem(
             message, self.source.position(path, key=key), path, tuple(allowed), name, "; ".join(hints) or None
         )
@@ -64,8 +65,11 @@ class Site:
         position = self.position()
         text = f"at {position}" if position else f"in {format_path(self._written(self.path))}"
         if self.variables:
-            text += " (" + ", ".join(f"{name} = {value}" for name, value in self.variables.items()) + ")"
+            text += f" ({self._here()})"
         return text
+
+    def _here(self) -> str:
+        return ", ".join(f"{name} = {brief(value)}" for name, value in self.variables.items())
 
     def written(self) -> Any:
         """What stands here, as it is written, references and all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from djgraph.document.model import Strip
 from djgraph.errors import Problem
@@ -57,13 +58,34 @@ class Wirer:
                 found = None
             elif isinstance(model, Strip) and model.input is not None:
                 passed[found.name] = found
-                found = self._locate(model.input, found.site.below("input"), inputs_first=True)
+                found = self._read(model.input, found)
             else:
                 if passed:
                     self._note_no_input(found, list(passed.values())[-1].site.below("input"))
                 found = None
         self._starts.update(dict.fromkeys(passed, found))
         return found
+
+    def _read(self, text: str, strip: OwnerDraft) -> Point | OwnerDraft | None:
+        """What a strip's ``input`` names. By its bare name no strip means itself: an input is missing."""
+        site = strip.site.below("input")
+        if text == strip.name and text not in self._signals and text not in self._stems:
+            others = tuple(name for name in self._known_to_strips if name != text)
+            self.problems.append(site.problem(f"there is no input {text!r}", allowed=others, name=text))
+            return None
+        return self._locate(text, site, inputs_first=True)
+
+    @cached_property
+    def _known_to_strips(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self._signals, *self._owners]))
+
+    @cached_property
+    def _known(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self._owners, *self._signals]))
+
+    @cached_property
+    def _buses(self) -> tuple[str, ...]:
+        return tuple(name for name, owner in self._owners.items() if owner.sum is not None)
 
     def point(self, text: str, site: Site) -> Point | None:
         """The point that a text names; None, with the problem noted, where there is none."""
@@ -94,8 +116,7 @@ class Wirer:
             return None
         if owner is not None:
             return owner.chain[-1].out if owner.chain else owner
-        pools = (self._signals, self._owners) if inputs_first else (self._owners, self._signals)
-        known = list(dict.fromkeys([*pools[0], *pools[1]]))
+        known = self._known_to_strips if inputs_first else self._known
         self.problems.append(site.problem(f"there is no signal called {name!r}", allowed=known, name=name))
         return None
 
@@ -103,7 +124,7 @@ class Wirer:
         owner = self._owners.get(name)
         if owner is None:
             message = f"there is no strip or bus {name!r}"
-            self.problems.append(site.problem(message, allowed=list(self._owners), name=name))
+            self.problems.append(site.problem(message, allowed=tuple(self._owners), name=name))
             return None
         if rest == "input":
             return owner
@@ -199,13 +220,12 @@ class Wirer:
     def _feed(self, bus: str, point: Point | None, site: Site) -> None:
         owner = self._owners.get(bus)
         if owner is None or owner.sum is None:
-            buses = [name for name, other in self._owners.items() if other.sum is not None]
             what = (
                 f"{bus!r} is a strip, and only a bus takes signals in"
                 if owner
                 else f"there is no bus {bus!r}"
             )
-            self.problems.append(site.problem(what, allowed=buses, name=bus))
+            self.problems.append(site.problem(what, allowed=self._buses, name=bus))
         elif point is not None:
             owner.sum.sources.append(Source(point, site))
 

@@ -9,9 +9,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from djgraph.arguments import is_real
 from djgraph.effects.control import Control
 from djgraph.errors import LayoutError, did_you_mean
-from djgraph.graph.ir import Column
+from djgraph.graph.ir import Column, Fader
+from djgraph.reading import parse_json
 
 VERSION = 1
 """Version of the JSON form, its key ``djgraph_layout``."""
@@ -26,6 +28,8 @@ def to_json(columns: Sequence[Column], indent: int | None) -> str:
     for column in columns:
         row: dict[str, Any] = {"name": column.name, "kind": column.kind}
         row |= {"effect": column.effect, "drives": [list(drive) for drive in column.drives]}
+        if column.fader is not None:
+            row["fader"] = dataclasses.asdict(column.fader)
         rows.append(row | {"control": dataclasses.asdict(column.control)})
     return json.dumps({"djgraph_layout": VERSION, "columns": rows}, indent=indent, ensure_ascii=False)
 
@@ -33,10 +37,7 @@ def to_json(columns: Sequence[Column], indent: int | None) -> str:
 def from_json(text: str) -> list[Column]:
     """The columns of a layout written by :func:`to_json`; LayoutError that says what is wrong with the
     text."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise LayoutError(f"this is no JSON: {error}") from error
+    document = parse_json(text, "<layout>", LayoutError).data
     if not isinstance(document, dict) or "djgraph_layout" not in document:
         raise LayoutError("this JSON is no parameter layout: it has no key 'djgraph_layout'")
     if document["djgraph_layout"] != VERSION:
@@ -95,6 +96,7 @@ def _cell(value: object) -> str:
 
 
 def _column(row: Any, where: str) -> Column:
+    fader = _fader(row.pop("fader", None), where) if isinstance(row, dict) else None
     _keys(row, {"name", "kind", "effect", "drives", "control"}, where)
     fields = {field.name for field in dataclasses.fields(Control)}
     _keys(row["control"], fields, f"{where}.control")
@@ -121,9 +123,19 @@ def _column(row: Any, where: str) -> Column:
         raise LayoutError(f"{where}.drives is no list of pairs of names")
     if not isinstance(row["name"], str) or not isinstance(row["effect"], str):
         raise LayoutError(f"{where}: name and effect are text")
-    return Column(
-        row["name"], Control(**control), row["kind"], row["effect"], tuple((a, b) for a, b in drives)
-    )
+    read = tuple((a, b) for a, b in drives)
+    return Column(row["name"], Control(**control), row["kind"], row["effect"], read, fader=fader)
+
+
+def _fader(row: Any, where: str) -> Fader | None:
+    """What a column says of the fader that it is; layouts before 0.2 do not."""
+    if row is None:
+        return None
+    _keys(row, {"owner", "track"}, f"{where}.fader")
+    track = row["track"]
+    if not isinstance(row["owner"], str) or not (track is None or (type(track) is int and track >= 0)):
+        raise LayoutError(f"{where}.fader: owner is text, and track a whole number from 0 or null")
+    return Fader(row["owner"], track)
 
 
 def _keys(row: Any, expected: set[str], where: str) -> None:
@@ -137,7 +149,7 @@ def _keys(row: Any, expected: set[str], where: str) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_real(value)
 
 
 def _is_pair(value: object) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from djgraph.errors import LayoutError
 from djgraph.graph.ir import Column, Graph
 from djgraph.layout import compare, export, values
+from djgraph.layout.grid import straight_through
 from djgraph.layout.names import Names
 from djgraph.layout.units import Units, units_of
 
@@ -43,8 +44,6 @@ class ParameterLayout:
                 raise LayoutError(f"columns {seen[column.name]} and {i} are both called {column.name!r}")
             seen[column.name] = i
             faults = [fault for fault in column.control.faults() if not fault.startswith("id ")]
-            if column.control.step is not None and not column.control.step > 0:
-                faults.append(f"step {column.control.step} is not above 0")
             if faults:
                 raise LayoutError(f"control {column.name!r}: {'; '.join(faults)}")
         self.__dict__["columns"] = columns
@@ -179,14 +178,25 @@ class ParameterLayout:
         self._expect(params)
         return self._units_like(params).clamp(params)
 
+    def snap(self, params: Tensor) -> Tensor:
+        """Plain values ``[…, controls]`` as a mixer takes them: clamped, and on their grid.
+
+        Controls with a step or choices get the nearest value that they may take, with the gradient of the value before
+        (straight-through).
+        """
+        clamped, units = self.clamp(params), self._units_like(params)
+        return straight_through(clamped, units.grid.snap(clamped)) if units.grid else clamped
+
     def check(self, params: Tensor, out_of_range: bool = False) -> None:
         """InputError where params have a wrong shape or hold NaN or infinity.
 
         params: ``[frames, controls]`` or ``[batch, frames, controls]``. out_of_range: complain of values out
-        of their range, too. The error names the control, the frame and the batch item, which count from 0.
+        of their range, too, and of those that a control with a step or choices may not take. The error names the
+        control, the frame and the batch item, which count from 0.
         """
         values.check_shape(params, len(self))
-        values.check(self._names, self._units_like(params), params, out_of_range)
+        controls = [column.control for column in self.columns]
+        values.check(self._names, self._units_like(params), controls, params, out_of_range)
 
     # ── Other layouts ───────────────────────────────────────────────────────────────────────────────────────
 

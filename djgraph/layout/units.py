@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from djgraph.effects.control import DB_TAPER, Control
+from djgraph.layout.grid import Grid, grid_of, straight_through
 
 SLOPE = 0.05
 """Bound of a power law's slope at the bottom of its travel: it is held within SLOPE … 1/SLOPE.
@@ -29,7 +30,8 @@ def clamp_inward(x: Tensor, minimum: Tensor, maximum: Tensor) -> Tensor:
     leave it. Outside it passes only where a step of gradient descent moves x back: x > maximum passes
     positive gradients, x < minimum negative ones. NaN stays NaN.
     """
-    return _ClampInward.apply(x, minimum, maximum)
+    function = _ClampInward if torch.compiler.is_compiling() else _ClampInwardForward
+    return function.apply(x, minimum, maximum)
 
 
 class _ClampInward(torch.autograd.Function):
@@ -42,6 +44,7 @@ class _ClampInward(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
@@ -50,22 +53,13 @@ class _ClampInward(torch.autograd.Function):
         return torch.where(outward, 0, grad), None, None
 
 
-class _Replace(torch.autograd.Function):
-    """The value of ``exact`` with the gradient of ``smooth``."""
-
-    generate_vmap_rule = True
+class _ClampInwardForward(_ClampInward):
+    """With forward mode, at which torch.compile stops."""
 
     @staticmethod
-    def forward(smooth: Tensor, exact: Tensor) -> Tensor:
-        return exact.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad, None
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        x, minimum, maximum = ctx.saved_tensors
+        return torch.where((x > maximum) | (x < minimum), 0, tangent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,20 +82,16 @@ class Units:
     powered: Tensor  # power: indices, exponent, and the position below which the slope is held
     exponent: Tensor
     knee: Tensor
-    stepped: Tensor  # step: indices, step, and how many steps the range holds
-    step: Tensor
-    steps: Tensor
-    chosen: Tensor  # choices: indices, and [columns, most choices] positions (padded with inf) and values
-    positions: Tensor
-    values: Tensor
+    grid: Grid
 
     def to(self, like: Tensor) -> Units:
         """The same in the dtype and on the device of ``like``."""
-        moved = (
-            field.to(like.device, like.dtype if field.is_floating_point() else None)
-            for field in (getattr(self, f.name) for f in dataclasses.fields(self))
-        )
-        return Units(*moved)
+        tensors = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "grid"}
+        moved = {
+            name: field.to(like.device, like.dtype if field.is_floating_point() else None)
+            for name, field in tensors.items()
+        }
+        return Units(grid=self.grid.to(like.device), **moved)
 
     def clamp(self, values: Tensor) -> Tensor:
         """Plain values ``[…, controls]`` clamped to their ranges; see :func:`clamp_inward`."""
@@ -119,7 +109,7 @@ class Units:
             u = position.index_select(-1, self.powered)
             share = share.index_copy(-1, self.powered, _power(u, self.exponent, self.knee))
         value = torch.lerp(self.minimum, self.maximum, share)
-        return _Replace.apply(value, self._snap(position.detach(), value.detach())) if snap else value
+        return straight_through(value, self.grid.snap(value)) if snap and self.grid else value
 
     def to_unit(self, values: Tensor) -> Tensor:
         """Plain values ``[…, controls]`` to positions."""
@@ -135,23 +125,6 @@ class Units:
             position = position.index_copy(-1, self.powered, u)
         return position
 
-    def _snap(self, position: Tensor, value: Tensor) -> Tensor:
-        """The nearest value that each control may take.
-
-        That is a whole number of steps from the minimum, or the choice that is nearest in position.
-        """
-        if self.stepped.numel():
-            low = self.minimum.index_select(-1, self.stepped)
-            high = self.maximum.index_select(-1, self.stepped)
-            count = torch.round((value.index_select(-1, self.stepped) - low) / self.step)
-            count = torch.minimum(count, self.steps)
-            value = value.index_copy(-1, self.stepped, torch.minimum(low + count * self.step, high))
-        if self.chosen.numel():
-            away = (position.index_select(-1, self.chosen).unsqueeze(-1) - self.positions).abs()
-            rows = torch.arange(self.chosen.numel(), device=value.device)
-            value = value.index_copy(-1, self.chosen, self.values[rows, away.argmin(-1)])
-        return value
-
 
 def units_of(controls: Sequence[Control]) -> Units:
     """The :class:`Units` of these controls, float64 on the CPU."""
@@ -164,8 +137,6 @@ def units_of(controls: Sequence[Control]) -> Units:
 
     curved = [i for i, c in enumerate(controls) if c.scale in ("log", "db")]
     powered = [i for i, c in enumerate(controls) if c.scale == "power" and c.exponent != 1]
-    chosen = [i for i, c in enumerate(controls) if c.choices]
-    stepped = [i for i, c in enumerate(controls) if c.step and not c.choices]
     # Neither the inference mode nor the default device of whoever builds a layout may leak into its
     # constants.
     with torch.inference_mode(False), torch.no_grad():
@@ -177,24 +148,14 @@ def units_of(controls: Sequence[Control]) -> Units:
             powered=indices(powered),
             exponent=floats(controls[i].exponent for i in powered),
             knee=floats(_knee(controls[i].exponent) for i in powered),
-            stepped=indices(stepped),
-            step=floats(controls[i].step or math.nan for i in stepped),
-            steps=floats(_steps(controls[i]) for i in stepped),
-            chosen=indices(chosen),
-            positions=floats(()),
-            values=floats(()),
+            grid=grid_of((), lambda values: values[1:]),
         )
-        if not chosen:
-            return plain
-        most = max(len(controls[i].choices) for i in chosen)
-        rows = [
-            floats([*controls[i].choices, *[math.nan] * (most - len(controls[i].choices))]) for i in chosen
-        ]
-        values = torch.stack(rows)
-        # One choice of every column at a time, so that to_unit sees whole rows of columns.
-        full = plain.minimum.repeat(most, 1).index_copy(1, plain.chosen, values.T)
-        positions = plain.to_unit(full).index_select(1, plain.chosen).T.nan_to_num(nan=math.inf)
-        return dataclasses.replace(plain, positions=positions.contiguous(), values=values)
+
+        def middle(values: Tensor) -> Tensor:
+            positions = plain.to_unit(values)
+            return plain.from_unit((positions[1:] + positions[:-1]) / 2)
+
+        return dataclasses.replace(plain, grid=grid_of(controls, middle))
 
 
 def _clamp_unit(position: Tensor) -> Tensor:
@@ -205,15 +166,15 @@ def _clamp_unit(position: Tensor) -> Tensor:
 def _exact_ends(result: Tensor, argument: Tensor) -> Tensor:
     """``result``, a map of 0…1 to 0…1, freed of the rounding that would miss an end or overshoot it."""
     exact = torch.where(argument >= 1, 1, torch.where(argument <= 0, 0, result.detach().clamp(0, 1)))
-    return _Replace.apply(result, exact)
+    return straight_through(result, exact)
 
 
 def _power(x: Tensor, exponent: Tensor, knee: Tensor) -> Tensor:
     """x^exponent; below ``knee`` with the gradient at ``knee``."""
     # An exponent near 1 has its knee below what the dtype can hold; 0 to a negative power is infinite.
     knee = knee.clamp(min=torch.finfo(x.dtype).tiny)
-    held = _Replace.apply(x, torch.maximum(x.detach(), knee))
-    return _Replace.apply(held**exponent, x.detach() ** exponent)
+    held = straight_through(x, torch.maximum(x.detach(), knee))
+    return straight_through(held**exponent, x.detach() ** exponent)
 
 
 def _bend(control: Control) -> float:
@@ -226,8 +187,3 @@ def _knee(exponent: float) -> float:
     """Where the slope exponent·u^(exponent − 1) reaches SLOPE, or 1/SLOPE for exponents below 1."""
     slope = SLOPE if exponent > 1 else 1 / SLOPE
     return math.exp(math.log(slope / exponent) / (exponent - 1))
-
-
-def _steps(control: Control) -> float:
-    # The allowance keeps 1/0.1 from holding 9 steps; nine digits are finer than any step one can mean.
-    return math.floor((control.max - control.min) / (control.step or math.nan) + 1e-9)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.arguments import whole
+from djgraph.effects import Control, grid
 from djgraph.errors import InputError, LayoutError
 from djgraph.layout.names import Names
 from djgraph.layout.units import Units
@@ -83,9 +85,7 @@ def _tensor(name: str, value: Value) -> Tensor:
 
 
 def _size(name: str, value: int | None) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise LayoutError(f"{name} is {value!r}; expected a whole number from 1")
-    return value
+    return None if value is None else whole(value, name, 1, error=LayoutError)
 
 
 def check_shape(params: Any, controls: int) -> None:
@@ -100,17 +100,21 @@ def check_shape(params: Any, controls: int) -> None:
         raise InputError(f"{expected}, with one frame or more, got shape {list(params.shape)}")
 
 
-def check(names: Names, units: Units, params: Tensor, out_of_range: bool) -> None:
+def check(
+    names: Names, units: Units, controls: Sequence[Control], params: Tensor, out_of_range: bool
+) -> None:
     """See :meth:`ParameterLayout.check`."""
     check_shape(params, len(names.names))
     values = params.detach()
     # Comparisons with NaN are false, so one test of the range covers everything.
     inside = (values >= units.minimum) & (values <= units.maximum) if out_of_range else values.isfinite()
     if not inside.all():
-        raise InputError(_complaint(names, units, values, ~inside))
+        raise InputError(_complaint(names, units, controls, values, ~inside))
+    if out_of_range and units.grid and not (allowed := units.grid.allows(values)).all():
+        raise InputError(_complaint(names, units, controls, values, ~allowed))
 
 
-def _complaint(names: Names, units: Units, values: Tensor, bad: Tensor) -> str:
+def _complaint(names: Names, units: Units, controls: Sequence[Control], values: Tensor, bad: Tensor) -> str:
     places = bad.nonzero()
     *batch, frame, column = places[0].tolist()
     value = values[tuple(places[0])].item()
@@ -120,7 +124,8 @@ def _complaint(names: Names, units: Units, values: Tensor, bad: Tensor) -> str:
         text = f"params: {where} is {value}; expected a finite number"
     else:
         low, high = units.minimum[column].item(), units.maximum[column].item()
-        text = f"params: {where} is {value:g}; its range is {low:g} … {high:g}"
+        fault = grid.off_grid(controls[column], value) if low <= value <= high else None
+        text = f"params: {where} is {fault or f'{value:g}; its range is {low:g} … {high:g}'}"
     text += " (frames" + (" and batch items" if batch else "") + " count from 0)"
     more = len(places) - 1
     return text + (f"; {more} more value{'s are' if more > 1 else ' is'} wrong" if more else "")

@@ -1,7 +1,6 @@
-"""Losses for training through a mixer: of audio (over auraloss) and of the controls themselves.
+"""Losses for training through a mixer: of audio and of the controls themselves.
 
-All are finite, with finite gradients, on silence. The losses of audio need auraloss:
-``pip install "djgraph[train]"``.
+All are finite, with finite gradients, on silence.
 """
 
 from __future__ import annotations
@@ -11,14 +10,25 @@ from typing import TYPE_CHECKING, Any
 from djgraph.losses.controls import monotone, neutral_sparsity, total_variation
 
 if TYPE_CHECKING:
-    from djgraph.losses.spectral import MelSTFT, MultiResolutionSTFT, SumAndDifference
+    from djgraph.losses.comparison import Target
+    from djgraph.losses.lufs import Loudness, loudness
+    from djgraph.losses.spectral import Combined, MelSTFT, MultiResolutionSTFT, SumAndDifference
 
-_SPECTRAL = ("MelSTFT", "MultiResolutionSTFT", "SumAndDifference")
+_LATER = {
+    **dict.fromkeys(("Combined", "MelSTFT", "MultiResolutionSTFT", "SumAndDifference"), "spectral"),
+    "Target": "comparison",
+    **dict.fromkeys(("Loudness", "loudness"), "lufs"),
+}
+"""What is imported when it is asked for, and from which module."""
 
 __all__ = [
+    "Combined",
+    "Loudness",
     "MelSTFT",
     "MultiResolutionSTFT",
     "SumAndDifference",
+    "Target",
+    "loudness",
     "monotone",
     "neutral_sparsity",
     "total_variation",
@@ -26,11 +36,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _SPECTRAL:
+    if name not in _LATER:
         raise AttributeError(f"module 'djgraph.losses' has no attribute {name!r}")
-    from djgraph.losses import spectral
+    from importlib import import_module
 
-    return getattr(spectral, name)
+    return getattr(import_module(f"djgraph.losses.{_LATER[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from djgraph.effects import Effect
 from djgraph.plugins.heading import Heading, read_heading
+from djgraph.text import one_line
 
 
 class PluginWarning(UserWarning):
@@ -28,7 +29,8 @@ class Origin:
     def __str__(self) -> str:
         if not self.distribution:
             return f"plugin {self.plugin!r} (registered in this process)"
-        return f"plugin {self.plugin!r} of distribution {' '.join((self.distribution, self.version)).strip()}"
+        source = one_line(" ".join((self.distribution, self.version)).strip())
+        return f"plugin {self.plugin!r} of distribution {source}"
 
 
 @dataclass(frozen=True)

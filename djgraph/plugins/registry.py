@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import threading
-import traceback
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from djgraph.effects import Effect
 from djgraph.errors import PluginError, nearest, shorten
 from djgraph.plugins.collect import ask
+from djgraph.plugins.failures import apart, failure, is_ours, said
 from djgraph.plugins.hookspecs import PROJECT
 from djgraph.plugins.records import (
     EffectEntry,
@@ -131,7 +131,8 @@ class Registry:
         """Add every installed plugin: the entry points of group ``djgraph``, djgraph's own among them.
 
         A plugin that raises, when imported or in a hook, or hands over something unfit, is left out as a
-        whole and listed in :attr:`failures`; one PluginWarning names all of them. With the environment
+        whole and listed in :attr:`failures`; one PluginWarning names all of them. What it prints meanwhile goes to
+        standard error. With the environment
         variable ``DJGRAPH_STRICT_PLUGINS=1`` it raises PluginError instead. Two plugins that provide one name
         are always a PluginError: whichever won, a graph file would sound different depending on what else
         is installed.
@@ -142,12 +143,15 @@ class Registry:
         for point in found:
             origin = _origin(point)
             try:
-                collected.append(_collect(point.load(), origin))
-            except (Exception, SystemExit) as error:  # a stranger's code may do anything, sys.exit() too
+                with apart():
+                    collected.append(_collect(point.load(), origin))
+            except BaseException as error:  # a stranger's code may do anything, sys.exit() too
+                if is_ours(error):
+                    raise
                 if _strict():
-                    message = f"{origin} failed to load: {_one_line(error)}"
+                    message = f"{origin} failed to load: {said(error)}"
                     raise PluginError(f"{message} (fatal, because {STRICT} is set)") from error
-                failures.append(_failure(origin, error))
+                failures.append(failure(origin, error))
         with self._lock:
             self._add(collected)
             self._failures = _sorted((*self._failures, *failures))
@@ -234,16 +238,6 @@ def _origin(point: importlib.metadata.EntryPoint) -> Origin:
         return Origin(point.name, "", "")
     # Either is None where a distribution's metadata is damaged.
     return Origin(point.name, distribution.metadata["Name"] or "", distribution.version or "")
-
-
-def _failure(origin: Origin, error: BaseException) -> PluginFailure:
-    text = "".join(traceback.format_exception(error))
-    return PluginFailure(origin.plugin, origin.distribution, origin.version, _one_line(error), text)
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _strict() -> bool:

@@ -93,9 +93,18 @@ def process_clip(
             name: pad(values, (0, more[rates[name]]), mode="replicate") for name, values in controls.items()
         }
         if clock is not None:
-            tempo = pad(clock.tempo, (0, lag), mode="replicate")
-            clock = Clock(tempo, (tempo.cumsum(-1) - tempo) / (60 * module.environment.sample_rate))
+            clock = _longer(clock, lag, module.environment.sample_rate)
     state = call.initial_state(batch, channels, like)
     block = Block(0, samples + lag, module.environment.sample_rate, clock)
     made, _ = call.process(audio, controls, state, block, (batch, channels, samples + lag))
+    if clock is not None:  # which is float64, and may have widened what the effect made
+        made = {port: tensor.to(like.dtype) for port, tensor in made.items()}
     return {port: tensor[..., lag:] for port, tensor in made.items()} if lag else made
+
+
+def _longer(clock: Clock, lag: int, sample_rate: int) -> Clock:
+    """The clock for so many samples more, at its last tempo."""
+    tempo = pad(clock.tempo, (0, lag), mode="replicate")
+    step = clock.tempo[..., -1:] / (60 * sample_rate)
+    after = clock.beats[..., -1:] + step * torch.arange(1, lag + 1, device=step.device)
+    return Clock(tempo, torch.cat([clock.beats, after], -1))

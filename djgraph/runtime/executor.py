@@ -12,8 +12,9 @@ from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, R
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.effects import Block, Clock, Effect, TimeEffect
+from djgraph.runtime.bank import ControlBank
 from djgraph.runtime.calls import EffectCall
-from djgraph.runtime.controls import ControlBank, ControlReader
+from djgraph.runtime.controls import ControlReader, read_at
 from djgraph.runtime.effects import process_clip
 from djgraph.runtime.identity import graph_identity, region_identity
 from djgraph.runtime.outputs import copies, own
@@ -164,30 +165,23 @@ class Executor:
         )
         controls = {}
         for control in op.node.effect.controls:
-            row = run.rows[self.bank.row(op.node.bindings[control.id])]
-            values = row[:, :1] if control.rate == "clip" else run.timeline.read(row, centres)
-            controls[control.id] = values.unsqueeze(-1)
+            number = self.bank.row(op.node, control)
+            row, held = run.rows[number : number + 1], self.bank.held([number])
+            values = row[..., :1] if control.rate == "clip" else read_at(row, held, run.timeline, centres)
+            controls[control.id] = values[0].unsqueeze(-1)
         frames, bins = spectrum.shape[-2:]
         gain = call.mask(controls, (run.batch, frames, bins))
         run.values.put((op.out,), (spectrum * gain.unsqueeze(1)).unsqueeze(0))
 
     def _transform(self, op: Transform, run: Run) -> None:
         transform = self.plan.graph.transform
-        audio = run.values.get(op.source)
-        padded = (transform.frames(run.samples) - 1) * transform.hop + transform.size
-        positions = torch.arange(padded, device=audio.device) - transform.size // 2
-        index = stft.reflect_index(positions, run.samples)
-        frames = audio[..., index].unfold(-1, transform.size, transform.hop)
-        run.values.put((op.out,), torch.fft.rfft(frames * stft.window(transform.size, audio)).unsqueeze(0))
+        spectra = stft.analyse(run.values.get(op.source), transform.size, transform.hop)
+        run.values.put((op.out,), spectra.unsqueeze(0))
 
     def _inverse(self, op: Inverse, run: Run) -> None:
-        size, hop = self.plan.graph.transform.size, self.plan.graph.transform.hop
-        spectrum = run.values.get(op.source)
-        window = stft.window(size, run.rows)
-        padded = stft.overlap_add(torch.fft.irfft(spectrum, n=size), window, hop)
-        audio = padded[..., size // 2 : size // 2 + run.samples]
-        envelope = stft.squared_window_sum(size, hop, spectrum.shape[-2], 0, run.samples, window)
-        run.values.put((op.out,), (audio / envelope).unsqueeze(0))
+        transform = self.plan.graph.transform
+        audio = stft.synthesise(run.values.get(op.source), transform.size, transform.hop, run.samples)
+        run.values.put((op.out,), audio.unsqueeze(0))
 
 
 BLOCK = 450_000

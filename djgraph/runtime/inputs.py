@@ -96,7 +96,11 @@ def prepare_params(
 def make_clock(
     tempo: float | Tensor | None, batch: int, samples: int, sample_rate: int, like: Tensor
 ) -> Clock | None:
-    """Musical time from a tempo in BPM: a number, ``[batch]``, or ``[batch, frames]`` spread over the clip."""
+    """Musical time from a tempo in BPM: a number, ``[batch]``, or ``[batch, frames]`` spread over the clip.
+
+    Both stay in float64: in float32 the beats of a long clip would be off by hundredths of a beat, and a rounded tempo
+    would no longer lead from one sample's beat to the next one's.
+    """
     if tempo is None:
         return None
     from djgraph.dsp.curve import Timeline
@@ -114,7 +118,7 @@ def make_clock(
         raise InputError("tempo must be above 0 BPM and finite")
     curve = Timeline(samples, bpm.shape[1]).read_samples(bpm.expand(batch, -1), 0, samples).unsqueeze(1)
     beats = (curve.cumsum(-1) - curve) / (60 * sample_rate)
-    return Clock(curve.to(like.dtype), beats.to(like.dtype))
+    return Clock(curve, beats)
 
 
 def _check_names(graph: Graph, inputs: Inputs) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from djgraph.dsp import stft
+from djgraph.dsp.hold import hold_samples
+from djgraph.runtime.controls import read_at
 from djgraph.runtime.schedule import RegionSchedule
 from djgraph.runtime.tiles import Clip, Stretch
 
@@ -45,7 +47,7 @@ class ClipControls:
         hop = clip.schedule.transform.hop
         centres = stft.frame_positions(clip.samples, hop, 0, clip.frames, rows.device)
         with torch.set_grad_enabled(wanted):
-            self._read = clip.timeline.read(self._rows, centres)
+            self._read = read_at(self._rows, clip.schedule.mask_held, clip.timeline, centres)
         self.frames = Lent(self._read, wanted)
         self.once = Lent(self._rows[..., :1], wanted)
 
@@ -69,16 +71,19 @@ class StretchControls:
         self._once = rows.detach()[:, stretch.items, :1].requires_grad_(wanted)
         self.read: list[Tensor] = []
         with torch.set_grad_enabled(wanted):
-            for control, index in schedule.curves:
+            for control, index, held in schedule.curves:
                 if control.rate == "clip":
                     self.read.append(self._once[index])
-                else:
-                    smoothing = schedule.smoothing_of(control)
-                    self.read.append(
-                        clip.timeline.read_samples(
-                            self._near[index], stretch.lo, stretch.hi, smoothing, first
-                        )
-                    )
+                    continue
+                lines = partial(
+                    clip.timeline.read_samples,
+                    start=stretch.lo,
+                    stop=stretch.hi,
+                    smoothing=schedule.smoothing_of(control),
+                    first=first,
+                )
+                steps = partial(hold_samples, clip.timeline, start=stretch.lo, stop=stretch.hi, first=first)
+                self.read.append(held.read(self._near[index], lines, steps))
 
     @cached_property
     def curves(self) -> list[Lent]:

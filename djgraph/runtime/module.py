@@ -14,7 +14,7 @@ from djgraph.dsp.curve import Timeline
 from djgraph.errors import CompileError, InputError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, Point
 from djgraph.layout import ParameterLayout
-from djgraph.runtime.controls import ControlBank
+from djgraph.runtime.bank import ControlBank
 from djgraph.runtime.effects import as_module_dict, build_effects, leave_inference_mode
 from djgraph.runtime.executor import Executor, Options, Run
 from djgraph.runtime.heap import keep_freed_memory
@@ -238,7 +238,10 @@ class Mixer(nn.Module):
 
     def _clock(self, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor) -> Any:
         if tempo is None and any(isinstance(n, EffectNode) and n.effect.uses_clock for n in self.graph.nodes):
-            raise InputError(f"graph {self.graph.name} has effects that follow a clock: give tempo=, in BPM")
+            raise InputError(
+                f"graph {self.graph.name} has effects that follow a clock: give its tempo in BPM, "
+                "tempo= in Python, --tempo on the command line"
+            )
         return make_clock(tempo, batch, samples, self.graph.sample_rate, like)
 
     def __getstate__(self) -> dict[str, Any]:

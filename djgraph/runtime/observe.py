@@ -19,7 +19,7 @@ from torch import Tensor
 from djgraph.compiler.meter import Meter
 from djgraph.compiler.plan import Op, Plan
 from djgraph.effects import Effect
-from djgraph.runtime.controls import ControlBank
+from djgraph.runtime.bank import ControlBank
 from djgraph.runtime.executor import Executor, Kernel, Options, Run
 
 Way = Literal["forward", "backward"]

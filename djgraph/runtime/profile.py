@@ -12,7 +12,7 @@ from torch import Tensor
 from djgraph.compiler.costs import OpCost, PlanCost, Workload
 from djgraph.errors import InputError
 from djgraph.graph.ir import EffectNode, InputNode
-from djgraph.runtime.controls import ControlBank
+from djgraph.runtime.bank import ControlBank
 from djgraph.runtime.observe import Clock, Gauge, Heap, ObservedExecutor, Recorder, Way
 from djgraph.runtime.report import plan_cost
 

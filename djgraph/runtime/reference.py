@@ -15,8 +15,9 @@ from djgraph.dsp.curve import Timeline
 from djgraph.effects import Effect, SpectralEffect, TimeEffect
 from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
 from djgraph.layout import ParameterLayout
+from djgraph.runtime.bank import ControlBank
 from djgraph.runtime.calls import EffectCall
-from djgraph.runtime.controls import ControlBank, ControlReader
+from djgraph.runtime.controls import ControlReader, read_at
 from djgraph.runtime.effects import as_module_dict, build_effects, process_clip
 from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
 from djgraph.runtime.outputs import check_finite, reads_values
@@ -118,10 +119,10 @@ class Reference(nn.Module):
         positions = stft.frame_positions(timeline.samples, hop, 0, frames, rows.device)
         values = {}
         for control in node.effect.controls:
-            row = rows[self._bank.row(node.bindings[control.id])]
-            values[control.id] = (
-                row[:, :1] if control.rate == "clip" else timeline.read(row, positions)
-            ).unsqueeze(-1)
+            number = self._bank.row(node, control)
+            row, held = rows[number : number + 1], self._bank.held([number])
+            read = row[..., :1] if control.rate == "clip" else read_at(row, held, timeline, positions)
+            values[control.id] = read[0].unsqueeze(-1)
         return values
 
     def _spectrum(self, signal: Signal) -> Tensor:

@@ -9,95 +9,129 @@ transform) runs under autograd, on one tile at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from djgraph import simd
 from djgraph.dsp.curve import Timeline
+from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.operators import operator
 from djgraph.runtime.adjoint import adjoint
 from djgraph.runtime.lent import ClipControls, Lent, StretchControls
+from djgraph.runtime.plainregion import mix_plainly
 from djgraph.runtime.schedule import REGIONS, RegionSchedule
 from djgraph.runtime.tiles import Clip
 from djgraph.runtime.tilework import TileWork
+from djgraph.runtime.weights import Weights
 
 
-class TiledRegion(torch.autograd.Function):
-    """``(clip, rows, number of sources, sources…, weights…)`` → ``[results, batch, channels, samples]``."""
+class TiledRegion(Operation):
+    """``(rows, sources…, weights…)`` → ``[results, batch, channels, samples]``, on one clip."""
 
-    @staticmethod
-    def forward(clip: Clip, rows: Tensor, count: int, *tensors: Tensor) -> Tensor:
-        schedule = clip.schedule
-        if _vectorised(schedule, rows):
-            from djgraph.runtime import vectors
+    def __init__(self, clip: Clip, weights: Weights) -> None:
+        self.clip, self._weights, self._count = clip, weights, len(clip.schedule.reads)
 
-            return vectors.forward(clip, rows, tensors[:count])
-        out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.samples)
-        windows, sources = clip.windows(rows), [Lent(source, False) for source in tensors[:count]]
-        frame_controls = ClipControls(clip, rows, False)
-        with clip.workspace(rows.device) as workspace:
-            for stretch in clip.stretches(rows.device):
-                controls = StretchControls(clip, stretch, rows, False)
-                for tile in stretch.tiles:
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor]:
+        rows, sources, weights = self._parts(tensors)
+        with self._weights.holding(weights):
+            if _vectorised(self.clip.schedule, rows):
+                from djgraph.runtime import vectors
+
+                return (vectors.forward(self.clip, rows, sources),)
+            return (_forward(self.clip, rows, sources),)
+
+    def backward(
+        self,
+        tensors: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        needed: Sequence[bool],
+    ) -> list[Tensor | None]:
+        rows, sources, given = self._parts(tensors)
+        for_rows, for_sources, for_weights = needed[0], needed[1 : 1 + self._count], needed[1 + self._count :]
+        weights = [_leaf(weight) if need else weight for weight, need in zip(given, for_weights)]
+        learned = [weight for weight, need in zip(weights, for_weights) if need]
+        with self._weights.holding(weights):
+            if _vectorised(self.clip.schedule, rows):
+                from djgraph.runtime import vectors
+
+                run = vectors.backward
+            else:
+                run = _backward
+            made = run(self.clip, rows, sources, gradients[0], for_rows, for_sources, learned)
+        row_total, source_totals, weight_totals = made
+        totals = iter(weight_totals)
+        return [row_total, *source_totals, *(next(totals) if need else None for need in for_weights)]
+
+    def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor]:
+        rows, sources, weights = self._parts(tensors)
+        with self._weights.holding(weights):
+            return (mix_plainly(self.clip, rows, sources),)
+
+    def _parts(self, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor]]:
+        return tensors[0], tensors[1 : 1 + self._count], tensors[1 + self._count :]
+
+
+def _leaf(weight: Tensor) -> Tensor:
+    """The weight itself, or, where it was computed, a leaf in its place."""
+    return weight if weight.is_leaf and weight.requires_grad else weight.detach().requires_grad_()
+
+
+def _forward(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """The region's results by PyTorch's operators."""
+    schedule = clip.schedule
+    out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.samples)
+    windows, lent = clip.windows(rows), [Lent(source, False) for source in sources]
+    frame_controls = ClipControls(clip, rows, False)
+    with clip.workspace(rows.device) as workspace:
+        for stretch in clip.stretches(rows.device):
+            controls = StretchControls(clip, stretch, rows, False)
+            for tile in stretch.tiles:
+                work = TileWork(clip, tile, windows, workspace)
+                gains, frames = work.gains(frame_controls), work.strips(work.audio(lent, controls))
+                work.write(out, work.mix(work.analyse(frames, windows.analysis), gains))
+    windows.correct_(out)
+    return out
+
+
+def _backward(
+    clip: Clip,
+    rows: Tensor,
+    sources: Sequence[Tensor],
+    gradient: Tensor,
+    rows_wanted: bool,
+    sources_wanted: Sequence[bool],
+    weights: Sequence[Tensor],
+) -> tuple[Tensor | None, list[Tensor | None], list[Tensor]]:
+    """Gradients of the bank's rows, of the sources and of the effects' own weights by PyTorch's operators."""
+    windows = clip.windows(rows)
+    lent = [Lent(source, wanted) for source, wanted in zip(sources, sources_wanted)]
+    weight_totals = [torch.zeros_like(weight) for weight in weights]
+    row_total = torch.zeros_like(rows) if rows_wanted else None
+    frame_controls = ClipControls(clip, rows, rows_wanted)
+    with clip.workspace(rows.device) as workspace:
+        for stretch in clip.stretches(rows.device):
+            controls = StretchControls(clip, stretch, rows, rows_wanted)
+            for tile in stretch.tiles:
+                with torch.enable_grad():
                     work = TileWork(clip, tile, windows, workspace)
-                    gains, frames = work.gains(frame_controls), work.strips(work.audio(sources, controls))
-                    work.write(out, work.mix(work.analyse(frames, windows.analysis), gains))
-        windows.correct_(out)
-        return out
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor | None) -> None:
-        ctx.clip, rows, ctx.count, *tensors = inputs
-        ctx.save_for_backward(rows, *tensors)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        clip, count = ctx.clip, ctx.count
-        rows, *tensors = ctx.saved_tensors
-        rows_wanted, wanted = ctx.needs_input_grad[1], ctx.needs_input_grad[3:]
-        # The effects' own weights, which a compiled program may hand over under other names.
-        weights = [weight for weight, need in zip(clip.schedule.weights(), wanted[count:]) if need]
-        if _vectorised(clip.schedule, rows):
-            from djgraph.runtime import vectors
-
-            row_total, source_totals, weight_totals = vectors.backward(
-                clip, rows, tensors[:count], gradient, rows_wanted, wanted[:count], weights
-            )
-            by_weight = iter(weight_totals)
-            for_weights = [next(by_weight) if need else None for need in wanted[count:]]
-            return None, row_total, None, *source_totals, *for_weights
-        windows = clip.windows(rows)
-        sources = [Lent(source, need) for source, need in zip(tensors[:count], wanted)]
-        weight_totals = [torch.zeros_like(weight) for weight in weights]
-        row_total = torch.zeros_like(rows) if rows_wanted else None
-        frame_controls = ClipControls(clip, rows, rows_wanted)
-        with clip.workspace(rows.device) as workspace:
-            for stretch in clip.stretches(rows.device):
-                controls = StretchControls(clip, stretch, rows, rows_wanted)
-                for tile in stretch.tiles:
-                    with torch.enable_grad():
-                        work = TileWork(clip, tile, windows, workspace)
-                        audio = work.audio(sources, controls)
-                        gains = work.gains(frame_controls)
-                    ends = [end for end in (*gains, audio) if end.requires_grad]
-                    if not ends or not (work.leaves or weights):
-                        continue
-                    starts = _starts(work, audio, gains, gradient)
-                    found = torch.autograd.grad(ends, [*work.leaves, *weights], starts, allow_unused=True)
-                    work.give_back(found[: len(work.leaves)])
-                    for total, part in zip(weight_totals, found[len(work.leaves) :]):
-                        if part is not None:
-                            total += part
-                if row_total is not None:
-                    controls.add_gradients(row_total)
-        if row_total is not None:
-            frame_controls.add_gradients(clip.schedule, row_total)
-        by_weight = iter(weight_totals)
-        for_weights = [next(by_weight) if need else None for need in wanted[count:]]
-        return None, row_total, None, *(source.total for source in sources), *for_weights
+                    audio = work.audio(lent, controls)
+                    gains = work.gains(frame_controls)
+                ends = [end for end in (*gains, audio) if end.requires_grad]
+                if not ends or not (work.leaves or weights):
+                    continue
+                starts = _starts(work, audio, gains, gradient)
+                found = torch.autograd.grad(ends, [*work.leaves, *weights], starts, allow_unused=True)
+                work.give_back(found[: len(work.leaves)])
+                for total, part in zip(weight_totals, found[len(work.leaves) :]):
+                    if part is not None:
+                        total += part
+            if row_total is not None:
+                controls.add_gradients(row_total)
+    if row_total is not None:
+        frame_controls.add_gradients(clip.schedule, row_total)
+    return row_total, [source.total for source in lent], weight_totals
 
 
 def _vectorised(schedule: RegionSchedule, rows: Tensor) -> bool:
@@ -121,27 +155,22 @@ def run_region(
 
     As one operator inside what torch.compile traces.
     """
-    weights, batch = schedule.weights(), rows.shape[1]
+    batch = rows.shape[1]
     if torch.compiler.is_compiling():
-        numbers = [
-            schedule.handle,
-            timeline.samples,
-            timeline.frames,
-            batch,
-            frames_per_tile or 0,
-            len(sources),
-        ]
-        (made,) = _region_operator([rows, *sources, *weights], numbers, schedule.owner)
+        numbers = [schedule.handle, timeline.samples, timeline.frames, batch, frames_per_tile or 0]
+        learned = {id(w): w for module in schedule.modules for w in module.parameters()}
+        (made,) = _region_operator([rows, *sources, *learned.values()], numbers, schedule.owner)
         return made
-    clip = Clip(schedule, timeline, batch, frames_per_tile)
-    return TiledRegion.apply(clip, rows, len(sources), *sources, *weights)
+    clip, weights = Clip(schedule, timeline, batch, frames_per_tile), Weights(schedule.modules)
+    (made,) = TiledRegion(clip, weights)(rows, *sources, *weights.tensors)
+    return made
 
 
-def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Any, ...]:
-    handle, samples, frames, batch, per_tile, count = numbers
-    clip = Clip(REGIONS[handle], Timeline(samples, frames), batch, per_tile or None)
-    rows, *others = tensors
-    return clip, rows, count, *others
+def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:
+    handle, samples, frames, batch, per_tile = numbers
+    schedule = REGIONS[handle]
+    clip = Clip(schedule, Timeline(samples, frames), batch, per_tile or None)
+    return TiledRegion(clip, Weights(schedule.modules)), tensors
 
 
 def _like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
@@ -149,7 +178,7 @@ def _like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
     return [tensors[0].new_empty(len(schedule.results), numbers[3], schedule.channels, numbers[1])]
 
 
-_region_operator = operator("region", TiledRegion, _arrange, _like)
+_region_operator = operator("region", _arrange, _like)
 
 
 @torch.no_grad()

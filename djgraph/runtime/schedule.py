@@ -9,17 +9,18 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from djgraph.compiler.plan import Add, Mask, Plan, Region, Strip
 from djgraph.dsp.operators import Handles
 from djgraph.effects import Control, Effect, SpectralEffect, TimeEffect, Transform
 from djgraph.graph.ir import Constant, EffectNode
+from djgraph.runtime.bank import ControlBank, Held
 from djgraph.runtime.calls import EffectCall
-from djgraph.runtime.controls import ControlBank, smoothing_samples
+from djgraph.runtime.controls import smoothing_samples
 
-ControlRows = tuple[tuple[Control, Tensor], ...]
-"""For each control the row of the bank that each stacked node reads."""
+ControlRows = tuple[tuple[Control, Tensor, Held], ...]
+"""For each control the row of the bank that each stacked node reads, and which of these are held."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ class Sum:
 class RegionSchedule:
     """A region, ready to run.
 
-    Of its steps, ``forgets`` are the values that nobody reads afterwards; ``final`` ones feed no later gain, so
-    the backward pass does not repeat them; ``first`` ones read nothing but strips.
+    ``modules`` are all its effects, each once. Of its steps, ``forgets`` are the values that nobody reads
+    afterwards; ``final`` ones feed no later gain, so the backward pass does not repeat them; ``first`` ones read
+    nothing but strips.
     """
 
     reads: tuple[str, ...]
@@ -93,6 +95,7 @@ class RegionSchedule:
     curves: ControlRows
     masks: tuple[MaskGroup, ...]
     mask_rows: Tensor
+    mask_held: Held
     steps: tuple[Scale | Sum, ...]
     results: tuple[str, ...]
     writes: tuple[str, ...]
@@ -106,16 +109,14 @@ class RegionSchedule:
     windows: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     workspaces: list[Any] = field(default_factory=list, repr=False)
     layouts: dict[torch.dtype, Any] = field(default_factory=dict, repr=False)
+    modules: tuple[Effect, ...] = field(init=False)
     handle: int = field(init=False)
 
     def __post_init__(self) -> None:
+        before = [step.module for prologue in self.prologues for step in prologue.steps]
+        modules = dict.fromkeys((*before, *(mask.module for mask in self.masks)))
+        object.__setattr__(self, "modules", tuple(modules))
         object.__setattr__(self, "handle", REGIONS.add(self, self.identity))
-
-    def weights(self) -> list[nn.Parameter]:
-        """The learnable tensors of all effects in the region, each once."""
-        modules: list[Effect] = [step.module for prologue in self.prologues for step in prologue.steps]
-        modules += [mask.module for mask in self.masks]
-        return list({id(weight): weight for module in modules for weight in module.parameters()}.values())
 
     @property
     def strips(self) -> int:
@@ -153,12 +154,12 @@ def schedule_region(
     for strip in op.strips:
         by_chain[tuple(plan.kernels[node.id] for node in strip.nodes)].append(strip)
     strips = [strip for group in by_chain.values() for strip in group]
-    curves: list[tuple[Control, Tensor]] = []
+    curves: list[tuple[Control, Tensor, Held]] = []
     prologues = tuple(_prologue(group, modules, bank, curves) for group in by_chain.values())
     steps, groups = _steps(op, plan)
     masks, mask_rows = _mask_groups(list(groups.values()), modules, bank, inductor)
     smoothing = max(
-        (smoothing_samples(control, plan.graph.sample_rate) for control, _ in curves), default=0.0
+        (smoothing_samples(control, plan.graph.sample_rate) for control, *_ in curves), default=0.0
     )
     results = tuple(result.source for result in op.results)
     return RegionSchedule(
@@ -168,6 +169,7 @@ def schedule_region(
         curves=tuple(curves),
         masks=masks,
         mask_rows=mask_rows,
+        mask_held=bank.held(mask_rows.tolist()),
         steps=_lifetimes(steps, [strip.out for strip in strips], results),
         results=results,
         writes=op.writes,
@@ -182,10 +184,11 @@ def schedule_region(
 
 
 def _control_rows(nodes: Sequence[EffectNode], bank: ControlBank) -> ControlRows:
-    return tuple(
-        (control, torch.tensor([bank.row(node.bindings[control.id]) for node in nodes], device="cpu"))
-        for control in nodes[0].effect.controls
-    )
+    found = []
+    for control in nodes[0].effect.controls:
+        rows = [bank.row(node, control) for node in nodes]
+        found.append((control, torch.tensor(rows, device="cpu"), bank.held(rows)))
+    return tuple(found)
 
 
 def _mask_groups(
@@ -200,7 +203,7 @@ def _mask_groups(
         controls = []
         for control in module.controls:
             controls.append((control, len(rows), len(rows) + len(nodes)))
-            rows += [bank.row(node.bindings[control.id]) for node in nodes]
+            rows += [bank.row(node, control) for node in nodes]
         call = EffectCall(module, nodes, inductor)
         masks.append(MaskGroup(call, module, len(nodes), tuple(controls), _constant(nodes[0])))
     return tuple(masks), torch.tensor(rows, dtype=torch.int64, device="cpu")
@@ -214,7 +217,7 @@ def _prologue(
     strips: Sequence[Strip],
     modules: Mapping[str, Effect],
     bank: ControlBank,
-    curves: list[tuple[Control, Tensor]],
+    curves: list[tuple[Control, Tensor, Held]],
 ) -> Prologue:
     """The controls that it reads are added to ``curves``."""
     steps = []
@@ -222,7 +225,7 @@ def _prologue(
         module = modules[nodes[0].id]
         assert isinstance(module, TimeEffect)
         rows = _control_rows(nodes, bank)
-        places = tuple((control, len(curves) + n) for n, (control, _) in enumerate(rows))
+        places = tuple((control, len(curves) + n) for n, (control, *_) in enumerate(rows))
         steps.append(PrologueStep(EffectCall(module, nodes), module, places))
         curves += rows
     return Prologue(len(strips), tuple(steps))

@@ -12,7 +12,7 @@ from functools import lru_cache
 from numba import njit
 from numpy.typing import NDArray
 
-from djgraph.simd.jit import kept, part, stamp
+from djgraph.simd.jit import kept, part
 from djgraph.simd.threads import in_threads
 
 
@@ -134,11 +134,8 @@ def _collect(gradient, first, frames, samples, start, half, out):
 
 @lru_cache(maxsize=1)
 def _reader() -> Callable[..., None]:
-    version = stamp()
-
     @kept
     def read(*arguments):
-        version  # noqa: B018
         _read(*arguments)
 
     return read
@@ -146,11 +143,8 @@ def _reader() -> Callable[..., None]:
 
 @lru_cache(maxsize=1)
 def _collector() -> Callable[..., None]:
-    version = stamp()
-
     @kept
     def collect(*arguments):
-        version  # noqa: B018
         _collect(*arguments)
 
     return collect

@@ -1,4 +1,4 @@
-"""How functions are compiled, and how Numba knows that what it has on disk is out of date."""
+"""How functions are compiled, and what tells that the code on disk is out of date."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from typing import Any
 from numba import njit
 from numba.core import event
 
+from djgraph.simd.disk import CodeCache, warn_once
+
 part = partial(njit, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)()
 """Compiles a function that only other compiled functions call, which takes a third less time."""
 
 
 def kept(function: Any) -> Any:
-    """Compiles a function that Python calls, without Python's lock, and keeps it on disk where there is a place to.
-
-    It has to enclose :func:`stamp`.
-    """
-    options = {"error_model": "numpy", "nogil": True}
+    """Compiles a function that Python calls, without Python's lock, and keeps it on disk where there is a place to."""
+    compiled = njit(error_model="numpy", nogil=True)(function)
     try:
-        return njit(**options, cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written to
-        return njit(**options)(function)
+        compiled._cache = CodeCache(function, stamp())
+    except (RuntimeError, OSError, ValueError) as problem:
+        # Neither the package's folder nor the user's cache can be written to, or has a name that is not UTF-8.
+        warn_once(
+            "place", f"compiled code can be kept nowhere; NUMBA_CACHE_DIR names a folder for it ({problem})"
+        )
+    return compiled
 
 
 @lru_cache(maxsize=1)
 def stamp() -> str:
     """A hash of all sources of this package.
 
-    For a function that it has on disk Numba looks whether its own file has changed, and at the values that it
-    encloses, not at what it calls. So the functions that are kept enclose this.
+    For a function that it has on disk Numba looks whether its own file has changed, not at what it calls.
     """
     text = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from djgraph.simd import fft, gains, rows
-from djgraph.simd.jit import kept, part, stamp
+from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, store, width
 from djgraph.simd.threads import in_threads
 
@@ -213,16 +213,12 @@ class _Entries:
 
 @lru_cache(maxsize=1)
 def _entries() -> _Entries:
-    version = stamp()
-
     @kept
     def run(*arguments):
-        version  # noqa: B018
         _run(*arguments)
 
     @kept
     def finish(*arguments):
-        version  # noqa: B018
         _finish(*arguments)
 
     return _Entries(run, finish)

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 
 import djgraph
 from common.transitions import Transitions, collate
+from djgraph import metrics
 from djgraph.cli.progress import Steps
-from djgraph.fitting import si_sdr
 
 Player = Callable[[dict[str, Any]], Tensor]
 """Params ``[batch, frames, controls]`` for a batch."""
@@ -86,18 +86,16 @@ def judge(
             for name, player in players.items():
                 params = player(batch)
                 mixed = mixer(inputs, params.to(device), tempo=batch["tempo"])
-                losses = loss(mixed, target).flatten(1).mean(1).tolist()
-                off = (layout.to_unit(params.double().cpu()) - true).abs().mean(1)
-                for i, value in enumerate(losses):
-                    rows[name].append(
-                        {
-                            "loss": value,
-                            "si_sdr_db": si_sdr(mixed[i].cpu(), batch["mix"][i]),
-                            "moved": _mean(off[i][moves[i]]),
-                            "idle": _mean(off[i][~moves[i]]),
-                        }
-                    )
-            bar.advance(len(losses))
+                params = params.cpu()
+                found = {
+                    "loss": loss(mixed, target).flatten(1).mean(1),
+                    "si_sdr_db": metrics.si_sdr(mixed, target),
+                    "moved": metrics.control_error(params, batch["params"], layout, counts=moves),
+                    "idle": metrics.control_error(params, batch["params"], layout, counts=~moves),
+                }
+                columns = [values.tolist() for values in found.values()]
+                rows[name] += [dict(zip(found, row)) for row in zip(*columns)]
+            bar.advance(len(target))
     figures = {
         name: {key: sum(row[key] for row in found) / len(found) for key in found[0]}
         for name, found in rows.items()
@@ -138,10 +136,6 @@ def _margin(model: list[dict[str, float]], linear: list[dict[str, float]]) -> di
         "si_sdr_db": mean(model, "si_sdr_db") - mean(linear, "si_sdr_db"),
         "closer": sum(a["loss"] < b["loss"] for a, b in zip(model, linear)),
     }
-
-
-def _mean(values: Tensor) -> float:
-    return float(values.mean()) if values.numel() else 0.0
 
 
 def _on(value: Any, device: torch.device) -> Any:

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
+import djgraph
 from common import processes
 from common.run import Run
-from djgraph import ParameterLayout, checkpoint
+from djgraph import checkpoint
+from djgraph.arguments import shown
 from djgraph.cli.progress import Steps, time_left
 from djgraph.data import random_state
-from djgraph.errors import DJGraphError, InputError
+from djgraph.errors import CheckpointError, DJGraphError, InputError
 
 SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written, beside those at the end of every epoch."""
@@ -57,15 +59,15 @@ class Loop:
     What is done depends on the settings and the seed, and not on where it was stopped: a run that goes on from a
     checkpoint has, on the same machine's CPU, the weights of one that was not stopped, bit by bit.
 
-    parts: name → network, the first one called ``model``. about: what has to be the same when a run goes on, as
-    JSON can hold it. seed: of the order of the items.
+    parts: name → network, the first one called ``model``. mixer: what they play. about: what has to be the
+    same when a run goes on, as JSON can hold it. seed: of the order of the items.
     """
 
     def __init__(
         self,
         run: Run,
         parts: Mapping[str, Trained],
-        layout: ParameterLayout,
+        mixer: djgraph.Mixer,
         about: Mapping[str, Any],
         *,
         epochs: int,
@@ -81,7 +83,7 @@ class Loop:
             raise InputError(
                 f"--batch is {batch_size}, fewer than the {processes.count()} processes that share it"
             )
-        self.run, self.parts, self.layout, self.about = run, parts, layout, dict(about)
+        self.run, self.parts, self.mixer, self.about = run, parts, mixer, dict(about)
         self.epochs, self.batch_size, self.seed, self.workers = epochs, batch_size, seed, workers
         self.device = device
         self.place = Place()
@@ -90,18 +92,18 @@ class Loop:
 
     # ── Checkpoints ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def resume(self, remap: bool = False) -> None:
+    def resume(self, remap: bool = False, other_sound: bool = False) -> None:
         """Go on from the run's checkpoint. LayoutError, CheckpointError or InputError where it does not fit."""
         saved = checkpoint.load(self.run.checkpoint)
         if not remap:
-            saved.check_layout(self.layout)
+            saved.check_layout(self.mixer)
         before = saved.part("about")
         wrong = [
             f"{name}: {before.get(name)} → {value}"
             for name, value in self.about.items()
             if before.get(name) != value
         ]
-        moved = saved.layout.fingerprint != self.layout.fingerprint
+        moved = saved.layout.fingerprint != self.mixer.layout.fingerprint
         if wrong and not moved:  # another graph comes with another corpus
             raise InputError(
                 f"{self.run.checkpoint} is of a run with other settings; from it to what is asked for:\n  "
@@ -109,14 +111,22 @@ class Loop:
                 + "\n  a new run can begin with its weights: --from"
             )
         for name, part in self.parts.items():
-            saved.load_model(part.module, self.layout, key=name, remap=remap)
+            saved.load_model(part.module, self.mixer, key=name, remap=remap, other_sound=other_sound)
             if not moved:
-                part.optimizer.load_state_dict(saved.part(f"{name}_optimizer"))
-        self.place = Place(**saved.part("progress"))
+                try:
+                    part.optimizer.load_state_dict(saved.part(f"{name}_optimizer"))
+                except (KeyError, TypeError, ValueError) as problem:
+                    raise CheckpointError(
+                        f"{saved.path} holds the state of another optimiser: {problem}"
+                    ) from problem
+        self.place = _place(saved)
         random = saved.part("random")
-        torch.set_rng_state(random["torch"])
-        if self.device.type == "cuda" and random["cuda"] is not None:
-            torch.cuda.set_rng_state(random["cuda"], self.device)
+        try:
+            torch.set_rng_state(random["torch"])
+            if self.device.type == "cuda" and random["cuda"] is not None:
+                torch.cuda.set_rng_state(random["cuda"], self.device)
+        except (KeyError, TypeError, RuntimeError) as problem:
+            raise CheckpointError(f"{saved.path} holds no state of random numbers: {problem}") from problem
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -131,7 +141,7 @@ class Loop:
         for name, part in self.parts.items():
             state[name] = part.module.state_dict()
             state[f"{name}_optimizer"] = part.optimizer.state_dict()
-        checkpoint.save(self.run.checkpoint, state, self.layout)
+        checkpoint.save(self.run.checkpoint, state, self.mixer)
 
     # ── Training ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -230,6 +240,15 @@ class Loop:
                 f" --resume goes on ({clock.left()})",
                 file=sys.stderr,
             )
+
+
+def _place(saved: checkpoint.Checkpoint) -> Place:
+    """Where the run stands. CheckpointError where the checkpoint does not say."""
+    found = saved.part("progress")
+    known = {"epoch": int, "batch": int, "step": int, "seconds": float, "sums": dict}
+    if set(found) != set(known) or any(type(found[key]) is not kind for key, kind in known.items()):
+        raise CheckpointError(f"{saved.path} does not say how far the training is: {shown(found)}")
+    return Place(**found)
 
 
 def _warm_then_cosine(share: float) -> float:

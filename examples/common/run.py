@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from djgraph.arguments import is_whole
 from djgraph.atomic import write_text
 from djgraph.errors import CheckpointError, InputError
+from djgraph.reading import MIB, parse_json, read_text
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
+LOG_LIMIT = 1024 * MIB
 REPORT = "report.json"
 
 
@@ -89,12 +92,17 @@ class Run:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log; a last one that a kill cut off is left out."""
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    """The lines of a log, up to the first that is none: a kill cuts off the last one. CheckpointError where the
+    file cannot be read."""
+    lines: list[dict[str, Any]] = []
+    if not path.is_file():
+        return lines
+    for text in read_text(path, CheckpointError, LOG_LIMIT).splitlines():
         try:
-            line = json.loads(text)
-        except ValueError:
+            line = parse_json(text, str(path), CheckpointError, "keep").data
+        except CheckpointError:
+            break
+        if not (isinstance(line, dict) and is_whole(line.get("step"))):
             break
         lines.append(line)
     return lines

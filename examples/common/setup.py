@@ -48,6 +48,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     add("--resume", action="store_true", help="go on with the run that is there")
     add("--from", dest="start", type=Path, metavar="CHECKPOINT", help="begin with these weights")
     add("--remap", action="store_true", help="carry a checkpoint of another layout over, by control names")
+    add("--other-sound", action="store_true", help="take a checkpoint of a mixer that sounds otherwise")
     return options
 
 
@@ -82,7 +83,7 @@ class Setup:
         loop = Loop(
             self.run,
             parts,
-            self.corpus.layout,
+            self.mixer,
             settings,
             epochs=options.epochs,
             batch_size=options.batch,
@@ -91,7 +92,7 @@ class Setup:
             device=self.device,
         )
         if options.resume:
-            loop.resume(options.remap)
+            loop.resume(options.remap, options.other_sound)
         return loop
 
     def verdict(self, loss: nn.Module) -> None:
@@ -139,7 +140,9 @@ def begin(options: argparse.Namespace) -> Setup:
     torch.manual_seed(options.seed)
     model = TransitionModel(senses.size, corpus.layout, options.hidden).to(device)
     if options.start is not None:
-        checkpoint.load(options.start).load_model(model, corpus.layout, remap=options.remap)
+        checkpoint.load(options.start).load_model(
+            model, graph, remap=options.remap, other_sound=options.other_sound
+        )
     return Setup(
         options, device, corpus, senses, Transitions(corpus, first, senses), tests, mixer, model, run
     )

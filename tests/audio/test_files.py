@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import torch
 
-from djgraph.audio import files, read, resample, write
+from djgraph.audio import opening, read, resample, write, writing
 from djgraph.errors import AudioFileError
 
 
@@ -185,7 +185,7 @@ def test_a_flac_cut_in_the_middle(tmp_path: Path) -> None:
 
 
 def test_longer_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MAX_SECONDS", 0.05)
+    monkeypatch.setattr(opening, "MAX_SECONDS", 0.05)
     soundfile.write(tmp_path / "long.wav", sine(4410).T, 44100)
     assert "longer than the limit" in refused(tmp_path / "long.wav")
 
@@ -249,9 +249,9 @@ def test_failure_half_way_keeps_the_old_file(
     before = path.read_bytes()
     noise = torch.rand(2, 300_000) - 0.5
     calls = 0
-    original = files._Sink._do
+    original = writing._Sink._do
 
-    def failing(self: files._Sink, method, *args):  # type: ignore[no-untyped-def]
+    def failing(self: writing._Sink, method, *args):  # type: ignore[no-untyped-def]
         nonlocal calls
         if method == self._file.write:
             calls += 1
@@ -262,7 +262,7 @@ def test_failure_half_way_keeps_the_old_file(
 
         return original(self, method, *args)
 
-    monkeypatch.setattr(files._Sink, "_do", failing)
+    monkeypatch.setattr(writing._Sink, "_do", failing)
     with pytest.raises(type(problem) if isinstance(problem, KeyboardInterrupt) else AudioFileError) as caught:
         write(path, noise, 44100)
     assert "No space left" in str(caught.value) or isinstance(problem, KeyboardInterrupt)

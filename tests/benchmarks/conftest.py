@@ -28,5 +28,7 @@ def tiny() -> Scale:
         length_factor=2,
         clips=2,
         clip_seconds=0.05,
+        step_clips=2,
+        step_seconds=0.1,
         nodes=(30, 60),
     )

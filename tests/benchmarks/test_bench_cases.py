@@ -32,6 +32,7 @@ EXPECTED_BARS = {
     "long": {"long", "long_memory"},
     "console": {"console"},
     "batch": {"batch"},
+    "step": {"step", "step_loss"},
 }
 
 
@@ -115,3 +116,12 @@ def test_a_failed_memory_measurement_says_why() -> None:
 def test_a_missing_peer_is_named() -> None:
     with pytest.raises(Unavailable, match=r"no_such_peer.*djgraph\[bench\]"):
         load("no_such_peer.functional")
+
+
+def test_the_loss_of_a_step_is_that_of_the_operators() -> None:
+    from benchmarks.cases.step import by_operators
+    from djgraph.losses import SumAndDifference
+
+    generator = torch.Generator().manual_seed(0)
+    mix, target = (0.1 * torch.randn(2, 2, 5000, generator=generator) for _ in range(2))
+    assert float(SumAndDifference()(mix, target)) == pytest.approx(float(by_operators(mix, target)), rel=1e-5)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from interrupts import interruptible
 from typer.testing import CliRunner
 
 from djgraph.cli import app
@@ -178,14 +179,15 @@ def test_interrupted_while_writing_leaves_nothing(tmp_path: Path, number: int, c
         "audio.write = killed\n"
         "sys.exit(main(['demo']))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=with_path(),
-    )
+    with interruptible():
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=with_path(),
+        )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -194,3 +196,22 @@ def test_interrupted_while_writing_leaves_nothing(tmp_path: Path, number: int, c
 def with_path() -> dict[str, str]:
     """The environment, with imports as here also from another working folder."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+@pytest.mark.parametrize("what", [EOFError("Ran out of input"), typer.Abort()])
+def test_never_a_bare_abort(monkeypatch: pytest.MonkeyPatch, what: BaseException) -> None:
+    """typer ends an EOFError from anywhere below with the one word "Aborted!"."""
+    from djgraph.cli import graphs
+
+    def failing() -> None:
+        raise what
+
+    small = typer.Typer(cls=Group, add_completion=False, pretty_exceptions_enable=False)
+    small.command("fail")(failing)
+    small.command("other")(graphs.schema)
+    small.callback()(lambda debug=False: None)
+    result = CliRunner().invoke(small, ["fail"])
+    assert result.exit_code == 1
+    assert "Aborted" not in result.output
+    assert "ended too early" in result.output
+    assert type(what).__name__ in result.output

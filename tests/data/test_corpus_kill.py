@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from interrupts import interruptible
 from two_decks import GRAPH
 
 from djgraph.data import Corpus, check_corpus, make_corpus
@@ -41,7 +42,10 @@ def stop_midway(
     command: list[str], root: Path, stop: Callable[[subprocess.Popen[str]], None]
 ) -> tuple[int, str]:
     """Run the command and stop it once some items are there; its exit code and what it said."""
-    with subprocess.Popen([*command, str(root)], stderr=subprocess.PIPE, text=True) as process:
+    with (
+        interruptible(),
+        subprocess.Popen([*command, str(root)], stderr=subprocess.PIPE, text=True) as process,
+    ):
         while len(items(root)) < 3:
             assert process.poll() is None, process.communicate()
             time.sleep(0.002)

@@ -130,3 +130,35 @@ def test_names(layout: djgraph.ParameterLayout) -> None:
         choose(bare, ["linear"])
     with pytest.raises(InputError, match="none, it has no two tracks"):
         choose(bare, ["nothing"])
+
+
+def test_what_is_read_once_a_clip_keeps_one_value() -> None:
+    control = Control(min=0, max=1, default=1, id="x", rate="clip")
+    layout = djgraph.ParameterLayout(
+        [Column("a.once", control), Column("b.pick", control.replace(choices=(0.0, 0.5, 1.0)))]
+    )
+    seen = set()
+    for seed in range(40):
+        params = random_curves(layout, 20, random_state(seed, 0), share=(1, 1))
+        assert (params == params[:1]).all()
+        layout.check(params, out_of_range=True)
+        seen.add(params[0, 0].item())
+    assert len(seen) > 10
+
+
+def test_a_grid_is_drawn_evenly_and_each_value_kept() -> None:
+    """On a log scale the lower choices would take most of the knob's travel; the draw does not care."""
+    choices = (0.01, 0.02, 0.03, 100.0)
+    control = Control(min=0.01, max=100, default=100, id="x", scale="log", choices=choices)
+    layout = djgraph.ParameterLayout(
+        [Column("a.pick", control), Column("a.step", Control(0, 9, step=3, id="s", default=0))]
+    )
+    changes, counts = [], dict.fromkeys(choices, 0)
+    for seed in range(400):
+        params = random_curves(layout, 100, random_state(seed, 3), share=(1, 1)).double()
+        layout.check(params.float(), out_of_range=True)
+        changes.append(int((params[:, 0].diff() != 0).sum()))
+        counts[min(choices, key=lambda c: abs(c - params[0, 0].item()))] += 1
+        assert set(params[:, 1].tolist()) <= {0.0, 3.0, 6.0, 9.0}
+    assert max(changes) <= 5  # points between the ends, at most
+    assert all(50 < count < 200 for value, count in counts.items() if value != 100), counts

@@ -233,3 +233,60 @@ def test_numbers_of_numpy_are_numbers() -> None:
     import numpy as np
 
     assert plain({"a": np.float32(0.5), "b": np.int64(3)}).data == {"a": 0.5, "b": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("a:\tb\n", {"a": "b"}),
+        ("a: \t b\n", {"a": "b"}),
+        ("a: b\t\n", {"a": "b"}),
+        ("a: b\t# c\n", {"a": "b"}),
+        ('a: "x"\t\nb: 2\n', {"a": "x", "b": 2}),
+        ("a:\t\n  b: 1\n", {"a": {"b": 1}}),
+        ("a:\t\r\n  b:\t1\r\n", {"a": {"b": 1}}),
+        ("- a:\tb\n  c:\td\n", [{"a": "b", "c": "d"}]),
+        ("-\tx\n- \ty\n", ["x", "y"]),
+        ("-\t[1,\t2]\n", [[1, 2]]),
+        ("a:\t{b:\t1}\n", {"a": {"b": 1}}),
+        ("a:\t|\n  x\ty\n", {"a": "x\ty\n"}),
+        ("a: |\n  k:\tv\n", {"a": "k:\tv\n"}),
+        ("a: 'k:\tv'\n", {"a": "k:\tv"}),
+        ("a\t:\tb\n", {"a": "b"}),
+        ("a: 1\n\t\n\t# note\nb: 2\n", {"a": 1, "b": 2}),
+        ("a:\t&x\t1\nb:\t*x\n", {"a": 1, "b": 1}),
+    ],
+)
+def test_tabs_may_part_what_stands_in_a_line(text: str, data: object) -> None:
+    assert parse(text).data == data
+    assert parse(text.replace("\t", " ")).data == (
+        data if "|" not in text and "'" not in text else parse(text.replace("\t", " ")).data
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("a:\n\tb: 1\n", 2, "YAML does not allow tabs"),
+        ("a:\n  b: 1\n \tc: 2\n", 3, "YAML does not allow tabs"),
+        ("-\t- x\n", 1, "YAML does not allow tabs"),
+        ("-\ta: x\n  b: y\n", 1, "YAML does not allow tabs"),
+        ("a: b\tc\n", 1, "needs quotes"),
+    ],
+)
+def test_a_tab_where_none_may_stand_is_told(text: str, line: int, hint: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse(text)
+    (problem,) = caught.value.problems
+    assert problem.position is not None
+    assert problem.position.line == line
+    assert hint in (problem.hint or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: " + "[" * 20_000, "{a: " * 20_000, '{"a":' * 20_000, "- " * 20_000 + "x", '[{"a":' * 20_000],
+)
+def test_however_deep_a_text_goes_its_first_levels_are_enough_to_refuse_it(text: str) -> None:
+    with pytest.raises(DocumentError, match="nested more than 64 deep"):
+        parse(text)

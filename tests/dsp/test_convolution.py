@@ -113,6 +113,15 @@ def test_second_derivatives():
     assert torch.autograd.gradgradcheck(lambda x, p, m: convolve(x, p, spectrum, m), arguments)
 
 
+def test_gradient_of_a_response_that_is_learned():
+    audio, past, mix, response = signals(2, 2, 30, 6)
+
+    def wet(h):
+        return convolve(audio, past, response_spectrum(h, 16), mix)
+
+    assert torch.autograd.gradcheck(wet, (response.requires_grad_(),))
+
+
 def test_dry_is_bit_exact():
     audio, past, _, response = (tensor.float() for tensor in signals(2, 2, 100, 20))
     assert torch.equal(convolve(audio, past, response_spectrum(response, 64), torch.zeros(())), audio)

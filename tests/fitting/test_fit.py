@@ -11,7 +11,8 @@ import torch
 
 import djgraph
 from djgraph.errors import InputError
-from djgraph.fitting import Progress, job, si_sdr
+from djgraph.fitting import Progress, job
+from djgraph.metrics import si_sdr
 
 from .conftest import GAIN, RATE, SMALL, noise, play
 
@@ -41,7 +42,9 @@ def test_known_controls_are_recovered(
     result = djgraph.fit(mixer, stems, target, frames=16, callback=seen.append, truth=truth)
     report = result.report
     assert report["si_sdr_db"] > 35
-    assert si_sdr(play(mixer, stems, result.params), target) == pytest.approx(report["si_sdr_db"], abs=0.1)
+    assert float(si_sdr(play(mixer, stems, result.params), target)) == pytest.approx(
+        report["si_sdr_db"], abs=0.1
+    )
     for name in ("a.low.gain", "a.high.eq3.mid"):
         column = mixer.layout.index(name)
         np.testing.assert_allclose(result.params[:, column], truth[:, column], atol=0.06)
@@ -217,6 +220,9 @@ def test_an_interrupt_before_the_first_guess_passes_through(
         ({"delay": float("nan")}, "delay is nan"),
         ({"level": float("nan")}, "level is nan"),
         ({"level": 0.0}, "level is 0"),
+        ({"level": 1e9}, r"level is 1000000000.0; expected a ratio from 1e-05 to 100000"),
+        ({"delay": 1e306}, "delay is 1e.306; expected seconds"),
+        ({"frames": 10**9}, "frames is 1000000000 for 1.50 s; expected at most 1000 a second"),
         ({"steps": -1}, "steps is -1"),
         ({"tolerance": float("nan")}, "tolerance is nan"),
         ({"truth": torch.ones(4, 3)}, r"truth.*\[4, 3\]"),
@@ -293,3 +299,64 @@ def test_the_picture(
     assert (tmp_path / "controls.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(InputError, match="pictures are written to"):
         result.plot(tmp_path / "controls.txt")
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("signs", [(1, 1), (-1, -1), (-1, 1)])
+def test_a_recording_that_is_the_wrong_way_round(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, swap: bool, signs: tuple[int, int]
+) -> None:
+    recorded = torch.nn.functional.pad(target, (300, 0)) * torch.tensor(signs)[:, None]
+    result = djgraph.fit(mixer, stems, recorded.flip(0) if swap else recorded, frames=8, steps=0)
+    plain = djgraph.fit(mixer, stems, torch.nn.functional.pad(target, (300, 0)), frames=8, steps=0)
+    torch.testing.assert_close(result.params, plain.params, atol=1e-3, rtol=0)
+    assert result.report["si_sdr_db"] == pytest.approx(plain.report["si_sdr_db"], abs=0.1)
+    assert result.report["swapped"] is swap
+    named = [name for name, sign in zip(("left", "right"), reversed(signs) if swap else signs) if sign < 0]
+    assert result.report["inverted"] == named
+    assert any("polarity is inverted" in note for note in result.report["notes"]) == bool(named)
+    assert any("left and right are exchanged" in note for note in result.report["notes"]) == swap
+    assert plain.report["inverted"] == []
+    assert plain.report["swapped"] is False
+
+
+def test_a_mono_recording_of_inverted_polarity(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor
+) -> None:
+    result = djgraph.fit(mixer, stems, -target.mean(0, keepdim=True), frames=8, steps=0)
+    assert result.report["inverted"] == ["mono"]
+    assert result.report["si_sdr_db"] > 25
+
+
+def test_a_dc_offset_of_the_recording_spoils_nothing(
+    mixer: djgraph.Mixer, stems: dict, target: torch.Tensor
+) -> None:
+    plain = djgraph.fit(mixer, stems, target, frames=8, steps=0)
+    result = djgraph.fit(mixer, stems, target + torch.tensor([[0.3], [-0.02]]), frames=8, steps=0)
+    torch.testing.assert_close(
+        result.params, plain.params, atol=5e-2, rtol=0
+    )  # the clip is short: it has a mean of its own
+    assert result.report["si_sdr_db"] == pytest.approx(plain.report["si_sdr_db"], abs=1)
+    assert any("DC offset of +0.3" in note for note in result.report["notes"])
+    assert not any("DC" in note for note in plain.report["notes"])
+
+
+def test_a_graph_without_controls() -> None:
+    graph = {
+        "djgraph": 1,
+        "name": "bare",
+        "inputs": [{"name": "a"}],
+        "mixer": [{"strip": "a", "input": "a", "to": "master"}, {"bus": "master"}],
+        "outputs": ["master"],
+    }
+    with pytest.raises(InputError, match="'bare' has no controls, so there is nothing to fit"):
+        djgraph.fit(graph, {"a": noise(1)}, noise(1))
+
+
+def test_a_fit_in_inference_mode(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
+    expected = djgraph.fit(mixer, stems, target, frames=4, steps=1)
+    with torch.inference_mode():
+        inside = {"a": {name: 1 * x for name, x in stems["a"].items()}, "b": 1 * stems["b"]}
+        result = djgraph.fit(SMALL, inside, 1 * target, frames=4, steps=1, truth=1 * expected.params)
+    torch.testing.assert_close(result.params, expected.params)
+    assert result.params.requires_grad_().requires_grad

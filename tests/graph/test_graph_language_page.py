@@ -68,6 +68,7 @@ def test_the_limits_are_the_real_ones() -> None:
         limits.DEPTH,
         limits.REPEATS,
         limits.STEPS,
+        limits.NAME,
         limits.TEXT,
         limits.NODES,
         limits.COLUMNS,

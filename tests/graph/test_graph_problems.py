@@ -197,6 +197,16 @@ GRAPH_CASES = {
         "strips read one another in a circle: s → t → s",
         "",
     ),
+    "an input that is not there, by the name of its strip": (
+        doc("  - {strip: drum, input: ▸drum, chain: [gain]}"),
+        "there is no input 'drum'",
+        "",
+    ),
+    "the same of a strip without nodes": (
+        doc("  - {strip: drum, input: ▸drum}"),
+        "there is no input 'drum'",
+        "",
+    ),
     "bus of mono and stereo": (
         doc("  - {strip: s, input: track.drums, to: master}\n  - {strip: m, input: mic, to: ▸master}"),
         "bus 'master' sums signals of different channel counts: 'in:track.drums' (stereo) and 'in:mic' (mono)",
@@ -630,3 +640,50 @@ def test_a_registry_that_knows_why_an_effect_is_missing_says_so() -> None:
 def test_sends_need_gain() -> None:
     with pytest.raises(GraphError, match="a send needs the effect 'gain', which no plugin provides"):
         load(doc("  - {strip: s, input: mic, sends: [{to: master}]}"), registry=Registry())
+
+
+def test_every_strip_that_reads_a_missing_input_is_told(registry: Registry) -> None:
+    text = """
+djgraph: 1
+name: missing_input
+inputs: [{name: vocal}]
+mixer:
+  - {strip: vocals, input: vocals, chain: [gain], to: master}
+  - {strip: drums, input: drums, chain: [gain], to: master}
+  - bus: master
+outputs: [master]
+"""
+    with pytest.raises(GraphError) as caught:
+        load(text, registry=registry)
+    first, second = caught.value.problems
+    assert first.message == "there is no input 'vocals'"
+    assert "did you mean: vocal\n" in f"{first}\n"
+    assert "vocals" not in first.allowed
+    assert second.message == "there is no input 'drums'"
+    assert (first.position.line, second.position.line) == (6, 7)  # type: ignore[union-attr]
+
+
+def test_a_strip_may_be_called_like_its_input_and_read_itself_within_a_circle(registry: Registry) -> None:
+    text = """
+djgraph: 1
+name: same_names
+inputs: [{name: vocals}]
+mixer:
+  - {strip: vocals, input: vocals, chain: [gain]}
+outputs: [vocals]
+"""
+    assert [node.id for node in load(text, registry=registry).nodes] == ["in:vocals", "vocals.gain"]
+    with pytest.raises(GraphError, match=r"goes round in a circle: vocals.gain → vocals.gain"):
+        load(text.replace("input: vocals", "input: vocals@gain"), registry=registry)
+
+
+def test_a_flood_of_problems_shares_the_names_it_allows(registry: Registry) -> None:
+    items = [{"strip": f"s{i}", "input": f"x{i}", "to": f"q{i}"} for i in range(300)]
+    document = {"djgraph": 1, "name": "x", "inputs": [{"name": "a"}], "mixer": items, "outputs": ["s0"]}
+    with pytest.raises(GraphError) as caught:
+        load(document, registry=registry)
+    *problems, more = caught.value.problems
+    assert len(problems) == 100
+    assert "more problems" in more.message
+    assert len({id(problem.allowed) for problem in problems}) <= 2
+    assert len(str(caught.value)) < 100_000

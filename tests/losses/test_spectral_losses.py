@@ -7,12 +7,15 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from auraloss.freq import STFTLoss
+from torch import Tensor, nn
 
 import djgraph
-from djgraph.errors import DJGraphError, InputError
-from djgraph.losses import MelSTFT, MultiResolutionSTFT, SumAndDifference
+from djgraph import losses
+from djgraph.errors import InputError
+from djgraph.losses import MelSTFT, MultiResolutionSTFT, SumAndDifference, comparison
 from djgraph.losses.mel import mel_filters
+from djgraph.simd import distance
 
 RATE = 16000
 LOSSES = {
@@ -193,7 +196,14 @@ def test_refusals() -> None:
     for wrong in ((), (63,), (2,), (True,)):
         with pytest.raises(InputError, match="sizes"):
             MultiResolutionSTFT(wrong)
-    for options in ({"floor_db": 3.0}, {"reduction": "sum"}, {"convergence": 0.0, "log": 0.0}, {"log": -1.0}):
+    for options in (
+        {"floor_db": 3.0},
+        {"floor_db": -400.0},
+        {"log": float("nan")},
+        {"reduction": "sum"},
+        {"convergence": 0.0, "log": 0.0},
+        {"log": -1.0},
+    ):
         with pytest.raises(InputError):
             MultiResolutionSTFT((64,), **options)
     with pytest.raises(InputError, match="too many"):
@@ -204,10 +214,164 @@ def test_refusals() -> None:
         SumAndDifference(sum_weight=0, difference_weight=0)
 
 
-def test_without_auraloss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "auraloss.freq", None)
+class Auraloss(STFTLoss):
+    """auraloss's own terms, on magnitudes with the floor."""
+
+    def __init__(self, size: int, dtype: torch.dtype) -> None:
+        super().__init__(size, size // 4, size, w_lin_mag=0.25, reduction="none")
+        self.window = torch.hann_window(size, dtype=torch.float64).to(dtype)
+        self.floor = size / 4 * 1e-4
+
+    def stft(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        spectrum = torch.stft(
+            x, self.fft_size, self.hop_size, window=self.window, pad_mode="constant", return_complex=True
+        )
+        magnitude = (spectrum.abs() ** 2 + self.floor**2).sqrt()
+        return magnitude, magnitude
+
+
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("quieter", [1.0, 1e-3])
+def test_values_and_gradients_are_those_of_auraloss(dtype: torch.dtype, near: float, quieter: float) -> None:
+    mix, target = (
+        (quieter * noise(1, 1, 9000)).to(dtype).requires_grad_(),
+        noise(1, 1, 9000, seed=1).to(dtype),
+    )
+    sizes = (64, 512, 2048)
+    expected = sum(Auraloss(size, dtype)(mix, target).mean() for size in sizes) / len(sizes)
+    got = MultiResolutionSTFT(sizes, linear=0.25)(mix, target)
+    assert float(got) == pytest.approx(float(expected), rel=near)
+    (ours,), (theirs,) = torch.autograd.grad(got, mix), torch.autograd.grad(expected, mix)
+    assert float((ours - theirs).norm() / theirs.norm()) < 10 * near
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_the_vector_units_compute_what_the_operators_do(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """3 channels where they are allowed: a pair and one alone; a clip whose last frames fill no vector."""
+    loss = LOSSES[kind]()
+    channels = 2 if "sides" in kind else 3
+    mix, target = noise(2, channels, 1111), noise(2, channels, 1111, seed=1)
+    found = []
+    for there in (True, False):
+        monkeypatch.setattr(comparison.simd, "takes", lambda tensor, there=there: there)
+        leaf = mix.clone().requires_grad_()
+        value = loss(leaf, target)
+        found.append((value.detach(), *torch.autograd.grad(value, leaf)))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-13)
+
+
+def test_derivatives_of_every_order() -> None:
+    loss, target = MultiResolutionSTFT((16, 32), linear=0.3), noise(1, 2, 90, seed=1)
+    mix = noise(1, 2, 90).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, target), (mix,))
+    assert torch.autograd.gradgradcheck(lambda x: loss(x, target), (mix,))
+    assert torch.autograd.gradgradcheck(lambda x: loss(x, losses.Target(target)), (mix,))
+    # A gradient penalty, against differences of first derivatives.
+    direction = noise(1, 2, 90, seed=3)
+
+    def slope(x: Tensor, graph: bool) -> Tensor:
+        (gradient,) = torch.autograd.grad(loss(x, target), x, create_graph=graph)
+        return (gradient * direction).sum()
+
+    (second,) = torch.autograd.grad(slope(mix, True), mix)
+    step = 1e-6 * direction
+    ends = [float(slope((mix + sign * step).detach().requires_grad_(), False)) for sign in (1, -1)]
+    assert float((second * direction).sum()) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit:FutureWarning")
+def test_transforms_of_functions() -> None:
+    loss, mix, target = MultiResolutionSTFT((64,)), noise(3, 2, 400), noise(3, 2, 400, seed=1)
+    leaf = mix.clone().requires_grad_()
+    value = loss(leaf, target)
+    (expected,) = torch.autograd.grad(value, leaf)
+    torch.testing.assert_close(torch.func.grad(loss)(mix, target), expected)
+    torch.testing.assert_close(torch.vmap(loss)(mix, target).mean(), value.detach())
+    tangent = noise(3, 2, 400, seed=2)
+    slope = (expected * tangent).sum()
+    for jvp in (torch.func.jvp, torch.autograd.functional.jvp):
+        torch.testing.assert_close(jvp(lambda x: loss(x, target), (mix,), (tangent,))[1], slope)
+    value = loss(leaf, target)
+    (many,) = torch.autograd.grad(value, leaf, torch.tensor([1.0, 2.0]).double(), is_grads_batched=True)
+    torch.testing.assert_close(many, torch.stack([expected, 2 * expected]))
+    traced = torch.jit.trace(lambda x: loss(x, target), (mix,), check_trace=False)
+    torch.testing.assert_close(traced(0.5 * mix), loss(0.5 * mix, target))
+    with torch.inference_mode():
+        torch.testing.assert_close(loss(1.0 * mix, target), value.detach())
+    with torch.device("meta"):
+        torch.testing.assert_close(MultiResolutionSTFT((64,))(mix, target), value.detach())
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_a_target_that_is_seen_again(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, audio = LOSSES[kind](), noise(2, 2, 1000, seed=1)
+    held = losses.Target(audio)
+    for seed in range(3):
+        mix = noise(2, 2, 1000, seed=seed + 5)
+        assert torch.equal(loss(mix, held), loss(mix, audio))
+    expected = loss(noise(2, 2, 1000), audio)
+    audio.zero_()  # it has its own
+    assert torch.equal(loss(noise(2, 2, 1000), held), expected)
+    one = losses.Target(noise(2, 1000, seed=4))  # [batch, samples], of a batch that has other channels
+    torch.testing.assert_close(loss(noise(2, 2, 1000), one), loss(noise(2, 2, 1000), noise(2, 1000, seed=4)))
+    alone = losses.Target(noise(1, 2, 1000, seed=4))
+    each = [loss(noise(1, 2, 1000, seed=s), noise(1, 2, 1000, seed=4)) for s in range(3)]
+    batch = torch.cat([noise(1, 2, 1000, seed=s) for s in range(3)])
+    torch.testing.assert_close(loss(batch, alone), torch.stack(each).mean())
+    torch.testing.assert_close(
+        loss(batch.float(), alone).double(), torch.stack(each).mean(), rtol=1e-5, atol=0
+    )
+    with pytest.raises(InputError, match="not equally long"):
+        loss(batch[..., 1:], alone)
+
+
+def test_a_known_target_is_not_transformed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    plainly = distance.measure
+    monkeypatch.setattr(
+        distance,
+        "measure",
+        lambda mix, target, *rest: (seen.append(target is None), plainly(mix, target, *rest))[1],
+    )
+    held, loss = losses.Target(noise(2, 2, 1000)), MultiResolutionSTFT((64, 128))
+    for _ in range(3):
+        loss(noise(2, 2, 1000, seed=1), held)
+    assert seen == [False, True, True]
+
+
+def test_several_losses_at_once() -> None:
+    mix, target = noise(2, 2, 1000), noise(2, 2, 1000, seed=1)
+    parts = MultiResolutionSTFT((64, 256)), MelSTFT(RATE, (256,), bands=12, floor_db=-60)
+    leaf = mix.clone().requires_grad_()
+    value = losses.Combined(*parts, weights=(2, 0.5))(leaf, target)
+    expected = 2 * parts[0](leaf, target) + 0.5 * parts[1](leaf, target)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(torch.autograd.grad(value, leaf), torch.autograd.grad(expected, leaf))
+    both = SumAndDifference(losses.Combined(*parts, reduction="none"))(mix, target)
+    assert both.shape == (2, 1)
+    for wrong in ((), (nn.MSELoss(),), (SumAndDifference(),)):
+        with pytest.raises(InputError, match="MultiResolutionSTFT, MelSTFT"):
+            losses.Combined(*wrong)
+    with pytest.raises(InputError, match="weights"):
+        losses.Combined(*parts, weights=(1,))
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_a_sample_that_is_no_number_is_no_number_in_the_loss(kind: str) -> None:
+    mix = noise(2, 2, 1000)
+    mix[1, 0, 500] = torch.nan
+    assert not torch.isfinite(LOSSES[kind]()(mix, noise(2, 2, 1000, seed=1)))
+
+
+def test_sizes_that_are_no_powers_of_two() -> None:
+    mix, target = noise(2, 2, 1000), noise(2, 2, 1000, seed=1)
+    each = [terms(magnitudes(mix[0, 0].numpy(), 60, -80), magnitudes(target[0, 0].numpy(), 60, -80))]
+    got = MultiResolutionSTFT((60,), reduction="none")(mix, target)
+    assert float(got[0, 0]) == pytest.approx(sum(each[0][:2]), rel=1e-9)
+
+
+def test_nothing_else_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "auraloss", None)
     monkeypatch.delitem(sys.modules, "djgraph.losses.spectral")
     monkeypatch.delattr(djgraph.losses, "spectral")
-    with pytest.raises(DJGraphError, match=r"pip install \"djgraph\[train\]\""):
-        _ = djgraph.losses.MelSTFT
-    assert djgraph.losses.total_variation is not None  # these need nothing
+    assert djgraph.losses.MelSTFT is not None

@@ -13,7 +13,7 @@ from plugin_sources import good
 
 import djgraph.plugins
 from djgraph.effects import Effect, Port, SpectralEffect, TimeEffect
-from djgraph.errors import DJGraphError, PluginError
+from djgraph.errors import DJGraphError, PluginError, Terminated
 from djgraph.plugins import GraphFile, PluginWarning, RecipeFile, Registry, hookimpl
 
 HOOK = "from djgraph.plugins import hookimpl\n@hookimpl\ndef djgraph_effects():\n"
@@ -166,6 +166,17 @@ def test_unfit_plugins_are_refused_and_leave_nothing(bad, message):
     assert not registry.plugins
 
 
+UNTELLABLE = """
+    import sys
+
+    class Odd({base}):
+        def __str__(self):
+            {raised}
+
+    raise Odd
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "error"),
     [
@@ -183,6 +194,19 @@ def test_unfit_plugins_are_refused_and_leave_nothing(bad, message):
         ),
         ("import djgraph.plugins\ndjgraph.plugins.registry()", "called while plugins are being loaded"),
         ("x = 1", "implements no hook"),
+        ("class Odd(BaseException): ...\nraise Odd('strange')", "Odd: strange"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("raise BaseExceptionGroup('many', [SystemExit(1)])", "BaseExceptionGroup: many"),
+        (
+            UNTELLABLE.format(base="Exception", raised="1 / 0"),
+            "Odd, whose message cannot be told: ZeroDivisionError",
+        ),
+        (UNTELLABLE.format(base="BaseException", raised="sys.exit(1)"), "cannot be told: SystemExit"),
+        (UNTELLABLE.format(base="Exception", raised="return 1"), "cannot be told: TypeError"),
+        ("raise ValueError('\\x1b[31m\\u202e red \\x00')", r"ValueError: \x1b[31m\u202e red \x00"),
+        ("raise ValueError('x' * 10 ** 7)", "ValueError: xxx"),
+        (HOOK + "    sys.exit()", "NameError"),
+        ("import sys\n" + HOOK + "    sys.exit()", "SystemExit"),
         (
             "from djgraph.effects import TimeEffect\nclass Odd(TimeEffect):\n    type = 'Not A Name'",
             "EffectError: bad_things.Odd: type 'Not A Name'",
@@ -200,8 +224,37 @@ def test_a_broken_plugin_is_listed_and_not_fatal(install, load, source, error):
     assert (failure.name, failure.version) == ("bad", "1.5")
     assert error in failure.error
     assert "\n" not in failure.error
+    assert not {"\x1b", "\u202e", "\x00"} & set(
+        failure.error + failure.traceback + str(failure) + found.hint()
+    )
+    assert len(failure.error) < 2_000
+    assert len(failure.traceback) < 100_000
     assert "Traceback" in failure.traceback
     assert not [p for p in found.plugins if p.distribution == "bad-things"]
+
+
+@pytest.mark.parametrize(
+    ("source", "stop"),
+    [
+        ("raise KeyboardInterrupt", KeyboardInterrupt),
+        ("from djgraph.errors import Terminated\nraise Terminated(143)", Terminated),
+    ],
+)
+def test_who_stops_the_program_while_plugins_load_is_obeyed(install, load, source, stop):
+    install("slow-things", source)
+    with pytest.raises(stop):
+        load()
+
+
+def test_what_a_plugin_prints_is_not_ours(install, load, capsys):
+    install(
+        "loud-things",
+        "    print('imported')\n" + good("loud_wire").replace("return [", "print('asked'); return ["),
+    )
+    assert "loud_wire" in load().effects
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "imported\nasked\n"
 
 
 def test_one_warning_for_many_failures(install, load):

@@ -282,6 +282,18 @@ def test_torch_compile_on_every_shipped_graph(name: str) -> None:
     torch.testing.assert_close(made, model(inputs, params))
 
 
+def test_second_derivatives_of_an_operator_name_the_way_out() -> None:
+    """Operators stand in compiled and exported programs; autograd below AOT refuses for itself."""
+    from djgraph.dsp.feedback import _feedback_operator
+
+    audio, past = torch.randn(2, 2, 50), torch.randn(2, 2, 9)
+    feedback = torch.rand(2, 1, 50, requires_grad=True)
+    made, _ = _feedback_operator([audio, feedback, torch.rand(2, 1, 50), past, past.clone()], [0])
+    (first,) = torch.autograd.grad(made.square().sum(), feedback, create_graph=True)
+    with pytest.raises(djgraph.DJGraphError, match="call the mixer itself"):
+        first.square().sum().backward()
+
+
 def test_operators_pass_the_checks_of_torch_library(mixer: djgraph.Mixer) -> None:
     """Schema, fake tensors and autograd registration of every operator, as PyTorch itself checks them."""
     from djgraph.dsp.convolution import Response, _convolve_operator
@@ -339,7 +351,10 @@ def test_a_whole_clip_has_no_latency() -> None:
 
 
 class Pulse(djgraph.TimeEffect):
-    """A generator that follows the clock: one click at every beat."""
+    """A generator that follows the clock: one click at the sample nearest to every beat.
+
+    Half a sample on both sides, so that rounding cannot decide where a beat falls that lies on a sample.
+    """
 
     type = "pulse"
     inputs = ()
@@ -347,8 +362,8 @@ class Pulse(djgraph.TimeEffect):
 
     def process(self, audio: Any, controls: Any, state: Any, block: Any) -> Any:
         beats = block.clock.beats
-        previous = beats - block.clock.tempo / (60 * block.sample_rate)
-        return {"out": (beats.floor() > previous.floor()).to(beats.dtype).expand(-1, 2, -1)}, state
+        half = block.clock.tempo / (120 * block.sample_rate)
+        return {"out": ((beats + half).floor() > (beats - half).floor()).float().expand(-1, 2, -1)}, state
 
 
 def test_a_generator_follows_the_tempo() -> None:
@@ -434,3 +449,14 @@ def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: py
                     torch.testing.assert_close(others[name], audio, rtol=0, atol=1e-12)
         for audio, kept in zip(leaves(inputs), before):
             assert torch.equal(audio, kept)
+
+
+def test_beats_are_exact_however_long_the_clip() -> None:
+    """Against beats counted in integers, 2.8 hours in: float32 would be off by hundredths of a beat."""
+    from djgraph.runtime.inputs import make_clock
+
+    like = torch.zeros(1)
+    clock = make_clock(127.0, 1, 10_000_000, 1000, like)
+    assert clock is not None
+    sample = 9_999_999
+    assert clock.beats[0, 0, sample].item() == pytest.approx(127 * sample / 60_000, abs=1e-9)

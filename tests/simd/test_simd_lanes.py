@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from djgraph.simd.lanes import (
     BYTES,
+    absolute,
     load,
     load_at,
+    logarithm,
     peek,
     poke,
+    root,
+    sign,
     splat,
     store,
     store_at,
@@ -181,3 +185,45 @@ def test_transpose_of_a_square_out_of_larger_tables(dtype: str) -> None:
     square = source.reshape(-1, step)[1 : lanes + 1, 2 : lanes + 2]
     expected[1 : lanes + 1, 4 : lanes + 4] = square.T
     np.testing.assert_array_equal(target.reshape(-1, to_step), expected)
+
+
+@njit
+def _functions(a, out, lanes):
+    x = load(a, 0)
+    store(out, 0, root(x))
+    store(out, lanes, logarithm(x))
+    store(out, 2 * lanes, absolute(x))
+    store(out, 3 * lanes, sign(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_functions_of_one_vector(dtype: str) -> None:
+    lanes, tiny = lanes_of(dtype), np.finfo(dtype).tiny
+    half = np.array([0.5], dtype) ** 0.5
+    edges = [
+        1,
+        tiny,
+        np.finfo(dtype).max,
+        *half,
+        *np.nextafter(half, 1),
+        *np.nextafter(half, 0),
+        2,
+        1e-12,
+        np.e,
+    ]
+    values = np.concatenate([edges, np.exp(np.random.default_rng(0).uniform(-60, 60, 1000))]).astype(dtype)
+    values = np.concatenate(
+        [values, 1 + np.linspace(-1e-3, 1e-3, -len(values) % lanes + 4 * lanes).astype(dtype)]
+    )
+    for at in range(0, len(values), lanes):
+        some, out = values[at : at + lanes], np.empty(4 * lanes, dtype)
+        _functions(some, out, lanes)
+        np.testing.assert_array_equal(out[:lanes], np.sqrt(some))
+        exact = np.log(some.astype(np.longdouble))
+        np.testing.assert_allclose(
+            out[lanes : 2 * lanes], exact.astype(float), rtol=4 * np.finfo(dtype).eps, atol=0
+        )
+    signed = np.resize(np.array([-2.5, 0.0, -0.0, 3.0], dtype), lanes)
+    out = np.empty(4 * lanes, dtype)
+    _functions(signed, out, lanes)
+    np.testing.assert_array_equal(out[2 * lanes :], [*np.abs(signed), *np.sign(signed)])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from interrupts import interruptible
 
 import djgraph
 from djgraph import checkpoint
@@ -339,9 +340,10 @@ def test_ctrl_c_of_a_script_in_a_shell(corpus: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, str(EXAMPLES / "train_transition.py"), str(corpus), str(run), *QUICK]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [*command, "--epochs", "100000"], stderr=subprocess.PIPE, text=True, env=environment
-    )
+    with interruptible():
+        process = subprocess.Popen(
+            [*command, "--epochs", "100000"], stderr=subprocess.PIPE, text=True, env=environment
+        )
     while not (run / "checkpoint.safetensors").exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -62,3 +62,20 @@ def test_tremolo_against_a_sample_loop():
                 float(audio[0, channel, n]) * gain, abs=1e-12
             )
             phase += float(rate[0, 0, n]) / sample_rate
+
+
+def test_tremolo_swings_on_exactly_for_minutes():
+    """Against the phase in closed form: a steady rate that float32 cannot hold, in blocks of 4096."""
+    rate, seconds, sample_rate, size = 3.7, 300, 44100, 4096
+    effect = Tremolo(Tremolo.Settings(), Environment(sample_rate))
+    ones = torch.ones(1, 1, size)
+    controls = {"rate": ones * rate, "depth": ones}
+    state = effect.initial_state(1, 1, ones)
+    start = 0
+    while start < seconds * sample_rate:
+        made, state = effect.process({"in": ones}, controls, state, Block(start, size, sample_rate))
+        start += size
+    n = torch.arange(start - size, start, dtype=torch.float64)
+    phase = float(torch.tensor(rate)) * n / sample_rate
+    wanted = (1 + torch.cos(2 * torch.pi * phase)) / 2
+    assert (made["out"][0, 0] - wanted).abs().max() < 1e-6

@@ -16,7 +16,9 @@ from djgraph.effects import Block, Control, ControlModel, SettingModel, State, T
 class Tremolo(TimeEffect):
     """Gain ``1 − depth · (1 − cos 2πφ)/2``; phase φ starts at 0 and grows by rate / sample rate per sample.
 
-    A time effect with state: the phase is carried from block to block, so a stream swings on where it was.
+    A time effect with state: the phase is carried from block to block, so a stream swings on where it was. It is added
+    up and carried in float64, whatever the audio is in, and wrapped before it becomes smaller: in float32 the swing
+    would be off by more with every block.
     """
 
     type = "tremolo"
@@ -45,17 +47,17 @@ class Tremolo(TimeEffect):
         ] = 4.0
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``phase``: cycles at the next sample, ``[batch, 1, 1]``."""
-        return {"phase": like.new_zeros(batch, 1, 1)}
+        """``phase``: cycles at the next sample, ``[batch, 1, 1]``, in float64."""
+        return {"phase": like.new_zeros(batch, 1, 1, dtype=torch.float64)}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         """``[batch, channels, samples]`` from ``depth`` and ``rate``, each ``[batch, 1, samples]``."""
         sound = audio["in"]
-        step = controls["rate"] / block.sample_rate
+        step = controls["rate"].double() / block.sample_rate
         travelled = step.cumsum(-1)
-        phase = state["phase"] + travelled - step
+        phase = torch.remainder(state["phase"] + travelled - step, 1.0).to(sound.dtype)
         channels = sound.shape[1]
         ahead = torch.linspace(0, self.settings.spread, channels, dtype=sound.dtype, device=sound.device)
         swing = (1 - torch.cos(2 * math.pi * (phase + ahead[:, None]))) / 2

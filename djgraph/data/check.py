@@ -1,0 +1,164 @@
+"""Whether a corpus is whole: its files, the tracks that it was made from, and labels that the mixer can follow."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from djgraph.arguments import shown
+from djgraph.data import store
+from djgraph.data.description import Description
+from djgraph.data.tracks import TOLERANCE, Track
+from djgraph.errors import AudioFileError, CorpusError, InputError, shorten
+from djgraph.layout import ParameterLayout
+from djgraph.reading import MIB, read_array
+
+_SNAPPED = 1e-5
+"""How far a value may be from one that its control can take, as a share of the range: rounding to float32."""
+
+
+def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
+    """How many items a corpus is to have, and number → what is wrong, for every one that is not whole.
+
+    Reads every file against its checksum, every item's params (that no label says what the mixer cannot do), and
+    the tracks that the items play, where they are still there (with ``stems="reference"`` they have to be). Writes
+    the manifest anew, unless the corpus may only be read. Raises CorpusError where there is no corpus.
+    """
+    root = Path(root)
+    about = Description.read(root)
+    shard_size = about.settings.shard_size
+    with store.locked_to_read(root) as writable:
+        whole, wrong = store.survey(root, about.count, shard_size, deep=True)
+        if writable:
+            store.write_manifest(root, whole, shard_size)
+    tracks = _wrong_tracks(about, whole)
+    for index, record in whole.items():
+        faults = list(_item_faults(root, about, index, record, tracks))
+        if faults:
+            wrong[index] = f"{store.item_folder(root, index, shard_size)} {'; '.join(faults)}"
+    for first, last in _gaps(sorted({*whole, *wrong}), about.count):
+        text = f"{store.item_folder(root, first, shard_size)} is missing"
+        if last > first:
+            text = (
+                f"items {first} to {last} are missing: {store.item_folder(root, first, shard_size)} and so on"
+            )
+        wrong.update(dict.fromkeys(range(first, last + 1), text))
+    return about.count, dict(sorted(wrong.items()))
+
+
+def read_params(folder: Path, about: Description) -> Tensor:
+    """An item's params ``[frames, controls]``, float32. CorpusError for anything else in their file."""
+    path = folder / store.PARAMS
+    wanted = (about.n_frames, len(about.layout))
+    array = read_array(path, CorpusError, 1024 * MIB)
+    if array.shape != wanted or array.dtype != "<f4":
+        raise CorpusError(f"{path} holds {list(array.shape)} {array.dtype}; expected {list(wanted)} float32")
+    params = torch.from_numpy(
+        array.astype("f4", order="C")
+    )  # a copy: the file's bytes are not to be written to
+    if not bool(params.isfinite().all()):
+        raise CorpusError(f"{path} holds values that are not finite")
+    return params
+
+
+def label_faults(layout: ParameterLayout, params: Tensor) -> list[str]:
+    """What params ``[frames, controls]`` say that no mixer of this layout does: values out of range or between
+    those that a control can take, and movements of a control that is read once a clip."""
+    faults = []
+    try:
+        layout.check(params, out_of_range=True)
+    except InputError as problem:
+        faults.append(str(problem))
+    moving = (params != params[:1]).any(0)
+    once = [c.name for i, c in enumerate(layout.columns) if c.control.rate == "clip" and moving[i]]
+    if once:
+        faults.append(f"controls move that are read once a clip: {shorten(once, 8)}")
+    exact = params.double()
+    span = (layout.maximum - layout.minimum).double().to(exact)
+    off = ((layout.from_unit(layout.to_unit(exact), snap=True) - exact).abs() > _SNAPPED * span).any(0)
+    stepped = [
+        c.name
+        for i, c in enumerate(layout.columns)
+        if (c.control.choices or c.control.step is not None) and off[i]
+    ]
+    if stepped:
+        faults.append(f"controls have values between those that they can take: {shorten(stepped, 8)}")
+    return faults
+
+
+def warn_of_before(about: Description, root: Path) -> None:
+    """Say that a corpus of djgraph 0.1 may hold false labels, where its layout has controls that make them."""
+    columns = about.layout.columns
+    told = [c.name for c in columns if c.control.rate == "clip" or c.control.choices or c.control.step]
+    if told and not about.made_with:
+        warnings.warn(
+            f"{root} was made by djgraph 0.1, which moved controls that are read once a clip, or have steps, as if"
+            f" they were faders ({shorten(told, 4)}): labels may be false. djgraph dataset check {root} says where;"
+            " djgraph dataset make, in a new folder, makes it right",
+            stacklevel=3,
+        )
+
+
+def _item_faults(
+    root: Path, about: Description, index: int, record: Mapping[str, Any], tracks: Mapping[str, str]
+) -> Iterator[str]:
+    folder = store.item_folder(root, index, about.settings.shard_size)
+    try:
+        faults = label_faults(about.layout, read_params(folder, about))
+    except CorpusError as problem:
+        yield f"is damaged: {problem}"
+    else:
+        if faults:
+            yield f"has false labels: {'; '.join(faults)}. Make the corpus anew, in a new folder"
+    for name in about.inputs:
+        played = record["inputs"].get(name)
+        if played is None:
+            yield f"does not say what the input {shown(name)} plays"
+        elif fault := tracks.get(played["track"]):
+            yield f"plays the track {shown(played['track'])}, which {fault}"
+
+
+def _wrong_tracks(about: Description, whole: Mapping[int, Mapping[str, Any]]) -> dict[str, str]:
+    """Name → what is wrong, for the tracks that are played."""
+    played = {excerpt["track"] for record in whole.values() for excerpt in record["inputs"].values()}
+    known = {track.name: track for track in about.tracks}
+    wrong = {name: "is none of the corpus's" for name in played - set(known)}
+    for name in sorted(played & set(known)):
+        if fault := _track_fault(known[name], about.settings.stems == "reference"):
+            wrong[name] = fault
+    return wrong
+
+
+def _track_fault(track: Track, needed: bool) -> str | None:
+    """Reads all of a track's files; those that a corpus of copies has lost are not missed."""
+    from djgraph.audio import read
+
+    longest = 0.0
+    files: Sequence[Path] = [file for files in track.parts.values() for file in files]
+    there = [file for file in files if os.path.isfile(file)]
+    for file in files if needed else there:
+        try:
+            audio, rate = read(file)
+        except AudioFileError as problem:
+            return (
+                f"cannot be played: {problem}. Put the whole file there; if this corpus was made from the file as it"
+                " is, make it anew in a new folder"
+            )
+        longest = max(longest, audio.shape[-1] / rate)
+    if len(there) == len(files) and longest < track.seconds - TOLERANCE:
+        return f"is another one by now: it lasts {longest:.3f} s and lasted {track.seconds:.3f} s"
+    return None
+
+
+def _gaps(numbers: Sequence[int], count: int) -> Iterator[tuple[int, int]]:
+    """First and last of every run of numbers from 0 to count that are not there; ``numbers`` ascend."""
+    for before, after in itertools.pairwise((-1, *numbers, count)):
+        if after - before > 1:
+            yield before + 1, after - 1

@@ -1,0 +1,124 @@
+"""The faders of a layout: which column fades which track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from djgraph.layout.layout import ParameterLayout
+
+NAMES = ("fader", "gain")
+"""What a fader is called in a layout that no graph came with, the first that is there counts."""
+
+
+@dataclass
+class Faders:
+    """The faders of one track, or of anything else that has some: columns of a layout."""
+
+    own: int | None = None
+    """Its own."""
+    stems: dict[str, int] = field(default_factory=dict)
+    """Those of its stems."""
+    track: int | None = None
+    """The number of the track; None for what is none, such as a bus of several."""
+
+    @property
+    def columns(self) -> list[int]:
+        """What fades it: its own fader, or else all those of its stems."""
+        return list(self.stems.values()) if self.own is None else [self.own]
+
+
+@dataclass
+class Track:
+    """What one input sounds through: the names of its parts (one, as a rule), and its faders."""
+
+    names: list[str] = field(default_factory=list)
+    columns: list[int] = field(default_factory=list)
+    stems: dict[str, int] = field(default_factory=dict)
+
+
+def find_faders(layout: ParameterLayout) -> dict[str, Faders]:
+    """Everything in a layout that has faders, by name: tracks in the order of the inputs, then all others.
+
+    The graph knows them (see :class:`djgraph.graph.ir.Fader`). In a layout without a graph a fader is called
+    ``<track>.fader``, ``<track>.gain``, ``<track>.<stem>.fader`` or ``<track>.<stem>.gain``.
+    """
+    found = _known(layout) if any(column.fader for column in layout) else _named(layout)
+    order = sorted(found, key=lambda name: (found[name].track is None, found[name].track))
+    return {name: found[name] for name in order}
+
+
+def find_tracks(layout: ParameterLayout) -> list[Track]:
+    """The tracks that have faders, in the order of the inputs."""
+    tracks: dict[int, Track] = {}
+    for name, faders in find_faders(layout).items():
+        if faders.track is None:
+            continue
+        track = tracks.setdefault(faders.track, Track())
+        track.names.append(name)
+        track.columns += faders.columns
+        track.stems |= faders.stems
+    for track in tracks.values():
+        if len(track.names) > 1:  # each of its parts is a stem of it
+            found = find_faders(layout)
+            track.stems |= {name: own for name in track.names if (own := found[name].own) is not None}
+    return list(tracks.values())
+
+
+def _known(layout: ParameterLayout) -> dict[str, Faders]:
+    marked = [(column.fader, i) for i, column in enumerate(layout) if column.fader is not None]
+    heads: dict[str, set[int | None]] = {}
+    for fader, _ in marked:
+        heads.setdefault(fader.owner.partition(".")[0], set()).add(fader.track)
+    found: dict[str, Faders] = {}
+    for fader, i in marked:
+        head, _, stem = fader.owner.partition(".")
+        if len(heads[head] - {None}) > 1:  # several tracks under one first name
+            head, stem = fader.owner, ""
+        faders = found.setdefault(head, Faders())
+        faders.track = fader.track if faders.track is None else faders.track
+        if stem:
+            faders.stems[stem] = i
+        else:
+            faders.own = i
+    return found
+
+
+def _named(layout: ParameterLayout) -> dict[str, Faders]:
+    own: dict[str, tuple[int, int]] = {}
+    stems: dict[str, dict[str, tuple[int, int]]] = {}
+    for i, name in enumerate(layout.names):
+        track, *rest = name.split(".")
+        if rest and len(rest) <= 2 and rest[-1] in NAMES:
+            place = own if len(rest) == 1 else stems.setdefault(track, {})
+            key = track if len(rest) == 1 else rest[0]
+            place[key] = min((NAMES.index(rest[-1]), i), place.get(key, (len(NAMES), 0)))
+    tracks = [t for t in dict.fromkeys(n.split(".")[0] for n in layout.names) if t in own or t in stems]
+    return {
+        track: Faders(
+            own[track][1] if track in own else None,
+            {stem: column for stem, (_, column) in stems.get(track, {}).items()},
+            number,
+        )
+        for number, track in enumerate(tracks)
+    }
+
+
+def no_fade(layout: ParameterLayout, column: int) -> str | None:
+    """Why a column is no fader after all, in words; None for one that goes from the ratio 0 to 1."""
+    control = layout.columns[column].control
+    if control.min <= 0 and control.max >= 1 and control.unit == "ratio":
+        return None
+    return (
+        f"{layout.names[column]!r} ({control.min:g} … {control.max:g} {control.unit}) cannot be faded: "
+        "its range has to hold the ratios 0 to 1"
+    )
+
+
+def too_few(layout: ParameterLayout, faders: Iterable[str]) -> str:
+    """What to say of a layout without two tracks to fade between."""
+    there = ", ".join(sorted(dict.fromkeys(name.split(".")[0] for name in layout.names))) or "no controls"
+    return (
+        "a crossfade needs two tracks with faders called <track>.fader, <track>.gain or <track>.<stem>.gain; "
+        f"tracks with faders here: {', '.join(faders) or 'none'} (of {there})"
+    )

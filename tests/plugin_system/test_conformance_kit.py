@@ -714,11 +714,11 @@ def test_a_mask_with_weights_passes_without_a_warning(recwarn: pytest.WarningsRe
         class Controls(ControlModel):
             amount: Annotated[float, Control(0, 1, neutral=0, rate="frame")] = 0.0
 
-        def __init__(self, settings: Any, environment: Any) -> None:
+        def __init__(self, settings: BaseModel, environment: Environment) -> None:
             super().__init__(settings, environment)
             self.curve = torch.nn.Parameter(torch.zeros(environment.transform.bins))
 
-        def mask(self, controls: Any) -> Any:
+        def mask(self, controls: dict) -> torch.Tensor:
             return 1 - controls["amount"] * torch.sigmoid(self.curve)
 
     check_effect(Learned)

@@ -385,7 +385,7 @@ def test_numpy_numbers(whole: Path, tmp_path: Path) -> None:
             pairs[wrong]  # type: ignore[index]
 
 
-@pytest.mark.parametrize("recipes", ["cut", 3, b"cut"])
+@pytest.mark.parametrize("recipes", ["cut", 3, b"cut", [3], [None]])
 def test_recipes_are_a_list(whole: Path, recipes: Any) -> None:
     with pytest.raises(InputError, match="transition"):
         make_corpus(whole / "copy", recipes=recipes)

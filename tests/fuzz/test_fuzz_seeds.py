@@ -12,7 +12,13 @@ from .seeds import GROUPS, Seed
 from .worker import Worker
 
 
-@pytest.mark.parametrize("group", GROUPS)
+LONG = ("corpus", "command")
+"""Groups of a few seconds."""
+
+
+@pytest.mark.parametrize(
+    "group", [pytest.param(group, marks=pytest.mark.slow) if group in LONG else group for group in GROUPS]
+)
 def test_seeds(worker: Worker, tmp_path: Path, group: str) -> None:
     wrong = []
     for number, seed in enumerate(GROUPS[group]()):

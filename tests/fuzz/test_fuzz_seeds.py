@@ -11,7 +11,6 @@ from .samples import command_files
 from .seeds import GROUPS, Seed
 from .worker import Worker
 
-
 LONG = ("corpus", "command")
 """Groups of a few seconds."""
 

@@ -71,7 +71,7 @@ def measure(
     items, channels, samples = mix.shape
     pairs = -(-channels // 2)
     values = np.zeros((len(spectra), items, 2 * pairs))
-    gradients = [torch.empty_like(mix) if want_gradient else None for _ in spectra]
+    gradients = [torch.empty_like(mix) for _ in spectra] if want_gradient else []
     plans = [_Plan.of(spectrum, samples, mix) for spectrum in spectra]
 
     def work(job: tuple[int, int, int]) -> None:
@@ -84,7 +84,7 @@ def measure(
             mix[item, 2 * pair :],
             None if target is None else target[item, 2 * pair :],
             held,
-            None if gradients[which] is None else gradients[which][item, 2 * pair :],
+            gradients[which][item, 2 * pair :] if want_gradient else None,
         )
 
     # The longest jobs first, so that threads end together.

@@ -187,7 +187,7 @@ class _Distance(torch.autograd.Function):
         return values
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
         mix, gradient, *target = ctx.saved_tensors
         if not torch.is_grad_enabled():
             return grad.unsqueeze(-1) * gradient, None, None

@@ -177,6 +177,8 @@ def test_other_music_is_refused_and_nothing_written(run: Run, work: Path) -> Non
         (["--truth", "equal_power", "--resume"], 1, "nothing to resume"),
         (["--truth", "bass_swap"], 1, "eq_low"),
         (["--level", "nan"], 1, "level is nan"),
+        (["--level", "1e9"], 2, "--level"),
+        (["--delay", "1e306"], 1, "delay is"),
         (["--output", "cue"], 1, "no output 'cue'"),
         (["-o", "moves.txt"], 2, ".yaml"),
     ],

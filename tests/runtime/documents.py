@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from djgraph.effects import (
     Block,
     Control,
     ControlModel,
+    Effect,
     Port,
     SpectralEffect,
     State,
@@ -139,6 +141,15 @@ def make_registry() -> Registry:
 
 
 REGISTRY = make_registry()
+
+
+def registry_with(*effects: type[Effect]) -> Registry:
+    """One with these effects, too."""
+    registry = make_registry()
+    more = types.SimpleNamespace(djgraph_effects=hookimpl(lambda: list(effects)))
+    registry.register(more, name="more", distribution="more-effects", version="1.5")
+    return registry
+
 
 SETTINGS: dict[str, Any] = {
     "reverb": {"decay_time": 0.1, "pre_delay": 1},

@@ -1,0 +1,156 @@
+"""Effects that break their contract at run time: an error that names the effect, its node, its plugin and what was due."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+import djgraph
+from djgraph.effects import AmplitudeEffect, Effect, RatioEffect, SpectralEffect, TimeEffect
+from djgraph.errors import EffectError
+from djgraph.graph import load
+from djgraph.runtime import Reference
+
+from .documents import registry_with
+
+GRAPH = """djgraph: 1
+name: broken
+sample_rate: 22050
+transform: {size: 64, hop: 16}
+inputs: [{name: deck}]
+mixer:
+  - strip: deck
+    input: deck
+    chain:
+      - {effect: odd, id: culprit}
+      - eq3
+    to: mix
+  - bus: mix
+outputs: [mix]
+"""
+
+
+def boom(*_: Any) -> Any:
+    raise ValueError("boom")
+
+
+def passing(_: Any, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+    return {"out": audio["in"]}, state
+
+
+def odd(base: type[Effect], **members: Any) -> type[Effect]:
+    return type("Odd", (base,), {"type": "odd", "__module__": __name__, **members})
+
+
+def ratio(weights: Any) -> type[Effect]:
+    def constants(self: Any) -> Any:
+        return {"above": torch.ones(1, self.environment.transform.bins, dtype=torch.float64)}
+
+    return odd(RatioEffect, constants=constants, weights=weights)
+
+
+RETURN = r"process\(\) must return \(\{'out': \[batch, channels, samples\]\}, state\)"
+MASK = r"mask\(\) must return \[batch, frames, bins\]"
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even that")
+
+
+def unspeakable(*_: Any) -> Any:
+    raise Unspeakable
+
+
+CASES: list[tuple[str, type[Effect], str]] = [
+    ("raise in process", odd(TimeEffect, process=boom), "ValueError: boom"),
+    ("raise before a transform", odd(TimeEffect, process=boom, memoryless=True), "ValueError: boom"),
+    ("raise without words", odd(TimeEffect, process=unspeakable), "message cannot be shown"),
+    ("raise in __init__", odd(TimeEffect, process=passing, __init__=boom), r"__init__\(\): ValueError: boom"),
+    (
+        "raise in state",
+        odd(TimeEffect, process=passing, initial_state=boom),
+        r"initial_state\(\): ValueError",
+    ),
+    (
+        "no state",
+        odd(TimeEffect, process=passing, initial_state=lambda *_: None),
+        "mapping of names to tensors",
+    ),
+    ("None", odd(TimeEffect, process=lambda *_: None), RETURN),
+    ("no audio", odd(TimeEffect, process=lambda s, a, c, t, b: (None, t)), RETURN),
+    ("a tensor", odd(TimeEffect, process=lambda s, a, c, t, b: (a["in"], t)), RETURN),
+    ("wrong port", odd(TimeEffect, process=lambda s, a, c, t, b: ({"uot": a["in"]}, t)), "'uot'"),
+    (
+        "short",
+        odd(TimeEffect, process=lambda s, a, c, t, b: ({"out": a["in"][..., 1:]}, t)),
+        r"\[1, 2, 999\]",
+    ),
+    (
+        "short before a transform",
+        odd(TimeEffect, process=lambda s, a, c, t, b: ({"out": a["in"][..., 1:]}, t), memoryless=True),
+        RETURN,
+    ),
+    ("raise in mask", odd(SpectralEffect, mask=boom), "ValueError: boom"),
+    ("no mask", odd(SpectralEffect, mask=lambda s, c: None), MASK),
+    ("mask of another shape", odd(SpectralEffect, mask=lambda s, c: torch.ones(7)), MASK),
+    ("raise in amplitude", odd(AmplitudeEffect, amplitude=boom), "ValueError: boom"),
+    ("amplitude of another shape", odd(AmplitudeEffect, amplitude=lambda s, c: torch.ones(3)), "odd"),
+    ("raise in weights", ratio(boom), "ValueError: boom"),
+    ("no weights", ratio(lambda s, c: None), "odd"),
+    ("raise in constants", odd(RatioEffect, constants=boom, weights=boom), "boom"),
+]
+
+
+@pytest.mark.parametrize(("effect", "says"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize("engine", ["vectors", "operators", "plain", "reference"])
+def test_the_error_names_node_plugin_and_place(
+    effect: type[Effect], says: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = registry_with(effect)
+    monkeypatch.setattr("djgraph.plugins.registry", lambda: registry)
+
+    def run() -> Any:
+        graph = load(GRAPH, registry=registry)
+        made: Any = Reference(graph) if engine == "reference" else None
+        if made is None:
+            made = djgraph.Mixer(graph, simd=engine == "vectors", optimize=engine != "plain")
+        return made({"deck": torch.randn(1, 2, 1000)}, made.layout.pack())
+
+    with pytest.raises(EffectError, match=says) as caught:
+        run()
+    text = str(caught.value)
+    assert "effect 'odd'" in text
+    assert "deck.culprit (<text>:10:" in text
+    assert "plugin 'more' of distribution more-effects 1.5" in text
+    assert f"{__name__}.Odd" in text
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError, torch.OutOfMemoryError])
+def test_what_is_no_fault_of_the_effect_passes(raised: type[BaseException]) -> None:
+    def process(*_: Any) -> Any:
+        raise raised("enough")
+
+    made = djgraph.Mixer(load(GRAPH, registry=registry_with(odd(TimeEffect, process=process))))
+    with pytest.raises(raised, match="enough"):
+        made({"deck": torch.randn(1, 2, 1000)}, made.layout.pack())
+
+
+def test_activation_checkpoints_still_stop_early() -> None:
+    """PyTorch ends the forward pass of a checkpoint by an exception of its own, which comes through effects' code."""
+    from torch.utils.checkpoint import checkpoint
+
+    class Squared(TimeEffect):
+        type: ClassVar[str] = "odd"
+
+        def process(self, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+            return {"out": audio["in"].square()}, state
+
+    made = djgraph.Mixer(load(GRAPH, registry=registry_with(Squared)))
+    audio = torch.randn(1, 2, 1000, requires_grad=True)
+    params = made.layout.pack()
+    plain = torch.autograd.grad(made({"deck": audio}, params).sum(), audio)
+    kept: Any = checkpoint(lambda x: made({"deck": x}, params).sum(), audio, use_reentrant=False)
+    torch.testing.assert_close(torch.autograd.grad(kept, audio), plain)

@@ -178,7 +178,7 @@ def _power(audio: Tensor, size: int) -> Tensor:
 class _Distance(Operation):
     """:func:`distance` as a function of the mix, with the gradient from the vector units, kept for the way back."""
 
-    kept = 1
+    kept, simple = 1, True
 
     def __init__(self, target: Tensor | Target, terms: tuple[Term, ...]) -> None:
         self._target, self._terms = target, terms

@@ -310,8 +310,8 @@ def test_false_labels_are_found() -> None:
     assert label_faults(layout, good) == []
     for name, value, words in (
         ("a.once", 0.4, "once a clip"),
-        ("a.mode", 0.5, "between"),
-        ("a.step", 0.3, "between"),
+        ("a.mode", 0.5, "may take"),
+        ("a.step", 0.3, "may take"),
     ):
         bad = good.clone()
         bad[1, layout.index(name)] = value

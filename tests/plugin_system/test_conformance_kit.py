@@ -737,19 +737,20 @@ def test_no_controls_is_no_neutral():
         dict(effect_checks(Splitter))["check_identity_at_neutral"]()
 
 
+class Learned(SpectralEffect):
+    type = "learned_curve"
+
+    class Controls(ControlModel):
+        amount: Annotated[float, Control(0, 1, neutral=0, rate="frame")] = 0.0
+
+    def __init__(self, settings: Any, environment: Any) -> None:
+        super().__init__(settings, environment)
+        self.curve = torch.nn.Parameter(torch.zeros(environment.transform.bins))
+
+    def mask(self, controls: Any) -> Any:
+        return 1 - controls["amount"] * torch.sigmoid(self.curve)
+
+
 def test_a_mask_with_weights_passes_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
-    class Learned(SpectralEffect):
-        type = "learned_curve"
-
-        class Controls(ControlModel):
-            amount: Annotated[float, Control(0, 1, neutral=0, rate="frame")] = 0.0
-
-        def __init__(self, settings: Any, environment: Any) -> None:
-            super().__init__(settings, environment)
-            self.curve = torch.nn.Parameter(torch.zeros(environment.transform.bins))
-
-        def mask(self, controls: Any) -> Any:
-            return 1 - controls["amount"] * torch.sigmoid(self.curve)
-
     check_effect(Learned)
     assert [str(one.message) for one in recwarn] == []

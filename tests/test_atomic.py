@@ -138,11 +138,15 @@ def test_a_signal_in_a_finaliser_is_not_lost(number: int, error: type[BaseExcept
             os.kill(os.getpid(), number)
             time.sleep(0)  # the handler runs here
 
-    before = signal.signal(number, end)
-    try:
-        with pytest.raises(error), signals.insistent():
+    def lose_one() -> None:
+        with signals.insistent():
             Finalised()
             time.sleep(10)
+
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(error):
+            lose_one()
     finally:
         signal.signal(number, before)
 

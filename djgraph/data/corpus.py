@@ -37,7 +37,8 @@ class Corpus(Dataset[dict[str, Any]]):
         start    input → second at which its excerpt begins
 
     >>> corpus = djgraph.data.Corpus("corpus", layout=mixer.layout)
-    >>> again = mixer(corpus[0]["inputs"], corpus[0]["params"], tempo=corpus[0]["tempo"])
+    >>> batch = next(iter(torch.utils.data.DataLoader(corpus, batch_size=1)))  # mixers take audio with a batch
+    >>> again = mixer(batch["inputs"], batch["params"], tempo=batch["tempo"])
 
     root: its folder. layout: of the mixer to train; one with another fingerprint than the corpus's raises
     LayoutError that says what differs, or, with ``remap``, has params carried over by name and alias (new

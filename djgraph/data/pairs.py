@@ -143,7 +143,7 @@ class StemPairs(Dataset[dict[str, Any]]):
 
 def _shared_number() -> torch.Tensor:
     try:
-        return torch.zeros((), dtype=torch.int64).share_memory_()
+        return torch.zeros((), dtype=torch.int64, device="cpu").share_memory_()
     except RuntimeError as problem:
         raise DJGraphError(
             f"there is no shared memory left for a data set's epoch ({problem}): /dev/shm is full or may not be"

@@ -65,7 +65,8 @@ def check_drift(bench: Bench) -> None:
 def _steady(bench: Bench, samples: int) -> Case:
     """Float32 noise through controls that keep their values, so that errors in rates add up."""
     values = {
-        c.id: float(spread(c, torch.tensor(0.61, dtype=torch.float64))) for c in bench.effect_class.controls
+        c.id: float(spread(c, torch.tensor(0.61, dtype=torch.float64, device="cpu")))
+        for c in bench.effect_class.controls
     }
     return bench.case(
         batch=1, channels=bench.channel_options[0], samples=samples, dtype=torch.float32, values=values

@@ -92,6 +92,7 @@ def test_a_name_of_245_bytes(run: Run, song: Path, tmp_path: Path) -> None:
     assert "File name too long" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_the_command_ends_with_the_signal(tmp_path: Path, name: str, code: int) -> None:

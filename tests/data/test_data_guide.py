@@ -15,6 +15,7 @@ from djgraph.cli import app
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "python", "commands"), [("data.md", 5, 3), ("losses.md", 2, 0), ("metrics.md", 1, 0)]
 )

@@ -14,8 +14,11 @@ DocumentPath = tuple[str | int, ...]
 """Where a value stands in a document: ``("mixer", 0, "bus")``."""
 
 
-MESSAGE = 100_000
+MESSAGE = 32_000
 """Characters of the longest message of an error."""
+
+_WORD = 1_000
+"""Characters of a word without spaces, such as the name of a file."""
 
 _PART = 2_000
 """Characters of the longest message of one problem, and of its hint."""
@@ -39,7 +42,7 @@ class DJGraphError(Exception):
     """
 
     def __str__(self) -> str:
-        return printable(clip(super().__str__(), MESSAGE))
+        return printable(clip_words(super().__str__(), MESSAGE, _WORD))
 
 
 class Terminated(SystemExit):

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
+
+from djgraph.errors import Terminated
+
+_AGAIN = 0.02  # seconds until a signal that was lost is sent once more
 
 
 @contextlib.contextmanager
@@ -41,3 +48,29 @@ def held(kinds: tuple[int, ...] | None = None) -> Iterator[Callable[[], None]]:
         for kind, handler in before.items():
             signal.signal(kind, handler)
         hand_on()
+
+
+@contextlib.contextmanager
+def insistent() -> Iterator[None]:
+    """A signal whose exception gets lost is sent once more, until it is heard.
+
+    Python's handlers run between any two instructions, those of a finaliser or of a weak reference's callback among
+    them; what is raised there (KeyboardInterrupt, :class:`djgraph.errors.Terminated`) is printed and forgotten.
+    """
+    before = sys.unraisablehook
+
+    def lost(unraisable: Any) -> None:
+        kind = unraisable.exc_type
+        if not issubclass(kind, KeyboardInterrupt | Terminated):
+            before(unraisable)
+            return
+        number = signal.SIGINT if issubclass(kind, KeyboardInterrupt) else unraisable.exc_value.code - 128
+        again = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = lost
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before

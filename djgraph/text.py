@@ -13,7 +13,7 @@ _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
-_LONG_WORD = re.compile(r"\S{241,}")
+_WORD = re.compile(r"\S+")
 _LINES = {"\n": "\\n", "\t": "\\t"}
 
 WORD = 240
@@ -47,9 +47,9 @@ def clip(text: str, limit: int = WORD) -> str:
     return f"{text[:start]}… ({len(text) - limit} more) …{text[-end:]}"
 
 
-def clip_words(text: str, limit: int) -> str:
-    """The text with long words and then the whole clipped: ``limit`` is the most characters of all of it."""
-    return clip(_LONG_WORD.sub(lambda match: clip(match[0]), text), limit)
+def clip_words(text: str, limit: int, word: int = WORD) -> str:
+    """The text with words longer than ``word`` and then the whole clipped to at most ``limit`` characters."""
+    return clip(_WORD.sub(lambda match: clip(match[0], word), text), limit)
 
 
 def brief(value: Any) -> str:

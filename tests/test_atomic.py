@@ -13,7 +13,7 @@ import pytest
 
 from djgraph import signals
 from djgraph.atomic import atomic_writer, check_target, hidden, write_text
-from djgraph.errors import DJGraphError
+from djgraph.errors import DJGraphError, Terminated
 
 HANGING = """
 import sys, time
@@ -119,6 +119,36 @@ def test_a_signal_while_a_file_is_written(tmp_path: Path, name: str, code: int) 
     assert (child.returncode, b"cffi" in errors) == (code, False), errors
     assert os.listdir(tmp_path) == [path.name]
     assert path.read_text() == "old"
+
+
+@posix
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)],
+    ids=["INT", "TERM"],
+)
+def test_a_signal_in_a_finaliser_is_not_lost(number: int, error: type[BaseException]) -> None:
+    """Where Python forgets what is raised."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(128 + number)
+
+    class Finalised:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+            time.sleep(0)  # the handler runs here
+
+    def lose_one() -> None:
+        with signals.insistent():
+            Finalised()
+            time.sleep(10)
+
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(error):
+            lose_one()
+    finally:
+        signal.signal(number, before)
 
 
 def press() -> None:

@@ -67,7 +67,8 @@ def granted() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("module", "lines"), examples())
+@pytest.mark.slow
+@pytest.mark.parametrize(("module", "lines"), list(examples()))
 def test_the_example_runs(
     module: str, lines: Any, folder: Path, granted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +86,7 @@ def test_there_are_examples() -> None:
     assert len(list(examples())) >= 9
 
 
+@pytest.mark.slow
 def test_an_item_of_a_corpus_is_no_batch(folder: Path, granted: dict[str, Any]) -> None:
     """The fault of the example that was here before: stereo stems without a batch sounded as two mono clips."""
     mixer = granted["mixer"]

@@ -85,8 +85,6 @@ def _watching() -> Iterator[_Stopwatch]:
         for part, places in PARTS.items():
             for owner, name in places:
                 method: Any = watch.within(part, getattr(owner, name))
-                if name == "backward" and owner is not vectors:
-                    method = staticmethod(method)
                 patches.enter_context(patch.object(owner, name, method))
         patches.enter_context(patch.object(program, "run", watch.program(program.run)))
         yield watch

@@ -7,9 +7,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
-from djgraph.arguments import is_real, shown
+from djgraph.arguments import shown
 from djgraph.errors import InputError, nearest
 
 UNITS = {
@@ -58,8 +59,8 @@ class Moment:
     def parse(cls, value: float | str) -> Moment:
         """A number is seconds. ValueError, in words, for text that says no time."""
         if not isinstance(value, str):
-            if not is_real(value):
-                raise ValueError(f"expected a time, a finite number of seconds or a text, got {shown(value)}")
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise ValueError(f"expected a time, a number of seconds or a text, got {shown(value)}")
             return cls((Term(_bounded(value, str(value) if isinstance(value, float) else "a time"), "s"),))
         terms, rest, sign = [], value.strip(), 1.0
         if rest[:1] in ("+", "-"):
@@ -144,7 +145,7 @@ class TempoMap:
     def __init__(self, tempo: float | Sequence[Sequence[float]] | TempoMap) -> None:
         if isinstance(tempo, TempoMap):
             self.points: tuple[tuple[float, float], ...] = tempo.points
-        elif is_real(tempo):
+        elif isinstance(tempo, Real) and not isinstance(tempo, bool):
             self.points = ((0.0, _tempo(tempo)),)
         else:
             pairs: Any = tempo

@@ -10,6 +10,7 @@ from types import FrameType
 from djgraph.cli.app import app
 from djgraph.cli.streams import open_descriptors
 from djgraph.errors import Terminated
+from djgraph.signals import insistent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 signal.signal(kind, _terminate)
     open_descriptors()
     try:
-        code = app(args=None if arguments is None else list(arguments), prog_name="djgraph")
+        with insistent():
+            code = app(args=None if arguments is None else list(arguments), prog_name="djgraph")
     except SystemExit as stop:
         code = stop.code
     return code if isinstance(code, int) else int(code is not None)

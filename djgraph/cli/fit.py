@@ -60,7 +60,10 @@ def fit(
         typer.Option("--delay", metavar="S", help="Seconds by which the target lags.  [default: found]"),
     ] = None,
     level: Annotated[
-        float | None, typer.Option("--level", metavar="DB", help="The target's level.  [default: found]")
+        float | None,
+        typer.Option(
+            "--level", metavar="DB", min=-100, max=100, help="The target's level.  [default: found]"
+        ),
     ] = None,
     tempo: Annotated[
         float | None, typer.Option("--tempo", metavar="BPM", help="For graphs that follow a clock.")

@@ -20,9 +20,6 @@ from djgraph.errors import AudioFileError, CorpusError, InputError, shorten
 from djgraph.layout import ParameterLayout
 from djgraph.reading import MIB, read_array
 
-_SNAPPED = 1e-5
-"""How far a value may be from one that its control can take, as a share of the range: rounding to float32."""
-
 
 def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
     """How many items a corpus is to have, and number → what is wrong, for every one that is not whole.
@@ -80,16 +77,6 @@ def label_faults(layout: ParameterLayout, params: Tensor) -> list[str]:
     once = [c.name for i, c in enumerate(layout.columns) if c.control.rate == "clip" and moving[i]]
     if once:
         faults.append(f"controls move that are read once a clip: {shorten(once, 8)}")
-    exact = params.double()
-    span = (layout.maximum - layout.minimum).double().to(exact)
-    off = ((layout.from_unit(layout.to_unit(exact), snap=True) - exact).abs() > _SNAPPED * span).any(0)
-    stepped = [
-        c.name
-        for i, c in enumerate(layout.columns)
-        if (c.control.choices or c.control.step is not None) and off[i]
-    ]
-    if stepped:
-        faults.append(f"controls have values between those that they can take: {shorten(stepped, 8)}")
     return faults
 
 

@@ -235,7 +235,11 @@ def _settings(base: Settings, options: Mapping[str, Any]) -> Settings:
 
 def _check_names(options: Mapping[str, Any]) -> None:
     recipes = options.get("recipes")
-    if isinstance(recipes, str) or not (recipes is None or isinstance(recipes, Iterable)):
+    if recipes is not None and not (
+        isinstance(recipes, Sequence)
+        and not isinstance(recipes, str)
+        and all(isinstance(name, str) for name in recipes)
+    ):
         raise InputError(f"recipes is {shown(recipes)}; expected a list of names of transitions")
     known = [field.name for field in dataclasses.fields(Settings)]
     for name in options:

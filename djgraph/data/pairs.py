@@ -35,7 +35,7 @@ class StemPairs(Dataset[dict[str, Any]]):
         start    deck → second at which its excerpt begins
         tempo    deck → BPM, NaN where not known
 
-    >>> pairs = djgraph.data.StemPairs("musdb18hq/train", seconds=10)
+    >>> pairs = djgraph.data.StemPairs("musdb18hq/train", seconds=10, length=8)
     >>> for batch in torch.utils.data.DataLoader(pairs, batch_size=4, num_workers=2):
     ...     mixed = mixer(batch["inputs"], params)
 

@@ -161,7 +161,8 @@ class Convolution(Operation):
         return grad_audio if for_audio else None, grad_past, grad_mix
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor]:
-        return (_plainly(*tensors, self._spectrum),)
+        audio, past, mix = tensors
+        return (_plainly(audio, past, mix, self._spectrum),)
 
 
 def _with_spectrum(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:

@@ -26,6 +26,8 @@ class Operation(ABC):
 
     kept = 0
     """How many of the last results of :meth:`forward` serve nobody but :meth:`backward`."""
+    simple = False
+    """The backward pass is a few of PyTorch's operations on what was kept: PyTorch's old vmap may go through it."""
 
     @abstractmethod
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -118,8 +120,12 @@ class _Forward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        _refuse_old_vmap(gradients)
         needed = tuple(ctx.needs_input_grad[1:])
+        if ctx.operation.simple and not torch.is_grad_enabled():
+            count = len(ctx.saved_tensors) - ctx.operation.kept
+            tensors, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+            return None, *ctx.operation.backward(tensors, kept, gradients[: ctx.results], needed)
+        _refuse_old_vmap(gradients)
         found = iter(_Backward.apply(ctx.operation, needed, *gradients[: ctx.results], *ctx.saved_tensors))
         return None, *(next(found) if need else None for need in needed)
 

@@ -25,6 +25,8 @@ from djgraph.dsp.derivatives import Operation
 from djgraph.errors import CompileError, DJGraphError
 
 Arrange = Callable[[list[Tensor], list[int]], tuple[Operation, list[Tensor]]]
+Operator = Callable[..., list[Tensor]]
+"""``(tensors, numbers, owner)``"""
 
 
 _AUTOGRAD = ThreadPoolExecutor(1, thread_name_prefix="djgraph-autograd")
@@ -36,7 +38,7 @@ def operator(
     name: str,
     arrange: Arrange,
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
-) -> Callable[[Sequence[Tensor], Sequence[int]], list[Tensor]]:
+) -> Operator:
     """Registers ``djgraph::name`` for an operation.
 
     arrange: the operation and its tensors from the operator's tensors and numbers, tensors in the same order.
@@ -63,7 +65,7 @@ def recomputed(
     name: str,
     function: Callable[[list[Tensor], list[int]], Sequence[Tensor]],
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
-) -> Callable[[Sequence[Tensor], Sequence[int]], list[Tensor]]:
+) -> Operator:
     """Registers ``djgraph::name`` for a plain differentiable function; its backward pass runs it once more."""
 
     def forward(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
@@ -92,7 +94,7 @@ def _register(
     forward: Callable[[list[Tensor], list[int]], list[Tensor]],
     backward: Callable[[list[Tensor], list[Tensor], list[int], list[bool]], list[Tensor]],
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
-) -> Callable[[Sequence[Tensor], Sequence[int]], list[Tensor]]:
+) -> Operator:
     made = torch.library.custom_op(
         f"djgraph::{name}",
         lambda tensors, numbers, owner="": _for(owner, forward, tensors, numbers),

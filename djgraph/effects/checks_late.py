@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from djgraph.effects.bench import Bench, Case, expect, spread
+from djgraph.effects.bench import Bench, Case, CheckSkipped, expect, spread
 from djgraph.effects.contract import Effect, TimeEffect
 
 HOUR = 3600
@@ -25,6 +25,8 @@ def check_late_in_time(bench: Bench) -> None:
     Positions in samples and beats do not fit into float32 there: take ``block.start`` and ``block.clock.beats`` in
     integers or float64, and wrap them before they become smaller.
     """
+    if any(control.rate == "frame" for control in bench.effect_class.controls):
+        raise CheckSkipped("its controls per frame are those of a clip that begins at 0")
     rounded, exact = bench.build(torch.float32), bench.build()
     case = _steady(bench, bench.samples)
     early, late = (
@@ -45,7 +47,7 @@ def check_drift(bench: Bench) -> None:
     """
     rounded, exact = bench.build(torch.float32), bench.build()
     if isinstance(rounded, TimeEffect) and rounded.memoryless:
-        return  # nothing is carried from block to block
+        raise CheckSkipped("it is memoryless: nothing is carried from block to block")
     second = bench.environment.sample_rate
     case = _steady(bench, STREAM_SECONDS * second)
     with torch.no_grad():

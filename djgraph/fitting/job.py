@@ -16,13 +16,12 @@ from djgraph import metrics
 from djgraph.errors import InputError
 from djgraph.fitting import level as levels
 from djgraph.fitting.accuracy import control_errors, heard_error
-from djgraph.fitting.align import advance
 from djgraph.fitting.bands import bands_of
 from djgraph.fitting.descent import Descent
 from djgraph.fitting.identify import identify
-from djgraph.fitting.losses import MixLoss, noise, weights
+from djgraph.fitting.listen import hear, remarks
+from djgraph.fitting.losses import MixLoss
 from djgraph.fitting.newton import gauss_newton, refine
-from djgraph.fitting.orient import Signs, describe, half_turned, orientations, swapped
 from djgraph.fitting.prepare import MOST_FRAMES, Material, check_options, fold, prepare
 from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
@@ -41,8 +40,6 @@ POOL = 4
 """STFT frames in one block of the small problem."""
 BLOCK_SECONDS = 0.75
 """Length of a block of the first guess."""
-RELATED = 0.1
-"""Least share of the target that gains of the stems have to explain for a fit to begin."""
 MOST_MEASURED = 24
 """Columns whose effect is measured through the mixer, at most; others have only exact gradients."""
 
@@ -193,32 +190,12 @@ class _Job:
         rate, samples = self.mixer.graph.sample_rate, material.samples
         if resume is not None:
             self.resumed = Checkpoint.load(resume, self.layout, material.sounds())
-        if material.offset:
-            self.notes.append(f"the target has a DC offset of {material.offset:+.4g}, which was taken out")
-        self._align(delay)
-        covered = float(self.valid.mean())
-        if covered < 0.05:
-            raise InputError(
-                f"only {100 * covered:.0f} % of the stems' time lies in the target, which lags them by "
-                f"{self.delay / rate:.2f} s: is it the right part of the mix?"
-            )
-        if covered < 0.999:
-            self.notes.append(
-                f"the target covers {covered * samples / rate:.2f} s of {samples / rate:.2f} s "
-                f"(it lags the stems by {self.delay / rate:.3f} s); controls elsewhere are held"
-            )
-        if self.explained < RELATED:
-            raise InputError(
-                f"the target does not sound like a mix of these stems: at its best alignment (correlation "
-                f"{self.peak:.3f}) gains of all stems explain {100 * self.explained:.1f} % of it, and at least "
-                f"{100 * RELATED:.0f} % are expected. Nothing was fitted. Are these the right tracks, at the same "
-                "tempo and pitch, cut to where they play in the mix?"
-            )
-        if self.inverted:
-            which = "" if len(self.inverted) == len(self.target) else f" {self.inverted[0]} channel's"
-            self.notes.append(f"the target's{which} polarity is inverted; it was turned round")
-        if self.swapped:
-            self.notes.append("left and right are exchanged in the target; they were put back")
+        if self.resumed is not None and delay is None:
+            delay = self.resumed.delay / rate
+        self.heard = hear(material, self.bands, POOL, self._per_second(), rate, delay)
+        self.notes += remarks(self.heard, material, rate)
+        self.delay, self.target, self.valid = self.heard.delay, self.heard.target, self.heard.valid
+        self.statistics, self.weights = self.heard.statistics, self.heard.weights
         if level is not None:
             self.level = level
         elif self.resumed is not None:
@@ -229,36 +206,6 @@ class _Job:
         self.free_level = level is None and abs(self.level - 1) > 1e-9
         sketch = Sketch.make(self.response, self.statistics, self.weights, samples)
         self.sketch = sketch.at_level(self.level)
-
-    def _align(self, delay: float | None) -> None:
-        """Where the target lies, which way round it is, and the statistics of that: the best of what may be."""
-        material = self.material
-        total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
-        self.explained = -1.0
-        for candidate in orientations(material.target, total):
-            self._try(*candidate, delay)
-        if self.explained < RELATED:
-            for candidate in half_turned(material.target, total):
-                self._try(*candidate, delay)
-
-    def _try(self, signs: Signs, found: float, peak: float, delay: float | None) -> None:
-        """The target with its channels' polarities turned, if gains of the stems explain more of it than before."""
-        material = self.material
-        if self.resumed is not None:
-            found = self.resumed.delay
-        place = found if delay is None else delay * self.mixer.graph.sample_rate
-        turned = material.target * material.target.new_tensor(signs)[:, None]
-        target, valid = advance(turned, place, material.samples)
-        exchanged = swapped(material.sources, target, valid, self.bands, POOL)
-        if exchanged:
-            target = target.flip(0)
-        statistics = gather(material.sources, target, valid, self.bands, POOL)
-        counts = weights(statistics.energy, self.bands, noise(statistics, self._per_second()))
-        explained = levels.explained(statistics, counts)
-        if explained > self.explained:
-            self.explained, self.delay, self.peak = explained, place, peak
-            self.inverted, self.swapped = describe(signs), exchanged
-            self.target, self.valid, self.statistics, self.weights = target, valid, statistics, counts
 
     # ── Stages ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -490,11 +437,11 @@ class _Job:
             "seconds": self.material.samples / rate,
             "delay_ms": 1000 * self.delay / rate,
             "delay_samples": self.delay,
-            "correlation": self.peak,
-            "inverted": self.inverted,
-            "swapped": self.swapped,
+            "correlation": self.heard.peak,
+            "inverted": self.heard.inverted,
+            "swapped": self.heard.swapped,
             "level_db": 20 * math.log10(self.level),
-            "explained_by_gains": self.explained,
+            "explained_by_gains": self.heard.explained,
             "si_sdr_db": float(metrics.si_sdr(made, wanted)),
             "sdr_db": float(metrics.sdr(self.level * made, wanted)),
             "fit_seconds": round(time.perf_counter() - self.began, 2),

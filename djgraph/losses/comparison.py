@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from djgraph import simd
-from djgraph.dsp.recompute import differentiable_gradients
+from djgraph.dsp.derivatives import Operation
 from djgraph.errors import InputError
 
 
@@ -135,7 +135,7 @@ def distance(mix: Tensor, target: Tensor | Target, terms: Sequence[Term]) -> Ten
     if not fast or (wanted.requires_grad and torch.is_grad_enabled()):
         return plain(mix, wanted.expand_as(mix), terms)
     if mix.requires_grad and torch.is_grad_enabled():
-        made: Tensor = _Distance.apply(mix, target, tuple(terms))
+        (made,) = _Distance(target, tuple(terms))(mix)
         return made
     return _measure(mix.detach(), target, terms, False)[0]
 
@@ -181,27 +181,31 @@ def _power(audio: Tensor, size: int) -> Tensor:
     return (spectrum.real.square() + spectrum.imag.square()).unflatten(0, audio.shape[:2])
 
 
-class _Distance(torch.autograd.Function):
-    """:func:`distance` with the gradient by the mix from the vector units."""
+class _Distance(Operation):
+    """:func:`distance` as a function of the mix, with the gradient from the vector units, kept for the way back."""
 
-    @staticmethod
-    def forward(ctx: Any, mix: Tensor, target: Tensor | Target, terms: tuple[Term, ...]) -> Tensor:
-        values, gradient = _measure(mix, target, terms, True)
-        ctx.target, ctx.terms = target.audio if isinstance(target, Target) else None, terms
+    kept, simple = 1, True
+
+    def __init__(self, target: Tensor | Target, terms: tuple[Term, ...]) -> None:
+        self._target, self._terms = target, terms
+
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        values, gradient = _measure(tensors[0].detach(), self._target, self._terms, True)
         assert gradient is not None
-        ctx.save_for_backward(mix, gradient, *([] if isinstance(target, Target) else [target]))
-        return values
+        return values, gradient
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:  # type: ignore[override]
-        mix, gradient, *target = ctx.saved_tensors
-        if not torch.is_grad_enabled():
-            return grad.unsqueeze(-1) * gradient, None, None
-        wanted = (target[0] if target else ctx.target).expand_as(mix)
-        made = differentiable_gradients(
-            lambda one: (plain(one, wanted, ctx.terms),), (mix,), (True,), (grad,)
-        )
-        return made[0], None, None
+    def backward(
+        self,
+        tensors: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        needed: Sequence[bool],
+    ) -> tuple[Tensor]:
+        return (gradients[0].unsqueeze(-1) * kept[0],)
+
+    def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor]:
+        wanted = self._target.audio if isinstance(self._target, Target) else self._target
+        return (plain(tensors[0], wanted.expand_as(tensors[0]), self._terms),)
 
 
 def _measure(

@@ -71,7 +71,7 @@ class EffectCall:
             wanted, tensor = (batch, port.channels or channels, samples), made[port.name]
             if not isinstance(tensor, Tensor) or tensor.shape != wanted or not tensor.is_floating_point():
                 raise self._wrong("process", f"output {port.name} is {_shown(tensor)}, not {list(wanted)}")
-        return made, after
+        return cast(dict[str, Tensor], made), cast(State, after)
 
     def amplitude(self, controls: Mapping[str, Tensor], rows: int, samples: int) -> Tensor:
         """See :meth:`AmplitudeEffect.amplitude`; ``[rows, 1, samples]`` or broadcastable to it."""

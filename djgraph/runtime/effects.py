@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -57,10 +57,11 @@ def leave_inference_mode(module: nn.Module) -> None:
         return made[id(tensor)]
 
     for part in module.modules():
-        for places in (part._parameters, part._buffers, part.__dict__):
+        stores: tuple[dict[str, Any], ...] = (part._parameters, part._buffers, part.__dict__)
+        for places in stores:
             for name, value in list(places.items()):
                 if isinstance(value, Tensor) and value.is_inference():
-                    places[name] = ordinary(value)  # type: ignore[index]
+                    places[name] = ordinary(value)
 
 
 def as_module_dict(modules: dict[str, Effect]) -> nn.ModuleDict:

@@ -30,7 +30,7 @@ def _node(node: object) -> tuple[object, ...]:
         return node.id, effect_identity(node.effect), settings, bound, read, node.channels
     if isinstance(node, InputNode):
         return node.id, node.input, node.stem, node.channels, node.optional
-    return node.id, getattr(node, "sources", ()), getattr(node, "channels", 0)
+    return getattr(node, "id", ""), getattr(node, "sources", ()), getattr(node, "channels", 0)
 
 
 def effect_identity(effect: type[Effect]) -> str:

@@ -53,14 +53,13 @@ class TiledRegion(Operation):
         weights = [_leaf(weight) if need else weight for weight, need in zip(given, for_weights)]
         learned = [weight for weight, need in zip(weights, for_weights) if need]
         with self._weights.holding(weights):
+            arguments = (self.clip, rows, sources, gradients[0], for_rows, for_sources, learned)
             if _vectorised(self.clip.schedule, rows):
                 from djgraph.runtime import vectors
 
-                run = vectors.backward
+                row_total, source_totals, weight_totals = vectors.backward(*arguments)
             else:
-                run = _backward
-            made = run(self.clip, rows, sources, gradients[0], for_rows, for_sources, learned)
-        row_total, source_totals, weight_totals = made
+                row_total, source_totals, weight_totals = _backward(*arguments)
         totals = iter(weight_totals)
         return [row_total, *source_totals, *(next(totals) if need else None for need in for_weights)]
 

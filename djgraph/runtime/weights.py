@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,8 +21,8 @@ class Weights:
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self.tensors: list[Tensor] = []
-        self._places: list[tuple[dict[str, Tensor | None], str, int]] = []
-        self._buffers: list[tuple[dict[str, Tensor | None], str, Tensor]] = []
+        self._places: list[tuple[dict[str, Any], str, int]] = []
+        self._buffers: list[tuple[dict[str, Any], str, Tensor]] = []
         numbers: dict[int, int] = {}
         for module in dict.fromkeys(part for root in modules for part in root.modules()):
             for name, weight in module._parameters.items():

@@ -17,13 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from djgraph.simd import fft, rows
+from djgraph.simd import compare, fft, rows
+from djgraph.simd.compare import SUMS
 from djgraph.simd.jit import kept, part, stamp
-from djgraph.simd.lanes import absolute, load, logarithm, root, sign, splat, store, width
+from djgraph.simd.lanes import width
 from djgraph.simd.threads import in_threads
-
-SUMS = 4
-"""Of one channel: (N − M)², N², |ln N − ln M|, |N − M|."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def measure(
     items, channels, samples = mix.shape
     pairs = -(-channels // 2)
     values = np.zeros((len(spectra), items, 2 * pairs))
-    gradients = [torch.empty_like(mix) if want_gradient else None for _ in spectra]
+    gradients = [torch.empty_like(mix) for _ in spectra] if want_gradient else []
     plans = [_Plan.of(spectrum, samples, mix) for spectrum in spectra]
 
     def work(job: tuple[int, int, int]) -> None:
@@ -86,7 +84,7 @@ def measure(
             mix[item, 2 * pair :],
             None if target is None else target[item, 2 * pair :],
             held,
-            None if gradients[which] is None else gradients[which][item, 2 * pair :],
+            gradients[which][item, 2 * pair :] if want_gradient else None,
         )
 
     # The longest jobs first, so that threads end together.
@@ -234,7 +232,7 @@ def _run(
             rows.to_frames(in_im, stride, hop, window, im, 0, size, lanes, valid)
             fft.forward(re, im, 0, size, lanes, twiddles, starts)
             if source == 0:
-                _powers(re, im, wanted, first_places, second_places, units, lanes)
+                compare.powers(re, im, wanted, first_places, second_places, units, lanes)
         if many > 1:
             re[rest : rest + size * lanes] = 0
             im[rest : rest + size * lanes] = 0
@@ -242,12 +240,12 @@ def _run(
             if t < many:
                 sums[:] = 0
                 if banks[t, 0] < 0:
-                    _compare(
+                    compare.bins(
                         re, im, wanted, room, rest, many > 1, flat_numbers, flat_means, t, flat_sums, first_places,
                         second_places, units, with_gradient, lanes,
                     )  # fmt: skip
                 else:
-                    _compare_bands(
+                    compare.bands(
                         re, im, wanted, room, rest, many > 1, flat_numbers, flat_means, t, flat_sums, first_places,
                         second_places, units, banks[t], shares[t].reshape(-1), bands[t], work, with_gradient, lanes,
                     )  # fmt: skip
@@ -276,135 +274,6 @@ def _back(
     rows.write(x, y, line, stride, hop, lanes, start, done, samples, 0, targets, t, sources, False)
     rows.move_up(x, stride, hop, valid)
     rows.move_up(y, stride, hop, valid)
-
-
-@part
-def _apart(re, im, p, q, half):
-    """The bins of two real signals that were transformed as one complex signal: two numbers each."""
-    a, b, c, d = load(re, p), load(im, p), load(re, q), load(im, q)
-    return (a + c) * half, (b - d) * half, (b + d) * half, (c - a) * half
-
-
-@part
-def _powers(re, im, wanted, first_places, second_places, units, lanes):
-    half = splat(units, 0)
-    for k in range(len(first_places)):
-        x, y, u, v = _apart(re, im, first_places[k] * lanes, second_places[k] * lanes, half)
-        store(wanted, 2 * k * lanes, x * x + y * y)
-        store(wanted, (2 * k + 1) * lanes, u * u + v * v)
-
-
-@part
-def _put(re, im, p, q, added, x, y, u, v):
-    """The inverse of :func:`_apart`, but for a factor that is the caller's."""
-    a, b, c, d = x - v, y + u, x + v, u - y
-    if added:
-        a, b, c, d = a + load(re, p), b + load(im, p), c + load(re, q), d + load(im, q)
-    store(re, p, a)
-    store(im, p, b)
-    if p != q:
-        store(re, q, c)
-        store(im, q, d)
-
-
-@part
-def _magnitudes(x, y, wanted, at, floor):
-    """Squares and roots, of the mix and of the target."""
-    mix, target = x * x + y * y + floor, load(wanted, at) + floor
-    return mix, target, root(mix), root(target)
-
-
-@part
-def _sum(sums, kind, value):
-    store(sums, kind, load(sums, kind) + value)
-
-
-@part
-def _compare(
-    re, im, wanted, room, rest, added, numbers, means, m, sums, first_places, second_places, units, with_gradient,
-    lanes,
-):  # fmt: skip
-    """Bins: sums, and for the gradient (M − N)/M·X at ``room`` and that of the other terms at ``rest``."""
-    half, one, floor = splat(units, 0), splat(units, 1), splat(numbers, 4 * m)
-    of_log, of_linear = splat(means, 2 * m), splat(means, 2 * m + 1)
-    with_log, with_linear = means[2 * m] > 0, means[2 * m + 1] > 0
-    for k in range(len(first_places)):
-        p, q = first_places[k] * lanes, second_places[k] * lanes
-        x, y, u, v = _apart(re, im, p, q, half)
-        mix, target, a, b = _magnitudes(x, y, wanted, 2 * k * lanes, floor)
-        mix_2, target_2, a_2, b_2 = _magnitudes(u, v, wanted, (2 * k + 1) * lanes, floor)
-        d, d_2 = a - b, a_2 - b_2
-        _sum(sums, 0, d * d)
-        _sum(sums, lanes, target)
-        _sum(sums, SUMS * lanes, d_2 * d_2)
-        _sum(sums, (SUMS + 1) * lanes, target_2)
-        if with_log:
-            _sum(sums, 2 * lanes, half * absolute(logarithm(mix / target)))
-            _sum(sums, (SUMS + 2) * lanes, half * absolute(logarithm(mix_2 / target_2)))
-        if with_linear:
-            _sum(sums, 3 * lanes, absolute(d))
-            _sum(sums, (SUMS + 3) * lanes, absolute(d_2))
-        if with_gradient:
-            scale = one if p == q else half
-            r, r_2 = scale / a, scale / a_2
-            slope, slope_2 = (
-                sign(d) * (of_linear + of_log / a) * r,
-                sign(d_2) * (of_linear + of_log / a_2) * r_2,
-            )
-            d, d_2 = d * r, d_2 * r_2
-            _put(re, im, room + p, room + q, False, x * d, y * d, u * d_2, v * d_2)
-            _put(re, im, rest + p, rest + q, added, x * slope, y * slope, u * slope_2, v * slope_2)
-
-
-@part
-def _compare_bands(
-    re, im, wanted, room, rest, added, numbers, means, m, sums, first_places, second_places, units, banks, shares,
-    bands, work, with_gradient, lanes,
-):  # fmt: skip
-    """The same on bands: weighted means of neighbouring bins' magnitudes."""
-    half, one, floor = splat(units, 0), splat(units, 1), splat(numbers, 4 * m)
-    of_log, of_linear = splat(means, 2 * m), splat(means, 2 * m + 1)
-    step = (bands + 1) * lanes
-    work[: 4 * step] = 0
-    for k in range(len(first_places)):
-        p, q = first_places[k] * lanes, second_places[k] * lanes
-        x, y, u, v = _apart(re, im, p, q, half)
-        _, _, a, b = _magnitudes(x, y, wanted, 2 * k * lanes, floor)
-        _, _, a_2, b_2 = _magnitudes(u, v, wanted, (2 * k + 1) * lanes, floor)
-        for which in range(2):
-            share, at = splat(shares, 2 * k + which), (banks[k] + which) * lanes
-            _sum(work, at, share * a)
-            _sum(work, step + at, share * b)
-            _sum(work, 2 * step + at, share * a_2)
-            _sum(work, 3 * step + at, share * b_2)
-    for channel in range(2):
-        to = SUMS * channel * lanes
-        for band in range(bands):
-            at = 2 * channel * step + band * lanes
-            a, b = load(work, at), load(work, at + step)
-            d = a - b
-            _sum(sums, to, d * d)
-            _sum(sums, to + lanes, b * b)
-            _sum(sums, to + 2 * lanes, absolute(logarithm(a / b)))
-            _sum(sums, to + 3 * lanes, absolute(d))
-            store(work, at, d)
-            store(work, at + step, sign(d) * (of_linear + of_log / a))
-    if not with_gradient:
-        return
-    for k in range(len(first_places)):
-        p, q = first_places[k] * lanes, second_places[k] * lanes
-        x, y, u, v = _apart(re, im, p, q, half)
-        scale = one if p == q else half
-        r, r_2 = scale / root(x * x + y * y + floor), scale / root(u * u + v * v + floor)
-        at = banks[k] * lanes
-        low, high = splat(shares, 2 * k), splat(shares, 2 * k + 1)
-        d = (low * load(work, at) + high * load(work, at + lanes)) * r
-        slope = (low * load(work, at + step) + high * load(work, at + step + lanes)) * r
-        at += 2 * step
-        d_2 = (low * load(work, at) + high * load(work, at + lanes)) * r_2
-        slope_2 = (low * load(work, at + step) + high * load(work, at + step + lanes)) * r_2
-        _put(re, im, room + p, room + q, False, x * d, y * d, u * d_2, v * d_2)
-        _put(re, im, rest + p, rest + q, added, x * slope, y * slope, u * slope_2, v * slope_2)
 
 
 @lru_cache(maxsize=1)

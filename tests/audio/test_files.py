@@ -270,6 +270,7 @@ def test_failure_half_way_keeps_the_old_file(
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
     # A limit on the file size is what a test can have of a full disk: write() fails half way with an errno.

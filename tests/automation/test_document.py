@@ -42,7 +42,7 @@ HEAD = "automation: 1\ncurves:\n"
         ("automation: 1\n", 1, 1, ["missing key 'curves'"]),
         ("[1]\n", 1, 1, ["expected a mapping that begins with `automation: 1`"]),
         ("automation: 1\ntempo: fast\ncurves: []\n", 2, 8, ["expected a tempo in BPM"]),
-        ("automation: 1\ntempo: 0\ncurves: []\n", 2, 8, ["tempo is 0 BPM", "above 0"]),
+        ("automation: 1\ntempo: 0\ncurves: []\n", 2, 8, ["tempo is 0 BPM", "0.1 to 100,000"]),
         ("automation: 1\ntempo: [[0, 120], [4]]\ncurves: []\n", 2, 19, ["a pair [beat, BPM]"]),
         ("automation: 1\ntempo: [[4, 120], [0, 1]]\ncurves: []\n", 2, 8, ["ascend"]),
         ("automation: 1\nbeats_per_bar: 0\ncurves: []\n", 2, 16, ["a whole number from 1 to 64"]),

@@ -61,4 +61,6 @@ def test_plain_data() -> None:
         with pytest.raises(DJGraphError):
             load({"automation": 1, "curves": [{"control": "x", "points": [point]}]})
     with pytest.raises(DJGraphError, match="100,000 BPM"):
+        load({"automation": 1, "tempo": 10**30, "curves": []})
+    with pytest.raises(DJGraphError, match="more than 40 characters"):
         load({"automation": 1, "tempo": 10**400, "curves": []})

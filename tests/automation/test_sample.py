@@ -27,6 +27,7 @@ def worst(layout: ParameterLayout, auto: Automation, params: torch.Tensor, durat
     return (again - clamped).abs().amax(0)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 200),

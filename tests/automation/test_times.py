@@ -91,8 +91,8 @@ def test_beat_and_second_are_inverse(tempo: TempoMap, second: float) -> None:
 @pytest.mark.parametrize(
     ("tempo", "message"),
     [
-        (0, "above 0"),
-        (float("inf"), "above 0"),
+        (0, "0.1 to 100,000"),
+        (float("inf"), "0.1 to 100,000"),
         ([], "at least one"),
         ([(0, 120), (0, 130)], "ascend"),
         ([(4, 120), (0, 130)], "ascend"),

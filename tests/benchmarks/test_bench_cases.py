@@ -51,6 +51,7 @@ def run(name: str, scale: Scale) -> CaseReport:
         pytest.skip(str(reason))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CASES if name not in SLOW])
 def test_case(name: str, tiny: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.cases.memory.measure", pretend_to_measure)
@@ -88,6 +89,7 @@ def check(name: str, report: CaseReport) -> None:
     json.dumps(report.to_dict(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_thread_count_is_put_back(tiny: Scale) -> None:
     before = torch.get_num_threads()
     find("threads")(Context(tiny))

@@ -49,6 +49,7 @@ def test_demo_options(run: Run, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["d.wav"]
 
 
+@pytest.mark.slow
 def test_a_cut_falls_on_the_downbeat(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "cut.wav"
     run("demo", "-t", "cut", "-o", out)
@@ -73,6 +74,7 @@ def test_every_recipe(run: Run, tmp_path: Path, recipe: str) -> None:
     np.testing.assert_allclose(heard, gain * first, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_arguments_of_a_recipe(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "x.wav"
     run("demo", "-t", "linear", "--set", "start=4beats", "--set", "length=8beats", "-o", out)

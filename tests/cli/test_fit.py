@@ -176,7 +176,9 @@ def test_other_music_is_refused_and_nothing_written(run: Run, work: Path) -> Non
         (["--plot", "moves.txt"], 1, "pictures are written to"),
         (["--truth", "equal_power", "--resume"], 1, "nothing to resume"),
         (["--truth", "bass_swap"], 1, "eq_low"),
-        (["--level", "nan"], 1, "level is nan"),
+        (["--level", "nan"], 2, "--level"),
+        (["--level", "1e9"], 2, "--level"),
+        (["--delay", "1e306"], 1, "delay is"),
         (["--output", "cue"], 1, "no output 'cue'"),
         (["-o", "moves.txt"], 2, ".yaml"),
     ],
@@ -190,4 +192,4 @@ def test_what_is_refused_before_the_work(
 
 def test_a_file_is_not_written_twice(run: Run, work: Path) -> None:
     shown = run(*fit(work, "--mix", work / "mix.wav"), code=1)
-    assert "the same name" in shown.stderr
+    assert "is one of the inputs" in shown.stderr

@@ -83,6 +83,7 @@ def test_layout_of_a_graph_without_controls(run: Run, tmp_path: Path) -> None:
     assert "0 controls, fingerprint" in run("layout", path).stdout
 
 
+@pytest.mark.slow
 def test_explain(run: Run) -> None:
     mixer = djgraph.compile("dj_mixer")
     assert run("explain", "dj_mixer").stdout == mixer.explain() + "\n"

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from interrupts import interruptible
 
 from .conftest import RATE, Run, listing
 
@@ -90,14 +92,16 @@ def test_a_name_of_245_bytes(run: Run, song: Path, tmp_path: Path) -> None:
     assert "File name too long" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_the_command_ends_with_the_signal(tmp_path: Path, name: str, code: int) -> None:
     program = "import sys; sys.argv[0] = 'djgraph'; from djgraph.cli import main; sys.exit(main())"
     arguments = [sys.executable, "-c", program, "demo", "-o", "x.mp3", "--stems", "stems"]
-    child = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with interruptible():
+        child = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while child.poll() is None and not (tmp_path / "stems").exists():
-        pass
+        time.sleep(0.01)
     child.send_signal(getattr(signal, name))
     _, errors = child.communicate(timeout=200)
     assert child.returncode == code, errors

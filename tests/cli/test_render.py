@@ -267,6 +267,7 @@ def test_a_disk_that_fills_up_keeps_the_old_mix(
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["mix.flac"]
 
 
+@pytest.mark.slow
 def test_a_limited_disk_in_a_process_of_its_own(tracks: list[str], tmp_path: Path) -> None:
     program = (
         "import resource, signal, sys\n"

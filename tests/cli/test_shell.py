@@ -122,6 +122,7 @@ def test_a_bug_keeps_its_traceback() -> None:
     assert isinstance(result.exception, RuntimeError)
 
 
+@pytest.mark.slow
 def test_debug_shows_the_traceback() -> None:
     result = CliRunner().invoke(small_app(DJGraphError("wrong")), ["--debug", "work"])
     assert isinstance(result.exception, DJGraphError)
@@ -147,6 +148,7 @@ def test_warnings_are_one_line() -> None:
     assert CliRunner().invoke(app, ["work"]).stderr == "warning: a plugin was left out\n"
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_quiet() -> None:
     with subprocess.Popen([*PYTHON, "effects"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -156,6 +158,7 @@ def test_a_closed_pipe_is_quiet() -> None:
         assert process.wait() == 141
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_behind_stdout() -> None:
     with open("/dev/full", "w") as full:
@@ -166,6 +169,7 @@ def test_a_full_disk_behind_stdout() -> None:
     assert done.stderr == "error: No space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_while_writing_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
     program = (

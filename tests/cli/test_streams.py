@@ -197,6 +197,7 @@ def test_screens_lie_within_one_another_and_go(monkeypatch: pytest.MonkeyPatch) 
     assert out.getvalue() == "a\\x1b\nb\\x07\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="closes streams as a shell does")
 def test_streams_that_the_shell_closes(here: Path) -> None:
     command = " ".join([*PYTHON, "layout", "g.yaml"])
@@ -210,6 +211,7 @@ def test_streams_that_the_shell_closes(here: Path) -> None:
     assert (here / "layout.txt").read_text().startswith("index")
 
 
+@pytest.mark.slow
 def test_python_without_assertions_reads_graphs(here: Path) -> None:
     program = (
         "import sys, djgraph\n"
@@ -242,6 +244,7 @@ def test_a_named_pipe_is_no_file(
     assert "/dev/null is a device, not a graph file" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="this system has no /dev/stdin")
 def test_a_graph_may_come_from_another_program(here: Path) -> None:
     done = subprocess.run(

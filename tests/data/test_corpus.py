@@ -110,6 +110,7 @@ def test_batches(tmp_path: Path, library: Path) -> None:
     assert corpus[-1]["index"] == 3
 
 
+@pytest.mark.slow
 def test_workers_shards_and_growth_do_not_change_items(tmp_path: Path, library: Path) -> None:
     make(tmp_path / "one", library, count=7, shard_size=3)
     made = make(tmp_path / "two", library, count=7, shard_size=3, workers=2)

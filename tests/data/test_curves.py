@@ -69,6 +69,7 @@ def test_chosen_controls_and_steps() -> None:
             random_curves(layout, **{"n_frames": 5, "random": random_state(1), **wrong})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graph", ["dj_mixer", "club_console", "djtransgan", "filter_knob"])
 def test_recipes_are_drawn_within_the_clip_and_the_ranges(graph: str) -> None:
     layout = djgraph.ParameterLayout.from_graph(djgraph.load(graph))
@@ -93,6 +94,7 @@ def test_recipes_are_drawn_within_the_clip_and_the_ranges(graph: str) -> None:
         assert len(seen) == 12
 
 
+@pytest.mark.slow
 def test_what_is_drawn_fits_its_argument(layout: djgraph.ParameterLayout) -> None:
     draw = {
         name: moves_for(layout)[name](random_state(1), Clip(5, 10.0, 120)).args for name in moves_for(layout)

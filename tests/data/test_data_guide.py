@@ -15,7 +15,10 @@ from djgraph.cli import app
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize(("name", "python", "commands"), [("data.md", 4, 3), ("losses.md", 1, 0)])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "python", "commands"), [("data.md", 5, 3), ("losses.md", 2, 0), ("metrics.md", 1, 0)]
+)
 def test_the_guide_runs(
     name: str, python: int, commands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

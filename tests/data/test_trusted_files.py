@@ -310,8 +310,8 @@ def test_false_labels_are_found() -> None:
     assert label_faults(layout, good) == []
     for name, value, words in (
         ("a.once", 0.4, "once a clip"),
-        ("a.mode", 0.5, "between"),
-        ("a.step", 0.3, "between"),
+        ("a.mode", 0.5, "may take"),
+        ("a.step", 0.3, "may take"),
     ):
         bad = good.clone()
         bad[1, layout.index(name)] = value
@@ -385,7 +385,7 @@ def test_numpy_numbers(whole: Path, tmp_path: Path) -> None:
             pairs[wrong]  # type: ignore[index]
 
 
-@pytest.mark.parametrize("recipes", ["cut", 3, b"cut"])
+@pytest.mark.parametrize("recipes", ["cut", 3, b"cut", [3], [None]])
 def test_recipes_are_a_list(whole: Path, recipes: Any) -> None:
     with pytest.raises(InputError, match="transition"):
         make_corpus(whole / "copy", recipes=recipes)

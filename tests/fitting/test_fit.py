@@ -336,7 +336,7 @@ def test_a_dc_offset_of_the_recording_spoils_nothing(
     torch.testing.assert_close(
         result.params, plain.params, atol=5e-2, rtol=0
     )  # the clip is short: it has a mean of its own
-    assert result.report["si_sdr_db"] == pytest.approx(plain.report["si_sdr_db"], abs=1)
+    assert result.report["si_sdr_db"] > 30  # 21 where the offset is looked for in the bass
     assert any("DC offset of +0.3" in note for note in result.report["notes"])
     assert not any("DC" in note for note in plain.report["notes"])
 

@@ -40,7 +40,7 @@ AUTOMATION: dict[str, Any] = {
         },
     ],
 }
-TABLE = "control,at,value\nleft.drums.gain,0,1\nleft.drums.gain,2s,0.2\nright.bass.gain,1beats,0.4\n"
+TABLE = "control,time,value\nleft.drums.gain,0,1\nleft.drums.gain,2s,0.2\nright.bass.gain,1beats,0.4\n"
 
 
 @cache

@@ -224,7 +224,11 @@ def _params() -> Iterator[Seed]:
         "1e400": "track_a.vocals.gain\n1e400\n",
         "semicolons": "track_a.vocals.gain;track_a.drums.gain\n1;1\n",
     }.items():
-        yield Seed(f"params csv: {name}", _text("params", "params.csv", text))
+        yield Seed(
+            f"params csv: {name}",
+            _text("params", "params.csv", text),
+            None if name == "semicolons" else True,
+        )
 
 
 def _corpora() -> Iterator[Seed]:

@@ -11,8 +11,13 @@ from .samples import command_files
 from .seeds import GROUPS, Seed
 from .worker import Worker
 
+LONG = ("corpus", "command")
+"""Groups of a few seconds."""
 
-@pytest.mark.parametrize("group", GROUPS)
+
+@pytest.mark.parametrize(
+    "group", [pytest.param(group, marks=pytest.mark.slow) if group in LONG else group for group in GROUPS]
+)
 def test_seeds(worker: Worker, tmp_path: Path, group: str) -> None:
     wrong = []
     for number, seed in enumerate(GROUPS[group]()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -462,6 +462,34 @@ class SmoothsFrames(Level):
         return (level + level.roll(1, 1)) / 2
 
 
+class FloatPosition(TimeEffect):
+    """A position in samples that becomes float32 before it is wrapped."""
+
+    type = "float_position"
+    memoryless = True
+
+    def process(self, audio, controls, state, block):
+        sound = audio["in"]
+        place = block.start + torch.arange(block.length, dtype=sound.dtype, device=sound.device)
+        return {"out": sound * torch.cos(6 * math.pi * place / block.sample_rate)}, state
+
+
+class FloatPhase(TimeEffect):
+    """A phase that is added up in the audio's dtype."""
+
+    type = "float_phase"
+
+    def initial_state(self, batch, channels, like):
+        return {"phase": like.new_zeros(batch, 1, 1)}
+
+    def process(self, audio, controls, state, block):
+        sound = audio["in"]
+        step = torch.full_like(sound[:, :1], 3.7 / block.sample_rate)
+        travelled = state["phase"] + step.cumsum(-1)
+        swing = torch.cos(2 * math.pi * travelled)
+        return {"out": sound * swing}, {"phase": torch.remainder(travelled[..., -1:], 1.0)}
+
+
 BROKEN = [
     (WrongDeclaration, "check_declaration", "read per frame"),
     (ChangeableSettings, "check_settings", "keys that it does not have"),
@@ -469,6 +497,8 @@ BROKEN = [
     (MonoOnly, "check_output_shape", "(1, 1, 1593) instead of (1, 2, 1593)"),
     (MaskOfWrongShape, "check_output_shape", "does not broadcast"),
     (NeedsTwoSamples, "check_short_signals", "shape (2, 1, 0)"),
+    (FloatPosition, "check_late_in_time", "an hour in"),
+    (FloatPhase, "check_drift", "rounding adds up in its state"),
     (AlwaysSingle, "check_dtype", "torch.float32 for torch.float64"),
     (NotNeutral, "check_identity_at_neutral", "output against input"),
     (NotNeutralMask, "check_identity_at_neutral", "0.99999 instead of 1"),
@@ -646,8 +676,8 @@ class Bell(TimeEffect):
         level = controls["level"]
         n = torch.arange(block.start, block.start + block.length, device=level.device)
         now = level[..., n // self.environment.transform.hop]
-        angle = 2 * math.pi * controls["pitch"] * n / block.sample_rate
-        return {"out": now * torch.sin(angle) / controls["voices"]}, state
+        cycles = torch.remainder(controls["pitch"].double() * n / block.sample_rate, 1).to(level.dtype)
+        return {"out": now * torch.sin(2 * math.pi * cycles) / controls["voices"]}, state
 
 
 @parametrize_with_checks([Frequencies, Bell])
@@ -707,19 +737,20 @@ def test_no_controls_is_no_neutral():
         dict(effect_checks(Splitter))["check_identity_at_neutral"]()
 
 
+class Learned(SpectralEffect):
+    type = "learned_curve"
+
+    class Controls(ControlModel):
+        amount: Annotated[float, Control(0, 1, neutral=0, rate="frame")] = 0.0
+
+    def __init__(self, settings: Any, environment: Any) -> None:
+        super().__init__(settings, environment)
+        self.curve = torch.nn.Parameter(torch.zeros(environment.transform.bins))
+
+    def mask(self, controls: Any) -> Any:
+        return 1 - controls["amount"] * torch.sigmoid(self.curve)
+
+
 def test_a_mask_with_weights_passes_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
-    class Learned(SpectralEffect):
-        type = "learned_curve"
-
-        class Controls(ControlModel):
-            amount: Annotated[float, Control(0, 1, neutral=0, rate="frame")] = 0.0
-
-        def __init__(self, settings: BaseModel, environment: Environment) -> None:
-            super().__init__(settings, environment)
-            self.curve = torch.nn.Parameter(torch.zeros(environment.transform.bins))
-
-        def mask(self, controls: dict) -> torch.Tensor:
-            return 1 - controls["amount"] * torch.sigmoid(self.curve)
-
     check_effect(Learned)
     assert [str(one.message) for one in recwarn] == []

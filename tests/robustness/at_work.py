@@ -6,7 +6,6 @@ It says "ready" after the first round.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable
 from itertools import count
@@ -95,8 +94,6 @@ WORK: list[Callable[[int], None]] = [render, layout, fit, dataset, save]
 
 if __name__ == "__main__":
     Path("two.json").write_text(json.dumps(GRAPH))
-    # A background job of a shell is deaf to Ctrl-C, and its children inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     said = sys.stdout
     sys.stdout = open("said.txt", "w")  # noqa: SIM115 (until the end)
     try:

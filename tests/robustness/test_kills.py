@@ -20,6 +20,7 @@ from random import Random
 import numpy as np
 import pytest
 import soundfile
+from interrupts import interruptible
 from two_decks import RATE
 
 from djgraph import audio, automation, checkpoint
@@ -54,7 +55,7 @@ def look(root: Path) -> None:
     model = checkpoint.load(root / "model.safetensors").state["model"]
     assert (model["weight"] == model["step"]).all()
     count, wrong = check_corpus(root / "corpus")
-    assert all("is missing" in text for text in wrong.values()), wrong
+    assert all("missing" in text for text in wrong.values()), wrong
     made = make_corpus(root / "corpus", workers=1)
     assert (made.made, made.remade) == (len(wrong), ())
     assert len(Corpus(root / "corpus")) == count
@@ -68,15 +69,25 @@ def halves(root: Path) -> list[Path]:
 @pytest.mark.parametrize("name", SIGNALS)
 def test_stopped_at_any_moment(tmp_path: Path, name: str, attempt: int) -> None:
     stems(tmp_path)
-    with subprocess.Popen(
-        [sys.executable, str(SCRIPT)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with (
+        interruptible(),
+        subprocess.Popen(
+            [sys.executable, str(SCRIPT)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         ready = process.stdout.readline()
         assert ready == "ready\n", process.communicate()
         time.sleep(Random(f"{attempt} {name}").uniform(0, 1))
         process.send_signal(signal.Signals[name])
-        _, said = process.communicate(timeout=120)
+        try:
+            _, said = process.communicate(timeout=120)
+        finally:
+            process.kill()
     # By the signal itself where nobody asked for another end: between two commands, and while a checkpoint is saved.
     assert process.returncode in (SIGNALS[name], -signal.Signals[name]), said
     assert "Traceback" not in said

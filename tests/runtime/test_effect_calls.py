@@ -1,4 +1,4 @@
-"""Effects that break their contract at run time: an error that names effect, node, plugin and what was due."""
+"""Effects that break their contract at run time: an error names the effect, its node, its plugin and what was due."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from .documents import REGISTRY
 ARGS = "sample_rate=16000, n_fft=64, hop_length=16, reverb_decay_time=0.05"
 MAKE = f"""import torch, djgraph
 m = djgraph.compile('dj_mixer', {ARGS}); torch.manual_seed(0)
-x = {{t: {{s: .1 * torch.randn(1, 2, 900) for s in ('drums', 'bass', 'vocals', 'other')}}
-    for t in ('track_a', 'track_b')}}
+stems = ('drums', 'bass', 'vocals', 'other')
+x = {{t: {{s: .1 * torch.randn(1, 2, 900) for s in stems}} for t in ('track_a', 'track_b')}}
 p = m.layout.from_unit(torch.rand(1, 4, 54))
 torch.export.save(torch.export.export(m, (x, p)), 'm.pt2'); torch.save((x, p, m(x, p)), 'want.pt')"""
 PLAY = """import torch, djgraph

@@ -51,7 +51,7 @@ def test_stereo_without_a_batch_is_no_batch_of_mono(mixer: djgraph.Mixer) -> Non
     for made in (mixer, Reference(mixer.graph)):
         with pytest.raises(InputError, match=r"\[2, 900\].*\[1, 2, 900\].*\[2, 1, 900\]"):
             made(stems(2, 900), params)
-        with pytest.raises(InputError, match=r"looks like \[samples, channels\].*audio.T"):
+        with pytest.raises(InputError, match=r"looks like \[samples, channels\].*audio\.T"):
             made(stems(2000, 2), params)
         with pytest.raises(InputError, match=r"looks like \[samples, channels\].*transpose"):
             made(stems(1, 2000, 2), params)

@@ -1,0 +1,98 @@
+"""Listening: where a target lies against its stems, which way round it is, and whether it is a mix of them at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from djgraph.errors import InputError
+from djgraph.fitting.align import advance
+from djgraph.fitting.bands import Bands
+from djgraph.fitting.level import explained
+from djgraph.fitting.losses import noise, weights
+from djgraph.fitting.orient import Signs, describe, half_turned, orientations, swapped
+from djgraph.fitting.prepare import Material
+from djgraph.fitting.statistics import Statistics, gather
+
+RELATED = 0.1
+"""Least share of the target that gains of the stems have to explain for a fit to begin."""
+COVERED = 0.05
+"""Least share of the stems' time that has to lie in the target."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """target: aligned and the right way round, ``[channels, samples]``; valid: 1 where it is known, ``[samples]``.
+
+    statistics and weights: of it. explained: the share of it that gains of the stems explain. delay: samples. peak: the
+    correlation at that, 0…1. inverted: names of the channels that were; swapped: whether left and right were.
+    """
+
+    target: Tensor
+    valid: Tensor
+    statistics: Statistics
+    weights: Tensor
+    explained: float
+    delay: float
+    peak: float
+    inverted: list[str]
+    swapped: bool
+
+
+def hear(
+    material: Material, bands: Bands, pool: int, per_second: int, rate: int, delay: float | None
+) -> Heard:
+    """What gains of the stems explain best, of all ways round that the target may be.
+
+    pool: STFT frames in a block. per_second: blocks that gains are free in, for noise. delay: seconds; found where left
+    out.
+    """
+    total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
+
+    def attempt(signs: Signs, found: float, peak: float) -> Heard:
+        place = found if delay is None else delay * rate
+        turned = material.target * material.target.new_tensor(signs)[:, None]
+        target, valid = advance(turned, place, material.samples)
+        exchanged = swapped(material.sources, target, valid, bands, pool)
+        target = target.flip(0) if exchanged else target
+        statistics = gather(material.sources, target, valid, bands, pool)
+        counts = weights(statistics.energy, bands, noise(statistics, per_second))
+        share = explained(statistics, counts)
+        return Heard(target, valid, statistics, counts, share, place, peak, describe(signs), exchanged)
+
+    tried = [attempt(*candidate) for candidate in orientations(material.target, total)]
+    if max(one.explained for one in tried) < RELATED:
+        tried += [attempt(*candidate) for candidate in half_turned(material.target, total)]
+    return max(tried, key=lambda one: one.explained)
+
+
+def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
+    """What a person should know of it. Raises InputError for what is no mix of the stems."""
+    covered, samples, notes = float(heard.valid.mean()), material.samples, []
+    if covered < COVERED:
+        raise InputError(
+            f"only {100 * covered:.0f} % of the stems' time lies in the target, which lags them by "
+            f"{heard.delay / rate:.2f} s: is it the right part of the mix?"
+        )
+    if covered < 0.999:
+        notes.append(
+            f"the target covers {covered * samples / rate:.2f} s of {samples / rate:.2f} s "
+            f"(it lags the stems by {heard.delay / rate:.3f} s); controls elsewhere are held"
+        )
+    if heard.explained < RELATED:
+        raise InputError(
+            f"the target does not sound like a mix of these stems: at its best alignment (correlation "
+            f"{heard.peak:.3f}) gains of all stems explain {100 * heard.explained:.1f} % of it, and at least "
+            f"{100 * RELATED:.0f} % are expected. Nothing was fitted. Are these the right tracks, at the same "
+            "tempo and pitch, cut to where they play in the mix?"
+        )
+    if material.offset:
+        notes.append(f"the target has a DC offset of {material.offset:+.4g}, which was taken out")
+    if heard.inverted:
+        which = "" if len(heard.inverted) == len(heard.target) else f" {heard.inverted[0]} channel's"
+        notes.append(f"the target's{which} polarity is inverted; it was turned round")
+    if heard.swapped:
+        notes.append("left and right are exchanged in the target; they were put back")
+    return notes

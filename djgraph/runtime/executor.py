@@ -59,7 +59,7 @@ class Options:
 
 
 class Executor:
-    """A plan bound to the modules that run it; identity: of its graph, see :func:`djgraph.runtime.identity.graph_identity`."""
+    """A plan bound to the modules that run it. identity: the digest of its graph, for exported programs."""
 
     def __init__(
         self,

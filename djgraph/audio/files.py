@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from djgraph.audio.opening import check_duration, opened
+from djgraph.audio.whole import is_joined_flac
 from djgraph.errors import AudioFileError
 
 _BLOCK = 1 << 16
@@ -35,6 +36,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
             blocks.append(block)
             samples += len(block)
             check_duration(path, samples, rate)
+        if file.format == "FLAC" and is_joined_flac(path):
+            raise AudioFileError(f"{path} is several FLAC files joined end to end; join their audio instead")
         if samples < file.frames and file.format != "MP3":  # whose frames have been counted
             raise AudioFileError(
                 f"{path} is cut short: it promises {file.frames} samples and holds {samples}"

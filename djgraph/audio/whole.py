@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import mmap
 import os
 import struct
 from pathlib import Path
@@ -149,3 +150,10 @@ def _check_ogg(name: str, size: int, changed: int, inode: int) -> None:
             f"{name} is cut short: the last of its {size} bytes is not marked as the stream's end; if that is all there"
             f" is, write it anew: ffmpeg -i {Path(name).name} whole.flac"
         )
+
+
+def is_joined_flac(path: Path) -> bool:
+    """Whether another FLAC file begins in a FLAC file; libsndfile reads the first alone."""
+    with open(path, "rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        # The mark, and the header of the block that has to follow: last or not, 34 bytes long.
+        return any(data.find(b"fLaC" + last + b"\0\0\x22", 4) >= 0 for last in (b"\0", b"\x80"))

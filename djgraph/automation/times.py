@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 from djgraph.arguments import shown
 from djgraph.errors import InputError, nearest
@@ -146,7 +146,7 @@ class TempoMap:
         if isinstance(tempo, TempoMap):
             self.points: tuple[tuple[float, float], ...] = tempo.points
         elif isinstance(tempo, Real) and not isinstance(tempo, bool):
-            self.points = ((0.0, _tempo(tempo)),)
+            self.points = ((0.0, _tempo(cast(float, tempo))),)
         else:
             pairs: Any = tempo
             try:

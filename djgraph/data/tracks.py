@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from djgraph.arguments import shown
 from djgraph.audio.excerpts import read_excerpt, read_header
 from djgraph.audio.folders import Search, has_parts, search
 from djgraph.audio.formats import SUFFIXES, how_to_convert, is_foreign
@@ -88,11 +89,15 @@ def find_tracks(
 
     problems: ``error`` raises AudioFileError with all that is wrong with any track, folders that may not be read
     among it; ``skip`` leaves them out, with a warning that says the same. Raises AudioFileError for a root without
-    any track, and where two roots hold tracks of one name.
+    any track, and where two roots hold tracks of one name; InputError for roots that are no names.
     """
     if problems not in ("error", "skip"):
         raise InputError(f"problems is {problems!r}; allowed: error, skip")
-    listed = [roots] if isinstance(roots, (str, os.PathLike)) else list(roots)
+    if not isinstance(roots, str | os.PathLike | Iterable):
+        raise InputError(f"tracks are {shown(roots)}; expected a folder, or several")
+    listed = [roots] if isinstance(roots, str | os.PathLike) else list(roots)
+    if odd := [root for root in listed if not isinstance(root, str | os.PathLike)]:
+        raise InputError(f"{shown(odd[0])} is no folder of tracks; expected names of folders")
     if not listed:
         raise AudioFileError("no folder of tracks given")
     wanted = {stem.lower() for stem in stems} | {WHOLE} | set(STEMS if WHOLE in stems else ())
@@ -115,11 +120,11 @@ def find_tracks(
             except DJGraphError as problem:
                 wrong.append(str(problem))
     if wrong:
-        shown = "\n".join(wrong[:10]) + (f"\n… and {len(wrong) - 10} more" if len(wrong) > 10 else "")
+        told = "\n".join(wrong[:10]) + (f"\n… and {len(wrong) - 10} more" if len(wrong) > 10 else "")
         if problems == "error" or not tracks:
-            raise AudioFileError(shown)
+            raise AudioFileError(told)
         folders = f" and {len(unread)} folders" if unread else ""
-        warnings.warn(f"{len(wrong) - len(unread)} tracks{folders} are left out:\n{shown}", stacklevel=2)
+        warnings.warn(f"{len(wrong) - len(unread)} tracks{folders} are left out:\n{told}", stacklevel=2)
     names = [track.name for track in tracks]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise AudioFileError(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from djgraph.arguments import is_whole
 from djgraph.errors import InputError
 from djgraph.losses.comparison import Target, Term, distance, fit, sides, window
 from djgraph.losses.mel import mel_filters
@@ -72,7 +73,7 @@ class MultiResolutionSTFT(SpectralLoss):
         floor_db: float,
         reduction: str,
     ) -> None:
-        if not sizes or any(isinstance(size, bool) or size < 4 or size % 2 for size in sizes):
+        if not sizes or not all(is_whole(size) and size >= 4 and size % 2 == 0 for size in sizes):
             raise InputError(f"sizes are {list(sizes)}; expected even numbers of samples from 4")
         if not LOWEST_FLOOR_DB <= floor_db < 0:
             raise InputError(f"floor_db is {floor_db}; expected decibels from {LOWEST_FLOOR_DB:g}, below 0")

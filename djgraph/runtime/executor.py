@@ -16,7 +16,7 @@ from djgraph.runtime.bank import ControlBank
 from djgraph.runtime.calls import EffectCall
 from djgraph.runtime.controls import ControlReader, read_at
 from djgraph.runtime.effects import process_clip
-from djgraph.runtime.identity import graph_identity, region_identity
+from djgraph.runtime.identity import region_identity
 from djgraph.runtime.outputs import copies, own
 from djgraph.runtime.region import run_region
 from djgraph.runtime.schedule import schedule_region
@@ -59,17 +59,22 @@ class Options:
 
 
 class Executor:
-    """A plan bound to the modules that run it."""
+    """A plan bound to the modules that run it. identity: the digest of its graph, for exported programs."""
 
     def __init__(
-        self, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank, options: Options
+        self,
+        plan: Plan,
+        modules: Mapping[str, Effect],
+        bank: ControlBank,
+        options: Options,
+        identity: str,
     ) -> None:
         self.plan = plan
         self._options = options
         self._modules = modules
         self._distinct = list({id(module): module for module in modules.values()}.values())
         self._copies = copies(plan)
-        self._identity = graph_identity(plan.graph)
+        self.identity = identity
         self.bank = bank
         self._frees = plan.frees or ((),) * len(plan.ops)
         self._kernels = [self._kernel(op, free) for op, free in zip(plan.ops, self._frees)]
@@ -111,7 +116,7 @@ class Executor:
             case Region():
                 options = self._options
                 used = {id(module): module for node in op.nodes for module in [self._modules[node.id]]}
-                identity = region_identity(self._identity, op, options, used.values())
+                identity = region_identity(self.identity, op, options, used.values())
                 schedule = schedule_region(
                     op, self.plan, self._modules, self.bank, options.inductor, options.simd, identity
                 )

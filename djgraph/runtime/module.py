@@ -18,6 +18,7 @@ from djgraph.runtime.bank import ControlBank
 from djgraph.runtime.effects import as_module_dict, build_effects, leave_inference_mode
 from djgraph.runtime.executor import Executor, Options, Run
 from djgraph.runtime.heap import keep_freed_memory
+from djgraph.runtime.identity import graph_identity
 from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
 from djgraph.runtime.outputs import check_finite, reads_values
 from djgraph.runtime.report import explain_data, explain_text, make_workload
@@ -230,9 +231,9 @@ class Mixer(nn.Module):
     @torch.inference_mode(False)
     def _bind(self) -> dict[bool, Executor]:
         """The plans without and with taps, bound to this very object's modules."""
-        modules, bank = self._modules_by_node(), ControlBank(self.graph)
+        modules, bank, identity = self._modules_by_node(), ControlBank(self.graph), graph_identity(self.graph)
         return {
-            taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank, self.options)
+            taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank, self.options, identity)
             for taps in (False, True)
         }
 

@@ -131,11 +131,12 @@ class ObservedExecutor(Executor):
         modules: Mapping[str, Effect],
         bank: ControlBank,
         options: Options,
+        identity: str,
         recorder: Recorder,
     ) -> None:
         self._recorder = recorder
         self._places = {id(op): index for index, op in enumerate(plan.ops)}
-        super().__init__(plan, modules, bank, options)
+        super().__init__(plan, modules, bank, options, identity)
 
     def __call__(self, run: Run) -> dict[str, Tensor]:
         # What lies behind this marker is the reading of params.

@@ -171,9 +171,9 @@ class _Job:
     def run(self, gauge: Gauge) -> Recorder:
         recorder = Recorder(gauge)
         mixer = self._mixer
-        plan = mixer.plan
+        plan, identity = mixer.plan, mixer._executors[False].identity
         mixer._executors[False] = ObservedExecutor(
-            plan, mixer._modules_by_node(), ControlBank(mixer.graph), mixer.options, recorder
+            plan, mixer._modules_by_node(), ControlBank(mixer.graph), mixer.options, identity, recorder
         )
         with gauge, torch.set_grad_enabled(self._backward):
             recorder.note("forward")

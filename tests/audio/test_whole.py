@@ -277,3 +277,12 @@ def test_a_wav_beyond_4_gib_is_rf64(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     shutil.copy(tmp_path / "x.wav", tmp_path / "cut.wav")
     os.truncate(tmp_path / "cut.wav", 20_000)
     refusals(tmp_path / "cut.wav")
+
+
+def test_flacs_joined_end_to_end_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "one.flac", 0.1 * torch.randn(2, 5000), 44100)
+    one = (tmp_path / "one.flac").read_bytes()
+    (tmp_path / "two.flac").write_bytes(one + one)
+    assert read(tmp_path / "one.flac")[0].shape == (2, 5000)
+    with pytest.raises(AudioFileError, match="joined end to end"):
+        read(tmp_path / "two.flac")

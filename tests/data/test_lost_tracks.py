@@ -10,7 +10,7 @@ import pytest
 
 from djgraph.audio import find_stems, load_stems
 from djgraph.data import check_corpus, find_tracks, make_corpus
-from djgraph.errors import AudioFileError
+from djgraph.errors import AudioFileError, InputError
 
 from .conftest import write_track
 
@@ -110,3 +110,9 @@ def test_a_corpus_of_references_to_a_track_that_was_cut_short_is_not_whole(tmp_p
     assert all("bass.wav is cut short" in text for text in wrong.values())
     (tracks / "two" / "bass.wav").unlink()
     assert all("does not exist" in text for text in check_corpus(corpus)[1].values())
+
+
+@pytest.mark.parametrize("roots", [3, None, [3], [None]])
+def test_what_is_no_folder_is_told(roots: object) -> None:
+    with pytest.raises(InputError, match="folder"):
+        find_tracks(roots)  # type: ignore[arg-type]

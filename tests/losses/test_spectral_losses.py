@@ -375,3 +375,9 @@ def test_nothing_else_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "djgraph.losses.spectral")
     monkeypatch.delattr(djgraph.losses, "spectral")
     assert djgraph.losses.MelSTFT is not None
+
+
+@pytest.mark.parametrize("sizes", [[512.0], [True], ["512"], [2], [513], []])
+def test_sizes_are_even_whole_numbers(sizes: list[object]) -> None:
+    with pytest.raises(InputError, match="even numbers of samples"):
+        MultiResolutionSTFT(sizes=sizes)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, cast
 
 import torch
@@ -33,6 +34,16 @@ class EffectCall:
         self._mask: Callable[[Mapping[str, Tensor]], Tensor] | None = None
         if isinstance(module, SpectralEffect):
             self._mask = torch.compile(module.mask) if inductor else module.mask
+
+    def latency(self) -> int:
+        """See :meth:`Effect.latency`."""
+        if torch.compiler.is_compiling():
+            return self.module.latency()
+        with _guarded(self.module, self.nodes, "latency"):
+            lag: Any = self.module.latency()
+        if isinstance(lag, bool) or not isinstance(lag, Integral) or lag < 0:
+            raise self._wrong("latency", f"it returned {lag!r}")
+        return int(lag)
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """See :meth:`TimeEffect.initial_state`."""
@@ -218,6 +229,7 @@ def _expected(effect: type[Effect], method: str) -> str:
     said = {
         "process": f"process() must return ({{{ports}}}, state)",
         "initial_state": "initial_state() must return a mapping of names to tensors, {} where nothing is kept",
+        "latency": "latency() must return a whole number of samples from 0",
         "mask": "mask() must return [batch, frames, bins], or a tensor that broadcasts to it",
         "amplitude": "amplitude() must return [batch, 1, samples] or [batch, 1, 1]",
         "weights": "weights() must return (above, below), [batch, frames, curves] each; below None without its curves",

@@ -84,7 +84,7 @@ def process_clip(
     """
     batch, channels, samples = size
     module = cast(TimeEffect, call.module)
-    lag = module.latency()
+    lag = call.latency()
     if lag:
         audio = {port: pad(tensor, (0, lag)) for port, tensor in audio.items()}
         hop = module.environment.transform.hop

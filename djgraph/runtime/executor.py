@@ -148,7 +148,7 @@ class Executor:
         }
         count = len(op.nodes)
         size = (count * run.batch, node.channels, run.samples)
-        if run.samples > BLOCK and _streams(module, [run.rows, *audio.values()]):
+        if run.samples > BLOCK and _streams(call, [run.rows, *audio.values()]):
             read = {name for row in op.ins for name in row}
             last = len(op.ins[0]) == 1 and read <= run.owned.intersection(frees)
             whole = last and run.values.is_whole([row[0] for row in op.ins])
@@ -194,13 +194,14 @@ BLOCK = 450_000
 keeps its buffers small enough to be used again. (2¹⁹ points hold such a block and the default reverb's past.)"""
 
 
-def _streams(module: TimeEffect, tensors: list[Tensor]) -> bool:
+def _streams(call: EffectCall, tensors: list[Tensor]) -> bool:
+    module = call.module
     differentiable = any(tensor.requires_grad for tensor in (*tensors, *module.parameters()))
     return (
         not (differentiable and torch.is_grad_enabled())
         and not torch.compiler.is_compiling()
         and not module.uses_clock
-        and not module.latency()
+        and not call.latency()
         and all(control.rate != "frame" for control in module.controls)
     )
 

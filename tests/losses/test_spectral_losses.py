@@ -312,8 +312,8 @@ def test_a_target_that_is_seen_again(kind: str, monkeypatch: pytest.MonkeyPatch)
     expected = loss(noise(2, 2, 1000), audio)
     audio.zero_()  # it has its own
     assert torch.equal(loss(noise(2, 2, 1000), held), expected)
-    one = losses.Target(noise(2, 1000, seed=4))  # [batch, samples], of a batch that has other channels
-    torch.testing.assert_close(loss(noise(2, 2, 1000), one), loss(noise(2, 2, 1000), noise(2, 1000, seed=4)))
+    one = losses.Target(noise(3, 1000, seed=4))  # [batch, samples], of a batch that has other channels
+    torch.testing.assert_close(loss(noise(3, 2, 1000), one), loss(noise(3, 2, 1000), noise(3, 1000, seed=4)))
     alone = losses.Target(noise(1, 2, 1000, seed=4))
     each = [loss(noise(1, 2, 1000, seed=s), noise(1, 2, 1000, seed=4)) for s in range(3)]
     batch = torch.cat([noise(1, 2, 1000, seed=s) for s in range(3)])
@@ -381,3 +381,15 @@ def test_nothing_else_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sizes_are_even_whole_numbers(sizes: list[object]) -> None:
     with pytest.raises(InputError, match="even numbers of samples"):
         MultiResolutionSTFT(sizes=sizes)  # type: ignore[arg-type]
+
+
+def test_stereo_without_a_batch_beside_stereo_with_one_is_refused() -> None:
+    """Broadcasting made two mono clips of it, each held against both channels."""
+    clip = torch.randn(2, 2000, generator=torch.Generator().manual_seed(3))
+    loss = MultiResolutionSTFT()
+    for mix, target in ((clip, clip[None]), (clip[None], clip), (clip, clip.expand(3, 2, -1))):
+        with pytest.raises(InputError, match=r"\[2, 2000\] may be one clip of 2 channels \(unsqueeze\(0\)\)"):
+            loss(mix, target)
+    other = clip.flip(-1)
+    assert torch.allclose(loss(clip, other), loss(clip[None], other[None]))
+    assert loss(clip, other[:, None]).isfinite()

@@ -79,6 +79,8 @@ CASES: list[tuple[str, type[Effect], str]] = [
         odd(TimeEffect, process=passing, initial_state=lambda *_: None),
         "mapping of names to tensors",
     ),
+    ("raise in latency", odd(TimeEffect, process=passing, latency=boom), r"latency\(\): ValueError"),
+    ("odd latency", odd(TimeEffect, process=passing, latency=lambda s: 0.5), "whole number of samples"),
     ("None", odd(TimeEffect, process=lambda *_: None), RETURN),
     ("no audio", odd(TimeEffect, process=lambda s, a, c, t, b: (None, t)), RETURN),
     ("a tensor", odd(TimeEffect, process=lambda s, a, c, t, b: (a["in"], t)), RETURN),

@@ -312,8 +312,10 @@ def test_a_target_that_is_seen_again(kind: str, monkeypatch: pytest.MonkeyPatch)
     expected = loss(noise(2, 2, 1000), audio)
     audio.zero_()  # it has its own
     assert torch.equal(loss(noise(2, 2, 1000), held), expected)
-    one = losses.Target(noise(2, 1000, seed=4))  # [batch, samples], of a batch that has other channels
-    torch.testing.assert_close(loss(noise(2, 2, 1000), one), loss(noise(2, 2, 1000), noise(2, 1000, seed=4)))
+    one = losses.Target(noise(2, 1, 1000, seed=4))  # of a batch that has other channels
+    torch.testing.assert_close(
+        loss(noise(2, 2, 1000), one), loss(noise(2, 2, 1000), noise(2, 1, 1000, seed=4))
+    )
     alone = losses.Target(noise(1, 2, 1000, seed=4))
     each = [loss(noise(1, 2, 1000, seed=s), noise(1, 2, 1000, seed=4)) for s in range(3)]
     batch = torch.cat([noise(1, 2, 1000, seed=s) for s in range(3)])
@@ -381,3 +383,18 @@ def test_nothing_else_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sizes_are_even_whole_numbers(sizes: list[object]) -> None:
     with pytest.raises(InputError, match="even numbers of samples"):
         MultiResolutionSTFT(sizes=sizes)  # type: ignore[arg-type]
+
+
+def test_stereo_without_a_batch_is_not_compared_with_another_clip() -> None:
+    """``[2, samples]`` against ``[1, 2, samples]``: left would be compared with right."""
+    mix, target = torch.randn(1, 2, 8000), torch.randn(1, 2, 8000)
+    loss = MultiResolutionSTFT()
+    for given in ((mix[0], target), (mix, target[0])):
+        with pytest.raises(InputError, match=r"\[1, 2, 8000\].*\[2, 1, 8000\]"):
+            loss(*given)
+        with pytest.raises(InputError, match=r"\[2, 8000\]"):
+            losses.SumAndDifference()(*given)
+    with pytest.raises(InputError, match="one stereo clip"):
+        losses.SumAndDifference()(mix[0], target[0])
+    # Alike, it is a batch of mono clips: channels are compared one by one, as in a stereo clip.
+    torch.testing.assert_close(loss(mix[0], target[0]), loss(mix, target))

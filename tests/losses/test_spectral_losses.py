@@ -49,6 +49,7 @@ def terms(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     )
 
 
+@pytest.mark.slow
 def test_values_against_numpy() -> None:
     mix, target = noise(3, 2, 1000), noise(3, 2, 1000, seed=1)
     loss = MultiResolutionSTFT(
@@ -260,6 +261,7 @@ def test_the_vector_units_compute_what_the_operators_do(kind: str, monkeypatch: 
     torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_derivatives_of_every_order() -> None:
     loss, target = MultiResolutionSTFT((16, 32), linear=0.3), noise(1, 2, 90, seed=1)
     mix = noise(1, 2, 90).requires_grad_()

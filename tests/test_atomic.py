@@ -104,6 +104,7 @@ audio.write(sys.argv[1], sound, 44100, progress=lambda samples: told(samples))
 """
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", -2), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_while_a_file_is_written(tmp_path: Path, name: str, code: int) -> None:

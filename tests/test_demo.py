@@ -111,6 +111,7 @@ def test_no_clicks(tracks: dict[str, dict[str, torch.Tensor]]) -> None:
             assert audio[:, -1].abs().max() < 1e-3
 
 
+@pytest.mark.slow
 def test_deterministic_in_another_process(tracks: dict[str, dict[str, torch.Tensor]]) -> None:
     def digest(stems: dict[str, torch.Tensor]) -> str:
         return hashlib.sha256(b"".join(audio.numpy().tobytes() for audio in stems.values())).hexdigest()

@@ -102,14 +102,14 @@ def fit(mix: Tensor, target: Tensor | Target) -> tuple[Tensor, Tensor | Target]:
     or as one target for a batch of mixes."""
     wanted = target.audio if isinstance(target, Target) else target
     a, b = spread(mix, "mix"), spread(wanted, "target")
+    for flat, full in ((mix, b), (wanted, a)):
+        if flat.ndim == 2 and full.shape[1] > 1 and flat.shape[0] == full.shape[1]:
+            raise InputError(
+                f"{_shapes(mix, wanted)}: {list(flat.shape)} may be one clip of {flat.shape[0]} channels, or a batch of"
+                f" as many mono ones; give {[1, *flat.shape]} (audio[None]) or {[len(flat), 1, flat.shape[1]]}"
+            )
     if a.shape[-1] != b.shape[-1]:
         raise InputError(f"the two are not equally long: {_shapes(mix, wanted)}")
-    for flat, whole in ((mix, wanted), (wanted, mix)):
-        if flat.ndim == 2 and whole.ndim == 3 and flat.shape[0] == whole.shape[1] > 1:
-            raise InputError(
-                f"the two do not fit together: {_shapes(mix, wanted)}; {list(flat.shape)} may be one clip of "
-                f"{flat.shape[0]} channels (unsqueeze(0)) or a batch of mono (unsqueeze(1))"
-            )
     try:
         shape = torch.broadcast_shapes(a.shape, b.shape)
     except RuntimeError:

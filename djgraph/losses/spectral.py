@@ -164,7 +164,13 @@ class SumAndDifference(nn.Module):
         self.weights = (sum_weight, difference_weight)
 
     def forward(self, mix: Tensor, target: Tensor | Target) -> Tensor:
-        """mix, target: as for :class:`MultiResolutionSTFT`; a value of the kind that ``loss`` gives."""
+        """mix, target: as for :class:`MultiResolutionSTFT`, but ``[2, samples]`` is an error: it may be one stereo
+        clip; a value of the kind that ``loss`` gives."""
+        if isinstance(mix, Tensor) and mix.ndim == 2 and mix.shape[0] == 2:
+            raise InputError(
+                f"mix {list(mix.shape)} may be one stereo clip, or a batch of two mono ones; give"
+                f" {[1, *mix.shape]} (audio[None]) or {[2, 1, mix.shape[1]]}"
+            )
         mix, wanted = fit(mix, target)
         if mix.shape[1] > 2:
             raise InputError(f"sum and difference are defined for stereo, not for {mix.shape[1]} channels")

@@ -25,6 +25,7 @@ print(min(faults() for _ in range(8)))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such thresholds")
 def test_freed_memory_is_used_again() -> None:
     def run(what: str) -> int:

@@ -425,6 +425,7 @@ def test_inductor_gives_the_same(mixer: djgraph.Mixer) -> None:
     torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     from djgraph.runtime import executor
 

@@ -221,6 +221,7 @@ print([function(kind(4)) for kind in (int, float, complex)])
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)

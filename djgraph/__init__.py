@@ -28,15 +28,15 @@ _WHERE = {
     "Graph": "djgraph.graph",
     "load": "djgraph.graph",
     "ParameterLayout": "djgraph.layout",
-    "Mixer": "djgraph.runtime",
-    "Reference": "djgraph.runtime",
-    "compile": ("djgraph.runtime", "compile_graph"),
+    "Mixer": "djgraph.mixer",
+    "Reference": "djgraph.runtime.reference",
+    "compile": ("djgraph.mixer", "compile_graph"),
     "registry": "djgraph.plugins",
     "effect": "djgraph.plugins",
-    "DifferentiableDJMixer": "djgraph.mixer",
-    "MixerConfig": "djgraph.mixer",
-    "create_mixer": "djgraph.mixer",
-    "SimpleCrossfader": "djgraph.crossfade",
+    "DifferentiableDJMixer": "djgraph.seed.mixer",
+    "MixerConfig": "djgraph.seed.mixer",
+    "create_mixer": "djgraph.seed.mixer",
+    "SimpleCrossfader": "djgraph.seed.crossfade",
     "fit": "djgraph.fitting",
     "AudioFileError": "djgraph.errors",
     "AutomationError": "djgraph.errors",
@@ -81,7 +81,6 @@ if TYPE_CHECKING:
         nn,
         plugins,
     )
-    from djgraph.crossfade import SimpleCrossfader
     from djgraph.effects import (
         Block,
         Clock,
@@ -111,10 +110,12 @@ if TYPE_CHECKING:
     from djgraph.fitting import fit
     from djgraph.graph import Graph, load
     from djgraph.layout import ParameterLayout
-    from djgraph.mixer import DifferentiableDJMixer, MixerConfig, create_mixer
+    from djgraph.mixer import Mixer
+    from djgraph.mixer import compile_graph as compile
     from djgraph.plugins import effect, registry
-    from djgraph.runtime import Mixer, Reference
-    from djgraph.runtime import compile_graph as compile
+    from djgraph.runtime.reference import Reference
+    from djgraph.seed.crossfade import SimpleCrossfader
+    from djgraph.seed.mixer import DifferentiableDJMixer, MixerConfig, create_mixer
 
 
 def __getattr__(name: str) -> Any:

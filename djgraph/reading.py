@@ -59,7 +59,7 @@ class Json:
 
     def read_as(self, model: type[_Model]) -> _Model:
         """The data as a model; the error lists what does not fit, each with its place."""
-        from djgraph.document.faults import explain
+        from djgraph.language.faults import explain
 
         if not isinstance(self.data, dict):
             self.refuse("expected a mapping")

@@ -80,7 +80,7 @@ def test_numpy_integers_everywhere(four: Any) -> None:
 
 
 def test_numpy_values_in_documents() -> None:
-    from djgraph.document.source import plain
+    from djgraph.language.source import plain
 
     given = {"a": np.bool_(True), "b": np.float32(0.5), "c": np.str_("x"), "d": [np.int8(3), np.bool_(False)]}
     found = plain(given).data

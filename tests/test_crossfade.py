@@ -10,9 +10,9 @@ from fake_layouts import column, seed_layout
 from hypothesis import given
 from hypothesis import strategies as st
 
-from djgraph.crossfade import FADES, SimpleCrossfader
 from djgraph.errors import InputError, LayoutError
 from djgraph.layout import ParameterLayout
+from djgraph.seed.crossfade import FADES, SimpleCrossfader
 
 LAYOUT = seed_layout()
 

@@ -14,7 +14,7 @@ ALLOWED = {
     "djgraph/sound.py": "reads what it has just written",
     "djgraph/nn.py": "names torch.load in a docstring",
     "djgraph/simd/disk.py": "compiled code, behind a checksum and its owner",
-    "djgraph/effects/checks_any.py": "copies an effect by pickling",
+    "djgraph/effects/checks/any_effect.py": "copies an effect by pickling",
     "examples/common/setup.py": "reads what it has just written",
 }
 

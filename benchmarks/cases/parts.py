@@ -22,8 +22,9 @@ from benchmarks.context import Context
 from benchmarks.programs import inference, training
 from benchmarks.results import CaseReport, Result
 from benchmarks.timing import Spread
+from djgraph.controls import reader
 from djgraph.dsp import convolution, feedback
-from djgraph.runtime import controls, vectors
+from djgraph.region.engines import vectors
 from djgraph.simd import program
 
 KINDS = {
@@ -36,7 +37,7 @@ WHOLE = "region: all compiled code"
 REGION = "region: PyTorch's share, curves of faders among it"
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     REGION: ((vectors, "forward"), (vectors, "backward")),
-    "curves of reverb and delay": ((controls.ControlReader, "__call__"),),
+    "curves of reverb and delay": ((reader.ControlReader, "__call__"),),
     "reverb": ((djgraph_fx.Reverb, "process"), (convolution.Convolution, "backward")),
     "delay": ((djgraph_fx.Delay, "process"), (feedback.FeedbackDelay, "backward")),
 }

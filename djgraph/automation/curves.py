@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from djgraph.automation.model import WORDS
 from djgraph.automation.shapes import MAX_BEND, SHAPES
 from djgraph.automation.times import Moment, Span, TempoMap
-from djgraph.document.source import Source
 from djgraph.errors import InputError, did_you_mean
-from djgraph.graph.site import Site
+from djgraph.language.site import Site
+from djgraph.language.source import Source
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from djgraph.graph import Graph
     from djgraph.layout import ParameterLayout
-    from djgraph.runtime import Mixer
+    from djgraph.mixer import Mixer
 
 Tempo = float | Sequence[Sequence[float]] | TempoMap
 """BPM, or pairs (beat, BPM)."""

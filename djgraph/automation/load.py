@@ -15,14 +15,14 @@ from djgraph.automation.curves import Automation, Curve, First, Point
 from djgraph.automation.model import CurveModel, DocumentModel, FirstModel, Header, PointModel
 from djgraph.automation.table import read_table
 from djgraph.automation.times import Moment, Span, Term
-from djgraph.document.faults import explain
-from djgraph.document.fields import CONCRETE
-from djgraph.document.limits import Kind
-from djgraph.document.load import Graphs, in_file_order, problem, read, read_text
-from djgraph.document.source import Source, plain
 from djgraph.errors import AutomationError, Problem
-from djgraph.graph.site import Site
-from djgraph.graph.substitute import Budget, Substitution
+from djgraph.language.faults import explain
+from djgraph.language.fields import CONCRETE
+from djgraph.language.limits import Kind
+from djgraph.language.load import Graphs, in_file_order, problem, read, read_text
+from djgraph.language.site import Site
+from djgraph.language.source import Source, plain
+from djgraph.language.substitute import Budget, Substitution
 
 AUTOMATION = Kind("automation", "automation: 1", (".yaml", ".yml", ".json", ".csv"), scale=8)
 

@@ -13,8 +13,9 @@ from pydantic import Field, ValidationError, ValidationInfo, ValidatorFunctionWr
 
 from djgraph.automation.shapes import MAX_BEND, SHAPES
 from djgraph.automation.times import EXAMPLES, UNITS, Moment, TempoMap, TooFar, UnknownUnit
-from djgraph.document.faults import Fault, explain, refusal
-from djgraph.document.fields import (
+from djgraph.errors import InputError
+from djgraph.language.faults import Fault, explain, refusal
+from djgraph.language.fields import (
     IDENTIFIER_KEYS,
     Element,
     Flag,
@@ -27,8 +28,7 @@ from djgraph.document.fields import (
     choice,
     whole,
 )
-from djgraph.document.words import describe
-from djgraph.errors import InputError
+from djgraph.language.words import describe
 
 WORDS = ("default", "neutral", "min", "max")
 """Values that each control has of its own."""

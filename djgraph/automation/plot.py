@@ -17,7 +17,7 @@ from djgraph.errors import DJGraphError, InputError
 if TYPE_CHECKING:
     from djgraph.graph import Graph
     from djgraph.layout import ParameterLayout
-    from djgraph.runtime import Mixer
+    from djgraph.mixer import Mixer
 
 FORMATS = (".svg", ".png", ".pdf")
 COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#64748b", "#db2777", "#ca8a04", "#0891b2")

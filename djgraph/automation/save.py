@@ -14,8 +14,8 @@ from djgraph.automation.curves import Automation, Curve, First, Point
 from djgraph.automation.load import AUTOMATION
 from djgraph.automation.table import BAR, COLUMNS, TEMPO
 from djgraph.automation.times import Moment, Span, Term
-from djgraph.document.limits import readable
 from djgraph.errors import AutomationError, Problem, did_you_mean
+from djgraph.language.limits import readable
 
 
 def to_dict(auto: Automation) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-from djgraph.document.scalars import resolve
-from djgraph.document.source import Mark, Source
-from djgraph.document.words import IDENTIFIER
 from djgraph.errors import AutomationError, Position, Problem
+from djgraph.language.scalars import resolve
+from djgraph.language.source import Mark, Source
+from djgraph.language.words import IDENTIFIER
 from djgraph.tables import delimiter_of, with_points
 
 COLUMNS = ("control", "time", "value", "shape", "bend")

@@ -188,7 +188,7 @@ def schema(out: Out = None) -> None:
     and, as the first line of a graph file:
       # yaml-language-server: $schema=djgraph.schema.json
     """
-    from djgraph.document.schema import json_schema
+    from djgraph.language.schema import json_schema
     from djgraph.plugins import registry
 
     emit(json.dumps(json_schema(registry()), indent=2, ensure_ascii=False), out, "json")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from djgraph.graph.ir import Graph
-    from djgraph.runtime import Mixer
+    from djgraph.mixer import Mixer
 
 FRAMES_PER_SECOND = 50
 """Control frames that a transition is written with: cue points are met to within 20 ms."""

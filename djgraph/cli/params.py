@@ -96,7 +96,7 @@ def _read_json(path: Path, layout: ParameterLayout) -> Tensor:
 
 
 def _read_yaml(path: Path, layout: ParameterLayout) -> Tensor:
-    from djgraph.document import parse
+    from djgraph.language import parse
 
     return _pack(parse(read_text(path, InputError, MAX_BYTES), str(path)).data, layout)
 

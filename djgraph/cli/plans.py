@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from djgraph.graph.ir import Graph
-    from djgraph.runtime import Mixer
+    from djgraph.mixer import Mixer
 
 
 class Precision(StrEnum):

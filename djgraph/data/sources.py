@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from djgraph.atomic import write_text
-from djgraph.document.source import plain
 from djgraph.errors import CorpusError
 from djgraph.graph.ir import Graph
+from djgraph.language.source import plain
 from djgraph.reading import read_text
 
 GraphSource = str | os.PathLike[str] | Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from djgraph.document.limits import readable
+from djgraph.language.limits import readable
 from djgraph.reading import Stored
 
 MAX_COUNT = 1_000_000

@@ -30,7 +30,7 @@ from djgraph.fitting.sketch import Sketch, unit_slopes
 from djgraph.fitting.start import cost, search, simplify
 from djgraph.fitting.statistics import Statistics, gather
 from djgraph.graph.ir import Graph
-from djgraph.runtime import Mixer
+from djgraph.mixer import Mixer
 
 FRAMES_PER_SECOND = 20
 """Control frames of a result where none are asked for."""
@@ -469,7 +469,7 @@ class _Job:
 
 
 def _compile(graph: Any) -> Mixer:
-    from djgraph.runtime import compile_graph
+    from djgraph.mixer import compile_graph
 
     return compile_graph(graph)
 

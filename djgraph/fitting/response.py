@@ -12,11 +12,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from djgraph.controls.bank import ControlBank
 from djgraph.effects import Block, Effect, SpectralEffect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
 from djgraph.graph.ir import Curve, EffectNode, Free, Graph, InputNode, Point, SumNode
 from djgraph.layout import ParameterLayout
-from djgraph.runtime.bank import ControlBank
 
 NUDGE = 1e-3
 """Step of a difference quotient, in units of a control's range."""

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from djgraph.document import Document, load_document
 from djgraph.graph.build import build
 from djgraph.graph.declare import EffectRegistry
 from djgraph.graph.ir import (
@@ -23,6 +22,7 @@ from djgraph.graph.ir import (
     SumNode,
     sources,
 )
+from djgraph.language import Document, load_document
 
 __all__ = [
     "Binding",

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from djgraph.document import limits
-from djgraph.document.model import Macro
-from djgraph.document.parts import Knob, Override
 from djgraph.effects import Control
 from djgraph.errors import DocumentError, Problem
 from djgraph.graph import controls
 from djgraph.graph.draft import EffectDraft, OwnerDraft
 from djgraph.graph.expand import Placed, PlacedOwner
 from djgraph.graph.ir import Column, Constant, Curve, Free
-from djgraph.graph.site import Site
+from djgraph.language import limits
+from djgraph.language.model import Macro
+from djgraph.language.parts import Knob, Override
+from djgraph.language.site import Site
 
 _NOTHING = Override()
 

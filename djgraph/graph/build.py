@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from djgraph.document.load import Document, in_file_order
 from djgraph.effects import Transform
 from djgraph.errors import GraphError, Problem
 from djgraph.graph.bind import Binder
@@ -17,6 +16,7 @@ from djgraph.graph.faders import mark_faders
 from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Node, Point, SumNode
 from djgraph.graph.order import channels, ordered
 from djgraph.graph.wire import Wirer
+from djgraph.language.load import Document, in_file_order
 
 
 def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, Any] | None = None) -> Graph:

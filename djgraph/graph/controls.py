@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from djgraph.document.parts import Knob, Override
 from djgraph.effects import Control
 from djgraph.effects.grid import off_grid
 from djgraph.errors import Problem
-from djgraph.graph.site import Site
+from djgraph.language.parts import Knob, Override
+from djgraph.language.site import Site
 
 TOLERANCE = 1e-9
 

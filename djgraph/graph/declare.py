@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from djgraph.document.faults import explain
-from djgraph.document.model import Header
-from djgraph.document.parts import Node, Override
 from djgraph.effects import Effect
 from djgraph.errors import Problem
 from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Placed, PlacedOwner
-from djgraph.graph.site import Site
+from djgraph.language.faults import explain
+from djgraph.language.model import Header
+from djgraph.language.parts import Node, Override
+from djgraph.language.site import Site
 
 CHANNELS = {"mono": 1, "stereo": 2}
 SEND_EFFECT = "gain"

@@ -8,12 +8,12 @@ from functools import cached_property
 
 from pydantic import BaseModel
 
-from djgraph.document.model import Strip
-from djgraph.document.parts import Override
 from djgraph.effects import Control, Effect
 from djgraph.graph.expand import PlacedOwner
 from djgraph.graph.ir import Binding, Point
-from djgraph.graph.site import Site
+from djgraph.language.model import Strip
+from djgraph.language.parts import Override
+from djgraph.language.site import Site
 
 
 @dataclass(eq=False)

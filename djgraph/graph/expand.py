@@ -8,16 +8,16 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from djgraph.document import limits
-from djgraph.document.faults import explain
-from djgraph.document.fields import CONCRETE, Element
-from djgraph.document.load import Document, in_file_order
-from djgraph.document.model import Bus, Header, Macro, Repeat, Strip, kind_of
-from djgraph.document.parts import Node, Range, Use
-from djgraph.document.source import plain
 from djgraph.errors import DocumentError, Problem
-from djgraph.graph.site import Site
-from djgraph.graph.substitute import Budget, Substitution
+from djgraph.language import limits
+from djgraph.language.faults import explain
+from djgraph.language.fields import CONCRETE, Element
+from djgraph.language.load import Document, in_file_order
+from djgraph.language.model import Bus, Header, Macro, Repeat, Strip, kind_of
+from djgraph.language.parts import Node, Range, Use
+from djgraph.language.site import Site
+from djgraph.language.source import plain
+from djgraph.language.substitute import Budget, Substitution
 
 _Model = TypeVar("_Model", bound=Element)
 

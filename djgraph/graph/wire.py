@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from djgraph.document.model import Strip
 from djgraph.errors import Problem
 from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, Source
 from djgraph.graph.ir import Point
-from djgraph.graph.site import Site
+from djgraph.language.model import Strip
+from djgraph.language.site import Site
 
 
 class Wirer:

@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Region, Silence, Transform
+from djgraph.controls.bank import ControlBank
+from djgraph.controls.reader import ControlReader, read_at
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.effects import Block, Clock, Effect, TimeEffect
-from djgraph.runtime.bank import ControlBank
-from djgraph.runtime.calls import EffectCall
-from djgraph.runtime.controls import ControlReader, read_at
-from djgraph.runtime.effects import process_clip
+from djgraph.host.build import process_clip
+from djgraph.host.calls import EffectCall
+from djgraph.region.operation import run_region
+from djgraph.region.schedule import schedule_region
+from djgraph.region.stacks import Stacks
 from djgraph.runtime.identity import region_identity
 from djgraph.runtime.outputs import copies, own
-from djgraph.runtime.region import run_region
-from djgraph.runtime.schedule import schedule_region
-from djgraph.runtime.stacks import Stacks
 
 
 @dataclass

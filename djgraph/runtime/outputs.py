@@ -13,7 +13,7 @@ from torch._C._functorch import TransformType, get_interpreter_stack
 
 from djgraph.compiler.plan import Add, Load, Plan, Process
 from djgraph.errors import InputError
-from djgraph.runtime.stacks import Stacks
+from djgraph.region.stacks import Stacks
 
 Copy = Literal["always", "where shared", "with gradients", "never"]
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from djgraph.controls.bank import ControlBank
+from djgraph.controls.reader import ControlReader, read_at
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.effects import Effect, SpectralEffect, TimeEffect
 from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
+from djgraph.host.build import as_module_dict, build_effects, process_clip
+from djgraph.host.calls import EffectCall
 from djgraph.layout import ParameterLayout
-from djgraph.runtime.bank import ControlBank
-from djgraph.runtime.calls import EffectCall
-from djgraph.runtime.controls import ControlReader, read_at
-from djgraph.runtime.effects import as_module_dict, build_effects, process_clip
 from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
 from djgraph.runtime.outputs import check_finite, reads_values
 

@@ -13,8 +13,8 @@ from djgraph.automation.curves import layout_of
 from djgraph.automation.model import CurveModel, DocumentModel, PointModel
 from djgraph.automation.plot import FRAMES, digest
 from djgraph.automation.times import UNITS
-from djgraph.document.faults import keys_of
 from djgraph.graph import load as load_graph
+from djgraph.language.faults import keys_of
 from djgraph.layout import ParameterLayout
 
 DOCS = Path(__file__).parents[2] / "docs"

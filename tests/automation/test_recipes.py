@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 import djgraph
-import djgraph.crossfade
+import djgraph.seed.crossfade
 from djgraph.automation import load, recipe, recipes
 from djgraph.errors import AutomationError
 from djgraph.layout import ParameterLayout
@@ -295,7 +295,9 @@ def test_on_every_graph_that_has_the_controls(
         return
     params = auto.render(layout, 1001, 40.0, tempo=120, dtype=torch.float64)
     layout.check(params, out_of_range=True)
-    first, second = (djgraph.crossfade.find_faders(layout)[track].columns for track in list_tracks(layout))
+    first, second = (
+        djgraph.seed.crossfade.find_faders(layout)[track].columns for track in list_tracks(layout)
+    )
     assert (params[0, first] == 1).all()
     assert (params[0, second] == 0).all()
     assert (params[-1, first] == 0).all()
@@ -307,7 +309,7 @@ def test_on_every_graph_that_has_the_controls(
 
 
 def list_tracks(layout: ParameterLayout) -> list[str]:
-    return list(djgraph.crossfade.find_faders(layout))[:2]
+    return list(djgraph.seed.crossfade.find_faders(layout))[:2]
 
 
 @pytest.mark.parametrize("name", recipes())

@@ -211,7 +211,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from djgraph.document import limits
+    from djgraph.language import limits
 
     auto = load({"automation": 1, "curves": [{"control": "a", "points": [[i, 0.5] for i in range(50)]}]})
     monkeypatch.setattr(limits, "VALUES", 10)

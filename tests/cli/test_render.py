@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 import djgraph
-from djgraph.crossfade import FADES
+from djgraph.seed.crossfade import FADES
 
 from .conftest import FREQUENCIES, RATE, STEMS, Run, listing, tones, write_track
 from .test_shell import with_path

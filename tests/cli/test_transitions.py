@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import djgraph
-from djgraph.crossfade import FADES
+from djgraph.seed.crossfade import FADES
 
 from .conftest import FREQUENCIES, RATE, Run, tones, write_track
 

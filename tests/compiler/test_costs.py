@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 import djgraph
 from djgraph import simd
-from djgraph.compiler.costs import PlanCost, Work, Workload, estimate
-from djgraph.compiler.meter import Meter
 from djgraph.effects import Control, ControlModel, SpectralEffect, State, TimeEffect
 from djgraph.graph import load
+from djgraph.inspection.costs import PlanCost, Work, Workload, estimate
+from djgraph.inspection.meter import Meter
+from djgraph.mixer import Mixer
 from djgraph.plugins import Registry, hookimpl
-from djgraph.runtime import Mixer
-from djgraph.runtime.schedule import REGIONS
+from djgraph.region.schedule import REGIONS
 
 SIZE, HOP, BINS = 64, 16, 33
 SAMPLES, BATCH, FRAMES = 1000, 3, 8

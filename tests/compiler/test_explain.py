@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import djgraph
-from djgraph.compiler.explain import diff_stages, short
 from djgraph.errors import CompileError, InputError
+from djgraph.inspection.explain import diff_stages, short
 
 SHIPPED = ("dj_mixer", "club_console", "djtransgan", "filter_knob")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from djgraph.compiler.meter import Meter, fft_flops
+from djgraph.inspection.meter import Meter, fft_flops
 
 DEVICES = ["cpu", "meta"]
 

@@ -12,7 +12,7 @@ from djgraph.compiler.pipeline import PASS_NAMES, stages
 from djgraph.compiler.plan import Add, Inverse, Load, Mask, Plan, Process, Region, Transform
 from djgraph.compiler.verify import verify
 from djgraph.errors import CompileError
-from djgraph.runtime import Mixer
+from djgraph.mixer import Mixer
 
 
 def document(mixer: list[Any], stems: int = 2, outputs: Any = ("mix",)) -> dict[str, Any]:

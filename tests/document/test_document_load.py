@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from djgraph.document import limits, load_document
 from djgraph.errors import DocumentError
+from djgraph.language import limits, load_document
 
 TEXT = "djgraph: 1\nname: tiny\nmixer: [bus: master]\noutputs: [master]\n"
 
@@ -128,7 +128,7 @@ def test_documents_need_no_torch() -> None:
     import sys
 
     code = (
-        "import sys; from djgraph.document import load_document; import djgraph.document.schema; "
+        "import sys; from djgraph.language import load_document; import djgraph.language.schema; "
         f"load_document({TEXT!r}); sys.exit('torch' in sys.modules or 'networkx' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from djgraph.document import load_document
 from djgraph.errors import DJGraphError, DocumentError
+from djgraph.language import load_document
 
 GOOD = """\
 djgraph: 1

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from djgraph.document import limits, parse, plain
 from djgraph.errors import DocumentError, Position, Problem
+from djgraph.language import limits, parse, plain
 
 
 def refusal(text: str) -> tuple[str, int, int]:

@@ -33,7 +33,7 @@ from djgraph.data import Corpus, check_corpus, find_tracks
 from djgraph.draw import to_svg
 from djgraph.fitting.result import Checkpoint
 from djgraph.layout import ParameterLayout
-from djgraph.runtime import Reference
+from djgraph.runtime.reference import Reference
 
 LONGEST = 64 * 1024
 """Characters of a message: more is nothing that anybody reads."""

@@ -489,7 +489,7 @@ def test_a_graph_prints_copies_and_pickles(registry: Registry) -> None:
 
 
 def test_a_loaded_document_can_be_built_again(registry: Registry) -> None:
-    from djgraph.document import load_document
+    from djgraph.language import load_document
 
     document = load_document("djgraph: 1\nname: x\nargs: {n: 1}\nmixer: [bus: b$n]\noutputs: [b$n]\n")
     assert list(load(document, registry=registry).outputs) == ["b1"]

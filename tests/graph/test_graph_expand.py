@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from djgraph.document import limits, load_document
 from djgraph.errors import DocumentError
 from djgraph.graph.expand import PlacedOwner, expand
-from djgraph.graph.site import Site
-from djgraph.graph.substitute import Budget, Substitution
+from djgraph.language import limits, load_document
+from djgraph.language.site import Site
+from djgraph.language.substitute import Budget, Substitution
 
 HEAD: dict[str, Any] = {
     "djgraph": 1,

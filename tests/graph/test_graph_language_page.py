@@ -8,13 +8,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from djgraph.document import limits, load_document
-from djgraph.document.faults import keys_of
-from djgraph.document.model import DocumentModel
-from djgraph.document.parts import Node, Override
-from djgraph.document.schema import json_schema
 from djgraph.errors import GraphError
 from djgraph.graph import load
+from djgraph.language import limits, load_document
+from djgraph.language.faults import keys_of
+from djgraph.language.model import DocumentModel
+from djgraph.language.parts import Node, Override
+from djgraph.language.schema import json_schema
 from djgraph.plugins import Registry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "graph-language.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from djgraph.document import load_document
-from djgraph.document.schema import json_schema
 from djgraph.graph import Curve, EffectNode, Graph, Point, SumNode, load
+from djgraph.language import load_document
+from djgraph.language.schema import json_schema
 from djgraph.plugins import Registry
 
 FOLDER = Path(__file__).parents[2] / "graphs"

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from djgraph.document import load_document
 from djgraph.effects import TimeEffect
 from djgraph.graph import load
+from djgraph.language import load_document
 from djgraph.plugins import Registry, hookimpl
 
 SHIPPED = sorted((Path(__file__).parents[2] / "graphs").glob("*.yaml"))

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from djgraph.effects import Block, Control, ControlModel, TimeEffect
-from djgraph.effects.bench import Bench
 from djgraph.effects.checks import CheckFailed
-from djgraph.effects.checks_late import check_drift, check_late_in_time
+from djgraph.effects.checks.bench import Bench
+from djgraph.effects.checks.late import check_drift, check_late_in_time
 
 
 class Rate(ControlModel):

@@ -13,7 +13,8 @@ import djgraph
 from djgraph.compiler.pipeline import PASS_NAMES
 from djgraph.graph import load
 from djgraph.graph.ir import Graph
-from djgraph.runtime import Mixer, Reference
+from djgraph.mixer import Mixer
+from djgraph.runtime.reference import Reference
 
 from .documents import REGISTRY, documents
 

@@ -17,7 +17,7 @@ from torch.autograd import forward_ad
 import djgraph
 from djgraph.errors import DJGraphError
 from djgraph.graph import load
-from djgraph.runtime import Mixer
+from djgraph.mixer import Mixer
 
 from .documents import REGISTRY
 

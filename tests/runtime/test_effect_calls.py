@@ -11,7 +11,7 @@ import djgraph
 from djgraph.effects import AmplitudeEffect, Effect, RatioEffect, SpectralEffect, TimeEffect
 from djgraph.errors import EffectError
 from djgraph.graph import load
-from djgraph.runtime import Reference
+from djgraph.runtime.reference import Reference
 
 from .documents import registry_with
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import djgraph
 from djgraph.errors import CompileError, InputError
-from djgraph.runtime import Reference
+from djgraph.runtime.reference import Reference
 
 SMALL: dict[str, Any] = {"sample_rate": 16000, "n_fft": 64, "hop_length": 16, "reverb_decay_time": 0.05}
 TAP = """djgraph: 1

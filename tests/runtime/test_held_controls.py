@@ -12,8 +12,9 @@ import djgraph
 from djgraph.effects import AmplitudeEffect, Control, ControlModel, RatioEffect, SpectralEffect, TimeEffect
 from djgraph.errors import DocumentError, InputError
 from djgraph.graph import load
+from djgraph.mixer import Mixer
 from djgraph.plugins import hookimpl
-from djgraph.runtime import Mixer, Reference
+from djgraph.runtime.reference import Reference
 
 SAMPLES = 5000
 LEVELS = (0.25, 0.5, 1.0)

@@ -12,7 +12,7 @@ import torch
 import djgraph
 from djgraph.errors import InputError
 from djgraph.graph import load
-from djgraph.runtime.profile import Profile
+from djgraph.inspection.profile import Profile
 
 from .documents import REGISTRY
 

@@ -24,8 +24,9 @@ from djgraph.effects import (
 from djgraph.errors import EffectError
 from djgraph.graph import load
 from djgraph.graph.ir import Graph
+from djgraph.mixer import Mixer
 from djgraph.plugins import Registry, hookimpl
-from djgraph.runtime import Mixer, Reference
+from djgraph.runtime.reference import Reference
 
 from .test_against_reference import assert_same, evaluate, leaves, make_inputs, make_params
 

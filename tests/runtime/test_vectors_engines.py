@@ -14,7 +14,9 @@ from torch import Tensor
 import djgraph
 from djgraph.graph import load
 from djgraph.graph.ir import Graph
-from djgraph.runtime import Mixer, Reference, vectors
+from djgraph.mixer import Mixer
+from djgraph.region.engines import vectors
+from djgraph.runtime.reference import Reference
 
 from .documents import REGISTRY, documents
 from .test_against_reference import SHIPPED, assert_same, evaluate, leaves, make_inputs, make_params

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from djgraph.dsp.curve import Timeline
 from djgraph.graph import load
-from djgraph.runtime import Mixer
-from djgraph.runtime.schedule import REGIONS, RegionSchedule
-from djgraph.runtime.tiles import Clip
-from djgraph.runtime.vectors import _Call
-from djgraph.runtime.vectors.feed import Feed
+from djgraph.mixer import Mixer
+from djgraph.region.engines.vectors import _Call
+from djgraph.region.engines.vectors.feed import Feed
+from djgraph.region.schedule import REGIONS, RegionSchedule
+from djgraph.region.tiles import Clip
 from djgraph.simd.program import Job
 
 from .documents import REGISTRY

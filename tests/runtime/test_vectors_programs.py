@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import djgraph
-from djgraph.runtime.schedule import REGIONS, RegionSchedule, Scale, Sum
-from djgraph.runtime.vectors.programs import Flow, backward_program, forward_program
+from djgraph.region.program import Flow, backward_program, forward_program
+from djgraph.region.schedule import REGIONS, RegionSchedule, Scale, Sum
 from djgraph.simd.program import ADD, ANALYSE, GRADIENT, SCALE, SYNTHESISE, Program
 
 

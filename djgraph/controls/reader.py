@@ -1,0 +1,121 @@
+"""From the bank's rows to what effects read: the controls at every sample, at every frame, or once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from djgraph.controls.bank import ControlBank, Held
+from djgraph.dsp.curve import Timeline
+from djgraph.dsp.hold import hold, hold_samples
+from djgraph.dsp.operators import Handles, recomputed
+from djgraph.effects import Control
+from djgraph.graph.ir import EffectNode
+
+
+def smoothing_samples(control: Control, sample_rate: int) -> float:
+    return control.smoothing * sample_rate / 1000
+
+
+Span = tuple[int, int]
+"""A stretch of the clip: its first sample, and the one after its last."""
+
+
+def read_control(
+    control: Control,
+    rows: Tensor,
+    held: Held,
+    timeline: Timeline,
+    span: Span,
+    sample_rate: int,
+    hop: int,
+) -> Tensor:
+    """A control's values at its own rate, ``[n, …, frames]`` → ``[n, …, points]``.
+
+    Per-sample ones on the span, others on the whole clip.
+    """
+    if control.rate == "clip":
+        return rows[..., :1]
+    if control.rate == "frame":
+        return read_at(rows, held, timeline, torch.arange(0, timeline.samples + 1, hop, device=rows.device))
+    smoothing = smoothing_samples(control, sample_rate)
+    return held.read(
+        rows,
+        lambda values: timeline.read_samples(values, *span, smoothing),
+        lambda values: hold_samples(timeline, values, *span),
+    )
+
+
+def read_at(rows: Tensor, held: Held, timeline: Timeline, positions: Tensor) -> Tensor:
+    """Rows ``[n, …, frames]`` at sample positions, ascending, those behind the clip at its end: ``[n, …, points]``."""
+    inside = positions.clamp(max=timeline.samples - 1)
+    return held.read(
+        rows,
+        lambda values: timeline.read(values, inside),
+        lambda values: hold(timeline, values, inside),
+    )
+
+
+class ControlReader:
+    """Reads the controls of stacked nodes of one time effect over a whole clip.
+
+    Nodes whose controls read one row of the bank (tied controls, one macro, one constant) share its curve.
+    """
+
+    def __init__(
+        self, nodes: Sequence[EffectNode], bank: ControlBank, sample_rate: int, hop: int, graph: str = ""
+    ) -> None:
+        self.controls = nodes[0].effect.controls
+        self.sample_rate, self.hop = sample_rate, hop
+        self._plans: list[tuple[list[int], Held, list[int] | None]] = []
+        for control in self.controls:
+            rows = [bank.row(node, control) for node in nodes]
+            distinct = list(dict.fromkeys(rows))
+            repeat = None if len(distinct) == len(rows) else [distinct.index(row) for row in rows]
+            self._plans.append((distinct, bank.held(distinct), repeat))
+        self._nodes = len(nodes)
+        self._owner = f"a mixer of graph {graph!r}"
+        # All that reading depends on, so that an exported program finds a reader that does the same.
+        self._handle = _READERS.add(self, repr((self._plans, self._nodes, self.controls, sample_rate, hop)))
+
+    def __call__(self, rows: Tensor, timeline: Timeline, span: Span | None = None) -> dict[str, Tensor]:
+        """By control id ``[nodes·batch, 1, points]``, on the whole clip where no span is given.
+
+        rows: ``[rows, batch, frames]`` of the bank.
+        """
+        if torch.compiler.is_compiling():
+            numbers = [self._handle, timeline.samples, timeline.frames]
+            values = _read_operator([rows], numbers, self._owner) if self.controls else []
+        else:
+            values = self._read(rows, timeline, span or (0, timeline.samples))
+        return {control.id: value for control, value in zip(self.controls, values)}
+
+    def _read(self, rows: Tensor, timeline: Timeline, span: Span) -> list[Tensor]:
+        made = []
+        for control, (distinct, held, repeat) in zip(self.controls, self._plans):
+            curve = read_control(control, rows[distinct], held, timeline, span, self.sample_rate, self.hop)
+            if repeat is not None:
+                curve = curve[repeat]
+            made.append(curve.flatten(0, 1).unsqueeze(1))
+        return made
+
+    def like(self, rows: Tensor, samples: int) -> list[Tensor]:
+        points = {"sample": samples, "frame": 1 + samples // self.hop, "clip": 1}
+        batch = self._nodes * rows.shape[1]
+        return [rows.new_empty(batch, 1, points[control.rate]) for control in self.controls]
+
+
+_READERS = Handles()
+
+
+def _read(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
+    return _READERS[numbers[0]]._read(tensors[0], Timeline(numbers[1], numbers[2]), (0, numbers[1]))
+
+
+def _read_like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
+    return _READERS[numbers[0]].like(tensors[0], numbers[1])
+
+
+_read_operator = recomputed("controls", _read, _read_like)

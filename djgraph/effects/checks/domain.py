@@ -1,0 +1,151 @@
+"""Conformance checks for one domain only: streams and state of time effects, masks of spectral effects."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from djgraph.arguments import is_whole
+from djgraph.effects.checks.bench import Bench, Case, CheckSkipped, expect, expect_close, gradients
+from djgraph.effects.contract import Effect, SpectralEffect, State, TimeEffect
+
+TINY = 1e-9
+
+
+def check_latency_and_tail(bench: Bench) -> None:
+    """latency() and tail() are whole numbers, and after the tail a time effect is silent."""
+    effect = bench.build()
+    latency, tail = effect.latency(), effect.tail()
+    expect(is_whole(latency) and latency >= 0, f"latency() is {latency!r}; a number of samples from 0")
+    expect(tail is None or (is_whole(tail) and tail >= 0), f"tail() is {tail!r}; a number of samples or None")
+    if bench.spectral or not effect.inputs or tail is None:
+        return
+    if tail > 20 * bench.environment.sample_rate:
+        raise CheckSkipped("its tail is longer than 20 s")
+    burst = 64
+    ended = burst + latency + tail
+    case = bench.case(batch=1, samples=ended + bench.long)
+    for tensor in case.audio.values():
+        tensor[..., burst:] = 0
+    with torch.no_grad():
+        for name, tensor in bench.run(effect, case).items():
+            rest = tensor[..., ended:]
+            silence = torch.zeros_like(rest)
+            expect_close(rest, silence, TINY, f"{name} after the input and {tail} samples of tail have ended")
+
+
+def check_state(bench: Bench) -> None:
+    """Every state tensor has the batch first, and keeps key, shape, dtype and device from block to block."""
+    effect, case = bench.build(), bench.case(batch=3)
+    first = bench.state(effect, case)
+    if isinstance(effect, TimeEffect) and effect.memoryless:
+        expect(not first, f"memoryless, but has state {', '.join(first)}")
+    _, then = bench.process(effect, case, 0, case.samples, first)
+    expect(set(then) == set(first), f"state {sorted(first)} became {sorted(then)}")
+    for name, tensor in first.items():
+        expect(
+            tensor.ndim > 0 and tensor.shape[0] == 3,
+            f"state {name} is {tuple(tensor.shape)}, not batch first",
+        )
+        same = (tensor.shape, tensor.dtype, tensor.device) == (
+            then[name].shape,
+            then[name].dtype,
+            then[name].device,
+        )
+        expect(
+            same, f"state {name} changes shape, dtype or device: {_what(tensor)} became {_what(then[name])}"
+        )
+
+
+def check_streaming(bench: Bench) -> None:
+    """A signal cut into blocks, each with the state that the one before left, gives what one call gives."""
+    effect = bench.build()
+    for samples in (bench.samples, bench.long):
+        case = bench.case(batch=2, samples=samples)
+        with torch.no_grad():
+            state = bench.state(effect, case)
+            whole, last = bench.process(effect, case, 0, samples, state)
+            for what, cuts in _cuts(samples):
+                streamed, state = _stream(bench, effect, case, cuts)
+                for name, tensor in whole.items():
+                    expect_close(streamed[name], tensor, 1e-8, f"{name} {what} against one call")
+                for name, tensor in last.items():
+                    expect_close(state[name], tensor, 1e-8, f"last state {name} {what} against one call")
+
+
+def check_streaming_gradients(bench: Bench) -> None:
+    """Gradients that flow back through the blocks of a stream are those of one call."""
+    effect = bench.build()
+    case = bench.case(batch=2, samples=bench.long).leaves()
+    whole = gradients(bench.loss(bench.run(effect, case)), case)
+    streamed, _ = _stream(bench, effect, case, [1000, 1001, bench.long // 2])
+    for name, gradient in gradients(bench.loss(streamed), case).items():
+        expect_close(gradient, whole[name], 1e-8, f"gradient of {name} in blocks against one call")
+
+
+def check_memoryless(bench: Bench) -> None:
+    """A time effect that says ``memoryless`` gives for any stretch alone what it gives there in the whole."""
+    effect = bench.build()
+    if not (isinstance(effect, TimeEffect) and effect.memoryless):
+        raise CheckSkipped("it does not say that it is memoryless")
+    case = bench.case()
+    whole = bench.run(effect, case)
+    for start, end in ((0, 1), (1, 700), (500, case.samples), (case.samples - 1, case.samples)):
+        part, _ = bench.process(effect, case, start, end, {})
+        for name, tensor in whole.items():
+            expect_close(part[name], tensor[..., start:end], TINY, f"{name} of samples {start}…{end} alone")
+
+
+def check_mask_range(bench: Bench) -> None:
+    """The mask is real and never negative, anywhere in range."""
+    effect = bench.build()
+    assert isinstance(effect, SpectralEffect)
+    ends = [{}, *({c.id: end} for c in effect.controls for end in (c.min, c.max))]
+    for seed, values in enumerate([*ends, *({} for _ in range(4))]):
+        case = bench.case(values=values, seed=seed)
+        mask = effect.mask(case.controls).detach()
+        expect(not mask.is_complex(), "the mask is complex; a spectral effect is a real gain")
+        lowest = float(mask.min())
+        expect(
+            lowest >= 0, f"the mask goes down to {lowest:.6g}; a gain is 0 or more ({values or 'at random'})"
+        )
+
+
+def check_mask_frames(bench: Bench) -> None:
+    """Frame t of the mask depends on frame t of the controls only."""
+    effect = bench.build()
+    assert isinstance(effect, SpectralEffect)
+    per_frame = [control.id for control in effect.controls if control.rate == "frame"]
+    if not per_frame:
+        raise CheckSkipped("it reads no control per frame")
+    case = bench.case()
+    whole = bench.run(effect, case)["mask"]
+    for frame in range(whole.shape[1]):
+        one = {name: t[:, frame : frame + 1] if name in per_frame else t for name, t in case.controls.items()}
+        part = effect.mask(one).expand(case.batch, 1, bench.environment.transform.bins)
+        expect_close(
+            part, whole[:, frame : frame + 1], TINY, f"frame {frame} of the mask, alone against in the clip"
+        )
+
+
+def _stream(bench: Bench, effect: Effect, case: Case, cuts: list[int]) -> tuple[dict[str, Tensor], State]:
+    state = bench.state(effect, case)
+    parts: list[dict[str, Tensor]] = []
+    for start, end in zip([0, *cuts], [*cuts, case.samples], strict=True):
+        made, state = bench.process(effect, case, start, end, state)
+        parts.append(made)
+    return {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}, state
+
+
+def _cuts(samples: int) -> list[tuple[str, list[int]]]:
+    return [
+        ("in two halves", [samples // 2]),
+        ("one sample, one sample, the rest", [1, 2]),
+        ("all but the last sample, then that", [samples - 1]),
+        ("in blocks of 512", list(range(512, samples, 512))),
+        ("in uneven blocks", [samples // 7, samples // 7 + 3, samples // 2, samples - samples // 5]),
+    ]
+
+
+def _what(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device}"

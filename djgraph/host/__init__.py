@@ -1,0 +1,1 @@
+"""Builds effects and calls their code."""

@@ -1,0 +1,111 @@
+"""Builds the effect modules of a graph, and runs a time effect on a whole clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from djgraph.effects import Block, Clock, Effect, TimeEffect
+from djgraph.effects.contract import ordinary_tensors
+from djgraph.graph.ir import EffectNode, Graph
+from djgraph.host.calls import EffectCall, build
+from djgraph.layout.values import home
+
+
+@torch.inference_mode(False)
+def build_effects(graph: Graph) -> dict[str, Effect]:
+    """One module for each effect node, by node id.
+
+    Nodes of one type and equal settings share a module, unless the effect has weights or buffers of its own:
+    then each node learns for itself. Weights lie on torch's default device, but on the CPU where that is ``meta``,
+    which holds no values. Raises EffectError that names the node whose effect cannot be built.
+    """
+    modules: dict[str, Effect] = {}
+    shared: dict[tuple[type[Effect], str], Effect] = {}
+    for node in graph.nodes:
+        if not isinstance(node, EffectNode):
+            continue
+        key = (node.effect, node.settings.model_dump_json())
+        module = shared.get(key)
+        if module is None:
+            with ordinary_tensors():
+                module = build(node, graph.environment)
+            module.to(home())
+            if not module.state_dict():
+                shared[key] = module
+        modules[node.id] = module
+    return modules
+
+
+@torch.inference_mode(False)
+def leave_inference_mode(module: nn.Module) -> None:
+    """Replaces weights, buffers and other tensors of a module that was copied or unpickled in inference mode.
+
+    Those could never be trained, nor saved for a backward pass.
+    """
+    made: dict[int, Tensor] = {}
+
+    def ordinary(tensor: Tensor) -> Tensor:
+        if id(tensor) not in made:
+            copy = tensor.detach().clone()
+            weight = isinstance(tensor, nn.Parameter)
+            made[id(tensor)] = nn.Parameter(copy, tensor.requires_grad) if weight else copy
+        return made[id(tensor)]
+
+    for part in module.modules():
+        stores: tuple[dict[str, Any], ...] = (part._parameters, part._buffers, part.__dict__)
+        for places in stores:
+            for name, value in list(places.items()):
+                if isinstance(value, Tensor) and value.is_inference():
+                    places[name] = ordinary(value)
+
+
+def as_module_dict(modules: dict[str, Effect]) -> nn.ModuleDict:
+    """The same as a container that moves, saves and lists them; a module's name cannot hold a dot."""
+    return nn.ModuleDict({node.replace(".", "/"): module for node, module in modules.items()})
+
+
+def process_clip(
+    call: EffectCall,
+    audio: Mapping[str, Tensor],
+    controls: Mapping[str, Tensor],
+    like: Tensor,
+    size: tuple[int, int, int],
+    clock: Clock | None,
+) -> dict[str, Tensor]:
+    """A time effect on a whole clip from its initial state, without its latency.
+
+    size: batch, channels, samples. An effect that lags gets as many samples of silence after the clip, with its
+    controls held, and what it gives before the clip's first sample is dropped.
+    """
+    batch, channels, samples = size
+    module = cast(TimeEffect, call.module)
+    lag = call.latency()
+    if lag:
+        audio = {port: pad(tensor, (0, lag)) for port, tensor in audio.items()}
+        hop = module.environment.transform.hop
+        more = {"sample": lag, "frame": (samples + lag) // hop - samples // hop, "clip": 0}
+        rates = {control.id: control.rate for control in module.controls}
+        controls = {
+            name: pad(values, (0, more[rates[name]]), mode="replicate") for name, values in controls.items()
+        }
+        if clock is not None:
+            clock = _longer(clock, lag, module.environment.sample_rate)
+    state = call.initial_state(batch, channels, like)
+    block = Block(0, samples + lag, module.environment.sample_rate, clock)
+    made, _ = call.process(audio, controls, state, block, (batch, channels, samples + lag))
+    if clock is not None:  # which is float64, and may have widened what the effect made
+        made = {port: tensor.to(like.dtype) for port, tensor in made.items()}
+    return {port: tensor[..., lag:] for port, tensor in made.items()} if lag else made
+
+
+def _longer(clock: Clock, lag: int, sample_rate: int) -> Clock:
+    """The clock for so many samples more, at its last tempo."""
+    tempo = pad(clock.tempo, (0, lag), mode="replicate")
+    step = clock.tempo[..., -1:] / (60 * sample_rate)
+    after = clock.beats[..., -1:] + step * torch.arange(1, lag + 1, device=step.device)
+    return Clock(tempo, torch.cat([clock.beats, after], -1))

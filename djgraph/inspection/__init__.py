@@ -1,0 +1,1 @@
+"""What a mixer will cost, and did: explain, estimates, profiles."""

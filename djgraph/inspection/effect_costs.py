@@ -1,0 +1,156 @@
+"""What an effect's own code costs: counted on tensors without data, whoever wrote the effect."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from djgraph.effects import Block, Clock, Effect, SpectralEffect, TimeEffect
+from djgraph.inspection.meter import Meter
+
+SHORT = 8192
+"""Samples on which an effect is counted that needs real data; the count is scaled to the length asked for."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """flops: floating point operations. moved: bytes read and written. memory: the most bytes held at a time,
+    beyond those that were there before."""
+
+    flops: float = 0.0
+    moved: float = 0.0
+    memory: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        """One after the other."""
+        return Work(self.flops + other.flops, self.moved + other.moved, max(self.memory, other.memory))
+
+    def scaled(self, factor: float) -> Work:
+        return Work(self.flops * factor, self.moved * factor, self.memory * factor)
+
+
+@dataclass(frozen=True)
+class Both:
+    """Work forward, and backward."""
+
+    forward: Work
+    backward: Work = Work()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an effect: its sizes, and what gradients are wanted for.
+
+    rows: nodes times batch. length: samples for a time effect, frames for a spectral one.
+    """
+
+    rows: int
+    channels: int
+    length: int
+    audio_gradient: bool
+    control_gradients: frozenset[str]
+    dtype: torch.dtype
+
+
+class EffectCosts:
+    """Counts effects' code, each kind of call once."""
+
+    def __init__(self, modules: Mapping[str, Effect]) -> None:
+        """modules: by kernel name."""
+        self._modules = modules
+        self._known: dict[tuple[str, Call], Both] = {}
+        self._copies: dict[tuple[str, str], Effect] = {}
+
+    def has_weights(self, kernel: str) -> bool:
+        return any(weight.requires_grad for weight in self._modules[kernel].parameters())
+
+    def of(self, kernel: str, call: Call) -> Both:
+        """The work of ``process`` or ``mask``, without reading its controls off the layout's columns."""
+        key = (kernel, call)
+        if key not in self._known:
+            self._known[key] = self._count(kernel, call)
+        return self._known[key]
+
+    def _count(self, kernel: str, call: Call) -> Both:
+        try:
+            return _measure(self._copy(kernel, "meta"), call, "meta")
+        except Exception:
+            # A plugin's code may look at values, or know nothing of this device. Then it runs on real ones, and
+            # what is wrong with it comes out here.
+            module = self._copy(kernel, "cpu")
+            hop = module.environment.transform.hop
+            short = min(call.length, SHORT if isinstance(module, TimeEffect) else max(SHORT // hop, 1))
+            sample = Call(
+                call.rows, call.channels, short, call.audio_gradient, call.control_gradients, call.dtype
+            )
+            found = _measure(module, sample, "cpu")
+            factor = call.length / short
+            return Both(found.forward.scaled(factor), found.backward.scaled(factor))
+
+    def _copy(self, kernel: str, device: str) -> Effect:
+        # A copy, so that no constant is kept on a device that nobody uses.
+        key = (kernel, device)
+        if key not in self._copies:
+            self._copies[key] = copy.deepcopy(self._modules[kernel]).to(device)
+        return self._copies[key]
+
+
+def _measure(module: Effect, call: Call, device: str) -> Both:
+    run, leaves = _arrange(module, call, device)
+    with torch.no_grad():
+        run()  # constants are made here, once, and not counted
+        with Meter() as meter:
+            made = run()
+            forward = Work(meter.flops, meter.moved, meter.peak)
+            del made
+    leaves += [weight for weight in module.parameters() if weight.requires_grad]
+    if not leaves:
+        return Both(forward)
+    with torch.enable_grad(), Meter() as meter:
+        ends = [tensor for tensor in run() if tensor.requires_grad]
+        starts = [torch.ones_like(tensor) for tensor in ends]
+        held = meter.held
+        meter.restart()
+        if ends:
+            torch.autograd.grad(ends, leaves, starts, allow_unused=True)
+        return Both(forward, Work(meter.flops, meter.moved, meter.peak - held))
+
+
+def _arrange(module: Effect, call: Call, device: str) -> tuple[Callable[[], list[Tensor]], list[Tensor]]:
+    """A function that makes the call, and the tensors that it differentiates by."""
+
+    def empty(*shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=call.dtype, device=device)
+
+    if isinstance(module, SpectralEffect):
+        sizes = {"frame": call.length, "clip": 1, "sample": call.length}
+        shapes = {control.id: (call.rows, sizes[control.rate], 1) for control in module.controls}
+    else:
+        lag = module.latency()
+        samples = call.length + lag
+        hop = module.environment.transform.hop
+        sizes = {"sample": samples, "frame": samples // hop + 1, "clip": 1}
+        shapes = {control.id: (call.rows, 1, sizes[control.rate]) for control in module.controls}
+    controls = {control.id: empty(*shapes[control.id]) + control.default for control in module.controls}
+    leaves = [values.requires_grad_() for name, values in controls.items() if name in call.control_gradients]
+    if isinstance(module, SpectralEffect):
+        return (lambda: [module.mask(controls)]), leaves
+    assert isinstance(module, TimeEffect)
+    audio = {port.name: empty(call.rows, port.channels or call.channels, samples) for port in module.inputs}
+    if call.audio_gradient:
+        leaves += [tensor.requires_grad_() for tensor in audio.values()]
+    clock = None
+    if module.uses_clock:
+        clock = Clock(empty(call.rows, 1, samples) + 120, empty(call.rows, 1, samples))
+    block = Block(0, samples, module.environment.sample_rate, clock)
+    like = empty(1)
+
+    def process() -> list[Tensor]:
+        state = module.initial_state(call.rows, call.channels, like)
+        return list(module.process(audio, controls, state, block)[0].values())
+
+    return process, leaves

@@ -1,0 +1,298 @@
+"""The work of each operation of a plan: closed forms for what djgraph does, counts for what effects do.
+
+docs/explain.md has the formulas.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from djgraph import simd
+from djgraph.compiler.plan import (
+    Add,
+    Inverse,
+    Load,
+    Mask,
+    Op,
+    Plan,
+    Process,
+    Region,
+    Silence,
+    Transform,
+    is_spectrum,
+)
+from djgraph.effects import AmplitudeEffect, RatioEffect
+from djgraph.graph.ir import Constant, EffectNode
+from djgraph.inspection.effect_costs import Both, Call, EffectCosts, Work
+from djgraph.inspection.meter import fft_flops
+
+READ, READ_BACK = 3, 4
+"""Flops to read a control at one place, on a straight line between two frames, and to take its gradient back."""
+TILE_TRANSFORMS, SHORTEST_TILE, LONGEST_TILE = 1024, 8, 256
+"""How PyTorch's operators get a region: transforms of a tile, frames it has at least and at most."""
+STRETCH_SAMPLES = 1 << 23
+"""How the CPU's vector units get a region: samples of all strips and channels of a stretch."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a plan is costed for: a clip's length, how many clips, how many control frames, in what precision.
+
+    frames_per_tile, simd: as given to ``djgraph.compile``.
+    """
+
+    samples: int
+    batch: int = 1
+    frames: int = 64
+    dtype: torch.dtype = torch.float32
+    frames_per_tile: int | None = None
+    simd: bool = True
+
+
+class OpCosts:
+    """Costs a plan's operations one by one.
+
+    needs: the values that a gradient is wanted for.
+    """
+
+    def __init__(self, plan: Plan, effects: EffectCosts, load: Workload, needs: Mapping[str, bool]) -> None:
+        self.plan, self.effects, self.load, self.needs = plan, effects, load, needs
+        transform = plan.graph.transform
+        self.size, self.bins = transform.size, transform.bins
+        self.stft_frames = transform.frames(load.samples)
+        self.item = load.dtype.itemsize
+
+    def bytes(self, value: str) -> int:
+        """Size of a value: audio, or a spectrum."""
+        points = 2 * self.bins * self.stft_frames if is_spectrum(value) else self.load.samples
+        return self.plan.channels[value] * self.load.batch * points * self.item
+
+    def of(self, op: Op) -> Both:
+        """Forward and backward work; backward is for what comes before it that wants a gradient."""
+        match op:
+            case Load():
+                return Both(Work())
+            case Silence():
+                size = self.bytes(op.out)
+                return Both(Work(0, size, size))
+            case Add():
+                return self._add(op)
+            case Process():
+                return self._process(op)
+            case Transform():
+                audio, spectrum = self.bytes(op.source), self.bytes(op.out)
+                flops = self._stft(self.plan.channels[op.out])
+                framed = self._signals(op.out) * self.stft_frames * self.size * self.item
+                return Both(
+                    Work(flops, audio + spectrum + 3 * framed, spectrum + framed),
+                    Work(flops, audio + spectrum + 3 * framed, audio + framed),
+                )
+            case Inverse():
+                audio, spectrum = self.bytes(op.out), self.bytes(op.source)
+                flops = self._istft(self.plan.channels[op.out])
+                framed = self._signals(op.out) * self.stft_frames * self.size * self.item
+                return Both(
+                    Work(flops, audio + spectrum + 3 * framed, audio + framed),
+                    Work(flops, audio + spectrum + 3 * framed, spectrum + framed),
+                )
+            case Mask():
+                return self._mask(op)
+            case Region():
+                return self._region(op)
+        raise TypeError(type(op).__name__)
+
+    def _signals(self, value: str) -> int:
+        return self.plan.channels[value] * self.load.batch
+
+    def _stft(self, channels: int) -> float:
+        """Window and transform of every frame."""
+        return channels * self.load.batch * self.stft_frames * (fft_flops(self.size) + self.size)
+
+    def _istft(self, channels: int) -> float:
+        """Transform, window and overlap-add of every frame; then the division by the window's sum."""
+        per_frame = fft_flops(self.size) + 2 * self.size
+        return channels * self.load.batch * (self.stft_frames * per_frame + self.load.samples)
+
+    def _add(self, op: Add) -> Both:
+        size = self.bytes(op.out)
+        flops = (len(op.sources) - 1) * size / self.item
+        # Backward, every source is handed the same gradient: nothing is computed.
+        return Both(Work(flops, (len(op.sources) + 1) * size, size))
+
+    def _process(self, op: Process) -> Both:
+        nodes, load = op.nodes, self.load
+        code = self._code(nodes, load.samples, any(self.needs[name] for name in op.reads))
+        return _both(code, *(self._reading(nodes, control, load.samples) for control in _ids(nodes)))
+
+    def _mask(self, op: Mask) -> Both:
+        nodes, size = (op.node,), self.bytes(op.out)
+        gain = size / 2 / self.plan.channels[op.out]
+        code = self._code(nodes, self.stft_frames, False)
+        readings = [self._reading(nodes, control, self.stft_frames) for control in _ids(nodes)]
+        forward = Work(size / self.item, 2 * size + gain, size)
+        back = Work()
+        if self.needs[op.source]:
+            back += Work(size / self.item, 2 * size + gain, size)
+        if self._wanted(nodes):
+            back += Work(2 * size / self.item, 2 * size + gain, size + gain)
+        return _both(code, Both(forward, back), *readings)
+
+    def _code(self, nodes: Sequence[EffectNode], length: int, audio_gradient: bool) -> Both:
+        """The effect's own code, on all nodes at once."""
+        call = Call(
+            rows=len(nodes) * self.load.batch,
+            channels=nodes[0].channels,
+            length=length,
+            audio_gradient=audio_gradient,
+            control_gradients=frozenset(self._wanted(nodes)),
+            dtype=self.load.dtype,
+        )
+        return self.effects.of(self.plan.kernels[nodes[0].id], call)
+
+    def _wanted(self, nodes: Sequence[EffectNode]) -> set[str]:
+        """The controls that params reach."""
+        return {
+            control
+            for node in nodes
+            for control, binding in node.bindings.items()
+            if not isinstance(binding, Constant)
+        }
+
+    def _reading(self, nodes: Sequence[EffectNode], control: str, length: int) -> Both:
+        """Reading a control of some nodes at every sample or STFT frame; equal bindings are read once."""
+        rate = next(declared.rate for declared in nodes[0].effect.controls if declared.id == control)
+        places = {"sample": length, "frame": self.stft_frames, "clip": 0}[rate]
+        distinct = len({node.bindings[control] for node in nodes})
+        values = places * distinct * self.load.batch if self.load.frames > 1 else 0
+        size = values * self.item
+        back = Work(READ_BACK * values, size, 0) if control in self._wanted(nodes) else Work()
+        return Both(Work(READ * values, size, size), back)
+
+    def _region(self, op: Region) -> Both:
+        load, item = self.load, self.item
+        channels = self.plan.channels[op.writes[0]]
+        audio = load.batch * channels * load.samples * item
+        strips, results = len(op.strips), len(op.results)
+        wanted = bool(self._wanted(list(op.nodes)))
+        # Audio needs a gradient where it has one already, or where an effect before the transform has controls.
+        back_to_audio = any(self.needs[name] for name in op.reads) or any(
+            self._wanted(strip.nodes) for strip in op.strips
+        )
+        parts = [*self._prologues(op), *self._gains(op)]
+        forward_flops = self._stft(channels * strips) + self._istft(channels * results)
+        mixing, mixing_back = self._mixing(op, channels)
+        back_flops = self._stft(channels * results) + results * audio / item + mixing_back
+        back_flops += sum(part.forward.flops + part.backward.flops for part in parts)
+        if wanted:
+            back_flops += self._stft(channels * strips)
+        if back_to_audio:
+            back_flops += self._istft(channels * strips)
+        working, working_back = self._working(op, channels)
+        source_gradients = sum(self.needs[name] for name in op.reads)
+        moved = (strips + results) * audio
+        return Both(
+            Work(
+                forward_flops + mixing + sum(part.forward.flops for part in parts),
+                moved,
+                results * audio + working,
+            ),
+            Work(back_flops, moved + 2 * source_gradients * audio, source_gradients * audio + working_back),
+        )
+
+    def _prologues(self, op: Region) -> list[Both]:
+        """Effects before the transforms, and their controls."""
+        parts = []
+        alike = Counter(tuple(self.plan.kernels[node.id] for node in strip.nodes) for strip in op.strips)
+        for kernels in alike:
+            strips = [
+                s for s in op.strips if tuple(self.plan.kernels[node.id] for node in s.nodes) == kernels
+            ]
+            upstream = any(self.needs[strip.source] for strip in strips)
+            for nodes in zip(*(strip.nodes for strip in strips)):
+                parts.append(self._code(nodes, self.load.samples, upstream))
+                parts += [self._reading(nodes, control, self.load.samples) for control in _ids(nodes)]
+                upstream = upstream or bool(self._wanted(nodes))
+        return parts
+
+    def _gains(self, op: Region) -> list[Both]:
+        """The masks' code, all nodes of one kernel at once."""
+        groups: dict[str, list[EffectNode]] = {}
+        for step in op.body:
+            if isinstance(step, Mask):
+                groups.setdefault(self.plan.kernels[step.node.id], []).append(step.node)
+        parts = []
+        for nodes in groups.values():
+            parts.append(self._code(nodes, self.stft_frames, False))
+            parts += [self._reading(nodes, control, self.stft_frames) for control in _ids(nodes)]
+        return parts
+
+    def _mixing(self, op: Region, channels: int) -> tuple[float, float]:
+        """Flops of multiplying gains, scaling spectra with them and adding spectra, forward and backward."""
+        bins = self.load.batch * self.stft_frames * self.bins
+        readers = Counter(name for step in (*op.body, *op.results) for name in step.reads)
+        masked = {step.out for step in op.body if isinstance(step, Mask) and readers[step.out] == 1}
+        forward = backward = 0.0
+        for step in op.body:
+            if isinstance(step, Add):
+                forward += 2 * channels * bins * (len(step.sources) - 1)
+            elif step.source in masked:  # a further factor of the same gain
+                forward += bins
+                backward += 3 * bins
+            else:
+                forward += 2 * channels * bins
+                backward += (2 + 4) * channels * bins
+        return forward, backward
+
+    def _working(self, op: Region, channels: int) -> tuple[float, float]:
+        """Bytes that a region needs beside its results and gradients, forward and backward."""
+        strips, results = len(op.strips), len(op.results)
+        if not (self.load.simd and channels <= 2 and simd.transforms(self.size)):
+            tile = self._tile(strips * channels, len(list(op.nodes)), results * channels)
+            return tile, 2 * tile
+        # Faders' curves (or what other effects made of the audio) and gains that are no ratios, for a stretch.
+        places = min(STRETCH_SAMPLES / (strips * channels), self.load.batch * self.load.samples)
+        frames = places / self.plan.graph.transform.hop
+        numbers = 0.0
+        for strip in op.strips:
+            if strip.nodes:
+                plain = all(issubclass(node.effect, AmplitudeEffect) for node in strip.nodes)
+                numbers += places if plain else 2 * channels * places
+        for step in op.body:
+            if isinstance(step, Mask) and not issubclass(step.node.effect, RatioEffect):
+                numbers += frames * self.bins
+        seeds = results * channels * places
+        return numbers * self.item, (2 * numbers + seeds) * self.item
+
+    def _tile(self, signals: int, nodes: int, results: int) -> float:
+        """Bytes of a tile of PyTorch's operators: audio, windowed frames, spectra, gains, the results' frames."""
+        frames = self.load.frames_per_tile or min(
+            max(TILE_TRANSFORMS // signals, SHORTEST_TILE), LONGEST_TILE
+        )
+        items = min(max(1, TILE_TRANSFORMS // (signals * frames)), self.load.batch)
+        frames = min(frames, self.stft_frames)
+        stretch = (frames - 1) * self.plan.graph.transform.hop + self.size
+        spectral = signals * (self.size + 2 * self.bins) + nodes * self.bins + results * self.size
+        return items * (signals * stretch + frames * spectral) * self.item
+
+
+def _both(first: Both, *others: Both) -> Both:
+    """Parts of one operation: their work adds up, and what one holds is held while the others run."""
+    parts = (first, *others)
+    return Both(_together(part.forward for part in parts), _together(part.backward for part in parts))
+
+
+def _together(parts: Iterable[Work]) -> Work:
+    found = list(parts)
+    return Work(
+        sum(part.flops for part in found),
+        sum(part.moved for part in found),
+        sum(part.memory for part in found),
+    )
+
+
+def _ids(nodes: Sequence[EffectNode]) -> list[str]:
+    return [control.id for control in nodes[0].effect.controls]

@@ -1,0 +1,211 @@
+"""Runs a mixer and says what each operation of its plan took: time and memory, forward and backward."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from djgraph.controls.bank import ControlBank
+from djgraph.errors import InputError
+from djgraph.graph.ir import EffectNode, InputNode
+from djgraph.inspection.costs import OpCost, PlanCost, Workload
+from djgraph.inspection.observe import Clock, Gauge, Heap, ObservedExecutor, Recorder, Way
+from djgraph.inspection.report import plan_cost
+
+if TYPE_CHECKING:
+    from djgraph.mixer import Mixer
+
+TEMPO = 120.0
+"""BPM for graphs with effects that follow a clock."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One operation, one way.
+
+    start: seconds since the pass began. seconds: how long it took. memory: the most bytes it held at a time
+    beyond what was there when it began.
+    """
+
+    start: float
+    seconds: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class MeasuredOperation:
+    """One operation of the plan beside its estimate; backward is None where no gradient passed."""
+
+    estimate: OpCost
+    forward: Measured
+    backward: Measured | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a plan took. The times are those of one run, the median of ``repeats`` by its total.
+
+    forward_seconds, backward_seconds: whole passes; what they have beyond their operations is checks, the
+    reading of params, the loss, and PyTorch's own. forward_peak, backward_peak: the most bytes held at a time,
+    without the caller's audio and params.
+    """
+
+    graph: str
+    sample_rate: int
+    device: str
+    threads: int
+    repeats: int
+    estimate: PlanCost
+    operations: tuple[MeasuredOperation, ...]
+    forward_seconds: float
+    backward_seconds: float | None
+    forward_peak: int
+    backward_peak: int | None
+
+    def __str__(self) -> str:
+        """A table, one line for each operation."""
+        from djgraph.inspection.profile_report import profile_table
+
+        return profile_table(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as data, for JSON: seconds, bytes, flops."""
+        from djgraph.inspection.profile_report import profile_dict
+
+        return profile_dict(self)
+
+    def chrome_trace(self) -> dict[str, Any]:
+        """The same as a trace for chrome://tracing and Perfetto: one track forward, one backward."""
+        from djgraph.inspection.profile_report import chrome_trace
+
+        return chrome_trace(self)
+
+
+def profile(
+    mixer: Mixer,
+    workload: Workload,
+    *,
+    backward: bool = True,
+    repeats: int = 3,
+    device: torch.device | str | None = None,
+    seed: int = 0,
+) -> Profile:
+    """Runs the mixer's plan on noise, with controls that wander over their ranges.
+
+    backward: also a backward pass, from the outputs' mean squares to params and the effects' weights, whose
+    ``grad`` stays as it is. repeats: runs to take the median of, after one that is not counted. device: that of
+    the mixer's weights, unless given. Raises InputError for fewer than one repeat.
+
+    Memory is followed in a run of its own, since looking at every allocation takes time.
+    """
+    if repeats < 1:
+        raise InputError(f"repeats must be at least 1, not {repeats}")
+    if device is None:
+        device = next((weight.device for weight in mixer.parameters()), "cpu")
+    job = _Job(mixer, workload, torch.device(device), backward, seed)
+    clock = Clock(job.device)
+    job.run(clock)
+    runs = sorted((job.run(clock) for _ in range(repeats)), key=_total)
+    timed, held = runs[(repeats - 1) // 2], job.run(Heap(job.device))
+    ahead, back = _measured(timed, held, "forward"), _measured(timed, held, "backward")
+    estimate = plan_cost(mixer, workload)
+    return Profile(
+        graph=mixer.graph.name,
+        sample_rate=mixer.graph.sample_rate,
+        device=str(job.device),
+        threads=torch.get_num_threads(),
+        repeats=repeats,
+        estimate=estimate,
+        operations=tuple(
+            MeasuredOperation(cost, ahead[cost.index], back.get(cost.index)) for cost in estimate.operations
+        ),
+        forward_seconds=_seconds(timed, "forward") or 0.0,
+        backward_seconds=_seconds(timed, "backward"),
+        forward_peak=_peak(held, "forward") or 0,
+        backward_peak=_peak(held, "backward"),
+    )
+
+
+def _measured(timed: Recorder, held: Recorder, way: Way) -> dict[int, Measured]:
+    """By operation, those that the pass reached."""
+    whole, memory = timed.whole(way), held.spans(way)
+    return {
+        index: Measured(span.start - whole.start, span.rise, round(memory[index].rise))
+        for index, span in timed.spans(way).items()
+        if whole is not None
+    }
+
+
+def _seconds(timed: Recorder, way: Way) -> float | None:
+    whole = timed.whole(way)
+    return None if whole is None else whole.rise
+
+
+def _total(timed: Recorder) -> float:
+    return (_seconds(timed, "forward") or 0.0) + (_seconds(timed, "backward") or 0.0)
+
+
+def _peak(held: Recorder, way: Way) -> int | None:
+    """The most bytes held, over what was there before the forward pass."""
+    before, whole = held.whole("forward"), held.whole(way)
+    return None if whole is None or before is None else round(whole.top - before.start)
+
+
+class _Job:
+    """A forward and a backward pass, to be run as often as needed."""
+
+    def __init__(self, mixer: Mixer, load: Workload, device: torch.device, backward: bool, seed: int) -> None:
+        # A copy that shares the effects: the mixer itself keeps its own executor.
+        self._mixer = copy.copy(mixer)
+        self.device, self._backward = device, backward
+        random = torch.Generator().manual_seed(seed)
+        self._inputs = _noise(mixer, load, device, random)
+        self._params = _wandering(mixer, load, device, random).requires_grad_(backward)
+        clocked = any(isinstance(node, EffectNode) and node.effect.uses_clock for node in mixer.graph.nodes)
+        self._tempo = TEMPO if clocked else None
+
+    def run(self, gauge: Gauge) -> Recorder:
+        recorder = Recorder(gauge)
+        mixer = self._mixer
+        plan, identity = mixer.plan, mixer._executors[False].identity
+        mixer._executors[False] = ObservedExecutor(
+            plan, mixer._modules_by_node(), ControlBank(mixer.graph), mixer.options, identity, recorder
+        )
+        with gauge, torch.set_grad_enabled(self._backward):
+            recorder.note("forward")
+            made = mixer(self._inputs, self._params, tempo=self._tempo)
+            recorder.note("forward")
+            outputs = list(made.values()) if isinstance(made, dict) else [made]
+            loss = torch.stack([audio.square().mean() for audio in outputs]).sum()
+            wanted = [self._params, *(weight for weight in mixer.parameters() if weight.requires_grad)]
+            if self._backward and loss.requires_grad:
+                recorder.note("backward")
+                torch.autograd.grad(loss, wanted, allow_unused=True)
+                recorder.note("backward")
+        return recorder
+
+
+def _noise(mixer: Mixer, load: Workload, device: torch.device, random: torch.Generator) -> dict[str, Any]:
+    """Audio for every input."""
+    inputs: dict[str, Any] = {}
+    for node in mixer.graph.nodes:
+        if isinstance(node, InputNode):
+            shape = (load.batch, node.channels, load.samples)
+            audio = (0.1 * torch.randn(shape, generator=random, dtype=load.dtype, device="cpu")).to(device)
+            if node.stem is None:
+                inputs[node.input] = audio
+            else:
+                inputs.setdefault(node.input, {})[node.stem] = audio
+    return inputs
+
+
+def _wandering(mixer: Mixer, load: Workload, device: torch.device, random: torch.Generator) -> Tensor:
+    """Params that go slowly up and down over their ranges, each in its own phase."""
+    phase = torch.rand(load.batch, 1, len(mixer.layout), generator=random, dtype=torch.float64, device="cpu")
+    time = torch.linspace(0, 1, load.frames, dtype=torch.float64, device="cpu")[None, :, None]
+    position = 0.5 - 0.5 * torch.cos(2 * torch.pi * (phase + time))
+    return mixer.layout.from_unit(position).to(device=device, dtype=load.dtype)

@@ -1,0 +1,96 @@
+"""What ``mixer.explain`` says: stages, plans with their estimated costs, and what each pass changed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from djgraph.compiler.pipeline import Stage
+from djgraph.errors import CompileError, InputError, did_you_mean
+from djgraph.inspection.costs import PlanCost, Workload, estimate
+from djgraph.inspection.explain import cost_dict, cost_table, diff_stages, workload_dict
+
+if TYPE_CHECKING:
+    from djgraph.mixer import Mixer
+
+
+def make_workload(
+    mixer: Mixer, seconds: float, batch: int = 1, frames: int = 64, dtype: torch.dtype = torch.float32
+) -> Workload:
+    """Checks what a caller asks costs for. Raises InputError."""
+    rate = mixer.graph.sample_rate
+    if not math.isfinite(seconds) or round(seconds * rate) < 1:
+        raise InputError(f"seconds must be at least one sample (1/{rate}), not {seconds!r}")
+    for name, value in (("batch", batch), ("frames", frames)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, not {value}")
+    if dtype not in (torch.float32, torch.float64):
+        raise InputError(f"dtype must be torch.float32 or torch.float64, not {dtype}")
+    return Workload(round(seconds * rate), batch, frames, dtype, mixer.frames_per_tile, mixer.simd)
+
+
+def explain_text(mixer: Mixer, stage: str | None, diff: bool, workload: Workload | None) -> str:
+    """The text of :meth:`Mixer.explain`; without a workload there are no costs."""
+    if not diff and stage == "graph":
+        return str(mixer.graph)
+    if not diff and stage == "layout":
+        return mixer.layout.to_markdown()
+    stages = mixer.stages()
+    names = [item.name for item in stages]
+    if diff:
+        return _diff(stages, names, stage)
+    if stage is not None and stage not in names:
+        raise _unknown(stage, ["graph", "layout", *names])
+    plan = stages[-1 if stage is None else names.index(stage)].plan
+    if workload is None:
+        return str(plan)
+    costs = estimate(plan, mixer._modules_by_node(), workload)
+    return f"{plan}\n\n{cost_table(costs, mixer.graph.sample_rate)}"
+
+
+def explain_data(mixer: Mixer, stage: str | None, workload: Workload) -> dict[str, Any]:
+    """The data of :meth:`Mixer.explain_dict`: every stage, or the one named."""
+    stages = mixer.stages()
+    names = [item.name for item in stages]
+    if stage is not None and stage not in names:
+        raise _unknown(stage, names)
+    changes = {change.name: list(change.lines) for change in diff_stages(stages)}
+    return {
+        "graph": mixer.graph.name,
+        "nodes": len(mixer.graph.nodes),
+        "controls": len(mixer.layout),
+        "sample_rate": mixer.graph.sample_rate,
+        "outputs": list(mixer.outputs),
+        "workload": workload_dict(workload, mixer.graph.sample_rate),
+        "stages": [
+            {
+                "name": item.name,
+                "summary": item.summary,
+                "operations": len(item.plan.ops),
+                "calls": item.plan.calls(),
+                "text": str(item.plan),
+                "diff": changes.get(item.name, []),
+                "costs": cost_dict(estimate(item.plan, mixer._modules_by_node(), workload)),
+            }
+            for item in stages
+            if stage in (None, item.name)
+        ],
+    }
+
+
+def plan_cost(mixer: Mixer, workload: Workload) -> PlanCost:
+    """Estimated costs of the plan that runs."""
+    return estimate(mixer.plan, mixer._modules_by_node(), workload)
+
+
+def _diff(stages: list[Stage], names: list[str], stage: str | None) -> str:
+    if stage is not None and stage not in names[1:]:
+        raise _unknown(stage, names[1:], "pass in this plan")
+    changes = [str(change) for change in diff_stages(stages) if stage in (None, change.name)]
+    return "\n\n".join(changes) or "no pass has run"
+
+
+def _unknown(stage: str, names: list[str], what: str = "stage") -> CompileError:
+    return CompileError(f"there is no {what} {stage!r}{did_you_mean(stage, names)}")

@@ -1,0 +1,211 @@
+"""The graph language as pydantic models: which keys there are and what may stand in each.
+
+A document is validated twice with the same models. As written, every value may also be a reference
+(``$name``). Once templates and repeats are expanded, each piece is validated again without references
+(``context=CONCRETE``), and those instances are what the rest of djgraph reads.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
+
+from djgraph.errors import nearest
+from djgraph.language import limits
+from djgraph.language.faults import Fault, refusal
+from djgraph.language.fields import (
+    IDENTIFIER_KEYS,
+    LATE,
+    Element,
+    Identifier,
+    Name,
+    Names,
+    OptionalNodeId,
+    OptionalPoint,
+    Text,
+    Version,
+    Wrap,
+    whole,
+)
+from djgraph.language.parts import (
+    Chain,
+    Input,
+    Knob,
+    OutputItem,
+    OwnMacro,
+    Range,
+    Send,
+    Transform,
+    Use,
+)
+from djgraph.language.words import IDENTIFIER, describe
+
+
+def _item(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Element:
+    kind = kind_of(value)
+    if isinstance(kind, Fault):
+        raise refusal([kind])
+    return ITEMS[kind].model_validate(value, context=info.context)
+
+
+def _repeat(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    if not isinstance(value, dict) or len(value) != 1:
+        got = f"{len(value)} of them" if isinstance(value, dict) else describe(value)
+        raise refusal([Fault(f"`for` takes one variable and its values, as in {{track: inputs}}, got {got}")])
+    ((variable, _),) = value.items()
+    if not IDENTIFIER.match(variable):
+        raise refusal([Fault(f"{variable!r} is not a name", (variable,), key=True)])
+    return handler(value)
+
+
+def _values(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    if isinstance(value, dict):
+        return Range.model_validate(value, context=info.context)
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, list | dict) or item is None:
+                raise refusal(
+                    [Fault(f"expected text, a number, true or false, got {describe(item)}", (index,))]
+                )
+        if len(value) > limits.REPEATS:
+            raise refusal([Fault(f"more than {limits.readable(limits.REPEATS)} repeats (the limit)")])
+        return value
+    if isinstance(value, str):
+        return value
+    raise refusal([Fault(f"expected {_VALUES}, got {describe(value)}")])
+
+
+_VALUES = "a list, `inputs`, the stems of an input (`track_a.stems`) or a range ({from: 1, to: 4})"
+
+
+class Owner(Element):
+    """What strips and buses share: a chain and ways out of it."""
+
+    chain: Chain = Field(default_factory=list)
+    """Effects in order."""
+    fader: OptionalNodeId = None
+    """Which node is the fader; by default the one with the id `fader`."""
+    sends: Annotated[list[Send], LATE] = Field(default_factory=list)
+    """Branches to buses, each with a level."""
+    macros: Annotated[list[OwnMacro], LATE] = Field(default_factory=list)
+    """Controls that drive several others."""
+    to: Annotated[Names, LATE] = Field(default_factory=list)
+    """The buses that its end feeds."""
+
+
+class Strip(Owner):
+    """A chain of effects on one signal."""
+
+    strip: Name
+    """The strip's name."""
+    input: OptionalPoint = None
+    """An input, a stem, or a point of another strip or bus."""
+
+
+class Bus(Owner):
+    """A sum, then a chain of effects."""
+
+    bus: Name
+    """The bus's name."""
+
+
+class Macro(Knob):
+    """A macro of the whole graph; it drives controls by their absolute names."""
+
+    macro: Name
+    """The column's name."""
+
+
+Scalar = str | int | float | bool
+Values = Annotated[list[Scalar] | str | Range, Wrap(_values)]
+
+
+class Repeat(Element):
+    """Items once for each value of a variable."""
+
+    for_: Annotated[dict[str, Values], Wrap(_repeat)] = Field(alias="for")
+    """One variable and its values."""
+    do: list[Item]
+    """What is repeated."""
+
+
+Item = Annotated[Strip | Bus | Macro | Repeat | Use, Wrap(_item)]
+ITEMS: dict[str, type[Element]] = {"strip": Strip, "bus": Bus, "macro": Macro, "for": Repeat, "use": Use}
+
+
+class Template(Element):
+    """A chain, or a piece of a mixer, with arguments. An argument whose default is null is required."""
+
+    args: Annotated[dict[str, Any], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    """Arguments with their defaults; null means required."""
+    chain: Chain = Field(default_factory=list)
+    """A piece of a chain."""
+    mixer: list[Item] = Field(default_factory=list)
+    """A piece of a mixer."""
+
+    @classmethod
+    def check(cls, data: dict[str, Any]) -> list[Fault]:
+        if ("chain" in data) == ("mixer" in data):
+            return [Fault("a template has either a `chain` or a `mixer`")]
+        return []
+
+
+class Header(Element):
+    """Everything of a document except what is expanded."""
+
+    djgraph: Version
+    """The version of the language."""
+    name: Identifier
+    """The graph's name."""
+    title: Text = ""
+    """One line for people."""
+    description: Text = ""
+    """A few lines for people."""
+    sample_rate: Annotated[int, whole(1, 1_000_000)] = 44100
+    """Samples per second."""
+    transform: Annotated[Transform, LATE] = Field(default_factory=Transform)
+    """The transform that spectral effects work in."""
+    inputs: list[Input] = Field(default_factory=list)
+    """What comes in, in order."""
+    outputs: list[OutputItem]
+    """What goes out; the first is the main output."""
+
+    @classmethod
+    def check(cls, data: dict[str, Any]) -> list[Fault]:
+        if data.get("outputs") == []:
+            return [Fault("a graph has at least one output", ("outputs",))]
+        return []
+
+
+class DocumentModel(Header):
+    """A whole graph file."""
+
+    what: ClassVar[str] = "a mapping that begins with `djgraph: 1`"
+    args: Annotated[dict[str, Any], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    """Arguments of the whole graph, with their defaults."""
+    templates: Annotated[dict[str, Template], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    """Chains and pieces of mixers, by name."""
+    mixer: list[Item]
+    """Strips, buses and macros in order."""
+
+
+def kind_of(item: Any) -> str | Fault:
+    """Which kind of mixer item this is, or why that cannot be said."""
+    kinds = tuple(ITEMS)
+    if not isinstance(item, dict):
+        return Fault(f"expected an item of the mixer, got {describe(item)}", allowed=kinds)
+    found = [key for key in item if key in ITEMS]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        return Fault(f"one item cannot be {' and '.join(map(repr, found))} at once", allowed=kinds)
+    guess = next((key for key in islice(item, 20) if nearest(key, kinds)), None)
+    if guess is not None:
+        return Fault(f"unknown key {guess!r}", (guess,), kinds, guess, key=True)
+    return Fault("this item does not say what it is", allowed=kinds, hint="exactly one of these keys says it")
+
+
+for _model in (Repeat, Template, DocumentModel):
+    _model.model_rebuild()

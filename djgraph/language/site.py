@@ -1,0 +1,90 @@
+"""Where an expanded piece of a document stands in the file, and why it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from djgraph.errors import DocumentPath, Position, Problem, format_path
+from djgraph.language.faults import Fault
+from djgraph.language.load import known
+from djgraph.language.source import Source
+from djgraph.text import brief, clip
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A path into a source, as one expansion sees it.
+
+    variables: the values of the repeats around it. uses: where the templates around it were used. renames:
+    paths with a key after substitution → the key as written.
+    """
+
+    source: Source
+    path: DocumentPath = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    uses: tuple[str, ...] = ()
+    renames: Mapping[DocumentPath, str] = field(default_factory=dict)
+
+    def below(self, *tail: str | int) -> Site:
+        return replace(self, path=(*self.path, *tail))
+
+    def position(self, *, key: bool = False) -> Position | None:
+        return self.source.position(self._written(self.path), key=key)
+
+    def problem(
+        self,
+        message: str,
+        *tail: str | int,
+        allowed: Sequence[str] = (),
+        name: str | None = None,
+        hint: str | None = None,
+        key: bool = False,
+    ) -> Problem:
+        """A problem with what stands here, or at ``tail`` below; hints tell template, repeat and reference."""
+        path = self._written((*self.path, *tail))
+        hints = [hint] if hint else []
+        written = self._value(path)
+        if isinstance(written, str) and "$" in written and not key:
+            hints.append(f"it is written as {clip(written)}")
+        hints += self.uses
+        if self.variables:
+            hints.append(f"here {self._here()}")
+        return Problem(
+            message, self.source.position(path, key=key), path, tuple(allowed), name, "; ".join(hints) or None
+        )
+
+    def fault(self, fault: Fault) -> Problem:
+        return self.problem(
+            fault.message, *fault.loc, allowed=fault.allowed, name=fault.name, hint=fault.hint, key=fault.key
+        )
+
+    def where(self) -> str:
+        """The place in words, for messages that name a second place."""
+        position = self.position()
+        text = f"at {position}" if position else f"in {format_path(self._written(self.path))}"
+        if self.variables:
+            text += f" ({self._here()})"
+        return text
+
+    def _here(self) -> str:
+        return ", ".join(f"{name} = {brief(value)}" for name, value in self.variables.items())
+
+    def written(self) -> Any:
+        """What stands here, as it is written, references and all."""
+        return self._value(self._written(self.path))
+
+    def _written(self, path: DocumentPath) -> DocumentPath:
+        if not self.renames:
+            return known(self.source, path)
+        written: DocumentPath = ()
+        for depth, part in enumerate(path):
+            written = (*written, self.renames.get(path[: depth + 1], part))
+        return known(self.source, written)
+
+    def _value(self, path: DocumentPath) -> Any:
+        value: Any = self.source.data
+        for part in path:
+            value = value[part]
+        return value

@@ -1,0 +1,1 @@
+"""The spectral region: its schedule, its program, and the engines that run it."""

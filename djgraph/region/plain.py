@@ -1,0 +1,75 @@
+"""A spectral region in operations that autograd knows, on a whole clip: what its other derivatives are taken of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from djgraph.controls.reader import read_at, read_control
+from djgraph.dsp import stft
+from djgraph.effects import Block
+from djgraph.region.schedule import Prologue, Scale
+from djgraph.region.tiles import Clip
+
+
+def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """The region's results, ``[results, batch, channels, samples]``; rows: ``[rows, batch, frames]`` of the bank."""
+    schedule, transform = clip.schedule, clip.schedule.transform
+    values: dict[str, Tensor] = {}
+    position = 0
+    for prologue in schedule.prologues:
+        names = schedule.sources[position : position + prologue.strips]
+        strips = _strips(clip, prologue, rows, sources[position : position + prologue.strips])
+        spectra = stft.analyse(strips, transform.size, transform.hop)
+        values.update(zip(names, spectra.unbind(0)))
+        position += prologue.strips
+    gains = _gains(clip, rows)
+    for step in schedule.steps:
+        if isinstance(step, Scale):
+            for row, (source, out) in enumerate(zip(step.ins, step.outs)):
+                values[out] = values[source]
+                for group, low, _ in step.factors:
+                    values[out] = values[out] * gains[group][low + row].unsqueeze(1)
+        else:
+            values[step.out] = torch.stack([values[name] for name in step.ins]).sum(0)
+    results = torch.stack([values[name] for name in schedule.results])
+    return stft.synthesise(results, transform.size, transform.hop, clip.samples)
+
+
+def _strips(clip: Clip, prologue: Prologue, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """Strips behind their effects without memory, ``[strips, batch, channels, samples]``."""
+    schedule, samples, transform = clip.schedule, clip.samples, clip.schedule.transform
+    signal = torch.cat(list(sources))
+    block = Block(0, samples, schedule.sample_rate)
+    for step in prologue.steps:
+        read = {}
+        for control, number in step.controls:
+            _, index, held = schedule.curves[number]
+            values = rows[index.to(rows.device)]
+            curve = read_control(
+                control, values, held, clip.timeline, (0, samples), schedule.sample_rate, transform.hop
+            )
+            read[control.id] = curve.flatten(0, 1).unsqueeze(1)
+        audio, size = {step.module.inputs[0].name: signal}, (signal.shape[0], signal.shape[1], samples)
+        made, _ = step.call.process(audio, read, {}, block, size)
+        signal = made[step.module.outputs[0].name]
+    return signal.unflatten(0, (prologue.strips, clip.batch))
+
+
+def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:
+    """For each group of spectral nodes their gains, ``[nodes, batch, frames, bins]``."""
+    schedule = clip.schedule
+    centres = stft.frame_positions(clip.samples, schedule.transform.hop, 0, clip.frames, rows.device)
+    values = rows[schedule.mask_rows.to(rows.device)]
+    curves = read_at(values, schedule.mask_held, clip.timeline, centres)
+    made = []
+    for group in schedule.masks:
+        read = {}
+        for control, low, high in group.controls:
+            once = group.constant or control.rate == "clip"
+            read[control.id] = (values[..., :1] if once else curves)[low:high].flatten(0, 1).unsqueeze(-1)
+        shape = (group.nodes * clip.batch, clip.frames, schedule.transform.bins)
+        made.append(group.call.mask(read, shape).unflatten(0, (group.nodes, clip.batch)))
+    return made

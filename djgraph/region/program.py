@@ -1,0 +1,293 @@
+"""Writes the programs of a region for :mod:`djgraph.simd`: what runs on its slots, forward and backward.
+
+A slot is as large as a core's own cache can hold few of, so values are worked on strip by strip: a strip's spectrum is
+scaled and added to its sum before the next is begun, and on the way back each strip is transformed again when the
+gradient of its gains is due.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from djgraph.region.schedule import RegionSchedule, Scale, Sum
+from djgraph.simd.program import ADD, ANALYSE, GRADIENT, OPERATION_COLUMNS, SCALE, SYNTHESISE, Program
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A value that is another one times a chain of gains."""
+
+    source: str
+    chain: int
+
+
+class Flow:
+    """A region's values one by one, each after those that it is made of; chains of gains are numbered."""
+
+    def __init__(self, schedule: RegionSchedule) -> None:
+        self.strips = {name: index for index, name in enumerate(schedule.sources)}
+        self.results = schedule.results
+        self.scaled: dict[str, _Scaled] = {}
+        self.sums: dict[str, tuple[str, ...]] = {}
+        self.chains: list[tuple[tuple[int, int], ...]] = []
+        """For each chain its factors: mask group and node within it."""
+        for step in schedule.steps:
+            if isinstance(step, Sum):
+                self.sums[step.out] = step.ins
+                continue
+            for row, (source, out) in enumerate(zip(step.ins, step.outs)):
+                self.scaled[out] = _Scaled(source, len(self.chains))
+                self.chains.append(_factors(step, row))
+        self.order = self._in_order()
+
+    def made_of(self, name: str) -> Sequence[str]:
+        if name in self.scaled:
+            return (self.scaled[name].source,)
+        return self.sums.get(name, ())
+
+    def _in_order(self, roots: Iterable[str] | None = None) -> list[str]:
+        """What the roots (the results) need, depth first."""
+        done: dict[str, None] = {}
+        for root in self.results if roots is None else roots:
+            open_ = [(root, False)]
+            while open_:
+                name, ready = open_.pop()
+                if ready:
+                    done[name] = None
+                elif name not in done:
+                    open_.append((name, True))
+                    open_ += [(part, False) for part in reversed(self.made_of(name))]
+        return list(done)
+
+    def needed_for(self, names: Iterable[str]) -> list[str]:
+        return self._in_order(names)
+
+
+def _factors(step: Scale, row: int) -> tuple[tuple[int, int], ...]:
+    return tuple((group, low + row) for group, low, _ in step.factors)
+
+
+class _Writer:
+    """Operations, and which slots are taken."""
+
+    def __init__(self) -> None:
+        self.operations: list[tuple[int, ...]] = []
+        self.slots = 0
+        self._spare: list[int] = []
+
+    def emit(self, *operation: int) -> None:
+        self.operations.append(operation + (0,) * (OPERATION_COLUMNS - len(operation)))
+
+    def take(self) -> int:
+        if self._spare:
+            return self._spare.pop()
+        self.slots += 1
+        return self.slots - 1
+
+    def free(self, slot: int) -> None:
+        self._spare.append(slot)
+
+    def program(self, flow: Flow, targets: int) -> Program:
+        operations = np.array(self.operations, np.int64).reshape(-1, OPERATION_COLUMNS)
+        longest = max((len(chain) for chain in flow.chains), default=1)
+        return Program(operations, max(self.slots, 1), targets, longest)
+
+    def make(self, flow: Flow, roots: Sequence[str], results: Sequence[str]) -> dict[str, int]:
+        """Makes ``roots``; results are given to their targets, other roots are kept: returns their slots."""
+        order = flow.needed_for(roots)
+        uses = Counter(part for name in order for part in flow.made_of(name))
+        uses.update(results)
+        uses.update(name for name in roots if name not in results)
+        into = defaultdict(list)
+        for name in order:
+            for part in flow.sums.get(name, ()):
+                into[part].append(name)
+        places: dict[str, int] = {}
+
+        def done_with(name: str) -> None:
+            uses[name] -= 1
+            if not uses[name] and name in places:
+                self.free(places.pop(name))
+
+        for name in order:
+            if name in flow.strips:
+                places[name] = self.take()
+                self.emit(ANALYSE, flow.strips[name], places[name])
+            elif name in flow.scaled:
+                scaled = flow.scaled[name]
+                only = into[name][0] if uses[name] == 1 and into[name] else None
+                mine = uses[scaled.source] == 1
+                here = places[scaled.source]
+                if only is not None and only in places:
+                    self.emit(SCALE, scaled.chain, here, places[only], 1)
+                    uses[name] = 0
+                else:
+                    there = here if mine else self.take()
+                    self.emit(SCALE, scaled.chain, here, there, 0)
+                    places[name] = there
+                    if mine:
+                        del places[scaled.source]
+                done_with(scaled.source)
+            # (A sum has been added up by the time its turn comes.)
+            for index, result in enumerate(results):
+                if result == name:
+                    self._give(index, places, name, uses)
+            if name not in places:
+                continue
+            for total in into[name]:
+                if total in places:
+                    self.emit(ADD, places[name], places[total], 1)
+                    done_with(name)
+                elif uses[name] == 1:
+                    places[total] = places.pop(name)
+                    uses[name] = 0
+                else:
+                    places[total] = self.take()
+                    self.emit(ADD, places[name], places[total], 0)
+                    done_with(name)
+        return {name: places[name] for name in roots if name in places}
+
+    def _give(self, target: int, places: dict[str, int], name: str, uses: Counter[str]) -> None:
+        """Synthesises a value, or a copy of it where somebody still reads it."""
+        slot = places[name]
+        uses[name] -= 1
+        if uses[name]:
+            slot = self.take()
+            self.emit(ADD, places[name], slot, 0)
+        else:
+            del places[name]
+        self.emit(SYNTHESISE, target, slot)
+        self.free(slot)
+
+
+def forward_program(flow: Flow) -> Program:
+    """Sources: the strips. Targets: the results."""
+    writer = _Writer()
+    writer.make(flow, list(dict.fromkeys(flow.results)), flow.results)
+    return writer.program(flow, len(flow.results))
+
+
+class _Adjoint:
+    """A gradient that several values may share: in a slot, or a result's seed that no slot holds yet."""
+
+    def __init__(self, slot: int | None, seed: int = 0) -> None:
+        self.slot, self.seed, self.users = slot, seed, 1
+
+
+class _Back:
+    """Writes the backward program."""
+
+    def __init__(self, flow: Flow, chains: Sequence[bool], strips: Sequence[bool]) -> None:
+        self.flow, self.chains = flow, chains
+        self.writer = _Writer()
+        self.targets = {
+            name: n for n, name in enumerate(name for name in flow.strips if strips[flow.strips[name]])
+        }
+        self.wanted: dict[str, bool] = {}
+        for name in flow.order:
+            above = any(self.wanted[part] for part in flow.made_of(name))
+            own = name in flow.scaled and chains[flow.scaled[name].chain]
+            self.wanted[name] = above or own or name in self.targets
+        self.adjoints: dict[str, _Adjoint] = {}
+
+    def write(self) -> Program:
+        flow, writer = self.flow, self.writer
+        scaled = [flow.scaled[name] for name in flow.order if name in flow.scaled]
+        read = [one.source for one in scaled if self.chains[one.chain] and one.source not in flow.strips]
+        reads = Counter(read)
+        values = writer.make(flow, list(reads), ())
+        for index, name in enumerate(flow.results):
+            if self.wanted[name]:
+                self._add(name, _Adjoint(None, len(flow.strips) + index))
+        for name in reversed(flow.order):
+            adjoint = self.adjoints.pop(name, None)
+            if adjoint is None:
+                continue
+            if name in flow.sums:
+                for part in flow.sums[name]:
+                    if self.wanted[part]:
+                        adjoint.users += 1
+                        self._add(part, adjoint)
+            elif name in flow.scaled:
+                self._scaled(flow.scaled[name], adjoint, values, reads)
+            elif name in self.targets:
+                slot = self._own(adjoint)
+                writer.emit(SYNTHESISE, self.targets[name], slot)
+                if slot != adjoint.slot:
+                    writer.free(slot)
+            self._release(adjoint)
+        return writer.program(flow, len(self.targets))
+
+    def _scaled(
+        self, scaled: _Scaled, adjoint: _Adjoint, values: dict[str, int], reads: Counter[str]
+    ) -> None:
+        flow, writer, source = self.flow, self.writer, scaled.source
+        slot = self._slot(adjoint)
+        if self.chains[scaled.chain]:
+            if source in flow.strips:
+                value = writer.take()
+                writer.emit(ANALYSE, flow.strips[source], value)
+                writer.emit(GRADIENT, scaled.chain, value, slot)
+                writer.free(value)
+            else:
+                writer.emit(GRADIENT, scaled.chain, values[source], slot)
+                reads[source] -= 1
+                if not reads[source]:
+                    writer.free(values[source])
+        if not self.wanted[source]:
+            return
+        before = self.adjoints.get(source)
+        if before is None:
+            there = writer.take()
+            writer.emit(SCALE, scaled.chain, slot, there, 0)
+            self.adjoints[source] = _Adjoint(there)
+        else:
+            writer.emit(SCALE, scaled.chain, slot, self._own_of(source), 1)
+
+    def _add(self, name: str, adjoint: _Adjoint) -> None:
+        """Adds a gradient, of which the caller gives away one use."""
+        if name not in self.adjoints:
+            self.adjoints[name] = adjoint
+            return
+        self.writer.emit(ADD, self._slot(adjoint), self._own_of(name), 1)
+        self._release(adjoint)
+
+    def _own_of(self, name: str) -> int:
+        adjoint = self.adjoints[name]
+        slot = self._own(adjoint)
+        if slot != adjoint.slot:
+            self._release(adjoint)
+            self.adjoints[name] = _Adjoint(slot)
+        return slot
+
+    def _slot(self, adjoint: _Adjoint) -> int:
+        if adjoint.slot is None:
+            adjoint.slot = self.writer.take()
+            self.writer.emit(ANALYSE, adjoint.seed, adjoint.slot)
+        return adjoint.slot
+
+    def _own(self, adjoint: _Adjoint) -> int:
+        """The slot, or that of a copy where others use it too."""
+        slot = self._slot(adjoint)
+        if adjoint.users == 1:
+            return slot
+        copy = self.writer.take()
+        self.writer.emit(ADD, slot, copy, 0)
+        return copy
+
+    def _release(self, adjoint: _Adjoint) -> None:
+        adjoint.users -= 1
+        if not adjoint.users and adjoint.slot is not None:
+            self.writer.free(adjoint.slot)
+
+
+def backward_program(flow: Flow, chains: Sequence[bool], strips: Sequence[bool]) -> Program:
+    """Sources: the strips, then the gradients of the results. Targets: the gradients of those strips that want one.
+
+    chains, strips: which gains and which audio a gradient is wanted of.
+    """
+    return _Back(flow, chains, strips).write()

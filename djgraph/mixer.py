@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from djgraph.compiler.pipeline import Optimize, Stage, selected, stages
+from djgraph.compiler.pipeline import Optimize, Stage, selected
 from djgraph.compiler.plan import Plan
-from djgraph.controls.bank import ControlBank
-from djgraph.dsp.curve import Timeline
-from djgraph.errors import CompileError, InputError, did_you_mean
+from djgraph.effects import Effect
+from djgraph.errors import CompileError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, Point
 from djgraph.host.build import as_module_dict, build_effects, leave_inference_mode
 from djgraph.inspection.report import explain_data, explain_text, make_workload
 from djgraph.layout import ParameterLayout
-from djgraph.region.stacks import Stacks
-from djgraph.runtime.executor import Executor, Options, Run
+from djgraph.runtime.compiled import Compiled, Options
+from djgraph.runtime.executor import Executor
 from djgraph.runtime.heap import keep_freed_memory
-from djgraph.runtime.identity import graph_identity
-from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
-from djgraph.runtime.outputs import check_finite, reads_values
+from djgraph.runtime.inputs import Inputs
+from djgraph.runtime.mixing import mix
 
 if TYPE_CHECKING:
     from djgraph.inspection.profile import Profile
@@ -44,7 +42,6 @@ class Mixer(nn.Module):
         optimize: Optimize = True,
         out_of_range: OutOfRange = "clamp",
         frames_per_tile: int | None = None,
-        inductor: bool = False,
         simd: bool = True,
     ) -> None:
         super().__init__()
@@ -57,12 +54,10 @@ class Mixer(nn.Module):
         self.layout = ParameterLayout(graph.columns)
         self.outputs = _choose(graph, outputs)
         self.out_of_range = out_of_range
-        self.frames_per_tile = frames_per_tile
-        self.inductor = inductor
-        self.simd = simd
-        self._optimize = selected(optimize)
+        self._options = Options(simd, frames_per_tile)
+        self._passes = selected(optimize)
         self.effects = as_module_dict(build_effects(graph))
-        self._executors = self._bind()
+        self._bind()
 
     def forward(
         self,
@@ -92,45 +87,7 @@ class Mixer(nn.Module):
             raise CompileError(
                 "torch.jit.trace cannot follow a mixer; use torch.export.export or torch.compile"
             )
-        audio, batch, samples = prepare_audio(self.graph, inputs)
-        like = next(iter(audio.values()))
-        # Under autocast a plugin's matrix product would lose most of its precision.
-        with torch.autocast(like.device.type, enabled=False):
-            return self._mix(audio, batch, samples, params, return_intermediates, tempo)
-
-    def _mix(
-        self,
-        audio: dict[str, Tensor],
-        batch: int,
-        samples: int,
-        params: Tensor,
-        return_intermediates: bool,
-        tempo: float | Tensor | None,
-    ) -> Any:
-        like = next(iter(audio.values()))
-        given = like.dtype
-        if given in (torch.float16, torch.bfloat16):
-            # Transforms need single precision; the result goes back to what came.
-            audio = {name: tensor.float() for name, tensor in audio.items()}
-            like = next(iter(audio.values()))
-        check = reads_values()
-        params = prepare_params(self.layout, params, like, batch, self.out_of_range, check)
-        batch = max(batch, params.shape[0])
-        executor = self._executor(return_intermediates)
-        run = Run(
-            audio=audio,
-            rows=self._bank().rows(params.expand(batch, -1, -1)),
-            timeline=Timeline(samples, params.shape[1]),
-            clock=self._clock(tempo, batch, samples, like),
-            frames_per_tile=self.frames_per_tile,
-            values=Stacks(),
-        )
-        made = executor(run)
-        if check:
-            check_finite(
-                {name: made["output " + name] for name in self.outputs}, audio, input_names(self.graph)
-            )
-        made = {name: tensor.to(given) for name, tensor in made.items()}
+        made = mix(self._executors[return_intermediates], inputs, params, self.out_of_range, tempo)
         main = {name: made["output " + name] for name in self.outputs}
         result = main if len(main) > 1 else next(iter(main.values()))
         if not return_intermediates:
@@ -139,20 +96,17 @@ class Mixer(nn.Module):
 
     def stages(self, *, taps: bool = False) -> list[Stage]:
         """The plan after lowering and after each pass; the last one runs."""
-        points = {"output " + name: point for name, point in self.outputs.items()}
-        if taps:
-            points |= {"tap " + name: point for name, point in self.graph.taps.items()}
-        return stages(self.graph, points, self._kernel_names(), self._optimize)
+        return self.compiled.stages(taps)
 
     @property
     def options(self) -> Options:
         """How the plan is run."""
-        return Options(self.inductor, self.simd)
+        return self.compiled.options
 
     @property
     def plan(self) -> Plan:
         """The plan that runs."""
-        return self._executor(taps=False).plan
+        return self._executors[False].plan
 
     def explain(
         self,
@@ -172,8 +126,8 @@ class Mixer(nn.Module):
         one named) changed. docs/explain.md says what the figures mean.
         Raises CompileError for an unknown stage, InputError for an impossible workload.
         """
-        workload = make_workload(self, seconds, batch, frames, dtype) if costs else None
-        return explain_text(self, stage, diff, workload)
+        workload = make_workload(self.compiled, seconds, batch, frames, dtype) if costs else None
+        return explain_text(self.compiled, stage, diff, workload)
 
     def explain_dict(
         self,
@@ -185,7 +139,7 @@ class Mixer(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> dict[str, Any]:
         """The same as data: every stage, or the one named, with its text, costs, and diff to the one before."""
-        return explain_data(self, stage, make_workload(self, seconds, batch, frames, dtype))
+        return explain_data(self.compiled, stage, make_workload(self.compiled, seconds, batch, frames, dtype))
 
     def profile(
         self,
@@ -205,53 +159,33 @@ class Mixer(nn.Module):
         """
         from djgraph.inspection.profile import profile
 
-        load = make_workload(self, seconds, batch, frames, dtype)
-        return profile(self, load, backward=backward, repeats=repeats, device=device)
+        load = make_workload(self.compiled, seconds, batch, frames, dtype)
+        return profile(self.compiled, load, backward=backward, repeats=repeats, device=device)
 
     def extra_repr(self) -> str:
         return f"{self.graph.name!r}, controls={len(self.layout)}, outputs={list(self.outputs)}"
 
-    def _modules_by_node(self) -> dict[str, Any]:
-        return {
-            node.id: self.effects[node.id.replace(".", "/")]
+    @torch.inference_mode(False)
+    def _bind(self) -> None:
+        """Compiles for this very object's modules: the plans without and with taps."""
+        modules = {
+            node.id: cast(Effect, self.effects[node.id.replace(".", "/")])
             for node in self.graph.nodes
             if isinstance(node, EffectNode)
         }
-
-    def _kernel_names(self) -> Mapping[str, str]:
-        first: dict[int, str] = {}
-        return {node: first.setdefault(id(module), node) for node, module in self._modules_by_node().items()}
-
-    def _bank(self) -> ControlBank:
-        return self._executor(taps=False).bank
-
-    def _executor(self, taps: bool) -> Executor:
-        return self._executors[taps]
-
-    @torch.inference_mode(False)
-    def _bind(self) -> dict[bool, Executor]:
-        """The plans without and with taps, bound to this very object's modules."""
-        modules, bank, identity = self._modules_by_node(), ControlBank(self.graph), graph_identity(self.graph)
-        return {
-            taps: Executor(self.stages(taps=taps)[-1].plan, modules, bank, self.options, identity)
-            for taps in (False, True)
-        }
-
-    def _clock(self, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor) -> Any:
-        if tempo is None and any(isinstance(n, EffectNode) and n.effect.uses_clock for n in self.graph.nodes):
-            raise InputError(
-                f"graph {self.graph.name} has effects that follow a clock: give its tempo in BPM, "
-                "tempo= in Python, --tempo on the command line"
-            )
-        return make_clock(tempo, batch, samples, self.graph.sample_rate, like)
+        self.compiled = Compiled(self.graph, self.layout, self.outputs, self._passes, modules, self._options)
+        self._executors = {taps: Executor(self.compiled.plan(taps), self.compiled) for taps in (False, True)}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_executors": {}}
+        # Both hold this object's modules, and are made again for the copy's.
+        return {
+            name: value for name, value in self.__dict__.items() if name not in ("compiled", "_executors")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         leave_inference_mode(self)
-        self._executors = self._bind()
+        self._bind()
 
 
 def _choose(graph: Graph, outputs: Iterable[str] | None) -> dict[str, Point]:
@@ -275,7 +209,6 @@ def compile_graph(
     optimize: Optimize = True,
     out_of_range: OutOfRange = "clamp",
     frames_per_tile: int | None = None,
-    inductor: bool = False,
     simd: bool = True,
     **args: Any,
 ) -> Mixer:
@@ -284,8 +217,7 @@ def compile_graph(
     graph: a :class:`djgraph.Graph`, or whatever :func:`djgraph.load` takes, with its arguments as keywords.
     outputs: names of the outputs to compute (default: all). optimize: True, False, or the names of the passes to
     run. out_of_range: ``clamp`` params into their ranges, or ``error``. frames_per_tile: STFT frames that the
-    spectral region handles at a time (default: what fits the cache). inductor: compile the effects' gains with
-    TorchInductor, which needs a C++ compiler and takes a while at the first call; only where simd is not at work.
+    spectral region handles at a time (default: what fits the cache).
     simd: on a CPU, spectral regions run in code for its vector units that Numba compiles at the first call (some
     seconds, once for each machine); False leaves them to PyTorch's operators, as on a GPU.
     Raises DocumentError or GraphError for a bad graph, CompileError for a bad option.
@@ -302,6 +234,5 @@ def compile_graph(
         optimize=optimize,
         out_of_range=out_of_range,
         frames_per_tile=frames_per_tile,
-        inductor=inductor,
         simd=simd,
     )

@@ -24,7 +24,7 @@ CASES: dict[str, str] = {
     "peers": "GRAFX and dasp-pytorch on like work",
     "threads": "one thread and two",
     "double": "float64",
-    "engines": "the CPU's vector units, PyTorch's operators, and those with TorchInductor",
+    "engines": "the CPU's vector units and PyTorch's operators",
     "gpu": "a GPU, where one is at hand: batch 16, against the plain baseline there",
 }
 

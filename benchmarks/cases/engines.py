@@ -1,15 +1,13 @@
-"""The CPU's vector units, PyTorch's operators, and operators with TorchInductor: three ways to run the same plan."""
+"""The CPU's vector units and PyTorch's operators: two engines for the same plan."""
 
 from __future__ import annotations
-
-import time
 
 import djgraph
 from benchmarks.cases import CASES
 from benchmarks.context import Context
 from benchmarks.programs import inference, training
 from benchmarks.results import CaseReport, Result, Timed
-from benchmarks.timing import Program, Spread, ratio
+from benchmarks.timing import Program, ratio
 
 DIRECTIONS = {"forward": inference, "forward + backward": training}
 
@@ -18,24 +16,17 @@ def run(context: Context) -> CaseReport:
     mixers = {
         "vector units": context.mixer,
         "operators": djgraph.compile("dj_mixer", simd=False),
-        "inductor": djgraph.compile("dj_mixer", simd=False, inductor=True),
     }
     programs: dict[str, Program] = {}
     results = []
     for direction, wrap in DIRECTIONS.items():
         for name, mixer in mixers.items():
             programs[f"{name}, {direction}"] = wrap(mixer, context.stems, context.params)
-        context.report(f"first call with inductor, {direction}")
-        start = time.perf_counter()
-        programs[f"inductor, {direction}"].run()
-        first = Spread.of([time.perf_counter() - start])
-        results.append(Result(f"first call with inductor, {direction}", first, "s"))
     times = context.time(programs, slow=True)
     for direction in DIRECTIONS:
         operators = times[f"operators, {direction}"]
-        for name in ("vector units", "inductor"):
-            faster = ratio(operators, times[f"{name}, {direction}"])
-            results.append(Result(f"{direction}, {name} against operators", faster, "×"))
+        faster = ratio(operators, times[f"vector units, {direction}"])
+        results.append(Result(f"{direction}, vector units against operators", faster, "×"))
     return CaseReport(
         "engines",
         CASES["engines"],

@@ -29,11 +29,11 @@ class EffectCall:
     says. What is no fault of the effect passes: lack of memory, KeyboardInterrupt, and PyTorch's own signals.
     """
 
-    def __init__(self, module: Effect, nodes: Sequence[EffectNode], inductor: bool = False) -> None:
+    def __init__(self, module: Effect, nodes: Sequence[EffectNode]) -> None:
         self.module, self.nodes = module, tuple(nodes)
         self._mask: Callable[[Mapping[str, Tensor]], Tensor] | None = None
         if isinstance(module, SpectralEffect):
-            self._mask = torch.compile(module.mask) if inductor else module.mask
+            self._mask = module.mask
 
     def latency(self) -> int:
         """See :meth:`Effect.latency`."""

@@ -8,7 +8,6 @@ lies between its own marker and that of an operation before it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -17,10 +16,9 @@ import torch
 from torch import Tensor
 
 from djgraph.compiler.plan import Op, Plan
-from djgraph.controls.bank import ControlBank
-from djgraph.effects import Effect
 from djgraph.inspection.meter import Meter
-from djgraph.runtime.executor import Executor, Kernel, Options, Run
+from djgraph.runtime.compiled import Compiled
+from djgraph.runtime.executor import Executor, Kernel, Run
 
 Way = Literal["forward", "backward"]
 ELSEWHERE = -1
@@ -128,15 +126,12 @@ class ObservedExecutor(Executor):
     def __init__(
         self,
         plan: Plan,
-        modules: Mapping[str, Effect],
-        bank: ControlBank,
-        options: Options,
-        identity: str,
+        compiled: Compiled,
         recorder: Recorder,
     ) -> None:
         self._recorder = recorder
         self._places = {id(op): index for index, op in enumerate(plan.ops)}
-        super().__init__(plan, modules, bank, options, identity)
+        super().__init__(plan, compiled)
 
     def __call__(self, run: Run) -> dict[str, Tensor]:
         # What lies behind this marker is the reading of params.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 
-from djgraph import simd
 from djgraph.compiler.plan import (
     Add,
     Inverse,
@@ -29,20 +28,18 @@ from djgraph.effects import AmplitudeEffect, RatioEffect
 from djgraph.graph.ir import Constant, EffectNode
 from djgraph.inspection.effect_costs import Both, Call, EffectCosts, Work
 from djgraph.inspection.meter import fft_flops
+from djgraph.region.engines import choose
+from djgraph.region.load import RegionLoad
 
 READ, READ_BACK = 3, 4
 """Flops to read a control at one place, on a straight line between two frames, and to take its gradient back."""
-TILE_TRANSFORMS, SHORTEST_TILE, LONGEST_TILE = 1024, 8, 256
-"""How PyTorch's operators get a region: transforms of a tile, frames it has at least and at most."""
-STRETCH_SAMPLES = 1 << 23
-"""How the CPU's vector units get a region: samples of all strips and channels of a stretch."""
 
 
 @dataclass(frozen=True)
 class Workload:
     """What a plan is costed for: a clip's length, how many clips, how many control frames, in what precision.
 
-    frames_per_tile, simd: as given to ``djgraph.compile``.
+    frames_per_tile, simd: as given to ``djgraph.compile``. device: where it runs.
     """
 
     samples: int
@@ -51,6 +48,7 @@ class Workload:
     dtype: torch.dtype = torch.float32
     frames_per_tile: int | None = None
     simd: bool = True
+    device: str = "cpu"
 
 
 class OpCosts:
@@ -249,34 +247,26 @@ class OpCosts:
 
     def _working(self, op: Region, channels: int) -> tuple[float, float]:
         """Bytes that a region needs beside its results and gradients, forward and backward."""
-        strips, results = len(op.strips), len(op.results)
-        if not (self.load.simd and channels <= 2 and simd.transforms(self.size)):
-            tile = self._tile(strips * channels, len(list(op.nodes)), results * channels)
-            return tile, 2 * tile
-        # Faders' curves (or what other effects made of the audio) and gains that are no ratios, for a stretch.
-        places = min(STRETCH_SAMPLES / (strips * channels), self.load.batch * self.load.samples)
-        frames = places / self.plan.graph.transform.hop
-        numbers = 0.0
-        for strip in op.strips:
-            if strip.nodes:
-                plain = all(issubclass(node.effect, AmplitudeEffect) for node in strip.nodes)
-                numbers += places if plain else 2 * channels * places
-        for step in op.body:
-            if isinstance(step, Mask) and not issubclass(step.node.effect, RatioEffect):
-                numbers += frames * self.bins
-        seeds = results * channels * places
-        return numbers * self.item, (2 * numbers + seeds) * self.item
-
-    def _tile(self, signals: int, nodes: int, results: int) -> float:
-        """Bytes of a tile of PyTorch's operators: audio, windowed frames, spectra, gains, the results' frames."""
-        frames = self.load.frames_per_tile or min(
-            max(TILE_TRANSFORMS // signals, SHORTEST_TILE), LONGEST_TILE
+        load, before = self.load, [strip.nodes for strip in op.strips if strip.nodes]
+        scaled = sum(all(issubclass(node.effect, AmplitudeEffect) for node in nodes) for nodes in before)
+        masks = [step.node for step in op.body if isinstance(step, Mask)]
+        size = RegionLoad(
+            strips=len(op.strips),
+            scaled=scaled,
+            processed=len(before) - scaled,
+            nodes=len(masks),
+            tables=sum(not issubclass(node.effect, RatioEffect) for node in masks),
+            results=len(op.results),
+            channels=channels,
+            transform=self.plan.graph.transform,
+            batch=load.batch,
+            frames=self.stft_frames,
+            dtype=load.dtype,
+            device=torch.device(load.device),
+            frames_per_tile=load.frames_per_tile,
+            simd=load.simd,
         )
-        items = min(max(1, TILE_TRANSFORMS // (signals * frames)), self.load.batch)
-        frames = min(frames, self.stft_frames)
-        stretch = (frames - 1) * self.plan.graph.transform.hop + self.size
-        spectral = signals * (self.size + 2 * self.bins) + nodes * self.bins + results * self.size
-        return items * (signals * stretch + frames * spectral) * self.item
+        return choose(size).working_bytes(size)
 
 
 def _both(first: Both, *others: Both) -> Both:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from djgraph.controls.bank import ControlBank
 from djgraph.errors import InputError
-from djgraph.graph.ir import EffectNode, InputNode
+from djgraph.graph.ir import InputNode
 from djgraph.inspection.costs import OpCost, PlanCost, Workload
 from djgraph.inspection.observe import Clock, Gauge, Heap, ObservedExecutor, Recorder, Way
 from djgraph.inspection.report import plan_cost
-
-if TYPE_CHECKING:
-    from djgraph.mixer import Mixer
+from djgraph.runtime.compiled import Compiled
+from djgraph.runtime.mixing import mix
 
 TEMPO = 120.0
 """BPM for graphs with effects that follow a clock."""
@@ -86,7 +83,7 @@ class Profile:
 
 
 def profile(
-    mixer: Mixer,
+    compiled: Compiled,
     workload: Workload,
     *,
     backward: bool = True,
@@ -94,7 +91,7 @@ def profile(
     device: torch.device | str | None = None,
     seed: int = 0,
 ) -> Profile:
-    """Runs the mixer's plan on noise, with controls that wander over their ranges.
+    """Runs the plan on noise, with controls that wander over their ranges.
 
     backward: also a backward pass, from the outputs' mean squares to params and the effects' weights, whose
     ``grad`` stays as it is. repeats: runs to take the median of, after one that is not counted. device: that of
@@ -105,17 +102,17 @@ def profile(
     if repeats < 1:
         raise InputError(f"repeats must be at least 1, not {repeats}")
     if device is None:
-        device = next((weight.device for weight in mixer.parameters()), "cpu")
-    job = _Job(mixer, workload, torch.device(device), backward, seed)
+        device = next((weight.device for weight in weights_of(compiled)), "cpu")
+    job = _Job(compiled, workload, torch.device(device), backward, seed)
     clock = Clock(job.device)
     job.run(clock)
     runs = sorted((job.run(clock) for _ in range(repeats)), key=_total)
     timed, held = runs[(repeats - 1) // 2], job.run(Heap(job.device))
     ahead, back = _measured(timed, held, "forward"), _measured(timed, held, "backward")
-    estimate = plan_cost(mixer, workload)
+    estimate = plan_cost(compiled, workload)
     return Profile(
-        graph=mixer.graph.name,
-        sample_rate=mixer.graph.sample_rate,
+        graph=compiled.graph.name,
+        sample_rate=compiled.graph.sample_rate,
         device=str(job.device),
         threads=torch.get_num_threads(),
         repeats=repeats,
@@ -128,6 +125,12 @@ def profile(
         forward_peak=_peak(held, "forward") or 0,
         backward_peak=_peak(held, "backward"),
     )
+
+
+def weights_of(compiled: Compiled) -> list[Tensor]:
+    """The effects' learnable tensors, each once."""
+    weights = (weight for module in compiled.modules.values() for weight in module.parameters())
+    return list({id(weight): weight for weight in weights}.values())
 
 
 def _measured(timed: Recorder, held: Recorder, way: Way) -> dict[int, Measured]:
@@ -158,30 +161,26 @@ def _peak(held: Recorder, way: Way) -> int | None:
 class _Job:
     """A forward and a backward pass, to be run as often as needed."""
 
-    def __init__(self, mixer: Mixer, load: Workload, device: torch.device, backward: bool, seed: int) -> None:
-        # A copy that shares the effects: the mixer itself keeps its own executor.
-        self._mixer = copy.copy(mixer)
+    def __init__(
+        self, compiled: Compiled, load: Workload, device: torch.device, backward: bool, seed: int
+    ) -> None:
+        self._compiled, self._plan = compiled, compiled.plan()
         self.device, self._backward = device, backward
         random = torch.Generator().manual_seed(seed)
-        self._inputs = _noise(mixer, load, device, random)
-        self._params = _wandering(mixer, load, device, random).requires_grad_(backward)
-        clocked = any(isinstance(node, EffectNode) and node.effect.uses_clock for node in mixer.graph.nodes)
-        self._tempo = TEMPO if clocked else None
+        self._inputs = _noise(compiled, load, device, random)
+        self._params = _wandering(compiled, load, device, random).requires_grad_(backward)
+        self._weights = weights_of(compiled)
+        self._tempo = TEMPO if compiled.uses_clock else None
 
     def run(self, gauge: Gauge) -> Recorder:
         recorder = Recorder(gauge)
-        mixer = self._mixer
-        plan, identity = mixer.plan, mixer._executors[False].identity
-        mixer._executors[False] = ObservedExecutor(
-            plan, mixer._modules_by_node(), ControlBank(mixer.graph), mixer.options, identity, recorder
-        )
+        executor = ObservedExecutor(self._plan, self._compiled, recorder)
         with gauge, torch.set_grad_enabled(self._backward):
             recorder.note("forward")
-            made = mixer(self._inputs, self._params, tempo=self._tempo)
+            made = mix(executor, self._inputs, self._params, tempo=self._tempo)
             recorder.note("forward")
-            outputs = list(made.values()) if isinstance(made, dict) else [made]
-            loss = torch.stack([audio.square().mean() for audio in outputs]).sum()
-            wanted = [self._params, *(weight for weight in mixer.parameters() if weight.requires_grad)]
+            loss = torch.stack([audio.square().mean() for audio in made.values()]).sum()
+            wanted = [self._params, *(weight for weight in self._weights if weight.requires_grad)]
             if self._backward and loss.requires_grad:
                 recorder.note("backward")
                 torch.autograd.grad(loss, wanted, allow_unused=True)
@@ -189,10 +188,12 @@ class _Job:
         return recorder
 
 
-def _noise(mixer: Mixer, load: Workload, device: torch.device, random: torch.Generator) -> dict[str, Any]:
+def _noise(
+    compiled: Compiled, load: Workload, device: torch.device, random: torch.Generator
+) -> dict[str, Any]:
     """Audio for every input."""
     inputs: dict[str, Any] = {}
-    for node in mixer.graph.nodes:
+    for node in compiled.graph.nodes:
         if isinstance(node, InputNode):
             shape = (load.batch, node.channels, load.samples)
             audio = (0.1 * torch.randn(shape, generator=random, dtype=load.dtype, device="cpu")).to(device)
@@ -203,9 +204,11 @@ def _noise(mixer: Mixer, load: Workload, device: torch.device, random: torch.Gen
     return inputs
 
 
-def _wandering(mixer: Mixer, load: Workload, device: torch.device, random: torch.Generator) -> Tensor:
+def _wandering(compiled: Compiled, load: Workload, device: torch.device, random: torch.Generator) -> Tensor:
     """Params that go slowly up and down over their ranges, each in its own phase."""
-    phase = torch.rand(load.batch, 1, len(mixer.layout), generator=random, dtype=torch.float64, device="cpu")
+    phase = torch.rand(
+        load.batch, 1, len(compiled.layout), generator=random, dtype=torch.float64, device="cpu"
+    )
     time = torch.linspace(0, 1, load.frames, dtype=torch.float64, device="cpu")[None, :, None]
     position = 0.5 - 0.5 * torch.cos(2 * torch.pi * (phase + time))
-    return mixer.layout.from_unit(position).to(device=device, dtype=load.dtype)
+    return compiled.layout.from_unit(position).to(device=device, dtype=load.dtype)

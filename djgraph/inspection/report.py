@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -11,16 +11,14 @@ from djgraph.compiler.pipeline import Stage
 from djgraph.errors import CompileError, InputError, did_you_mean
 from djgraph.inspection.costs import PlanCost, Workload, estimate
 from djgraph.inspection.explain import cost_dict, cost_table, diff_stages, workload_dict
-
-if TYPE_CHECKING:
-    from djgraph.mixer import Mixer
+from djgraph.runtime.compiled import Compiled
 
 
 def make_workload(
-    mixer: Mixer, seconds: float, batch: int = 1, frames: int = 64, dtype: torch.dtype = torch.float32
+    compiled: Compiled, seconds: float, batch: int = 1, frames: int = 64, dtype: torch.dtype = torch.float32
 ) -> Workload:
     """Checks what a caller asks costs for. Raises InputError."""
-    rate = mixer.graph.sample_rate
+    rate = compiled.graph.sample_rate
     if not math.isfinite(seconds) or round(seconds * rate) < 1:
         raise InputError(f"seconds must be at least one sample (1/{rate}), not {seconds!r}")
     for name, value in (("batch", batch), ("frames", frames)):
@@ -28,16 +26,18 @@ def make_workload(
             raise InputError(f"{name} must be at least 1, not {value}")
     if dtype not in (torch.float32, torch.float64):
         raise InputError(f"dtype must be torch.float32 or torch.float64, not {dtype}")
-    return Workload(round(seconds * rate), batch, frames, dtype, mixer.frames_per_tile, mixer.simd)
+    return Workload(
+        round(seconds * rate), batch, frames, dtype, compiled.options.frames_per_tile, compiled.options.simd
+    )
 
 
-def explain_text(mixer: Mixer, stage: str | None, diff: bool, workload: Workload | None) -> str:
+def explain_text(compiled: Compiled, stage: str | None, diff: bool, workload: Workload | None) -> str:
     """The text of :meth:`Mixer.explain`; without a workload there are no costs."""
     if not diff and stage == "graph":
-        return str(mixer.graph)
+        return str(compiled.graph)
     if not diff and stage == "layout":
-        return mixer.layout.to_markdown()
-    stages = mixer.stages()
+        return compiled.layout.to_markdown()
+    stages = compiled.stages()
     names = [item.name for item in stages]
     if diff:
         return _diff(stages, names, stage)
@@ -46,24 +46,24 @@ def explain_text(mixer: Mixer, stage: str | None, diff: bool, workload: Workload
     plan = stages[-1 if stage is None else names.index(stage)].plan
     if workload is None:
         return str(plan)
-    costs = estimate(plan, mixer._modules_by_node(), workload)
-    return f"{plan}\n\n{cost_table(costs, mixer.graph.sample_rate)}"
+    costs = estimate(plan, compiled.modules, workload)
+    return f"{plan}\n\n{cost_table(costs, compiled.graph.sample_rate)}"
 
 
-def explain_data(mixer: Mixer, stage: str | None, workload: Workload) -> dict[str, Any]:
+def explain_data(compiled: Compiled, stage: str | None, workload: Workload) -> dict[str, Any]:
     """The data of :meth:`Mixer.explain_dict`: every stage, or the one named."""
-    stages = mixer.stages()
+    stages = compiled.stages()
     names = [item.name for item in stages]
     if stage is not None and stage not in names:
         raise _unknown(stage, names)
     changes = {change.name: list(change.lines) for change in diff_stages(stages)}
     return {
-        "graph": mixer.graph.name,
-        "nodes": len(mixer.graph.nodes),
-        "controls": len(mixer.layout),
-        "sample_rate": mixer.graph.sample_rate,
-        "outputs": list(mixer.outputs),
-        "workload": workload_dict(workload, mixer.graph.sample_rate),
+        "graph": compiled.graph.name,
+        "nodes": len(compiled.graph.nodes),
+        "controls": len(compiled.layout),
+        "sample_rate": compiled.graph.sample_rate,
+        "outputs": list(compiled.outputs),
+        "workload": workload_dict(workload, compiled.graph.sample_rate),
         "stages": [
             {
                 "name": item.name,
@@ -72,7 +72,7 @@ def explain_data(mixer: Mixer, stage: str | None, workload: Workload) -> dict[st
                 "calls": item.plan.calls(),
                 "text": str(item.plan),
                 "diff": changes.get(item.name, []),
-                "costs": cost_dict(estimate(item.plan, mixer._modules_by_node(), workload)),
+                "costs": cost_dict(estimate(item.plan, compiled.modules, workload)),
             }
             for item in stages
             if stage in (None, item.name)
@@ -80,9 +80,9 @@ def explain_data(mixer: Mixer, stage: str | None, workload: Workload) -> dict[st
     }
 
 
-def plan_cost(mixer: Mixer, workload: Workload) -> PlanCost:
+def plan_cost(compiled: Compiled, workload: Workload) -> PlanCost:
     """Estimated costs of the plan that runs."""
-    return estimate(mixer.plan, mixer._modules_by_node(), workload)
+    return estimate(compiled.plan(), compiled.modules, workload)
 
 
 def _diff(stages: list[Stage], names: list[str], stage: str | None) -> str:

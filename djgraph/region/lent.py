@@ -11,8 +11,8 @@ from torch import Tensor
 from djgraph.controls.reader import read_at
 from djgraph.dsp import stft
 from djgraph.dsp.hold import hold_samples
+from djgraph.region.clip import Clip, Stretch
 from djgraph.region.schedule import RegionSchedule
-from djgraph.region.tiles import Clip, Stretch
 
 
 class Lent:

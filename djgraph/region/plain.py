@@ -10,19 +10,23 @@ from torch import Tensor
 from djgraph.controls.reader import read_at, read_control
 from djgraph.dsp import stft
 from djgraph.effects import Block
+from djgraph.region.clip import Clip
 from djgraph.region.schedule import Prologue, Scale
-from djgraph.region.tiles import Clip
 
 
 def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
     """The region's results, ``[results, batch, channels, samples]``; rows: ``[rows, batch, frames]`` of the bank."""
     schedule, transform = clip.schedule, clip.schedule.transform
+    size, hop = transform.size, transform.hop
+    start, stop = clip.first * hop - size // 2, (clip.frames - 1) * hop - size // 2 + size
+    windows = clip.windows(rows)
+    places = stft.reflect_index(torch.arange(start, stop, device=rows.device), clip.samples) - clip.origin
     values: dict[str, Tensor] = {}
     position = 0
     for prologue in schedule.prologues:
         names = schedule.sources[position : position + prologue.strips]
         strips = _strips(clip, prologue, rows, sources[position : position + prologue.strips])
-        spectra = stft.analyse(strips, transform.size, transform.hop)
+        spectra = torch.fft.rfft(strips[..., places].unfold(-1, size, hop) * windows.analysis)
         values.update(zip(names, spectra.unbind(0)))
         position += prologue.strips
     gains = _gains(clip, rows)
@@ -35,24 +39,28 @@ def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
         else:
             values[step.out] = torch.stack([values[name] for name in step.ins]).sum(0)
     results = torch.stack([values[name] for name in schedule.results])
-    return stft.synthesise(results, transform.size, transform.hop, clip.samples)
+    padded = stft.overlap_add(torch.fft.irfft(results, n=size), windows.synthesis, hop)
+    first, last = clip.out
+    ends = windows.correct(torch.ones(last - first, dtype=padded.dtype, device=padded.device), first)
+    return padded[..., first - start : last - start] * ends
 
 
 def _strips(clip: Clip, prologue: Prologue, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
     """Strips behind their effects without memory, ``[strips, batch, channels, samples]``."""
-    schedule, samples, transform = clip.schedule, clip.samples, clip.schedule.transform
+    schedule, transform = clip.schedule, clip.schedule.transform
     signal = torch.cat(list(sources))
-    block = Block(0, samples, schedule.sample_rate)
+    span = clip.origin, clip.origin + signal.shape[-1]
+    block = Block(clip.origin, signal.shape[-1], schedule.sample_rate)
     for step in prologue.steps:
         read = {}
         for control, number in step.controls:
             _, index, held = schedule.curves[number]
             values = rows[index.to(rows.device)]
             curve = read_control(
-                control, values, held, clip.timeline, (0, samples), schedule.sample_rate, transform.hop
+                control, values, held, clip.timeline, span, schedule.sample_rate, transform.hop
             )
             read[control.id] = curve.flatten(0, 1).unsqueeze(1)
-        audio, size = {step.module.inputs[0].name: signal}, (signal.shape[0], signal.shape[1], samples)
+        audio, size = {step.module.inputs[0].name: signal}, (signal.shape[0], signal.shape[1], block.length)
         made, _ = step.call.process(audio, read, {}, block, size)
         signal = made[step.module.outputs[0].name]
     return signal.unflatten(0, (prologue.strips, clip.batch))
@@ -61,7 +69,7 @@ def _strips(clip: Clip, prologue: Prologue, rows: Tensor, sources: Sequence[Tens
 def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:
     """For each group of spectral nodes their gains, ``[nodes, batch, frames, bins]``."""
     schedule = clip.schedule
-    centres = stft.frame_positions(clip.samples, schedule.transform.hop, 0, clip.frames, rows.device)
+    centres = stft.frame_positions(clip.samples, schedule.transform.hop, clip.first, clip.frames, rows.device)
     values = rows[schedule.mask_rows.to(rows.device)]
     curves = read_at(values, schedule.mask_held, clip.timeline, centres)
     made = []
@@ -70,6 +78,6 @@ def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:
         for control, low, high in group.controls:
             once = group.constant or control.rate == "clip"
             read[control.id] = (values[..., :1] if once else curves)[low:high].flatten(0, 1).unsqueeze(-1)
-        shape = (group.nodes * clip.batch, clip.frames, schedule.transform.bins)
+        shape = (group.nodes * clip.batch, clip.frames - clip.first, schedule.transform.bins)
         made.append(group.call.mask(read, shape).unflatten(0, (group.nodes, clip.batch)))
     return made

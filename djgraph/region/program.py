@@ -1,4 +1,4 @@
-"""Writes the programs of a region for :mod:`djgraph.simd`: what runs on its slots, forward and backward.
+"""A region as a program of five operations on slots, forward and backward; it belongs to no engine.
 
 A slot is as large as a core's own cache can hold few of, so values are worked on strip by strip: a strip's spectrum is
 scaled and added to its sum before the next is begun, and on the way back each strip is transformed again when the
@@ -10,11 +10,34 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from enum import IntEnum
 
 from djgraph.region.schedule import RegionSchedule, Scale, Sum
-from djgraph.simd.program import ADD, ANALYSE, GRADIENT, OPERATION_COLUMNS, SCALE, SYNTHESISE, Program
+
+
+class Code(IntEnum):
+    """Operations. Slots hold spectra; what a slot held before is lost unless the operation adds to it."""
+
+    ANALYSE = 0
+    """source, slot: windowed frames of the source, transformed."""
+    SYNTHESISE = 1
+    """target, slot: transformed back, windowed, overlapped and added to the target; the slot is free."""
+    SCALE = 2
+    """chain, from slot, to slot, whether it is added: times a chain of gains."""
+    ADD = 3
+    """from slot, to slot, whether it is added: a copy, or a sum."""
+    GRADIENT = 4
+    """chain, slot with what it was applied to, slot with the gradient of what came out: the gradient of its gains."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """operations: code and arguments of each. slots, targets: how many there are. chain: factors of the longest one."""
+
+    operations: tuple[tuple[int, ...], ...]
+    slots: int
+    targets: int
+    chain: int
 
 
 @dataclass(frozen=True)
@@ -80,7 +103,7 @@ class _Writer:
         self._spare: list[int] = []
 
     def emit(self, *operation: int) -> None:
-        self.operations.append(operation + (0,) * (OPERATION_COLUMNS - len(operation)))
+        self.operations.append(operation)
 
     def take(self) -> int:
         if self._spare:
@@ -92,9 +115,8 @@ class _Writer:
         self._spare.append(slot)
 
     def program(self, flow: Flow, targets: int) -> Program:
-        operations = np.array(self.operations, np.int64).reshape(-1, OPERATION_COLUMNS)
         longest = max((len(chain) for chain in flow.chains), default=1)
-        return Program(operations, max(self.slots, 1), targets, longest)
+        return Program(tuple(self.operations), max(self.slots, 1), targets, longest)
 
     def make(self, flow: Flow, roots: Sequence[str], results: Sequence[str]) -> dict[str, int]:
         """Makes ``roots``; results are given to their targets, other roots are kept: returns their slots."""
@@ -116,18 +138,18 @@ class _Writer:
         for name in order:
             if name in flow.strips:
                 places[name] = self.take()
-                self.emit(ANALYSE, flow.strips[name], places[name])
+                self.emit(Code.ANALYSE, flow.strips[name], places[name])
             elif name in flow.scaled:
                 scaled = flow.scaled[name]
                 only = into[name][0] if uses[name] == 1 and into[name] else None
                 mine = uses[scaled.source] == 1
                 here = places[scaled.source]
                 if only is not None and only in places:
-                    self.emit(SCALE, scaled.chain, here, places[only], 1)
+                    self.emit(Code.SCALE, scaled.chain, here, places[only], 1)
                     uses[name] = 0
                 else:
                     there = here if mine else self.take()
-                    self.emit(SCALE, scaled.chain, here, there, 0)
+                    self.emit(Code.SCALE, scaled.chain, here, there, 0)
                     places[name] = there
                     if mine:
                         del places[scaled.source]
@@ -140,14 +162,14 @@ class _Writer:
                 continue
             for total in into[name]:
                 if total in places:
-                    self.emit(ADD, places[name], places[total], 1)
+                    self.emit(Code.ADD, places[name], places[total], 1)
                     done_with(name)
                 elif uses[name] == 1:
                     places[total] = places.pop(name)
                     uses[name] = 0
                 else:
                     places[total] = self.take()
-                    self.emit(ADD, places[name], places[total], 0)
+                    self.emit(Code.ADD, places[name], places[total], 0)
                     done_with(name)
         return {name: places[name] for name in roots if name in places}
 
@@ -157,10 +179,10 @@ class _Writer:
         uses[name] -= 1
         if uses[name]:
             slot = self.take()
-            self.emit(ADD, places[name], slot, 0)
+            self.emit(Code.ADD, places[name], slot, 0)
         else:
             del places[name]
-        self.emit(SYNTHESISE, target, slot)
+        self.emit(Code.SYNTHESISE, target, slot)
         self.free(slot)
 
 
@@ -216,7 +238,7 @@ class _Back:
                 self._scaled(flow.scaled[name], adjoint, values, reads)
             elif name in self.targets:
                 slot = self._own(adjoint)
-                writer.emit(SYNTHESISE, self.targets[name], slot)
+                writer.emit(Code.SYNTHESISE, self.targets[name], slot)
                 if slot != adjoint.slot:
                     writer.free(slot)
             self._release(adjoint)
@@ -230,11 +252,11 @@ class _Back:
         if self.chains[scaled.chain]:
             if source in flow.strips:
                 value = writer.take()
-                writer.emit(ANALYSE, flow.strips[source], value)
-                writer.emit(GRADIENT, scaled.chain, value, slot)
+                writer.emit(Code.ANALYSE, flow.strips[source], value)
+                writer.emit(Code.GRADIENT, scaled.chain, value, slot)
                 writer.free(value)
             else:
-                writer.emit(GRADIENT, scaled.chain, values[source], slot)
+                writer.emit(Code.GRADIENT, scaled.chain, values[source], slot)
                 reads[source] -= 1
                 if not reads[source]:
                     writer.free(values[source])
@@ -243,17 +265,17 @@ class _Back:
         before = self.adjoints.get(source)
         if before is None:
             there = writer.take()
-            writer.emit(SCALE, scaled.chain, slot, there, 0)
+            writer.emit(Code.SCALE, scaled.chain, slot, there, 0)
             self.adjoints[source] = _Adjoint(there)
         else:
-            writer.emit(SCALE, scaled.chain, slot, self._own_of(source), 1)
+            writer.emit(Code.SCALE, scaled.chain, slot, self._own_of(source), 1)
 
     def _add(self, name: str, adjoint: _Adjoint) -> None:
         """Adds a gradient, of which the caller gives away one use."""
         if name not in self.adjoints:
             self.adjoints[name] = adjoint
             return
-        self.writer.emit(ADD, self._slot(adjoint), self._own_of(name), 1)
+        self.writer.emit(Code.ADD, self._slot(adjoint), self._own_of(name), 1)
         self._release(adjoint)
 
     def _own_of(self, name: str) -> int:
@@ -267,7 +289,7 @@ class _Back:
     def _slot(self, adjoint: _Adjoint) -> int:
         if adjoint.slot is None:
             adjoint.slot = self.writer.take()
-            self.writer.emit(ANALYSE, adjoint.seed, adjoint.slot)
+            self.writer.emit(Code.ANALYSE, adjoint.seed, adjoint.slot)
         return adjoint.slot
 
     def _own(self, adjoint: _Adjoint) -> int:
@@ -276,7 +298,7 @@ class _Back:
         if adjoint.users == 1:
             return slot
         copy = self.writer.take()
-        self.writer.emit(ADD, slot, copy, 0)
+        self.writer.emit(Code.ADD, slot, copy, 0)
         return copy
 
     def _release(self, adjoint: _Adjoint) -> None:

@@ -15,7 +15,15 @@ from djgraph.compiler.plan import Add, Mask, Plan, Region, Strip
 from djgraph.controls.bank import ControlBank, Held
 from djgraph.controls.reader import smoothing_samples
 from djgraph.dsp.operators import Handles
-from djgraph.effects import Control, Effect, SpectralEffect, TimeEffect, Transform
+from djgraph.effects import (
+    AmplitudeEffect,
+    Control,
+    Effect,
+    RatioEffect,
+    SpectralEffect,
+    TimeEffect,
+    Transform,
+)
 from djgraph.graph.ir import Constant, EffectNode
 from djgraph.host.calls import EffectCall
 
@@ -38,6 +46,11 @@ class Prologue:
 
     strips: int
     steps: tuple[PrologueStep, ...]
+
+    @property
+    def amplitudes(self) -> bool:
+        """There is nothing but amplitudes."""
+        return all(isinstance(step.module, AmplitudeEffect) for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -84,9 +97,9 @@ class Sum:
 class RegionSchedule:
     """A region, ready to run.
 
-    ``modules`` are all its effects, each once. Of its steps, ``forgets`` are the values that nobody reads
-    afterwards; ``final`` ones feed no later gain, so the backward pass does not repeat them; ``first`` ones read
-    nothing but strips.
+    ``kept`` is what engines keep for it, by their names. ``modules`` are all its effects, each once.
+    Of its steps, ``forgets`` are the values that nobody reads afterwards; ``final`` ones feed no later gain, so the
+    backward pass does not repeat them; ``first`` ones read nothing but strips.
     """
 
     reads: tuple[str, ...]
@@ -107,8 +120,7 @@ class RegionSchedule:
     owner: str = ""
     identity: str | None = None
     windows: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
-    workspaces: list[Any] = field(default_factory=list, repr=False)
-    layouts: dict[torch.dtype, Any] = field(default_factory=dict, repr=False)
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
     modules: tuple[Effect, ...] = field(init=False)
     handle: int = field(init=False)
 
@@ -121,6 +133,21 @@ class RegionSchedule:
     @property
     def strips(self) -> int:
         return len(self.sources)
+
+    @cached_property
+    def scaled(self) -> int:
+        """Strips behind amplitudes, and nothing else."""
+        return sum(p.strips for p in self.prologues if p.steps and p.amplitudes)
+
+    @cached_property
+    def processed(self) -> int:
+        """Strips behind other memoryless effects."""
+        return sum(p.strips for p in self.prologues if not p.amplitudes)
+
+    @cached_property
+    def tables(self) -> int:
+        """Masks that are no ratios."""
+        return sum(group.nodes for group in self.masks if not isinstance(group.module, RatioEffect))
 
     @cached_property
     def sums_only(self) -> bool:
@@ -141,13 +168,12 @@ def schedule_region(
     plan: Plan,
     modules: Mapping[str, Effect],
     bank: ControlBank,
-    inductor: bool = False,
     simd: bool = True,
     identity: str | None = None,
 ) -> RegionSchedule:
     """Stacks equal strips and equal masks, and orders masks and sums by depth.
 
-    inductor: the effects' gains are compiled by TorchInductor. simd: on a CPU its vector units do the work.
+    simd: on a CPU its vector units do the work.
     identity: says all about it but its weights, for exported programs; None where nothing does.
     """
     by_chain: dict[tuple[str, ...], list[Strip]] = defaultdict(list)
@@ -157,7 +183,7 @@ def schedule_region(
     curves: list[tuple[Control, Tensor, Held]] = []
     prologues = tuple(_prologue(group, modules, bank, curves) for group in by_chain.values())
     steps, groups = _steps(op, plan)
-    masks, mask_rows = _mask_groups(list(groups.values()), modules, bank, inductor)
+    masks, mask_rows = _mask_groups(list(groups.values()), modules, bank)
     smoothing = max(
         (smoothing_samples(control, plan.graph.sample_rate) for control, *_ in curves), default=0.0
     )
@@ -192,7 +218,7 @@ def _control_rows(nodes: Sequence[EffectNode], bank: ControlBank) -> ControlRows
 
 
 def _mask_groups(
-    groups: Sequence[list[EffectNode]], modules: Mapping[str, Effect], bank: ControlBank, inductor: bool
+    groups: Sequence[list[EffectNode]], modules: Mapping[str, Effect], bank: ControlBank
 ) -> tuple[tuple[MaskGroup, ...], Tensor]:
     """The groups, and the bank's rows that all their controls read, one after another."""
     rows: list[int] = []
@@ -204,7 +230,7 @@ def _mask_groups(
         for control in module.controls:
             controls.append((control, len(rows), len(rows) + len(nodes)))
             rows += [bank.row(node, control) for node in nodes]
-        call = EffectCall(module, nodes, inductor)
+        call = EffectCall(module, nodes)
         masks.append(MaskGroup(call, module, len(nodes), tuple(controls), _constant(nodes[0])))
     return tuple(masks), torch.tensor(rows, dtype=torch.int64, device="cpu")
 

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Region, Silence, Transform
-from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import ControlReader, read_at
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
-from djgraph.effects import Block, Clock, Effect, TimeEffect
+from djgraph.effects import Block, Clock, TimeEffect
 from djgraph.host.build import process_clip
 from djgraph.host.calls import EffectCall
 from djgraph.region.operation import run_region
 from djgraph.region.schedule import schedule_region
 from djgraph.region.stacks import Stacks
+from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.identity import region_identity
 from djgraph.runtime.outputs import copies, own
 
@@ -34,7 +34,6 @@ class Run:
     rows: Tensor
     timeline: Timeline
     clock: Clock | None
-    frames_per_tile: int | None
     values: Stacks
     owned: set[str] = field(default_factory=set)
 
@@ -50,32 +49,14 @@ class Run:
 Kernel = Callable[[Run], None]
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a plan is run, which changes nothing but the time that it takes; see :func:`djgraph.compile`."""
-
-    inductor: bool = False
-    simd: bool = True
-
-
 class Executor:
-    """A plan bound to the modules that run it. identity: the digest of its graph, for exported programs."""
+    """A plan of a compiled graph, bound to the modules that run it."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        modules: Mapping[str, Effect],
-        bank: ControlBank,
-        options: Options,
-        identity: str,
-    ) -> None:
-        self.plan = plan
-        self._options = options
-        self._modules = modules
-        self._distinct = list({id(module): module for module in modules.values()}.values())
+    def __init__(self, plan: Plan, compiled: Compiled) -> None:
+        self.plan, self.compiled = plan, compiled
+        self._modules, self.bank = compiled.modules, compiled.bank
+        self._distinct = list({id(module): module for module in self._modules.values()}.values())
         self._copies = copies(plan)
-        self.identity = identity
-        self.bank = bank
         self._frees = plan.frees or ((),) * len(plan.ops)
         self._kernels = [self._kernel(op, free) for op, free in zip(plan.ops, self._frees)]
 
@@ -114,16 +95,14 @@ class Executor:
                 effect = EffectCall(self._modules[op.nodes[0].id], op.nodes)
                 return lambda run: self._process(op, effect, reader, run, frees)
             case Region():
-                options = self._options
+                options = self.compiled.options
                 used = {id(module): module for node in op.nodes for module in [self._modules[node.id]]}
-                identity = region_identity(self.identity, op, options, used.values())
-                schedule = schedule_region(
-                    op, self.plan, self._modules, self.bank, options.inductor, options.simd, identity
-                )
+                identity = region_identity(self.compiled.identity, op, options, used.values())
+                schedule = schedule_region(op, self.plan, self._modules, self.bank, options.simd, identity)
 
                 def region(run: Run) -> None:
                     sources = [run.values.get(name) for name in schedule.reads]
-                    made = run_region(schedule, run.timeline, run.rows, sources, run.frames_per_tile)
+                    made = run_region(schedule, run.timeline, run.rows, sources, options.frames_per_tile)
                     run.values.put(schedule.writes, made)
                     run.owned.update(schedule.writes)
 

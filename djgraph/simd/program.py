@@ -29,8 +29,8 @@ OPERATION_COLUMNS = 5
 
 
 @dataclass(frozen=True)
-class Program:
-    """operations: ``[operations, OPERATION_COLUMNS]``; slots, targets: how many there are."""
+class MachineCode:
+    """A program as a table. operations: ``[operations, OPERATION_COLUMNS]``; slots, targets: how many there are."""
 
     operations: NDArray
     slots: int
@@ -78,7 +78,7 @@ class Overlap:
         self.job, self.re, self.im = job, re, im
 
 
-def run(program: Program, signals: Signals, jobs: Sequence[Job], step: int) -> list[Overlap]:
+def run(program: MachineCode, signals: Signals, jobs: Sequence[Job], step: int) -> list[Overlap]:
     """Runs the program on every job, on as many threads as PyTorch uses.
 
     Returns what :func:`finish` has to add once all that lies beside it has been written.
@@ -102,7 +102,7 @@ def finish(signals: Signals, overlaps: Sequence[Overlap]) -> None:
         )  # fmt: skip
 
 
-def _run_job(program: Program, signals: Signals, job: Job, step: int) -> Overlap | None:
+def _run_job(program: MachineCode, signals: Signals, job: Job, step: int) -> Overlap | None:
     dtype = signals.windows.dtype
     lanes, size = width(dtype.itemsize), signals.windows.shape[1]
     tables = fft.tables(size, dtype.name)

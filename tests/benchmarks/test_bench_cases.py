@@ -9,7 +9,6 @@ import math
 import pytest
 import torch
 
-import djgraph
 from benchmarks import timing
 from benchmarks.bars import BARS
 from benchmarks.cases import CASES, compiling, find
@@ -55,11 +54,6 @@ def run(name: str, scale: Scale) -> CaseReport:
 @pytest.mark.parametrize("name", [name for name in CASES if name not in SLOW])
 def test_case(name: str, tiny: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.cases.memory.measure", pretend_to_measure)
-    if name == "engines":  # inductor takes half a minute; djgraph's own tests compile with it
-        plainly = djgraph.compile
-        monkeypatch.setattr(
-            djgraph, "compile", lambda graph, *, simd=True, inductor=False: plainly(graph, simd=simd)
-        )
     check(name, run(name, tiny))
 
 

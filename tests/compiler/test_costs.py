@@ -103,7 +103,7 @@ def strip(name: str, chain: list[Any], stem: str = "s0", **more: Any) -> dict[st
 
 
 def cost(mixer: Mixer, workload: Workload = LOAD) -> PlanCost:
-    return estimate(mixer.plan, mixer._modules_by_node(), workload)
+    return estimate(mixer.plan, mixer.compiled.modules, workload)
 
 
 def by_label(costs: PlanCost) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def test_estimates_agree_with_what_a_run_does(
     with torch.no_grad():
         mixer(inputs, params)  # what is computed once and kept
         for schedule in list(REGIONS):
-            schedule.workspaces.clear()  # room for tiles is kept, too, but it is part of what a run needs
+            schedule.kept.clear()  # room for tiles is kept, too, but it is part of what a run needs
         with Meter() as meter:
             mixer(inputs, params)
     assert costs.forward.flops == pytest.approx(meter.flops, rel=0.1)

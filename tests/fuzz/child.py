@@ -64,7 +64,7 @@ def try_graph(path: Path) -> None:
 def _mix(graph: Any, mixer: Any) -> None:
     """A few hundred samples, as the reference interpreter mixes them."""
     generator = torch.Generator().manual_seed(0)
-    effects = mixer._modules_by_node() if isinstance(mixer, djgraph.Mixer) else None
+    effects = mixer.compiled.modules if isinstance(mixer, djgraph.Mixer) else None
     reference = Reference(graph, effects)
     mixer, reference = mixer.double(), reference.double()
     channels = {(node.input, node.stem): node.channels for node in graph.nodes if hasattr(node, "stem")}

@@ -413,19 +413,6 @@ def test_training_after_inference_mode() -> None:
 
 
 @pytest.mark.slow
-def test_inductor_gives_the_same(mixer: djgraph.Mixer) -> None:
-    pytest.importorskip("torch._inductor")
-    torch._dynamo.reset()
-    inputs, params = stems(mixer), make_params(mixer, 1, 4, torch.float32, 2).requires_grad_()
-    compiled = djgraph.compile("dj_mixer", inductor=True, simd=False)
-    made, expected = compiled(inputs, params), mixer(inputs, params)
-    torch.testing.assert_close(made, expected)
-    (gradient,) = torch.autograd.grad(made.square().sum(), params)
-    (wanted,) = torch.autograd.grad(expected.square().sum(), params)
-    torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.slow
 def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     from djgraph.runtime import executor
 

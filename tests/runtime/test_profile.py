@@ -76,10 +76,10 @@ def test_without_backward() -> None:
 
 def test_the_mixer_stays_as_it_was() -> None:
     mixer = compiled([{"strip": "deck", "input": "deck", "chain": ["drive", "shaper"]}], ["deck"])
-    executor, weights = mixer._executor(taps=False), [w.clone() for w in mixer.parameters()]
+    executor, weights = mixer._executors[False], [w.clone() for w in mixer.parameters()]
     random = torch.random.get_rng_state()
     made = mixer.profile(0.05, repeats=1)
-    assert mixer._executor(taps=False) is executor
+    assert mixer._executors[False] is executor
     assert all(weight.grad is None for weight in mixer.parameters())
     assert all(torch.equal(a, b) for a, b in zip(mixer.parameters(), weights, strict=True))
     assert torch.equal(torch.random.get_rng_state(), random)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from djgraph.simd import fft, gains, program, rows
 from djgraph.simd.lanes import width
-from djgraph.simd.program import ADD, ANALYSE, GRADIENT, SCALE, SYNTHESISE, Job, Program, Signals
+from djgraph.simd.program import ADD, ANALYSE, GRADIENT, SCALE, SYNTHESISE, Job, MachineCode, Signals
 
 ITEMS = 2
 
@@ -123,7 +123,7 @@ class Case:
         )
         edges = sorted({0, self.frames, *(cut for cut in cuts if cut < self.frames)})
         jobs = [Job(i, low, high, high == self.frames) for i in range(ITEMS) for low, high in pairwise(edges)]
-        left = program.run(Program(table, 3, len(targets), 1), signals, jobs, step)
+        left = program.run(MachineCode(table, 3, len(targets), 1), signals, jobs, step)
         assert len(left) == ITEMS * (len(edges) - 2)
         program.finish(signals, left)
         return totals

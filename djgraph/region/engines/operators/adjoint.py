@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from djgraph.region.engines.operators.tilework import product_of, spectra_for_gains
+from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.schedule import RegionSchedule, Scale, Sum
 from djgraph.region.stacks import Stacks
-from djgraph.region.tiles import Workspace
 
 
 def adjoint(

@@ -10,10 +10,11 @@ from torch import Tensor
 from djgraph.controls.reader import Span
 from djgraph.dsp import stft
 from djgraph.effects import Block
+from djgraph.region.clip import Clip, Tile, Windows
+from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.lent import ClipControls, Lent, StretchControls
 from djgraph.region.schedule import Prologue, Scale, Sum
 from djgraph.region.stacks import Stacks
-from djgraph.region.tiles import Clip, Tile, Windows, Workspace
 
 
 class TileWork:
@@ -54,7 +55,8 @@ class TileWork:
         ``[strips, items, channels, samples]``.
         """
         tile = self.tile
-        pieces = [self.borrow(source.items(tile.items), (tile.lo, tile.hi)) for source in sources]
+        span = tile.lo - self.clip.origin, tile.hi - self.clip.origin
+        pieces = [self.borrow(source.items(tile.items), span) for source in sources]
         parts = []
         position = 0
         for prologue in self.schedule.prologues:
@@ -107,8 +109,9 @@ class TileWork:
 
     def seeds(self, gradient: Tensor) -> Tensor:
         """Frames of the gradient of the region's results, ``[results, items, channels, frames, size]``."""
-        start, stop = self.tile.inside
-        piece = self.windows.correct(gradient[:, self.tile.items, :, start:stop], start)
+        (start, stop), first = self.tile.inside, self.clip.out[0]
+        piece = gradient[:, self.tile.items, :, start - first : stop - first]
+        piece = self.windows.correct(piece, start)
         if self.tile.mirrored:
             piece = torch.nn.functional.pad(piece, (start - self.tile.start, self.tile.stop - stop))
         return self._unfold(piece)
@@ -123,9 +126,9 @@ class TileWork:
 
     def write(self, out: Tensor, spectra: Tensor) -> None:
         """Adds the results to ``out``, ``[results, batch, channels, samples]``, but for ``Windows.ends``."""
-        start, stop = self.tile.inside
+        (start, stop), first = self.tile.inside, self.clip.out[0]
         frames = torch.fft.irfft(spectra, n=self.schedule.transform.size)
-        target = out[:, self.tile.items, :, start:stop]
+        target = out[:, self.tile.items, :, start - first : stop - first]
         if self.tile.mirrored:
             begin = start - self.tile.start
             target += self._stretch(frames, self.windows.synthesis)[..., begin : begin + stop - start]

@@ -1,181 +1,87 @@
-"""The tiled spectral region on a CPU's vector units: hands a region's clip to :mod:`djgraph.simd`, stretch by stretch.
-
-Controls, the code of effects before the transform, and gains that are no ratios are PyTorch's work, on stretches of
-some seconds; everything else on a tile is one call without Python in it.
-"""
+"""The engine of the CPU's vector units, through :mod:`djgraph.simd`: transforms whose size is a power of two."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from djgraph.region.engines.vectors import addresses
-from djgraph.region.engines.vectors.back import Weights
-from djgraph.region.engines.vectors.feed import Feed
-from djgraph.region.engines.vectors.layout import Layout, layout_of
-from djgraph.region.engines.vectors.masks import RatioWeights, Tables
-from djgraph.region.lent import ClipControls, Lent, StretchControls
-from djgraph.region.tiles import Clip, Stretch
-from djgraph.simd import program, rows
+from djgraph import simd
+from djgraph.region.clip import Clip
+from djgraph.region.engine import Engine, Gradients
+from djgraph.region.engines.vectors.tiling import STRETCH_NUMBERS
+from djgraph.region.load import RegionLoad
+from djgraph.region.schedule import RegionSchedule
 
-STRETCH_NUMBERS = 1 << 23
-"""Samples of all signals that a stretch has at most: their faders' curves take half of that for stereo (16 MB)."""
+if TYPE_CHECKING:
+    from djgraph.region.engines.vectors.layout import Layout
 
-
-def forward(clip: Clip, bank_rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
-    """The region's results, ``[results, batch, channels, samples]``; bank_rows: ``[rows, batch, frames]``."""
-    schedule = clip.schedule
-    out = bank_rows.new_empty(len(schedule.results), clip.batch, schedule.channels, clip.samples)
-    targets = [addresses.target(result, addresses.SYNTHESIS) for result in out]
-    call = _Call(clip, bank_rows, [Lent(addresses.dense(one), False) for one in sources], False)
-    weights = RatioWeights(call.layout, clip, call.controls, bank_rows)
-    left: list[program.Overlap] = []
-    for stretch in call.stretches():
-        feed, tables = call.feed(stretch), Tables(call.layout, clip, call.controls, stretch)
-        signals = call.signals(feed.sources, targets, weights, tables)
-        left += program.run(call.layout.forward, signals, call.jobs(stretch), call.step)
-    if left:
-        program.finish(signals, left)
-    clip.windows(bank_rows).correct_(out)
-    return out
+CALL, VECTOR = 2.5e-3, 50e-6
+"""Seconds of a call, and of one signal's frames of 2048 samples on a vector, on one core: to choose an engine by."""
+LANES = 16
+"""Frames that are worked on at once in single precision; also what a smaller number of them costs."""
 
 
-def backward(
-    clip: Clip,
-    bank_rows: Tensor,
-    sources: Sequence[Tensor],
-    gradient: Tensor,
-    rows_wanted: bool,
-    sources_wanted: Sequence[bool],
-    weights: Sequence[Tensor],
-) -> tuple[Tensor | None, list[Tensor | None], list[Tensor]]:
-    """Gradients of the bank's rows, of the sources and of the effects' own weights."""
-    schedule = clip.schedule
-    lent = [Lent(addresses.dense(one), wanted) for one, wanted in zip(sources, sources_wanted)]
-    call, learnt = _Call(clip, bank_rows, lent, rows_wanted), Weights(weights)
-    row_total = torch.zeros_like(bank_rows) if rows_wanted else None
-    with torch.set_grad_enabled(rows_wanted or bool(weights) or any(sources_wanted)):
-        ratios = RatioWeights(call.layout, clip, call.controls, bank_rows)
-    chains = call.wanted_chains(learnt)
-    for stretch in call.stretches():
-        with torch.set_grad_enabled(rows_wanted or bool(weights) or any(sources_wanted)):
-            feed = call.feed(stretch, row_total)
-            tables = Tables(call.layout, clip, call.controls, stretch)
-        seeds, held = call.seeds(stretch, gradient)
-        run = call.layout.backward(chains, [target is not None for target in feed.targets])
-        targets = [target for target in feed.targets if target is not None]
-        signals = call.signals([*feed.sources, *seeds], targets, ratios, tables)
-        program.finish(signals, program.run(run, signals, call.jobs(stretch), call.step))
-        del held  # the tables had addresses only
-        feed.back.give_back(learnt)
-        tables.back.give_back(learnt)
-    ratios.give_back(learnt)
-    if row_total is not None:
-        call.controls.add_gradients(schedule, row_total)
-    return row_total, [source.total for source in lent], learnt.totals
+class Vectors(Engine):
+    """Runs regions in code for the CPU's vector units, sixteen frames at a time."""
 
+    name = "vectors"
 
-class _Call:
-    """One pass over a clip, forward or backward."""
-
-    def __init__(self, clip: Clip, bank_rows: Tensor, sources: Sequence[Lent], rows_wanted: bool) -> None:
-        self.layout: Layout = layout_of(clip.schedule, bank_rows)
-        self.clip, self._rows, self._sources, self._rows_wanted = clip, bank_rows, sources, rows_wanted
-        self.step = min(clip.frames_per_tile or self.layout.lanes, self.layout.lanes)
-        self.controls = ClipControls(clip, bank_rows, rows_wanted)
-        windows = clip.windows(bank_rows)
-        synthesis = windows.synthesis / clip.schedule.transform.size
-        self._windows = torch.stack((windows.analysis, synthesis, windows.analysis)).numpy()
-
-    def wanted_chains(self, weights: Weights) -> list[bool]:
-        """For each chain whether anybody wants the gradient of its gains."""
-        groups = [group.group for group in self.layout.groups]
-        wanted = [
-            weights.of(group.module) or (self._rows_wanted and not group.constant and bool(group.controls))
-            for group in groups
-        ]
-        return [any(wanted[group] for group, _ in chain) for chain in self.layout.flow.chains]
-
-    def stretches(self) -> Iterator[Stretch]:
-        """Frames and items of the clip whose faders and tables fit in memory at a time."""
-        clip, schedule = self.clip, self.clip.schedule
-        numbers = schedule.strips * schedule.channels * schedule.transform.hop
-        frames = 4 * self.step
-        if not clip.frames_per_tile:
-            frames = max(STRETCH_NUMBERS // numbers // self.step * self.step, frames)
-        items = max(1, STRETCH_NUMBERS // (numbers * min(frames, clip.frames)))
-        for low in range(0, clip.batch, items):
-            some = slice(low, min(low + items, clip.batch))
-            for first in range(0, clip.frames, frames):
-                tile = clip.tile(some, first, min(first + frames, clip.frames), self._rows.device)
-                yield Stretch((tile,))
-
-    def jobs(self, stretch: Stretch) -> list[program.Job]:
-        """Items, and parts of them where there are fewer items than threads."""
-        (tile,) = stretch.tiles
-        size, hop = self.clip.schedule.transform.size, self.clip.schedule.transform.hop
-        edges = [tile.first, tile.last]
-        parts = -(-torch.get_num_threads() // tile.count)
-        if parts > 1 and self.step == self.layout.lanes:
-            tiles = -(-tile.frames // self.step)
-            cuts = sorted({tile.first + self.step * (tiles * part // parts) for part in range(1, parts)})
-            # What is mirrored at the clip's ends must not be written by two jobs at once.
-            edges[1:1] = [
-                cut for cut in cuts if cut > tile.first and size < cut * hop <= self.clip.samples - 2 * size
-            ]
-        return [
-            program.Job(item, low, high, high == self.clip.frames)
-            for item in range(tile.items.start, tile.items.stop)
-            for low, high in pairwise(edges)
-        ]
-
-    def feed(self, stretch: Stretch, row_total: Tensor | None = None) -> Feed:
-        """The strips' audio on a stretch; row_total: where gradients of what its effects read are added."""
-        controls = StretchControls(self.clip, stretch, self._rows, self._rows_wanted)
-        return Feed(self.clip.schedule, stretch, controls, self._sources, row_total)
-
-    def seeds(self, stretch: Stretch, gradient: Tensor) -> tuple[list[list[int]], list[Tensor]]:
-        """The results' gradients as sources, times what the results were multiplied with near the clip's ends.
-
-        And the tensors that the sources have addresses of.
-        """
-        gradient = addresses.dense(gradient)
-        factor = self.clip.windows(self._rows).correct(
-            self._rows.new_ones(stretch.hi - stretch.lo), stretch.lo
+    def takes(self, load: RegionLoad) -> bool:
+        return (
+            load.simd
+            and load.channels <= 2
+            and simd.transforms(load.transform.size)
+            and load.device.type == "cpu"
+            and load.dtype in (torch.float32, torch.float64)
+            and simd.available()
         )
-        sources = []
-        for result in gradient:
-            row = addresses.source(result, addresses.SYNTHESIS, mirrored=False)
-            row[rows.FACTOR] = factor.data_ptr() - stretch.lo * factor.element_size()
-            sources.append(row)
-        return sources, [gradient, factor]
 
-    def signals(
+    def seconds(self, load: RegionLoad) -> float:
+        # Stereo is one complex signal.
+        signals = (load.strips + load.results) * load.batch
+        size = load.transform.size / 2048
+        return CALL + VECTOR * size * signals * -(-load.frames // LANES)
+
+    def working_bytes(self, load: RegionLoad) -> tuple[float, float]:
+        """Faders' curves (or what other effects made of the audio) and gains that are no ratios, for a stretch."""
+        samples = load.frames * load.transform.hop
+        places = min(STRETCH_NUMBERS / (load.strips * load.channels), load.batch * samples)
+        numbers = places * (load.scaled + 2 * load.channels * load.processed)
+        numbers += load.tables * load.transform.bins * places / load.transform.hop
+        seeds = load.results * load.channels * places
+        return numbers * load.dtype.itemsize, (2 * numbers + seeds) * load.dtype.itemsize
+
+    def prepare(self, schedule: RegionSchedule) -> dict[torch.dtype, Layout]:
+        return {}
+
+    def layout(self, schedule: RegionSchedule, dtype: torch.dtype) -> Layout:
+        """The region's layout for a dtype."""
+        layouts = self.kept(schedule)
+        if dtype not in layouts:
+            from djgraph.region.engines.vectors.layout import Layout
+
+            layouts[dtype] = Layout(schedule, dtype)
+        return layouts[dtype]
+
+    def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+        from djgraph.region.engines.vectors import passes
+
+        return passes.forward(self.layout(clip.schedule, rows.dtype), clip, rows, sources)
+
+    def backward(
         self,
-        sources: Sequence[list[int]],
-        targets: Sequence[list[int]],
-        weights: RatioWeights,
-        tables: Tables,
-    ) -> program.Signals:
-        layout = self.layout
-        return program.Signals(
-            samples=self.clip.samples,
-            hop=self.clip.schedule.transform.hop,
-            windows=self._windows,
-            sources=_table(sources, rows.SOURCE_COLUMNS),
-            targets=_table(targets, rows.TARGET_COLUMNS),
-            weights=weights.values.numpy(),
-            totals=weights.totals.numpy(),
-            curves=layout.curves,
-            chains=layout.chains,
-            factors=tables.factors,
-        )
+        clip: Clip,
+        rows: Tensor,
+        sources: Sequence[Tensor],
+        gradient: Tensor,
+        rows_wanted: bool,
+        sources_wanted: Sequence[bool],
+        weights: Sequence[Tensor],
+    ) -> Gradients:
+        from djgraph.region.engines.vectors import passes
 
-
-def _table(made: Sequence[list[int]], columns: int) -> NDArray:
-    return np.array(made, np.int64).reshape(-1, columns)
+        layout = self.layout(clip.schedule, rows.dtype)
+        return passes.backward(layout, clip, rows, sources, gradient, rows_wanted, sources_wanted, weights)

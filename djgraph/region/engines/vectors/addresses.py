@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from djgraph.region.tiles import Stretch
+from djgraph.region.clip import Stretch
 from djgraph.simd import rows
 
 ANALYSIS, SYNTHESIS, BACK = range(3)
@@ -31,29 +31,35 @@ def first_sample(tensor: Tensor, stretch: Stretch) -> int:
     return first_item(tensor, stretch) - stretch.lo * tensor.element_size()
 
 
-def _channels(tensor: Tensor, stretch: Stretch | None) -> list[int]:
-    """Left, right (0 for mono), and the step from item to item."""
-    left = first_item(tensor, stretch)
+def _channels(tensor: Tensor, stretch: Stretch | None, origin: int) -> list[int]:
+    """Left, right (0 for mono), and the step from item to item, where the tensor begins with sample ``origin``."""
+    left = first_item(tensor, stretch) - origin * tensor.element_size()
     right = left + tensor.stride(1) * tensor.element_size() if tensor.shape[1] == 2 else 0
     return [left, right, tensor.stride(0)]
 
 
-def source(audio: Tensor, window: int, stretch: Stretch | None = None, mirrored: bool = True) -> list[int]:
-    """Audio of a whole clip, or of a stretch; ``mirrored`` at the clip's ends, else silent there."""
+def source(
+    audio: Tensor, window: int, stretch: Stretch | None = None, mirrored: bool = True, origin: int = 0
+) -> list[int]:
+    """Audio from sample ``origin`` on, or of a stretch; ``mirrored`` at the clip's ends, else silent there."""
     row = [0] * rows.SOURCE_COLUMNS
-    row[: rows.ITEM + 1] = _channels(audio, stretch)
+    row[: rows.ITEM + 1] = _channels(audio, stretch, origin)
     row[rows.LO] = 0 if stretch is None else stretch.lo
     row[rows.MIRRORED], row[rows.WINDOW] = int(mirrored), window
     return row
 
 
 def target(
-    audio: Tensor | None, window: int, stretch: Stretch | None = None, folded: bool = False
+    audio: Tensor | None,
+    window: int,
+    stretch: Stretch | None = None,
+    folded: bool = False,
+    origin: int = 0,
 ) -> list[int]:
     """Where results go, or, ``folded``, gradients of what was mirrored at the clip's ends."""
     row = [0] * rows.TARGET_COLUMNS
     if audio is not None:
-        row[: rows.TO_ITEM + 1] = _channels(audio, stretch)
+        row[: rows.TO_ITEM + 1] = _channels(audio, stretch, origin)
     row[rows.TO_LO] = 0 if stretch is None else stretch.lo
     row[rows.FOLDED], row[rows.TO_WINDOW], row[rows.SOURCE] = int(folded), window, -1
     return row

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from djgraph.effects import AmplitudeEffect, Block
+from djgraph.effects import Block
+from djgraph.region.clip import Stretch
 from djgraph.region.engines.vectors import addresses
 from djgraph.region.engines.vectors.back import Recorded
 from djgraph.region.lent import Lent, StretchControls
 from djgraph.region.schedule import Prologue, PrologueStep, RegionSchedule
-from djgraph.region.tiles import Stretch
 from djgraph.simd import rows
 
 
 class Feed:
-    """``sources``: a row for each strip. ``targets``: where the gradient of what it reads goes, None where nobody wants
+    """The strips' rows for a stretch; the sources' audio begins with sample ``origin``.
+
+    ``sources``: a row for each strip. ``targets``: where the gradient of what it reads goes, None where nobody wants
     one; ``back`` then takes that to where it is wanted.
     """
 
@@ -28,11 +30,13 @@ class Feed:
         controls: StretchControls,
         sources: Sequence[Lent],
         row_total: Tensor | None,
+        origin: int,
     ) -> None:
         self.sources: list[list[int]] = []
         self.targets: list[list[int] | None] = []
         self.back = Recorded()
         self._schedule, self._stretch, self._controls = schedule, stretch, controls
+        self._origin = origin
         self._items = stretch.items.stop - stretch.items.start
         self._held: list[Tensor] = []
         if row_total is not None:
@@ -47,13 +51,18 @@ class Feed:
         if not prologue.steps:
             for one in sources:
                 total = one.total
-                self.sources.append(addresses.source(one.value, addresses.ANALYSIS))
-                back = None if total is None else addresses.target(total, addresses.BACK, folded=True)
-                self.targets.append(back)
-        elif all(isinstance(step.module, AmplitudeEffect) for step in prologue.steps):
+                self.sources.append(self._source(one.value))
+                self.targets.append(None if total is None else self._target(total))
+        elif prologue.amplitudes:
             self._scaled(prologue, sources)
         else:
             self._processed(prologue, sources)
+
+    def _source(self, audio: Tensor) -> list[int]:
+        return addresses.source(audio, addresses.ANALYSIS, origin=self._origin)
+
+    def _target(self, total: Tensor | None) -> list[int]:
+        return addresses.target(total, addresses.BACK, folded=True, origin=self._origin)
 
     def _read(self, step: PrologueStep) -> dict[str, Tensor]:
         """A step's controls on the stretch, ``[strips·items, 1, samples]``."""
@@ -80,14 +89,14 @@ class Feed:
         factor = factor.expand(prologue.strips * self._items, 1, span)[:, 0].to(sources[0].value.dtype)
         values, gradient = self._keep(factor.unflatten(0, (prologue.strips, self._items)))
         for number, one in enumerate(sources):
-            row = addresses.source(one.value, addresses.ANALYSIS)
+            row = self._source(one.value)
             row[rows.FACTOR] = addresses.first_sample(values[number], stretch)
             row[rows.FACTOR_ITEM] = values[number].stride(0)
             self.sources.append(row)
             if gradient is None and one.total is None:
                 self.targets.append(None)
                 continue
-            back = addresses.target(one.total, addresses.BACK, folded=True)
+            back = self._target(one.total)
             back[rows.SOURCE] = len(self.sources) - 1
             if gradient is not None:
                 back[rows.TO_FACTOR] = addresses.first_sample(gradient[number], stretch)
@@ -100,10 +109,11 @@ class Feed:
         pieces = []
         for one in sources:
             value, total = one.items(stretch.items)
-            piece = value[..., stretch.lo : stretch.hi].detach().requires_grad_(total is not None)
+            span = slice(stretch.lo - self._origin, stretch.hi - self._origin)
+            piece = value[..., span].detach().requires_grad_(total is not None)
             pieces.append(piece)
             if total is not None:
-                self.back.read(piece, total[..., stretch.lo : stretch.hi])
+                self.back.read(piece, total[..., span])
         signal = torch.cat(pieces)
         block = Block(stretch.lo, stretch.hi - stretch.lo, schedule.sample_rate)
         for step in prologue.steps:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from djgraph.effects import RatioEffect
+from djgraph.region.engines.vectors.encode import encode
 from djgraph.region.program import Flow, backward_program, forward_program
 from djgraph.region.schedule import MaskGroup, RegionSchedule
 from djgraph.simd import fft, gains, program
@@ -18,25 +19,25 @@ from djgraph.simd.lanes import width
 
 
 class Layout:
-    """A region as :mod:`djgraph.simd` wants it; a schedule keeps one for each dtype."""
+    """A region as :mod:`djgraph.simd` wants it; kept for each dtype."""
 
     def __init__(self, schedule: RegionSchedule, dtype: torch.dtype) -> None:
         self.schedule, self.dtype = schedule, dtype
         self.numbers = np.dtype(str(dtype).removeprefix("torch."))
         self.lanes = width(self.numbers.itemsize)
         self.flow = Flow(schedule)
-        self.forward = forward_program(self.flow)
-        self._backward: dict[tuple[Any, ...], program.Program] = {}
+        self.forward = encode(forward_program(self.flow))
+        self._backward: dict[tuple[Any, ...], program.MachineCode] = {}
         self.tables = fft.tables(schedule.transform.size, self.numbers.name)
         self.groups = [Group(group) for group in schedule.masks]
         self.rows = self._place_weights()
         self.curves = self._place_curves()
         self.chains, self.factors = self._chains()
 
-    def backward(self, chains: Sequence[bool], strips: Sequence[bool]) -> program.Program:
+    def backward(self, chains: Sequence[bool], strips: Sequence[bool]) -> program.MachineCode:
         key = (*chains, *strips)
         if key not in self._backward:
-            self._backward[key] = backward_program(self.flow, chains, strips)
+            self._backward[key] = encode(backward_program(self.flow, chains, strips))
         return self._backward[key]
 
     def _place_weights(self) -> int:
@@ -89,10 +90,3 @@ class Group:
         return [
             gains.RATIO, above, self.above_rank, below, self.below_rank, self.above_curves, self.below_curves
         ]  # fmt: skip
-
-
-def layout_of(schedule: RegionSchedule, like: Tensor) -> Layout:
-    """The region's layout for tensors like this."""
-    if like.dtype not in schedule.layouts:
-        schedule.layouts[like.dtype] = Layout(schedule, like.dtype)
-    return schedule.layouts[like.dtype]

@@ -6,12 +6,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from djgraph.region.clip import Clip, Stretch
 from djgraph.region.engines.vectors import addresses
 from djgraph.region.engines.vectors.back import Recorded, Weights
 from djgraph.region.engines.vectors.layout import Group, Layout
 from djgraph.region.lent import ClipControls, Lent
 from djgraph.region.schedule import MaskGroup
-from djgraph.region.tiles import Clip, Stretch
 from djgraph.simd import gains
 
 

@@ -9,18 +9,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runtime.documents import REGISTRY
+from runtime.test_against_reference import make_inputs, make_params
 
 from djgraph.dsp.curve import Timeline
 from djgraph.graph import load
 from djgraph.mixer import Mixer
-from djgraph.region.engines.vectors import _Call
+from djgraph.region.clip import Clip
+from djgraph.region.engines.vectors import Vectors
 from djgraph.region.engines.vectors.feed import Feed
+from djgraph.region.engines.vectors.passes import _Call
 from djgraph.region.schedule import REGIONS, RegionSchedule
-from djgraph.region.tiles import Clip
 from djgraph.simd.program import Job
-
-from .documents import REGISTRY
-from .test_against_reference import make_inputs, make_params
 
 MEMORYLESS = ["drive", "clip_gain", "gain"]
 
@@ -80,7 +80,8 @@ def test_jobs_that_run_at_once_write_to_different_samples(
         return
     schedule = schedule_of(mixer)
     clip = Clip(schedule, Timeline(samples, 2), batch, None)
-    call = _Call(clip, torch.zeros(8, batch, 2, dtype=dtype), [], False)
+    layout = Vectors().layout(schedule, dtype)
+    call = _Call(layout, clip, torch.zeros(8, batch, 2, dtype=dtype), [], False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: threads)
         jobs = [job for stretch in call.stretches() for job in call.jobs(stretch)]
@@ -120,8 +121,7 @@ def test_gradients_are_written_nowhere_beside_their_memory(
         return values, guarded
 
     monkeypatch.setattr(Feed, "_keep", keep)
-    mixer = make(64, hop, chain)
-    mixer.frames_per_tile = frames_per_tile
+    mixer = Mixer(make(64, hop, chain).graph, frames_per_tile=frames_per_tile)
     inputs = make_inputs(mixer.graph, 1, 700, torch.float64, 0)
     inputs["a"].requires_grad_()
     params = make_params(mixer, 1, 4, torch.float64, 0).requires_grad_()

@@ -1,10 +1,7 @@
-"""Cuts a clip into stretches, and those into tiles of frames that fit the cache; keeps what all of them share."""
+"""One call of a region: a clip or a section of one, its tiles of frames, and its windows."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,14 +9,9 @@ from torch import Tensor
 
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
+from djgraph.region.load import RegionLoad
 from djgraph.region.schedule import RegionSchedule
 
-ROW_FRAMES = 1024
-"""Transforms in flight on a CPU: fewer cost more in calls than they save in the caches."""
-ROW_FRAMES_GPU = 1 << 17
-MIN_FRAMES, MAX_FRAMES = 8, 256
-STRETCH_FRAMES = 256
-"""Frames whose per-sample controls are read at once."""
 KEPT = 16
 """Lengths of clips whose windows a schedule keeps."""
 
@@ -77,29 +69,6 @@ class Stretch:
         return max(tile.hi for tile in self.tiles)
 
 
-class Workspace:
-    """Buffers that are used again for every tile: fresh memory costs as much as the work done in it.
-
-    A buffer holds until its name is asked for again. A schedule keeps its workspaces from one call to the next, on a
-    CPU only (PyTorch keeps a GPU's memory itself); calls that run at the same time each have their own.
-    """
-
-    def __init__(self) -> None:
-        self._buffers: dict[tuple[str, torch.dtype], Tensor] = {}
-
-    def take(self, name: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-        """Uninitialised memory of that shape."""
-        size = math.prod(shape)
-        buffer = self._buffers.get((name, dtype))
-        if buffer is None or buffer.numel() < size or buffer.device != device:
-            with torch.inference_mode(False):
-                buffer = self._buffers[name, dtype] = torch.empty(size, dtype=dtype, device=device)
-        return buffer[:size].view(shape)
-
-    def like(self, name: str, tensor: Tensor) -> Tensor:
-        return self.take(name, tensor.shape, tensor.dtype, tensor.device)
-
-
 @dataclass(frozen=True)
 class Windows:
     """The windows of a clip's transforms.
@@ -108,6 +77,7 @@ class Windows:
     are there; near the clip's ends some are missing, and ``ends`` are the stretches of samples whose result
     has to be multiplied by a factor: (first, last + 1, factors). ``seeds`` and ``back`` are the windows of the
     backward pass: that of the results' gradient times 2/size, and that of the audio's gradient, which undoes it.
+    Of a section of a clip there are no ``ends``: a stream multiplies by them when it hands samples out.
     """
 
     analysis: Tensor
@@ -134,46 +104,80 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class Section:
+    """Frames ``first…last−1`` of a clip, whose audio is given from sample ``origin`` on.
+
+    samples: the clip's length, or any number behind all samples that these frames read while nobody knows it yet.
+    """
+
+    first: int
+    last: int
+    origin: int
+    samples: int
+
+
+@dataclass(frozen=True)
 class Clip:
-    """One call of a region: how long, how many, how cut."""
+    """One call of a region: how long, how many, and which part of it where it is not the whole.
+
+    A stream calls a region section by section and adds up what overlaps; a whole clip is the section that has all
+    frames.
+    """
 
     schedule: RegionSchedule
     timeline: Timeline
     batch: int
-    frames_per_tile: int | None
-
-    @contextmanager
-    def workspace(self, device: torch.device) -> Iterator[Workspace]:
-        spare = self.schedule.workspaces if device.type == "cpu" else []
-        workspace = spare.pop() if spare else Workspace()
-        try:
-            yield workspace
-        finally:
-            spare.append(workspace)
+    frames_per_tile: int | None = None
+    section: Section | None = None
 
     @property
     def samples(self) -> int:
-        return self.timeline.samples
+        """Of the whole clip."""
+        return self.timeline.samples if self.section is None else self.section.samples
+
+    @property
+    def first(self) -> int:
+        """The first frame."""
+        return 0 if self.section is None else self.section.first
 
     @property
     def frames(self) -> int:
-        return self.schedule.transform.frames(self.samples)
+        """The frame after the last: how many there are where the first is 0."""
+        return self.schedule.transform.frames(self.samples) if self.section is None else self.section.last
 
-    def stretches(self, device: torch.device) -> Iterator[Stretch]:
-        signals = self.schedule.strips * self.schedule.channels
-        budget = ROW_FRAMES if device.type == "cpu" else ROW_FRAMES_GPU
-        per_tile = self.frames_per_tile or min(max(budget // signals, MIN_FRAMES), MAX_FRAMES)
-        items = max(1, budget // (signals * per_tile))
-        step = max(1, STRETCH_FRAMES // per_tile) * per_tile
-        for low in range(0, self.batch, items):
-            some = slice(low, min(low + items, self.batch))
-            for first in range(0, self.frames, step):
-                last = min(first + step, self.frames)
-                tiles = (
-                    self.tile(some, start, min(start + per_tile, last), device)
-                    for start in range(first, last, per_tile)
-                )
-                yield Stretch(tuple(tiles))
+    @property
+    def origin(self) -> int:
+        """The sample that the sources begin with."""
+        return 0 if self.section is None else self.section.origin
+
+    @property
+    def out(self) -> tuple[int, int]:
+        """The samples that the results cover: the first, and the one after the last."""
+        if self.section is None:
+            return 0, self.samples
+        size, hop = self.schedule.transform.size, self.schedule.transform.hop
+        start = self.first * hop - size // 2
+        return max(start, 0), min((self.frames - 1) * hop - size // 2 + size, self.samples)
+
+    def load(self, like: Tensor) -> RegionLoad:
+        """The call's size, for tensors like this."""
+        schedule = self.schedule
+        return RegionLoad(
+            strips=schedule.strips,
+            scaled=schedule.scaled,
+            processed=schedule.processed,
+            nodes=sum(group.nodes for group in schedule.masks),
+            tables=schedule.tables,
+            results=len(schedule.results),
+            channels=schedule.channels,
+            transform=schedule.transform,
+            batch=self.batch,
+            frames=self.frames - self.first,
+            dtype=like.dtype,
+            device=like.device,
+            frames_per_tile=self.frames_per_tile,
+            simd=schedule.simd,
+        )
 
     def tile(self, items: slice, first: int, last: int, device: torch.device) -> Tile:
         """Frames ``first…last−1`` of some items."""
@@ -192,7 +196,8 @@ class Clip:
 
     def windows(self, like: Tensor) -> Windows:
         """The schedule keeps them for the next call."""
-        key, kept = (self.samples, like.dtype, like.device), self.schedule.windows
+        samples = self.samples if self.section is None else None
+        key, kept = (samples, like.dtype, like.device), self.schedule.windows
         if key not in kept:
             if len(kept) >= KEPT:
                 kept.clear()
@@ -208,12 +213,24 @@ class Clip:
         padded = torch.nn.functional.pad(window.square(), (0, parts * hop - size))
         period = padded.view(parts, hop).sum(0)
         synthesis = window / period.repeat(parts)[:size]
-        head = min(size - size // 2, self.samples)
-        tail = max(head, self.frames * hop - size // 2)
         ends = []
-        for low, high in ((0, head), (tail, self.samples)):
-            if low < high:
-                total = stft.squared_window_sum(size, hop, self.frames, low, high, like)
-                position = (torch.arange(low, high, device=like.device) + size // 2) % hop
-                ends.append((low, high, period[position] / total))
+        if self.section is None:
+            head = min(size - size // 2, self.samples)
+            tail = max(head, self.frames * hop - size // 2)
+            for low, high in ((0, head), (tail, self.samples)):
+                if low < high:
+                    ends.append((low, high, end_factors(size, hop, self.frames, low, high, like)))
         return Windows(window, synthesis, synthesis * (2 / size), window * (size / 2), tuple(ends))
+
+
+def end_factors(size: int, hop: int, frames: int, low: int, high: int, like: Tensor) -> Tensor:
+    """What samples ``low…high−1`` of a clip of so many frames are multiplied by where some frames are missing.
+
+    The synthesis window divides by the sum of all squared windows, which repeats every hop; near the clip's ends the
+    sum is smaller. ``[high − low]``.
+    """
+    position = (torch.arange(low, high, device=like.device) + size // 2) % hop
+    period = stft.window(size, like).square()
+    parts = -(-size // hop)
+    period = torch.nn.functional.pad(period, (0, parts * hop - size)).view(parts, hop).sum(0)
+    return period[position] / stft.squared_window_sum(size, hop, frames, low, high, like)

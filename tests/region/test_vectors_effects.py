@@ -9,6 +9,7 @@ import djgraph_fx
 import numpy as np
 import pytest
 import torch
+from runtime.test_against_reference import assert_same, evaluate, leaves, make_inputs, make_params
 from torch import Tensor, nn
 
 from djgraph.effects import (
@@ -27,8 +28,6 @@ from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer
 from djgraph.plugins import Registry, hookimpl
 from djgraph.runtime.reference import Reference
-
-from .test_against_reference import assert_same, evaluate, leaves, make_inputs, make_params
 
 ENVIRONMENT = Environment(22050, Transform(64, 16))
 

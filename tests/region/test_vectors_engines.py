@@ -9,17 +9,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from runtime.documents import REGISTRY, documents
+from runtime.test_against_reference import SHIPPED, assert_same, evaluate, leaves, make_inputs, make_params
 from torch import Tensor
 
 import djgraph
 from djgraph.graph import load
 from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer
-from djgraph.region.engines import vectors
+from djgraph.region.engines.vectors import passes as vectors
 from djgraph.runtime.reference import Reference
-
-from .documents import REGISTRY, documents
-from .test_against_reference import SHIPPED, assert_same, evaluate, leaves, make_inputs, make_params
 
 ALL = frozenset({"inputs", "params", "weights"})
 RANDOM = {

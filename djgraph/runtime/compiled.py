@@ -1,0 +1,74 @@
+"""A compiled graph: what a mixer, its streams, explain and profile share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from djgraph.compiler.pipeline import Stage, stages
+from djgraph.compiler.plan import Plan
+from djgraph.controls.bank import ControlBank
+from djgraph.effects import Effect
+from djgraph.graph.ir import EffectNode, Graph, Point
+from djgraph.layout import ParameterLayout
+from djgraph.runtime.identity import graph_identity
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a plan is run, which changes nothing but the time that it takes; see :func:`djgraph.compile`."""
+
+    simd: bool = True
+    frames_per_tile: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A graph with all that is made of it before the first sample.
+
+    outputs: those that are computed. passes: names of the passes that run. modules: the effect of each node; nodes
+    of one kind share one. bank: the rows of control values that nodes read.
+    """
+
+    graph: Graph
+    layout: ParameterLayout
+    outputs: Mapping[str, Point]
+    passes: tuple[str, ...]
+    modules: Mapping[str, Effect]
+    options: Options
+
+    @cached_property
+    def bank(self) -> ControlBank:
+        return ControlBank(self.graph)
+
+    @cached_property
+    def identity(self) -> str:
+        """The digest of the graph, for exported programs."""
+        return graph_identity(self.graph)
+
+    @cached_property
+    def kernels(self) -> Mapping[str, str]:
+        """By node, the first node that the same module serves."""
+        first: dict[int, str] = {}
+        return {node: first.setdefault(id(module), node) for node, module in self.modules.items()}
+
+    @cached_property
+    def uses_clock(self) -> bool:
+        """Whether any effect follows a clock."""
+        return any(isinstance(node, EffectNode) and node.effect.uses_clock for node in self.graph.nodes)
+
+    def points(self, taps: bool = False) -> dict[str, Point]:
+        """What a plan gives, by name: ``output NAME``, and with taps ``tap NAME``."""
+        found = {"output " + name: point for name, point in self.outputs.items()}
+        if taps:
+            found |= {"tap " + name: point for name, point in self.graph.taps.items()}
+        return found
+
+    def stages(self, taps: bool = False) -> list[Stage]:
+        """The plan after lowering and after each pass; the last one runs."""
+        return stages(self.graph, self.points(taps), self.kernels, self.passes)
+
+    def plan(self, taps: bool = False) -> Plan:
+        """The plan that runs."""
+        return self.stages(taps)[-1].plan

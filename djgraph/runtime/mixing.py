@@ -1,0 +1,62 @@
+"""One mix of a whole clip: what a caller hands in is checked, run through a plan, and checked again."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from djgraph.dsp.curve import Timeline
+from djgraph.effects import Clock
+from djgraph.errors import InputError
+from djgraph.region.stacks import Stacks
+from djgraph.runtime.compiled import Compiled
+from djgraph.runtime.executor import Executor, Run
+from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.outputs import check_finite, reads_values
+
+
+def mix(
+    executor: Executor,
+    inputs: Inputs,
+    params: Tensor,
+    out_of_range: str = "clamp",
+    tempo: float | Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The plan's outputs, by the names that :meth:`Compiled.points` gives; see :meth:`djgraph.Mixer.forward`."""
+    compiled = executor.compiled
+    audio, batch, samples = prepare_audio(compiled.graph, inputs)
+    like = next(iter(audio.values()))
+    # Under autocast a plugin's matrix product would lose most of its precision.
+    with torch.autocast(like.device.type, enabled=False):
+        given = like.dtype
+        if given in (torch.float16, torch.bfloat16):
+            # Transforms need single precision; the result goes back to what came.
+            audio = {name: tensor.float() for name, tensor in audio.items()}
+            like = next(iter(audio.values()))
+        check = reads_values()
+        params = prepare_params(compiled.layout, params, like, batch, out_of_range, check)
+        batch = max(batch, params.shape[0])
+        run = Run(
+            audio=audio,
+            rows=compiled.bank.rows(params.expand(batch, -1, -1)),
+            timeline=Timeline(samples, params.shape[1]),
+            clock=clock_of(compiled, tempo, batch, samples, like),
+            values=Stacks(),
+        )
+        made = executor(run)
+        if check:
+            outputs = {name: tensor for name, tensor in made.items() if name.startswith("output ")}
+            check_finite(outputs, audio, input_names(compiled.graph))
+        return {name: tensor.to(given) for name, tensor in made.items()}
+
+
+def clock_of(
+    compiled: Compiled, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor
+) -> Clock | None:
+    """The clip's clock. Raises InputError where effects follow one and there is no tempo."""
+    if tempo is None and compiled.uses_clock:
+        raise InputError(
+            f"graph {compiled.graph.name} has effects that follow a clock: give its tempo in BPM, "
+            "tempo= in Python, --tempo on the command line"
+        )
+    return make_clock(tempo, batch, samples, compiled.graph.sample_rate, like)

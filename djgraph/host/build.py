@@ -87,14 +87,9 @@ def process_clip(
     lag = call.latency()
     if lag:
         audio = {port: pad(tensor, (0, lag)) for port, tensor in audio.items()}
-        hop = module.environment.transform.hop
-        more = {"sample": lag, "frame": (samples + lag) // hop - samples // hop, "clip": 0}
-        rates = {control.id: control.rate for control in module.controls}
-        controls = {
-            name: pad(values, (0, more[rates[name]]), mode="replicate") for name, values in controls.items()
-        }
+        controls = hold_controls(module, controls, (0, samples), lag)
         if clock is not None:
-            clock = _longer(clock, lag, module.environment.sample_rate)
+            clock = longer_clock(clock, lag, module.environment.sample_rate)
     state = call.initial_state(batch, channels, like)
     block = Block(0, samples + lag, module.environment.sample_rate, clock)
     made, _ = call.process(audio, controls, state, block, (batch, channels, samples + lag))
@@ -103,7 +98,20 @@ def process_clip(
     return {port: tensor[..., lag:] for port, tensor in made.items()} if lag else made
 
 
-def _longer(clock: Clock, lag: int, sample_rate: int) -> Clock:
+def hold_controls(
+    effect: Effect, controls: Mapping[str, Tensor], span: tuple[int, int], count: int
+) -> dict[str, Tensor]:
+    """Controls that were read on a span of samples, held for ``count`` samples behind it."""
+    length, hop = span[1] - span[0], effect.environment.transform.hop
+    more = {"sample": count, "frame": (length + count) // hop - length // hop, "clip": 0}
+    rates = {control.id: control.rate for control in effect.controls}
+    return {
+        name: pad(values, (0, more[rates[name]]), mode="replicate") if more[rates[name]] else values
+        for name, values in controls.items()
+    }
+
+
+def longer_clock(clock: Clock, lag: int, sample_rate: int) -> Clock:
     """The clock for so many samples more, at its last tempo."""
     tempo = pad(clock.tempo, (0, lag), mode="replicate")
     step = clock.tempo[..., -1:] / (60 * sample_rate)

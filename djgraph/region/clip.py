@@ -198,12 +198,14 @@ class Clip:
         """The schedule keeps them for the next call."""
         samples = self.samples if self.section is None else None
         key, kept = (samples, like.dtype, like.device), self.schedule.windows
-        if key not in kept:
-            if len(kept) >= KEPT:
-                kept.clear()
+        found: Windows | None = kept.get(key)
+        if found is None:
             with torch.inference_mode(False), torch.no_grad():
-                kept[key] = self._make_windows(torch.empty(0, dtype=like.dtype, device=like.device))
-        return kept[key]
+                found = self._make_windows(torch.empty(0, dtype=like.dtype, device=like.device))
+            if len(kept) >= KEPT:  # another thread may look it up at any time
+                kept.clear()
+            kept[key] = found
+        return found
 
     def _make_windows(self, like: Tensor) -> Windows:
         size, hop = self.schedule.transform.size, self.schedule.transform.hop

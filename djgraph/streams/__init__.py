@@ -1,0 +1,1 @@
+"""Streams: a mixer that is fed block by block and remembers."""

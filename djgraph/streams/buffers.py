@@ -1,0 +1,45 @@
+"""Buffers along the time axis: the last samples of a signal, and what waits to be handed on.
+
+All are functional: tensors are joined and cut, never written to, so that gradients may pass and what was handed out
+stays as it is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class History:
+    """The latest samples of a signal, from sample ``origin`` on: ``[…, samples]``."""
+
+    def __init__(self, empty: Tensor, origin: int = 0) -> None:
+        self.audio, self.origin = empty, origin
+
+    @property
+    def stop(self) -> int:
+        """The sample after the last."""
+        return self.origin + self.audio.shape[-1]
+
+    def append(self, audio: Tensor) -> None:
+        """Adds a copy: a caller may fill its own buffer anew for every block."""
+        self.audio = torch.cat((self.audio, audio), -1)
+
+    def forget(self, before: int) -> None:
+        """Drops the samples before one of the clip's."""
+        drop = min(max(before - self.origin, 0), self.audio.shape[-1])
+        if drop:
+            # A copy: a view would keep all that was dropped in memory.
+            self.audio = self.audio[..., drop:].clone(memory_format=torch.contiguous_format)
+            self.origin += drop
+
+    def take(self, stop: int) -> Tensor:
+        """Hands on the samples before ``stop``, and drops them."""
+        count = max(stop - self.origin, 0)
+        taken = self.audio[..., :count]
+        self.audio = self.audio[..., count:]
+        self.origin += count
+        return taken
+
+    def detach(self) -> None:
+        self.audio = self.audio.detach()

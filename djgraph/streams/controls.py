@@ -1,0 +1,101 @@
+"""The control frames of a stream: those that are still needed, as rows of the control bank.
+
+Frames come one at a time (live), from an iterator, or are known beforehand (a score). Only those near the present are
+kept as rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from djgraph.dsp.curve import Timeline
+
+Rows = Callable[[Tensor], Tensor]
+"""``[batch, frames, columns]`` → ``[rows, batch, frames]``."""
+
+AHEAD = 256
+"""Frames of a score that are made rows at a time, at least."""
+
+
+class ControlTrack:
+    """Rows ``[rows, batch, frames]`` at ascending positions, of which old ones are dropped as time passes.
+
+    score: frames that are known beforehand, and where they lie; iterator: frames that are fetched when their time
+    comes, as (params ``[batch, 1, columns]``, position). Live frames are given to :meth:`append`.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        score: tuple[Tensor, Tensor] | None = None,
+        iterator: Iterator[tuple[Tensor, int]] | None = None,
+    ) -> None:
+        self._make, self._score, self._iterator = rows, score, iterator
+        self._next = 0
+        self.rows: Tensor | None = None
+        self.positions = torch.empty(0, dtype=torch.int64)
+
+    @property
+    def known(self) -> int:
+        """The position of the last frame that is there; −1 where there is none."""
+        return int(self.positions[-1]) if len(self.positions) else -1
+
+    def append(self, params: Tensor, positions: Tensor) -> None:
+        """Frames ``[batch, frames, columns]`` behind those that are there; positions: int64 ``[frames]``."""
+        made = self._make(params)
+        if self.rows is None:
+            self.rows = made
+        else:
+            self.rows = torch.cat((self.rows, made), -1)
+        self.positions = torch.cat((self.positions, positions))
+
+    def advance(self, stop: int) -> None:
+        """Fetches frames until one lies at or behind sample ``stop − 1``, or there is none left."""
+        if self._score is not None:
+            params, positions = self._score
+            wanted = int(torch.searchsorted(positions, torch.tensor(stop))) + 1
+            # The first frame always, whatever its position: before it, its values hold.
+            if wanted > self._next and self._next < len(positions):
+                last = min(max(wanted, self._next + AHEAD), len(positions))
+                self.append(params[:, self._next : last], positions[self._next : last])
+                self._next = last
+        while self._iterator is not None and (self.rows is None or self.known < stop - 1):
+            try:
+                params, position = next(self._iterator)
+            except StopIteration:
+                self._iterator = None
+                break
+            self.append(params, torch.tensor([position]))
+
+    def forget(self, before: int) -> None:
+        """Drops frames that no curve from sample ``before`` on depends on.
+
+        The first frame stays: controls of rate clip read it. So what lies between it and the next is a line that
+        nobody reads, and its end a corner that nobody may reach: ``before`` leaves room for the widest smoothing.
+        """
+        if self.rows is None:
+            return
+        # The last frame at or before that sample begins the line on which it lies.
+        keep = int(torch.searchsorted(self.positions, torch.tensor(before), right=True)) - 1
+        if keep > 1:
+            self.rows = torch.cat((self.rows[..., :1], self.rows[..., keep:]), -1)
+            self.positions = torch.cat((self.positions[:1], self.positions[keep:]))
+
+    def timeline(self, end: int | None, shift: int = 0) -> Timeline:
+        """Where the rows' frames lie, counted from sample ``shift`` on; end: the clip's length, if it is known."""
+        return Timeline.at(None if end is None else end - shift, self.positions - shift)
+
+    def detach(self) -> None:
+        if self.rows is not None:
+            self.rows = self.rows.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        state = {"positions": self.positions, "next": torch.tensor([self._next])}
+        return state if self.rows is None else {**state, "rows": self.rows}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self.positions, self._next = state["positions"].cpu(), int(state["next"])
+        self.rows = state.get("rows")

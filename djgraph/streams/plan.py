@@ -1,0 +1,52 @@
+"""What all streams of a mixer share: the plan with its delays, and the schedules of its regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from djgraph.compiler.pipeline import stream_stages
+from djgraph.compiler.plan import Plan, Process, Region
+from djgraph.host.calls import EffectCall
+from djgraph.region.schedule import RegionSchedule, schedule_region
+from djgraph.runtime.compiled import Compiled
+from djgraph.streams.lags import lags
+
+
+class StreamPlan:
+    """A compiled graph, ready to be streamed. ``latency`` is that of all outputs, in samples.
+
+    schedules and calls: by the operation's place in the plan.
+    """
+
+    @torch.inference_mode(False)
+    def __init__(self, compiled: Compiled, taps: bool = False) -> None:
+        self.compiled = compiled
+        needed = lags(compiled.graph, compiled.modules)
+        self.plan: Plan = stream_stages(
+            compiled.graph, compiled.points(taps), compiled.kernels, needed, compiled.passes
+        )[-1].plan
+        assert self.plan.latencies is not None
+        self.latencies: Mapping[str, int] = self.plan.latencies
+        self.latency = max((self.latencies[value] for value in self.plan.outputs.values()), default=0)
+        self.lookahead = max((lag.lookahead for lag in needed.values()), default=0)
+        self.schedules: dict[int, RegionSchedule] = {}
+        self.calls: dict[int, EffectCall] = {}
+        for index, op in enumerate(self.plan.ops):
+            if isinstance(op, Region):
+                self.schedules[index] = schedule_region(
+                    op, self.plan, compiled.modules, compiled.bank, compiled.options.simd
+                )
+            elif isinstance(op, Process):
+                self.calls[index] = EffectCall(compiled.modules[op.nodes[0].id], op.nodes)
+        self.ahead = {
+            index: max((needed[node.id].latency for node in op.nodes), default=0)
+            for index, op in enumerate(self.plan.ops)
+            if isinstance(op, Process)
+        }
+
+    def arrives(self, index: int) -> int:
+        """The latency of what a call of an effect reads."""
+        op = self.plan.ops[index]
+        return self.latencies[op.writes[0]] - self.ahead[index]

@@ -1,0 +1,125 @@
+"""A time effect in a stream: its state, the controls of each block, and its latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from djgraph.compiler.plan import Process
+from djgraph.controls.bank import ControlBank
+from djgraph.controls.reader import ControlReader
+from djgraph.effects import Block, Clock, TimeEffect
+from djgraph.graph.ir import Graph
+from djgraph.host.build import hold_controls, longer_clock
+from djgraph.host.calls import EffectCall
+from djgraph.streams.buffers import History
+from djgraph.streams.clock import ClockTrack
+from djgraph.streams.controls import ControlTrack
+from djgraph.streams.state import State, part
+
+
+class ProcessStream:
+    """One call of an effect for its nodes, block after block.
+
+    An effect whose controls come every hop gets blocks of whole hops, so its input waits until a hop is full.
+    """
+
+    def __init__(
+        self, op: Process, call: EffectCall, bank: ControlBank, graph: Graph, batch: int, like: Tensor
+    ) -> None:
+        self.call, self.op, self._batch, self._like = call, op, batch, like
+        self._effect = cast(TimeEffect, call.module)
+        self._reader = ControlReader(op.nodes, bank, graph.sample_rate, graph.transform.hop, graph.name)
+        self._rate = graph.sample_rate
+        self._count, self._channels = len(op.nodes), op.nodes[0].channels
+        rows = self._count * batch
+        self._state = call.initial_state(rows, self._channels, like)
+        self._lag = call.latency()
+        framed = any(control.rate == "frame" for control in self._effect.controls)
+        self._step = graph.transform.hop if framed else 1
+        self._position = 0
+        self._waiting = {
+            port.name: History(like.new_zeros(rows, port.channels or self._channels, 0))
+            for port in self._effect.inputs
+        }
+        self._made = {
+            port.name: History(like.new_zeros(rows, port.channels or self._channels, 0))
+            for port in self._effect.outputs
+        }
+
+    def __call__(
+        self,
+        audio: Sequence[Sequence[Tensor]],
+        track: ControlTrack,
+        clock: ClockTrack | None,
+        stop: int,
+        emit: int,
+        end: int | None,
+    ) -> list[list[Tensor]]:
+        """For each node its ports' next samples, up to ``stop`` → the outputs before sample ``emit``, alike."""
+        for place, history in enumerate(self._waiting.values()):
+            rows = [row[place] for row in audio]
+            history.append(rows[0] if len(rows) == 1 else torch.cat(list(rows)))
+        until = stop // self._step * self._step if end is None else end
+        if until > self._position or (end is not None and self._lag):
+            self._run(until, track, clock, end)
+        parts = [history.take(emit).unflatten(0, (self._count, self._batch)) for history in self._made.values()]
+        return [[part[row] for part in parts] for row in range(self._count)]
+
+    def oldest_control(self) -> int:
+        """The first sample whose controls will be read again."""
+        return self._position
+
+    def _run(self, until: int, track: ControlTrack, clock: ClockTrack | None, end: int | None) -> None:
+        start, after = self._position, self._lag if end is not None else 0
+        length = until - start + after
+        audio = {port: history.take(until) for port, history in self._waiting.items()}
+        if after:  # what the effect still holds comes out with silence behind the clip
+            audio = {port: pad(tensor, (0, after)) for port, tensor in audio.items()}
+        # Behind the clip controls hold what they are at its last sample.
+        span = min(start, until - 1), until
+        assert track.rows is not None
+        controls = self._reader(track.rows, track.timeline(end), span)
+        controls = hold_controls(self._effect, controls, span, after)
+        controls = {name: self._latest(name, values, length) for name, values in controls.items()}
+        ticks = None
+        if clock is not None and self._effect.uses_clock:
+            ticks = longer_clock(clock.read(*span), after, self._rate)
+            tempo, beats = (part[..., part.shape[-1] - length :] for part in (ticks.tempo, ticks.beats))
+            ticks = Clock(tempo.repeat(self._count, 1, 1), beats.repeat(self._count, 1, 1))
+        block = Block(start, length, self._rate, ticks)
+        size = (self._count * self._batch, self._channels, length)
+        made, self._state = self.call.process(audio, controls, self._state, block, size)
+        self._position = until
+        for port, history in self._made.items():
+            # The first samples that an effect with a latency gives lie before the clip.
+            skipped = min(max(self._lag - start, 0), length)
+            history.append(made[port][..., skipped:].to(self._like.dtype))
+
+    def _latest(self, name: str, values: Tensor, length: int) -> Tensor:
+        rate = next(control.rate for control in self._effect.controls if control.id == name)
+        return values[..., values.shape[-1] - length :] if rate == "sample" else values
+
+    def detach(self) -> None:
+        for history in (*self._waiting.values(), *self._made.values()):
+            history.detach()
+        self._state = {name: tensor.detach() for name, tensor in self._state.items()}
+
+    def state(self) -> State:
+        state = {f"effect.{name}": tensor for name, tensor in self._state.items()}
+        for kind, histories in (("waiting", self._waiting), ("made", self._made)):
+            for port, history in histories.items():
+                state[f"{kind}.{port}"] = history.audio
+        origins = [history.origin for history in (*self._waiting.values(), *self._made.values())]
+        return {**state, "numbers": torch.tensor([self._position, *origins])}
+
+    def restore(self, state: State) -> None:
+        self._position, *origins = state["numbers"].tolist()
+        self._state = part("effect", state)
+        left = iter(origins)
+        self._waiting = {p: History(state[f"waiting.{p}"], next(left)) for p in self._waiting}
+        self._made = {p: History(state[f"made.{p}"], next(left)) for p in self._made}

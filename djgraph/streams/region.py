@@ -1,0 +1,124 @@
+"""A spectral region in a stream: runs the frames that are complete, and keeps what the next ones add to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from djgraph.region.clip import Clip, Section, end_factors
+from djgraph.region.operation import run_clip
+from djgraph.region.schedule import RegionSchedule
+from djgraph.streams.buffers import History
+from djgraph.streams.controls import ControlTrack
+from djgraph.streams.state import State
+
+
+class RegionStream:
+    """The region's results, ``transform.size − 1`` samples after its sources.
+
+    Frame t is centred on sample t·hop and covers ``size`` samples, so a sample is done when the last frame that covers
+    it is. ``overlap`` is what the frames so far add to the samples behind the last one that is done; ``done`` waits
+    to be handed on.
+    """
+
+    def __init__(self, schedule: RegionSchedule, batch: int, like: Tensor) -> None:
+        self.schedule, self.batch = schedule, batch
+        transform = schedule.transform
+        self.size, self.hop, self.half = transform.size, transform.hop, transform.size // 2
+        self._reach = self.half + int(schedule.smoothing / 2) + 2
+        channels = schedule.channels
+        self._sources = [History(like.new_zeros(batch, channels, 0)) for _ in schedule.reads]
+        self._frame = 0
+        results = len(schedule.results)
+        self._overlap = like.new_zeros(results, batch, channels, 0)
+        self._done = History(like.new_zeros(results, batch, channels, 0))
+
+    def __call__(
+        self, sources: Sequence[Tensor], track: ControlTrack, emit: int, end: int | None
+    ) -> tuple[Tensor, ...]:
+        """The next samples of the sources, ``[batch, channels, samples]`` each → the results before sample ``emit``.
+
+        end: the clip's length, where these were its last samples.
+        """
+        for history, audio in zip(self._sources, sources):
+            history.append(audio)
+        ready = self._ready(end)
+        if ready > self._frame:
+            self._run(ready, track, end)
+        elif end is not None:
+            self._finish(self._overlap, max(self._frame * self.hop - self.half, 0), ready, end)
+        return self._done.take(emit).unbind(0)
+
+    def oldest_control(self) -> int:
+        """The first sample whose controls will be read again."""
+        return min(self._frame * self.hop - self.half, self._sources[0].stop - 1 - self.half)
+
+    def _ready(self, end: int | None) -> int:
+        """The first frame that lacks samples."""
+        if end is not None:
+            return end // self.hop + 1
+        received = self._sources[0].stop
+        # The first frame is mirrored at sample 0, and reads one sample further than it covers.
+        if received <= self.half:
+            return 0
+        return max((received - self.size + self.half) // self.hop + 1, 0)
+
+    def _run(self, ready: int, track: ControlTrack, end: int | None) -> None:
+        # Time is counted from a frame near the present, so that a stream costs the same however long it runs; far
+        # enough before it that nothing is taken for the clip's beginning.
+        base = max(self._frame - -(-self._reach // self.hop), 0)
+        shift = base * self.hop
+        origin = self._sources[0].origin
+        samples = (ready - base) * self.hop + 2 * self.size if end is None else end - shift
+        section = Section(self._frame - base, ready - base, origin - shift, samples)
+        clip = Clip(self.schedule, track.timeline(end, shift), self.batch, section=section)
+        assert track.rows is not None
+        made = run_clip(clip, track.rows, [history.audio for history in self._sources])
+        start = clip.out[0] + shift
+        count = min(self._overlap.shape[-1], made.shape[-1])
+        if count:
+            made = torch.cat((made[..., :count] + self._overlap[..., :count], made[..., count:]), -1)
+        self._finish(made, start, ready, end)
+        keep = min(ready * self.hop - self.half, self._sources[0].stop - 1 - self.half)
+        for history in self._sources:
+            history.forget(keep)
+
+    def _finish(self, audio: Tensor, start: int, ready: int, end: int | None) -> None:
+        """Takes apart what the frames before ``ready`` give from sample ``start`` on: what is done, and the overlap."""
+        done = end if end is not None else max(ready * self.hop - self.half, 0)
+        finished, self._overlap = audio[..., : done - start], audio[..., done - start :]
+        if not audio.requires_grad:
+            self._overlap = self._overlap.clone()
+        self._done.append(self._corrected(finished, start, ready, end))
+        self._frame = ready
+
+    def _corrected(self, audio: Tensor, start: int, frames: int, end: int | None) -> Tensor:
+        """Near the clip's ends, where frames are missing, times the factors that make up for them."""
+        stop = start + audio.shape[-1]
+        head = self.size - self.half
+        tail = frames * self.hop - self.half if end is not None else stop
+        if start >= head and stop <= tail:
+            return audio
+        count = frames if end is not None else frames + self.size // self.hop + 1
+        with torch.no_grad():
+            factors = end_factors(self.size, self.hop, count, start, stop, audio)
+        return audio * factors
+
+    def detach(self) -> None:
+        for history in (*self._sources, self._done):
+            history.detach()
+        self._overlap = self._overlap.detach()
+
+    def state(self) -> State:
+        state = {f"source{n}": history.audio for n, history in enumerate(self._sources)}
+        numbers = [self._frame, self._sources[0].origin, self._done.origin]
+        return {
+            **state, "overlap": self._overlap, "done": self._done.audio, "numbers": torch.tensor(numbers)
+        }  # fmt: skip
+
+    def restore(self, state: State) -> None:
+        self._frame, origin, done = state["numbers"].tolist()
+        self._sources = [History(state[f"source{n}"], origin) for n in range(len(self._sources))]
+        self._overlap, self._done = state["overlap"], History(state["done"], done)

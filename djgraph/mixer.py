@@ -23,8 +23,12 @@ from djgraph.runtime.inputs import Inputs
 from djgraph.runtime.mixing import mix
 
 if TYPE_CHECKING:
+    from djgraph.streams.plan import StreamPlan
+    from djgraph.streams.stream import Stream
     from djgraph.inspection.profile import Profile
 
+_BOUND = ("compiled", "_executors", "_stream_plans")
+"""What belongs to one object's modules."""
 OutOfRange = Literal["clamp", "error"]
 
 
@@ -93,6 +97,49 @@ class Mixer(nn.Module):
         if not return_intermediates:
             return result
         return result, {name: made["tap " + name] for name in self.graph.taps}
+
+    def stream(
+        self,
+        *,
+        batch: int = 1,
+        score: tuple[Tensor, Any] | None = None,
+        frames: Iterable[Tensor] | None = None,
+        fps: float | None = None,
+        tempo: float | Tensor | tuple[Tensor, Any] | None = None,
+        state: Mapping[str, Tensor] | None = None,
+        taps: bool = False,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> Stream:
+        """A mixer that is fed block by block; see :class:`djgraph.streams.stream.Stream`.
+
+        Without more, controls are live: a frame comes with each block and is reached at its last sample.
+        score: all frames beforehand, ``(params, positions)``: ``[batch, frames, controls]`` or ``[frames, controls]``,
+        and the sample that each frame lies on, ascending integers. frames: an iterator of frames ``[controls]`` or
+        ``[batch, controls]``, fetched when their time comes; frame i lies at i·sample_rate/fps.
+        tempo: BPM for graphs with effects that follow a clock, a number or ``[batch]``, or ``(tempos, positions)``
+        with ``[frames]`` or ``[batch, frames]``; live tempos come with each block.
+        state: what ``Stream.state`` gave, of a stream of such a mixer in any process: the stream goes on bit for bit.
+        taps: the signal at the end of every strip and bus comes, too, as with ``return_intermediates``.
+        dtype: float32 or float64. Raises InputError where something does not fit.
+        """
+        from djgraph.streams.plan import StreamPlan
+        from djgraph.streams.stream import Stream
+
+        if taps not in self._stream_plans:
+            self._stream_plans[taps] = StreamPlan(self.compiled, taps)
+        return Stream(
+            self._stream_plans[taps],
+            batch=batch,
+            score=score,
+            frames=frames,
+            fps=fps,
+            tempo=tempo,
+            state=state,
+            out_of_range=self.out_of_range,
+            dtype=dtype,
+            device=device,
+        )
 
     def stages(self, *, taps: bool = False) -> list[Stage]:
         """The plan after lowering and after each pass; the last one runs."""
@@ -174,12 +221,13 @@ class Mixer(nn.Module):
             if isinstance(node, EffectNode)
         }
         self.compiled = Compiled(self.graph, self.layout, self.outputs, self._passes, modules, self._options)
+        self._stream_plans: dict[bool, StreamPlan] = {}
         self._executors = {taps: Executor(self.compiled.plan(taps), self.compiled) for taps in (False, True)}
 
     def __getstate__(self) -> dict[str, Any]:
         # Both hold this object's modules, and are made again for the copy's.
         return {
-            name: value for name, value in self.__dict__.items() if name not in ("compiled", "_executors")
+            name: value for name, value in self.__dict__.items() if name not in _BOUND
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ class StreamPlan:
         )[-1].plan
         assert self.plan.latencies is not None
         self.latencies: Mapping[str, int] = self.plan.latencies
-        self.latency = max((self.latencies[value] for value in self.plan.outputs.values()), default=0)
+        self.latency = self.plan.latency or 0
         self.lookahead = max((lag.lookahead for lag in needed.values()), default=0)
         self.schedules: dict[int, RegionSchedule] = {}
         self.calls: dict[int, EffectCall] = {}

@@ -203,7 +203,6 @@ class Stream:
         return torch.tensor(list(hashlib.sha256(text.encode()).digest()), dtype=torch.uint8)
 
     def _run(self, moment: Moment, audio: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        latencies = self._plan.latencies
         self._broken = True  # until all operations have run
         self._track.advance(moment.stop)
         if self._track.rows is None:
@@ -226,7 +225,7 @@ class Stream:
         self._track.forget(oldest - self._plan.lookahead - 2)
         self._broken = False
         return {
-            name: self._read(values, value, moment, latencies[value])
+            name: self._read(values, value, moment, self.latency)
             for name, value in self._plan.plan.outputs.items()
         }
 

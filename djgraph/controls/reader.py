@@ -34,12 +34,12 @@ def read_control(
 ) -> Tensor:
     """A control's values at its own rate, ``[n, …, frames]`` → ``[n, …, points]``.
 
-    Per-sample ones on the span, others on the whole clip.
+    Per-sample ones on the span; per-frame ones every hop from its first sample to the one after its last.
     """
     if control.rate == "clip":
         return rows[..., :1]
     if control.rate == "frame":
-        return read_at(rows, held, timeline, torch.arange(0, timeline.samples + 1, hop, device=rows.device))
+        return read_at(rows, held, timeline, torch.arange(span[0], span[1] + 1, hop, device=rows.device))
     smoothing = smoothing_samples(control, sample_rate)
     return held.read(
         rows,

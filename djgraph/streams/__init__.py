@@ -1,0 +1,1 @@
+"""Mixing block by block."""

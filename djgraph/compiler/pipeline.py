@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from djgraph.compiler.lower import lower
-from djgraph.compiler.passes import PIPELINE
-from djgraph.compiler.plan import Plan
+from djgraph.compiler.passes import PIPELINE, Pass, align
+from djgraph.compiler.plan import Lag, Plan
 from djgraph.compiler.verify import verify
 from djgraph.errors import CompileError, did_you_mean
 from djgraph.graph.ir import Graph, Point
@@ -44,12 +44,36 @@ def stages(
 ) -> list[Stage]:
     """The plan after lowering and after each selected pass; the last is the one to run."""
     chosen = selected(optimize)
-    plan = lower(graph, outputs, kernels)
-    verify(plan, "lower")
-    done = [Stage("lower", "one operation for each node", plan)]
+    return _run(lower(graph, outputs, kernels), [step for step in PIPELINE if step.name in chosen])
+
+
+def stream_stages(
+    graph: Graph,
+    outputs: Mapping[str, Point],
+    kernels: Mapping[str, str],
+    lags: Mapping[str, Lag],
+    optimize: Optimize = True,
+) -> list[Stage]:
+    """The plan for a stream after lowering and after each pass; the last is the one to run.
+
+    lags: by node id, what a node does to time; a node that is left out does nothing. The pass ``fuse`` always runs,
+    whatever ``optimize`` says: a stream knows spectra inside regions only. Behind it runs ``align``.
+    """
+    chosen = {*selected(optimize), "fuse"}
+    steps = []
     for step in PIPELINE:
         if step.name in chosen:
-            plan = step.run(plan)
-            verify(plan, step.name)
-            done.append(Stage(step.name, step.summary, plan))
+            steps.append(step)
+        if step.name == "fuse":
+            steps.append(align.aligning(lags))
+    return _run(lower(graph, outputs, kernels), steps)
+
+
+def _run(plan: Plan, steps: Iterable[Pass]) -> list[Stage]:
+    verify(plan, "lower")
+    done = [Stage("lower", "one operation for each node", plan)]
+    for step in steps:
+        plan = step.run(plan)
+        verify(plan, step.name)
+        done.append(Stage(step.name, step.summary, plan))
     return done

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from djgraph.graph.ir import Constant, Curve, EffectNode, Free, Graph
+from djgraph.effects import Effect
+from djgraph.graph.ir import Constant, Curve, EffectNode, Free, Graph, Point
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,13 @@ class Inverse(Single):
 
 
 @dataclass(frozen=True)
+class Delay(Single):
+    """Audio held back by ``samples``, so that it meets audio that took longer; in stream plans only."""
+
+    samples: int
+
+
+@dataclass(frozen=True)
 class Process(Op):
     """A time effect. ``ins[row]`` and ``outs[row]`` follow the effect's ports."""
 
@@ -178,11 +186,27 @@ class Region(Op):
 
 
 @dataclass(frozen=True)
+class Lag:
+    """What a node does to time in a stream, in samples.
+
+    lookahead: how much of the control curves behind a sample the node needs to process that sample (a smoothed
+    control needs half of its box). Audio that has come less late than that has to wait for the curves.
+    latency: by how much the node's output lags its input.
+    """
+
+    lookahead: int = 0
+    latency: int = 0
+
+
+@dataclass(frozen=True)
 class Plan:
     """Operations in order; ``outputs`` maps a name to the value it gives.
 
+    channels: of every value that an operation writes or a region holds.
     kernels: by node, the name of the module that runs it; nodes with one kernel may share a call.
     frees: for each operation, the values nobody reads after it (empty until the pass ``free`` has run).
+    latencies: by value, the samples by which it lags the inputs in a stream; None in plans of whole clips, which
+    know no latency. The silence of a bus that nothing feeds is the same at any latency; it stands here with 0.
     """
 
     graph: Graph
@@ -191,6 +215,23 @@ class Plan:
     channels: Mapping[str, int]
     kernels: Mapping[str, str]
     frees: tuple[tuple[str, ...], ...] = ()
+    latencies: Mapping[str, int] | None = None
+
+    @property
+    def latency(self) -> int | None:
+        """Samples by which the outputs lag in a stream, all by the same; None in a plan of whole clips."""
+        if self.latencies is None:
+            return None
+        return max((self.latencies[value] for value in self.outputs.values()), default=0)
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """The values that are silence, or sums of it alone, which fits any latency."""
+        silent: set[str] = set()
+        for op in self.ops:
+            if isinstance(op, Silence) or (isinstance(op, Add) and silent.issuperset(op.sources)):
+                silent.add(op.writes[0])
+        return frozenset(silent)
 
     def with_ops(self, ops: tuple[Op, ...] | list[Op], **changes: Any) -> Plan:
         return replace(self, ops=tuple(ops), **changes)
@@ -200,13 +241,34 @@ class Plan:
         return sum(isinstance(op, (Process, Region, Mask, Transform, Inverse)) for op in self.ops)
 
     def __str__(self) -> str:
-        lines = [f"plan {self.graph.name}: {len(self.ops)} operations, {self.calls()} calls"]
+        """The plan as text, which :func:`djgraph.compiler.parse.parse_plan` reads."""
+        kind = "plan" if self.latencies is None else "stream plan"
+        lines = [f"{kind} {self.graph.name}: {len(self.ops)} operations, {self.calls()} calls"]
         for index, op in enumerate(self.ops):
-            lines += [f"  {line}" for line in describe(op, self)]
+            first, *rest = describe(op, self)
+            if self.latencies is not None and op.writes:
+                first += f"  (latency {self.latencies[op.writes[0]]})"
+            lines += [f"  {line}" for line in (first, *rest)]
             if self.frees and self.frees[index]:
                 lines.append(f"    free {', '.join(self.frees[index])}")
+        if self.frees and not any(self.frees):
+            lines.append("  free nothing")
+        usual = usual_kernels(self.graph)
+        lines += [
+            f"  kernel of {node} = {kernel}" for node, kernel in self.kernels.items() if usual[node] != kernel
+        ]
         lines += [f"  output {name} = {value}" for name, value in self.outputs.items()]
         return "\n".join(lines)
+
+
+def usual_kernels(graph: Graph) -> dict[str, str]:
+    """By effect node, the first with the same effect and settings: its kernel, unless it has weights of its own."""
+    first: dict[tuple[type[Effect], str], str] = {}
+    return {
+        node.id: first.setdefault((node.effect, node.settings.model_dump_json()), node.id)
+        for node in graph.nodes
+        if isinstance(node, EffectNode)
+    }
 
 
 def is_spectrum(value: str) -> bool:
@@ -220,12 +282,14 @@ def describe(op: Op, plan: Plan) -> list[str]:
             return [f"{op.out} = input"]
         case Silence():
             return [f"{op.out} = silence"]
+        case Delay():
+            return [f"{op.out} = {op.source} delayed by {op.samples}"]
         case Process():
             head = f"{op.nodes[0].effect.type} × {len(op.nodes)}"
-            rows = [f"  {', '.join(out)} = {_use(node)}({', '.join(into)})" for node, into, out in _rows(op)]
-            return [head, *rows]
+            rows = zip(op.nodes, op.ins, op.outs)
+            return [head, *(f"  {call_text(node, into, out)}" for node, into, out in rows)]
         case Mask():
-            return [f"{op.out} = {_use(op.node)}({op.source})"]
+            return [call_text(op.node, (op.source,), (op.out,))]
         case Transform():
             return [f"{op.out} = stft({op.source})"]
         case Inverse():
@@ -238,19 +302,33 @@ def describe(op: Op, plan: Plan) -> list[str]:
             inverse = sum(plan.channels[result.out] for result in op.results)
             lines = [f"region: {forward} forward transforms, {masks} masks, {inverse} inverse transforms"]
             for strip in op.strips:
-                chain = "".join(f" → {_use(node)}" for node in strip.nodes)
-                lines.append(f"  {strip.out} = stft({strip.source}{chain})")
+                source = strip.source
+                for node in strip.nodes:
+                    (out,) = output_values(node)
+                    lines.append(f"  {call_text(node, (source,), (out,))}")
+                    source = out
+                lines.append(f"  {strip.out} = stft({source})")
             for step in (*op.body, *op.results):
                 lines += [f"  {line}" for line in describe(step, plan)]
             return lines
     raise TypeError(type(op).__name__)
 
 
-def _rows(op: Process) -> Iterator[tuple[EffectNode, tuple[str, ...], tuple[str, ...]]]:
-    return zip(op.nodes, op.ins, op.outs)
+def output_values(node: EffectNode) -> tuple[str, ...]:
+    """The names of the audio that a node gives, by its output ports."""
+    return tuple(str(Point(node.id, port.name)) for port in node.effect.outputs)
 
 
-def _use(node: EffectNode) -> str:
+def call_text(node: EffectNode, ins: tuple[str, ...], outs: tuple[str, ...]) -> str:
+    """One use of an effect: ``out = effect{setting=…}[control=…](in)``. Settings at their defaults are left out."""
+    return f"{', '.join(outs)} = {effect_text(node)}({', '.join(ins)})"
+
+
+def effect_text(node: EffectNode) -> str:
+    """A node's effect with its settings and bindings."""
+    settings = ", ".join(
+        f"{key}={value!r}" for key, value in node.settings.model_dump(exclude_defaults=True).items()
+    )
     bound = []
     for control, binding in node.bindings.items():
         match binding:
@@ -260,4 +338,8 @@ def _use(node: EffectNode) -> str:
                 bound.append(f"{control}=@{binding.column}")
             case Curve():
                 bound.append(f"{control}=curve(@{binding.column})")
-    return node.effect.type + (f"[{', '.join(bound)}]" if bound else "")
+    return (
+        node.effect.type
+        + (f"{{{settings}}}" if settings else "")
+        + (f"[{', '.join(bound)}]" if bound else "")
+    )

@@ -2,7 +2,8 @@
 
 Units of one kind can share a call unless one depends on another. Of a kind's units, the k-th along any path can
 at best run in the kind's k-th call; so the schedule waits until all units of one rank are ready, and only where
-every rank waits for another does it run what is there.
+every rank waits for another does it run what is there. In a stream, calls share only what arrives at one latency:
+a call of several rows would have to wait for the latest of them.
 """
 
 from __future__ import annotations
@@ -88,10 +89,12 @@ def _rank(plan: Plan) -> list[_Rank | None]:
 
 
 def _kind(op: Op, plan: Plan) -> Hashable | None:
+    # A kind's outputs lag its inputs by the same, whatever runs: equal latencies of outputs are equal ones of inputs.
+    latency = None if plan.latencies is None or not op.writes else plan.latencies[op.writes[0]]
     if isinstance(op, Process):
-        return "process", plan.kernels[op.nodes[0].id], op.nodes[0].channels
+        return "process", plan.kernels[op.nodes[0].id], op.nodes[0].channels, latency
     if isinstance(op, Region):
-        return "region", plan.channels[op.writes[0]]
+        return "region", plan.channels[op.writes[0]], latency
     return None
 
 

@@ -1,6 +1,6 @@
 """Buffers along the time axis: the last samples of a signal, and what waits to be handed on.
 
-All are functional: tensors are joined and cut, never written to, so that gradients may pass and what was handed out
+They are functional: tensors are joined and cut, never written to, so that gradients may pass and what was handed out
 stays as it is.
 """
 
@@ -28,10 +28,9 @@ class History:
     def forget(self, before: int) -> None:
         """Drops the samples before one of the clip's."""
         drop = min(max(before - self.origin, 0), self.audio.shape[-1])
-        if drop:
-            # A copy: a view would keep all that was dropped in memory.
-            self.audio = self.audio[..., drop:].clone(memory_format=torch.contiguous_format)
-            self.origin += drop
+        # A view, which keeps what was dropped in memory no longer than until the next block is added.
+        self.audio = self.audio[..., drop:]
+        self.origin += drop
 
     def take(self, stop: int) -> Tensor:
         """Hands on the samples before ``stop``, and drops them."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from djgraph.dsp.curve import Timeline
+from djgraph.dsp.placed import PlacedTimeline
 
 Rows = Callable[[Tensor], Tensor]
 """``[batch, frames, columns]`` → ``[rows, batch, frames]``."""
@@ -84,9 +84,9 @@ class ControlTrack:
             self.rows = torch.cat((self.rows[..., :1], self.rows[..., keep:]), -1)
             self.positions = torch.cat((self.positions[:1], self.positions[keep:]))
 
-    def timeline(self, end: int | None, shift: int = 0) -> Timeline:
+    def timeline(self, end: int | None, shift: int = 0) -> PlacedTimeline:
         """Where the rows' frames lie, counted from sample ``shift`` on; end: the clip's length, if it is known."""
-        return Timeline.at(None if end is None else end - shift, self.positions - shift)
+        return PlacedTimeline.at(None if end is None else end - shift, self.positions - shift)
 
     def detach(self) -> None:
         if self.rows is not None:

@@ -67,7 +67,9 @@ class ProcessStream:
         until = stop // self._step * self._step if end is None else end
         if until > self._position or (end is not None and self._lag):
             self._run(until, track, clock, end)
-        parts = [history.take(emit).unflatten(0, (self._count, self._batch)) for history in self._made.values()]
+        parts = [
+            history.take(emit).unflatten(0, (self._count, self._batch)) for history in self._made.values()
+        ]
         return [[part[row] for part in parts] for row in range(self._count)]
 
     def oldest_control(self) -> int:

@@ -29,7 +29,7 @@ class RegionStream:
         self.size, self.hop, self.half = transform.size, transform.hop, transform.size // 2
         self._reach = self.half + int(schedule.smoothing / 2) + 2
         channels = schedule.channels
-        self._sources = [History(like.new_zeros(batch, channels, 0)) for _ in schedule.reads]
+        self._sources = History(like.new_zeros(len(schedule.reads), batch, channels, 0))
         self._frame = 0
         results = len(schedule.results)
         self._overlap = like.new_zeros(results, batch, channels, 0)
@@ -42,8 +42,7 @@ class RegionStream:
 
         end: the clip's length, where these were its last samples.
         """
-        for history, audio in zip(self._sources, sources):
-            history.append(audio)
+        self._sources.append(torch.stack(list(sources)))
         ready = self._ready(end)
         if ready > self._frame:
             self._run(ready, track, end)
@@ -53,13 +52,13 @@ class RegionStream:
 
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""
-        return min(self._frame * self.hop - self.half, self._sources[0].stop - 1 - self.half)
+        return min(self._frame * self.hop - self.half, self._sources.stop - 1 - self.half)
 
     def _ready(self, end: int | None) -> int:
         """The first frame that lacks samples."""
         if end is not None:
             return end // self.hop + 1
-        received = self._sources[0].stop
+        received = self._sources.stop
         # The first frame is mirrored at sample 0, and reads one sample further than it covers.
         if received <= self.half:
             return 0
@@ -70,27 +69,24 @@ class RegionStream:
         # enough before it that nothing is taken for the clip's beginning.
         base = max(self._frame - -(-self._reach // self.hop), 0)
         shift = base * self.hop
-        origin = self._sources[0].origin
+        origin = self._sources.origin
         samples = (ready - base) * self.hop + 2 * self.size if end is None else end - shift
         section = Section(self._frame - base, ready - base, origin - shift, samples)
         clip = Clip(self.schedule, track.timeline(end, shift), self.batch, section=section)
         assert track.rows is not None
-        made = run_clip(clip, track.rows, [history.audio for history in self._sources])
+        made = run_clip(clip, track.rows, self._sources.audio.unbind(0))
         start = clip.out[0] + shift
         count = min(self._overlap.shape[-1], made.shape[-1])
         if count:
             made = torch.cat((made[..., :count] + self._overlap[..., :count], made[..., count:]), -1)
         self._finish(made, start, ready, end)
-        keep = min(ready * self.hop - self.half, self._sources[0].stop - 1 - self.half)
-        for history in self._sources:
-            history.forget(keep)
+        keep = min(ready * self.hop - self.half, self._sources.stop - 1 - self.half)
+        self._sources.forget(keep)
 
     def _finish(self, audio: Tensor, start: int, ready: int, end: int | None) -> None:
         """Takes apart what the frames before ``ready`` give from sample ``start`` on: what is done, and the overlap."""
         done = end if end is not None else max(ready * self.hop - self.half, 0)
         finished, self._overlap = audio[..., : done - start], audio[..., done - start :]
-        if not audio.requires_grad:
-            self._overlap = self._overlap.clone()
         self._done.append(self._corrected(finished, start, ready, end))
         self._frame = ready
 
@@ -107,18 +103,20 @@ class RegionStream:
         return audio * factors
 
     def detach(self) -> None:
-        for history in (*self._sources, self._done):
+        for history in (self._sources, self._done):
             history.detach()
         self._overlap = self._overlap.detach()
 
     def state(self) -> State:
-        state = {f"source{n}": history.audio for n, history in enumerate(self._sources)}
-        numbers = [self._frame, self._sources[0].origin, self._done.origin]
+        numbers = [self._frame, self._sources.origin, self._done.origin]
         return {
-            **state, "overlap": self._overlap, "done": self._done.audio, "numbers": torch.tensor(numbers)
-        }  # fmt: skip
+            "sources": self._sources.audio,
+            "overlap": self._overlap,
+            "done": self._done.audio,
+            "numbers": torch.tensor(numbers),
+        }
 
     def restore(self, state: State) -> None:
         self._frame, origin, done = state["numbers"].tolist()
-        self._sources = [History(state[f"source{n}"], origin) for n in range(len(self._sources))]
+        self._sources = History(state["sources"], origin)
         self._overlap, self._done = state["overlap"], History(state["done"], done)

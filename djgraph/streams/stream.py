@@ -12,7 +12,8 @@ from torch import Tensor
 
 from djgraph.compiler.plan import Add, Delay, Load, Op, Process, Region, Silence
 from djgraph.errors import InputError
-from djgraph.runtime.inputs import Inputs, input_names, prepare_audio, prepare_params
+from djgraph.runtime.clock import check_tempo
+from djgraph.runtime.inputs import Inputs, input_names, prepare_audio, prepare_params, prepare_positions
 from djgraph.streams.buffers import History
 from djgraph.streams.clock import ClockTrack
 from djgraph.streams.controls import ControlTrack
@@ -42,7 +43,7 @@ class Stream:
         score: tuple[Tensor, Any] | None = None,
         frames: Iterable[Tensor] | None = None,
         fps: float | None = None,
-        tempo: float | Tensor | None = None,
+        tempo: float | Tensor | tuple[Tensor, Any] | None = None,
         state: State | None = None,
         out_of_range: str = "clamp",
         dtype: torch.dtype = torch.float32,
@@ -55,14 +56,16 @@ class Stream:
         if score is not None and frames is not None:
             raise InputError("give a score or an iterator of frames, not both")
         if (frames is None) != (fps is None):
-            raise InputError("an iterator of frames comes with fps, the frames per second, and fps with frames")
+            raise InputError(
+                "an iterator of frames comes with fps, the frames per second, and fps with frames"
+            )
         self._plan, self._out_of_range = plan, out_of_range
         self._compiled = plan.compiled
         self._like = torch.empty(0, dtype=dtype, device=device)
         self.batch = batch
         self._position = 0
         self._finished = self._broken = False
-        self._live = score is None and frames is None
+        self._live, self._live_clock = score is None and frames is None, False
         self._latest: Tensor | None = None
         self._fetched = 0
         self._track = ControlTrack(
@@ -110,15 +113,12 @@ class Stream:
             raise InputError(f"this stream has a batch of {self.batch}, but the audio has {batch}")
         self._check_finite(audio)
         frame = self._frame(params)
-        if self._clock is not None:
-            tempos = self._clock.check(tempo)
-        elif tempo is not None:
-            raise InputError("no effect of this graph follows a clock: leave tempo out")
+        tempos = self._live_tempo(tempo)
         moment = Moment(self._position, self._position + samples)
         if frame is not None:
             self._latest = frame
             self._track.append(frame, torch.tensor([moment.stop - 1]))
-        if self._clock is not None:
+        if self._clock is not None and tempos is not None:
             self._clock.append(tempos, moment.stop - 1)
         made = self._run(moment, {name: one.expand(self.batch, -1, -1) for name, one in audio.items()})
         self._position = moment.stop
@@ -146,6 +146,8 @@ class Stream:
     def detach(self) -> None:
         """Cuts the gradient: what came before is a constant from now on, as in truncated back-propagation."""
         self._track.detach()
+        if self._clock is not None:
+            self._clock.detach()
         if self._latest is not None:
             self._latest = self._latest.detach()
         for step in self._steps.values():
@@ -223,6 +225,8 @@ class Stream:
             default=moment.stop,
         )
         self._track.forget(oldest - self._plan.lookahead - 2)
+        if self._clock is not None:
+            self._clock.forget(oldest - 2)
         self._broken = False
         return {
             name: self._read(values, value, moment, self.latency)
@@ -341,7 +345,48 @@ class Stream:
 
     def _check_score(self, params: Tensor, positions: Any) -> tuple[Tensor, Tensor]:
         made = self._prepared(params)
-        return made, check_positions(positions, made.shape[1])
+        placed = prepare_positions(positions, made, True)
+        if placed is None:
+            raise InputError("a score is (params, positions): a position for each frame")
+        return made, placed.cpu()
+
+    def _make_clock(self, tempo: float | Tensor | tuple[Tensor, Any] | None) -> ClockTrack | None:
+        if not self._compiled.uses_clock:
+            if tempo is not None:
+                raise InputError("no effect of this graph follows a clock: leave tempo out")
+            return None
+        rate = self._compiled.graph.sample_rate
+        none = torch.empty(0, dtype=torch.int64, device="cpu")
+        if tempo is None:
+            self._live_clock = True
+            empty = torch.empty(self.batch, 0, dtype=torch.float64, device=self._like.device)
+            return ClockTrack(rate, empty, none)
+        tempos, positions = tempo if isinstance(tempo, tuple) else (tempo, [0])
+        if isinstance(tempos, Tensor) and tempos.ndim == 1 and isinstance(tempo, tuple):
+            tempos = tempos.unsqueeze(0)
+        checked = check_tempo(tempos, self.batch, self._like, None).expand(self.batch, -1)
+        placed = prepare_positions(positions, checked.unsqueeze(-1), True)
+        assert placed is not None
+        return ClockTrack(rate, checked, placed.cpu())
+
+    def _live_tempo(self, tempo: float | Tensor | None) -> Tensor | None:
+        """A live frame of tempo, ``[batch, 1]``; the last one where there is no new one."""
+        if self._clock is None or not self._live_clock:
+            if tempo is None:
+                return None
+            given = "the tempo was given when it was made" if self._clock else "no effect follows a clock"
+            raise InputError(f"leave tempo out of this stream's blocks: {given}")
+        if tempo is None:
+            if self._clock.latest is None:
+                raise InputError(
+                    f"graph {self._compiled.graph.name} has effects that follow a clock: give its tempo in BPM, "
+                    "tempo=, with the first block or when the stream is made"
+                )
+            return self._clock.latest
+        checked = check_tempo(tempo, self.batch, self._like, None)
+        if checked.shape[1] != 1:
+            raise InputError(f"a live tempo is a number or [batch], but has the shape {list(checked.shape)}")
+        return checked.expand(self.batch, -1)
 
     def _check_fps(self, fps: float) -> float:
         rate = self._compiled.graph.sample_rate

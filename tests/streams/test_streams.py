@@ -234,7 +234,7 @@ def test_iterators_that_end_hold_their_last_frame(mixer: Mixer) -> None:
 
 def test_memory_does_not_grow(mixer: Mixer) -> None:
     stream, sizes = mixer.stream(), []
-    frame = mixer.layout.defaults
+    frame = mixer.layout.default
     inputs = make_inputs(mixer.graph, 1, 512, torch.float32, 0)
     with torch.no_grad():
         for _ in range(300):
@@ -293,7 +293,7 @@ def test_a_live_stream_is_saved_too(mixer: Mixer) -> None:
 
 def test_states_of_others_are_refused(mixer: Mixer) -> None:
     stream = mixer.stream()
-    stream(make_inputs(mixer.graph, 1, 10, torch.float32, 0), mixer.layout.defaults)
+    stream(make_inputs(mixer.graph, 1, 10, torch.float32, 0), mixer.layout.default)
     state = stream.state()
     for other in (
         lambda: djgraph.compile("club_console").stream(state=state),
@@ -355,14 +355,14 @@ def test_a_caller_may_fill_its_buffer_anew_and_write_to_what_it_got(mixer: Mixer
 def test_missing_optional_inputs_are_silence() -> None:
     graph = load({**BASE, "mixer": strips(["gain", "lowpass"], ["delay"])}, registry=REGISTRY)
     mixer = Mixer(graph)
-    a, frame = torch.randn(1, 2, 300), mixer.layout.defaults
+    a, frame = torch.randn(1, 2, 300), mixer.layout.default
     (made,) = play(mixer.stream(), {"a": a}, itertools.repeat(60), [frame] * 5)
     torch.testing.assert_close(made, mixer({"a": a}, frame[None]), atol=2e-6, rtol=0)
 
 
 class TestRefusals:
     def test_before_anything_is_changed(self, mixer: Mixer) -> None:
-        inputs, frame = make_inputs(mixer.graph, 1, 600, torch.float32, 0), mixer.layout.defaults
+        inputs, frame = make_inputs(mixer.graph, 1, 600, torch.float32, 0), mixer.layout.default
         stream = mixer.stream()
         wrong: list[tuple[Any, Any, str]] = [
             (inputs, None, "params with the first block"),
@@ -388,7 +388,7 @@ class TestRefusals:
             stream.finish()
 
     def test_of_options(self, mixer: Mixer) -> None:
-        frame = mixer.layout.defaults
+        frame = mixer.layout.default
         for options, message in (
             ({"batch": 0}, "batch"),
             ({"dtype": torch.float16}, "float32 or torch.float64"),

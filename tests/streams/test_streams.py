@@ -378,7 +378,7 @@ class TestRefusals:
             assert stream.position == 0
         bad = make_inputs(mixer.graph, 1, 600, torch.float32, 0)
         bad["track_b"]["bass"][0, 1, 7] = float("nan")
-        with pytest.raises(InputError, match="track_b.bass is nan at sample 7"):
+        with pytest.raises(InputError, match=r"track_b\.bass is nan at sample 7"):
             stream(bad, frame)
         (made,) = play(stream, inputs, [600], [frame])
         torch.testing.assert_close(made, mixer(inputs, frame[None]), atol=2e-6, rtol=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -11,17 +11,18 @@ from torch import Tensor, nn
 from djgraph.compiler.pipeline import Optimize, Stage, selected, stages
 from djgraph.compiler.plan import Plan
 from djgraph.controls.bank import ControlBank
-from djgraph.dsp.curve import Timeline
+from djgraph.dsp.placed import timeline_of
 from djgraph.errors import CompileError, InputError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, Point
 from djgraph.host.build import as_module_dict, build_effects, leave_inference_mode
 from djgraph.inspection.report import explain_data, explain_text, make_workload
 from djgraph.layout import ParameterLayout
 from djgraph.region.stacks import Stacks
+from djgraph.runtime.clock import make_clock
 from djgraph.runtime.executor import Executor, Options, Run
 from djgraph.runtime.heap import keep_freed_memory
 from djgraph.runtime.identity import graph_identity
-from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.inputs import Inputs, input_names, prepare_audio, prepare_params, prepare_positions
 from djgraph.runtime.outputs import check_finite, reads_values
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Mixer(nn.Module):
         *,
         return_intermediates: bool = False,
         tempo: float | Tensor | None = None,
+        positions: Tensor | Sequence[int] | None = None,
     ) -> Any:
         """Mixes.
 
@@ -81,7 +83,11 @@ class Mixer(nn.Module):
         params: ``[batch, frames, controls]`` or ``[frames, controls]`` in plain units, laid out as ``layout`` says;
         frame i of F sits at sample i·(N−1)/(F−1). Values out of range are clamped, with a gradient that points
         back into the range.
-        tempo: BPM, a number, ``[batch]`` or ``[batch, frames]``, for graphs with effects that follow a clock.
+        tempo: BPM, a number, ``[batch]`` or ``[batch, frames]``, for graphs with effects that follow a clock. Frames of
+        tempo are spread over the clip as those of params are, or with ``positions`` have the same positions.
+        positions: where the frames of params lie, in samples from the clip's start: whole numbers that ascend, one for
+        each frame, up to ±2⁴⁰; before the clip and behind its end, too. Before the first frame its value holds, behind
+        the last one that one's.
         Returns ``[batch, channels, samples]``; for several outputs a mapping by name. With
         ``return_intermediates`` also the signal at the end of every strip and bus, by name. All of them lie in
         memory of their own: what is written to one changes neither the stems nor another.
@@ -96,7 +102,7 @@ class Mixer(nn.Module):
         like = next(iter(audio.values()))
         # Under autocast a plugin's matrix product would lose most of its precision.
         with torch.autocast(like.device.type, enabled=False):
-            return self._mix(audio, batch, samples, params, return_intermediates, tempo)
+            return self._mix(audio, batch, samples, params, return_intermediates, tempo, positions)
 
     def _mix(
         self,
@@ -106,6 +112,7 @@ class Mixer(nn.Module):
         params: Tensor,
         return_intermediates: bool,
         tempo: float | Tensor | None,
+        positions: Tensor | Sequence[int] | None,
     ) -> Any:
         like = next(iter(audio.values()))
         given = like.dtype
@@ -117,11 +124,12 @@ class Mixer(nn.Module):
         params = prepare_params(self.layout, params, like, batch, self.out_of_range, check)
         batch = max(batch, params.shape[0])
         executor = self._executor(return_intermediates)
+        placed = prepare_positions(positions, params, check)
         run = Run(
             audio=audio,
             rows=self._bank().rows(params.expand(batch, -1, -1)),
-            timeline=Timeline(samples, params.shape[1]),
-            clock=self._clock(tempo, batch, samples, like),
+            timeline=timeline_of(samples, params.shape[1], placed),
+            clock=self._clock(tempo, batch, samples, like, placed),
             frames_per_tile=self.frames_per_tile,
             values=Stacks(),
         )
@@ -237,13 +245,20 @@ class Mixer(nn.Module):
             for taps in (False, True)
         }
 
-    def _clock(self, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor) -> Any:
+    def _clock(
+        self,
+        tempo: float | Tensor | None,
+        batch: int,
+        samples: int,
+        like: Tensor,
+        positions: Tensor | None,
+    ) -> Any:
         if tempo is None and any(isinstance(n, EffectNode) and n.effect.uses_clock for n in self.graph.nodes):
             raise InputError(
                 f"graph {self.graph.name} has effects that follow a clock: give its tempo in BPM, "
                 "tempo= in Python, --tempo on the command line"
             )
-        return make_clock(tempo, batch, samples, self.graph.sample_rate, like)
+        return make_clock(tempo, batch, samples, self.graph.sample_rate, like, positions)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_executors": {}}

@@ -17,6 +17,7 @@ from djgraph import simd
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.operators import operator
+from djgraph.dsp.placed import PlacedTimeline, timeline_of
 from djgraph.host.weights import Weights
 from djgraph.region.engines.operators.adjoint import adjoint
 from djgraph.region.engines.operators.tilework import TileWork
@@ -156,9 +157,17 @@ def run_region(
     """
     batch = rows.shape[1]
     if torch.compiler.is_compiling():
-        numbers = [schedule.handle, timeline.samples, timeline.frames, batch, frames_per_tile or 0]
+        placed = [timeline.positions] if isinstance(timeline, PlacedTimeline) else []
+        numbers = [
+            schedule.handle,
+            timeline.samples,
+            timeline.frames,
+            batch,
+            frames_per_tile or 0,
+            len(placed),
+        ]
         learned = {id(w): w for module in schedule.modules for w in module.parameters()}
-        (made,) = _region_operator([rows, *sources, *learned.values()], numbers, schedule.owner)
+        (made,) = _region_operator([rows, *sources, *learned.values(), *placed], numbers, schedule.owner)
         return made
     clip, weights = Clip(schedule, timeline, batch, frames_per_tile), Weights(schedule.modules)
     (made,) = TiledRegion(clip, weights)(rows, *sources, *weights.tensors)
@@ -166,10 +175,11 @@ def run_region(
 
 
 def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:
-    handle, samples, frames, batch, per_tile = numbers
+    handle, samples, frames, batch, per_tile, placed = numbers
     schedule = REGIONS[handle]
-    clip = Clip(schedule, Timeline(samples, frames), batch, per_tile or None)
-    return TiledRegion(clip, Weights(schedule.modules)), tensors
+    timeline = timeline_of(samples, frames, tensors[-1] if placed else None)
+    clip = Clip(schedule, timeline, batch, per_tile or None)
+    return TiledRegion(clip, Weights(schedule.modules)), tensors[: len(tensors) - placed]
 
 
 def _like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:

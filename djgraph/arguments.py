@@ -9,6 +9,9 @@ from typing import Any, TypeGuard
 
 from djgraph.errors import DJGraphError, InputError
 
+SLOWEST, FASTEST = 0.1, 1e5
+"""Tempos that there are, in BPM."""
+
 
 def is_whole(value: Any) -> bool:
     """Whether it is a whole number: an ``int``, or NumPy's or PyTorch's like it. Truth values and 4.0 are none."""

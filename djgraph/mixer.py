@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
@@ -23,9 +23,9 @@ from djgraph.runtime.inputs import Inputs
 from djgraph.runtime.mixing import mix
 
 if TYPE_CHECKING:
+    from djgraph.inspection.profile import Profile
     from djgraph.streams.plan import StreamPlan
     from djgraph.streams.stream import Stream
-    from djgraph.inspection.profile import Profile
 
 _BOUND = ("compiled", "_executors", "_stream_plans")
 """What belongs to one object's modules."""
@@ -70,6 +70,7 @@ class Mixer(nn.Module):
         *,
         return_intermediates: bool = False,
         tempo: float | Tensor | None = None,
+        positions: Tensor | Sequence[int] | None = None,
     ) -> Any:
         """Mixes.
 
@@ -80,7 +81,11 @@ class Mixer(nn.Module):
         params: ``[batch, frames, controls]`` or ``[frames, controls]`` in plain units, laid out as ``layout`` says;
         frame i of F sits at sample i·(N−1)/(F−1). Values out of range are clamped, with a gradient that points
         back into the range.
-        tempo: BPM, a number, ``[batch]`` or ``[batch, frames]``, for graphs with effects that follow a clock.
+        tempo: BPM, a number, ``[batch]`` or ``[batch, frames]``, for graphs with effects that follow a clock. Frames of
+        tempo are spread over the clip as those of params are, or with ``positions`` have the same positions.
+        positions: where the frames of params lie, in samples from the clip's start: whole numbers that ascend, one for
+        each frame, up to ±2⁴⁰; before the clip and behind its end, too. Before the first frame its value holds, behind
+        the last one that one's.
         Returns ``[batch, channels, samples]``; for several outputs a mapping by name. With
         ``return_intermediates`` also the signal at the end of every strip and bus, by name. All of them lie in
         memory of their own: what is written to one changes neither the stems nor another.
@@ -91,7 +96,7 @@ class Mixer(nn.Module):
             raise CompileError(
                 "torch.jit.trace cannot follow a mixer; use torch.export.export or torch.compile"
             )
-        made = mix(self._executors[return_intermediates], inputs, params, self.out_of_range, tempo)
+        made = mix(self._executors[return_intermediates], inputs, params, self.out_of_range, tempo, positions)
         main = {name: made["output " + name] for name in self.outputs}
         result = main if len(main) > 1 else next(iter(main.values()))
         if not return_intermediates:
@@ -226,9 +231,7 @@ class Mixer(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         # Both hold this object's modules, and are made again for the copy's.
-        return {
-            name: value for name, value in self.__dict__.items() if name not in _BOUND
-        }
+        return {name: value for name, value in self.__dict__.items() if name not in _BOUND}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

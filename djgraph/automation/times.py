@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, cast
 
-from djgraph.arguments import shown
+from djgraph.arguments import FASTEST, SLOWEST, shown
 from djgraph.errors import InputError, nearest
 
 UNITS = {
@@ -27,8 +27,6 @@ EXAMPLES = ("4s", "16beats", "4bars", "50%", "50% - 8beats")
 
 LONGEST = 1e9
 """Most seconds, beats, bars or hundredths of a clip that a time may be: thirty years of seconds."""
-SLOWEST, FASTEST = 0.1, 1e5
-"""Tempos that there are, in BPM."""
 
 _TERM = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(e-?[0-9]+)?\s*([A-Za-z%]*)\s*")
 

@@ -11,6 +11,7 @@ from djgraph.controls.bank import ControlBank, Held
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.hold import hold, hold_samples
 from djgraph.dsp.operators import Handles, recomputed
+from djgraph.dsp.placed import PlacedTimeline, timeline_of
 from djgraph.effects import Control
 from djgraph.graph.ir import EffectNode
 
@@ -87,7 +88,8 @@ class ControlReader:
         """
         if torch.compiler.is_compiling():
             numbers = [self._handle, timeline.samples, timeline.frames]
-            values = _read_operator([rows], numbers, self._owner) if self.controls else []
+            placed = [timeline.positions] if isinstance(timeline, PlacedTimeline) else []
+            values = _read_operator([rows, *placed], numbers, self._owner) if self.controls else []
         else:
             values = self._read(rows, timeline, span or (0, timeline.samples))
         return {control.id: value for control, value in zip(self.controls, values)}
@@ -111,7 +113,9 @@ _READERS = Handles()
 
 
 def _read(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
-    return _READERS[numbers[0]]._read(tensors[0], Timeline(numbers[1], numbers[2]), (0, numbers[1]))
+    (rows, *placed), (reader, samples, frames) = tensors, numbers
+    timeline = timeline_of(samples, frames, placed[0] if placed else None)
+    return _READERS[reader]._read(rows, timeline, (0, samples))
 
 
 def _read_like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:

@@ -25,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Timeline:
     """How a clip's ``frames`` of control values lie along its ``samples``.
 
+    Frames that have positions: :class:`djgraph.dsp.placed.PlacedTimeline`, read the same way.
+
     The methods take ``values`` of shape ``[..., some frames]``, of which the first is frame ``first``: a stretch
     of the clip needs only the frames that :meth:`span` names.
     """
@@ -54,7 +56,17 @@ class Timeline:
         scaled = positions * (self.frames - 1)
         left = torch.div(scaled, self.samples - 1, rounding_mode="floor").clamp_(max=self.frames - 2)
         weight = (scaled - left * (self.samples - 1)).to(torch.float64) / (self.samples - 1)
-        return _Interpolated(left - first, weight.to(values.dtype), values.shape[-1])(values)
+        return interpolate(values, left - first, weight)
+
+    def last_frame(self, positions: Tensor) -> Tensor:
+        """For each sample position the last frame at or before it: ⌊n·(F−1)/(N−1)⌋, in exact integers."""
+        if self.constant:
+            return torch.zeros_like(positions)
+        return torch.div(positions * (self.frames - 1), self.samples - 1, rounding_mode="floor")
+
+    def last_frames(self, start: int, stop: int, device: torch.device) -> Tensor:
+        """The same for every sample ``start…stop−1``."""
+        return self.last_frame(torch.arange(start, stop, device=device))
 
     def read_samples(
         self, values: Tensor, start: int, stop: int, smoothing: float = 0.0, first: int = 0
@@ -290,6 +302,15 @@ class _LinesAdjoint(LinearMap):
 
     def adjoint(self) -> LinearMap:
         return self.lines
+
+
+def interpolate(values: Tensor, left: Tensor, weight: Tensor) -> Tensor:
+    """values[left]·(1 − weight) + values[left + 1]·weight, ``[…, frames]`` → ``[…, points]``.
+
+    left: ``[points]``, ascending, at most frames − 2. weight: ``[points]``, 0…1, float64. The gradient is a sum for
+    each segment; it can be differentiated again.
+    """
+    return _Interpolated(left, weight.to(values.dtype), values.shape[-1])(values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,20 +14,26 @@ from djgraph.dsp.derivatives import LinearMap
 def hold(timeline: Timeline, values: Tensor, positions: Tensor, first: int = 0) -> Tensor:
     """At each sample position the value of the last frame at or before it.
 
-    values: ``[…, some frames]``, of which the first is frame ``first``. positions: integers in 0…samples−1,
-    ``[points]``, ascending. Returns ``[…, points]``. Frame i of F lies at i·(N−1)/(F−1), so sample n reads frame
-    ⌊n·(F−1)/(N−1)⌋, in exact integers. The gradient of a frame is the sum over the samples that read it; it can be
-    differentiated again, forwards and by ``torch.func`` too.
+    values: ``[…, some frames]``, of which the first is frame ``first``. positions: integers, ``[points]``, ascending;
+    in 0…samples−1 where frames are spread evenly: there frame i of F lies at i·(N−1)/(F−1). Returns ``[…, points]``.
+    The gradient of a frame is the sum over the samples that read it; it can be differentiated again, forwards and by
+    ``torch.func`` too.
     """
     if timeline.constant:
         return values[..., :1].expand(*values.shape[:-1], positions.numel())
-    frames = torch.div(positions * (timeline.frames - 1), timeline.samples - 1, rounding_mode="floor")
-    return _Hold(frames - first, values.shape[-1])(values)
+    return hold_frames(values, timeline.last_frame(positions) - first)
 
 
 def hold_samples(timeline: Timeline, values: Tensor, start: int, stop: int, first: int = 0) -> Tensor:
     """:func:`hold` at every sample ``start…stop−1``."""
-    return hold(timeline, values, torch.arange(start, stop, device=values.device), first)
+    if timeline.constant:
+        return values[..., :1].expand(*values.shape[:-1], stop - start)
+    return hold_frames(values, timeline.last_frames(start, stop, values.device) - first)
+
+
+def hold_frames(values: Tensor, index: Tensor) -> Tensor:
+    """``values[…, index]``, where ``index``, ``[points]``, ascends: ``[…, frames]`` → ``[…, points]``."""
+    return _Hold(index, values.shape[-1])(values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -41,7 +42,8 @@ def operator(
 ) -> Operator:
     """Registers ``djgraph::name`` for an operation.
 
-    arrange: the operation and its tensors from the operator's tensors and numbers, tensors in the same order.
+    arrange: the operation and its tensors from the operator's tensors and numbers, tensors in the same order; it may
+    take the last ones for the operation itself, and these get no gradient.
     like: empty tensors of the shapes that the operation returns.
     """
 
@@ -55,8 +57,8 @@ def operator(
     ) -> list[Tensor]:
         operation, given = arrange(tensors, numbers)
         with torch.no_grad():
-            found = operation.backward(given, (), gradients, needs)
-        return [_own(part, tensor) for part, tensor in zip(found, tensors)]
+            found = operation.backward(given, (), gradients, needs[: len(given)])
+        return [_own(part, tensor) for part, tensor in zip_longest(found, tensors)]
 
     return _register(name, forward, backward, like)
 
@@ -76,10 +78,11 @@ def recomputed(
         gradients: list[Tensor], tensors: list[Tensor], numbers: list[int], needs: list[bool]
     ) -> list[Tensor]:
         with torch.enable_grad():
-            leaves = [tensor.detach().requires_grad_() for tensor in tensors]
-            made = function(leaves, numbers)
-        found = torch.autograd.grad(list(made), leaves, gradients, allow_unused=True)
-        return [_own(part, tensor) for part, tensor in zip(found, tensors)]
+            given = [tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in tensors]
+            made = function(given, numbers)
+        leaves = [tensor for tensor in given if tensor.requires_grad]
+        found = iter(torch.autograd.grad(list(made), leaves, gradients, allow_unused=True))
+        return [_own(next(found) if tensor.requires_grad else None, tensor) for tensor in given]
 
     return _register(name, forward, backward, like)
 

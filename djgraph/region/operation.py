@@ -13,6 +13,7 @@ from torch import Tensor
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.operators import operator
+from djgraph.dsp.placed import PlacedTimeline, timeline_of
 from djgraph.host.weights import Weights
 from djgraph.region.clip import Clip
 from djgraph.region.engine import Engine
@@ -78,9 +79,17 @@ def run_region(
     """
     batch = rows.shape[1]
     if torch.compiler.is_compiling():
-        numbers = [schedule.handle, timeline.samples, timeline.frames, batch, frames_per_tile or 0]
+        placed = [timeline.positions] if isinstance(timeline, PlacedTimeline) else []
+        numbers = [
+            schedule.handle,
+            timeline.samples,
+            timeline.frames,
+            batch,
+            frames_per_tile or 0,
+            len(placed),
+        ]
         learned = {id(w): w for module in schedule.modules for w in module.parameters()}
-        (made,) = _region_operator([rows, *sources, *learned.values()], numbers, schedule.owner)
+        (made,) = _region_operator([rows, *sources, *learned.values(), *placed], numbers, schedule.owner)
         return made
     return run_clip(Clip(schedule, timeline, batch, frames_per_tile), rows, sources)
 
@@ -94,10 +103,12 @@ def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
 
 
 def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:
-    handle, samples, frames, batch, per_tile = numbers
+    handle, samples, frames, batch, per_tile, placed = numbers
     schedule = REGIONS[handle]
-    clip = Clip(schedule, Timeline(samples, frames), batch, per_tile or None)
-    return RegionOperation(clip, Weights(schedule.modules), choose(clip.load(tensors[0]))), tensors
+    timeline = timeline_of(samples, frames, tensors[-1] if placed else None)
+    clip = Clip(schedule, timeline, batch, per_tile or None)
+    operation = RegionOperation(clip, Weights(schedule.modules), choose(clip.load(tensors[0])))
+    return operation, tensors[: len(tensors) - placed]
 
 
 def _like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:

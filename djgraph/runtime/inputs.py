@@ -1,14 +1,14 @@
-"""Checks and prepares what a caller hands to a mixer: audio by input and stem, params, tempo."""
+"""Checks and prepares what a caller hands to a mixer: audio by input and stem, params and their positions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from djgraph.effects import Clock
+from djgraph.arguments import is_whole, shown
 from djgraph.errors import InputError, did_you_mean
 from djgraph.graph.ir import Graph, InputNode
 
@@ -93,32 +93,56 @@ def prepare_params(
     return layout.clamp(params.to(audio.dtype))
 
 
-def make_clock(
-    tempo: float | Tensor | None, batch: int, samples: int, sample_rate: int, like: Tensor
-) -> Clock | None:
-    """Musical time from a tempo in BPM: a number, ``[batch]``, or ``[batch, frames]`` spread over the clip.
+def prepare_positions(positions: Tensor | Sequence[int] | None, params: Tensor, check: bool) -> Tensor | None:
+    """Positions as an int64 tensor ``[frames]`` beside params ``[batch, frames, columns]``; None stays None.
 
-    Both stay in float64: in float32 the beats of a long clip would be off by hundredths of a beat, and a rounded tempo
-    would no longer lead from one sample's beat to the next one's.
+    check: whether tensors may be looked into. Raises InputError for what is no strictly ascending list of whole
+    samples, one for each frame, within ±2⁴⁰.
     """
-    if tempo is None:
+    if positions is None:
         return None
-    from djgraph.dsp.curve import Timeline
+    wanted = (
+        "positions must be a 1-D tensor of whole numbers, or a sequence of them, one for each frame of params"
+    )
+    if isinstance(positions, Tensor):
+        if positions.is_floating_point() or positions.is_complex() or positions.dtype == torch.bool:
+            raise InputError(f"{wanted}, not {positions.dtype}")
+        if positions.ndim != 1:
+            raise InputError(f"{wanted}; they have the shape {list(positions.shape)}")
+        placed = positions.to(torch.int64)
+    else:
+        if not isinstance(positions, Iterable) or isinstance(positions, str | bytes):
+            raise InputError(f"{wanted}, not {type(positions).__name__}")
+        positions = list(positions)
+        for index, place in enumerate(positions):
+            if not is_whole(place):
+                raise InputError(f"{wanted}; positions[{index}] is {shown(place)}")
+            _check_reach(index, int(place))
+        placed = torch.tensor([int(place) for place in positions], dtype=torch.int64, device="cpu")
+    if placed.shape[0] != params.shape[1]:
+        raise InputError(f"there are {placed.shape[0]} positions, but params have {params.shape[1]} frames")
+    if check:
+        _check_places(placed)
+    return placed.to(params.device)
 
-    bpm = torch.as_tensor(tempo, dtype=torch.float64, device=like.device)
-    if bpm.ndim == 0:
-        bpm = bpm.expand(batch)
-    if bpm.ndim == 1:
-        bpm = bpm.unsqueeze(-1)
-    if bpm.ndim != 2 or bpm.shape[0] not in (1, batch) or bpm.shape[1] == 0:
+
+FARTHEST = 1 << 40
+"""Most samples that a frame may be away from the clip's start: nine months at 48 kHz."""
+
+
+def _check_places(placed: Tensor) -> None:
+    for index in ((placed > FARTHEST) | (placed < -FARTHEST)).nonzero()[:1, 0].tolist():
+        _check_reach(index, int(placed[index]))
+    for index in (placed.diff() <= 0).nonzero()[:1, 0].tolist():
+        before, after = placed[index : index + 2].tolist()
         raise InputError(
-            f"tempo must be a number, [batch] or [batch, frames], but has the shape {list(bpm.shape)}"
+            f"positions must ascend, but positions[{index}] is {before} and positions[{index + 1}] is {after}"
         )
-    if not bool(((bpm > 0) & bpm.isfinite()).all()):
-        raise InputError("tempo must be above 0 BPM and finite")
-    curve = Timeline(samples, bpm.shape[1]).read_samples(bpm.expand(batch, -1), 0, samples).unsqueeze(1)
-    beats = (curve.cumsum(-1) - curve) / (60 * sample_rate)
-    return Clock(curve, beats)
+
+
+def _check_reach(index: int, place: int) -> None:
+    if abs(place) > FARTHEST:
+        raise InputError(f"positions[{index}] is {place}; expected samples within ±2^40 ({FARTHEST})")
 
 
 def _check_names(graph: Graph, inputs: Inputs) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from djgraph.dsp.curve import Timeline
+from djgraph.dsp.placed import timeline_of
 from djgraph.effects import Clock
 from djgraph.errors import InputError
 from djgraph.region.stacks import Stacks
+from djgraph.runtime.clock import make_clock
 from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.executor import Executor, Run
-from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.inputs import Inputs, input_names, prepare_audio, prepare_params, prepare_positions
 from djgraph.runtime.outputs import check_finite, reads_values
 
 
@@ -21,6 +24,7 @@ def mix(
     params: Tensor,
     out_of_range: str = "clamp",
     tempo: float | Tensor | None = None,
+    positions: Tensor | Sequence[int] | None = None,
 ) -> dict[str, Tensor]:
     """The plan's outputs, by the names that :meth:`Compiled.points` gives; see :meth:`djgraph.Mixer.forward`."""
     compiled = executor.compiled
@@ -36,11 +40,12 @@ def mix(
         check = reads_values()
         params = prepare_params(compiled.layout, params, like, batch, out_of_range, check)
         batch = max(batch, params.shape[0])
+        placed = prepare_positions(positions, params, check)
         run = Run(
             audio=audio,
             rows=compiled.bank.rows(params.expand(batch, -1, -1)),
-            timeline=Timeline(samples, params.shape[1]),
-            clock=clock_of(compiled, tempo, batch, samples, like),
+            timeline=timeline_of(samples, params.shape[1], placed),
+            clock=clock_of(compiled, tempo, batch, samples, like, placed),
             values=Stacks(),
         )
         made = executor(run)
@@ -51,7 +56,12 @@ def mix(
 
 
 def clock_of(
-    compiled: Compiled, tempo: float | Tensor | None, batch: int, samples: int, like: Tensor
+    compiled: Compiled,
+    tempo: float | Tensor | None,
+    batch: int,
+    samples: int,
+    like: Tensor,
+    positions: Tensor | None = None,
 ) -> Clock | None:
     """The clip's clock. Raises InputError where effects follow one and there is no tempo."""
     if tempo is None and compiled.uses_clock:
@@ -59,4 +69,4 @@ def clock_of(
             f"graph {compiled.graph.name} has effects that follow a clock: give its tempo in BPM, "
             "tempo= in Python, --tempo on the command line"
         )
-    return make_clock(tempo, batch, samples, compiled.graph.sample_rate, like)
+    return make_clock(tempo, batch, samples, compiled.graph.sample_rate, like, positions)

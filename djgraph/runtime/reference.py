@@ -5,6 +5,7 @@ A compiled mixer must equal it in output and gradients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,12 +15,14 @@ from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import ControlReader, read_at
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
+from djgraph.dsp.placed import timeline_of
 from djgraph.effects import Effect, SpectralEffect, TimeEffect
 from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
 from djgraph.host.build import as_module_dict, build_effects, process_clip
 from djgraph.host.calls import EffectCall
 from djgraph.layout import ParameterLayout
-from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
+from djgraph.runtime.clock import make_clock
+from djgraph.runtime.inputs import Inputs, input_names, prepare_audio, prepare_params, prepare_positions
 from djgraph.runtime.outputs import check_finite, reads_values
 
 
@@ -54,6 +57,7 @@ class Reference(nn.Module):
         *,
         return_intermediates: bool = False,
         tempo: float | Tensor | None = None,
+        positions: Tensor | Sequence[int] | None = None,
     ) -> Tensor | dict[str, Tensor] | tuple[Tensor | dict[str, Tensor], dict[str, Tensor]]:
         graph = self.graph
         audio, batch, samples = prepare_audio(graph, inputs)
@@ -62,8 +66,9 @@ class Reference(nn.Module):
         params = prepare_params(self.layout, params, like, batch, "clamp", check)
         batch = max(batch, params.shape[0])
         rows = self._bank.rows(params.expand(batch, -1, -1))
-        clock = make_clock(tempo, batch, samples, graph.sample_rate, like)
-        timeline = Timeline(samples, params.shape[1])
+        placed = prepare_positions(positions, params, check)
+        clock = make_clock(tempo, batch, samples, graph.sample_rate, like, placed)
+        timeline = timeline_of(samples, params.shape[1], placed)
         signals: dict[Point, Signal] = {}
         for node in graph.nodes:
             if isinstance(node, InputNode):

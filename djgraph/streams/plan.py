@@ -29,6 +29,7 @@ class StreamPlan:
         )[-1].plan
         assert self.plan.latencies is not None
         self.latencies: Mapping[str, int] = self.plan.latencies
+        self.frees = self.plan.frees or ((),) * len(self.plan.ops)
         self.latency = self.plan.latency or 0
         self.lookahead = max((lag.lookahead for lag in needed.values()), default=0)
         self.schedules: dict[int, RegionSchedule] = {}

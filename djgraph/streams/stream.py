@@ -212,7 +212,7 @@ class Stream:
             raise InputError("there is no control frame: give params with the first block, or a score")
         values: dict[str, Tensor] = {}
         with torch.autocast(self._like.device.type, enabled=False):
-            for (index, op), free in zip(enumerate(self._plan.plan.ops), self._plan.plan.frees):
+            for (index, op), free in zip(enumerate(self._plan.plan.ops), self._plan.frees):
                 self._run_op(index, op, moment, audio, values)
                 for name in free:
                     values.pop(name, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from djgraph.compiler.pipeline import Optimize, Stage, selected, stages
+from djgraph.compiler.pipeline import Optimize, Stage, selected, stages, stream_stages
 from djgraph.compiler.plan import Plan
 from djgraph.controls.bank import ControlBank
 from djgraph.dsp.curve import Timeline
@@ -23,6 +23,7 @@ from djgraph.runtime.heap import keep_freed_memory
 from djgraph.runtime.identity import graph_identity
 from djgraph.runtime.inputs import Inputs, input_names, make_clock, prepare_audio, prepare_params
 from djgraph.runtime.outputs import check_finite, reads_values
+from djgraph.streams.lags import lags
 
 if TYPE_CHECKING:
     from djgraph.inspection.profile import Profile
@@ -137,12 +138,16 @@ class Mixer(nn.Module):
             return result
         return result, {name: made["tap " + name] for name in self.graph.taps}
 
-    def stages(self, *, taps: bool = False) -> list[Stage]:
-        """The plan after lowering and after each pass; the last one runs."""
+    def stages(self, *, taps: bool = False, stream: bool = False) -> list[Stage]:
+        """The plan after lowering and after each pass; the last one runs, or, with ``stream``, is run by a stream."""
         points = {"output " + name: point for name, point in self.outputs.items()}
         if taps:
             points |= {"tap " + name: point for name, point in self.graph.taps.items()}
-        return stages(self.graph, points, self._kernel_names(), self._optimize)
+        kernels = self._kernel_names()
+        if not stream:
+            return stages(self.graph, points, kernels, self._optimize)
+        known = lags(self.graph, self._modules_by_node())
+        return stream_stages(self.graph, points, kernels, known, self._optimize)
 
     @property
     def options(self) -> Options:
@@ -159,6 +164,7 @@ class Mixer(nn.Module):
         stage: str | None = None,
         *,
         diff: bool = False,
+        stream: bool = False,
         costs: bool = True,
         seconds: float = 10.0,
         batch: int = 1,
@@ -170,22 +176,28 @@ class Mixer(nn.Module):
         A plan comes with what its operations are estimated to cost for a clip of ``seconds``, ``batch`` clips,
         ``frames`` control frames and a dtype, unless ``costs`` is False. diff: instead, what each pass (or the
         one named) changed. docs/explain.md says what the figures mean.
+        stream: the plan of a stream, without costs, which are those of whole clips: by how many samples each value
+        lags the inputs, what is delayed so that paths meet, and the latency of the outputs.
         Raises CompileError for an unknown stage, InputError for an impossible workload.
         """
         workload = make_workload(self, seconds, batch, frames, dtype) if costs else None
-        return explain_text(self, stage, diff, workload)
+        return explain_text(self, stage, diff, workload, stream)
 
     def explain_dict(
         self,
         stage: str | None = None,
         *,
+        stream: bool = False,
         seconds: float = 10.0,
         batch: int = 1,
         frames: int = 64,
         dtype: torch.dtype = torch.float32,
     ) -> dict[str, Any]:
-        """The same as data: every stage, or the one named, with its text, costs, and diff to the one before."""
-        return explain_data(self, stage, make_workload(self, seconds, batch, frames, dtype))
+        """The same as data: every stage, or the one named, with its text, costs, and diff to the one before.
+
+        With ``stream``, latencies of values (None before they are known) take the place of costs.
+        """
+        return explain_data(self, stage, make_workload(self, seconds, batch, frames, dtype), stream)
 
     def profile(
         self,

@@ -275,6 +275,18 @@ def is_spectrum(value: str) -> bool:
     return value.startswith("~")
 
 
+def is_memoryless(node: EffectNode) -> bool:
+    """Whether a node may run inside a region, on any stretch of its one signal."""
+    effect = node.effect
+    return (
+        getattr(effect, "memoryless", False)
+        and not effect.uses_clock
+        and len(effect.inputs) == len(effect.outputs) == 1
+        and effect.inputs[0].channels == effect.outputs[0].channels
+        and all(control.rate != "frame" for control in effect.controls)
+    )
+
+
 def describe(op: Op, plan: Plan) -> list[str]:
     """An operation in words, one line for each row."""
     match op:

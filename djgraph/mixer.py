@@ -146,9 +146,9 @@ class Mixer(nn.Module):
             device=device,
         )
 
-    def stages(self, *, taps: bool = False) -> list[Stage]:
-        """The plan after lowering and after each pass; the last one runs."""
-        return self.compiled.stages(taps)
+    def stages(self, *, taps: bool = False, stream: bool = False) -> list[Stage]:
+        """The plan after lowering and after each pass; the last one runs, or, with ``stream``, is run by a stream."""
+        return self.compiled.stages(taps, stream)
 
     @property
     def options(self) -> Options:
@@ -165,6 +165,7 @@ class Mixer(nn.Module):
         stage: str | None = None,
         *,
         diff: bool = False,
+        stream: bool = False,
         costs: bool = True,
         seconds: float = 10.0,
         batch: int = 1,
@@ -176,22 +177,29 @@ class Mixer(nn.Module):
         A plan comes with what its operations are estimated to cost for a clip of ``seconds``, ``batch`` clips,
         ``frames`` control frames and a dtype, unless ``costs`` is False. diff: instead, what each pass (or the
         one named) changed. docs/explain.md says what the figures mean.
+        stream: the plan of a stream, without costs, which are those of whole clips: by how many samples each value
+        lags the inputs, what is delayed so that paths meet, and the latency of the outputs.
         Raises CompileError for an unknown stage, InputError for an impossible workload.
         """
         workload = make_workload(self.compiled, seconds, batch, frames, dtype) if costs else None
-        return explain_text(self.compiled, stage, diff, workload)
+        return explain_text(self.compiled, stage, diff, workload, stream)
 
     def explain_dict(
         self,
         stage: str | None = None,
         *,
+        stream: bool = False,
         seconds: float = 10.0,
         batch: int = 1,
         frames: int = 64,
         dtype: torch.dtype = torch.float32,
     ) -> dict[str, Any]:
-        """The same as data: every stage, or the one named, with its text, costs, and diff to the one before."""
-        return explain_data(self.compiled, stage, make_workload(self.compiled, seconds, batch, frames, dtype))
+        """The same as data: every stage, or the one named, with its text, costs, and diff to the one before.
+
+        With ``stream``, latencies of values (None before they are known) take the place of costs.
+        """
+        load = make_workload(self.compiled, seconds, batch, frames, dtype)
+        return explain_data(self.compiled, stage, load, stream)
 
     def profile(
         self,

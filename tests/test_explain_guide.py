@@ -26,3 +26,11 @@ def test_every_column_is_explained() -> None:
         (header,) = [line for line in table.splitlines() if line.startswith("# ")]
         for column in re.split(r" {2,}", header):
             assert f"`{column}`" in TEXT or column == "#"
+
+
+def test_the_stream_plan_shown_is_that_of_the_graph_shown(tmp_path: Path) -> None:
+    (graph,) = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    (plan,) = re.findall(r"^```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "booth.yaml"
+    path.write_text(graph, encoding="utf-8")
+    assert djgraph.compile(str(path)).explain(stream=True) + "\n" == plan

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from djgraph.cli.options import Args, GraphName, Json, Out, emit, load_graph
 from djgraph.cli.output import count, print_json, table
-from djgraph.cli.plans import Batch, Dtype, Frames, NoOptimize, Precision, Without, compile_without
+from djgraph.cli.plans import (
+    Batch,
+    Dtype,
+    Frames,
+    NoOptimize,
+    Precision,
+    StreamPlan,
+    Without,
+    compile_without,
+)
 from djgraph.errors import DJGraphError
 
 
@@ -98,6 +107,7 @@ def explain(
     diff: Annotated[
         bool, typer.Option("--diff", help="What each pass changed, or the one that --stage names.")
     ] = False,
+    stream: StreamPlan = False,
     no_optimize: NoOptimize = False,
     without: Without = None,
     seconds: Annotated[
@@ -117,19 +127,19 @@ def explain(
       djgraph explain dj_mixer --seconds 300 --batch 4
       djgraph explain dj_mixer --stage graph
       djgraph explain dj_mixer --diff --stage fuse
+      djgraph explain dj_mixer --stream
       djgraph explain dj_mixer --without fuse --json
     """
     mixer = compile_without(load_graph(graph, args), no_optimize, without)
+    load: dict[str, Any] = {"seconds": seconds, "batch": batch, "frames": frames, "dtype": dtype.dtype}
     if not as_json:
-        typer.echo(
-            mixer.explain(stage, diff=diff, seconds=seconds, batch=batch, frames=frames, dtype=dtype.dtype)
-        )
+        typer.echo(mixer.explain(stage, diff=diff, stream=stream, **load))
         return
     if stage in ("graph", "layout"):
-        explained = mixer.explain_dict("lower", seconds=seconds)
+        explained = mixer.explain_dict("lower", stream=stream, seconds=seconds)
         explained["stages"] = [{"name": stage, "text": mixer.explain(stage)}]
     else:
-        explained = mixer.explain_dict(stage, seconds=seconds, batch=batch, frames=frames, dtype=dtype.dtype)
+        explained = mixer.explain_dict(stage, stream=stream, **load)
     print_json(explained)
 
 

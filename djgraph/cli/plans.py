@@ -34,6 +34,9 @@ Without = Annotated[
     list[str] | None,
     typer.Option("--without", metavar="PASS", help="Leave out a pass; may be repeated."),
 ]
+StreamPlan = Annotated[
+    bool, typer.Option("--stream", help="The plan that a stream runs, with latencies and no costs.")
+]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="How many clips at a time.")]
 Frames = Annotated[int, typer.Option("--frames", min=1, help="Control frames of a clip.")]
 Dtype = Annotated[Precision, typer.Option("--dtype", help="Floating point format.")]

@@ -74,6 +74,6 @@ def _run(plan: Plan, steps: Iterable[Pass]) -> list[Stage]:
     done = [Stage("lower", "one operation for each node", plan)]
     for step in steps:
         plan = step.run(plan)
-        verify(plan, step.name)
+        verify(plan, step.name, [stage.name for stage in done])
         done.append(Stage(step.name, step.summary, plan))
     return done

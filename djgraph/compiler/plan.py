@@ -26,6 +26,11 @@ class Op:
     def writes(self) -> tuple[str, ...]:
         raise NotImplementedError
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What it writes, and what it keeps to itself."""
+        return self.writes
+
     def renamed(self, names: Mapping[str, str]) -> Op:
         """The same operation reading other values."""
         raise NotImplementedError
@@ -168,6 +173,10 @@ class Region(Op):
     def writes(self) -> tuple[str, ...]:
         return tuple(result.out for result in self.results)
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(step.out for step in (*self.strips, *self.body, *self.results))
+
     def renamed(self, names: Mapping[str, str]) -> Region:
         return replace(
             self,
@@ -234,14 +243,18 @@ class Plan:
         return frozenset(silent)
 
     def with_ops(self, ops: tuple[Op, ...] | list[Op], **changes: Any) -> Plan:
-        return replace(self, ops=tuple(ops), **changes)
+        """The plan with other operations; channels of values that are gone are forgotten."""
+        known = changes.pop("channels", self.channels)
+        values = {name for op in ops for name in op.values}
+        channels = {name: count for name, count in known.items() if name in values}
+        return replace(self, ops=tuple(ops), channels=channels, **changes)
 
     def calls(self) -> int:
         """Effect and region calls: what grouping makes fewer."""
         return sum(isinstance(op, (Process, Region, Mask, Transform, Inverse)) for op in self.ops)
 
     def __str__(self) -> str:
-        """The plan as text, which :func:`djgraph.compiler.parse.parse_plan` reads."""
+        """The plan as text. :func:`djgraph.compiler.parse.parse_plan` reads it."""
         kind = "plan" if self.latencies is None else "stream plan"
         lines = [f"{kind} {self.graph.name}: {len(self.ops)} operations, {self.calls()} calls"]
         for index, op in enumerate(self.ops):
@@ -273,6 +286,18 @@ def usual_kernels(graph: Graph) -> dict[str, str]:
 
 def is_spectrum(value: str) -> bool:
     return value.startswith("~")
+
+
+def is_memoryless(node: EffectNode) -> bool:
+    """Whether a node may run inside a region, on any stretch of its one signal."""
+    effect = node.effect
+    return (
+        getattr(effect, "memoryless", False)
+        and not effect.uses_clock
+        and len(effect.inputs) == len(effect.outputs) == 1
+        and effect.inputs[0].channels == effect.outputs[0].channels
+        and all(control.rate != "frame" for control in effect.controls)
+    )
 
 
 def describe(op: Op, plan: Plan) -> list[str]:

@@ -77,6 +77,13 @@ def describe(load: Workload, sample_rate: int) -> str:
     return f"{seconds}, batch {load.batch}, {frames}, {kind}"
 
 
+def latency_text(latency: int, sample_rate: int) -> str:
+    """By how much a stream's outputs lag."""
+    return (
+        f"latency of the stream: {latency} samples, {1000 * latency / sample_rate:.1f} ms at {sample_rate} Hz"
+    )
+
+
 def align(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
     """Columns of text, the first ``left`` of them to the left, the others to the right; a rule before the last row."""
     widths = [max(len(row[place]) for row in (header, *rows)) for place in range(len(header))]

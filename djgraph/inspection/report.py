@@ -10,7 +10,7 @@ import torch
 from djgraph.compiler.pipeline import Stage
 from djgraph.errors import CompileError, InputError, did_you_mean
 from djgraph.inspection.costs import PlanCost, Workload, estimate
-from djgraph.inspection.explain import cost_dict, cost_table, diff_stages, workload_dict
+from djgraph.inspection.explain import cost_dict, cost_table, diff_stages, latency_text, workload_dict
 from djgraph.runtime.compiled import Compiled
 
 
@@ -31,39 +31,47 @@ def make_workload(
     )
 
 
-def explain_text(compiled: Compiled, stage: str | None, diff: bool, workload: Workload | None) -> str:
-    """The text of :meth:`Mixer.explain`; without a workload there are no costs."""
+def explain_text(
+    compiled: Compiled, stage: str | None, diff: bool, workload: Workload | None, stream: bool = False
+) -> str:
+    """The text of :meth:`Mixer.explain`; without a workload, and for a stream, there are no costs."""
     if not diff and stage == "graph":
         return str(compiled.graph)
     if not diff and stage == "layout":
         return compiled.layout.to_markdown()
-    stages = compiled.stages()
+    stages = compiled.stages(stream=stream)
     names = [item.name for item in stages]
     if diff:
         return _diff(stages, names, stage)
     if stage is not None and stage not in names:
         raise _unknown(stage, ["graph", "layout", *names])
     plan = stages[-1 if stage is None else names.index(stage)].plan
-    if workload is None:
+    if plan.latency is not None:
+        return f"{plan}\n\n{latency_text(plan.latency, compiled.graph.sample_rate)}"
+    if workload is None or stream:
         return str(plan)
     costs = estimate(plan, compiled.modules, workload)
     return f"{plan}\n\n{cost_table(costs, compiled.graph.sample_rate)}"
 
 
-def explain_data(compiled: Compiled, stage: str | None, workload: Workload) -> dict[str, Any]:
+def explain_data(
+    compiled: Compiled, stage: str | None, workload: Workload, stream: bool = False
+) -> dict[str, Any]:
     """The data of :meth:`Mixer.explain_dict`: every stage, or the one named."""
-    stages = compiled.stages()
+    stages = compiled.stages(stream=stream)
     names = [item.name for item in stages]
     if stage is not None and stage not in names:
         raise _unknown(stage, names)
+    rate = compiled.graph.sample_rate
+    about = {"latency": stages[-1].plan.latency} if stream else {"workload": workload_dict(workload, rate)}
     changes = {change.name: list(change.lines) for change in diff_stages(stages)}
     return {
         "graph": compiled.graph.name,
         "nodes": len(compiled.graph.nodes),
         "controls": len(compiled.layout),
-        "sample_rate": compiled.graph.sample_rate,
+        "sample_rate": rate,
         "outputs": list(compiled.outputs),
-        "workload": workload_dict(workload, compiled.graph.sample_rate),
+        **about,
         "stages": [
             {
                 "name": item.name,
@@ -72,7 +80,11 @@ def explain_data(compiled: Compiled, stage: str | None, workload: Workload) -> d
                 "calls": item.plan.calls(),
                 "text": str(item.plan),
                 "diff": changes.get(item.name, []),
-                "costs": cost_dict(estimate(item.plan, compiled.modules, workload)),
+                **(
+                    {"latencies": item.plan.latencies}
+                    if stream
+                    else {"costs": cost_dict(estimate(item.plan, compiled.modules, workload))}
+                ),
             }
             for item in stages
             if stage in (None, item.name)

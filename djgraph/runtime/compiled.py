@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from djgraph.compiler.pipeline import Stage, stages
-from djgraph.compiler.plan import Plan
+from djgraph.compiler.pipeline import Stage, stages, stream_stages
+from djgraph.compiler.plan import Lag, Plan
 from djgraph.controls.bank import ControlBank
 from djgraph.effects import Effect
 from djgraph.graph.ir import EffectNode, Graph, Point
 from djgraph.layout import ParameterLayout
 from djgraph.runtime.identity import graph_identity
+from djgraph.runtime.lags import lags
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,15 @@ class Compiled:
             found |= {"tap " + name: point for name, point in self.graph.taps.items()}
         return found
 
-    def stages(self, taps: bool = False) -> list[Stage]:
-        """The plan after lowering and after each pass; the last one runs."""
+    @cached_property
+    def lags(self) -> Mapping[str, Lag]:
+        """By node, what it does to time in a stream."""
+        return lags(self.graph, self.modules)
+
+    def stages(self, taps: bool = False, stream: bool = False) -> list[Stage]:
+        """The plan after lowering and after each pass; the last one runs, or, with ``stream``, is run by a stream."""
+        if stream:
+            return stream_stages(self.graph, self.points(taps), self.kernels, self.lags, self.passes)
         return stages(self.graph, self.points(taps), self.kernels, self.passes)
 
     def plan(self, taps: bool = False) -> Plan:

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 
 import torch
 
-from djgraph.compiler.pipeline import stream_stages
 from djgraph.compiler.plan import Plan, Process, Region
 from djgraph.host.calls import EffectCall
 from djgraph.region.schedule import RegionSchedule, schedule_region
 from djgraph.runtime.compiled import Compiled
-from djgraph.streams.lags import lags
 
 
 class StreamPlan:
@@ -23,10 +21,8 @@ class StreamPlan:
     @torch.inference_mode(False)
     def __init__(self, compiled: Compiled, taps: bool = False) -> None:
         self.compiled = compiled
-        needed = lags(compiled.graph, compiled.modules)
-        self.plan: Plan = stream_stages(
-            compiled.graph, compiled.points(taps), compiled.kernels, needed, compiled.passes
-        )[-1].plan
+        needed = compiled.lags
+        self.plan: Plan = compiled.stages(taps, stream=True)[-1].plan
         assert self.plan.latencies is not None
         self.latencies: Mapping[str, int] = self.plan.latencies
         self.frees = self.plan.frees or ((),) * len(self.plan.ops)

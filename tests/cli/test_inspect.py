@@ -98,6 +98,25 @@ def test_explain(run: Run) -> None:
     run("explain", "dj_mixer", "--stage", "lowr", "--json", code=1)
 
 
+def test_explain_a_stream(run: Run) -> None:
+    mixer = djgraph.compile("filter_knob")
+    said = run("explain", "filter_knob", "--stream").stdout
+    assert said == mixer.explain(stream=True) + "\n"
+    assert said.endswith("latency of the stream: 2047 samples, 46.4 ms at 44100 Hz\n")
+    assert "align: operations" in run("explain", "filter_knob", "--stream", "--diff").stdout
+    data = json.loads(run("explain", "filter_knob", "--stream", "--json").stdout)
+    assert data["latency"] == 2047
+    assert "workload" not in data
+    names = [stage["name"] for stage in data["stages"]]
+    assert names == [stage.name for stage in mixer.stages(stream=True)]
+    assert names.index("align") == names.index("fuse") + 1
+    last = data["stages"][-1]
+    assert last["latencies"]["sum:master"] == 2047
+    assert "costs" not in last
+    assert data["stages"][0]["latencies"] is None
+    assert "no stage 'align'" in run("explain", "filter_knob", "--stage", "align", code=1).stderr
+
+
 def test_graphs(run: Run) -> None:
     assert "dj_mixer" in run("graphs").stdout
     listed = json.loads(run("graphs", "--json").stdout)

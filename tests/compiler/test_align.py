@@ -18,7 +18,7 @@ from djgraph.graph import load
 from djgraph.graph.ir import Graph
 from djgraph.host.build import build_effects
 from djgraph.mixer import Mixer
-from djgraph.streams.lags import lags
+from djgraph.runtime.lags import lags
 
 from .test_passes import document, strip
 

@@ -6,12 +6,24 @@ time effect, two regions compute it, each from its own transforms: no spectrum e
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 
 import networkx as nx
 
-from djgraph.compiler.plan import Add, Inverse, Mask, Op, Plan, Process, Region, Strip, Transform, is_spectrum
+from djgraph.compiler.plan import (
+    Add,
+    Inverse,
+    Mask,
+    Op,
+    Plan,
+    Process,
+    Region,
+    Strip,
+    Transform,
+    is_memoryless,
+    is_spectrum,
+)
 from djgraph.graph.ir import EffectNode
 
 
@@ -102,7 +114,7 @@ def _prologue(
     absorbed = set()
     while readers[source] == 1:
         op = writer[source]
-        if not (isinstance(op, Process) and len(op.nodes) == 1 and _memoryless(op.nodes[0])):
+        if not (isinstance(op, Process) and len(op.nodes) == 1 and is_memoryless(op.nodes[0])):
             break
         nodes.append(op.nodes[0])
         absorbed.add(id(op))
@@ -110,35 +122,10 @@ def _prologue(
     return source, tuple(reversed(nodes)), absorbed
 
 
-def _memoryless(node: EffectNode) -> bool:
-    effect = node.effect
-    return (
-        getattr(effect, "memoryless", False)
-        and not effect.uses_clock
-        and len(effect.inputs) == len(effect.outputs) == 1
-        and effect.inputs[0].channels == effect.outputs[0].channels
-        and all(control.rate != "frame" for control in effect.controls)
-    )
-
-
 def _in_order(ops: list[Op]) -> list[Op]:
     """The operations so that each comes after what it reads, otherwise as they were."""
-    waiting: dict[str, list[int]] = defaultdict(list)
-    missing = []
-    produced = {name for op in ops for name in op.writes}
-    for index, op in enumerate(ops):
-        needs = {name for name in op.reads if name in produced}
-        missing.append(len(needs))
-        for name in needs:
-            waiting[name].append(index)
-    ready = sorted((index for index, count in enumerate(missing) if not count), reverse=True)
-    ordered = []
-    while ready:
-        op = ops[ready.pop()]
-        ordered.append(op)
-        for name in op.writes:
-            for index in waiting[name]:
-                missing[index] -= 1
-                if not missing[index]:
-                    ready.append(index)
-    return ordered
+    writer = {name: index for index, op in enumerate(ops) for name in op.writes}
+    order: nx.DiGraph[int] = nx.DiGraph()
+    order.add_nodes_from(range(len(ops)))
+    order.add_edges_from((writer[name], index) for index, op in enumerate(ops) for name in op.reads)
+    return [ops[index] for index in nx.lexicographical_topological_sort(order)]

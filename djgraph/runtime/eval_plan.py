@@ -1,0 +1,124 @@
+"""Runs any plan, at any stage, one operation at a time on whole clips: what operations mean, without their speed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from djgraph.compiler.plan import (
+    Add,
+    Delay,
+    Inverse,
+    Load,
+    Mask,
+    Op,
+    Plan,
+    Process,
+    Region,
+    Silence,
+    Transform,
+)
+from djgraph.controls.bank import ControlBank
+from djgraph.controls.reader import ControlReader, read_at
+from djgraph.dsp import stft
+from djgraph.dsp.curve import Timeline
+from djgraph.effects import Clock, Effect
+from djgraph.graph.ir import EffectNode
+from djgraph.host.build import process_clip
+from djgraph.host.calls import EffectCall
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip, and who works on it.
+
+    modules: by node id. audio: by input node, ``[batch, channels, samples]``. rows: of the bank,
+    ``[rows, batch, frames]``, which lie along the clip as ``timeline`` says. clock: for effects that follow one.
+    """
+
+    modules: Mapping[str, Effect]
+    audio: Mapping[str, Tensor]
+    bank: ControlBank
+    rows: Tensor
+    timeline: Timeline
+    clock: Clock | None = None
+
+
+def eval_plan(plan: Plan, clip: Clip) -> dict[str, Tensor]:
+    """The outputs by name, ``[batch, channels, samples]``.
+
+    A clip that is whole has no latency, so the delays of stream plans hand on what they read. Raises KeyError where
+    a plan reads what it has not written, or has freed.
+    """
+    values: dict[str, Tensor] = {}
+    for index, op in enumerate(plan.ops):
+        values |= _run(op, values, plan, clip)
+        for name in plan.frees[index] if plan.frees else ():
+            del values[name]
+    return {name: values[value] for name, value in plan.outputs.items()}
+
+
+def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: Clip) -> dict[str, Tensor]:
+    """What an operation writes, of what has been written before."""
+    batch, samples = clip.rows.shape[1], clip.timeline.samples
+    size, hop = plan.graph.transform.size, plan.graph.transform.hop
+    match op:
+        case Load():
+            return {op.out: clip.audio[op.node].expand(batch, -1, -1)}
+        case Silence():
+            return {op.out: clip.rows.new_zeros(batch, plan.channels[op.out], samples)}
+        case Add():
+            return {op.out: torch.stack([values[name] for name in op.sources]).sum(0)}
+        case Delay():
+            return {op.out: values[op.source]}
+        case Mask():
+            return {op.out: values[op.source] * _gain(op.node, plan, clip, values[op.source])}
+        case Transform():
+            return {op.out: stft.analyse(values[op.source], size, hop)}
+        case Inverse():
+            return {op.out: stft.synthesise(values[op.source], size, hop, samples)}
+        case Process():
+            return {
+                name: made
+                for node, ins, outs in zip(op.nodes, op.ins, op.outs)
+                for name, made in zip(outs, _processed(node, [values[name] for name in ins], plan, clip))
+            }
+        case Region():
+            inside: dict[str, Tensor] = {}
+            for strip in op.strips:
+                signals = [values[strip.source]]
+                for node in strip.nodes:
+                    signals = _processed(node, signals, plan, clip)
+                inside[strip.out] = stft.analyse(signals[0], size, hop)
+            for step in (*op.body, *op.results):
+                inside |= _run(step, inside, plan, clip)
+            return {name: inside[name] for name in op.writes}
+    raise TypeError(type(op).__name__)
+
+
+def _processed(node: EffectNode, signals: list[Tensor], plan: Plan, clip: Clip) -> list[Tensor]:
+    """What a time effect makes of signals by its input ports, by its output ports."""
+    reader = ControlReader((node,), clip.bank, plan.graph.sample_rate, plan.graph.transform.hop)
+    audio = {port.name: signal for port, signal in zip(node.effect.inputs, signals)}
+    size = (clip.rows.shape[1], node.channels, clip.timeline.samples)
+    clock = clip.clock if node.effect.uses_clock else None
+    call = EffectCall(clip.modules[node.id], (node,))
+    made = process_clip(call, audio, reader(clip.rows, clip.timeline), clip.rows, size, clock)
+    return [made[port.name] for port in node.effect.outputs]
+
+
+def _gain(node: EffectNode, plan: Plan, clip: Clip, spectrum: Tensor) -> Tensor:
+    """A mask, ``[batch, 1, frames, bins]``."""
+    batch, _, frames, bins = spectrum.shape
+    hop, samples = plan.graph.transform.hop, clip.timeline.samples
+    centres = stft.frame_positions(samples, hop, 0, frames, spectrum.device)
+    controls = {}
+    for control in node.effect.controls:
+        number = clip.bank.row(node, control)
+        row, held = clip.rows[number : number + 1], clip.bank.held([number])
+        read = row[..., :1] if control.rate == "clip" else read_at(row, held, clip.timeline, centres)
+        controls[control.id] = read[0].unsqueeze(-1)
+    return EffectCall(clip.modules[node.id], (node,)).mask(controls, (batch, frames, bins)).unsqueeze(1)

@@ -389,7 +389,7 @@ def test_a_generator_follows_the_tempo() -> None:
     assert made[1, 0].nonzero().flatten().tolist() == [0, 8000]
     with pytest.raises(djgraph.InputError, match="follow a clock"):
         model({"in": audio}, params)
-    with pytest.raises(djgraph.InputError, match="expected 0.1 to 100,000 BPM"):
+    with pytest.raises(djgraph.InputError, match=r"expected 0\.1 to 100,000 BPM"):
         model({"in": audio}, params, tempo=0)
     with pytest.raises(djgraph.InputError, match="tempo must be"):
         model({"in": audio}, params, tempo=torch.ones(3))

@@ -28,7 +28,11 @@ from djgraph.language.fields import (
     choice,
     whole,
 )
+from djgraph.language.limits import Kind
 from djgraph.language.words import describe
+
+AUTOMATION = Kind("automation", "automation: 1", (".yaml", ".yml", ".json", ".csv"), scale=8)
+"""Automation files: what they are called, and how large they may be."""
 
 WORDS = ("default", "neutral", "min", "max")
 """Values that each control has of its own."""

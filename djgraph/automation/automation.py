@@ -11,6 +11,7 @@ from torch import Tensor
 
 from djgraph.automation.bind import bind, resolve
 from djgraph.automation.curves import CurveSet, Tempo
+from djgraph.automation.exact import Frames, render_exact
 from djgraph.automation.render import render
 from djgraph.automation.save import save, to_csv, to_dict, to_json, to_yaml
 from djgraph.errors import InputError
@@ -61,6 +62,29 @@ class Automation(CurveSet):
         Raises AutomationError for what does not fit (see :meth:`check`), InputError for impossible sizes.
         """
         return render(self, layout_of(layout), n_frames, duration, tempo, batch, dtype)
+
+    def render_exact(
+        self,
+        layout: Target,
+        samples: int,
+        sample_rate: float,
+        tempo: Tempo | None = None,
+        batch: int | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Frames:
+        """Params with positions: a frame on the sample of every breakpoint, and of the clip's first and last sample.
+
+        A jump, and the end of a ``hold``, has a frame on its sample and one on the sample before. Between the points
+        of curved shapes there are 50 frames a second, on one grid for all curves. ``frames.tempo`` is the tempo for
+        effects that follow a clock, with frames wherever it changes.
+
+        >>> frames = auto.render_exact(mixer, samples=1_323_000, sample_rate=44_100, tempo=128)
+        >>> mix = mixer(inputs, frames.params, positions=frames.positions, tempo=frames.tempo)
+
+        layout, tempo, batch, dtype: as for :meth:`render`. samples: of the clip; sample_rate: in Hz. Times fall on
+        the nearest sample. Raises as :meth:`render`.
+        """
+        return render_exact(self, layout_of(layout), samples, sample_rate, tempo, batch, dtype)
 
     def check(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from djgraph.automation.model import WORDS
 from djgraph.automation.shapes import MAX_BEND, SHAPES
@@ -13,8 +14,8 @@ from djgraph.errors import InputError, did_you_mean
 from djgraph.language.site import Site
 from djgraph.language.source import Source
 
-Tempo = float | Sequence[Sequence[float]] | TempoMap
-"""BPM, or pairs (beat, BPM)."""
+Tempo = float | Sequence[Sequence[Any]] | TempoMap
+"""BPM, or pairs (beat, BPM), or (beat, BPM, ramp)."""
 
 FRAMES_PER_SECOND = 50
 """Control frames where nobody says how many: breakpoints are met to within 20 ms."""

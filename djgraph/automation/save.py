@@ -70,7 +70,10 @@ def to_csv(auto: CurveSet) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     if auto.tempo is not None:
-        writer.writerows((TEMPO, Term(beat, "beats"), repr(bpm), "", "") for beat, bpm in auto.tempo.points)
+        writer.writerows(
+            (TEMPO, Term(beat, "beats"), repr(bpm), "" if ramp == "hold" else ramp, "")
+            for (beat, bpm), ramp in zip(auto.tempo.points, auto.tempo.ramps)
+        )
     if auto.beats_per_bar != 4:
         writer.writerow((BAR, "", auto.beats_per_bar, "", ""))
     for item in auto.curves:

@@ -5,7 +5,9 @@ params = auto.render(mixer.layout, duration=30.0, tempo=128)      # [frames, con
 djgraph.automation.from_params(mixer.layout, params, duration=30.0).save("moves.yaml")
 """
 
-from djgraph.automation.curves import FRAMES_PER_SECOND, Automation, Curve, First, Point
+from djgraph.automation.automation import Automation
+from djgraph.automation.curves import FRAMES_PER_SECOND, Curve, First, Point
+from djgraph.automation.exact import Frames
 from djgraph.automation.load import Argument, Template, load, template
 from djgraph.automation.recipes import Recipe, recipe, recipes
 from djgraph.automation.render import frames_for
@@ -20,6 +22,7 @@ __all__ = [
     "Automation",
     "Curve",
     "First",
+    "Frames",
     "Moment",
     "Point",
     "Recipe",

@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from djgraph.automation.curves import Automation, Curve, First, Tempo
+from djgraph.automation.curves import Curve, CurveSet, First, Tempo
 from djgraph.automation.model import ORDINAL
 from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
 from djgraph.effects.control import Control
@@ -22,6 +22,7 @@ from djgraph.layout import ParameterLayout
 from djgraph.layout.faders import NAMES, find_faders, find_tracks, no_fade, too_few
 
 Array = NDArray[np.float64]
+Some = TypeVar("Some", bound=CurveSet)
 
 NEEDS_TEMPO = "give tempo: in the file, tempo= in Python, --tempo on the command line"
 
@@ -41,7 +42,7 @@ class Bound:
 
 
 def bind(
-    auto: Automation,
+    auto: CurveSet,
     layout: ParameterLayout,
     duration: float | None,
     tempo: Tempo | None = None,
@@ -84,7 +85,7 @@ def bind(
     return bounds
 
 
-def resolve(auto: Automation, layout: ParameterLayout) -> Automation:
+def resolve(auto: Some, layout: ParameterLayout) -> Some:
     """See :meth:`Automation.resolve`."""
     curves = []
     taken: set[int] = set()
@@ -192,7 +193,7 @@ def _named(target: str, text: str) -> str:
     return repr(target) if target == text else f"{text!r} ({target})"
 
 
-def _choose(auto: Automation, names: _Names, problems: list[Problem]) -> Iterable[tuple[Curve, list[int]]]:
+def _choose(auto: CurveSet, names: _Names, problems: list[Problem]) -> Iterable[tuple[Curve, list[int]]]:
     """The curves that count on this layout, with their columns."""
     for item in auto.curves:
         missing = []
@@ -289,7 +290,7 @@ def _seconds(curve: Curve, ruler: Ruler, problems: list[Problem], late: list[Pro
     return np.array(seconds, dtype=np.float64)
 
 
-def _check_span(auto: Automation, ruler: Ruler, problems: list[Problem], late: list[Problem]) -> bool:
+def _check_span(auto: CurveSet, ruler: Ruler, problems: list[Problem], late: list[Problem]) -> bool:
     if auto.span is None:
         return True
     key, value = "start", str(auto.span.start)
@@ -322,7 +323,7 @@ def at_point(curve: Curve, index: int, key: str, message: str, hint: str | None 
     return curve.site.problem(message, "points", index, part, hint=hint)
 
 
-def _moments(auto: Automation) -> Iterable[Moment]:
+def _moments(auto: CurveSet) -> Iterable[Moment]:
     if auto.span is not None:
         yield auto.span.start
         yield auto.span.length

@@ -1,12 +1,11 @@
-"""Automation: what the controls of a mixer do over time, by name."""
+"""What an automation consists of: points, curves of them by the names of controls, tempo and span."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from djgraph.automation.model import WORDS
 from djgraph.automation.shapes import MAX_BEND, SHAPES
@@ -15,16 +14,8 @@ from djgraph.errors import InputError, did_you_mean
 from djgraph.language.site import Site
 from djgraph.language.source import Source
 
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from djgraph.graph import Graph
-    from djgraph.layout import ParameterLayout
-    from djgraph.mixer import Mixer
-
-Tempo = float | Sequence[Sequence[float]] | TempoMap
-"""BPM, or pairs (beat, BPM)."""
+Tempo = float | Sequence[Sequence[Any]] | TempoMap
+"""BPM, or pairs (beat, BPM), or (beat, BPM, ramp)."""
 
 FRAMES_PER_SECOND = 50
 """Control frames where nobody says how many: breakpoints are met to within 20 ms."""
@@ -85,13 +76,10 @@ class First:
 
 
 @dataclass(frozen=True)
-class Automation:
-    """Curves for the controls of any mixer that has them. Immutable; equal where the contents are equal.
+class CurveSet:
+    """Curves with the tempo and the span that their times hang on: what :class:`djgraph.automation.Automation` holds.
 
     Where two curves name the same control, the later one counts.
-
-    >>> auto = djgraph.automation.load("bass_swap", length="16beats")
-    >>> params = auto.render(mixer.layout, duration=30.0, tempo=128)      # [1501, controls]
     """
 
     curves: tuple[Curve | First, ...]
@@ -108,110 +96,8 @@ class Automation:
         for item in self.curves:
             yield from item.curves if isinstance(item, First) else (item,)
 
-    # ── Onto a mixer ────────────────────────────────────────────────────────────────────────────────────────
-
-    def render(
-        self,
-        layout: ParameterLayout | Graph | Mixer,
-        n_frames: int | None = None,
-        duration: float | None = None,
-        tempo: Tempo | None = None,
-        batch: int | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> Tensor:
-        """Params ``[frames, controls]``, with ``batch`` ``[batch, frames, controls]``, in plain units.
-
-        Frame i of F is the value at second i/(F − 1) of the duration (a single frame at 0), exactly the
-        breakpoint's where one lies there. Controls without a curve keep their default.
-
-        layout: what to render for; a graph or mixer will do. n_frames: 50 a second where left out. duration: of
-        the clip in seconds; may be left out where all times are shares of it and n_frames is given. tempo: BPM
-        or pairs (beat, BPM); the file's own where left out. dtype: torch's default where left out.
-
-        Raises AutomationError for what does not fit (see :meth:`check`), InputError for impossible sizes.
-        """
-        from djgraph.automation.render import render
-
-        return render(self, layout_of(layout), n_frames, duration, tempo, batch, dtype)
-
-    def check(
-        self,
-        layout: ParameterLayout | Graph | Mixer,
-        duration: float | None = None,
-        tempo: Tempo | None = None,
-    ) -> None:
-        """Raise AutomationError that holds every problem: unknown controls, patterns that match nothing,
-        values out of range, points that run backwards, a span that does not fit the clip, a missing tempo.
-
-        Without a duration, a missing tempo is all that is said of times.
-        """
-        from djgraph.automation.bind import bind
-
-        bind(self, layout_of(layout), duration, tempo, times="tempo" if duration is None else "all")
-
-    def resolve(self, layout: ParameterLayout | Graph | Mixer) -> Automation:
-        """The same for this layout only: names instead of patterns, numbers instead of words, alternatives
-        chosen. Raises AutomationError as :meth:`check`."""
-        from djgraph.automation.bind import resolve
-
-        return resolve(self, layout_of(layout))
-
     def bpm(self, n_frames: int, duration: float) -> float | list[float] | None:
         """The tempo for a mixer's effects that follow a clock: a number, one for each frame, or None."""
         if self.tempo is None or len(self.tempo.points) == 1:
             return None if self.tempo is None else self.tempo.points[0][1]
         return [self.tempo.bpm(i * duration / max(n_frames - 1, 1)) for i in range(n_frames)]
-
-    # ── To a file ───────────────────────────────────────────────────────────────────────────────────────────
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document as plain data; :func:`djgraph.automation.load` takes it back."""
-        from djgraph.automation.save import to_dict
-
-        return to_dict(self)
-
-    def to_yaml(self) -> str:
-        """The document as YAML."""
-        from djgraph.automation.save import to_yaml
-
-        return to_yaml(self)
-
-    def to_json(self) -> str:
-        """The document as JSON."""
-        from djgraph.automation.save import to_json
-
-        return to_json(self)
-
-    def to_csv(self) -> str:
-        """One line for each breakpoint of each control: control, time, value, shape, bend.
-
-        CSV has no place for titles, optional curves and alternatives: AutomationError where there are any of
-        the latter two (:meth:`resolve` does away with them). Spans are worked into the times.
-        """
-        from djgraph.automation.save import to_csv
-
-        return to_csv(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write to a ``.yaml``, ``.yml``, ``.json`` or ``.csv`` file, which appears only when complete.
-
-        Raises AutomationError for another ending, what CSV cannot hold, and where the file cannot be written.
-        """
-        from djgraph.automation.save import save
-
-        save(self, path)
-
-
-def layout_of(source: ParameterLayout | Graph | Mixer) -> ParameterLayout:
-    """The layout of a graph, of a mixer, or itself."""
-    from djgraph.graph import Graph
-    from djgraph.layout import ParameterLayout
-
-    if isinstance(source, ParameterLayout):
-        return source
-    if isinstance(source, Graph):
-        return ParameterLayout.from_graph(source)
-    layout = getattr(source, "layout", None)
-    if isinstance(layout, ParameterLayout):
-        return layout
-    raise InputError(f"expected a layout, graph or mixer, got {type(source).__name__}")

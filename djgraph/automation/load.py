@@ -10,21 +10,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from djgraph.automation.automation import Automation
 from djgraph.automation.bind import at_point
-from djgraph.automation.curves import Automation, Curve, First, Point
-from djgraph.automation.model import CurveModel, DocumentModel, FirstModel, Header, PointModel
+from djgraph.automation.curves import Curve, First, Point
+from djgraph.automation.model import AUTOMATION, CurveModel, DocumentModel, FirstModel, Header, PointModel
 from djgraph.automation.table import read_table
 from djgraph.automation.times import Moment, Span, Term
 from djgraph.errors import AutomationError, Problem
 from djgraph.language.faults import explain
 from djgraph.language.fields import CONCRETE
-from djgraph.language.limits import Kind
 from djgraph.language.load import Graphs, in_file_order, problem, read, read_text
 from djgraph.language.site import Site
 from djgraph.language.source import Source, plain
 from djgraph.language.substitute import Budget, Substitution
-
-AUTOMATION = Kind("automation", "automation: 1", (".yaml", ".yml", ".json", ".csv"), scale=8)
 
 Loadable = str | os.PathLike[str] | Mapping[str, Any]
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler
 
 from djgraph.automation.shapes import MAX_BEND, SHAPES
+from djgraph.automation.tempo import RAMPS
 from djgraph.automation.times import EXAMPLES, UNITS, Moment, TempoMap, TooFar, UnknownUnit
 from djgraph.errors import InputError
 from djgraph.language.faults import Fault, explain, refusal
@@ -28,7 +29,11 @@ from djgraph.language.fields import (
     choice,
     whole,
 )
+from djgraph.language.limits import Kind
 from djgraph.language.words import describe
+
+AUTOMATION = Kind("automation", "automation: 1", (".yaml", ".yml", ".json", ".csv"), scale=8)
+"""Automation files: what they are called, and how large they may be."""
 
 WORDS = ("default", "neutral", "min", "max")
 """Values that each control has of its own."""
@@ -90,10 +95,15 @@ def _tempo(value: Any) -> TempoMap:
     if isinstance(value, list):
         for index, pair in enumerate(value):
             numbers = isinstance(pair, list) and all(
-                isinstance(x, int | float) and not isinstance(x, bool) for x in pair
+                isinstance(x, int | float) and not isinstance(x, bool) for x in pair[:2]
             )
-            if not numbers or len(pair) != 2:
-                raise Refused(f"expected a pair [beat, BPM], got {describe(pair)}", loc=(index,))
+            if not numbers or len(pair) not in (2, 3):
+                what = "expected a pair [beat, BPM], or [beat, BPM, ramp]"
+                raise Refused(f"{what}, got {describe(pair)}", loc=(index,))
+            if len(pair) == 3 and pair[2] not in RAMPS:
+                name = pair[2] if isinstance(pair[2], str) else None
+                what = f"expected how the tempo goes on, got {describe(pair[2])}"
+                raise Refused(what, allowed=RAMPS, name=name, loc=(index, 2))
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(f"expected a tempo in BPM, or pairs [beat, BPM], got {describe(value)}")
     try:
@@ -236,7 +246,7 @@ class Header(Element):
     description: Text = ""
     """A few lines for people."""
     tempo: Annotated[TempoMap | None, Leaf(_tempo, {})] = None
-    """BPM, or pairs [beat, BPM]: from each beat on, that tempo."""
+    """BPM, or pairs [beat, BPM]: from each beat on, that tempo; [beat, BPM, ramp]: on the way to the next one."""
     beats_per_bar: Annotated[int, whole(1, 64)] = 4
     """Beats of a bar."""
     span: SpanModel | None = None

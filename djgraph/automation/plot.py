@@ -6,18 +6,15 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from djgraph.automation.curves import Automation, Tempo, layout_of
+from djgraph.automation.automation import Automation, Target, layout_of
+from djgraph.automation.curves import Tempo
 from djgraph.errors import DJGraphError, InputError
-
-if TYPE_CHECKING:
-    from djgraph.graph import Graph
-    from djgraph.layout import ParameterLayout
-    from djgraph.mixer import Mixer
+from djgraph.layout import ParameterLayout
 
 FORMATS = (".svg", ".png", ".pdf")
 COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#64748b", "#db2777", "#ca8a04", "#0891b2")
@@ -29,7 +26,7 @@ FRAMES = 801
 
 def plot_automation(
     auto: Automation,
-    layout: ParameterLayout | Graph | Mixer,
+    layout: Target,
     path: str | os.PathLike[str],
     duration: float,
     tempo: Tempo | None = None,

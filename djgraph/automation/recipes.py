@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from djgraph.automation.curves import Curve, First
 from djgraph.automation.load import Argument, template
 
 
@@ -39,7 +40,6 @@ def recipe(name: str | os.PathLike[str]) -> Recipe:
 
     PluginError with the nearest name where there is none; DocumentError for a file that is not there or is broken.
     """
-    from djgraph.automation.curves import Curve, First
     from djgraph.plugins import registry
 
     text = os.fspath(name)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from djgraph.arguments import whole
 from djgraph.automation.bind import Bound, bind
-from djgraph.automation.curves import FRAMES_PER_SECOND, Automation, Tempo
+from djgraph.automation.curves import FRAMES_PER_SECOND, CurveSet, Tempo
 from djgraph.automation.shapes import progress
 from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
@@ -28,7 +28,7 @@ def frames_for(duration: float) -> int:
 
 
 def render(
-    auto: Automation,
+    auto: CurveSet,
     layout: ParameterLayout,
     n_frames: int | None,
     duration: float | None,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from djgraph.arguments import is_real, shown
-from djgraph.automation.curves import Automation, Curve, Point
+from djgraph.automation.automation import Automation
+from djgraph.automation.curves import Curve, Point
 from djgraph.automation.times import Moment, Term
 from djgraph.errors import InputError, LayoutError
 from djgraph.layout import ParameterLayout

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from djgraph.atomic import write_text
-from djgraph.automation.curves import Automation, Curve, First, Point
-from djgraph.automation.load import AUTOMATION
+from djgraph.automation.curves import Curve, CurveSet, First, Point
+from djgraph.automation.model import AUTOMATION
 from djgraph.automation.table import BAR, COLUMNS, TEMPO
 from djgraph.automation.times import Moment, Span, Term
 from djgraph.errors import AutomationError, Problem, did_you_mean
 from djgraph.language.limits import readable
 
 
-def to_dict(auto: Automation) -> dict[str, Any]:
+def to_dict(auto: CurveSet) -> dict[str, Any]:
     """See :meth:`Automation.to_dict`."""
     document: dict[str, Any] = {"automation": 1, "name": auto.name}
     document |= {key: text for key in ("title", "description") if (text := _escaped(getattr(auto, key)))}
@@ -35,7 +35,7 @@ def to_dict(auto: Automation) -> dict[str, Any]:
     return document
 
 
-def to_yaml(auto: Automation) -> str:
+def to_yaml(auto: CurveSet) -> str:
     """See :meth:`Automation.to_yaml`."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedSeq
@@ -59,18 +59,21 @@ def to_yaml(auto: Automation) -> str:
     return stream.getvalue()
 
 
-def to_json(auto: Automation) -> str:
+def to_json(auto: CurveSet) -> str:
     """See :meth:`Automation.to_json`."""
     return json.dumps(to_dict(auto), indent=1, ensure_ascii=False) + "\n"
 
 
-def to_csv(auto: Automation) -> str:
+def to_csv(auto: CurveSet) -> str:
     """See :meth:`Automation.to_csv`."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     if auto.tempo is not None:
-        writer.writerows((TEMPO, Term(beat, "beats"), repr(bpm), "", "") for beat, bpm in auto.tempo.points)
+        writer.writerows(
+            (TEMPO, Term(beat, "beats"), repr(bpm), "" if ramp == "hold" else ramp, "")
+            for (beat, bpm), ramp in zip(auto.tempo.points, auto.tempo.ramps)
+        )
     if auto.beats_per_bar != 4:
         writer.writerow((BAR, "", auto.beats_per_bar, "", ""))
     for item in auto.curves:
@@ -92,7 +95,7 @@ def to_csv(auto: Automation) -> str:
     return file.getvalue()
 
 
-def save(auto: Automation, path: str | os.PathLike[str]) -> None:
+def save(auto: CurveSet, path: str | os.PathLike[str]) -> None:
     """See :meth:`Automation.save`."""
     writers = {".yaml": to_yaml, ".yml": to_yaml, ".json": to_json, ".csv": to_csv}
     suffix = Path(path).suffix.lower()

@@ -106,6 +106,9 @@ def _tempo(
     entry = tempo.children[len(entries)] = Mark(at.line, at.column)
     entry.children |= {0: at, 1: mark}
     entries.append([_beats(beat), value])
+    if "shape" in cells:
+        ramp, entry.children[2] = cells["shape"]
+        entries[-1].append(ramp)
 
 
 def _beats(value: Any) -> Any:

@@ -11,6 +11,7 @@ from numbers import Real
 from typing import Any, cast
 
 from djgraph.arguments import FASTEST, SLOWEST, shown
+from djgraph.automation.tempo import RAMPS, Stretch
 from djgraph.errors import InputError, nearest
 
 UNITS = {
@@ -136,23 +137,23 @@ class UnknownUnit(ValueError):
 class TempoMap:
     """Tempo in BPM, from beat to beat: ``[(0, 126), (64, 128)]`` is 126 BPM up to beat 64, then 128.
 
-    Beat 0 is the start of the clip. Before the first entry, its tempo holds too. Raises InputError for beats
-    that do not ascend and tempos that are not above 0.
+    An entry may say how the tempo goes on to the next one: ``(0, 126, "per_beat")`` changes it by the same amount in
+    each beat, ``"per_second"`` in each second, ``"hold"`` not until the next entry. Beat 0 is the start of the clip.
+    Before the first entry its tempo holds, behind the last one that one's.
+
+    points: the pairs (beat, BPM). ramps: a word for each of them. Raises InputError for beats that do not ascend,
+    tempos outside 0.1…100,000 BPM, and ramps that there are not.
     """
 
-    def __init__(self, tempo: float | Sequence[Sequence[float]] | TempoMap) -> None:
+    def __init__(self, tempo: float | Sequence[Sequence[Any]] | TempoMap) -> None:
+        self.points: tuple[tuple[float, float], ...]
+        self.ramps: tuple[str, ...]
         if isinstance(tempo, TempoMap):
-            self.points: tuple[tuple[float, float], ...] = tempo.points
+            self.points, self.ramps = tempo.points, tempo.ramps
         elif isinstance(tempo, Real) and not isinstance(tempo, bool):
-            self.points = ((0.0, _tempo(cast(float, tempo))),)
+            self.points, self.ramps = ((0.0, _tempo(cast(float, tempo))),), ("hold",)
         else:
-            pairs: Any = tempo
-            try:
-                self.points = tuple((_bounded(beat, "a tempo's beat"), _tempo(bpm)) for beat, bpm in pairs)
-            except TooFar as error:
-                raise InputError(str(error)) from None
-            except (TypeError, ValueError):
-                raise InputError(f"tempo is {tempo!r}; expected BPM above 0, or pairs (beat, BPM)") from None
+            self.points, self.ramps = _entries(tempo)
         beats = [beat for beat, _ in self.points]
         if not self.points or not all(map(math.isfinite, beats)) or beats != sorted(set(beats)):
             raise InputError("a tempo map needs at least one pair (beat, BPM), and beats that ascend")
@@ -160,17 +161,32 @@ class TempoMap:
             if not SLOWEST <= bpm <= FASTEST:
                 raise InputError(f"tempo is {bpm:g} BPM; expected {SLOWEST:g} to {FASTEST:,.0f} BPM")
         self._beats = beats
-        first = self.points[0]
-        seconds = [first[0] * 60 / first[1]]
-        for (beat, bpm), (following, _) in zip(self.points, self.points[1:]):
-            seconds.append(seconds[-1] + (following - beat) * 60 / bpm)
+        self._stretches = [
+            Stretch.between(bpm, following, there - here, ramp)
+            for (here, bpm), (there, following), ramp in zip(self.points, self.points[1:], self.ramps)
+        ]
+        self._stretches.append(Stretch(self.points[-1][1]))
+        self._before = Stretch(self.points[0][1])
+        seconds = [self._before.seconds(beats[0])]
+        for here, there, stretch in zip(beats, beats[1:], self._stretches):
+            seconds.append(seconds[-1] + stretch.seconds(there - here))
         # Beat 0 is second 0, wherever the first entry stands.
         zero = self._seconds_at(seconds, 0.0)
         self._seconds = [second - zero for second in seconds]
 
+    @property
+    def entries(self) -> tuple[float, ...]:
+        """The seconds at which the entries stand."""
+        return tuple(self._seconds)
+
+    def _stretch(self, places: list[float], place: float) -> tuple[int, Stretch]:
+        """The entry that counts at a place (a beat or a second, as ``places``), and the tempo from there on."""
+        i = bisect.bisect_right(places, place) - 1
+        return (i, self._stretches[i]) if i >= 0 else (0, self._before)
+
     def _seconds_at(self, seconds: list[float], beat: float) -> float:
-        i = max(bisect.bisect_right(self._beats, beat) - 1, 0)
-        return seconds[i] + (beat - self._beats[i]) * 60 / self.points[i][1]
+        i, stretch = self._stretch(self._beats, beat)
+        return seconds[i] + stretch.seconds(beat - self._beats[i])
 
     def seconds(self, beat: float) -> float:
         """When a beat falls."""
@@ -178,27 +194,49 @@ class TempoMap:
 
     def beat(self, second: float) -> float:
         """Which beat it is at a second."""
-        i = max(bisect.bisect_right(self._seconds, second) - 1, 0)
-        return self._beats[i] + (second - self._seconds[i]) * self.points[i][1] / 60
+        i, stretch = self._stretch(self._seconds, second)
+        return self._beats[i] + stretch.beats(second - self._seconds[i])
 
     def bpm(self, second: float) -> float:
         """The tempo at a second."""
-        return self.points[max(bisect.bisect_right(self._seconds, second) - 1, 0)][1]
+        i, stretch = self._stretch(self._seconds, second)
+        return stretch.bpm_after(second - self._seconds[i])
 
-    def plain(self) -> float | list[list[float]]:
+    def plain(self) -> float | list[list[Any]]:
         """As it is written in a file."""
         if len(self.points) == 1:
             return self.points[0][1]
-        return [list(point) for point in self.points]
+        return [
+            [*point] if ramp == "hold" else [*point, ramp] for point, ramp in zip(self.points, self.ramps)
+        ]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TempoMap) and self.points == other.points
+        return isinstance(other, TempoMap) and (self.points, self.ramps) == (other.points, other.ramps)
 
     def __hash__(self) -> int:
-        return hash(self.points)
+        return hash((self.points, self.ramps))
 
     def __repr__(self) -> str:
         return f"TempoMap({self.plain()})"
+
+
+def _entries(tempo: Any) -> tuple[tuple[tuple[float, float], ...], tuple[str, ...]]:
+    """Pairs (beat, BPM) and ramps; the last one's has nowhere to go, and holds."""
+    points: list[tuple[float, float]] = []
+    ramps: list[str] = []
+    try:
+        for entry in tempo:
+            beat, bpm, ramp = (*entry, "hold") if len(entry) == 2 else entry
+            points.append((_bounded(beat, "a tempo's beat"), _tempo(bpm)))
+            ramps.append(ramp)
+    except TooFar as error:
+        raise InputError(str(error)) from None
+    except (TypeError, ValueError):
+        raise InputError(f"tempo is {tempo!r}; expected BPM above 0, or pairs (beat, BPM)") from None
+    for ramp in ramps:
+        if ramp not in RAMPS:
+            raise InputError(f"a tempo has no ramp {shown(ramp)}; expected one of {', '.join(RAMPS)}")
+    return tuple(points), tuple([*ramps[:-1], "hold"][: len(points)])
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class PlacedTimeline(Timeline):
         """The curve at the given samples: integers, ``[points]``, ascending."""
         if values.shape[-1] == 1:
             return values.expand(*values.shape[:-1], positions.numel())
-        return self._lines(values, positions, self.last_frame(positions) - first, first)
+        return self._between(values, positions, self.last_frame(positions) - first, first)
 
     def read_samples(
         self, values: Tensor, start: int, stop: int, smoothing: float = 0.0, first: int = 0
@@ -81,7 +81,7 @@ class PlacedTimeline(Timeline):
             return _Compiled(near, self.samples, start, stop, smoothing / 2)(values)
         samples = torch.arange(start, stop, device=values.device)
         frames = self.last_frames(start, stop, values.device)
-        curve = self._lines(values, samples, frames - first, first)
+        curve = self._between(values, samples, frames - first, first)
         return (
             self._round_corners(curve, values, start, stop, smoothing / 2, first) if smoothing > 0 else curve
         )
@@ -99,7 +99,7 @@ class PlacedTimeline(Timeline):
         frames = torch.arange(self.frames, device=device)
         return frames.repeat_interleave(edges.diff(), output_size=stop - start)
 
-    def _lines(self, values: Tensor, samples: Tensor, frames: Tensor, first: int) -> Tensor:
+    def _between(self, values: Tensor, samples: Tensor, frames: Tensor, first: int) -> Tensor:
         """The straight lines at samples of which ``frames`` says the last frame, counted from ``first``."""
         count = values.shape[-1]
         near = self._on(values.device)[first : first + count]
@@ -117,7 +117,7 @@ class PlacedTimeline(Timeline):
         that sample. The box's average is linear, so corners closer than the box just add up.
         """
         count = values.shape[-1]
-        host, near = (p[first : first + count] for p in (self._host, self._on(values.device)))
+        host, near = self._host[first : first + count], self._on(values.device)[first : first + count]
         begin = int(np.searchsorted(host, start - half, side="right"))
         end = int(np.searchsorted(host, stop - 1 + half, side="left"))
         slopes = torch.nn.functional.pad(values.diff(dim=-1) / near.diff().to(values.dtype), (1, 1))

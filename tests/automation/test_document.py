@@ -44,6 +44,8 @@ HEAD = "automation: 1\ncurves:\n"
         ("automation: 1\ntempo: fast\ncurves: []\n", 2, 8, ["expected a tempo in BPM"]),
         ("automation: 1\ntempo: 0\ncurves: []\n", 2, 8, ["tempo is 0 BPM", "0.1 to 100,000"]),
         ("automation: 1\ntempo: [[0, 120], [4]]\ncurves: []\n", 2, 19, ["a pair [beat, BPM]"]),
+        ("automation: 1\ntempo: [[0, 120, perbeat], [4, 1]]\ncurves: []\n", 2, 18,
+         ["how the tempo goes on", "allowed: hold, per_beat, per_second", "did you mean: per_beat"]),
         ("automation: 1\ntempo: [[4, 120], [0, 1]]\ncurves: []\n", 2, 8, ["ascend"]),
         ("automation: 1\nbeats_per_bar: 0\ncurves: []\n", 2, 16, ["a whole number from 1 to 64"]),
         ("automation: 1\nspan: {strat: 4s}\ncurves: []\n", 2, 8, ["'strat'", "did you mean: start"]),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from djgraph.automation import SHAPES, load, recipe, recipes, template
-from djgraph.automation.curves import layout_of
+from djgraph.automation.automation import layout_of
 from djgraph.automation.model import CurveModel, DocumentModel, PointModel
 from djgraph.automation.plot import FRAMES, digest
 from djgraph.automation.times import UNITS

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djgraph.automation import SHAPES, Automation, Curve, First, Moment, Point, Span, TempoMap, Term, load
+from djgraph.automation.tempo import RAMPS
 from djgraph.errors import AutomationError, DocumentError
 from djgraph.layout import ParameterLayout
 
@@ -36,9 +37,9 @@ def curves(draw: st.DrawFn, plain: bool = False) -> Curve:
     return Curve(targets, points, fader, not plain and draw(st.booleans()))
 
 
-tempos = st.none() | st.dictionaries(st.integers(0, 99), st.floats(1, 500), min_size=1, max_size=3).map(
-    lambda d: TempoMap(sorted(d.items()))
-)
+tempos = st.none() | st.dictionaries(
+    st.integers(0, 99), st.tuples(st.floats(1, 500), st.sampled_from(RAMPS)), min_size=1, max_size=3
+).map(lambda d: TempoMap([(beat, bpm, ramp) for beat, (bpm, ramp) in sorted(d.items())]))
 texts = st.text(max_size=20).filter(lambda s: s.isprintable())
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djgraph.automation import Moment, Span, TempoMap, Term
+from djgraph.automation.tempo import RAMPS
 from djgraph.automation.times import NoTempo, Ruler, UnknownUnit
 from djgraph.errors import InputError
 
@@ -83,7 +86,58 @@ maps = st.dictionaries(st.integers(-20, 200), st.floats(20, 300), min_size=1, ma
 )
 
 
-@given(maps, st.floats(-100, 1000))
+ramped = st.dictionaries(
+    st.integers(-20, 200), st.tuples(st.floats(20, 300), st.sampled_from(RAMPS)), min_size=1, max_size=6
+).map(lambda points: TempoMap([(beat, bpm, ramp) for beat, (bpm, ramp) in sorted(points.items())]))
+
+
+@settings(deadline=None)
+@given(ramped, st.integers(0, 40))
+def test_a_ramp_lasts_as_long_as_its_beats_do(tempo: TempoMap, beat: int) -> None:
+    """Against the integral of 60/BPM over many small steps, with the tempo as it is declared at each of them."""
+    steps = 4000
+    seconds = 0.0
+    for i in range(steps):
+        place = beat * (i + 0.5) / steps
+        before = [n for n, (at, _) in enumerate(tempo.points) if at <= place]
+        n = before[-1] if before else 0
+        (here, bpm), ramp = tempo.points[n], tempo.ramps[n] if before else "hold"
+        if ramp != "hold":
+            there, following = tempo.points[n + 1]
+            share = (place - here) / (there - here)
+            if ramp == "per_second":  # BPM squared is linear in beats
+                bpm = math.sqrt(bpm**2 + share * (following**2 - bpm**2))
+            else:
+                bpm += share * (following - bpm)
+        seconds += beat / steps * 60 / bpm
+    assert tempo.seconds(beat) == pytest.approx(seconds, rel=2e-3, abs=1e-9)
+    assert tempo.beat(tempo.seconds(beat)) == pytest.approx(beat, abs=1e-6)
+
+
+def test_ramps_by_hand() -> None:
+    # From 60 to 120 BPM in 90 beats: a mean of 90 BPM where it is linear in time, so 60 s.
+    tempo = TempoMap([(0, 60, "per_second"), (90, 120)])
+    assert tempo.seconds(90) == pytest.approx(60)
+    assert [tempo.bpm(second) for second in (-1, 0, 30, 59.999999, 60, 99)] == pytest.approx(
+        [60, 60, 90, 120, 120, 120]
+    )
+    assert tempo.beat(30) == pytest.approx(37.5)
+    # Linear in beats: after 45 of 90 beats the tempo is 90 BPM, which is the case after 60·ln(1.5)·1.5 seconds.
+    tempo = TempoMap([(0, 60, "per_beat"), (90, 120)])
+    assert tempo.seconds(45) == pytest.approx(90 * math.log(1.5))
+    assert tempo.bpm(tempo.seconds(45)) == pytest.approx(90)
+    assert tempo.plain() == [[0, 60, "per_beat"], [90, 120]]
+    assert tempo != TempoMap([(0, 60), (90, 120)])
+    assert TempoMap(tempo) == tempo
+    assert hash(TempoMap(tempo)) == hash(tempo)
+
+
+def test_ramps_that_there_are_not() -> None:
+    with pytest.raises(InputError, match="no ramp 'linear'; expected one of hold, per_beat, per_second"):
+        TempoMap([(0, 60, "linear"), (9, 120)])
+
+
+@given(maps | ramped, st.floats(-100, 1000))
 def test_beat_and_second_are_inverse(tempo: TempoMap, second: float) -> None:
     assert tempo.seconds(tempo.beat(second)) == pytest.approx(second, abs=1e-6)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -49,10 +50,14 @@ def leaves(inputs: dict[str, Any]) -> list[torch.Tensor]:
 
 
 def evaluate(
-    module: Any, inputs: dict[str, Any], params: torch.Tensor, grads: set[str]
+    module: Any,
+    inputs: dict[str, Any],
+    params: torch.Tensor,
+    grads: set[str],
+    positions: Sequence[int] | None = None,
 ) -> tuple[list[Any], list[Any]]:
     """Outputs and taps, and gradients of a weighted sum of them."""
-    made, taps = module(inputs, params, return_intermediates=True)
+    made, taps = module(inputs, params, return_intermediates=True, positions=positions)
     outputs = list(made.values()) if isinstance(made, dict) else [made]
     outputs += [taps[name] for name in sorted(taps)]
     total = sum(
@@ -89,20 +94,22 @@ def compare(
     optimize: Any = True,
     frames_per_tile: int | None = None,
     grads: frozenset[str] = frozenset({"inputs", "params", "weights"}),
+    positions: Sequence[int] | None = None,
+    simd: bool = True,
 ) -> None:
-    mixer = Mixer(graph, optimize=optimize, frames_per_tile=frames_per_tile)
+    mixer = Mixer(graph, optimize=optimize, frames_per_tile=frames_per_tile, simd=simd)
     reference = Reference(graph)
     reference.load_state_dict(mixer.state_dict(), strict=False)
     inputs = make_inputs(graph, batch, samples, dtype, seed)
-    params = make_params(mixer, batch, frames, dtype, seed)
+    params = make_params(mixer, batch, frames if positions is None else len(positions), dtype, seed)
     for tensor in leaves(inputs):
         tensor.requires_grad_("inputs" in grads)
     params.requires_grad_("params" in grads)
     for module in (mixer, reference):
         module.to(dtype).requires_grad_("weights" in grads)
     tolerance = 1e-9 if dtype == torch.float64 else 2e-5
-    outputs, gradients = evaluate(mixer, inputs, params, set(grads))
-    expected, expected_gradients = evaluate(reference, inputs, params, set(grads))
+    outputs, gradients = evaluate(mixer, inputs, params, set(grads), positions)
+    expected, expected_gradients = evaluate(reference, inputs, params, set(grads), positions)
     assert_same(outputs, expected, tolerance)
     assert_same(gradients, expected_gradients, tolerance if dtype == torch.float64 else 1e-3)
 
@@ -122,6 +129,29 @@ def compare(
 )
 def test_random_graphs(document: Any, grads: set[str], **case: Any) -> None:
     compare(load(document, registry=REGISTRY), grads=frozenset(grads), **case)
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(
+    document=documents(),
+    samples=st.integers(1, 400),
+    positions=st.sets(st.integers(-100, 500), min_size=1, max_size=12).map(sorted),
+    frames_per_tile=st.sampled_from([None, 3]),
+    optimize=st.booleans(),
+    simd=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_random_graphs_with_positions(document: Any, **case: Any) -> None:
+    compare(load(document, registry=REGISTRY), batch=2, **case)
+
+
+@pytest.mark.parametrize("simd", [True, False])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_graphs_with_positions(name: str, simd: bool) -> None:
+    positions = [-500, 3, 4, 900, 2047, 2048, 2900, 9000]
+    compare(djgraph.load(name), samples=3333, positions=positions, dtype=torch.float32, simd=simd)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

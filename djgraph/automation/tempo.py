@@ -1,0 +1,51 @@
+"""How the tempo goes from one entry of a tempo map to the next: which second a beat falls on, and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+RAMPS = ("hold", "per_beat", "per_second")
+"""The tempo holds until the next entry, or goes there by the same amount in each beat, or in each second."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The tempo from an entry on. bpm: at the entry; rise: BPM per beat or per second, as ``ramp`` says."""
+
+    bpm: float
+    ramp: str = "hold"
+    rise: float = 0.0
+
+    @classmethod
+    def between(cls, bpm: float, following: float, beats: float, ramp: str) -> Stretch:
+        """From one tempo to another within so many beats."""
+        if ramp == "hold" or bpm == following:
+            return cls(bpm)
+        if ramp == "per_beat":
+            return cls(bpm, ramp, (following - bpm) / beats)
+        # Linear in time, so that it lasts as long as the mean tempo does.
+        return cls(bpm, ramp, (following - bpm) * (bpm + following) / (120 * beats))
+
+    def seconds(self, beats: float) -> float:
+        """How long so many beats last from the entry on."""
+        if self.ramp == "per_beat":
+            grown = self.rise * beats / self.bpm
+            return beats * 60 / self.bpm * (math.log1p(grown) / grown if grown else 1.0)
+        if self.ramp == "per_second":
+            return 120 * beats / (self.bpm + math.sqrt(self.bpm**2 + 120 * self.rise * beats))
+        return beats * 60 / self.bpm
+
+    def beats(self, seconds: float) -> float:
+        """How many beats pass in so many seconds from the entry on."""
+        if self.ramp == "per_beat":
+            return self.bpm / self.rise * math.expm1(self.rise * seconds / 60)
+        if self.ramp == "per_second":
+            return seconds * (self.bpm + self.rise * seconds / 2) / 60
+        return seconds * self.bpm / 60
+
+    def bpm_after(self, seconds: float) -> float:
+        """The tempo so many seconds after the entry."""
+        if self.ramp == "per_beat":
+            return self.bpm * math.exp(self.rise * seconds / 60)
+        return self.bpm + self.rise * seconds

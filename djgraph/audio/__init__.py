@@ -1,9 +1,10 @@
 """Audio files, folders of stems and loudness. Knows nothing of graphs."""
 
 from djgraph.audio.excerpts import Header, read_excerpt, read_header
-from djgraph.audio.files import read, resample
+from djgraph.audio.files import read
 from djgraph.audio.formats import FORMATS, check_format
 from djgraph.audio.loudness import lufs, normalize, peak_dbfs, peak_gain, rms_dbfs
+from djgraph.audio.resampling import resample
 from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
 from djgraph.audio.writing import write
 

@@ -10,9 +10,11 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from djgraph.audio.files import read, resample
+from djgraph.audio.files import read
 from djgraph.audio.folders import has_parts, search
 from djgraph.audio.formats import FORMATS, SUFFIXES, how_to_convert, is_foreign
+from djgraph.audio.opening import path_of
+from djgraph.audio.resampling import resample
 from djgraph.errors import AudioFileError, did_you_mean, shorten
 
 STEMS = ("drums", "bass", "vocals", "other")
@@ -61,7 +63,7 @@ def load_signal(
 
 def find_signal(path: str | os.PathLike[str]) -> list[Path]:
     """The file that :func:`load_signal` reads, or the files that it adds up."""
-    path = Path(path)
+    path = path_of(path)
     if not path.is_dir():
         return [path]
     track = _track_folder(path, ("mixture", *STEMS))
@@ -84,7 +86,7 @@ def find_stems(
     folder: str | os.PathLike[str], stems: Sequence[str] = STEMS, optional: Iterable[str] = ()
 ) -> dict[str, Path]:
     """Stem name → file, without reading any; see :func:`load_stems`."""
-    root = Path(folder)
+    root = path_of(folder)
     if not root.exists():
         raise AudioFileError(f"the folder of stems {root} does not exist")
     if not root.is_dir():

@@ -1,5 +1,6 @@
 """Audio files, folders of stems and loudness. Knows nothing of graphs."""
 
+from djgraph.audio.blocks import BlockReader, open_blocks
 from djgraph.audio.excerpts import Header, read_excerpt, read_header
 from djgraph.audio.files import read
 from djgraph.audio.formats import FORMATS, check_format
@@ -11,6 +12,7 @@ from djgraph.audio.writing import write
 __all__ = [
     "FORMATS",
     "STEMS",
+    "BlockReader",
     "Header",
     "check_format",
     "find_stems",
@@ -19,6 +21,7 @@ __all__ = [
     "lufs",
     "match_lengths",
     "normalize",
+    "open_blocks",
     "peak_dbfs",
     "peak_gain",
     "read",

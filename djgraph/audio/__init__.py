@@ -5,6 +5,7 @@ from djgraph.audio.excerpts import Header, read_excerpt, read_header
 from djgraph.audio.files import read
 from djgraph.audio.formats import FORMATS, check_format
 from djgraph.audio.loudness import lufs, normalize, peak_dbfs, peak_gain, rms_dbfs
+from djgraph.audio.meter import Meter
 from djgraph.audio.resampling import resample
 from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
 from djgraph.audio.writing import write
@@ -14,6 +15,7 @@ __all__ = [
     "STEMS",
     "BlockReader",
     "Header",
+    "Meter",
     "check_format",
     "find_stems",
     "load_signal",

@@ -6,6 +6,7 @@ from djgraph.audio.files import read
 from djgraph.audio.formats import FORMATS, check_format
 from djgraph.audio.loudness import lufs, normalize, peak_dbfs, peak_gain, rms_dbfs
 from djgraph.audio.meter import Meter
+from djgraph.audio.outputs import Levels, Outputs, open_outputs
 from djgraph.audio.resampling import resample
 from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
 from djgraph.audio.writing import write
@@ -15,7 +16,9 @@ __all__ = [
     "STEMS",
     "BlockReader",
     "Header",
+    "Levels",
     "Meter",
+    "Outputs",
     "check_format",
     "find_stems",
     "load_signal",
@@ -24,6 +27,7 @@ __all__ = [
     "match_lengths",
     "normalize",
     "open_blocks",
+    "open_outputs",
     "peak_dbfs",
     "peak_gain",
     "read",

@@ -61,6 +61,11 @@ def peak_gain(signals: Sequence[Tensor], peak: float = -1.0) -> float:
     level = max((float(signal.detach().abs().max()) for signal in signals if signal.numel()), default=0.0)
     if not all(bool(torch.isfinite(signal).all()) for signal in signals):
         raise InputError("audio that holds NaN or infinity cannot be scaled to a peak")
+    return gain_to(level, peak)
+
+
+def gain_to(level: float, peak: float) -> float:
+    """The factor that brings a largest absolute sample to ``peak`` dBFS; 1 for silence."""
     return 10 ** (peak / 20) / level if level > 0 else 1.0
 
 

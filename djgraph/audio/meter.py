@@ -25,6 +25,8 @@ _BLOCK, _STEP = 0.4, 0.25
 _ABSOLUTE_GATE, _RELATIVE_GATE = -70.0, -10.0  # LUFS, LU
 _OFFSET = -0.691
 _WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)  # left, right, centre, left and right surround
+LOUDNESS_CHANNELS = len(_WEIGHTS)
+"""Most channels that loudness is defined for."""
 _PHASES = (
     (
         0.0017089843750, 0.0109863281250, -0.0196533203125, 0.0332031250000, -0.0594482421875, 0.1373291015625,
@@ -53,9 +55,9 @@ class Meter:
     ) -> None:
         """sample_rate: Hz. loudness, true_peak: what to measure beside the sample peak; the others cost nothing.
         Raises InputError where the loudness of that many channels is not defined (more than five)."""
-        if channels < 1 or (loudness and channels > len(_WEIGHTS)):
+        if channels < 1 or (loudness and channels > LOUDNESS_CHANNELS):
             raise InputError(
-                f"loudness is defined for [channels, samples] with 1 to {len(_WEIGHTS)} channels, not {channels}"
+                f"loudness is defined for [channels, samples] with 1 to {LOUDNESS_CHANNELS} channels, not {channels}"
             )
         self.channels, self.samples = channels, 0
         self._peak = 0.0

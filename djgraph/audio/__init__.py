@@ -8,6 +8,13 @@ from djgraph.audio.loudness import lufs, normalize, peak_dbfs, peak_gain, rms_db
 from djgraph.audio.meter import Meter
 from djgraph.audio.outputs import Levels, Outputs, open_outputs
 from djgraph.audio.resampling import resample
+from djgraph.audio.signal_blocks import (
+    SignalReader,
+    SignalsReader,
+    open_signal,
+    open_signals,
+    open_stems,
+)
 from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
 from djgraph.audio.writing import write
 
@@ -19,6 +26,8 @@ __all__ = [
     "Levels",
     "Meter",
     "Outputs",
+    "SignalReader",
+    "SignalsReader",
     "check_format",
     "find_stems",
     "load_signal",
@@ -28,6 +37,9 @@ __all__ = [
     "normalize",
     "open_blocks",
     "open_outputs",
+    "open_signal",
+    "open_signals",
+    "open_stems",
     "peak_dbfs",
     "peak_gain",
     "read",

@@ -128,12 +128,18 @@ def match_lengths(
     Raises AudioFileError that lists the lengths where they differ and ``pad`` is not set.
     """
     lengths = {name: audio.shape[-1] for name, audio in signals.items()}
-    longest = max(lengths.values(), default=0)
     if pad:
+        longest = max(lengths.values(), default=0)
         return {
             name: torch.nn.functional.pad(audio, (0, longest - lengths[name]))
             for name, audio in signals.items()
         }
+    check_lengths(lengths, sample_rate, where)
+    return dict(signals)
+
+
+def check_lengths(lengths: Mapping[str, int], sample_rate: int, where: str = "") -> None:
+    """Raise AudioFileError that lists the lengths, in samples, where they differ. where: put before the message."""
     if len(set(lengths.values())) > 1:
         rows = [f"  {name}: {n / sample_rate:.3f} s ({n} samples)" for name, n in lengths.items()]
         raise AudioFileError(
@@ -145,7 +151,6 @@ def match_lengths(
                 ]
             )
         )
-    return dict(signals)
 
 
 def _audio_files(folder: Path) -> list[Path]:

@@ -79,12 +79,12 @@ def _run_once(mixer: str, mode: str, seconds: float, frames: int, threads: int) 
 
     program(WARM_UP_SECONDS)[0].run()
     measured, size = program(seconds)
-    before = _settle()
+    before = settle()
     measured.run()
-    return {"inputs": size, "above": _peak() - before}
+    return {"inputs": size, "above": peak() - before}
 
 
-def _settle() -> int:
+def settle() -> int:
     """Gives back what is free, forgets the peak so far, and returns the bytes that are resident now."""
     gc.collect()
     if sys.platform == "linux":
@@ -94,13 +94,13 @@ def _settle() -> int:
         try:
             Path("/proc/self/clear_refs").write_text("5")
         except OSError:  # not allowed here: the peak is then that of the whole process, as elsewhere
-            return _peak()
+            return peak()
         return _status("VmRSS")
-    return _peak()
+    return peak()
 
 
-def _peak() -> int:
-    """The highest number of resident bytes, since :func:`_settle` where the system can tell."""
+def peak() -> int:
+    """The highest number of resident bytes, since :func:`settle` where the system can tell."""
     if sys.platform == "linux":
         return _status("VmHWM")
     unit = 1 if sys.platform == "darwin" else 1024

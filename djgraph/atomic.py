@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,31 +32,117 @@ def atomic_writer(
     what the system reports (permissions, a full disk), and within a command that has read the file; what the
     ``with`` block itself raises passes through.
     """
-    refuse(path, error)
-    check_target(path, error)
-    target = Path(os.path.realpath(path))
+    with atomic_writers([path], error) as files:
+        yield files[0]
+
+
+@contextlib.contextmanager
+def atomic_writers(
+    paths: Sequence[str | os.PathLike[str]], error: type[DJGraphError] = DJGraphError
+) -> Iterator[list[BinaryIO]]:
+    """:func:`atomic_writer` for several files: all of them take their names, or none does.
+
+    No name changes before all files are complete and on disk. Where one of the renames then fails, those before it are
+    undone; for that, a file that is to be replaced is kept under a hidden name until all are done (a hard link; where
+    the file system has none, what has been replaced stays replaced).
+    """
+    parts: list[_Part] = []
+    with contextlib.ExitStack() as stack:
+        try:
+            for path in paths:
+                refuse(path, error)
+                check_target(path, error)
+                with _said(path, error):
+                    parts.append(_Part(path, stack))
+                    parts[-1].take_mode()
+                if any(part.target == parts[-1].target for part in parts[:-1]):
+                    raise error(f"{path}: two of the files to write have this name")
+            with _said(paths[0], error):
+                yield [part.file for part in parts]
+            for part in parts:
+                with _said(part.path, error):
+                    part.file.flush()
+                    os.fsync(part.file.fileno())
+            if (
+                os.name != "posix"
+            ):  # an open file cannot be renamed; elsewhere it stays locked until it has its name
+                stack.close()
+            _rename_all(parts, error)
+        except BaseException:
+            stack.close()
+            for part in parts:
+                with contextlib.suppress(OSError):
+                    part.hidden.unlink()
+            raise
+    for part in parts:
+        wrote(part.target)
+
+
+class _Part:
+    """A file that is being written, under its hidden name; ``stack`` closes it."""
+
+    def __init__(self, path: str | os.PathLike[str], stack: contextlib.ExitStack) -> None:
+        self.path = path
+        self.target = Path(os.path.realpath(path))
+        self.hidden, file = _part_file(self.target)
+        self.file = stack.enter_context(file)
+        self._new = True
+        self._before: Path | None = None
+
+    def take_mode(self) -> None:
+        """Take the mode of the file that is going to be replaced."""
+        if self.target.exists():
+            os.chmod(self.hidden, stat.S_IMODE(self.target.stat().st_mode))
+
+    def keep_before(self) -> None:
+        """Keep the file that is going to be replaced under a second name, where the file system can."""
+        self._new = not self.target.exists()
+        if not self._new:
+            before = hidden(self.target, f".{os.getpid()}.old")
+            with contextlib.suppress(OSError):
+                before.unlink(missing_ok=True)
+                os.link(self.target, before)
+                self._before = before
+
+    def undo(self) -> None:
+        """Bring back what was there before the rename."""
+        with contextlib.suppress(OSError):
+            if self._before is not None:
+                os.replace(self._before, self.target)
+            elif self._new:
+                self.target.unlink()
+
+    def forget_before(self) -> None:
+        if self._before is not None:
+            with contextlib.suppress(OSError):
+                self._before.unlink(missing_ok=True)
+
+
+def _rename_all(parts: Sequence[_Part], error: type[DJGraphError]) -> None:
+    renamed: list[_Part] = []
     try:
-        part, file = _part_file(target)
+        for part in parts:
+            with _said(part.path, error):
+                if len(parts) > 1:
+                    part.keep_before()
+                os.replace(part.hidden, part.target)
+                renamed.append(part)
+    except BaseException:
+        for part in reversed(renamed):
+            part.undo()
+        raise
+    finally:
+        for part in parts:
+            part.forget_before()
+
+
+@contextlib.contextmanager
+def _said(path: str | os.PathLike[str], error: type[DJGraphError]) -> Iterator[None]:
+    """What the system reports, as ``error`` with the file's name."""
+    try:
+        yield
     except OSError as problem:
         raise error(_sentence(path, problem)) from problem
-    try:
-        with file:
-            if target.exists():
-                os.chmod(part, stat.S_IMODE(target.stat().st_mode))
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if os.name == "posix":  # while it is locked; elsewhere an open file cannot be renamed
-                os.replace(part, target)
-        if os.name != "posix":
-            os.replace(part, target)
-        wrote(target)
-    except BaseException as problem:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        if isinstance(problem, OSError):
-            raise error(_sentence(path, problem)) from problem
-        raise
 
 
 def hidden(path: Path, tail: str) -> Path:

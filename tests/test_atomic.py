@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from djgraph import signals
-from djgraph.atomic import atomic_writer, check_target, hidden, write_text
+from djgraph.atomic import atomic_writer, atomic_writers, check_target, hidden, write_text
 from djgraph.errors import DJGraphError, Terminated
 
 HANGING = """
@@ -197,3 +197,77 @@ def test_an_ignored_signal_stays_ignored() -> None:
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+# -- several files -----------------------------------------------------------------------------------
+
+
+def several(folder: Path, *names: str) -> list[Path]:
+    return [folder / name for name in names]
+
+
+def write_all(paths: list[Path], problem: BaseException | None = None) -> None:
+    with atomic_writers(paths) as files:
+        for file in files:
+            file.write(b"new")
+            if problem is not None:
+                raise problem
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_several_files_take_their_names_together(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"old")
+    with atomic_writers(several(tmp_path, "a", "b", "c")) as files:
+        for number, file in enumerate(files):
+            file.write(bytes([number]))
+        assert (tmp_path / "b").read_bytes() == b"old"
+        assert not (tmp_path / "a").exists()
+    assert contents(tmp_path) == {"a": b"\0", "b": b"\1", "c": b"\2"}
+
+
+@pytest.mark.parametrize(
+    "problem", [ValueError("no"), KeyboardInterrupt(), OSError(28, "No space left on device")]
+)
+def test_none_of_several_files_where_one_fails(tmp_path: Path, problem: BaseException) -> None:
+    (tmp_path / "b").write_bytes(b"old")
+    kind = DJGraphError if isinstance(problem, OSError) else type(problem)
+    with pytest.raises(kind):
+        write_all(several(tmp_path, "a", "b"), problem)
+    assert contents(tmp_path) == {"b": b"old"}
+
+
+def test_none_of_several_files_where_one_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(DJGraphError, match=r"the folder .* does not exist"):
+        write_all([tmp_path / "a", tmp_path / "none" / "b"])
+    with pytest.raises(DJGraphError, match="two of the files to write have this name"):
+        write_all([tmp_path / "a", tmp_path / "c", tmp_path / "." / "a"])
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_renames_are_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int, there: bool
+) -> None:
+    for name in "ab" if there else "":
+        (tmp_path / name).write_bytes(b"old")
+    before, replace, done = contents(tmp_path), os.replace, 0
+
+    def fails(source: Path, target: Path) -> None:
+        nonlocal done
+        if source.name.endswith(".part"):
+            done += 1
+            if done == failing + 1:
+                raise PermissionError(13, "Permission denied")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(DJGraphError, match=f"{'abc'[failing]}: cannot be written: Permission denied"):
+        write_all(several(tmp_path, "a", "b", "c"))
+    assert contents(tmp_path) == before
+    monkeypatch.undo()
+    write_all(several(tmp_path, "a", "b", "c"))
+    assert contents(tmp_path) == dict.fromkeys("abc", b"new")

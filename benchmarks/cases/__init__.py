@@ -25,6 +25,7 @@ CASES: dict[str, str] = {
     "threads": "one thread and two",
     "double": "float64",
     "engines": "the CPU's vector units and PyTorch's operators",
+    "files": "an hour from file to file in blocks: memory and time",
     "gpu": "a GPU, where one is at hand: batch 16, against the plain baseline there",
 }
 

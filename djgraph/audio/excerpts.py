@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from djgraph.audio.files import resample
-from djgraph.audio.opening import opened, reason
+from djgraph.arguments import is_whole, shown, whole
+from djgraph.audio.formats import MAX_SECONDS, SAMPLE_RATES, whole_number
+from djgraph.audio.opening import opened, path_of, reason
+from djgraph.audio.resampling import Cycle, resample
 from djgraph.errors import AudioFileError
 
-_KERNEL = 7  # torchaudio's resampler hears 6 periods of the lower rate each way, widened by a rolloff of 0.99
-
+_FAR = 1 << 53
+"""Samples from the file's beginning that an excerpt may start at: beyond, other programs' numbers are not exact."""
 
 _VORBIS = 1 << 14
 """Samples that an Ogg file is read from before they count: libsndfile (1.2.2, its issue 885) at times decodes the
@@ -40,7 +41,7 @@ class Header:
 def read_header(path: str | os.PathLike[str]) -> Header:
     """A file's header, without its audio. Raises AudioFileError as :func:`djgraph.audio.read` does: for a file that is
     cut short, too, in any format."""
-    path = Path(path)
+    path = path_of(path)
     with opened(path) as file:
         header = Header(int(file.frames), int(file.samplerate), int(file.channels))
         if not header.samples:
@@ -61,11 +62,15 @@ def read_excerpt(
     and after its end there is silence. Only that part is read from the disk, and a little around it where it
     has to be resampled. channels: 1 (the mean of a stereo file), 2 (a mono file on both sides), or None, as
     the file is. Raises AudioFileError for what cannot be read, for NaN and infinity, for more than two
-    channels (where ``channels`` is not None), and for a negative number of samples.
+    channels (where ``channels`` is not None), for a start, a number of samples (up to 4 hours) or of channels
+    that is none, and for a sample rate that is none.
     """
-    path = Path(path)
-    if samples < 0:
-        raise AudioFileError(f"{path}: an excerpt cannot have {samples} samples")
+    path = path_of(path)
+    sample_rate = target_rate(path, sample_rate)
+    start = whole(start, f"{path}: start", -_FAR, _FAR, AudioFileError)
+    longest = int(MAX_SECONDS * sample_rate)
+    samples = whole(samples, f"{path}: samples", 0, longest, AudioFileError)
+    check_channels(path, channels)
     with opened(path) as file:
         rate = int(file.samplerate)
         if channels is not None and file.channels > 2:
@@ -73,35 +78,52 @@ def read_excerpt(
         if rate == sample_rate:
             audio = _part(file, path, start, samples, channels)
         else:
-            whole = Header(int(file.frames), rate, 1).samples_at(sample_rate)
-            common = math.gcd(rate, sample_rate)
-            down, up = rate // common, sample_rate // common
-            # Blocks of `down` samples become blocks of `up`, each alike: begin with a whole block.
-            margin = math.ceil(_KERNEL * max(1.0, down / up) / down) + 1
+            total = Header(int(file.frames), rate, 1).samples_at(sample_rate)
+            cycle = Cycle(rate, sample_rate)
+            down, up, margin = cycle.down, cycle.up, cycle.margin
             first, last = start // up - margin, -(-(start + samples) // up) + margin
             source = _part(file, path, first * down, (last - first) * down, channels)
             at = start - first * up
             audio = resample(source, rate, sample_rate)[:, at : at + samples].contiguous()
-            audio[:, max(0, whole - start) :] = 0  # the filter's ringing after the last sample
+            audio[:, max(0, total - start) :] = 0  # the filter's ringing after the last sample
             audio[:, : max(0, -start)] = 0
     return audio.expand(2, -1).contiguous() if channels == 2 and len(audio) == 1 else audio
 
 
-def _part(file: Any, path: Path, start: int, samples: int, channels: int | None) -> Tensor:
-    """Samples at the file's own rate, silence beyond its ends; stereo turned mono where that is asked for."""
+def target_rate(path: Path, sample_rate: object) -> int:
+    """The rate in Hz that a file is to be read at. AudioFileError for what is no rate."""
+    rate = whole_number(sample_rate, f"{path}: the sample rate")
+    return whole(rate, f"{path}: the sample rate", 1, SAMPLE_RATES[1], AudioFileError)
+
+
+def check_channels(path: Path, channels: object) -> None:
+    """AudioFileError for a number of channels that files are not read with: 1, 2 and None (as the file is) are."""
+    if channels is not None and (not is_whole(channels) or channels not in (1, 2)):
+        raise AudioFileError(f"{path}: channels is {shown(channels)}; expected 1, 2 or None")
+
+
+def seek(file: Any, path: Path, first: int) -> None:
+    """Go to a sample of an open file. AudioFileError where it is not there."""
     import soundfile
 
-    total = int(file.frames)
-    first, last = min(max(start, 0), total), min(max(start + samples, 0), total)
     early = min(first, _VORBIS) if file.format == "OGG" else 0
     try:
         file.seek(first - early)
     except soundfile.SoundFileError as problem:
         raise AudioFileError(
-            f"{path} is cut short or damaged: it promises {total} samples, and sample {first} is not found"
+            f"{path} is cut short or damaged: it promises {file.frames} samples, and sample {first} is not found"
             f" ({reason(problem)})"
         ) from problem
-    block = file.read(last - first + early, dtype="float32", always_2d=True)[early:]
+    if early:
+        file.read(early, dtype="float32")
+
+
+def _part(file: Any, path: Path, start: int, samples: int, channels: int | None) -> Tensor:
+    """Samples at the file's own rate, silence beyond its ends; stereo turned mono where that is asked for."""
+    total = int(file.frames)
+    first, last = min(max(start, 0), total), min(max(start + samples, 0), total)
+    seek(file, path, first)
+    block = file.read(last - first, dtype="float32", always_2d=True)
     if len(block) < last - first and file.format != "MP3":  # whose frames have been counted
         raise AudioFileError(
             f"{path} is cut short: it promises {total} samples, from {first} on it holds {len(block)}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numbers
+import operator
 import os
 import shlex
 from pathlib import Path
 
+from djgraph.arguments import is_real, is_whole, shown
 from djgraph.errors import AudioFileError
 
 FORMATS: dict[str, tuple[str, str]] = {
@@ -122,9 +123,11 @@ def _check_subtype(path: str | os.PathLike[str], container: str, subtype: str, c
 
 def whole_number(value: object, what: str) -> int:
     """An int, from whatever stands for a whole number: 44100, 44100.0, a NumPy integer. AudioFileError for others."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer():
-        return int(float(value))
-    raise AudioFileError(f"{what} is {value!r:.60}; expected a whole number, such as 44100")
+    if is_whole(value):
+        return operator.index(value)  # type: ignore[arg-type]
+    if is_real(value) and float(value).is_integer():
+        return int(value)
+    raise AudioFileError(f"{what} is {shown(value)}; expected a whole number, such as 44100")
 
 
 def is_foreign(name: str) -> bool:

@@ -13,13 +13,13 @@ from djgraph.errors import InputError
 
 def peak_dbfs(audio: Tensor) -> float:
     """Largest absolute sample of ``[…, samples]`` in dB of full scale; −inf for silence, NaN where a sample is NaN."""
-    return _decibels(float(audio.detach().abs().max())) if audio.numel() else -math.inf
+    return decibels(float(audio.detach().abs().max())) if audio.numel() else -math.inf
 
 
 def rms_dbfs(audio: Tensor) -> float:
     """Root mean square over all channels and samples in dB of full scale (a full-scale square wave is 0 dB);
     −inf for silence, NaN where a sample is NaN."""
-    return _decibels(float(audio.detach().double().square().mean().sqrt())) if audio.numel() else -math.inf
+    return decibels(float(audio.detach().double().square().mean().sqrt())) if audio.numel() else -math.inf
 
 
 def lufs(audio: Tensor, sample_rate: int) -> float | None:
@@ -61,8 +61,14 @@ def peak_gain(signals: Sequence[Tensor], peak: float = -1.0) -> float:
     level = max((float(signal.detach().abs().max()) for signal in signals if signal.numel()), default=0.0)
     if not all(bool(torch.isfinite(signal).all()) for signal in signals):
         raise InputError("audio that holds NaN or infinity cannot be scaled to a peak")
+    return gain_to(level, peak)
+
+
+def gain_to(level: float, peak: float) -> float:
+    """The factor that brings a largest absolute sample to ``peak`` dBFS; 1 for silence."""
     return 10 ** (peak / 20) / level if level > 0 else 1.0
 
 
-def _decibels(amplitude: float) -> float:
+def decibels(amplitude: float) -> float:
+    """An amplitude in dB of 1; −inf for 0, NaN for NaN."""
     return amplitude if math.isnan(amplitude) else 20 * math.log10(amplitude) if amplitude > 0 else -math.inf

@@ -9,22 +9,63 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from djgraph.arguments import shown
 from djgraph.audio.formats import MAX_CHANNELS, MAX_SECONDS, SAMPLE_RATES, how_to_convert, is_foreign
 from djgraph.audio.mp3 import find_frames
-from djgraph.audio.spliced import Spliced
-from djgraph.audio.whole import check_whole
+from djgraph.audio.spliced import Piece, Spliced
+from djgraph.audio.whole import check_whole, is_joined_flac
 from djgraph.errors import AudioFileError
 from djgraph.signals import held
 
 _UNKNOWN_LENGTH = 1 << 62
 
 
+def path_of(path: str | os.PathLike[str]) -> Path:
+    """The path of an audio file as a caller gave it. AudioFileError for what is no path."""
+    if isinstance(path, str) or (isinstance(path, os.PathLike) and isinstance(os.fspath(path), str)):
+        return Path(path)
+    raise AudioFileError(f"an audio file is named by a str or a path, not by {shown(path)}")
+
+
+class Sound:
+    """An open audio file: its path and soundfile's own object.
+
+    Use ``file`` within :meth:`using` alone: that turns what libsndfile and the system report into AudioFileError.
+    """
+
+    def __init__(self, path: Path, file: Any, callbacks: bool, closing: contextlib.ExitStack) -> None:
+        self.path, self.file = path, file
+        self._callbacks, self._closing = callbacks, closing
+
+    @contextlib.contextmanager
+    def using(self) -> Iterator[Any]:
+        """The soundfile.SoundFile. Where libsndfile calls back into Python to read, signals are held meanwhile: an
+        exception that their handlers raise would be lost in the callback."""
+        with _told(self.path), held() if self._callbacks else contextlib.nullcontext():
+            yield self.file
+
+    def close(self) -> None:
+        """Close the file; again does nothing."""
+        self._closing.close()
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """A soundfile.SoundFile to read from. Its ``frames`` are as many as the file holds (FLAC: as it promises).
+    """A soundfile.SoundFile to read from; see :func:`open_sound`. What libsndfile and the system report in the
+    ``with`` block becomes AudioFileError."""
+    sound = open_sound(path)
+    try:
+        with sound.using() as file:
+            yield file
+    finally:
+        sound.close()
 
-    Raises AudioFileError, with the file's name, for a file that is missing, no audio, cut short, with more channels
-    or samples than are read; what libsndfile and the system report in the ``with`` block becomes one as well.
+
+def open_sound(path: Path) -> Sound:
+    """An audio file opened for reading. Its ``frames`` are as many as the file holds (FLAC: as it promises).
+
+    Raises AudioFileError, with the file's name, for a file that is missing, no audio, cut short, several files joined
+    end to end, with more channels or samples than are read.
     """
     import soundfile
 
@@ -33,11 +74,29 @@ def opened(path: Path) -> Iterator[Any]:
             "is a folder" if path.is_dir() else "is no ordinary file" if path.exists() else "does not exist"
         )
         raise AudioFileError(f"{path} {what}" + (", not an audio file" if path.exists() else ""))
+    with _told(path), contextlib.ExitStack() as stack:
+        pieces = _pieces(path)
+        if pieces is None:
+            # As bytes, since a name need not be text.
+            name = os.fspath(path) if sys.platform == "win32" else os.fsencode(path)
+            file = stack.enter_context(soundfile.SoundFile(name))
+        else:
+            raw = stack.enter_context(path.open("rb"))
+            with held():
+                file = stack.enter_context(soundfile.SoundFile(Spliced(raw, pieces)))
+        _check_header(path, file.channels, int(file.samplerate), file.frames)
+        if file.format == "FLAC" and is_joined_flac(path):
+            raise AudioFileError(f"{path} is several FLAC files joined end to end; join their audio instead")
+        return Sound(path, file, pieces is not None, stack.pop_all())
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What libsndfile and the system report, as AudioFileError with the file's name."""
+    import soundfile
+
     try:
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(_open(path, stack))
-            _check_header(path, file.channels, int(file.samplerate), file.frames)
-            yield file
+        yield
     except soundfile.SoundFileError as problem:
         raise AudioFileError(f"{path} cannot be read as audio: {reason(problem)}{_advice(path)}") from problem
     except OSError as problem:
@@ -57,9 +116,8 @@ def reason(problem: Exception) -> str:
     return "Format not recognised" if text.startswith("File does not exist") else text
 
 
-def _open(path: Path, stack: contextlib.ExitStack) -> Any:
-    import soundfile
-
+def _pieces(path: Path) -> list[Piece] | None:
+    """What of the file libsndfile is to be given instead of the file; None for the file itself."""
     with open(path, "rb") as raw:
         head = raw.read(4)
         size = os.fstat(raw.fileno()).st_size
@@ -67,12 +125,7 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Any:
     if path.suffix.lower() == ".mp3" or head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0"):
         frames = find_frames(path)
         pieces = None if frames is None or frames.as_it_is else frames.pieces()
-    if pieces is not None:
-        file = Spliced(stack.enter_context(path.open("rb")), pieces)
-        stack.enter_context(held())  # libsndfile calls back to read: no exception may come out of that
-        return soundfile.SoundFile(file)
-    # As bytes, since a name need not be text.
-    return soundfile.SoundFile(os.fspath(path) if sys.platform == "win32" else os.fsencode(path))
+    return pieces
 
 
 def _check_header(path: Path, channels: int, rate: int, samples: int) -> None:

@@ -10,9 +10,11 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from djgraph.audio.files import read, resample
+from djgraph.audio.files import read
 from djgraph.audio.folders import has_parts, search
 from djgraph.audio.formats import FORMATS, SUFFIXES, how_to_convert, is_foreign
+from djgraph.audio.opening import path_of
+from djgraph.audio.resampling import resample
 from djgraph.errors import AudioFileError, did_you_mean, shorten
 
 STEMS = ("drums", "bass", "vocals", "other")
@@ -61,7 +63,7 @@ def load_signal(
 
 def find_signal(path: str | os.PathLike[str]) -> list[Path]:
     """The file that :func:`load_signal` reads, or the files that it adds up."""
-    path = Path(path)
+    path = path_of(path)
     if not path.is_dir():
         return [path]
     track = _track_folder(path, ("mixture", *STEMS))
@@ -84,7 +86,7 @@ def find_stems(
     folder: str | os.PathLike[str], stems: Sequence[str] = STEMS, optional: Iterable[str] = ()
 ) -> dict[str, Path]:
     """Stem name → file, without reading any; see :func:`load_stems`."""
-    root = Path(folder)
+    root = path_of(folder)
     if not root.exists():
         raise AudioFileError(f"the folder of stems {root} does not exist")
     if not root.is_dir():
@@ -126,12 +128,18 @@ def match_lengths(
     Raises AudioFileError that lists the lengths where they differ and ``pad`` is not set.
     """
     lengths = {name: audio.shape[-1] for name, audio in signals.items()}
-    longest = max(lengths.values(), default=0)
     if pad:
+        longest = max(lengths.values(), default=0)
         return {
             name: torch.nn.functional.pad(audio, (0, longest - lengths[name]))
             for name, audio in signals.items()
         }
+    check_lengths(lengths, sample_rate, where)
+    return dict(signals)
+
+
+def check_lengths(lengths: Mapping[str, int], sample_rate: int, where: str = "") -> None:
+    """Raise AudioFileError that lists the lengths, in samples, where they differ. where: put before the message."""
     if len(set(lengths.values())) > 1:
         rows = [f"  {name}: {n / sample_rate:.3f} s ({n} samples)" for name, n in lengths.items()]
         raise AudioFileError(
@@ -143,7 +151,6 @@ def match_lengths(
                 ]
             )
         )
-    return dict(signals)
 
 
 def _audio_files(folder: Path) -> list[Path]:

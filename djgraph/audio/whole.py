@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import mmap
 import os
 import struct
 from pathlib import Path
@@ -16,6 +15,9 @@ _MAX_CHUNKS = 4096  # that are stepped over on the way to the audio
 _STREAMED = ((0, 0), (0x7F000000, 0x7F000000), (0x7FFF0000, 0x80010000), (0xFFFF0000, 0xFFFFFFFF))
 """32-bit sizes that programs write where they do not know the length yet: ffmpeg, SoX, arecord and LAME into a pipe,
 libsndfile and GStreamer until the file is closed. There, everything up to the file's end is audio."""
+_FLAC_MARKS = (b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22")
+"""The mark of a FLAC, and the header of the block that has to follow: last or not, 34 bytes long."""
+_SEARCHED = 1 << 20  # bytes at a time
 _WRAPPED = (1 << 32) - (1 << 20)
 
 
@@ -153,7 +155,18 @@ def _check_ogg(name: str, size: int, changed: int, inode: int) -> None:
 
 
 def is_joined_flac(path: Path) -> bool:
-    """Whether another FLAC file begins in a FLAC file; libsndfile reads the first alone."""
-    with open(path, "rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        # The mark, and the header of the block that has to follow: last or not, 34 bytes long.
-        return any(data.find(b"fLaC" + last + b"\0\0\x22", 4) >= 0 for last in (b"\0", b"\x80"))
+    """Whether another FLAC file begins in a FLAC file; libsndfile reads the first alone. The file is searched once."""
+    about = path.stat()
+    return _is_joined_flac(os.fspath(path), about.st_size, about.st_mtime_ns, about.st_ino)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _is_joined_flac(name: str, size: int, changed: int, inode: int) -> bool:
+    with open(name, "rb") as file:
+        window = file.read(4)[1:]  # the first mark is the file's own
+        while block := file.read(_SEARCHED):
+            window += block
+            if any(mark in window for mark in _FLAC_MARKS):
+                return True
+            window = window[1 - len(_FLAC_MARKS[0]) :]
+    return False

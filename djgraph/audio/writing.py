@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from djgraph.atomic import atomic_writer
+from djgraph.audio.encoding import BLOCK, FULL_SCALE, Encoder, check_finite
 from djgraph.audio.formats import MAX_CHANNELS, check_format, whole_number
-from djgraph.audio.opening import reason
+from djgraph.audio.opening import path_of
 from djgraph.errors import AudioFileError
-from djgraph.signals import held
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_BLOCK = 1 << 16
-_FULL_SCALE = {torch.int16: 1 << 15, torch.int32: 1 << 31}
 
 
 def write(
@@ -44,36 +41,18 @@ def write(
     Raises AudioFileError for an unknown suffix or subtype, a sample rate or number of channels that the format does
     not take, a folder that does not exist, a full disk, audio that is empty, not finite, of another shape or type.
     """
-    import soundfile
-
-    path = Path(path)
+    path = path_of(path)
     samples = _as_tensor(path, audio)
     rate = whole_number(sample_rate, f"{path}: the sample rate")
     container, subtype = check_format(path, rate, len(samples), samples.shape[1], subtype)
-    if samples.dtype in _FULL_SCALE and not subtype.startswith("PCM"):
-        samples = samples.double() / _FULL_SCALE[samples.dtype]
-    if samples.is_floating_point():
-        samples = samples.to(torch.float32)
-        _check_finite(path, samples)
-    clipping = samples.is_floating_point() and subtype not in ("FLOAT", "DOUBLE")
-    clipped = int((samples.abs() > 1).sum()) if clipping else 0
-    with atomic_writer(path, AudioFileError) as file, held() as interrupted:
-        sink = _Sink(file)
-        try:
-            with soundfile.SoundFile(
-                sink, "w", rate, len(samples), subtype=subtype, format=container
-            ) as encoder:
-                for block in samples.split(_BLOCK, dim=1):
-                    encoder.write(np.ascontiguousarray(block.numpy().T))
-                    sink.check()
-                    interrupted()
-                    if progress is not None:
-                        progress(block.shape[1])
-        except (soundfile.SoundFileError, AssertionError) as problem:
-            sink.check()
-            raise AudioFileError(f"{path} cannot be written as {container}: {reason(problem)}") from problem
-        sink.check()
-    return clipped
+    check_finite(path, samples)
+    with atomic_writer(path, AudioFileError) as file:
+        with Encoder(path, file, container, subtype, rate, len(samples)) as encoder:
+            for block in samples.split(BLOCK, dim=1):
+                encoder.write(block)
+                if progress is not None:
+                    progress(block.shape[1])
+        return encoder.clipped
 
 
 def _as_tensor(path: Path, audio: object) -> Tensor:
@@ -95,53 +74,9 @@ def _as_tensor(path: Path, audio: object) -> Tensor:
         raise AudioFileError(
             f"{path}: audio to write is [channels, samples], with at most {MAX_CHANNELS} channels, not {shape}{turned}"
         )
-    if not audio.is_floating_point() and audio.dtype not in _FULL_SCALE:
+    if not audio.is_floating_point() and audio.dtype not in FULL_SCALE:
         raise AudioFileError(
             f"{path}: audio to write is floating-point, full scale ±1, or int16 or int32 (their full scale), not"
             f" {str(audio.dtype).removeprefix('torch.')}; scale it to ±1 first"
         )
     return audio
-
-
-def _check_finite(path: Path, audio: Tensor) -> None:
-    if not torch.isfinite(audio).all():
-        bad = (~torch.isfinite(audio)).any(0).nonzero()[:, 0]
-        raise AudioFileError(
-            f"{path}: the audio to write holds NaN or infinity, {len(bad)} samples, first at sample {int(bad[0])}"
-        )
-
-
-class _Sink:
-    """A file for libsndfile to write to that remembers what went wrong.
-
-    libsndfile calls back from C, where an exception is printed and lost; a full disk would then pass for success.
-    (Signals are held meanwhile: their exception might come anywhere in a callback, also outside of this class.)
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._problem: BaseException | None = None
-
-    def check(self) -> None:
-        """Raise the first problem there was."""
-        if self._problem is not None:
-            raise self._problem
-
-    def _do(self, method: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return method(*args)
-        except BaseException as problem:
-            self._problem = self._problem or problem
-            return 0
-
-    def write(self, data: bytes) -> int:
-        return int(self._do(self._file.write, data))
-
-    def read(self, size: int = -1) -> bytes:
-        return self._do(self._file.read, size) or b""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return int(self._do(self._file.seek, offset, whence))
-
-    def tell(self) -> int:
-        return int(self._do(self._file.tell))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,12 @@ from djgraph.errors import InputError, did_you_mean
 from djgraph.guard import reading
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from djgraph.graph.ir import Graph
+
+Key = tuple[str, str | None]
+"""An input of the graph, and its stem where it has some."""
 
 
 def read_inputs(
@@ -21,8 +27,65 @@ def read_inputs(
     Raises InputError for unknown and missing inputs and where the command is to write one of the files to read,
     AudioFileError for the files.
     """
-    from djgraph.audio import find_stems, match_lengths
-    from djgraph.audio.stems import find_signal, read_as, sum_of
+    from djgraph.audio import match_lengths
+    from djgraph.audio.stems import read_as, sum_of
+
+    files = find_inputs(graph, given)
+    channels = _channels(graph)
+    steps.begin("reading", sum(map(len, files.values())))
+    signals = {}
+    for key, several in files.items():
+        parts = {}
+        for file in several:
+            parts[file.name] = read_as(file, graph.sample_rate, channels[key])
+            steps.advance()
+        name = _name(key)
+        signals[name] = sum_of(match_lengths(parts, graph.sample_rate, pad, where=name))
+    signals = match_lengths(signals, graph.sample_rate, pad)
+    length = next(iter(signals.values())).shape[-1]
+    return _nested(files, signals), length / graph.sample_rate
+
+
+class InputBlocks:
+    """The audio that :func:`read_inputs` reads, in blocks. A context manager that closes the files.
+
+    samples: in each signal, at the graph's sample rate.
+    """
+
+    def __init__(self, graph: Graph, given: dict[str, Path], pad: bool) -> None:
+        """Raises as :func:`read_inputs` does."""
+        from djgraph.audio import open_signals
+
+        self._keys = find_inputs(graph, given)
+        channels = _channels(graph)
+        self._reader = open_signals(
+            {_name(key): files for key, files in self._keys.items()},
+            graph.sample_rate,
+            {_name(key): channels[key] for key in self._keys},
+            pad,
+        )
+        self.samples = self._reader.samples
+
+    def read(self, samples: int) -> dict[str, Any]:
+        """The next block of every input, nested as the mixer takes them: ``[channels, samples]``, fewer at the end, and
+        then none. Raises AudioFileError for what only the audio tells."""
+        return _nested(self._keys, self._reader.read(samples))
+
+    def __enter__(self) -> InputBlocks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+
+def find_inputs(graph: Graph, given: dict[str, Path]) -> dict[Key, list[Path]]:
+    """The files of every signal that is given: those of an input without stems are added up.
+
+    Raises InputError for unknown and missing inputs and where the command is to write one of the files, AudioFileError
+    for folders without the stems.
+    """
+    from djgraph.audio import find_stems
+    from djgraph.audio.stems import find_signal
     from djgraph.graph.ir import InputNode
 
     for name in given:
@@ -38,7 +101,7 @@ def read_inputs(
         raise InputError(
             f"no audio: give at least one of {', '.join(graph.inputs) or 'no inputs'} with --input"
         )
-    files: dict[tuple[str, str | None], list[Path]] = {}
+    files: dict[Key, list[Path]] = {}
     for name, path in given.items():
         stems = graph.inputs[name]
         if stems is None:
@@ -47,25 +110,29 @@ def read_inputs(
             optional = [node.stem or "" for node in nodes if node.input == name and node.optional]
             found = find_stems(path, stems, optional)
             files |= {(name, stem): [file] for stem, file in found.items()}
-    every = [file for several in files.values() for file in several]
-    for file in every:
-        reading(file)
-    channels = {(node.input, node.stem): node.channels for node in nodes}
-    steps.begin("reading", len(every))
-    signals = {}
-    for key, several in files.items():
-        parts = {}
+    for several in files.values():
         for file in several:
-            parts[file.name] = read_as(file, graph.sample_rate, channels[key])
-            steps.advance()
-        name = ".".join(filter(None, key))
-        signals[name] = sum_of(match_lengths(parts, graph.sample_rate, pad, where=name))
-    signals = match_lengths(signals, graph.sample_rate, pad)
+            reading(file)
+    return files
+
+
+def _channels(graph: Graph) -> dict[Key, int | None]:
+    from djgraph.graph.ir import InputNode
+
+    return {(node.input, node.stem): node.channels for node in graph.nodes if isinstance(node, InputNode)}
+
+
+def _name(key: Key) -> str:
+    return ".".join(filter(None, key))
+
+
+def _nested(keys: Iterable[Key], signals: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Signals by input, and by stem where it has some."""
     inputs: dict[str, Any] = {}
-    for (name, stem), signal in zip(files, signals.values()):
+    for key in keys:
+        name, stem = key
         if stem is None:
-            inputs[name] = signal
+            inputs[name] = signals[_name(key)]
         else:
-            inputs.setdefault(name, {})[stem] = signal
-    length = next(iter(signals.values())).shape[-1]
-    return inputs, length / graph.sample_rate
+            inputs.setdefault(name, {})[stem] = signals[_name(key)]
+    return inputs

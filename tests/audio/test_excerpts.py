@@ -10,7 +10,15 @@ import soundfile
 import torch
 from torch import Tensor
 
-from djgraph.audio import FORMATS, read, read_excerpt, read_header, resample
+from djgraph.audio import (
+    FORMATS,
+    find_stems,
+    load_signal,
+    read,
+    read_excerpt,
+    read_header,
+    resample,
+)
 from djgraph.errors import AudioFileError
 
 PLACES = ((0, 1000), (12345, 5000), (40000, 3000), (-100, 300), (-500, 200), (7, 1), (3, 0), (10**6, 50))
@@ -88,5 +96,48 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(AudioFileError, match="NaN or infinity between samples 0 and 3, first at sample 1"):
         read_excerpt(tmp_path / "nan.wav", 0, 10, 44100)
     assert torch.equal(read_excerpt(tmp_path / "nan.wav", 2, 2, 44100), torch.zeros(1, 2))
-    with pytest.raises(AudioFileError, match="-1 samples"):
+    with pytest.raises(AudioFileError, match="samples is -1"):
         read_excerpt(tmp_path / "x.wav", 0, -1, 44100)
+
+
+BAD_PLACES = [float("nan"), float("inf"), 1e300, 10**30, -(10**30), 1.5, True, None, "0", [0]]
+
+
+@pytest.mark.parametrize("bad", BAD_PLACES, ids=repr)
+def test_places_that_are_none_say_so(tmp_path: Path, bad: object) -> None:
+    write(tmp_path / "x.wav", 0.1, 44100)
+    path = tmp_path / "x.wav"
+    for rate in (44100, 48000):
+        with pytest.raises(AudioFileError, match=r"x\.wav: start is "):
+            read_excerpt(path, bad, 10, rate)  # type: ignore[arg-type]
+        with pytest.raises(AudioFileError, match=r"x\.wav: samples is "):
+            read_excerpt(path, 0, bad, rate)  # type: ignore[arg-type]
+    with pytest.raises(AudioFileError, match="sample rate is "):
+        read_excerpt(path, 0, 10, bad)  # type: ignore[arg-type]
+    if bad is not None:
+        with pytest.raises(AudioFileError, match="channels is "):
+            read_excerpt(path, 0, 10, 44100, bad)  # type: ignore[arg-type]
+
+
+def test_an_excerpt_of_more_than_is_read_costs_no_memory(tmp_path: Path) -> None:
+    write(tmp_path / "x.wav", 0.1, 44100)
+    for samples in (10**12, 4 * 3600 * 44100 + 1):
+        with pytest.raises(AudioFileError, match="expected a whole number from 0 to 635040000"):
+            read_excerpt(tmp_path / "x.wav", 0, samples, 44100)
+    for rate in (0, -1, 10**9):
+        with pytest.raises(AudioFileError, match="expected a whole number from 1 to 768000"):
+            read_excerpt(tmp_path / "x.wav", 0, 1, rate)
+    assert not read_excerpt(tmp_path / "x.wav", 2**53, 5, 44100).any()
+
+
+@pytest.mark.parametrize("bad", [3, None, b"x.wav", 1.5, [Path("x.wav")]], ids=repr)
+def test_names_that_are_none_say_so(bad: object) -> None:
+    for function in (
+        read,
+        read_header,
+        lambda path: read_excerpt(path, 0, 1, 44100),
+        load_signal,
+        find_stems,
+    ):
+        with pytest.raises(AudioFileError, match="named by a str or a path, not by"):
+            function(bad)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import torch
 
-from djgraph.audio import opening, read, resample, write, writing
+from djgraph.audio import encoding, opening, read, resample, write
 from djgraph.errors import AudioFileError
 
 
@@ -249,9 +249,9 @@ def test_failure_half_way_keeps_the_old_file(
     before = path.read_bytes()
     noise = torch.rand(2, 300_000) - 0.5
     calls = 0
-    original = writing._Sink._do
+    original = encoding.Sink._do
 
-    def failing(self: writing._Sink, method, *args):  # type: ignore[no-untyped-def]
+    def failing(self: encoding.Sink, method, *args):  # type: ignore[no-untyped-def]
         nonlocal calls
         if method == self._file.write:
             calls += 1
@@ -262,7 +262,7 @@ def test_failure_half_way_keeps_the_old_file(
 
         return original(self, method, *args)
 
-    monkeypatch.setattr(writing._Sink, "_do", failing)
+    monkeypatch.setattr(encoding.Sink, "_do", failing)
     with pytest.raises(type(problem) if isinstance(problem, KeyboardInterrupt) else AudioFileError) as caught:
         write(path, noise, 44100)
     assert "No space left" in str(caught.value) or isinstance(problem, KeyboardInterrupt)

@@ -14,6 +14,7 @@ import torch
 
 from djgraph.audio import formats, read, read_excerpt, read_header, write
 from djgraph.audio.mp3 import find_frames
+from djgraph.audio.whole import is_joined_flac
 from djgraph.errors import AudioFileError
 
 RATE = 44100
@@ -284,5 +285,19 @@ def test_flacs_joined_end_to_end_are_refused(tmp_path: Path) -> None:
     one = (tmp_path / "one.flac").read_bytes()
     (tmp_path / "two.flac").write_bytes(one + one)
     assert read(tmp_path / "one.flac")[0].shape == (2, 5000)
-    with pytest.raises(AudioFileError, match="joined end to end"):
-        read(tmp_path / "two.flac")
+    for function in (read, read_header, lambda path: read_excerpt(path, 0, 10, 44100)):
+        with pytest.raises(AudioFileError, match="joined end to end"):
+            function(tmp_path / "two.flac")
+
+
+def test_a_second_flac_is_found_wherever_the_search_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "one.flac", 0.1 * torch.randn(1, 100), 44100)
+    one = (tmp_path / "one.flac").read_bytes()
+    for block in range(1, 30):
+        monkeypatch.setattr("djgraph.audio.whole._SEARCHED", block)
+        (tmp_path / f"{block}.flac").write_bytes(one + one)
+        assert is_joined_flac(tmp_path / f"{block}.flac")
+        (tmp_path / f"{block}.once.flac").write_bytes(one)
+        assert not is_joined_flac(tmp_path / f"{block}.once.flac")

@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from benchmarks import timing
+from benchmarks import files, timing
 from benchmarks.bars import BARS
 from benchmarks.cases import CASES, compiling, find
 from benchmarks.context import Context
@@ -54,6 +54,7 @@ def run(name: str, scale: Scale) -> CaseReport:
 @pytest.mark.parametrize("name", [name for name in CASES if name not in SLOW])
 def test_case(name: str, tiny: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.cases.memory.measure", pretend_to_measure)
+    monkeypatch.setattr("benchmarks.cases.files.measure", pretend_to_measure_files)
     check(name, run(name, tiny))
 
 
@@ -66,6 +67,11 @@ def test_slow_case(name: str, tiny: Scale) -> None:
 def pretend_to_measure(mixer: str, mode: str, **_: object) -> Reading:
     """In place of fresh processes; :func:`test_memory_is_that_of_the_run` starts some."""
     return Reading(1000, (MIXERS.index(mixer) * 100 + 100, MIXERS.index(mixer) * 100 + 120))
+
+
+def pretend_to_measure_files(passes: str, **_: object) -> files.Reading:
+    """In place of fresh processes; :func:`test_files_in_blocks_take_no_memory_for_their_length` starts some."""
+    return files.Reading(1000 if passes == "once" else 2000, 0.1)
 
 
 def check(name: str, report: CaseReport) -> None:
@@ -88,6 +94,13 @@ def test_thread_count_is_put_back(tiny: Scale) -> None:
     before = torch.get_num_threads()
     find("threads")(Context(tiny))
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.slow
+def test_files_in_blocks_take_no_memory_for_their_length() -> None:
+    readings = [files.measure(passes, seconds=60, block=1 << 16, threads=1) for passes in files.PASSES]
+    assert all(reading.above < 60 * 44100 * 2 * 4 for reading in readings)  # less than the audio itself
+    assert all(reading.seconds > 0 for reading in readings)
 
 
 def test_exponent() -> None:

@@ -28,7 +28,7 @@ SIZE = 64  # of the transform in ``document``
 def stream_plan(graph: Graph, given: Mapping[str, Lag] | None = None, optimize: Any = True) -> Plan:
     mixer = Mixer(graph)
     known = lags(graph, build_effects(graph)) if given is None else given
-    return stream_stages(graph, graph.outputs, mixer._kernel_names(), known, optimize)[-1].plan
+    return stream_stages(graph, graph.outputs, mixer.compiled.kernels, known, optimize)[-1].plan
 
 
 def delays(plan: Plan) -> list[tuple[str, int]]:
@@ -161,7 +161,7 @@ def arrivals(plan: Plan, lags: Mapping[str, Lag]) -> dict[str, set[int]]:
 )
 def test_every_way_takes_as_long(made: Any, optimize: Any, extra: list[Lag]) -> None:
     graph = load(made, registry=REGISTRY)
-    kernels = Mixer(graph)._kernel_names()
+    kernels = Mixer(graph).compiled.kernels
     places = {kernel: place for place, kernel in enumerate(dict.fromkeys(kernels.values()))}
     lags = {node: extra[places[kernel] % len(extra)] for node, kernel in kernels.items()}
     plan = stream_plan(graph, lags, optimize)

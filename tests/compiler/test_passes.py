@@ -239,7 +239,7 @@ def test_group_alone_merges_regions_of_one_level() -> None:
     ]
     graph = djgraph.load(document(strips, outputs=["one", "two"]))
     points = dict(graph.outputs)
-    kernels = Mixer(graph)._kernel_names()
+    kernels = Mixer(graph).compiled.kernels
     fused = stages(graph, points, kernels, ["fuse"])[-1].plan
     assert count(fused, Region) == 2
     assert count(group.run(fused), Region) == 1

@@ -142,6 +142,9 @@ def try_audio(path: Path) -> None:
     audio, _ = djgraph.audio.read(path)
     assert torch.isfinite(audio).all()
     read_excerpt(path, 0, 10, 8000, 2)
+    with djgraph.audio.open_blocks(path, start=1) as reader:
+        blocks = [reader.read(1000) for _ in range(0, max(1, reader.samples), 1000)]
+    assert torch.equal(torch.cat(blocks, dim=1), audio[:, 1:])
 
 
 def try_command(arguments: list[str]) -> None:

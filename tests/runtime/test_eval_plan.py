@@ -26,7 +26,7 @@ from .test_against_reference import make_inputs, make_params
 
 def assert_stages_agree(graph: Graph, samples: int, frames: int, optimize: Any, seed: int = 0) -> None:
     mixer = Mixer(graph, optimize=optimize).double()
-    reference = Reference(graph, mixer._modules_by_node()).double()
+    reference = Reference(graph, mixer.compiled.modules).double()
     inputs = make_inputs(graph, 2, samples, torch.float64, seed)
     params = make_params(mixer, 2, frames, torch.float64, seed)
     with torch.no_grad():
@@ -37,7 +37,7 @@ def assert_stages_agree(graph: Graph, samples: int, frames: int, optimize: Any, 
         audio, _, _ = prepare_audio(graph, inputs)
         bank = ControlBank(graph)
         timeline = Timeline(samples, frames)
-        clip = Clip(mixer._modules_by_node(), audio, bank, bank.rows(params), timeline)
+        clip = Clip(mixer.compiled.modules, audio, bank, bank.rows(params), timeline)
         for stage in (*mixer.stages(taps=True), *mixer.stages(taps=True, stream=True)):
             got = eval_plan(stage.plan, clip)
             assert got.keys() == expected.keys(), stage.name
@@ -72,7 +72,7 @@ def test_what_is_freed_too_early_is_missed() -> None:
     early = plan.with_ops(plan.ops, frees=(("in:track_a",), *plan.frees[1:]))
     bank = ControlBank(mixer.graph)
     rows = bank.rows(make_params(mixer, 1, 2, torch.float32, 0))
-    clip = Clip(mixer._modules_by_node(), audio, bank, rows, Timeline(100, 2))
+    clip = Clip(mixer.compiled.modules, audio, bank, rows, Timeline(100, 2))
     assert eval_plan(plan, clip).keys() == plan.outputs.keys()
     with pytest.raises(KeyError, match="in:track_a"):
         eval_plan(early, clip)

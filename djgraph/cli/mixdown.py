@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import typer
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from djgraph.graph.ir import Graph
     from djgraph.mixer import Mixer
 
-FRAMES_PER_SECOND = 50
-"""Control frames that a transition is written with: cue points are met to within 20 ms."""
+BLOCK = 1 << 17
+"""Samples that are read, mixed and written at a time."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Written:
     sample_rate: int
     channels: int
     peak_dbfs: float
+    true_peak_dbtp: float | None
     lufs: float | None
     gain_db: float
     clipped: int
@@ -85,90 +86,162 @@ def check_outputs(paths: Mapping[str, Path], graph: Graph, samples: int | None =
         check_target(path, AudioFileError)
 
 
-def _length(inputs: Mapping[str, Any]) -> int | None:
-    """Samples in each signal."""
-    for value in inputs.values():
-        for signal in value.values() if isinstance(value, Mapping) else (value,):
-            return int(signal.shape[-1])
-    return None
+class Source(Protocol):
+    """Audio to mix, in blocks; ``samples`` in all."""
+
+    samples: int
+
+    def read(self, samples: int) -> dict[str, Any]:
+        """The next block, ``[channels, samples]`` each, nested as the mixer takes it; fewer samples at the end."""
+
+
+class Clip:
+    """Audio in memory as a source: by input, and by stem where it has some, ``[channels, samples]``."""
+
+    def __init__(self, inputs: Mapping[str, Any]) -> None:
+        self._inputs, self._position = inputs, 0
+        self.samples = _length(inputs)
+
+    def read(self, samples: int) -> dict[str, Any]:
+        span = slice(self._position, self._position + samples)
+        self._position += samples
+        return {
+            name: {stem: x[:, span] for stem, x in value.items()}
+            if isinstance(value, Mapping)
+            else value[:, span]
+            for name, value in self._inputs.items()
+        }
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the controls do: params ``[frames, controls]``, the sample of each frame, and the tempo, a number or
+    ``[1, frames]``, where there is one."""
+
+    params: Tensor
+    positions: Tensor
+    tempo: float | Tensor | None = None
+
+
+def spread(params: Tensor, samples: int, tempo: float | Tensor | None = None) -> Score:
+    """Frames at even distances over a clip, each on the nearest sample; of several on one sample the last counts."""
+    import torch
+
+    count = len(params)
+    places = torch.arange(count, device="cpu", dtype=torch.float64) * (
+        max(samples - 1, 1) / max(count - 1, 1)
+    )
+    positions = places.round().to(torch.int64)
+    last = torch.cat((positions.diff() > 0, torch.tensor([True], device="cpu")))
+    if isinstance(tempo, torch.Tensor):
+        tempo = tempo[:, last]
+    return Score(params[last], positions[last], tempo)
 
 
 def mix_down(
     mixer: Mixer,
-    inputs: Mapping[str, Any],
-    params: Tensor,
+    source: Source,
+    score: Score,
     paths: Mapping[str, Path],
     steps: Steps,
     *,
     normalize: Literal["together", "each"] | None = None,
-    tempo: float | Tensor | None = None,
     started: float | None = None,
 ) -> Summary:
-    """Mix one clip and write the outputs in ``paths``; warns of clipping on stderr.
+    """Mix a clip block by block and write the outputs in ``paths``; warns of clipping on stderr.
 
-    normalize: scale to a peak of −1 dBFS, all outputs by one factor, which keeps their balance, or each by its own.
-    inputs as the mixer takes them, each ``[channels, samples]``; params ``[frames, controls]`` or with a batch
-    of one; ``started``: when the job began (time.perf_counter), for the total.
+    Memory does not grow with the clip's length. normalize: scale to a peak of −1 dBFS, all outputs by one factor, which
+    keeps their balance, or each by its own. ``started``: when the job began (time.perf_counter), for the total.
     """
     import torch
 
     from djgraph import audio, simd
 
-    batch = {
-        name: {stem: x[None] for stem, x in value.items()} if isinstance(value, Mapping) else value[None]
-        for name, value in inputs.items()
-    }
-    rate = mixer.graph.sample_rate
-    check_outputs(paths, mixer.graph, _length(inputs))
-    steps.begin("mixing")
+    graph, began = mixer.graph, time.perf_counter()
+    check_outputs(paths, graph, source.samples)
+    tempo: Any = None
+    if mixer.compiled.uses_clock:
+        tempo = (score.tempo, score.positions) if isinstance(score.tempo, torch.Tensor) else score.tempo
+    stream = mixer.stream(score=(score.params, score.positions), tempo=tempo)
     compiling: list[float] = []
+    spent = 0.0
 
     def mark() -> None:
         compiling.append(time.perf_counter())
 
-    began = time.perf_counter()
-    with torch.inference_mode(), simd.compiling(mark, mark):
-        mixed = mixer(batch, params, tempo=tempo)
+    with audio.open_outputs(
+        paths,
+        graph.sample_rate,
+        {name: graph.channels(graph.outputs[name]) for name in paths},
+        samples=source.samples,
+        normalize=normalize,
+        true_peak=True,
+    ) as outputs:
+        steps.begin("mixing", source.samples)
+        early = stream.latency
+        while early >= 0:
+            block = source.read(BLOCK)
+            count = _length(block)
+            start = time.perf_counter()
+            with torch.inference_mode(), simd.compiling(mark, mark):
+                mixed = stream(_batched(block)) if count else stream.finish()
+            spent += time.perf_counter() - start
+            signals = mixed if isinstance(mixed, Mapping) else {next(iter(paths)): mixed}
+            outputs.write(
+                {name: signals[name][0, :, min(early, count or stream.latency) :] for name in paths}
+            )
+            early = max(early - count, 0) if count else -1
+            steps.advance(count)
+        if normalize is not None:
+            steps.begin("scaling", source.samples * len(paths))
+        levels = outputs.finish(steps.advance if normalize is not None else None)
     compiled = sum(end - begin for begin, end in zip(compiling[::2], compiling[1::2]))
-    spent = time.perf_counter() - began - compiled
-    signals = mixed if isinstance(mixed, Mapping) else {next(iter(paths)): mixed}
-    gains = dict.fromkeys(paths, 1.0)
-    if normalize is not None:
-        common = audio.peak_gain([signals[name] for name in paths])
-        gains = {n: common if normalize == "together" else audio.peak_gain([signals[n]]) for n in paths}
     files = []
     for name, path in paths.items():
-        signal = signals[name][0]
-        scaled = signal if gains[name] == 1 else signal * gains[name]
-        steps.begin(f"writing {path.name}", signal.shape[-1])
-        clipped = audio.write(path, scaled, rate, progress=steps.advance)
-        peak = audio.peak_dbfs(scaled)
-        if clipped:
-            over = f"{clipped} samples clipped, the mix peaks at {peak:+.1f} dBFS"
+        level = levels[name]
+        if level.clipped:
+            over = f"{level.clipped} samples clipped, the mix peaks at {level.peak_dbfs:+.1f} dBFS"
             warn(f"{path}: {over}; --normalize scales it down")
         files.append(
             Written(
                 output=name,
                 path=str(path),
-                seconds=signal.shape[-1] / rate,
-                sample_rate=rate,
-                channels=len(signal),
-                peak_dbfs=peak,
-                lufs=audio.lufs(scaled, rate),
-                gain_db=20 * math.log10(gains[name]),
-                clipped=clipped,
+                seconds=level.samples / graph.sample_rate,
+                sample_rate=graph.sample_rate,
+                channels=level.channels,
+                peak_dbfs=level.peak_dbfs,
+                true_peak_dbtp=level.true_peak_dbtp,
+                lufs=level.lufs,
+                gain_db=20 * math.log10(level.gain),
+                clipped=level.clipped,
             )
         )
     return Summary(
-        graph=mixer.graph.name,
-        frames=params.shape[-2],
-        controls=params.shape[-1],
-        render_seconds=spent,
+        graph=graph.name,
+        frames=len(score.params),
+        controls=score.params.shape[-1],
+        render_seconds=spent - compiled,
         compile_seconds=compiled,
         total_seconds=time.perf_counter() - (began if started is None else started),
-        speed=files[0].seconds / spent,
+        speed=files[0].seconds / (spent - compiled),
         files=tuple(files),
     )
+
+
+def _batched(block: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as a batch of one."""
+    return {
+        name: {stem: x[None] for stem, x in value.items()} if isinstance(value, Mapping) else value[None]
+        for name, value in block.items()
+    }
+
+
+def _length(inputs: Mapping[str, Any]) -> int:
+    """Samples in each signal."""
+    for value in inputs.values():
+        for signal in value.values() if isinstance(value, Mapping) else (value,):
+            return int(signal.shape[-1])
+    return 0
 
 
 def show(summary: Summary, as_json: bool) -> None:
@@ -178,11 +251,13 @@ def show(summary: Summary, as_json: bool) -> None:
         return
     for file in summary.files:
         channels = {1: "mono", 2: "stereo"}.get(file.channels, f"{file.channels} channels")
+        true = "" if file.true_peak_dbtp is None else f", true peak {file.true_peak_dbtp:.1f} dBTP"
         loudness = "not defined below 0.4 s" if file.lufs is None else f"{file.lufs:.1f} LUFS"
         typer.echo(f"{file.path}")
         typer.echo(f"  duration  {file.seconds:.3f} s, {channels}, {file.sample_rate} Hz")
         typer.echo(
-            f"  peak      {file.peak_dbfs:.1f} dBFS" + (f", {file.clipped} clipped" if file.clipped else "")
+            f"  peak      {file.peak_dbfs:.1f} dBFS{true}"
+            + (f", {file.clipped} clipped" if file.clipped else "")
         )
         typer.echo(f"  loudness  {loudness}")
         if file.gain_db:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from djgraph.cli.inputs import read_inputs
-from djgraph.cli.mixdown import FRAMES_PER_SECOND, check_outputs, mix_down, output_paths, show
+from djgraph.cli.inputs import InputBlocks
+from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, show, spread
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.progress import Steps
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from djgraph.automation import Automation
+    from djgraph.mixer import Mixer
 
 
 MAX_FRAMES = 1_000_000
@@ -70,7 +71,7 @@ def render(
             "--frames",
             min=2,
             max=MAX_FRAMES,
-            help=f"Control frames of the clip.  [default: {FRAMES_PER_SECOND} a second]",
+            help="Control frames, at even distances.  [default: one on the sample of every breakpoint]",
         ),
     ] = None,
     pad: Annotated[bool, typer.Option("--pad", help="Put silence after shorter stems.")] = False,
@@ -122,9 +123,8 @@ def render(
     chosen |= track_settings(tracks)
     given = {name: Path(os.path.expanduser(text)) for name, text in pairs("--input", input, "PATH").items()}
 
-    import torch
-
     import djgraph
+    from djgraph.cli.params import read_params
     from djgraph.guard import claim, reading
 
     recipe = (
@@ -141,34 +141,43 @@ def render(
     if params is not None:
         reading(params)
     with Steps() as steps:
-        audio, seconds = read_inputs(loaded, given, pad, steps)
-        steps.begin("compiling")
-        mixer = djgraph.compile(loaded, outputs=list(paths))
-        values: Tensor
-        clock: float | Tensor | None = tempo
-        if params is not None:
-            from djgraph.cli.params import read_params
-
-            values = read_params(params, mixer.layout)
-        elif recipe is not None:
-            auto = recipe.fill(**chosen | cue_settings(cue_in, cue_out, seconds))
-            values = auto.render(mixer.layout, frames, seconds, tempo)
-            if tempo is None and (bpm := auto.bpm(len(values), seconds)) is not None:
-                clock = (
-                    torch.tensor(bpm, dtype=torch.float64, device="cpu")[None]
-                    if isinstance(bpm, list)
-                    else bpm
+        steps.begin("reading")
+        with InputBlocks(loaded, given, pad) as source:
+            steps.begin("compiling")
+            mixer = djgraph.compile(loaded, outputs=list(paths))
+            if params is not None:
+                score = spread(read_params(params, mixer.layout), source.samples, tempo)
+            elif recipe is None:
+                score = spread(mixer.layout.pack(), source.samples, tempo)
+            else:
+                auto = recipe.fill(
+                    **chosen | cue_settings(cue_in, cue_out, source.samples / loaded.sample_rate)
                 )
-        else:
-            values = mixer.layout.pack()
-        summary = mix_down(
-            mixer,
-            audio,
-            values,
-            paths,
-            steps,
-            normalize="each" if normalize_each else "together" if normalize else None,
-            tempo=clock,
-            started=started,
-        )
+                score = _score(auto, mixer, source.samples, frames, tempo)
+            summary = mix_down(
+                mixer,
+                source,
+                score,
+                paths,
+                steps,
+                normalize="each" if normalize_each else "together" if normalize else None,
+                started=started,
+            )
     show(summary, as_json)
+
+
+def _score(auto: Automation, mixer: Mixer, samples: int, frames: int | None, tempo: float | None) -> Score:
+    """Automation as frames: a frame on the sample of every breakpoint, or so many at even distances."""
+    import torch
+
+    rate = mixer.graph.sample_rate
+    if frames is None:
+        exact = auto.render_exact(mixer, samples=samples, sample_rate=rate, tempo=tempo)
+        return Score(exact.params, exact.positions, exact.tempo)
+    values, seconds = auto.render(mixer.layout, frames, samples / rate, tempo), samples / rate
+    clock: float | torch.Tensor | None = tempo
+    if tempo is None and (bpm := auto.bpm(len(values), seconds)) is not None:
+        clock = bpm
+        if isinstance(bpm, list):
+            clock = torch.tensor(bpm, dtype=torch.float64, device="cpu")[None]
+    return spread(values, samples, clock)

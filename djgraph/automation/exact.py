@@ -109,14 +109,9 @@ def _tempo_places(tempo: TempoMap, rate: float, grid: Places) -> Places:
 def _bpm(tempo: TempoMap, rate: float, places: Places) -> Tensor:
     """The tempo on each sample, ``[1, samples]``. An entry counts from the sample on that it is nearest to."""
     entries = np.array(tempo.entries)
-    seconds = places / rate
-    at = np.searchsorted(_on_samples(entries * rate), places, side="right") - 1
-    known = np.clip(at, 0, len(entries) - 1)
-    # A sample stands for the moment that it was rounded from, so that a step is not half a sample late.
-    low = np.where(at >= 0, entries[known], -np.inf)
-    high = np.append(np.nextafter(entries[1:], -np.inf), np.inf)[known]
-    high = np.where(at >= 0, high, np.inf)
-    moments = np.minimum(np.maximum(seconds, low), high)
+    last = np.searchsorted(_on_samples(entries * rate), places, side="right") - 1
+    # An entry's sample may be a little before the entry.
+    moments = np.maximum(places / rate, np.where(last >= 0, entries[last], -np.inf))
     return torch.tensor(
         [[tempo.bpm(moment) for moment in moments.tolist()]], dtype=torch.float64, device="cpu"
     )

@@ -59,15 +59,19 @@ def sample(bound: Bound, n_frames: int, duration: float) -> Array:
         where = bound.seconds * ((n_frames - 1) / duration)
         near = np.round(where)
         where = np.where(np.abs(where - near) <= SNAP, near, where)
-    frames = np.arange(n_frames, dtype=np.float64)
-    # The point at or before each frame; of several at one moment the last.
-    before = np.searchsorted(where, frames, side="right") - 1
+    return values_at(bound, where, np.arange(n_frames, dtype=np.float64))
+
+
+def values_at(bound: Bound, where: Array, places: Array) -> Array:
+    """Values ``[places, columns]`` of a curve whose points lie at ``where``, ``[points]``; both ascend."""
+    # The point at or before each place; of several at one moment the last.
+    before = np.searchsorted(where, places, side="right") - 1
     values = bound.values[np.clip(before, 0, len(where) - 1)]
     for j, point in enumerate(bound.curve.points[:-1]):
         start, stop = np.searchsorted(before, (j, j + 1))
         if start == stop or point.shape == "hold":
             continue
-        u = (frames[start:stop] - where[j]) / (where[j + 1] - where[j])
+        u = (places[start:stop] - where[j]) / (where[j + 1] - where[j])
         # A control with a step or choices is held, whatever the shape.
         way = np.where(bound.held, 0.0, progress(point.shape, u, point.bend)[:, None])
         here, there = bound.values[j], bound.values[j + 1]

@@ -26,6 +26,11 @@ SHAPES: dict[str, Callable[[Array], Array]] = {
 """Share of the time (0…1) → share of the way (0…1), before any bend."""
 
 
+def is_straight(shape: str, bend: float | None) -> bool:
+    """Whether the way is a straight line, or none: its ends say all about it."""
+    return shape == "hold" or (shape == "linear" and not bend)
+
+
 def progress(shape: str, u: Array, bend: float | None = None) -> Array:
     """How far a value has got on its way, 0…1, at shares ``u`` (0…1) of a segment's time.
 

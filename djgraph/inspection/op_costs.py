@@ -14,7 +14,7 @@ import torch
 from djgraph import simd
 from djgraph.compiler.plan import (
     Add,
-    Inverse,
+    Analyse,
     Load,
     Mask,
     Op,
@@ -22,7 +22,7 @@ from djgraph.compiler.plan import (
     Process,
     Region,
     Silence,
-    Transform,
+    Synthesise,
     is_spectrum,
 )
 from djgraph.effects import AmplitudeEffect, RatioEffect
@@ -35,7 +35,7 @@ READ, READ_BACK = 3, 4
 TILE_TRANSFORMS, SHORTEST_TILE, LONGEST_TILE = 1024, 8, 256
 """How PyTorch's operators get a region: transforms of a tile, frames it has at least and at most."""
 STRETCH_SAMPLES = 1 << 23
-"""How the CPU's vector units get a region: samples of all strips and channels of a stretch."""
+"""How the CPU's vector units get a region: samples of all inlets and channels of a stretch."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class OpCosts:
                 return self._add(op)
             case Process():
                 return self._process(op)
-            case Transform():
+            case Analyse():
                 audio, spectrum = self.bytes(op.source), self.bytes(op.out)
                 flops = self._stft(self.plan.channels[op.out])
                 framed = self._signals(op.out) * self.stft_frames * self.size * self.item
@@ -91,7 +91,7 @@ class OpCosts:
                     Work(flops, audio + spectrum + 3 * framed, spectrum + framed),
                     Work(flops, audio + spectrum + 3 * framed, audio + framed),
                 )
-            case Inverse():
+            case Synthesise():
                 audio, spectrum = self.bytes(op.out), self.bytes(op.source)
                 flops = self._istft(self.plan.channels[op.out])
                 framed = self._signals(op.out) * self.stft_frames * self.size * self.item
@@ -176,24 +176,24 @@ class OpCosts:
         load, item = self.load, self.item
         channels = self.plan.channels[op.writes[0]]
         audio = load.batch * channels * load.samples * item
-        strips, results = len(op.strips), len(op.results)
+        inlets, results = len(op.inlets), len(op.results)
         wanted = bool(self._wanted(list(op.nodes)))
         # Audio needs a gradient where it has one already, or where an effect before the transform has controls.
         back_to_audio = any(self.needs[name] for name in op.reads) or any(
-            self._wanted(strip.nodes) for strip in op.strips
+            self._wanted(inlet.nodes) for inlet in op.inlets
         )
         parts = [*self._prologues(op), *self._gains(op)]
-        forward_flops = self._stft(channels * strips) + self._istft(channels * results)
+        forward_flops = self._stft(channels * inlets) + self._istft(channels * results)
         mixing, mixing_back = self._mixing(op, channels)
         back_flops = self._stft(channels * results) + results * audio / item + mixing_back
         back_flops += sum(part.forward.flops + part.backward.flops for part in parts)
         if wanted:
-            back_flops += self._stft(channels * strips)
+            back_flops += self._stft(channels * inlets)
         if back_to_audio:
-            back_flops += self._istft(channels * strips)
+            back_flops += self._istft(channels * inlets)
         working, working_back = self._working(op, channels)
         source_gradients = sum(self.needs[name] for name in op.reads)
-        moved = (strips + results) * audio
+        moved = (inlets + results) * audio
         return Both(
             Work(
                 forward_flops + mixing + sum(part.forward.flops for part in parts),
@@ -206,13 +206,13 @@ class OpCosts:
     def _prologues(self, op: Region) -> list[Both]:
         """Effects before the transforms, and their controls."""
         parts = []
-        alike = Counter(tuple(self.plan.kernels[node.id] for node in strip.nodes) for strip in op.strips)
+        alike = Counter(tuple(self.plan.kernels[node.id] for node in inlet.nodes) for inlet in op.inlets)
         for kernels in alike:
-            strips = [
-                s for s in op.strips if tuple(self.plan.kernels[node.id] for node in s.nodes) == kernels
+            inlets = [
+                s for s in op.inlets if tuple(self.plan.kernels[node.id] for node in s.nodes) == kernels
             ]
-            upstream = any(self.needs[strip.source] for strip in strips)
-            for nodes in zip(*(strip.nodes for strip in strips)):
+            upstream = any(self.needs[inlet.source] for inlet in inlets)
+            for nodes in zip(*(inlet.nodes for inlet in inlets)):
                 parts.append(self._code(nodes, self.load.samples, upstream))
                 parts += [self._reading(nodes, control, self.load.samples) for control in _ids(nodes)]
                 upstream = upstream or bool(self._wanted(nodes))
@@ -249,17 +249,17 @@ class OpCosts:
 
     def _working(self, op: Region, channels: int) -> tuple[float, float]:
         """Bytes that a region needs beside its results and gradients, forward and backward."""
-        strips, results = len(op.strips), len(op.results)
+        inlets, results = len(op.inlets), len(op.results)
         if not (self.load.simd and channels <= 2 and simd.transforms(self.size)):
-            tile = self._tile(strips * channels, len(list(op.nodes)), results * channels)
+            tile = self._tile(inlets * channels, len(list(op.nodes)), results * channels)
             return tile, 2 * tile
         # Faders' curves (or what other effects made of the audio) and gains that are no ratios, for a stretch.
-        places = min(STRETCH_SAMPLES / (strips * channels), self.load.batch * self.load.samples)
+        places = min(STRETCH_SAMPLES / (inlets * channels), self.load.batch * self.load.samples)
         frames = places / self.plan.graph.transform.hop
         numbers = 0.0
-        for strip in op.strips:
-            if strip.nodes:
-                plain = all(issubclass(node.effect, AmplitudeEffect) for node in strip.nodes)
+        for inlet in op.inlets:
+            if inlet.nodes:
+                plain = all(issubclass(node.effect, AmplitudeEffect) for node in inlet.nodes)
                 numbers += places if plain else 2 * channels * places
         for step in op.body:
             if isinstance(step, Mask) and not issubclass(step.node.effect, RatioEffect):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Silence, Transform
+from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Silence, Synthesise
 from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
 
 
@@ -56,7 +56,7 @@ class _Lowering:
             return signal.audio
         channels = self.channels[signal.spectrum]
         name = self._fresh(f"istft({signal.spectrum[1:]})")
-        made = self.emit(Inverse(signal.spectrum, name), channels)
+        made = self.emit(Synthesise(signal.spectrum, name), channels)
         if signal.audio is None:
             return made
         return self.emit(Add((signal.audio, made), self._fresh(f"whole({point})")), channels)
@@ -67,7 +67,7 @@ class _Lowering:
             assert signal.spectrum is not None
             return signal.spectrum
         channels = self.channels[signal.audio]
-        made = self.emit(Transform(signal.audio, self._fresh(f"~stft({signal.audio})")), channels)
+        made = self.emit(Analyse(signal.audio, self._fresh(f"~stft({signal.audio})")), channels)
         if signal.spectrum is None:
             return made
         return self.emit(Add((signal.spectrum, made), self._fresh(f"~whole({point})")), channels)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from djgraph.compiler.plan import (
     Add,
+    Analyse,
     Delay,
-    Inverse,
+    Inlet,
     Load,
     Mask,
     Op,
@@ -23,8 +24,7 @@ from djgraph.compiler.plan import (
     Process,
     Region,
     Silence,
-    Strip,
-    Transform,
+    Synthesise,
     effect_text,
     is_spectrum,
     output_values,
@@ -161,9 +161,9 @@ class _Parser:
         if match := _DELAYED.fullmatch(said):
             return Delay(match[1], out, int(match[2]))
         if is_spectrum(out) and said.startswith("stft("):
-            return Transform(_inside(said, "stft("), out)
+            return Analyse(_inside(said, "stft("), out)
         if said.startswith("istft(~"):
-            return Inverse(_inside(said, "istft("), out)
+            return Synthesise(_inside(said, "istft("), out)
         return Add(tuple(said.split(" + ")), out)
 
     def _call(self, out: str, said: str) -> tuple[EffectNode, tuple[str, ...], tuple[str, ...]]:
@@ -175,7 +175,7 @@ class _Parser:
 
     def _region(self, rows: list[str]) -> Region:
         before: dict[str, tuple[EffectNode, str]] = {}
-        strips, body, results = [], [], []
+        inlets, body, results = [], [], []
         for row in rows:
             out, said = _sides(row)
             if out in self.calls and not is_spectrum(out):
@@ -183,21 +183,21 @@ class _Parser:
                 before[out] = node, source
                 continue
             match self._step(row):
-                case Transform() as step:
+                case Analyse() as step:
                     nodes, source = [], step.source
                     while source in before:
                         node, source = before.pop(source)
                         nodes.append(node)
-                    strips.append(Strip(source, tuple(reversed(nodes)), step.out))
+                    inlets.append(Inlet(source, tuple(reversed(nodes)), step.out))
                 case Mask() | Add() as step:
                     body.append(step)
-                case Inverse() as step:
+                case Synthesise() as step:
                     results.append(step)
                 case step:
                     raise ValueError(f"a region has no {type(step).__name__}, {row}")
         if before:
             raise ValueError(f"no transform of the region reads {', '.join(before)}")
-        return Region(tuple(strips), tuple(body), tuple(results))
+        return Region(tuple(inlets), tuple(body), tuple(results))
 
 
 def _channels(op: Op, known: dict[str, int], graph: Graph) -> Iterator[tuple[str, int]]:
@@ -211,7 +211,7 @@ def _channels(op: Op, known: dict[str, int], graph: Graph) -> Iterator[tuple[str
                     yield name, node.out_channels(port.name)
         case Region():
             for name in op.values:
-                yield name, known[op.strips[0].source]
+                yield name, known[op.inlets[0].source]
         case _:
             for name in op.writes:
                 yield name, known[op.reads[0]]

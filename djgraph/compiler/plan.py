@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from djgraph.effects import Effect
-from djgraph.graph.ir import Constant, Curve, EffectNode, Free, Graph, Point
+from djgraph.graph.ir import Constant, EffectNode, Free, Graph, MacroCurve, Point
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ class Mask(Single):
 
 
 @dataclass(frozen=True)
-class Transform(Single):
-    """Audio → spectrum."""
+class Analyse(Single):
+    """Audio → spectrum, by the graph's short-time Fourier transform."""
 
 
 @dataclass(frozen=True)
-class Inverse(Single):
-    """Spectrum → audio."""
+class Synthesise(Single):
+    """Spectrum → audio: the inverse transform and overlap-add."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Add(Op):
 
 
 @dataclass(frozen=True)
-class Strip:
+class Inlet:
     """Where a region's signal comes from: audio through effects without memory, then the transform."""
 
     source: str
@@ -159,15 +159,15 @@ class Strip:
 
 @dataclass(frozen=True)
 class Region(Op):
-    """Spectral work done together, tile by tile: strips in, masks and sums, inverse transforms out."""
+    """Spectral work done together, tile by tile: inlets in, masks and sums, inverse transforms out."""
 
-    strips: tuple[Strip, ...]
+    inlets: tuple[Inlet, ...]
     body: tuple[Mask | Add, ...]
-    results: tuple[Inverse, ...]
+    results: tuple[Synthesise, ...]
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return tuple(strip.source for strip in self.strips)
+        return tuple(inlet.source for inlet in self.inlets)
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -175,20 +175,20 @@ class Region(Op):
 
     @property
     def values(self) -> tuple[str, ...]:
-        return tuple(step.out for step in (*self.strips, *self.body, *self.results))
+        return tuple(step.out for step in (*self.inlets, *self.body, *self.results))
 
     def renamed(self, names: Mapping[str, str]) -> Region:
         return replace(
             self,
-            strips=tuple(
-                replace(strip, source=names.get(strip.source, strip.source)) for strip in self.strips
+            inlets=tuple(
+                replace(inlet, source=names.get(inlet.source, inlet.source)) for inlet in self.inlets
             ),
         )
 
     @property
     def nodes(self) -> Iterator[EffectNode]:
-        for strip in self.strips:
-            yield from strip.nodes
+        for inlet in self.inlets:
+            yield from inlet.nodes
         for op in self.body:
             if isinstance(op, Mask):
                 yield op.node
@@ -251,7 +251,7 @@ class Plan:
 
     def calls(self) -> int:
         """Effect and region calls: what grouping makes fewer."""
-        return sum(isinstance(op, (Process, Region, Mask, Transform, Inverse)) for op in self.ops)
+        return sum(isinstance(op, (Process, Region, Mask, Analyse, Synthesise)) for op in self.ops)
 
     def __str__(self) -> str:
         """The plan as text. :func:`djgraph.compiler.parse.parse_plan` reads it."""
@@ -315,24 +315,24 @@ def describe(op: Op, plan: Plan) -> list[str]:
             return [head, *(f"  {call_text(node, into, out)}" for node, into, out in rows)]
         case Mask():
             return [call_text(op.node, (op.source,), (op.out,))]
-        case Transform():
+        case Analyse():
             return [f"{op.out} = stft({op.source})"]
-        case Inverse():
+        case Synthesise():
             return [f"{op.out} = istft({op.source})"]
         case Add():
             return [f"{op.out} = {' + '.join(op.sources)}"]
         case Region():
             masks = sum(isinstance(step, Mask) for step in op.body)
-            forward = sum(plan.channels[strip.source] for strip in op.strips)
+            forward = sum(plan.channels[inlet.source] for inlet in op.inlets)
             inverse = sum(plan.channels[result.out] for result in op.results)
             lines = [f"region: {forward} forward transforms, {masks} masks, {inverse} inverse transforms"]
-            for strip in op.strips:
-                source = strip.source
-                for node in strip.nodes:
+            for inlet in op.inlets:
+                source = inlet.source
+                for node in inlet.nodes:
                     (out,) = output_values(node)
                     lines.append(f"  {call_text(node, (source,), (out,))}")
                     source = out
-                lines.append(f"  {strip.out} = stft({source})")
+                lines.append(f"  {inlet.out} = stft({source})")
             for step in (*op.body, *op.results):
                 lines += [f"  {line}" for line in describe(step, plan)]
             return lines
@@ -361,7 +361,7 @@ def effect_text(node: EffectNode) -> str:
                 bound.append(f"{control}={binding.value:g}")
             case Free():
                 bound.append(f"{control}=@{binding.column}")
-            case Curve():
+            case MacroCurve():
                 bound.append(f"{control}=curve(@{binding.column})")
     return (
         node.effect.type

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from djgraph.compiler.plan import (
     Add,
+    Analyse,
     Delay,
-    Inverse,
     Mask,
     Plan,
     Process,
     Region,
-    Transform,
+    Synthesise,
     is_memoryless,
     is_spectrum,
 )
@@ -83,9 +83,9 @@ def _kinds(plan: Plan) -> Iterator[Fault]:
         match op:
             case Mask() if read | written != {True}:
                 yield index, "is a mask that touches audio"
-            case Transform() if (read, written) != ({False}, {True}):
+            case Analyse() if (read, written) != ({False}, {True}):
                 yield index, "transforms the wrong way"
-            case Inverse() if (read, written) != ({True}, {False}):
+            case Synthesise() if (read, written) != ({True}, {False}):
                 yield index, "inverts the wrong way"
             case Add() if len(read | written) != 1:
                 yield index, "adds audio to a spectrum"
@@ -95,7 +95,7 @@ def _kinds(plan: Plan) -> Iterator[Fault]:
 
 def _channels(plan: Plan) -> Iterator[Fault]:
     for index, op in enumerate(plan.ops):
-        if isinstance(op, (Add, Region, Mask, Transform, Inverse, Delay)):
+        if isinstance(op, (Add, Region, Mask, Analyse, Synthesise, Delay)):
             found = {plan.channels[name] for name in (*op.reads, *op.writes)}
             if len(found) > 1:
                 yield index, f"joins signals of {' and '.join(map(str, sorted(found)))} channels"
@@ -115,7 +115,7 @@ def _regions(plan: Plan) -> Iterator[Fault]:
         if not isinstance(op, Region):
             continue
         written: set[str] = set()
-        for name in (strip.out for strip in op.strips):
+        for name in (inlet.out for inlet in op.inlets):
             if name in written:
                 yield index, f"is a region that writes {name} twice"
             written.add(name)
@@ -129,7 +129,7 @@ def _regions(plan: Plan) -> Iterator[Fault]:
         for result in op.results:
             if result.source not in written:
                 yield index, f"is a region that inverts {result.source}, which it lacks"
-        for node in (node for strip in op.strips for node in strip.nodes):
+        for node in (node for inlet in op.inlets for node in inlet.nodes):
             if not is_memoryless(node):
                 yield index, f"is a region that begins with {node.id}, which is not memoryless"
 
@@ -138,7 +138,7 @@ def _none(*kinds: type) -> Callable[[Plan], Iterator[Fault]]:
     def faults(plan: Plan) -> Iterator[Fault]:
         for index, op in enumerate(plan.ops):
             if isinstance(op, kinds):
-                yield index, f"is a {type(op).__name__}"
+                yield index, f"is of type {type(op).__name__}"
 
     return faults
 
@@ -146,7 +146,7 @@ def _none(*kinds: type) -> Callable[[Plan], Iterator[Fault]]:
 def _no_spectra(plan: Plan) -> Iterator[Fault]:
     for index, op in enumerate(plan.ops):
         if any(map(is_spectrum, (*op.reads, *op.writes))):
-            yield index, f"is a {type(op).__name__} of a spectrum, outside regions"
+            yield index, f"is a {type(op).__name__} of spectra"
 
 
 def _one_row(plan: Plan) -> Iterator[Fault]:
@@ -234,7 +234,7 @@ RULES = (
     Rule("rows of one call share their kernel", _rows),
     Rule("a region is a plan of its own, behind memoryless effects of one input and one output", _regions),
     Rule("regions are made by fuse", _none(Region), until="fuse"),
-    Rule("after fuse, spectra are inside regions", _none(Mask, Transform, Inverse), since="fuse"),
+    Rule("after fuse, spectra are inside regions", _none(Mask, Analyse, Synthesise), since="fuse"),
     Rule("after fuse, spectra are inside regions", _no_spectra, since="fuse"),
     Rule("calls are of one row until group", _one_row, until="group"),
     Rule("nothing is freed before free", _no_frees, until="free"),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from djgraph.controls.piecewise import PiecewiseLinear
 from djgraph.effects import Control
-from djgraph.graph.ir import Binding, Constant, Curve, EffectNode, Free, Graph
+from djgraph.graph.ir import Binding, Constant, EffectNode, Free, Graph, MacroCurve
 from djgraph.layout.grid import Grid
 from djgraph.layout.units import units_of
 
@@ -50,7 +50,7 @@ class ControlBank:
         columns = {column.name: index for index, column in enumerate(graph.columns)}
         nodes = [node for node in graph.nodes if isinstance(node, EffectNode)]
         bindings = [b for node in nodes for b in node.bindings.values()]
-        curves = list(dict.fromkeys(b for b in bindings if isinstance(b, Curve)))
+        curves = list(dict.fromkeys(b for b in bindings if isinstance(b, MacroCurve)))
         constants = list(dict.fromkeys(b for b in bindings if isinstance(b, Constant)))
         self._row: dict[Binding, int] = {Free(name): index for name, index in columns.items()}
         distinct: list[Binding] = [*curves, *constants]

@@ -15,7 +15,7 @@ from torch import Tensor
 from djgraph.controls.bank import ControlBank
 from djgraph.effects import Block, Effect, SpectralEffect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
-from djgraph.graph.ir import Curve, EffectNode, Free, Graph, InputNode, Point, SumNode
+from djgraph.graph.ir import EffectNode, Free, Graph, InputNode, MacroCurve, Point, SumNode
 from djgraph.layout import ParameterLayout
 
 NUDGE = 1e-3
@@ -188,7 +188,7 @@ class Response:
                 for port in node.effect.outputs:
                     upstream[Point(node.id, port.name)] = before
                 for binding in node.bindings.values():
-                    if isinstance(binding, (Free, Curve)):
+                    if isinstance(binding, (Free, MacroCurve)):
                         column = columns[binding.column]
                         if node.id in self._modelled:
                             reach[column] |= before

@@ -11,7 +11,7 @@ from djgraph.errors import DocumentError, Problem
 from djgraph.graph import controls
 from djgraph.graph.draft import EffectDraft, OwnerDraft
 from djgraph.graph.expand import Placed, PlacedOwner
-from djgraph.graph.ir import Column, Constant, Curve, Free
+from djgraph.graph.ir import Column, Constant, Free, MacroCurve
 from djgraph.language import limits
 from djgraph.language.model import Macro
 from djgraph.language.parts import Knob, Override
@@ -233,7 +233,7 @@ class Binder:
         self.problems += problems
         self.problems += controls.curve(drive.macro.control, control, drive.points, drive.site)
         drive.macro.readers.append((use.node, use.control))
-        use.node.bindings[use.control.id] = Curve(drive.macro.name, drive.points)
+        use.node.bindings[use.control.id] = MacroCurve(drive.macro.name, drive.points)
 
     def _bind_tied(self, owner: str, use: _Use, tie: str) -> None:
         column = self._columns.get(f"{owner}.{tie}") or self._columns.get(tie)

@@ -40,14 +40,14 @@ class Free:
 
 
 @dataclass(frozen=True)
-class Curve:
+class MacroCurve:
     """The control follows a macro's column through straight lines between ``points`` (x ascending, y plain)."""
 
     column: str
     points: tuple[tuple[float, float], ...]
 
 
-Binding = Constant | Free | Curve
+Binding = Constant | Free | MacroCurve
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Region, Silence, Transform
+from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Region, Silence, Synthesise
 from djgraph.effects import Effect
 from djgraph.graph.ir import Constant, EffectNode
 from djgraph.inspection.effect_costs import EffectCosts, Work
@@ -106,7 +106,7 @@ def estimate(plan: Plan, modules: Mapping[str, Effect], workload: Workload) -> P
                 label=label(op),
                 writes=op.writes,
                 nodes=tuple(node.id for node in nodes),
-                calls=int(isinstance(op, (Process, Region, Mask, Transform, Inverse))),
+                calls=int(isinstance(op, (Process, Region, Mask, Analyse, Synthesise))),
                 forward_transforms=transforms[0],
                 inverse_transforms=transforms[1],
                 forward=forward,
@@ -128,15 +128,15 @@ def label(op: Op) -> str:
             return f"{op.nodes[0].effect.type} × {len(op.nodes)}"
         case Mask():
             return f"mask {op.node.effect.type}"
-        case Transform():
+        case Analyse():
             return "stft"
-        case Inverse():
+        case Synthesise():
             return "istft"
         case Add():
             return f"sum of {len(op.sources)}"
         case Region():
             masks = sum(isinstance(step, Mask) for step in op.body)
-            return f"region {len(op.strips)} → {len(op.results)}, {masks} masks"
+            return f"region {len(op.inlets)} → {len(op.results)}, {masks} masks"
     raise TypeError(type(op).__name__)
 
 
@@ -153,13 +153,13 @@ def _nodes(op: Op) -> tuple[EffectNode, ...]:
 
 def _transforms(op: Op, plan: Plan) -> tuple[int, int]:
     match op:
-        case Transform():
+        case Analyse():
             return plan.channels[op.out], 0
-        case Inverse():
+        case Synthesise():
             return 0, plan.channels[op.out]
         case Region():
             return (
-                sum(plan.channels[strip.source] for strip in op.strips),
+                sum(plan.channels[inlet.source] for inlet in op.inlets),
                 sum(plan.channels[result.out] for result in op.results),
             )
     return 0, 0

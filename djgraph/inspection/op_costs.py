@@ -13,7 +13,7 @@ import torch
 
 from djgraph.compiler.plan import (
     Add,
-    Inverse,
+    Analyse,
     Load,
     Mask,
     Op,
@@ -21,7 +21,7 @@ from djgraph.compiler.plan import (
     Process,
     Region,
     Silence,
-    Transform,
+    Synthesise,
     is_spectrum,
 )
 from djgraph.effects import AmplitudeEffect, RatioEffect
@@ -81,7 +81,7 @@ class OpCosts:
                 return self._add(op)
             case Process():
                 return self._process(op)
-            case Transform():
+            case Analyse():
                 audio, spectrum = self.bytes(op.source), self.bytes(op.out)
                 flops = self._stft(self.plan.channels[op.out])
                 framed = self._signals(op.out) * self.stft_frames * self.size * self.item
@@ -89,7 +89,7 @@ class OpCosts:
                     Work(flops, audio + spectrum + 3 * framed, spectrum + framed),
                     Work(flops, audio + spectrum + 3 * framed, audio + framed),
                 )
-            case Inverse():
+            case Synthesise():
                 audio, spectrum = self.bytes(op.out), self.bytes(op.source)
                 flops = self._istft(self.plan.channels[op.out])
                 framed = self._signals(op.out) * self.stft_frames * self.size * self.item
@@ -174,24 +174,24 @@ class OpCosts:
         load, item = self.load, self.item
         channels = self.plan.channels[op.writes[0]]
         audio = load.batch * channels * load.samples * item
-        strips, results = len(op.strips), len(op.results)
+        inlets, results = len(op.inlets), len(op.results)
         wanted = bool(self._wanted(list(op.nodes)))
         # Audio needs a gradient where it has one already, or where an effect before the transform has controls.
         back_to_audio = any(self.needs[name] for name in op.reads) or any(
-            self._wanted(strip.nodes) for strip in op.strips
+            self._wanted(inlet.nodes) for inlet in op.inlets
         )
         parts = [*self._prologues(op), *self._gains(op)]
-        forward_flops = self._stft(channels * strips) + self._istft(channels * results)
+        forward_flops = self._stft(channels * inlets) + self._istft(channels * results)
         mixing, mixing_back = self._mixing(op, channels)
         back_flops = self._stft(channels * results) + results * audio / item + mixing_back
         back_flops += sum(part.forward.flops + part.backward.flops for part in parts)
         if wanted:
-            back_flops += self._stft(channels * strips)
+            back_flops += self._stft(channels * inlets)
         if back_to_audio:
-            back_flops += self._istft(channels * strips)
+            back_flops += self._istft(channels * inlets)
         working, working_back = self._working(op, channels)
         source_gradients = sum(self.needs[name] for name in op.reads)
-        moved = (strips + results) * audio
+        moved = (inlets + results) * audio
         return Both(
             Work(
                 forward_flops + mixing + sum(part.forward.flops for part in parts),
@@ -204,13 +204,13 @@ class OpCosts:
     def _prologues(self, op: Region) -> list[Both]:
         """Effects before the transforms, and their controls."""
         parts = []
-        alike = Counter(tuple(self.plan.kernels[node.id] for node in strip.nodes) for strip in op.strips)
+        alike = Counter(tuple(self.plan.kernels[node.id] for node in inlet.nodes) for inlet in op.inlets)
         for kernels in alike:
-            strips = [
-                s for s in op.strips if tuple(self.plan.kernels[node.id] for node in s.nodes) == kernels
+            inlets = [
+                s for s in op.inlets if tuple(self.plan.kernels[node.id] for node in s.nodes) == kernels
             ]
-            upstream = any(self.needs[strip.source] for strip in strips)
-            for nodes in zip(*(strip.nodes for strip in strips)):
+            upstream = any(self.needs[inlet.source] for inlet in inlets)
+            for nodes in zip(*(inlet.nodes for inlet in inlets)):
                 parts.append(self._code(nodes, self.load.samples, upstream))
                 parts += [self._reading(nodes, control, self.load.samples) for control in _ids(nodes)]
                 upstream = upstream or bool(self._wanted(nodes))
@@ -247,11 +247,11 @@ class OpCosts:
 
     def _working(self, op: Region, channels: int) -> tuple[float, float]:
         """Bytes that a region needs beside its results and gradients, forward and backward."""
-        load, before = self.load, [strip.nodes for strip in op.strips if strip.nodes]
+        load, before = self.load, [inlet.nodes for inlet in op.inlets if inlet.nodes]
         scaled = sum(all(issubclass(node.effect, AmplitudeEffect) for node in nodes) for nodes in before)
         masks = [step.node for step in op.body if isinstance(step, Mask)]
         size = RegionLoad(
-            strips=len(op.strips),
+            strips=len(op.inlets),
             scaled=scaled,
             processed=len(before) - scaled,
             nodes=len(masks),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from djgraph.compiler.plan import Add, Mask, Plan, Region, Strip
+from djgraph.compiler.plan import Add, Inlet, Mask, Plan, Region
 from djgraph.controls.bank import ControlBank, Held
 from djgraph.controls.reader import smoothing_samples
 from djgraph.dsp.operators import Handles
@@ -176,8 +176,8 @@ def schedule_region(
     simd: on a CPU its vector units do the work.
     identity: says all about it but its weights, for exported programs; None where nothing does.
     """
-    by_chain: dict[tuple[str, ...], list[Strip]] = defaultdict(list)
-    for strip in op.strips:
+    by_chain: dict[tuple[str, ...], list[Inlet]] = defaultdict(list)
+    for strip in op.inlets:
         by_chain[tuple(plan.kernels[node.id] for node in strip.nodes)].append(strip)
     strips = [strip for group in by_chain.values() for strip in group]
     curves: list[tuple[Control, Tensor, Held]] = []
@@ -240,7 +240,7 @@ def _constant(node: EffectNode) -> bool:
 
 
 def _prologue(
-    strips: Sequence[Strip],
+    strips: Sequence[Inlet],
     modules: Mapping[str, Effect],
     bank: ControlBank,
     curves: list[tuple[Control, Tensor, Held]],
@@ -260,7 +260,7 @@ def _prologue(
 def _steps(op: Region, plan: Plan) -> tuple[list[Scale | Sum], dict[str, list[EffectNode]]]:
     """Masks in a row become one Scale; Scales of one depth and the same effects become one call."""
     chains = _chains(op)
-    depth = {strip.out: 0 for strip in op.strips}
+    depth = {strip.out: 0 for strip in op.inlets}
     by_depth: dict[int, list[list[Mask] | Add]] = defaultdict(list)
     starts = {id(chain[0]): chain for chain in chains}
     for step in op.body:

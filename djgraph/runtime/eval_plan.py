@@ -10,8 +10,8 @@ from torch import Tensor
 
 from djgraph.compiler.plan import (
     Add,
+    Analyse,
     Delay,
-    Inverse,
     Load,
     Mask,
     Op,
@@ -19,7 +19,7 @@ from djgraph.compiler.plan import (
     Process,
     Region,
     Silence,
-    Transform,
+    Synthesise,
 )
 from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import ControlReader, read_at
@@ -76,9 +76,9 @@ def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: Clip) -> dict[s
             return {op.out: values[op.source]}
         case Mask():
             return {op.out: values[op.source] * _gain(op.node, plan, clip, values[op.source])}
-        case Transform():
+        case Analyse():
             return {op.out: stft.analyse(values[op.source], size, hop)}
-        case Inverse():
+        case Synthesise():
             return {op.out: stft.synthesise(values[op.source], size, hop, samples)}
         case Process():
             return {
@@ -88,11 +88,11 @@ def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: Clip) -> dict[s
             }
         case Region():
             inside: dict[str, Tensor] = {}
-            for strip in op.strips:
-                signals = [values[strip.source]]
-                for node in strip.nodes:
+            for inlet in op.inlets:
+                signals = [values[inlet.source]]
+                for node in inlet.nodes:
                     signals = _processed(node, signals, plan, clip)
-                inside[strip.out] = stft.analyse(signals[0], size, hop)
+                inside[inlet.out] = stft.analyse(signals[0], size, hop)
             for step in (*op.body, *op.results):
                 inside |= _run(step, inside, plan, clip)
             return {name: inside[name] for name in op.writes}

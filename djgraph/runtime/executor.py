@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from djgraph.compiler.plan import Add, Inverse, Load, Mask, Op, Plan, Process, Region, Silence, Transform
+from djgraph.compiler.plan import Add, Load, Mask, Op, Plan, Process, Region, Silence
 from djgraph.controls.reader import ControlReader, read_at
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
@@ -110,9 +110,9 @@ class Executor:
             case Mask():
                 gain = EffectCall(self._modules[op.node.id], (op.node,))
                 return lambda run: self._mask(op, gain, run)
-            case Transform():
+            case Analyse():
                 return lambda run: self._transform(op, run)
-            case Inverse():
+            case Synthesise():
                 return lambda run: self._inverse(op, run)
         raise TypeError(type(op).__name__)
 
@@ -157,12 +157,12 @@ class Executor:
         gain = call.mask(controls, (run.batch, frames, bins))
         run.values.put((op.out,), (spectrum * gain.unsqueeze(1)).unsqueeze(0))
 
-    def _transform(self, op: Transform, run: Run) -> None:
+    def _transform(self, op: Analyse, run: Run) -> None:
         transform = self.plan.graph.transform
         spectra = stft.analyse(run.values.get(op.source), transform.size, transform.hop)
         run.values.put((op.out,), spectra.unsqueeze(0))
 
-    def _inverse(self, op: Inverse, run: Run) -> None:
+    def _inverse(self, op: Synthesise, run: Run) -> None:
         transform = self.plan.graph.transform
         audio = stft.synthesise(run.values.get(op.source), transform.size, transform.hop, run.samples)
         run.values.put((op.out,), audio.unsqueeze(0))

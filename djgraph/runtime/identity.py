@@ -49,7 +49,7 @@ def region_identity(graph: str, op: Region, options: object, modules: Iterable[E
     """Of a region of a graph with that identity; None where its effects hold buffers, whose values nobody knows."""
     if any(True for module in modules for _ in module.buffers()):
         return None
-    strips = [(strip.source, [node.id for node in strip.nodes], strip.out) for strip in op.strips]
+    inlets = [(inlet.source, [node.id for node in inlet.nodes], inlet.out) for inlet in op.inlets]
     steps = [(type(step).__name__, step.reads, step.writes) for step in (*op.body, *op.results)]
     masks = [node.id for node in op.nodes]
-    return repr((graph, options, strips, steps, masks))
+    return repr((graph, options, inlets, steps, masks))

@@ -9,7 +9,7 @@ import pytest
 import djgraph
 from djgraph.compiler.passes import drop, fold, free, fuse, group, share
 from djgraph.compiler.pipeline import PASS_NAMES, stages
-from djgraph.compiler.plan import Add, Inverse, Load, Mask, Plan, Process, Region, Transform
+from djgraph.compiler.plan import Add, Analyse, Load, Mask, Plan, Process, Region, Synthesise
 from djgraph.compiler.verify import verify
 from djgraph.errors import CompileError
 from djgraph.mixer import Mixer
@@ -49,7 +49,7 @@ def test_fold_removes_constant_neutral_effects_and_the_round_trip_around_them() 
     plan = fold.run(
         lowered([strip("a", [NEUTRAL_EQ, {"effect": "gain", "controls": {"gain": 1}}]), {"bus": "mix"}])
     )
-    assert not any(isinstance(op, (Mask, Process, Inverse)) for op in plan.ops)
+    assert not any(isinstance(op, (Mask, Process, Synthesise)) for op in plan.ops)
     assert plan.outputs == {"output mix": "in:in.s0"}
 
 
@@ -65,8 +65,8 @@ def test_fold_keeps_what_is_constant_but_does_something() -> None:
 def test_share_transforms_a_stem_once() -> None:
     strips = [strip("a", ["eq3"]), strip("b", ["lowpass"]), {"bus": "mix"}]
     before = lowered(strips)
-    assert count(before, Transform) == 2
-    assert count(share.run(before), Transform) == 1
+    assert count(before, Analyse) == 2
+    assert count(share.run(before), Analyse) == 1
 
 
 def test_share_keeps_equal_effects_with_different_controls_apart() -> None:
@@ -97,7 +97,7 @@ def test_fuse_makes_one_region_of_strips_that_meet_in_a_bus() -> None:
     ]
     plan = fuse.run(lowered(strips))
     (region,) = [op for op in plan.ops if isinstance(op, Region)]
-    assert [[node.id for node in s.nodes] for s in region.strips] == [["a.gain"], ["b.gain"]]
+    assert [[node.id for node in s.nodes] for s in region.inlets] == [["a.gain"], ["b.gain"]]
     assert sum(isinstance(step, Mask) for step in region.body) == 4
     assert len(region.results) == 1
     assert count(plan, Process) == 0
@@ -159,7 +159,7 @@ def test_free_names_each_value_once_and_never_an_output() -> None:
 def test_default_mixer_makes_one_transform_for_each_stem_and_one_inverse_for_each_track() -> None:
     plan = djgraph.compile("dj_mixer").plan
     (region,) = [op for op in plan.ops if isinstance(op, Region)]
-    assert len(region.strips) == 8
+    assert len(region.inlets) == 8
     assert len(region.results) == 2
     assert plan.calls() == 3
 

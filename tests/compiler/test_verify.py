@@ -83,13 +83,13 @@ BROKEN: list[tuple[str, str, bool, str]] = [
         output mix = x
         """,
         False,
-        "operation 1 is a Region .*made by fuse",
+        "operation 1 is of type Region .*made by fuse",
     ),
     (
         "fuse",
         "in:in.s0 = input\n~s = stft(in:in.s0)\nx = istft(~s)\noutput mix = x",
         False,
-        "operation 1 is a Transform .*inside regions",
+        "operation 1 is of type Analyse .*inside regions",
     ),
     (
         "fuse",
@@ -218,7 +218,7 @@ BROKEN: list[tuple[str, str, bool, str]] = [
         "fuse",
         "in:in.s0 = input\nx = in:in.s0 delayed by 5\noutput mix = x",
         False,
-        "operation 1 is a Delay .*for streams",
+        "operation 1 is of type Delay .*for streams",
     ),
     (
         "align",
@@ -304,7 +304,7 @@ def test_a_rule_holds_from_pass_to_pass() -> None:
         check(text, stage)
     # Without fuse, spectra stay where they are, whatever runs after.
     verify(read(text, GRAPH), "group", ["lower", "drop"])
-    with pytest.raises(CompileError, match="after group: operation 1 is a Transform"):
+    with pytest.raises(CompileError, match="after group: operation 1 is of type Analyse"):
         verify(read(text, GRAPH), "group", ["lower", "fuse"])
 
 
@@ -312,7 +312,7 @@ def test_the_message_shows_where() -> None:
     with pytest.raises(CompileError) as caught:
         check("in:in.s0 = input\nx = in:in.s0 delayed by 5\noutput mix = x", "fold")
     assert str(caught.value) == (
-        "after fold: operation 1 is a Delay (delays are for streams, made by align)\n"
+        "after fold: operation 1 is of type Delay (delays are for streams, made by align)\n"
         "    0: Load in:in.s0 ← \n"
         "  → 1: Delay x ← in:in.s0"
     )

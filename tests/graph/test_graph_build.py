@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from djgraph.errors import DocumentError
-from djgraph.graph import Column, Constant, Curve, EffectNode, Free, Graph, InputNode, Point, SumNode, load
+from djgraph.graph import (
+    Column,
+    Constant,
+    EffectNode,
+    Free,
+    Graph,
+    InputNode,
+    MacroCurve,
+    Point,
+    SumNode,
+    load,
+)
 from djgraph.plugins import Registry
 
 
@@ -325,8 +336,12 @@ def test_a_macro_drives_through_curves(registry: Registry) -> None:
     )
     assert (only.control.label, only.control.aliases, only.control.rate) == ("Filter", ("s.sweep",), "frame")
     assert only.drives == (("s.lowpass", "cutoff"), ("s.highpass", "cutoff"))
-    assert effect(graph, "s.lowpass").bindings == {"cutoff": Curve("s.filter", ((0, 0.2), (0.5, 1), (1, 1)))}
-    assert effect(graph, "s.highpass").bindings == {"cutoff": Curve("s.filter", ((0, 0), (0.5, 0), (1, 0.8)))}
+    assert effect(graph, "s.lowpass").bindings == {
+        "cutoff": MacroCurve("s.filter", ((0, 0.2), (0.5, 1), (1, 1)))
+    }
+    assert effect(graph, "s.highpass").bindings == {
+        "cutoff": MacroCurve("s.filter", ((0, 0), (0.5, 0), (1, 0.8)))
+    }
 
 
 def test_a_macro_reads_as_often_as_its_quickest_control(registry: Registry) -> None:
@@ -369,7 +384,7 @@ def test_old_control_ids_still_work(registry: Registry) -> None:
     assert division.control.aliases == ("s.picky.beats",)
     macro = {"name": "m", "drives": {"picky.beats": [[0, 0], [1, 4]]}}
     driven = build(registry, strip(chain=["picky"], macros=[macro]))
-    assert effect(driven, "s.picky").bindings["division"] == Curve("s.m", ((0, 0), (1, 4)))
+    assert effect(driven, "s.picky").bindings["division"] == MacroCurve("s.m", ((0, 0), (1, 4)))
     renamed = build(registry, strip(chain=[{"effect": "picky", "controls": {"division": {"as": "time"}}}]))
     assert renamed.columns[0].control.aliases == ()
 

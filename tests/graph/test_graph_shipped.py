@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from djgraph.graph import Curve, EffectNode, Graph, Point, SumNode, load
+from djgraph.graph import EffectNode, Graph, MacroCurve, Point, SumNode, load
 from djgraph.language import load_document
 from djgraph.language.schema import json_schema
 from djgraph.plugins import Registry
@@ -165,8 +165,8 @@ def test_filter_knob(registry: Registry) -> None:
     assert isinstance(low, EffectNode)
     assert isinstance(high, EffectNode)
     closing, opening = low.bindings["cutoff"], high.bindings["cutoff"]
-    assert isinstance(closing, Curve)
-    assert isinstance(opening, Curve)
+    assert isinstance(closing, MacroCurve)
+    assert isinstance(opening, MacroCurve)
     assert (closing.column, opening.column) == ("track_b.filter", "track_b.filter")
     assert closing.points[0][1] < closing.points[1][1] == closing.points[2][1] == 1
     assert opening.points[2][1] > opening.points[1][1] == opening.points[0][1] == 0

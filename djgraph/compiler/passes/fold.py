@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from djgraph.compiler.plan import Add, Inverse, Mask, Op, Plan, Process, Transform
+from djgraph.compiler.plan import Add, Analyse, Mask, Op, Plan, Process, Synthesise
 from djgraph.graph.ir import Constant, EffectNode
 
 
@@ -12,7 +12,7 @@ def run(plan: Plan) -> Plan:
     ops: list[Op] = []
     for original in plan.ops:
         op = original.renamed(aliases)
-        if isinstance(op, Transform):
+        if isinstance(op, Analyse):
             transformed[op.out] = op.source
         source = _passes_through(op, transformed)
         if source is None:
@@ -34,7 +34,7 @@ def _passes_through(op: Op, transformed: dict[str, str]) -> str | None:
             return op.reads[0]
         case Add() if len(op.sources) == 1:
             return op.sources[0]
-        case Inverse():
+        case Synthesise():
             # The least-squares inverse of an untouched transform is the audio itself.
             return transformed.get(op.source)
     return None

@@ -13,14 +13,14 @@ import networkx as nx
 
 from djgraph.compiler.plan import (
     Add,
-    Inverse,
+    Analyse,
+    Inlet,
     Mask,
     Op,
     Plan,
     Process,
     Region,
-    Strip,
-    Transform,
+    Synthesise,
     is_memoryless,
     is_spectrum,
 )
@@ -32,7 +32,7 @@ def run(plan: Plan) -> Plan:
     level = _levels(plan)
     readers = Counter(name for op in plan.ops for name in op.reads)
     readers.update(plan.outputs.values())
-    inverses = [op for op in plan.ops if isinstance(op, Inverse)]
+    inverses = [op for op in plan.ops if isinstance(op, Synthesise)]
     position = {id(op): index for index, op in enumerate(plan.ops)}
     regions = {}
     absorbed: set[int] = set()
@@ -51,20 +51,20 @@ def run(plan: Plan) -> Plan:
 
 
 def _spectral(op: Op) -> bool:
-    return isinstance(op, (Transform, Mask, Inverse)) or (isinstance(op, Add) and is_spectrum(op.out))
+    return isinstance(op, (Analyse, Mask, Synthesise)) or (isinstance(op, Add) and is_spectrum(op.out))
 
 
 def _levels(plan: Plan) -> dict[str, int]:
     """For each value, how many inverse transforms lie on the longest way to it."""
     level: dict[str, int] = {}
     for op in plan.ops:
-        deepest = max((level[name] for name in op.reads), default=0) + isinstance(op, Inverse)
+        deepest = max((level[name] for name in op.reads), default=0) + isinstance(op, Synthesise)
         for name in op.writes:
             level[name] = deepest
     return level
 
 
-def _closure(inverse: Inverse, writer: dict[str, Op]) -> list[Op]:
+def _closure(inverse: Synthesise, writer: dict[str, Op]) -> list[Op]:
     """The spectral operations that an inverse needs, back to the transforms."""
     found: dict[int, Op] = {}
     open_ = [inverse.source]
@@ -72,14 +72,14 @@ def _closure(inverse: Inverse, writer: dict[str, Op]) -> list[Op]:
         op = writer[open_.pop()]
         if id(op) not in found:
             found[id(op)] = op
-            if not isinstance(op, Transform):
+            if not isinstance(op, Analyse):
                 open_ += op.reads
     return list(found.values())
 
 
 def _regions(
-    inverses: list[Inverse], writer: dict[str, Op], level: dict[str, int]
-) -> Iterable[list[Inverse]]:
+    inverses: list[Synthesise], writer: dict[str, Op], level: dict[str, int]
+) -> Iterable[list[Synthesise]]:
     """Inverses that share spectral work on one level: none of them can depend on another."""
     graph = nx.Graph()
     for inverse in inverses:
@@ -92,18 +92,18 @@ def _regions(
 
 
 def _build(
-    inverses: list[Inverse], writer: dict[str, Op], readers: Counter[str], position: dict[int, int]
+    inverses: list[Synthesise], writer: dict[str, Op], readers: Counter[str], position: dict[int, int]
 ) -> tuple[Region, set[int]]:
     needed = {id(op): op for inverse in inverses for op in _closure(inverse, writer)}
     ordered = sorted(needed.values(), key=lambda op: position[id(op)])
-    strips, absorbed = [], set()
+    inlets, absorbed = [], set()
     for op in ordered:
-        if isinstance(op, Transform):
+        if isinstance(op, Analyse):
             source, nodes, taken = _prologue(op.source, writer, readers)
-            strips.append(Strip(source, nodes, op.out))
+            inlets.append(Inlet(source, nodes, op.out))
             absorbed |= taken
     body = tuple(op for op in ordered if isinstance(op, (Mask, Add)))
-    return Region(tuple(strips), body, tuple(inverses)), absorbed
+    return Region(tuple(inlets), body, tuple(inverses)), absorbed
 
 
 def _prologue(

@@ -110,8 +110,8 @@ def _merge(ops: list[Op]) -> Op:
         )
     regions = [op for op in ops if isinstance(op, Region)]
     # Regions may compute the same spectrum; by name it is computed once in the merged one.
-    strips = {strip.out: strip for op in regions for strip in op.strips}
+    inlets = {inlet.out: inlet for op in regions for inlet in op.inlets}
     body = {step.out: step for op in regions for step in op.body}
     return Region(
-        tuple(strips.values()), tuple(body.values()), tuple(result for op in regions for result in op.results)
+        tuple(inlets.values()), tuple(body.values()), tuple(result for op in regions for result in op.results)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from djgraph.compiler.plan import Add, Inverse, Mask, Op, Plan, Process, Transform
+from djgraph.compiler.plan import Add, Analyse, Mask, Op, Plan, Process, Synthesise
 from djgraph.graph.ir import EffectNode
 
 
@@ -29,7 +29,7 @@ def run(plan: Plan) -> Plan:
 def _key(op: Op, plan: Plan) -> Hashable | None:
     """Equal keys mean equal results; None where an operation is never shared."""
     match op:
-        case Transform() | Inverse():
+        case Analyse() | Synthesise():
             return type(op), op.source
         case Add():
             return Add, op.sources

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from djgraph.compiler.plan import Add, Load, Mask, Op, Plan, Process, Region, Silence
+from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Region, Silence, Synthesise
 from djgraph.controls.reader import ControlReader, read_at
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pytest
@@ -162,6 +163,24 @@ def arrivals(plan: Plan, lags: Mapping[str, Lag]) -> dict[str, set[int]]:
     return ways
 
 
+def longest_way(plan: Plan, lags: Mapping[str, Lag]) -> int:
+    """The latency that no alignment can go below: that of the outputs if everything ran as soon as it can."""
+
+    @cache
+    def arrival(value: str) -> int:
+        if value in plan.silent:
+            return 0
+        op = writers[value]
+        nodes = list(op.nodes) if isinstance(op, (Process, Region)) else []
+        start = max([*map(arrival, op.reads), *(lags[node.id].lookahead for node in nodes)], default=0)
+        if isinstance(op, Region):
+            return start + plan.graph.transform.size - 1
+        return start + max((lags[node.id].latency for node in nodes), default=0)
+
+    writers = {name: op for op in plan.ops for name in op.writes}
+    return max(map(arrival, plan.outputs.values()))
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -175,7 +194,11 @@ def test_every_way_takes_as_long(made: Any, optimize: Any, extra: list[Lag]) -> 
     kernels = Mixer(graph)._kernel_names()
     places = {kernel: place for place, kernel in enumerate(dict.fromkeys(kernels.values()))}
     lags = {node: extra[places[kernel] % len(extra)] for node, kernel in kernels.items()}
-    plan = stream_plan(graph, lags, optimize)
+    stages = {
+        stage.name: stage.plan for stage in stream_stages(graph, graph.outputs, kernels, lags, optimize)
+    }
+    plan = list(stages.values())[-1]
+    assert plan.latency == longest_way(stages["fuse"], lags)
     ways = arrivals(plan, lags)
     assert plan.latencies is not None
     for name, came in ways.items():

@@ -236,7 +236,7 @@ GROUPED = """
     sum:mix = a.gain + b.gain
     output mix = sum:mix
     """
-ALIGNED = """
+APART = """
     in:in.s0 = input  (latency 0)
     in:in.s1 = input  (latency 0)
     region: 2 forward transforms, 1 masks, 2 inverse transforms  (latency 63)
@@ -261,14 +261,33 @@ def test_group_stacks_calls() -> None:
 def test_align_delays_what_comes_too_early() -> None:
     # The transform is of 64 samples, so that its region lags by 63.
     lags = {"a.gain": Lag(lookahead=10), "b.gain": Lag(lookahead=10)}
-    assert_rewrites(lambda plan: align.run(plan, lags), TWO, FUSED, ALIGNED)
+    assert_rewrites(
+        lambda plan: align.run(plan, lags),
+        TWO,
+        FUSED,
+        """
+        in:in.s0 = input  (latency 0)
+        in:in.s1 = input  (latency 0)
+        region: 2 forward transforms, 1 masks, 2 inverse transforms  (latency 63)
+          ~stft(in:in.s0) = stft(in:in.s0)
+          ~a.lowpass = lowpass[cutoff=@a.lowpass.cutoff](~stft(in:in.s0))
+          istft(a.lowpass) = istft(~a.lowpass)
+        gain × 1  (latency 63)
+          a.gain = gain[gain=@a.gain.gain](istft(a.lowpass))
+        delay(in:in.s1, 63) = in:in.s1 delayed by 63  (latency 63)
+        gain × 1  (latency 63)
+          b.gain = gain[gain=@b.gain.gain](delay(in:in.s1, 63))
+        sum:mix = a.gain + b.gain  (latency 63)
+        output mix = sum:mix
+        """,
+    )
 
 
 def test_group_in_a_stream_leaves_calls_of_other_times_apart() -> None:
     assert_rewrites(
         group.run,
         TWO,
-        ALIGNED,
+        APART,
         """
         in:in.s0 = input  (latency 0)
         in:in.s1 = input  (latency 0)

@@ -2,6 +2,9 @@
 
 An operation waits for the latest of what it reads, and for the control curves that its nodes look ahead on. What
 arrives earlier is delayed. In the end all outputs are delayed to the latest of them: a stream has one latency.
+
+An operation on one signal whose result would have to wait runs later instead, on its delayed input: there are no more
+delays then, and often fewer, and it may share a call with others of that time.
 """
 
 from __future__ import annotations
@@ -27,14 +30,36 @@ def aligning(lags: Mapping[str, Lag]) -> Pass:
 def run(plan: Plan, lags: Mapping[str, Lag]) -> Plan:
     """lags: by node id; a node that is left out has none. The plan has no spectra outside regions."""
     aligner = _Aligner(plan)
-    for op in plan.ops:
-        nodes = list(op.nodes) if isinstance(op, (Process, Region)) else []
-        waits = [aligner.latencies[name] for name in op.reads if name not in aligner.silent]
-        start = max([*waits, *(lags.get(node.id, NO_LAG).lookahead for node in nodes)], default=0)
-        aligner.add(op, start, start + _latency(op, nodes, plan, lags))
+    for op, (start, end) in zip(plan.ops, _times(plan, lags)):
+        aligner.add(op, start, end)
     latest = max((aligner.latencies[value] for value in plan.outputs.values()), default=0)
     outputs = {name: aligner.delayed(value, latest) for name, value in plan.outputs.items()}
     return plan.with_ops(aligner.ops, outputs=outputs, channels=aligner.channels, latencies=aligner.latencies)
+
+
+def _times(plan: Plan, lags: Mapping[str, Lag]) -> list[tuple[int, int]]:
+    """For each operation, the latencies at which it reads and writes."""
+    silent = plan.silent
+    known: dict[str, int] = {}
+    times = []
+    for op in plan.ops:
+        nodes = list(op.nodes) if isinstance(op, (Process, Region)) else []
+        waits = [known[name] for name in op.reads if name not in silent]
+        start = max([*waits, *(lags.get(node.id, NO_LAG).lookahead for node in nodes)], default=0)
+        end = start + _latency(op, nodes, plan, lags)
+        known |= dict.fromkeys(op.writes, end)
+        times.append((start, end))
+    # Backwards, so that what comes after has its final time: what reads one signal runs when it is needed.
+    latest = max((known[value] for value in plan.outputs.values()), default=0)
+    needed = dict.fromkeys(plan.outputs.values(), latest)
+    for index in reversed(range(len(times))):
+        op, (start, end) = plan.ops[index], times[index]
+        if op.reads and len(set(op.reads) - silent) <= 1 and not silent.issuperset(op.writes):
+            slack = min((needed[name] for name in op.writes if name in needed), default=end) - end
+            times[index] = start, end = start + slack, end + slack
+        for name in op.reads:
+            needed[name] = min(needed.get(name, start), start)
+    return times
 
 
 class _Aligner:

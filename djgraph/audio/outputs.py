@@ -64,7 +64,8 @@ def open_outputs(
 
     normalize: scale to a largest sample of ``peak`` dBFS, ``together`` by one factor or ``each`` by its own; silence
     stays silence. That takes a second pass: the audio is kept as float32 in files without a name beside those to come,
-    so that nothing clips or is rounded before it is scaled. true_peak: measure that, too, in twice the time.
+    so that nothing clips or is rounded before it is scaled. true_peak: measure that, too; it takes about as long
+    as the loudness.
 
     At the normal end of the ``with`` block :meth:`Outputs.finish` is called where it has not been, all files are
     flushed to the disk and take their names together (:func:`djgraph.atomic.atomic_writers`). On any failure, an

@@ -89,6 +89,16 @@ def test_the_resampler_does_not_hear_the_cuts(
     close(torch.cat(got, dim=1), resample(signal, *rates))
 
 
+@pytest.mark.parametrize(
+    "rates", [(44100, 47952), (96000, 44100), (768_000, 8000), (8000, 768_000), (1009, 1013)], ids=str
+)
+def test_ratios_of_all_kinds(rates: tuple[int, int]) -> None:
+    whole = torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0))
+    resampler = Resampler(1, *rates)
+    got = [*(resampler.push(block) for block in whole.split(777, dim=1)), resampler.finish()]
+    close(torch.cat(got, dim=1), resample(whole, *rates))
+
+
 @settings(max_examples=40)
 @given(
     rate=st.sampled_from([44100, 48000, 11025]),

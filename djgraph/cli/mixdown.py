@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from djgraph.graph.ir import Graph
     from djgraph.mixer import Mixer
 
-FRAMES_PER_SECOND = 50
-"""Control frames that a transition is written with: cue points are met to within 20 ms."""
-
 
 @dataclass(frozen=True)
 class Written:
@@ -85,12 +82,10 @@ def check_outputs(paths: Mapping[str, Path], graph: Graph, samples: int | None =
         check_target(path, AudioFileError)
 
 
-def _length(inputs: Mapping[str, Any]) -> int | None:
-    """Samples in each signal."""
-    for value in inputs.values():
-        for signal in value.values() if isinstance(value, Mapping) else (value,):
-            return int(signal.shape[-1])
-    return None
+def length(inputs: Mapping[str, Any]) -> int:
+    """Samples in each signal. inputs: at least one, each ``[channels, samples]`` or such by stem."""
+    stems = (value.values() if isinstance(value, Mapping) else (value,) for value in inputs.values())
+    return next(int(signal.shape[-1]) for some in stems for signal in some)
 
 
 def mix_down(
@@ -102,13 +97,14 @@ def mix_down(
     *,
     normalize: Literal["together", "each"] | None = None,
     tempo: float | Tensor | None = None,
+    positions: Tensor | None = None,
     started: float | None = None,
 ) -> Summary:
     """Mix one clip and write the outputs in ``paths``; warns of clipping on stderr.
 
     normalize: scale to a peak of −1 dBFS, all outputs by one factor, which keeps their balance, or each by its own.
     inputs as the mixer takes them, each ``[channels, samples]``; params ``[frames, controls]`` or with a batch
-    of one; ``started``: when the job began (time.perf_counter), for the total.
+    of one, at ``positions`` or spread evenly; ``started``: when the job began (time.perf_counter), for the total.
     """
     import torch
 
@@ -119,7 +115,7 @@ def mix_down(
         for name, value in inputs.items()
     }
     rate = mixer.graph.sample_rate
-    check_outputs(paths, mixer.graph, _length(inputs))
+    check_outputs(paths, mixer.graph, length(inputs))
     steps.begin("mixing")
     compiling: list[float] = []
 
@@ -128,7 +124,7 @@ def mix_down(
 
     began = time.perf_counter()
     with torch.inference_mode(), simd.compiling(mark, mark):
-        mixed = mixer(batch, params, tempo=tempo)
+        mixed = mixer(batch, params, tempo=tempo, positions=positions)
     compiled = sum(end - begin for begin, end in zip(compiling[::2], compiling[1::2]))
     spent = time.perf_counter() - began - compiled
     signals = mixed if isinstance(mixed, Mapping) else {next(iter(paths)): mixed}

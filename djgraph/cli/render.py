@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from djgraph.cli.inputs import read_inputs
-from djgraph.cli.mixdown import FRAMES_PER_SECOND, check_outputs, mix_down, output_paths, show
+from djgraph.cli.mixdown import check_outputs, length, mix_down, output_paths, show
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.progress import Steps
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
@@ -70,7 +70,7 @@ def render(
             "--frames",
             min=2,
             max=MAX_FRAMES,
-            help=f"Control frames of the clip.  [default: {FRAMES_PER_SECOND} a second]",
+            help="Control frames, spread evenly over the clip.  [default: one on the sample of each breakpoint]",
         ),
     ] = None,
     pad: Annotated[bool, typer.Option("--pad", help="Put silence after shorter stems.")] = False,
@@ -146,19 +146,26 @@ def render(
         mixer = djgraph.compile(loaded, outputs=list(paths))
         values: Tensor
         clock: float | Tensor | None = tempo
+        positions: Tensor | None = None
         if params is not None:
             from djgraph.cli.params import read_params
 
             values = read_params(params, mixer.layout)
         elif recipe is not None:
             auto = recipe.fill(**chosen | cue_settings(cue_in, cue_out, seconds))
-            values = auto.render(mixer.layout, frames, seconds, tempo)
-            if tempo is None and (bpm := auto.bpm(len(values), seconds)) is not None:
-                clock = (
-                    torch.tensor(bpm, dtype=torch.float64, device="cpu")[None]
-                    if isinstance(bpm, list)
-                    else bpm
+            if frames is None:
+                values, positions, clock = auto.render_exact(
+                    mixer.layout, length(audio), loaded.sample_rate, tempo
                 )
+            else:
+                values = auto.render(mixer.layout, frames, seconds, tempo)
+                if tempo is None:
+                    bpm = auto.bpm(len(values), seconds)
+                    clock = (
+                        torch.tensor([bpm], dtype=torch.float64, device="cpu")
+                        if isinstance(bpm, list)
+                        else bpm
+                    )
         else:
             values = mixer.layout.pack()
         summary = mix_down(
@@ -169,6 +176,7 @@ def render(
             steps,
             normalize="each" if normalize_each else "together" if normalize else None,
             tempo=clock,
+            positions=positions,
             started=started,
         )
     show(summary, as_json)

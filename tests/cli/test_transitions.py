@@ -80,6 +80,29 @@ def test_a_recipe_with_settings_and_tempo(run: Run, tracks: list[str], tmp_path:
     np.testing.assert_allclose(audio[int(0.55 * RATE) :], b[int(0.55 * RATE) :], atol=1e-4)
 
 
+@pytest.mark.parametrize("tempo", [120, 133.7])
+def test_a_cut_on_a_beat_is_on_its_sample(run: Run, tracks: list[str], tmp_path: Path, tempo: float) -> None:
+    """But for the smoothing of the gains, 5 ms around it; evenly spread frames would begin up to 20 ms early."""
+    out = tmp_path / "mix.wav"
+    moves = {
+        "automation": 1,
+        "tempo": tempo,
+        "curves": [
+            {"control": "track_a.*.gain", "points": [["1beat", 1], ["1beat", 0]]},
+            {"control": "track_b.*.gain", "points": [[0, 0, "hold"], ["1beat", 1]]},
+        ],
+    }
+    (tmp_path / "moves.json").write_text(json.dumps(moves))
+    run("render", "dj_mixer", *tracks, "-a", tmp_path / "moves.json", "-o", out)
+    audio, _ = soundfile.read(out)
+    a, b = sums()
+    cut, near = round(60 / tempo * RATE), round(0.0026 * RATE)
+    np.testing.assert_allclose(audio[: cut - near], a[: cut - near], atol=1e-4)
+    np.testing.assert_allclose(audio[cut + near :], b[cut + near :], atol=1e-4)
+    middle = (a[cut - 1 : cut + 1] + b[cut - 1 : cut + 1]).mean(0) / 2
+    np.testing.assert_allclose(audio[cut - 1 : cut + 1].mean(0), middle, atol=0.02)
+
+
 @pytest.mark.parametrize("fade", FADES)
 def test_the_four_fades_sound_as_the_crossfader_has_them(
     run: Run, tracks: list[str], tmp_path: Path, fade: str
@@ -113,7 +136,7 @@ def test_an_automation_file(run: Run, tracks: list[str], tmp_path: Path, suffix:
     auto.save(tmp_path / f"moves{suffix}")
     out = tmp_path / "mix.wav"
     text = run("render", "dj_mixer", *tracks, "-a", tmp_path / f"moves{suffix}", "-o", out, "--json").stdout
-    assert json.loads(text)["frames"] == 51
+    assert json.loads(text)["frames"] == 3
     audio, _ = soundfile.read(out)
     a, b = sums()
     np.testing.assert_allclose(audio[-RATE // 3 :], 0.5 * (a + b)[-RATE // 3 :], atol=1e-4)

@@ -25,6 +25,7 @@ class StreamPlan:
         self.plan: Plan = compiled.stages(taps, stream=True)[-1].plan
         assert self.plan.latencies is not None
         self.latencies: Mapping[str, int] = self.plan.latencies
+        self.silent = self.plan.silent
         self.frees = self.plan.frees or ((),) * len(self.plan.ops)
         self.latency = self.plan.latency or 0
         self.lookahead = max((lag.lookahead for lag in needed.values()), default=0)

@@ -240,7 +240,7 @@ class Stream:
         match op:
             case Load():
                 values[op.out] = audio[op.node]
-            case Silence():
+            case Silence() | Add() if op.out in self._plan.silent:
                 pass  # made where it is read, as long as its neighbours are
             case Add():
                 arrives = latencies[op.out]

@@ -9,3 +9,17 @@ torch.set_num_threads(1)
 # No test asserts a time: what is slow on a busy machine is not wrong.
 settings.register_profile("djgraph", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("djgraph")
+
+
+@pytest.fixture
+def engines_by_cost() -> None:
+    """Engines are chosen as they are for users: clips of a few frames run by PyTorch's operators."""
+
+
+@pytest.fixture(autouse=True)
+def vectors_first(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests' clips are short: the vector units run them as they run long ones, wherever they can."""
+    if "engines_by_cost" not in request.fixturenames:
+        from djgraph.region.engines.vectors import Vectors
+
+        monkeypatch.setattr(Vectors, "seconds", lambda self, load: 0.0)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from djgraph.dsp import partitioned
 from djgraph.dsp.derivatives import Operation
+from djgraph.dsp.history import latest
 from djgraph.dsp.operators import Handles, operator
 
 LARGEST_SIZE = 2**19
 """Larger transforms leave the cache and gain nothing, unless the response itself needs one."""
+SHORT = 8
+"""Partitions that a block has at most to be convolved in partitions."""
 POINTS_AT_ONCE = 2**22
 """Points that one batch of transforms holds (16 MB of float32): bounds memory for long and many signals."""
 
@@ -82,6 +86,34 @@ class Response:
             (output,) = _convolve_operator([audio, past, mix.contiguous()], [self._handle], self._owner)
             return output
         return convolve(audio, past, self.spectrum_for(audio), mix)
+
+    def stream(
+        self, audio: Tensor, state: Mapping[str, Tensor], mix: Tensor, start: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """:func:`convolve` in blocks: a block that begins at sample ``start``, and the state behind it.
+
+        state: ``past``, as :func:`convolve` has it, before the first sample; then what this gave for the block before.
+        Short blocks are convolved in partitions (:mod:`djgraph.dsp.partitioned`), whose state comes beside ``past``;
+        long ones and the first one by transforms as long as they are. Blocks of all lengths may follow each other.
+        """
+        size = partitioned.partition_size(self.length)
+        short = start > 0 and audio.shape[-1] <= SHORT * size and self.length > 2 * size
+        past = latest(state["past"], audio)
+        if not short or torch.compiler.is_compiling():
+            return self.convolve(audio, state["past"], mix), {"past": past}
+        spectra = self._partitions_for(audio, size)
+        if "line" not in state:
+            state = partitioned.begin(state["past"], spectra, start)
+        wet, after = partitioned.convolve_block(audio, state, spectra, start)
+        return torch.lerp(audio, wet, mix), {"past": past, **after}
+
+    def _partitions_for(self, audio: Tensor, size: int) -> Tensor:
+        key = (audio.shape[1], -size, audio.dtype, audio.device)
+        if key not in self._spectra:
+            with torch.inference_mode(False):
+                made = partitioned.partitions(self._make(audio.shape[1]), size)
+                self._spectra[key] = made.to(device=audio.device, dtype=audio.dtype.to_complex())
+        return self._spectra[key]
 
     def spectrum_for(self, audio: Tensor) -> Tensor:
         """The spectrum that convolves a signal like this one the fastest."""

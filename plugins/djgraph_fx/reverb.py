@@ -70,7 +70,8 @@ class Reverb(TimeEffect):
         )
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``past``: the last samples of the input, one fewer than the response has."""
+        """``past``: the last samples of the input, one fewer than the response has. After short blocks there is what
+        :mod:`djgraph.dsp.partitioned` keeps, too."""
         return {"past": like.new_zeros(batch, channels, self.tail())}
 
     def process(
@@ -79,5 +80,9 @@ class Reverb(TimeEffect):
         signal = audio["in"]
         # The FFT wants at least single precision.
         dtype = torch.promote_types(signal.dtype, torch.float32)
-        out = self._response.convolve(signal.to(dtype), state["past"].to(dtype), controls["mix"].to(dtype))
-        return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
+        mix = controls["mix"].to(dtype)
+        if signal.dtype != dtype:  # partitions keep no state in half precision
+            out = self._response.convolve(signal.to(dtype), state["past"].to(dtype), mix)
+            return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
+        out, after = self._response.stream(signal, state, mix, block.start)
+        return {"out": out}, after

@@ -30,7 +30,7 @@ class PlainEngine(Engine):
         return load.dtype == torch.float64
 
     def seconds(self, load: RegionLoad) -> float:
-        return 0.0
+        return -1.0
 
     def working_bytes(self, load: RegionLoad) -> tuple[float, float]:
         return 12.0, 34.0
@@ -114,11 +114,13 @@ def load(**changes: object) -> RegionLoad:
     return RegionLoad(**{**given, **changes})  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("engines_by_cost")
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
         ({}, "vectors"),
-        ({"frames": 1}, "vectors"),
+        ({"frames": 1}, "operators"),
+        ({"frames": 16}, "vectors"),
         ({"dtype": torch.float64}, "vectors"),
         ({"dtype": torch.float16}, "operators"),
         ({"simd": False}, "operators"),

@@ -14,7 +14,7 @@ from djgraph.region.engines.operators.workspace import Workspace, borrowed
 from djgraph.region.load import RegionLoad
 from djgraph.region.schedule import RegionSchedule
 
-CALL, FRAME = 3e-3, 18e-6
+CALL, FRAME = 1.9e-3, 23e-6
 """Seconds of a call, and of a frame of 2048 samples, on one core: to choose an engine by."""
 
 

@@ -18,7 +18,7 @@ from djgraph.region.schedule import RegionSchedule
 if TYPE_CHECKING:
     from djgraph.region.engines.vectors.layout import Layout
 
-CALL, VECTOR = 2.5e-3, 50e-6
+CALL, VECTOR = 2.9e-3, 65e-6
 """Seconds of a call, and of one signal's frames of 2048 samples on a vector, on one core: to choose an engine by."""
 LANES = 16
 """Frames that are worked on at once in single precision; also what a smaller number of them costs."""

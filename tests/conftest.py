@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 

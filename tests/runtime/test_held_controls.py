@@ -126,12 +126,14 @@ def graph(*chain: Any, macros: Any = (), **strip: Any) -> Any:
 ALL = ["t_pick", "t_memoryless", "t_switch", "t_gain", "t_ratio", "t_amplitude"]
 
 
-def run(module: Any, seed: int = 0, samples: int = SAMPLES) -> tuple[torch.Tensor, torch.Tensor, Any]:
+def run(
+    module: Any, seed: int = 0, samples: int = SAMPLES, positions: list[int] | None = None
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
     torch.manual_seed(seed)
     audio = {name: torch.randn(2, 2, samples, dtype=torch.float64) for name in "ab"}
     params = module.layout.from_unit(torch.rand(2, 7, len(module.layout), dtype=torch.float64))
     params.requires_grad_()
-    made = module(audio, params)
+    made = module(audio, params, positions=positions)
     weight = torch.cos(torch.arange(made.numel(), dtype=torch.float64)).view_as(made)
     (gradient,) = torch.autograd.grad((made * weight).sum(), params)
     return made.detach(), gradient, params
@@ -139,12 +141,15 @@ def run(module: Any, seed: int = 0, samples: int = SAMPLES) -> tuple[torch.Tenso
 
 @pytest.mark.parametrize("chain", [ALL, ["t_memoryless"], ["t_amplitude"], ["t_gain", "t_ratio"]])
 @pytest.mark.parametrize("simd", [True, False])
-def test_no_path_hands_an_effect_anything_off_its_grid(chain: list[str], simd: bool) -> None:
+@pytest.mark.parametrize("positions", [None, [-90, 0, 700, 701, 2048, 4100, 9000]])
+def test_no_path_hands_an_effect_anything_off_its_grid(
+    chain: list[str], simd: bool, positions: list[int] | None
+) -> None:
     mixer = Mixer(graph(*chain), simd=simd)
     reference = Reference(graph(*chain))
     seen.clear()
-    made, gradient, _ = run(mixer)
-    wanted, wanted_gradient, _ = run(reference)
+    made, gradient, _ = run(mixer, positions=positions)
+    wanted, wanted_gradient, _ = run(reference, positions=positions)
     assert seen
     for name, values in seen.items():
         assert {round(v, 7) for v in values} <= set(GRIDS[name]), name

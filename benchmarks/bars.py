@@ -33,6 +33,9 @@ BARS: dict[str, Bar] = {
     "stems": Bar(8.5, 8, "lower"),  # 64 stems instead of 8: times as long
     "long": Bar(31, None, "lower"),  # 5 minutes instead of 10 s: times as long
     "long_memory": Bar(1, 1 / 4, "lower"),  # of the inputs' own size
+    "live": Bar(0.35, 0.15, "lower"),  # 99th percentile of the time of a block of 512 over its length
+    "hour_memory": Bar(600, 300, "lower"),  # MB above the program's own
+    "hour": Bar(1.3, 1.1, "lower"),  # times as long as at the whole-clip rate
     "console": Bar(2, 4, "higher"),  # times as fast as one by one
     "batch": Bar(1, None, "higher"),  # times as fast as single calls
     "step": Bar(1, None, "lower"),  # the loss, of the mixer's time in a training step

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from djgraph.graph.ir import Graph
     from djgraph.mixer import Mixer
 
-BLOCK = 1 << 17
-"""Samples that are read, mixed and written at a time."""
+BLOCK = 450_000
+"""Samples that are read, mixed and written at a time: long enough that a reverb runs by large transforms."""
 
 
 @dataclass(frozen=True)

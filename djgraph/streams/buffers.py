@@ -6,6 +6,8 @@ stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,18 @@ class History:
     def append(self, audio: Tensor) -> None:
         """Adds a copy: a caller may fill its own buffer anew for every block."""
         self.audio = torch.cat((self.audio, audio), -1)
+
+    def append_stack(self, signals: Sequence[Tensor]) -> None:
+        """Adds signals that become one, ``[signals, …, samples]``."""
+        if self.audio.requires_grad or any(signal.requires_grad for signal in signals):
+            self.append(torch.stack(list(signals)))
+            return
+        held, count = self.audio.shape[-1], signals[0].shape[-1]
+        audio = self.audio.new_empty(*self.audio.shape[:-1], held + count)
+        audio[..., :held] = self.audio
+        for place, signal in zip(audio, signals):
+            place[..., held:] = signal
+        self.audio = audio
 
     def forget(self, before: int) -> None:
         """Drops the samples before one of the clip's."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from djgraph.compiler.plan import Plan, Process, Region
+from djgraph.compiler.plan import Add, Plan, Process, Region
 from djgraph.host.calls import EffectCall
 from djgraph.region.schedule import RegionSchedule, schedule_region
 from djgraph.runtime.compiled import Compiled
@@ -15,7 +15,7 @@ from djgraph.runtime.compiled import Compiled
 class StreamPlan:
     """A compiled graph, ready to be streamed. ``latency`` is that of all outputs, in samples.
 
-    schedules and calls: by the operation's place in the plan.
+    schedules and calls: by the operation's place in the plan. fresh: values that lie in memory of nobody else's.
     """
 
     @torch.inference_mode(False)
@@ -40,11 +40,19 @@ class StreamPlan:
                 self.calls[index] = EffectCall(compiled.modules[op.nodes[0].id], op.nodes)
         self.ahead = {
             index: max((needed[node.id].latency for node in op.nodes), default=0)
-            for index, op in enumerate(self.plan.ops)
             if isinstance(op, Process)
+            else compiled.graph.transform.size - 1
+            for index, op in enumerate(self.plan.ops)
+            if isinstance(op, (Process, Region))
+        }
+        self.fresh = {op.writes[0] for op in self.plan.ops if isinstance(op, Add) and len(op.sources) > 1} | {
+            name for op in self.plan.ops if isinstance(op, Region) for name in op.writes
         }
 
     def arrives(self, index: int) -> int:
-        """The latency of what a call of an effect reads."""
+        """The latency of what an operation reads."""
         op = self.plan.ops[index]
-        return self.latencies[op.writes[0]] - self.ahead[index]
+        for name in op.reads:
+            if name not in self.silent:
+                return self.latencies[name]
+        return self.latencies[op.writes[0]] - self.ahead.get(index, 0)

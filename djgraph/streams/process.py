@@ -46,10 +46,11 @@ class ProcessStream:
             port.name: History(like.new_zeros(rows, port.channels or self._channels, 0))
             for port in self._effect.inputs
         }
-        self._made = {
-            port.name: History(like.new_zeros(rows, port.channels or self._channels, 0))
+        self._nothing = {
+            port.name: like.new_zeros(rows, port.channels or self._channels, 0)
             for port in self._effect.outputs
         }
+        self._made = {name: History(empty) for name, empty in self._nothing.items()}
 
     def __call__(
         self,
@@ -61,25 +62,41 @@ class ProcessStream:
         end: int | None,
     ) -> list[list[Tensor]]:
         """For each node its ports' next samples, up to ``stop`` → the outputs before sample ``emit``, alike."""
-        for place, history in enumerate(self._waiting.values()):
+        blocks = {}
+        for place, port in enumerate(self._effect.inputs):
             rows = [row[place] for row in audio]
-            history.append(rows[0] if len(rows) == 1 else torch.cat(list(rows)))
+            # A copy: an effect may keep parts of its input, whose memory a caller may use again.
+            blocks[port.name] = rows[0].clone() if len(rows) == 1 else torch.cat(rows)
         until = stop // self._step * self._step if end is None else end
-        if until > self._position or (end is not None and self._lag):
-            self._run(until, track, clock, end)
-        parts = [
-            history.take(emit).unflatten(0, (self._count, self._batch)) for history in self._made.values()
-        ]
+        if self._step > 1:
+            for name, history in self._waiting.items():
+                history.append(blocks[name])
+                blocks[name] = history.take(until)
+        results = self._run(blocks, until, track, clock, end)
+        if self._step > 1:
+            for name, history in self._made.items():
+                history.append(results[name])
+                results[name] = history.take(emit)
+        parts = [results[port.name].unflatten(0, (self._count, self._batch)) for port in self._effect.outputs]
         return [[part[row] for part in parts] for row in range(self._count)]
 
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""
         return self._position
 
-    def _run(self, until: int, track: ControlTrack, clock: ClockTrack | None, end: int | None) -> None:
+    def _run(
+        self,
+        audio: dict[str, Tensor],
+        until: int,
+        track: ControlTrack,
+        clock: ClockTrack | None,
+        end: int | None,
+    ) -> dict[str, Tensor]:
+        """The outputs for the samples before ``until``; at the end also what the effect still holds."""
         start, after = self._position, self._lag if end is not None else 0
         length = until - start + after
-        audio = {port: history.take(until) for port, history in self._waiting.items()}
+        if not length:
+            return dict(self._nothing)
         if after:  # what the effect still holds comes out with silence behind the clip
             audio = {port: pad(tensor, (0, after)) for port, tensor in audio.items()}
         # Behind the clip controls hold what they are at its last sample.
@@ -97,10 +114,9 @@ class ProcessStream:
         size = (self._count * self._batch, self._channels, length)
         made, self._state = self.call.process(audio, controls, self._state, block, size)
         self._position = until
-        for port, history in self._made.items():
-            # The first samples that an effect with a latency gives lie before the clip.
-            skipped = min(max(self._lag - start, 0), length)
-            history.append(made[port][..., skipped:].to(self._like.dtype))
+        # The first samples that an effect with a latency gives lie before the clip.
+        skipped = min(max(self._lag - start, 0), length)
+        return {port: tensor[..., skipped:].to(self._like.dtype) for port, tensor in made.items()}
 
     def _latest(self, name: str, values: Tensor, length: int) -> Tensor:
         rate = next(control.rate for control in self._effect.controls if control.id == name)

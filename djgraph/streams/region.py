@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -27,7 +28,8 @@ class RegionStream:
         self.schedule, self.batch = schedule, batch
         transform = schedule.transform
         self.size, self.hop, self.half = transform.size, transform.hop, transform.size // 2
-        self._reach = self.half + int(schedule.smoothing / 2) + 2
+        self._ahead = math.ceil(schedule.smoothing / 2)
+        self._reach = self.half + self._ahead + 1
         channels = schedule.channels
         self._sources = History(like.new_zeros(len(schedule.reads), batch, channels, 0))
         self._frame = 0
@@ -36,14 +38,14 @@ class RegionStream:
         self._done = History(like.new_zeros(results, batch, channels, 0))
 
     def __call__(
-        self, sources: Sequence[Tensor], track: ControlTrack, emit: int, end: int | None
+        self, sources: Sequence[Tensor], track: ControlTrack, now: int, emit: int, end: int | None
     ) -> tuple[Tensor, ...]:
         """The next samples of the sources, ``[batch, channels, samples]`` each → the results before sample ``emit``.
 
-        end: the clip's length, where these were its last samples.
+        now: the sample before which controls are known. end: the clip's length, where these were its last samples.
         """
-        self._sources.append(torch.stack(list(sources)))
-        ready = self._ready(end)
+        self._sources.append_stack(sources)
+        ready = self._ready(min(self._sources.stop, now - self._ahead), end)
         if ready > self._frame:
             self._run(ready, track, end)
         elif end is not None:
@@ -54,11 +56,10 @@ class RegionStream:
         """The first sample whose controls will be read again."""
         return min(self._frame * self.hop - self.half, self._sources.stop - 1 - self.half)
 
-    def _ready(self, end: int | None) -> int:
-        """The first frame that lacks samples."""
+    def _ready(self, received: int, end: int | None) -> int:
+        """The first frame that lacks samples, of audio or of curves; received: those there are."""
         if end is not None:
             return end // self.hop + 1
-        received = self._sources.stop
         # The first frame is mirrored at sample 0, and reads one sample further than it covers.
         if received <= self.half:
             return 0
@@ -78,7 +79,10 @@ class RegionStream:
         start = clip.out[0] + shift
         count = min(self._overlap.shape[-1], made.shape[-1])
         if count:
-            made = torch.cat((made[..., :count] + self._overlap[..., :count], made[..., count:]), -1)
+            if made.requires_grad or self._overlap.requires_grad:
+                made = torch.cat((made[..., :count] + self._overlap[..., :count], made[..., count:]), -1)
+            else:
+                made[..., :count] += self._overlap[..., :count]
         self._finish(made, start, ready, end)
         keep = min(ready * self.hop - self.half, self._sources.stop - 1 - self.half)
         self._sources.forget(keep)

@@ -262,10 +262,10 @@ class Stream:
                     values.update(zip(names, parts))
             case Region():
                 assert isinstance(step, RegionStream)
-                arrives = latencies[op.writes[0]] - step.size + 1
+                arrives = self._plan.arrives(index)
                 sources = [self._read(values, name, moment, arrives) for name in step.schedule.reads]
                 emit = moment.span(latencies[op.writes[0]])[1]
-                results = step(sources, self._track, emit, moment.end)
+                results = step(sources, self._track, moment.stop, emit, moment.end)
                 values.update(zip(step.schedule.writes, results))
             case _:
                 raise TypeError(type(op).__name__)
@@ -295,7 +295,11 @@ class Stream:
         for name, tensor in made.items():
             kind, _, plain = name.partition(" ")
             missing = samples - tensor.shape[-1]
-            whole = torch.nn.functional.pad(tensor, (missing, 0)) if missing else tensor.clone()
+            if missing:
+                whole = torch.nn.functional.pad(tensor, (missing, 0))
+            else:
+                # A region's results and sums were made for this call; anything else may be somebody's.
+                whole = tensor if self._plan.plan.outputs[name] in self._plan.fresh else tensor.clone()
             (outputs if kind == "output" else taps)[plain] = whole
         result = outputs if len(outputs) > 1 else next(iter(outputs.values()))
         return (result, taps) if taps else result

@@ -1,7 +1,7 @@
 """Delays where paths of unequal latency meet, so that every operation of a stream reads signals of one time.
 
 An operation waits for the latest of what it reads, and for the control curves that its nodes look ahead on. What
-arrives earlier is delayed. In the end all outputs are delayed to the latest of them: a stream has one latency.
+arrives earlier is delayed; a region, which gathers samples for its frames, waits for curves by itself. In the end all outputs are delayed to the latest of them: a stream has one latency.
 
 An operation on one signal whose result would have to wait runs later instead, on its delayed input: there are no more
 delays then, and often fewer, and it may share a call with others of that time.
@@ -45,8 +45,15 @@ def _times(plan: Plan, lags: Mapping[str, Lag]) -> list[tuple[int, int]]:
     for op in plan.ops:
         nodes = list(op.nodes) if isinstance(op, (Process, Region)) else []
         waits = [known[name] for name in op.reads if name not in silent]
-        start = max([*waits, *(lags.get(node.id, NO_LAG).lookahead for node in nodes)], default=0)
-        end = start + _latency(op, nodes, plan, lags)
+        ahead = max((lags.get(node.id, NO_LAG).lookahead for node in nodes), default=0)
+        start = max(waits, default=0)
+        if isinstance(
+            op, Region
+        ):  # it holds samples back anyway, until a frame is full and its curves are known
+            end = max(start, ahead) + _latency(op, nodes, plan, lags)
+        else:
+            start = max(start, ahead)
+            end = start + _latency(op, nodes, plan, lags)
         known |= dict.fromkeys(op.writes, end)
         times.append((start, end))
     # Backwards, so that what comes after has its final time: what reads one signal runs when it is needed.

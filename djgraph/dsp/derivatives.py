@@ -49,7 +49,7 @@ class Operation(ABC):
         """The results alone, by operations that autograd knows."""
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        made = _Forward.apply(self, *tensors) if _followed(tensors) else self.forward(tensors)
+        made = _Forward.apply(self, *tensors) if followed(tensors) else self.forward(tensors)
         return made[: len(made) - self.kept]
 
 
@@ -65,13 +65,13 @@ class LinearMap(ABC):
         """The map ``[…, m]`` → ``[…, n]`` that takes gradients back."""
 
     def __call__(self, values: Tensor) -> Tensor:
-        if not _followed((values,)):
+        if not followed((values,)):
             return self.compute(values)
         function = _Linear if torch.compiler.is_compiling() else _LinearForward
         return function.apply(values, self)
 
 
-def _followed(tensors: Sequence[Tensor]) -> bool:
+def followed(tensors: Sequence[Tensor]) -> bool:
     """Whether any kind of derivative, vmap or trace looks at what is computed.
 
     A Function that nobody looks at costs a tenth of a millisecond: much for the short blocks of a stream.

@@ -208,7 +208,8 @@ class TimeEffect(Effect):
         audio: by input port, ``[batch, channels, samples]``; an effect without inputs takes the size from
         ``block.length`` and its controls.
         controls: by id, ready to broadcast against audio: ``[batch, 1, samples]`` for rate sample,
-        ``[batch, 1, frames]`` for rate frame (frame t at sample t·hop), ``[batch, 1, 1]`` for rate clip.
+        ``[batch, 1, frames]`` for rate frame (frame t at the block's sample t·hop, from its first sample to the one
+        after its last; such blocks begin at a multiple of the hop), ``[batch, 1, 1]`` for rate clip.
         Returns audio by output port, and the state after the block. Cutting a signal into blocks, each
         processed with the state that the one before gave, equals one call on the whole.
         """

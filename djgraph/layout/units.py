@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from djgraph.effects.control import DB_TAPER, Control
+from djgraph.dsp.derivatives import followed
 from djgraph.layout.grid import Grid, grid_of, straight_through
 
 SLOPE = 0.05
@@ -30,6 +31,8 @@ def clamp_inward(x: Tensor, minimum: Tensor, maximum: Tensor) -> Tensor:
     leave it. Outside it passes only where a step of gradient descent moves x back: x > maximum passes
     positive gradients, x < minimum negative ones. NaN stays NaN.
     """
+    if not followed((x,)):
+        return torch.clamp(x, minimum, maximum)
     function = _ClampInward if torch.compiler.is_compiling() else _ClampInwardForward
     return function.apply(x, minimum, maximum)
 

@@ -675,7 +675,7 @@ class Bell(TimeEffect):
     def process(self, audio, controls, state, block):
         level = controls["level"]
         n = torch.arange(block.start, block.start + block.length, device=level.device)
-        now = level[..., n // self.environment.transform.hop]
+        now = level[..., (n - block.start) // self.environment.transform.hop]
         cycles = torch.remainder(controls["pitch"].double() * n / block.sample_rate, 1).to(level.dtype)
         return {"out": now * torch.sin(2 * math.pi * cycles) / controls["voices"]}, state
 

@@ -178,6 +178,11 @@ class Bench:
         step = tempo / 60 / self.environment.sample_rate
         return Clock(tempo, step.cumsum(-1) - step)
 
+    def place(self, sample: int) -> int:
+        """The last sample up to this one at which a block may begin: a whole hop where a control comes every hop."""
+        framed = not self.spectral and any(c.rate == "frame" for c in self.effect_class.controls)
+        return sample // self.environment.transform.hop * self.environment.transform.hop if framed else sample
+
     def state(self, effect: Effect, case: Case) -> State:
         """The state before the first sample; empty for a spectral effect."""
         if not isinstance(effect, TimeEffect):
@@ -194,17 +199,20 @@ class Bench:
     def process(
         self, effect: Effect, case: Case, start: int, end: int, state: State, since: int = 0
     ) -> tuple[dict[str, Tensor], State]:
-        """One block of a time effect; controls of rate frame are handed over for the whole clip.
+        """One block of a time effect; one with controls of rate frame begins at a whole hop, see :meth:`place`.
 
         since: samples that have gone by before the case's first, for the block and the clock.
         """
         assert isinstance(effect, TimeEffect)
         audio = {port: tensor[..., start:end] for port, tensor in case.audio.items()}
         rates = {control.id: control.rate for control in effect.controls}
-        controls = {
-            name: tensor[..., start:end] if rates[name] == "sample" else tensor
-            for name, tensor in case.controls.items()
+        hop = self.environment.transform.hop
+        spans = {
+            "sample": slice(start, end),
+            "frame": slice(start // hop, start // hop + 1 + (end - start) // hop),
+            "clip": slice(None),
         }
+        controls = {name: tensor[..., spans[rates[name]]] for name, tensor in case.controls.items()}
         clock = None
         if case.clock:
             gone = case.clock.tempo[..., :1] * since / (60 * self.environment.sample_rate)

@@ -129,6 +129,7 @@ def check_mask_frames(bench: Bench) -> None:
 
 
 def _stream(bench: Bench, effect: Effect, case: Case, cuts: list[int]) -> tuple[dict[str, Tensor], State]:
+    cuts = sorted({bench.place(cut) for cut in cuts} - {0})
     state = bench.state(effect, case)
     parts: list[dict[str, Tensor]] = []
     for start, end in zip([0, *cuts], [*cuts, case.samples], strict=True):

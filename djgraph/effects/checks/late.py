@@ -25,13 +25,11 @@ def check_late_in_time(bench: Bench) -> None:
     Positions in samples and beats do not fit into float32 there: take ``block.start`` and ``block.clock.beats`` in
     integers or float64, and wrap them before they become smaller.
     """
-    if any(control.rate == "frame" for control in bench.effect_class.controls):
-        raise CheckSkipped("its controls per frame are those of a clip that begins at 0")
     rounded, exact = bench.build(torch.float32), bench.build()
     case = _steady(bench, bench.samples)
     early, late = (
         _worst(_block(bench, rounded, case, since), _block(bench, exact, _exact(case), since))
-        for since in (0, HOUR * bench.environment.sample_rate)
+        for since in (0, bench.place(HOUR * bench.environment.sample_rate))
     )
     expect(
         late <= GROWTH * early + FLOOR,
@@ -85,8 +83,9 @@ def _block(bench: Bench, effect: Effect, case: Case, since: int) -> dict[str, Te
 
 def _stream(bench: Bench, effect: Effect, case: Case) -> dict[str, Tensor]:
     state, parts = bench.state(effect, case), []
-    for start in range(0, case.samples, BLOCK):
-        made, state = bench.process(effect, case, start, min(start + BLOCK, case.samples), state)
+    step = bench.place(BLOCK) or bench.environment.transform.hop
+    for start in range(0, case.samples, step):
+        made, state = bench.process(effect, case, start, min(start + step, case.samples), state)
         parts.append(made)
     return {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
 

@@ -27,8 +27,8 @@ TRACKS, STEMS = ("track_a", "track_b"), ("drums", "bass", "vocals", "other")
 
 @dataclass(frozen=True)
 class Reading:
-    """above: peak resident bytes above those before the run. seconds: of the whole run; mixing: in the mixer; whole: what
-    the mixer takes for ten seconds at once."""
+    """above: peak resident bytes above those before the run. seconds: of the whole run; mixing: in the mixer; whole:
+    what the mixer takes for ten seconds at once."""
 
     above: int
     seconds: float

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from djgraph.effects.control import DB_TAPER, Control
 from djgraph.dsp.derivatives import followed
+from djgraph.effects.control import DB_TAPER, Control
 from djgraph.layout.grid import Grid, grid_of, straight_through
 
 SLOPE = 0.05

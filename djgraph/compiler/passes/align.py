@@ -1,7 +1,8 @@
 """Delays where paths of unequal latency meet, so that every operation of a stream reads signals of one time.
 
 An operation waits for the latest of what it reads, and for the control curves that its nodes look ahead on. What
-arrives earlier is delayed; a region, which gathers samples for its frames, waits for curves by itself. In the end all outputs are delayed to the latest of them: a stream has one latency.
+arrives earlier is delayed; a region, which gathers samples for its frames, waits for curves by itself. In the end all
+outputs are delayed to the latest of them: a stream has one latency.
 
 An operation on one signal whose result would have to wait runs later instead, on its delayed input: there are no more
 delays then, and often fewer, and it may share a call with others of that time.

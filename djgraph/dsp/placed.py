@@ -45,7 +45,9 @@ class PlacedTimeline(Timeline):
     @classmethod
     def at(cls, samples: int | None, positions: Tensor | Sequence[int]) -> PlacedTimeline:
         """Frames at these positions in a clip of ``samples``; None where its end is not known."""
-        placed = torch.as_tensor(positions, dtype=torch.int64)
+        if not isinstance(positions, Tensor):
+            positions = torch.tensor(list(positions), dtype=torch.int64, device="cpu")
+        placed = positions.to(torch.int64)
         return cls(NO_END if samples is None else samples, placed.shape[0], placed)
 
     @property

@@ -27,7 +27,7 @@ class ClockTrack:
         """A live frame, ``[batch, 1]``."""
         begins = not len(self._positions)
         self._tempo = torch.cat((self._tempo, tempo), -1)
-        self._positions = torch.cat((self._positions, torch.tensor([position])))
+        self._positions = torch.cat((self._positions, torch.tensor([position], device="cpu")))
         if begins:
             self._first = self._beats_of_first()
 
@@ -42,7 +42,7 @@ class ClockTrack:
 
     def forget(self, before: int) -> None:
         """Drops frames that no sample from ``before`` on depends on."""
-        keep = int(torch.searchsorted(self._positions, torch.tensor(before), right=True)) - 1
+        keep = int(torch.searchsorted(self._positions, torch.tensor(before, device="cpu"), right=True)) - 1
         if keep > 0:
             place = self._positions[keep : keep + 1]
             self._first = beats_at(self._timeline(), self._tempo, place, self._rate, self._first)[:, 0]

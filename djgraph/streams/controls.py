@@ -36,7 +36,7 @@ class ControlTrack:
         self._make, self._score, self._iterator = rows, score, iterator
         self._next = 0
         self.rows: Tensor | None = None
-        self.positions = torch.empty(0, dtype=torch.int64)
+        self.positions = torch.empty(0, dtype=torch.int64, device="cpu")
 
     @property
     def known(self) -> int:
@@ -56,7 +56,7 @@ class ControlTrack:
         """Fetches frames until one lies at or behind sample ``stop − 1``, or there is none left."""
         if self._score is not None:
             params, positions = self._score
-            wanted = int(torch.searchsorted(positions, torch.tensor(stop))) + 1
+            wanted = int(torch.searchsorted(positions, torch.tensor(stop, device="cpu"))) + 1
             # The first frame always, whatever its position: before it, its values hold.
             if wanted > self._next and self._next < len(positions):
                 last = min(max(wanted, self._next + AHEAD), len(positions))
@@ -68,7 +68,7 @@ class ControlTrack:
             except StopIteration:
                 self._iterator = None
                 break
-            self.append(params, torch.tensor([position]))
+            self.append(params, torch.tensor([position], device="cpu"))
 
     def forget(self, before: int) -> None:
         """Drops frames that no curve from sample ``before`` on depends on.
@@ -79,7 +79,7 @@ class ControlTrack:
         if self.rows is None:
             return
         # The last frame at or before that sample begins the line on which it lies.
-        keep = int(torch.searchsorted(self.positions, torch.tensor(before), right=True)) - 1
+        keep = int(torch.searchsorted(self.positions, torch.tensor(before, device="cpu"), right=True)) - 1
         if keep > 1:
             self.rows = torch.cat((self.rows[..., :1], self.rows[..., keep:]), -1)
             self.positions = torch.cat((self.positions[:1], self.positions[keep:]))
@@ -93,7 +93,7 @@ class ControlTrack:
             self.rows = self.rows.detach()
 
     def state(self) -> dict[str, Tensor]:
-        state = {"positions": self.positions, "next": torch.tensor([self._next])}
+        state = {"positions": self.positions, "next": torch.tensor([self._next], device="cpu")}
         return state if self.rows is None else {**state, "rows": self.rows}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

@@ -133,7 +133,7 @@ class ProcessStream:
             for port, history in histories.items():
                 state[f"{kind}.{port}"] = history.audio
         origins = [history.origin for history in (*self._waiting.values(), *self._made.values())]
-        return {**state, "numbers": torch.tensor([self._position, *origins])}
+        return {**state, "numbers": torch.tensor([self._position, *origins], device="cpu")}
 
     def restore(self, state: State) -> None:
         self._position, *origins = state["numbers"].tolist()

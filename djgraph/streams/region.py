@@ -117,7 +117,7 @@ class RegionStream:
             "sources": self._sources.audio,
             "overlap": self._overlap,
             "done": self._done.audio,
-            "numbers": torch.tensor(numbers),
+            "numbers": torch.tensor(numbers, device="cpu"),
         }
 
     def restore(self, state: State) -> None:

@@ -117,7 +117,7 @@ class Stream:
         moment = Moment(self._position, self._position + samples)
         if frame is not None:
             self._latest = frame
-            self._track.append(frame, torch.tensor([moment.stop - 1]))
+            self._track.append(frame, torch.tensor([moment.stop - 1], device="cpu"))
         if self._clock is not None and tempos is not None:
             self._clock.append(tempos, moment.stop - 1)
         made = self._run(moment, {name: one.expand(self.batch, -1, -1) for name, one in audio.items()})
@@ -163,7 +163,7 @@ class Stream:
         self._check_open()
         state = {
             "identity": self._identity(),
-            "numbers": torch.tensor([self._position, self.batch, self._fetched]),
+            "numbers": torch.tensor([self._position, self.batch, self._fetched], device="cpu"),
             **prefixed("controls", self._track.state()),
         }
         if self._latest is not None:
@@ -174,7 +174,7 @@ class Stream:
             if isinstance(step, (RegionStream, ProcessStream)):
                 state |= prefixed(f"op{index}", step.state())
             elif isinstance(step, History):
-                origin = torch.tensor([step.origin])
+                origin = torch.tensor([step.origin], device="cpu")
                 state |= prefixed(f"op{index}", {"audio": step.audio, "origin": origin})
         return state
 
@@ -202,7 +202,7 @@ class Stream:
     def _identity(self) -> Tensor:
         """A digest of what a state belongs to."""
         text = f"{self._compiled.identity} {self._plan.plan} {self.batch} {self._like.dtype}"
-        return torch.tensor(list(hashlib.sha256(text.encode()).digest()), dtype=torch.uint8)
+        return torch.tensor(list(hashlib.sha256(text.encode()).digest()), dtype=torch.uint8, device="cpu")
 
     def _run(self, moment: Moment, audio: Mapping[str, Tensor]) -> dict[str, Tensor]:
         self._broken = True  # until all operations have run

@@ -404,7 +404,7 @@ class TestRefusals:
             ({"frames": [frame], "fps": 0}, "fps"),
             ({"score": (frame[None], [0]), "frames": [frame], "fps": 50}, "not both"),
             ({"score": (frame[None], [0, 1])}, "position"),
-            ({"score": (frame[None].expand(2, -1), [5, 5])}, "ascending"),
+            ({"score": (frame[None].expand(2, -1), [5, 5])}, "must ascend"),
             ({"tempo": 120}, "clock"),
         ):
             with pytest.raises(InputError, match=message):

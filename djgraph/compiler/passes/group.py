@@ -89,13 +89,19 @@ def _rank(plan: Plan) -> list[_Rank | None]:
 
 
 def _kind(op: Op, plan: Plan) -> Hashable | None:
-    # A kind's outputs lag its inputs by the same, whatever runs: equal latencies of outputs are equal ones of inputs.
-    latency = None if plan.latencies is None or not op.writes else plan.latencies[op.writes[0]]
     if isinstance(op, Process):
-        return "process", plan.kernels[op.nodes[0].id], op.nodes[0].channels, latency
+        return "process", plan.kernels[op.nodes[0].id], op.nodes[0].channels, _when(op, plan)
     if isinstance(op, Region):
-        return "region", plan.channels[op.writes[0]], latency
+        return "region", plan.channels[op.writes[0]], _when(op, plan)
     return None
+
+
+def _when(op: Op, plan: Plan) -> tuple[int | None, ...]:
+    """The latencies at which an operation of a stream reads and writes; silence is there at any time."""
+    if plan.latencies is None:
+        return ()
+    read = next((plan.latencies[name] for name in op.reads if name not in plan.silent), None)
+    return read, plan.latencies[op.writes[0]]
 
 
 def _merge(ops: list[Op]) -> Op:

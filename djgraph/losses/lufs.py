@@ -59,7 +59,9 @@ def loudness(audio: Tensor, sample_rate: int) -> Tensor:
         passed = passed & (blocks > threshold.unsqueeze(-1))
         heard = passed.any(-1)
     mean = torch.where(heard, _mean(blocks, passed), 1.0)
-    return torch.where(heard, OFFSET + 10 * mean.log10(), GATE)
+    measured = torch.where(heard, OFFSET + 10 * mean.log10(), GATE)
+    # A block that is not finite passes no gate: without this, broken audio would pass for silence.
+    return torch.where(blocks.detach().isfinite().all(-1), measured, torch.nan)
 
 
 def k_weighted(audio: Tensor, sample_rate: int) -> Tensor:

@@ -23,6 +23,8 @@ from djgraph.streams.region import RegionStream
 from djgraph.streams.state import State, part, prefixed
 from djgraph.streams.time import Moment
 
+FRAMES = 4096
+"""Frames of a score that are checked at a time."""
 DTYPES = (torch.float32, torch.float64)
 
 
@@ -348,7 +350,11 @@ class Stream:
         return made.expand(self.batch, -1, -1)
 
     def _check_score(self, params: Tensor, positions: Any) -> tuple[Tensor, Tensor]:
-        made = self._prepared(params)
+        if isinstance(params, Tensor) and params.ndim in (2, 3):
+            # Part by part: checks take several times the memory of what they look at.
+            made = torch.cat([self._prepared(part) for part in params.split(FRAMES, -2)], -2)
+        else:
+            made = self._prepared(params)
         placed = prepare_positions(positions, made, True)
         if placed is None:
             raise InputError("a score is (params, positions): a position for each frame")

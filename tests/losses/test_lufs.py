@@ -123,3 +123,10 @@ def test_refusals() -> None:
         loudness(noise(1, 2, 8000), math.nan)
     with pytest.raises(InputError, match="reduction"):
         Loudness(8000, reduction="sum")
+
+
+def test_what_is_not_finite_is_not_silence() -> None:
+    audio = 0.1 * torch.randn(3, 2, 24_000)
+    audio[0, 0, 100], audio[1, 1, 23_999] = torch.nan, torch.inf
+    measured = loudness(audio, 48_000)
+    assert measured.isnan().tolist() == [True, True, False]

@@ -177,7 +177,6 @@ def _score(auto: Automation, mixer: Mixer, samples: int, frames: int | None, tem
     values, seconds = auto.render(mixer.layout, frames, samples / rate, tempo), samples / rate
     clock: float | torch.Tensor | None = tempo
     if tempo is None and (bpm := auto.bpm(len(values), seconds)) is not None:
-        clock = bpm
-        if isinstance(bpm, list):
-            clock = torch.tensor(bpm, dtype=torch.float64, device="cpu")[None]
+        several = torch.tensor(bpm, dtype=torch.float64, device="cpu")
+        clock = several[None] if several.ndim else float(several)
     return spread(values, samples, clock)

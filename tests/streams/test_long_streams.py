@@ -1,0 +1,79 @@
+"""A minute in single precision, cut anywhere: what comes out of a stream is the mix of the whole clip."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+import torch
+from runtime.test_against_reference import SHIPPED, make_inputs
+
+import djgraph
+from djgraph.mixer import Mixer
+
+from .test_streams import flat, play, score_of
+
+SECONDS = 60
+
+
+def cuts(seed: int) -> Iterator[int]:
+    generator = random.Random(seed)
+    while True:
+        yield generator.choice([generator.randint(1, 700), generator.randint(1, 20_000), 512, 150_000])
+
+
+def deviation(name: str, seed: int, samples: int | None = None) -> float:
+    """The largest difference from the whole clip's mix, where full scale is 1."""
+    mixer = djgraph.compile(name)
+    samples = SECONDS * mixer.graph.sample_rate if samples is None else samples
+    inputs = make_inputs(mixer.graph, 1, samples, torch.float32, seed)
+    params, positions = score_of(mixer, 1, 200, samples, torch.float32, seed)
+    with torch.no_grad():
+        expected = flat(mixer(inputs, params, positions=positions))
+        made = play(mixer.stream(score=(params, positions)), inputs, cuts(seed))
+    return max(float((one - two).abs().max()) for one, two in zip(made, expected, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("engines_by_cost")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_minute(name: str) -> None:
+    assert deviation(name, 1) < 1e-5
+
+
+def test_some_seconds() -> None:
+    assert deviation("dj_mixer", 2, 200_000) < 2e-6
+
+
+def test_an_hour_into_a_stream_nothing_is_less_exact() -> None:
+    """The same second of sound at the start of a clip, and behind an hour of silence that no one has to mix."""
+    mixer: Mixer = djgraph.compile("dj_mixer")
+    hour, second = 3600 * 44100 // 512 * 512, 44100
+    inputs = make_inputs(mixer.graph, 1, second, torch.float32, 0)
+    frame = mixer.layout.from_unit(torch.rand(54, generator=torch.Generator().manual_seed(0)))
+    (early,) = play(mixer.stream(score=(frame[None], [0])), inputs, [second])
+    stream = mixer.stream(score=(frame[None], [0]))
+    state = stream_at(mixer, frame, hour)
+    late = mixer.stream(score=(frame[None], [0]), state=state)
+    made = [late(inputs), late.finish()]
+    assert late.position == hour + second
+    torch.testing.assert_close(torch.cat(made, -1)[..., stream.latency :], early, atol=2e-6, rtol=0)
+
+
+def stream_at(mixer: Mixer, frame: torch.Tensor, samples: int) -> dict[str, torch.Tensor]:
+    """The state of a stream that has heard nothing but silence for so long: that of a shorter silence, moved."""
+    stream = mixer.stream(score=(frame[None], [0]))
+    silence = make_inputs(mixer.graph, 1, 512 * 400, torch.float32, 0)
+    silence = {track: {stem: 0 * audio for stem, audio in stems.items()} for track, stems in silence.items()}
+    stream(silence)
+    state = stream.state()
+    shift = samples - stream.position
+    state["numbers"][0] += shift
+    for name, tensor in state.items():
+        if name.endswith(".numbers"):
+            is_region = name.removesuffix(".numbers") + ".overlap" in state
+            tensor += torch.tensor([shift // 512, shift, shift]) if is_region else shift
+        if name.endswith(".origin"):
+            tensor += shift
+    return state

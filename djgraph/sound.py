@@ -11,6 +11,7 @@ from typing import Any
 from djgraph.arguments import shown
 from djgraph.graph.ir import EffectNode, Graph, InputNode, SumNode
 from djgraph.reading import Stored
+from djgraph.version import __version__
 
 _WORDS = ("label", "description", "unit", "aliases")
 """What a control says of itself that is not heard."""
@@ -88,12 +89,12 @@ def _node(node: InputNode | EffectNode | SumNode) -> dict[str, Any]:
 
 
 def _versions(graph: Graph) -> dict[str, str]:
-    import djgraph
+    from djgraph.plugins import registry
 
     used = {node.effect for node in graph.nodes if isinstance(node, EffectNode)}
-    entries = [entry for entry in djgraph.registry().effects.values() if entry.effect in used]
+    entries = [entry for entry in registry().effects.values() if entry.effect in used]
     return {
-        "djgraph": djgraph.__version__,
+        "djgraph": __version__,
         **{entry.distribution: entry.version for entry in entries if entry.distribution},
     }
 

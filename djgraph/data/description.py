@@ -15,6 +15,7 @@ from djgraph.data.pairs import ALIGN, SHORT, Align, Short
 from djgraph.data.stored import MAX_COUNT, MAX_SEED, CorpusFile, TrackRow
 from djgraph.data.tracks import WHOLE, Track
 from djgraph.errors import CorpusError, DJGraphError
+from djgraph.graph import load
 from djgraph.graph.ir import Graph, InputNode
 from djgraph.layout import ParameterLayout
 from djgraph.reading import MIB, Json, read_json
@@ -142,9 +143,7 @@ class Description:
 
         CorpusError where it has other controls by now than when the corpus was begun: a plugin has changed.
         """
-        import djgraph
-
-        graph = djgraph.load(root / self.graph, **self.args)
+        graph = load(root / self.graph, **self.args)
         now = ParameterLayout.from_graph(graph)
         if now.fingerprint != self.layout.fingerprint:
             raise CorpusError(

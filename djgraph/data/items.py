@@ -31,13 +31,13 @@ class ItemMaker:
     """Makes items of one corpus. Holds the compiled mixer; one for each process."""
 
     def __init__(self, root: Path, description: Description) -> None:
-        import djgraph
+        from djgraph.mixer import compile_graph
 
         self.root = root
         self.description = description
         graph = description.load_graph(root)
         main = next(iter(graph.outputs))
-        self.mixer = djgraph.compile(graph, outputs=[main])
+        self.mixer = compile_graph(graph, outputs=[main])
         known = moves_for(description.layout)
         if lost := [name for name in description.settings.recipes if name not in known]:
             raise CorpusError(

@@ -28,6 +28,7 @@ from djgraph.data.workers import run_jobs
 from djgraph.errors import CorpusError, InputError, nearest
 from djgraph.graph.ir import Graph
 from djgraph.reading import read_text
+from djgraph.version import __version__
 
 GRAPH = "dj_mixer"
 DEMO = "tracks"
@@ -129,8 +130,6 @@ def _begin(
     options: Mapping[str, Any],
     problems: Problems,
 ) -> Description:
-    import djgraph
-
     args = plain_args(args)
     text, graph, file = read_graph(GRAPH if source is None else source, args)
     settings = _settings(Settings(), options)
@@ -146,7 +145,7 @@ def _begin(
         layout=_layout(graph),
         inputs=inputs,
         tracks=(),
-        made_with=djgraph.__version__,
+        made_with=__version__,
     )
     names = choose(about.layout, options.get("recipes"))
     settings = dataclasses.replace(settings, recipes=tuple(names))

@@ -10,6 +10,7 @@ from typing import Any
 
 from djgraph.atomic import write_text
 from djgraph.errors import CorpusError
+from djgraph.graph import load
 from djgraph.graph.ir import Graph
 from djgraph.language.source import plain
 from djgraph.reading import read_text
@@ -20,14 +21,14 @@ GraphSource = str | os.PathLike[str] | Mapping[str, Any]
 
 def read_graph(source: GraphSource, args: Mapping[str, Any]) -> tuple[str, Graph, str]:
     """A graph document's text, the graph, and the name of its file in a corpus."""
-    import djgraph
+    from djgraph.plugins import registry
 
-    graph = djgraph.load(source, **args)
+    graph = load(source, **args)
     if isinstance(source, Mapping):
         return json.dumps(plain(source).data, indent=1, ensure_ascii=False) + "\n", graph, "graph.json"
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
         return source, graph, "graph.yaml"
-    shipped = djgraph.registry().graphs
+    shipped = registry().graphs
     path = Path(shipped[source].path) if isinstance(source, str) and source in shipped else Path(source)
     return read_text(path, CorpusError), graph, f"graph{path.suffix}"
 

@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from djgraph import __version__ as VERSION
 from djgraph.dsp.derivatives import Operation
 from djgraph.errors import CompileError, DJGraphError
+from djgraph.version import __version__ as VERSION
 
 Arrange = Callable[[list[Tensor], list[int]], tuple[Operation, list[Tensor]]]
 Operator = Callable[..., list[Tensor]]

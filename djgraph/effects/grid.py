@@ -6,16 +6,32 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from djgraph.effects.control import Control
+from typing import Protocol
 
 ROUNDING = 1e-6
 """How far a number may be off its grid, in steps or as a share of the range, and still be meant to lie on it."""
 
 
-def size(control: Control) -> int:
+class Gridded(Protocol):
+    """What of a :class:`djgraph.effects.Control` says its grid: its range, and a step from ``min`` on or choices."""
+
+    @property
+    def min(self) -> float: ...
+
+    @property
+    def max(self) -> float: ...
+
+    @property
+    def step(self) -> float | None: ...
+
+    @property
+    def choices(self) -> tuple[float, ...]: ...
+
+    @property
+    def held(self) -> bool: ...
+
+
+def size(control: Gridded) -> int:
     """How many values the control may take."""
     if control.choices:
         return len(control.choices)
@@ -24,7 +40,7 @@ def size(control: Control) -> int:
     return math.floor((control.max - control.min) / control.step + 1e-9) + 1
 
 
-def value(control: Control, index: int) -> float:
+def value(control: Gridded, index: int) -> float:
     """The value of that number, from 0: a choice as declared, or so many steps from the minimum."""
     if control.choices:
         return float(control.choices[index])
@@ -32,7 +48,7 @@ def value(control: Control, index: int) -> float:
     return min(control.min + index * control.step, control.max)
 
 
-def neighbours(control: Control, wanted: float) -> tuple[float, ...]:
+def neighbours(control: Gridded, wanted: float) -> tuple[float, ...]:
     """The allowed values below and above a number, nearest first; one where it lies beyond the ends or on the grid."""
     if control.choices:
         near = sorted(map(float, control.choices), key=lambda choice: abs(choice - wanted))
@@ -47,7 +63,7 @@ def neighbours(control: Control, wanted: float) -> tuple[float, ...]:
     return (near[0],) if other is None or allows(control, wanted, near[0]) else (near[0], other)
 
 
-def allows(control: Control, wanted: float, nearest: float | None = None) -> bool:
+def allows(control: Gridded, wanted: float, nearest: float | None = None) -> bool:
     """Whether a control may take a value, up to rounding; any in its range where it has no grid."""
     if not control.held:
         return True
@@ -58,7 +74,7 @@ def allows(control: Control, wanted: float, nearest: float | None = None) -> boo
     return abs(wanted - nearest) <= ROUNDING * unit
 
 
-def off_grid(control: Control, wanted: float) -> str | None:
+def off_grid(control: Gridded, wanted: float) -> str | None:
     """What is wrong with a value that the control may not take, in words; None where nothing is."""
     if allows(control, wanted):
         return None
@@ -66,7 +82,7 @@ def off_grid(control: Control, wanted: float) -> str | None:
     return f"{wanted:g}, none of the values that it may take ({written(control)}); the nearest: {near}"
 
 
-def written(control: Control) -> str:
+def written(control: Gridded) -> str:
     """The grid in words: ``1, 2, 4``, or ``0, 0.5, … 8``."""
     if not control.choices and size(control) > 6:
         first = f"{value(control, 0):g}, {value(control, 1):g}, {value(control, 2):g}"

@@ -57,16 +57,11 @@ class FitResult:
             path, json.dumps(self.report, indent=2, ensure_ascii=False, allow_nan=False) + "\n", InputError
         )
 
-    def save_params(self, path: str | os.PathLike[str]) -> None:
-        """Every frame of every control as JSON by name, as ``djgraph render --params`` reads it."""
-        values = {name: column.tolist() for name, column in self.layout.unpack(self.params.double()).items()}
-        write_text(path, json.dumps(values) + "\n", InputError)
-
     def plot(self, path: str | os.PathLike[str], truth: Tensor | None = None) -> None:
         """Every control over time as a picture (PNG, SVG, PDF by suffix); needs matplotlib."""
         from djgraph.fitting.plot import plot_controls
 
-        plot_controls(self, path, truth)
+        plot_controls(path, self.layout, self.params, self.audible, self.seconds, truth)
 
 
 CHECKPOINT = 2

@@ -5,18 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from djgraph.effects.control import Control
 from djgraph.errors import LayoutError
-
-if TYPE_CHECKING:
-    from djgraph.layout.layout import ParameterLayout
+from djgraph.graph.ir import Column
 
 FINGERPRINT_DIGITS = 16
+
+
+class Layout(Protocol):
+    """What a comparison reads of a :class:`djgraph.layout.ParameterLayout`."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names in order."""
+
+    @property
+    def aliases(self) -> tuple[tuple[str, ...], ...]:
+        """The full old names of every column."""
+
+    def __len__(self) -> int: ...
 
 
 def meaning(control: Control) -> dict[str, object]:
@@ -32,14 +46,14 @@ def meaning(control: Control) -> dict[str, object]:
     }
 
 
-def fingerprint(layout: ParameterLayout) -> str:
+def fingerprint(layout: Layout) -> str:
     """16 hex digits that change with names, order and :func:`meaning`, and with nothing else."""
-    content = [[column.name, meaning(column.control)] for column in layout]
+    content = [[column.name, meaning(column.control)] for column in layout.columns]
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
-def origins(old: ParameterLayout, new: ParameterLayout) -> list[int | None]:
+def origins(old: Layout, new: Layout) -> list[int | None]:
     """For every column of ``new``, the column of ``old`` that it continues, or None.
 
     A name that is in both wins; then an old name that the new column lists among its aliases; then an alias
@@ -60,7 +74,7 @@ def origins(old: ParameterLayout, new: ParameterLayout) -> list[int | None]:
     return found
 
 
-def diff(old: ParameterLayout, new: ParameterLayout) -> str:
+def diff(old: Layout, new: Layout) -> str:
     """What changes on the way from ``old`` to ``new``, a line each; empty where nothing does."""
     found = origins(old, new)
     kept = {i for i in found if i is not None}
@@ -79,13 +93,15 @@ def diff(old: ParameterLayout, new: ParameterLayout) -> str:
     return "\n".join(lines)
 
 
-def remap(params: Tensor, old: ParameterLayout, new: ParameterLayout) -> Tensor:
+def remap(params: Tensor, old: Layout, new: Layout) -> Tensor:
     """See :meth:`ParameterLayout.remap`."""
     if not isinstance(params, Tensor) or not params.ndim or params.shape[-1] != len(old):
         came = list(params.shape) if isinstance(params, Tensor) else type(params).__name__
         raise LayoutError(f"expected a tensor [..., {len(old)}] in the old layout, got {came}")
     found = origins(old, new)
-    default = torch.tensor([c.control.default for c in new], dtype=torch.float64, device="cpu").to(params)
+    default = torch.tensor([c.control.default for c in new.columns], dtype=torch.float64, device="cpu").to(
+        params
+    )
     here = [j for j, i in enumerate(found) if i is not None]
     there = [i for i in found if i is not None]
     base = default.expand(*params.shape[:-1], len(new))
@@ -105,7 +121,7 @@ def _runs(pairs: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
         yield run
 
 
-def _moved(new: ParameterLayout, run: Sequence[tuple[int, int]]) -> str:
+def _moved(new: Layout, run: Sequence[tuple[int, int]]) -> str:
     (i, j), (last_i, last_j) = run[0], run[-1]
     if len(run) == 1:
         return f"moved: {new.names[j]}: column {i} → {j}"

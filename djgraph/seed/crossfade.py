@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from djgraph.errors import InputError, LayoutError, did_you_mean
+from djgraph.graph import load
 from djgraph.layout import ParameterLayout
 from djgraph.layout.faders import find_faders, find_tracks, no_fade, too_few
 
@@ -98,9 +99,7 @@ class SimpleCrossfader:
 
 @lru_cache(maxsize=1)
 def _default_layout() -> ParameterLayout:
-    import djgraph
-
-    return ParameterLayout.from_graph(djgraph.load("dj_mixer"))
+    return ParameterLayout.from_graph(load("dj_mixer"))
 
 
 def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list[int], list[int]]:

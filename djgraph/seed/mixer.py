@@ -11,10 +11,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-import djgraph
 from djgraph.arguments import is_real, is_whole, shown
 from djgraph.errors import InputError, did_you_mean
+from djgraph.graph import load
 from djgraph.layout import ParameterLayout
+from djgraph.mixer import compile_graph
 
 WITHOUT_EFFECT = {
     "delay_max_ms": "the delay line is as long as delay_default_ms needs",
@@ -115,7 +116,7 @@ class DifferentiableDJMixer(nn.Module):
     def __init__(self, config: MixerConfig | None = None) -> None:
         super().__init__()
         self.config = MixerConfig() if config is None else config
-        self.mixer = djgraph.compile(djgraph.load("dj_mixer", **self.config.graph_arguments()))
+        self.mixer = compile_graph(load("dj_mixer", **self.config.graph_arguments()))
 
     @property
     def layout(self) -> ParameterLayout:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,76 +9,15 @@ from torch import Tensor
 
 from djgraph.errors import InputError
 from djgraph.graph.ir import InputNode
-from djgraph.inspection.costs import OpCost, PlanCost, Workload
+from djgraph.inspection.costs import Workload
 from djgraph.inspection.observe import Clock, Gauge, Heap, ObservedExecutor, Recorder, Way
+from djgraph.inspection.profile_report import Measured, MeasuredOperation, Profile
 from djgraph.inspection.report import plan_cost
 from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.mixing import mix
 
 TEMPO = 120.0
 """BPM for graphs with effects that follow a clock."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One operation, one way.
-
-    start: seconds since the pass began. seconds: how long it took. memory: the most bytes it held at a time
-    beyond what was there when it began.
-    """
-
-    start: float
-    seconds: float
-    memory: int
-
-
-@dataclass(frozen=True)
-class MeasuredOperation:
-    """One operation of the plan beside its estimate; backward is None where no gradient passed."""
-
-    estimate: OpCost
-    forward: Measured
-    backward: Measured | None
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What a plan took. The times are those of one run, the median of ``repeats`` by its total.
-
-    forward_seconds, backward_seconds: whole passes; what they have beyond their operations is checks, the
-    reading of params, the loss, and PyTorch's own. forward_peak, backward_peak: the most bytes held at a time,
-    without the caller's audio and params.
-    """
-
-    graph: str
-    sample_rate: int
-    device: str
-    threads: int
-    repeats: int
-    estimate: PlanCost
-    operations: tuple[MeasuredOperation, ...]
-    forward_seconds: float
-    backward_seconds: float | None
-    forward_peak: int
-    backward_peak: int | None
-
-    def __str__(self) -> str:
-        """A table, one line for each operation."""
-        from djgraph.inspection.profile_report import profile_table
-
-        return profile_table(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as data, for JSON: seconds, bytes, flops."""
-        from djgraph.inspection.profile_report import profile_dict
-
-        return profile_dict(self)
-
-    def chrome_trace(self) -> dict[str, Any]:
-        """The same as a trace for chrome://tracing and Perfetto: one track forward, one backward."""
-        from djgraph.inspection.profile_report import chrome_trace
-
-        return chrome_trace(self)
 
 
 def profile(

@@ -1,16 +1,73 @@
-"""A profile as a table, as data, and as a trace for a browser."""
+"""What a plan took, and how that is told: as a table, as data, and as a trace for a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from djgraph.inspection.costs import OpCost, PlanCost
 from djgraph.inspection.explain import align, describe, operation_dict, short, workload_dict
-from djgraph.inspection.profile import Measured, MeasuredOperation, Profile
 
 WIDEST_VALUE = 24
 TRACKS = {"forward": 1, "backward": 2}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One operation, one way.
+
+    start: seconds since the pass began. seconds: how long it took. memory: the most bytes it held at a time
+    beyond what was there when it began.
+    """
+
+    start: float
+    seconds: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class MeasuredOperation:
+    """One operation of the plan beside its estimate; backward is None where no gradient passed."""
+
+    estimate: OpCost
+    forward: Measured
+    backward: Measured | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a plan took. The times are those of one run, the median of ``repeats`` by its total.
+
+    forward_seconds, backward_seconds: whole passes; what they have beyond their operations is checks, the
+    reading of params, the loss, and PyTorch's own. forward_peak, backward_peak: the most bytes held at a time,
+    without the caller's audio and params.
+    """
+
+    graph: str
+    sample_rate: int
+    device: str
+    threads: int
+    repeats: int
+    estimate: PlanCost
+    operations: tuple[MeasuredOperation, ...]
+    forward_seconds: float
+    backward_seconds: float | None
+    forward_peak: int
+    backward_peak: int | None
+
+    def __str__(self) -> str:
+        """A table, one line for each operation."""
+        return profile_table(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as data, for JSON: seconds, bytes, flops."""
+        return profile_dict(self)
+
+    def chrome_trace(self) -> dict[str, Any]:
+        """The same as a trace for chrome://tracing and Perfetto: one track forward, one backward."""
+        return profile_trace(self)
 
 
 def profile_table(profile: Profile) -> str:
@@ -66,7 +123,7 @@ def profile_dict(profile: Profile) -> dict[str, Any]:
     }
 
 
-def chrome_trace(profile: Profile) -> dict[str, Any]:
+def profile_trace(profile: Profile) -> dict[str, Any]:
     """Complete events (``ph`` X) in the Trace Event Format, times in µs, backward after forward."""
     events: list[dict[str, Any]] = [
         {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": way}}

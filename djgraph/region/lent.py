@@ -1,4 +1,4 @@
-"""Tensors that tiles borrow stretches of: values on the way forward, places for gradients on the way back."""
+"""Tensors that tiles read slices of in the forward pass, and add gradients to in the backward pass."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ClipControls:
         self.once = Lent(self._rows[..., :1], wanted)
 
     def add_gradients(self, schedule: RegionSchedule, total: Tensor) -> None:
-        """Adds the gradients of the bank's rows that the tiles gave back to ``total``, ``[rows, batch, frames]``."""
+        """Adds the gradients of the bank's rows that the tiles collected to ``total``, ``[rows, batch, frames]``."""
         (gradient,) = _through([self._read], [self.frames], self._rows)
         if self.once.total is not None:
             gradient[..., :1] += self.once.total
@@ -95,14 +95,14 @@ class StretchControls:
         return [self._near, self._once], list(places)
 
     def add_gradients(self, total: Tensor) -> None:
-        """Adds what the tiles gave back to ``curves``."""
+        """Adds the gradients of ``curves`` that the tiles collected to those of the rows, ``total``."""
         leaves, places = self.rows_behind(total)
         for place, found in zip(places, _through(self.read, self.curves, *leaves)):
             place += found
 
 
 def _through(read: Sequence[Tensor], lent: Sequence[Lent], *leaves: Tensor) -> list[Tensor]:
-    """From the gradients of what was read to those of the rows."""
+    """The vector-Jacobian product: from the gradients of what was read to those of the rows."""
     if not read:
         return [torch.zeros_like(leaf) for leaf in leaves]
     found = torch.autograd.grad(

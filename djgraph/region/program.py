@@ -271,7 +271,7 @@ class _Back:
             writer.emit(Code.SCALE, scaled.chain, slot, self._own_of(source), 1)
 
     def _add(self, name: str, adjoint: _Adjoint) -> None:
-        """Adds a gradient, of which the caller gives away one use."""
+        """Accumulates a gradient; the caller's reference to it is handed over."""
         if name not in self.adjoints:
             self.adjoints[name] = adjoint
             return

@@ -81,7 +81,7 @@ class Overlap:
 def run(program: MachineCode, signals: Signals, jobs: Sequence[Job], step: int) -> list[Overlap]:
     """Runs the program on every job, on as many threads as PyTorch uses.
 
-    Returns what :func:`finish` has to add once all that lies beside it has been written.
+    Returns each job's overlap tail; :func:`finish` adds it after the neighbouring job has written.
     """
 
     def work(job: Job) -> Overlap | None:

@@ -1,4 +1,4 @@
-"""A spectral region in a stream: runs the frames that are complete, and keeps what the next ones add to."""
+"""A spectral region in a stream: runs the frames that are complete, and keeps their overlap for the next ones."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from djgraph.region.stacks import Stacks
 class TileWork:
     """Everything that is computed on one tile.
 
-    ``leaves`` are the stretches that the tile borrowed of tensors whose gradients are wanted.
+    ``leaves`` are autograd leaves: the slices that the tile read of tensors whose gradients are wanted.
     """
 
     def __init__(self, clip: Clip, tile: Tile, windows: Windows, workspace: Workspace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from djgraph.compiler.pipeline import Stage, stages, stream_stages
@@ -39,25 +39,24 @@ class Compiled:
     modules: Mapping[str, Effect]
     options: Options
 
-    @cached_property
-    def bank(self) -> ControlBank:
-        return ControlBank(self.graph)
+    bank: ControlBank = field(init=False)
+    identity: str = field(init=False)
+    kernels: Mapping[str, str] = field(init=False)
+    uses_clock: bool = field(init=False)
 
-    @cached_property
-    def identity(self) -> str:
-        """The digest of the graph, for exported programs."""
-        return graph_identity(self.graph)
-
-    @cached_property
-    def kernels(self) -> Mapping[str, str]:
-        """By node, the first node that the same module serves."""
+    def __post_init__(self) -> None:
+        # At once, not when first asked for: torch.compile cannot follow the lock of a cached property.
         first: dict[int, str] = {}
-        return {node: first.setdefault(id(module), node) for node, module in self.modules.items()}
-
-    @cached_property
-    def uses_clock(self) -> bool:
-        """Whether any effect follows a clock."""
-        return any(isinstance(node, EffectNode) and node.effect.uses_clock for node in self.graph.nodes)
+        kernels = {node: first.setdefault(id(module), node) for node, module in self.modules.items()}
+        effects = [node.effect for node in self.graph.nodes if isinstance(node, EffectNode)]
+        found = {
+            "bank": ControlBank(self.graph),
+            "identity": graph_identity(self.graph),
+            "kernels": kernels,
+            "uses_clock": any(effect.uses_clock for effect in effects),
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
     def points(self, taps: bool = False) -> dict[str, Point]:
         """What a plan gives, by name: ``output NAME``, and with taps ``tap NAME``."""

@@ -2,13 +2,17 @@
 
 import pytest
 import torch
+from effort import examples
 from hypothesis import HealthCheck, settings
 
 # Most tests work on small tensors, where a second thread costs more than it brings; on a busy machine far more.
 torch.set_num_threads(1)
 
 # No test asserts a time: what is slow on a busy machine is not wrong.
-settings.register_profile("djgraph", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Tests that name a number of examples take it from `effort.examples`, which knows the profile.
+settings.register_profile(
+    "djgraph", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("djgraph")
 
 

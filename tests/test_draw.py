@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runtime.documents import REGISTRY, documents
@@ -66,7 +67,7 @@ def tangled(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(tangled())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_every_graph_that_loads_is_drawn(document: dict[str, Any]) -> None:
     graph = djgraph.load(document, registry=REGISTRY)
     texts, boxes, _ = drawn(graph)

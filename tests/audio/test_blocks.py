@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -67,7 +68,7 @@ def test_blocks_joined_are_the_whole_file(tmp_path: Path, suffix: str, rate: int
         close(got, expected)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     total=st.integers(1, 3000),
     rates=st.sampled_from(
@@ -99,7 +100,7 @@ def test_ratios_of_all_kinds(rates: tuple[int, int]) -> None:
     close(torch.cat(got, dim=1), resample(whole, *rates))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     rate=st.sampled_from([44100, 48000, 11025]),
     start=st.integers(0, 260_000),

@@ -8,6 +8,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import upfirdn
@@ -44,7 +45,7 @@ def true_peak(audio: Tensor) -> float:
     return 20 * math.log10(max(largest, float(audio.abs().max())))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     channels=st.sampled_from([1, 2, 4, 5]),
     rate=st.sampled_from([8000, 11025, 22050, 44100, 48000]),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import soundfile
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupts import interruptible
@@ -120,7 +121,7 @@ def test_silence_stays_silence_and_its_own_level_is_no_change(tmp_path: Path) ->
     assert levels.peak_dbfs == pytest.approx(-12, abs=1e-5)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     samples=st.integers(1, 200_000),
     sizes=st.lists(st.sampled_from([1000, 1 << 16, (1 << 16) + 1, 5001]), min_size=1, max_size=4),

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ def course(frames: Frames, samples: int, column: int = 0) -> np.ndarray:
     return np.interp(np.arange(samples), frames.positions.numpy(), frames.params[:, column].numpy())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(points_lists, st.sampled_from([1, 100, 640, 1280]))
 def test_straight_ways_are_exact_at_every_sample(
     small: ParameterLayout, points: list[tuple[float, float, str, float | None]], samples: int
@@ -42,7 +43,7 @@ def test_straight_ways_are_exact_at_every_sample(
     assert torch.equal(frames.params[:, 1:], small.default.double()[1:].expand(len(frames.positions), -1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(points_lists)
 def test_curved_ways_are_as_near_as_even_frames_come(
     small: ParameterLayout, points: list[tuple[float, float, str, float | None]]
@@ -116,7 +117,7 @@ entries = st.dictionaries(
 ).map(lambda points: [[beat, bpm, ramp] for beat, (bpm, ramp) in sorted(points.items())])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(entries)
 def test_a_changing_tempo_has_frames_where_it_changes(
     small: ParameterLayout, entries: list[list[float | str]]

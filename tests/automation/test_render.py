@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ points_lists = st.lists(
 ).map(lambda points: sorted(points, key=lambda p: p[0]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(points_lists, st.integers(1, 90), st.sampled_from([1.0, 5.0, 10.0, 7.25]))
 def test_against_a_loop(
     small: ParameterLayout, points: list[tuple[float, float, str, float | None]], frames: int, duration: float

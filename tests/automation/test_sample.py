@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ def worst(layout: ParameterLayout, auto: Automation, params: torch.Tensor, durat
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.integers(1, 200),
     st.sampled_from([1e-4, 0.01, 0.3]),

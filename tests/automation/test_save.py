@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ tempos = st.none() | st.dictionaries(
 texts = st.text(max_size=20).filter(lambda s: s.isprintable())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.lists(
         curves() | st.lists(curves(), min_size=1, max_size=3).map(lambda c: First(tuple(c))), max_size=4
@@ -70,7 +71,7 @@ def test_yaml_json_and_dict_lose_nothing(
     assert load("\n" + auto.to_json()) == auto
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(curves(plain=True), min_size=1, max_size=4), tempos, st.integers(1, 16))
 def test_csv_loses_no_breakpoint(items: list[Curve], tempo: TempoMap | None, bar: int) -> None:
     items = [Curve((f"c{i}",), item.points) for i, item in enumerate(items)]

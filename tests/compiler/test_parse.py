@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runtime.documents import REGISTRY, documents
@@ -31,7 +32,9 @@ def test_shipped_graphs(name: str) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(made=documents(), optimize=st.sampled_from([True, False]) | st.sets(st.sampled_from(PASS_NAMES)))
 def test_random_graphs(made: Any, optimize: Any) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def box_average(values: np.ndarray, samples: int, half: float) -> np.ndarray:
     return out
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     samples=st.integers(2, 300),
     frames=st.integers(2, 80),
@@ -40,7 +41,7 @@ def test_smoothed_curve_is_the_box_average(samples: int, frames: int, smoothing:
     np.testing.assert_allclose(got.numpy(), expected, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     samples=st.integers(1, 400),
     frames=st.integers(1, 60),

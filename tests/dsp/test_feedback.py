@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def sample_loop(audio, feedback, mix, past_input, past_output):
     return (1 - mix) * audio + mix * y[..., delay:], x[..., -delay:], y[..., -delay:]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     batch=st.integers(1, 3),
     channels=st.integers(1, 3),
@@ -66,7 +67,7 @@ def test_gradient_of_one_argument_alone(wanted):
     assert torch.autograd.gradcheck(feedback_delay, arguments)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(cuts=st.lists(st.integers(1, 12), min_size=1, max_size=6), delay=st.integers(1, 9))
 def test_blocks_equal_the_whole_with_gradients(cuts, delay):
     samples = sum(cuts)

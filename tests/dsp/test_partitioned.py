@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -48,7 +49,7 @@ def oracle(audio: Tensor, response: Tensor, mix: Tensor) -> Tensor:
     return torch.lerp(audio.double(), torch.from_numpy(wet), mix.double())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     length=st.integers(2, 9000),
     blocks=st.lists(st.integers(1, 700) | st.integers(700, 12_000), min_size=1, max_size=6),

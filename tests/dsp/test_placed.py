@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,7 +57,7 @@ def frames_of(count: int, seed: int, dtype: torch.dtype = torch.float64) -> torc
     return torch.rand(2, count, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(case=cases(), vectors=st.booleans())
 def test_reading_is_the_box_average(case: Any, vectors: bool) -> None:
     places, samples, start, stop, half, seed = case
@@ -71,7 +72,7 @@ def test_reading_is_the_box_average(case: Any, vectors: bool) -> None:
     np.testing.assert_allclose(made.numpy(), expected, atol=1e-10)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(case=cases(), dtype=st.sampled_from([torch.float32, torch.float64]), vectors=st.booleans())
 def test_a_stretch_reads_what_the_whole_does_to_the_last_bit(
     case: Any, dtype: torch.dtype, vectors: bool
@@ -101,7 +102,7 @@ def test_a_stretch_reads_what_the_whole_does_to_the_last_bit(
     assert torch.equal(hold_samples(own, near, start, stop), steps)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(case=cases())
 def test_held_values_change_on_the_frame(case: Any) -> None:
     places, samples, start, stop, _, seed = case
@@ -115,7 +116,7 @@ def test_held_values_change_on_the_frame(case: Any) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     frames=st.integers(2, 40),
     gap=st.integers(1, 50),
@@ -139,7 +140,7 @@ def test_even_positions_read_as_no_positions(
     assert torch.equal(hold_samples(line, values, 0, samples), hold_samples(even, values, 0, samples))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(case=cases(), dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_both_engines_have_the_same_gradients(case: Any, dtype: torch.dtype) -> None:
     places, samples, start, stop, half, seed = case

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal as scipy_signal
@@ -123,7 +124,7 @@ def test_what_the_response_does_not_know_is_named() -> None:
 
 
 @given(st.integers(1, 9), st.integers(2, 50), st.integers(1, 40), st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_grid_reads_lines_and_collect_is_its_transpose(
     frames: int, samples: int, points: int, seed: int
 ) -> None:
@@ -142,7 +143,7 @@ def test_grid_reads_lines_and_collect_is_its_transpose(
 
 
 @given(st.integers(1, 7), st.integers(1, 4), st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_tridiagonal_systems_as_numpy_solves_them(blocks: int, size: int, seed: int) -> None:
     rng = np.random.RandomState(seed)
     pieces = rng.standard_normal((blocks + 1, 2 * size, 2 * size))
@@ -175,7 +176,7 @@ def test_tridiagonal_systems_as_numpy_solves_them(blocks: int, size: int, seed: 
 
 
 @given(st.integers(1, 6), st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_the_priors_quadratic_lies_above_and_touches(frames: int, seed: int) -> None:
     rng = np.random.RandomState(seed)
     rest = Rest(torch.from_numpy(rng.random_sample(3)), torch.tensor([1.0, 1.5, 2.0], dtype=torch.float64))

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,7 +106,7 @@ def refusal(document: Any, registry: Registry) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.data())
 def test_one_change(registry: Registry, data: st.DataObject) -> None:
     document = copy.deepcopy(DOCUMENT)

@@ -9,6 +9,7 @@ from typing import Any
 
 import djgraph_fx
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,7 +118,7 @@ def shuffled(value: Any, rng: random.Random) -> Any:
 DOCUMENTS = {"everything": EVERYTHING, **{path.stem: dict(load_document(path).data) for path in SHIPPED}}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.sampled_from(sorted(DOCUMENTS)), st.randoms(use_true_random=False))
 def test_key_order_changes_nothing(registry: Registry, name: str, rng: random.Random) -> None:
     document = DOCUMENTS[name]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from effort import examples
 from fake_layouts import column, layouts, mixed_layout, seed_layout
 from hypothesis import given, settings
 
@@ -83,7 +84,7 @@ def test_equal_layouts_have_equal_fingerprints_and_no_diff(layout: ParameterLayo
     assert layout.diff(placed) == ""
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(layouts(), layouts())
 def test_layouts_differ_in_their_fingerprint_exactly_where_they_have_a_diff(
     a: ParameterLayout, b: ParameterLayout
@@ -170,7 +171,7 @@ def test_remap_prefers_a_name_to_an_alias_and_uses_no_column_twice() -> None:
     assert new.remap(torch.tensor([[0.1, 0.2]]), old)[0].tolist() == pytest.approx([0.5, 0.1, 0.2, 0.5])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(layouts(), layouts())
 def test_remap_agrees_with_a_dictionary(old: ParameterLayout, new: ParameterLayout) -> None:
     params = torch.rand(3, len(old), dtype=torch.float64)

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from effort import examples
 from fake_layouts import column, layouts, mixed_layout, seed_layout
 from hypothesis import given, settings
 
@@ -17,7 +18,7 @@ from djgraph.layout import ParameterLayout
 from djgraph.layout.export import HEADER
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(layouts())
 def test_json_is_lossless(layout: ParameterLayout) -> None:
     for indent in (None, 2):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from djgraph_fx import Delay
+from effort import examples
 from fx_bench import RATE, build, noise, process, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def test_at_least_one_sample():
     assert build(Delay, Environment(400), time=1).samples == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(cuts=st.lists(st.integers(1, 60), min_size=1, max_size=6))
 def test_blocks_equal_the_whole(cuts):
     effect = build(Delay, time=2.0)

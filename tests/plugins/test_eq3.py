@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from djgraph_fx import Eq3
+from effort import examples
 from fx_bench import SMALL, build, mask, measured_gain, noise, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ def test_gain_follows_the_formula(gains, setting):
     np.testing.assert_allclose(mask(effect, **dict(zip(("low", "mid", "high"), gains))), want, atol=3e-7)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     gains=st.lists(st.floats(0, 2, width=32), min_size=3, max_size=3),
     order=st.floats(1, 12),

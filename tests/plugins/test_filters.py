@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from djgraph_fx import Highpass, Lowpass
+from effort import examples
 from fx_bench import SMALL, build, mask, measured_gain, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ def formula(filter_class, frequencies, cutoff, order=4.0):
     return 1 - (1 - (1 - closed) ** 2) * (1 - gain)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     filter_class=st.sampled_from([Lowpass, Highpass]),
     cutoff=st.floats(0, 1),
@@ -100,7 +101,7 @@ def test_the_fade_begins_smoothly(filter_class, wide_open, into):
     np.testing.assert_allclose(slope(begin - 1e-5), slope(begin + 1e-5), atol=0.02)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     filter_class=st.sampled_from([Lowpass, Highpass]),
     cutoff=st.one_of(st.floats(0, 1, width=32), st.sampled_from([0.0, 0.1, 0.9, 1.0])),

@@ -9,6 +9,7 @@ import scipy.signal
 import torch
 from djgraph_fx import Reverb
 from djgraph_fx.room import noise_response
+from effort import examples
 from fx_bench import build, noise, process, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,7 +119,7 @@ def test_equals_direct_convolution(samples, channels):
             np.testing.assert_allclose(out[item, channel].numpy(), (1 - m) * dry + m * wet, atol=1e-13)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(cuts=st.lists(st.integers(1, 90), min_size=1, max_size=6))
 def test_blocks_equal_the_whole(cuts):
     effect = build(Reverb, **SHORT)

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,7 +81,7 @@ class Case:
         self.of_strips, self.of_gains = numbers_[: len(strips)], numbers_[len(strips) :]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(flow=flows(), seed=st.integers(0, 99))
 def test_forward(flow: Flow, seed: int) -> None:
     case = Case(flow, seed)
@@ -92,7 +93,7 @@ def test_forward(flow: Flow, seed: int) -> None:
     assert program.chain == max((len(chain) for chain in flow.chains), default=1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(data=st.data(), flow=flows(), seed=st.integers(0, 99))
 def test_backward(data: st.DataObject, flow: Flow, seed: int) -> None:
     case = Case(flow, seed)
@@ -110,7 +111,7 @@ def test_backward(data: st.DataObject, flow: Flow, seed: int) -> None:
     assert machine.gradients == expected
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(flow=flows())
 def test_nothing_is_done_where_no_gradient_is_wanted(flow: Flow) -> None:
     program = backward_program(flow, [False] * len(flow.chains), [False] * len(flow.strips))
@@ -118,7 +119,7 @@ def test_nothing_is_done_where_no_gradient_is_wanted(flow: Flow) -> None:
     assert program.targets == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(flow=flows())
 def test_values_come_after_what_they_are_made_of_and_only_where_needed(flow: Flow) -> None:
     place = {name: number for number, name in enumerate(flow.order)}

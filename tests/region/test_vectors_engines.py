@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runtime.documents import REGISTRY, documents
@@ -22,7 +23,7 @@ from djgraph.runtime.reference import Reference
 
 ALL = frozenset({"inputs", "params", "weights"})
 RANDOM = {
-    "max_examples": 30,
+    "max_examples": examples(30),
     "deadline": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
@@ -100,7 +101,7 @@ def test_pytorchs_tiles_agree_with_the_reference(document: Any, grads: set[str],
     compare(load(document, registry=REGISTRY), grads=frozenset(grads), others="reference", **case)
 
 
-@settings(**{**RANDOM, "max_examples": 10})
+@settings(**{**RANDOM, "max_examples": examples(10)})
 @given(**{name: value for name, value in CASE.items() if name != "grads"})
 def test_both_engines_agree_in_single_precision(document: Any, **case: Any) -> None:
     """Outputs only: a drive's gradients are as large as its audio is loud."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runtime.documents import REGISTRY
@@ -61,7 +62,7 @@ def written(job: Job, samples: int, size: int, hop: int) -> set[int]:
     return {bounce(place, samples) for place in range(start, stop)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     transform=st.sampled_from([(16, 2), (16, 4), (16, 8), (32, 4), (32, 12), (64, 8), (64, 16)]),
     frames=st.integers(1, 120),

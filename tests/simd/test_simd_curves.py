@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class Part:
         assert np.isnan(self._room[:, 5 + count :]).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(case=cases())
 def test_reading_is_the_box_average(case: Any) -> None:
     frames, samples, start, stop, half, seed = case
@@ -74,7 +75,7 @@ def test_reading_is_the_box_average(case: Any) -> None:
     np.testing.assert_allclose(out, expected, atol=1e-9 if half else 1e-13)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(case=cases(), dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_reading_is_what_pytorch_reads(case: Any, dtype: torch.dtype) -> None:
     frames, samples, start, stop, half, seed = case
@@ -97,7 +98,7 @@ def test_reading_is_what_pytorch_reads(case: Any, dtype: torch.dtype) -> None:
         torch.testing.assert_close(out, line.read(values, positions, first), rtol=0, atol=tolerance)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(case=cases())
 def test_collecting_is_the_adjoint_of_reading(case: Any) -> None:
     frames, samples, start, stop, half, seed = case
@@ -115,7 +116,7 @@ def test_collecting_is_the_adjoint_of_reading(case: Any) -> None:
     total.assert_untouched_beside()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(case=cases(), frame=st.integers(0, 69))
 def test_collecting_a_frame_at_a_time(case: Any, frame: int) -> None:
     """The gradient of one frame is the curve that this frame alone makes, times the gradient, summed."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -106,7 +107,7 @@ CASES = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(added=st.booleans(), in_place=st.booleans(), **CASES)
 def test_applying(
     size: int, factors: Any, item: int, frame: int, valid: int, seed: int, added: bool, in_place: bool
@@ -139,7 +140,7 @@ def chain_tensors(chain: Chain) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(chain.weights), torch.from_numpy(chain.gains)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(silent=st.booleans(), nowhere=st.booleans(), **CASES)
 def test_gradients(
     size: int, factors: Any, item: int, frame: int, valid: int, seed: int, silent: bool, nowhere: bool
@@ -186,7 +187,7 @@ def test_gradients(
     np.testing.assert_array_equal(im, before[1])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=st.integers(0, 99), rank=st.sampled_from([1, 2, 3, 5]), times=st.integers(1, 4))
 def test_equal_sums_above_and_below_give_exactly_one(seed: int, rank: int, times: int) -> None:
     chain = Chain(64, [(rank, 2 if rank == 2 else rank)] * times, seed)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -165,14 +166,14 @@ def step_of(case: Case, step: int | None) -> int:
     return step or case.lanes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(case=cases(), step=st.sampled_from([1, 3, None]), cuts=CUTS)
 def test_a_mix_is_what_numpy_makes(case: Case, step: int | None, cuts: list[int]) -> None:
     got = case.mix(step_of(case, step), cuts)
     np.testing.assert_allclose(got, case.expected(), rtol=0, atol=1e-12 * case.size)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(case=cases("float32"), step=st.sampled_from([1, 3, None]), cuts=CUTS)
 def test_in_single_precision_too(case: Case, step: int | None, cuts: list[int]) -> None:
     expected = case.expected()
@@ -180,7 +181,7 @@ def test_in_single_precision_too(case: Case, step: int | None, cuts: list[int]) 
     np.testing.assert_allclose(case.mix(step_of(case, step), cuts), expected, rtol=0, atol=2e-6 * scale)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(case=cases(), cuts=CUTS)
 def test_several_jobs_make_what_one_makes(case: Case, cuts: list[int]) -> None:
     np.testing.assert_allclose(
@@ -203,7 +204,7 @@ def test_any_number_of_threads_makes_the_same_bits(size: int, hop: int) -> None:
     np.testing.assert_allclose(made[0], case.expected(), rtol=0, atol=1e-11)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(case=cases(), step=st.sampled_from([1, 3, None]))
 def test_the_way_back_is_the_adjoint(case: Case, step: int | None) -> None:
     """<mix(x), y> = <x, back(y)>, and it is the sum over all weights times their gradients, the gain being linear."""

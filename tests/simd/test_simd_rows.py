@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -135,7 +136,7 @@ def expected_rows(case: Case, heard: list[float]) -> NDArray[Any]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(case=cases(), mirrored=st.booleans(), scaled=st.booleans())
 def test_reading(case: Case, mirrored: bool, scaled: bool) -> None:
     audio = case.noise(2, case.channels, case.samples)
@@ -153,7 +154,7 @@ def test_reading(case: Case, mirrored: bool, scaled: bool) -> None:
         np.testing.assert_array_equal(found, expected_rows(case, heard))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(case=cases(), mirrored=st.booleans())
 def test_reading_does_not_mind_what_is_left_in_the_line(case: Case, mirrored: bool) -> None:
     audio = case.noise(2, case.channels, case.samples)
@@ -163,7 +164,7 @@ def test_reading_does_not_mind_what_is_left_in_the_line(case: Case, mirrored: bo
     assert np.isfinite(audio).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(case=cases(), scaled=st.booleans())
 def test_reading_a_piece_of_the_clip_reads_the_same(case: Case, scaled: bool) -> None:
     """``LO`` is the piece's first sample; nothing outside of it may be looked at."""
@@ -183,7 +184,7 @@ def test_reading_a_piece_of_the_clip_reads_the_same(case: Case, scaled: bool) ->
         np.testing.assert_array_equal(one, two)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(case=cases(), at=st.integers(0, 9))
 def test_frames_out_of_rows(case: Case, at: int) -> None:
     audio, window = case.noise(1, 1, case.samples), case.noise(case.size, more=2)
@@ -202,7 +203,7 @@ def test_frames_out_of_rows(case: Case, at: int) -> None:
     np.testing.assert_array_equal(slot, expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(case=cases(), at=st.integers(0, 9))
 def test_rows_out_of_frames(case: Case, at: int) -> None:
     window, slot = case.noise(case.size), case.noise((case.size + 4) * LANES, more=1)
@@ -232,7 +233,7 @@ def in_order(case: Case, table: NDArray[Any]) -> NDArray[Any]:
     return np.array([table[n % case.hop, n // case.hop] for n in range(case.count * case.hop)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(case=cases(), folded=st.booleans(), added=st.booleans())
 def test_writing(case: Case, folded: bool, added: bool) -> None:
     added = added or folded  # what is folded is always added
@@ -251,7 +252,7 @@ def test_writing(case: Case, folded: bool, added: bool) -> None:
     np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(case=cases(), wanted=st.sampled_from(["audio", "factor", "both"]), folded=st.booleans())
 def test_writing_the_gradients_of_audio_times_a_factor(case: Case, wanted: str, folded: bool) -> None:
     table = case.noise(2, case.hop, case.stride)
@@ -276,7 +277,7 @@ def test_writing_the_gradients_of_audio_times_a_factor(case: Case, wanted: str, 
     np.testing.assert_allclose(of_factor, expected_factor, rtol=0, atol=1e-11)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(case=cases())
 def test_writing_to_a_piece_of_the_clip(case: Case) -> None:
     table = case.noise(2, case.hop, case.stride)
@@ -295,7 +296,7 @@ def test_writing_to_a_piece_of_the_clip(case: Case) -> None:
     assert (room[..., -3:] == 7).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(case=cases())
 def test_moving_up(case: Case) -> None:
     table = case.noise(case.hop, case.stride)

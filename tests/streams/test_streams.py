@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runtime.documents import ONE_IN, REGISTRY, documents
@@ -170,7 +171,9 @@ def test_every_effect_beside_a_plain_path(effect: str, samples: int) -> None:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
     document=documents(),
@@ -250,7 +253,7 @@ def test_memory_does_not_grow(mixer: Mixer) -> None:
     assert max(sizes[250:]) <= max(sizes[150:250]) * 1.02
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     document=documents(),
     blocks=st.lists(st.integers(1, 200), min_size=2, max_size=6),

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from runtime.documents import REGISTRY
 
 import djgraph
 from djgraph.errors import InputError
 from djgraph.graph import load
 from djgraph.inspection.profile import Profile
-
-from .documents import REGISTRY
 
 SHIPPED = ("dj_mixer", "club_console", "djtransgan", "filter_knob")
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ LIKE = torch.zeros(1)
 RATE = 1000
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     samples=st.integers(1, 300),
     frames=st.integers(1, 40),
@@ -44,7 +45,7 @@ def test_beats_are_the_sum_of_the_tempo_before(samples: int, frames: int, placed
     assert clock.tempo.dtype == clock.beats.dtype == torch.float64
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     placed=st.sets(st.integers(-50, 350), min_size=1, max_size=20).map(sorted),
     cuts=st.sets(st.integers(1, 299), max_size=6).map(sorted),

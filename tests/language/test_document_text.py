@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -176,7 +177,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(json_values, st.sampled_from([None, 2, "\t"]), st.booleans())
 def test_json_reads_the_same_as_with_the_json_module(value: object, indent: object, ascii_only: bool) -> None:
     # One mapping around it, because a JSON document of djgraph is always a mapping.
@@ -198,7 +199,7 @@ def test_json_may_indent_with_tabs_and_columns_count_characters() -> None:
     assert source.position(("b", 1)) == Position("g.json", 3, 11)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(st.sampled_from(list("ab1 :-[]{},&*!|>'\"%@`#?\n\t\\$<~ué\U0001f600.\u2028")), max_size=60))
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     problems: tuple[Problem, ...] = ()

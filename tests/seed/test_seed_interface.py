@@ -19,7 +19,7 @@ from djgraph.nn import ControlHead
 
 SAMPLES = 6000
 RATE = 22050
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "stems"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "stems"
 
 
 def stems(seed: int, batch: int = 1, channels: int | None = 2, samples: int = SAMPLES) -> dict[str, Tensor]:

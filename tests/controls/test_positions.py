@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 import pytest
 import torch
+from runtime.documents import registry_with
+from runtime.test_against_reference import make_inputs, make_params
 
 import djgraph
 from djgraph.effects import Control, ControlModel, TimeEffect
@@ -15,9 +17,6 @@ from djgraph.errors import InputError
 from djgraph.graph import load
 from djgraph.mixer import Mixer
 from djgraph.runtime.reference import Reference
-
-from .documents import registry_with
-from .test_against_reference import make_inputs, make_params
 
 SAMPLES = 4000
 PLACES = [-200, 0, 999, 1000, 2345, 5000]

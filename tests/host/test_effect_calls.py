@@ -6,14 +6,13 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from runtime.documents import registry_with
 
 import djgraph
 from djgraph.effects import AmplitudeEffect, Effect, RatioEffect, SpectralEffect, TimeEffect
 from djgraph.errors import EffectError
 from djgraph.graph import load
 from djgraph.runtime.reference import Reference
-
-from .documents import registry_with
 
 GRAPH = """djgraph: 1
 name: broken

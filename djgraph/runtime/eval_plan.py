@@ -32,7 +32,7 @@ from djgraph.host.calls import EffectCall
 
 
 @dataclass(frozen=True)
-class Clip:
+class EvalClip:
     """A clip, and who works on it.
 
     modules: by node id. audio: by input node, ``[batch, channels, samples]``. rows: of the bank,
@@ -47,7 +47,7 @@ class Clip:
     clock: Clock | None = None
 
 
-def eval_plan(plan: Plan, clip: Clip) -> dict[str, Tensor]:
+def eval_plan(plan: Plan, clip: EvalClip) -> dict[str, Tensor]:
     """The outputs by name, ``[batch, channels, samples]``.
 
     A clip that is whole has no latency, so the delays of stream plans hand on what they read. Raises KeyError where
@@ -61,7 +61,7 @@ def eval_plan(plan: Plan, clip: Clip) -> dict[str, Tensor]:
     return {name: values[value] for name, value in plan.outputs.items()}
 
 
-def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: Clip) -> dict[str, Tensor]:
+def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: EvalClip) -> dict[str, Tensor]:
     """What an operation writes, of what has been written before."""
     batch, samples = clip.rows.shape[1], clip.timeline.samples
     size, hop = plan.graph.transform.size, plan.graph.transform.hop
@@ -99,7 +99,7 @@ def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: Clip) -> dict[s
     raise TypeError(type(op).__name__)
 
 
-def _processed(node: EffectNode, signals: list[Tensor], plan: Plan, clip: Clip) -> list[Tensor]:
+def _processed(node: EffectNode, signals: list[Tensor], plan: Plan, clip: EvalClip) -> list[Tensor]:
     """What a time effect makes of signals by its input ports, by its output ports."""
     reader = ControlReader((node,), clip.bank, plan.graph.sample_rate, plan.graph.transform.hop)
     audio = {port.name: signal for port, signal in zip(node.effect.inputs, signals)}
@@ -110,7 +110,7 @@ def _processed(node: EffectNode, signals: list[Tensor], plan: Plan, clip: Clip) 
     return [made[port.name] for port in node.effect.outputs]
 
 
-def _gain(node: EffectNode, plan: Plan, clip: Clip, spectrum: Tensor) -> Tensor:
+def _gain(node: EffectNode, plan: Plan, clip: EvalClip, spectrum: Tensor) -> Tensor:
     """A mask, ``[batch, 1, frames, bins]``."""
     batch, _, frames, bins = spectrum.shape
     hop, samples = plan.graph.transform.hop, clip.timeline.samples

@@ -17,7 +17,7 @@ from djgraph.dsp.curve import Timeline
 from djgraph.graph import load
 from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer
-from djgraph.runtime.eval_plan import Clip, eval_plan
+from djgraph.runtime.eval_plan import EvalClip, eval_plan
 from djgraph.runtime.inputs import prepare_audio
 from djgraph.runtime.reference import Reference
 
@@ -38,7 +38,7 @@ def assert_stages_agree(graph: Graph, samples: int, frames: int, optimize: Any, 
         audio, _, _ = prepare_audio(graph, inputs)
         bank = ControlBank(graph)
         timeline = Timeline(samples, frames)
-        clip = Clip(mixer.compiled.modules, audio, bank, bank.rows(params), timeline)
+        clip = EvalClip(mixer.compiled.modules, audio, bank, bank.rows(params), timeline)
         for stage in (*mixer.stages(taps=True), *mixer.stages(taps=True, stream=True)):
             got = eval_plan(stage.plan, clip)
             assert got.keys() == expected.keys(), stage.name
@@ -75,7 +75,7 @@ def test_what_is_freed_too_early_is_missed() -> None:
     early = plan.with_ops(plan.ops, frees=(("in:track_a",), *plan.frees[1:]))
     bank = ControlBank(mixer.graph)
     rows = bank.rows(make_params(mixer, 1, 2, torch.float32, 0))
-    clip = Clip(mixer.compiled.modules, audio, bank, rows, Timeline(100, 2))
+    clip = EvalClip(mixer.compiled.modules, audio, bank, rows, Timeline(100, 2))
     assert eval_plan(plan, clip).keys() == plan.outputs.keys()
     with pytest.raises(KeyError, match="in:track_a"):
         eval_plan(early, clip)

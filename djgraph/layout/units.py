@@ -31,7 +31,8 @@ def clamp_inward(x: Tensor, minimum: Tensor, maximum: Tensor) -> Tensor:
     positive gradients, x < minimum negative ones. NaN stays NaN.
     """
     function = _ClampInward if torch.compiler.is_compiling() else _ClampInwardForward
-    return function.apply(x, minimum, maximum)
+    clamped: Tensor = function.apply(x, minimum, maximum)
+    return clamped
 
 
 class _ClampInward(torch.autograd.Function):

@@ -291,7 +291,8 @@ class Stream:
 
     def _shape(self, made: Mapping[str, Tensor], samples: int) -> Any:
         """What came out as a caller wants it: as long as what came in, in memory of its own."""
-        outputs, taps = {}, {}
+        outputs: dict[str, Tensor] = {}
+        taps: dict[str, Tensor] = {}
         for name, tensor in made.items():
             kind, _, plain = name.partition(" ")
             missing = samples - tensor.shape[-1]

@@ -34,7 +34,8 @@ def clamp_inward(x: Tensor, minimum: Tensor, maximum: Tensor) -> Tensor:
     if not followed((x,)):
         return torch.clamp(x, minimum, maximum)
     function = _ClampInward if torch.compiler.is_compiling() else _ClampInwardForward
-    return function.apply(x, minimum, maximum)
+    clamped: Tensor = function.apply(x, minimum, maximum)
+    return clamped
 
 
 class _ClampInward(torch.autograd.Function):

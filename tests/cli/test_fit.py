@@ -144,11 +144,11 @@ def test_an_interrupted_fit_is_kept_and_resumed(
 ) -> None:
     from djgraph.fitting import job
 
-    def interrupted(self: object) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(job._Job, "descend", interrupted)
+        patch.setattr(job, "descend", interrupted)
         shown = run(*fit(work), code=130)
     assert "--resume goes on" in shown.stderr
     assert (work / "moves.yaml").exists()

@@ -11,7 +11,7 @@ import torch
 
 import djgraph
 from djgraph.errors import InputError
-from djgraph.fitting import Progress, job
+from djgraph.fitting import Progress, guess
 from djgraph.metrics import si_sdr
 
 from .conftest import GAIN, RATE, SMALL, noise, play
@@ -209,7 +209,7 @@ def test_an_interrupt_before_the_first_guess_passes_through(
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job, "search", interrupt)
+    monkeypatch.setattr(guess, "search", interrupt)
     with pytest.raises(KeyboardInterrupt):
         djgraph.fit(mixer, stems, target, frames=4)
 

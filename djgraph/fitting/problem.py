@@ -1,0 +1,130 @@
+"""What a fit is about: the mixer, the recording as it was heard, and what stays the same from stage to stage."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from djgraph.fitting import level as levels
+from djgraph.fitting.bands import Bands, bands_of
+from djgraph.fitting.listen import Heard, hear
+from djgraph.fitting.prepare import Material
+from djgraph.fitting.priors import Priors, Rest
+from djgraph.fitting.response import Response
+from djgraph.fitting.result import Checkpoint
+from djgraph.fitting.sketch import Sketch
+from djgraph.graph.ir import Graph
+from djgraph.layout import ParameterLayout
+from djgraph.mixer import Mixer
+
+POOL = 4
+"""STFT frames in one block of the small problem."""
+BLOCK_SECONDS = 0.75
+"""Length of a block of the first guess."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The mixer and all that follows from it.
+
+    loss: the caller's own, or None. rest: where controls rest. start: the default positions, ``[controls]``.
+    fixed: True for controls without a gradient, ``[controls]``.
+    """
+
+    mixer: Mixer
+    output: str
+    loss: Loss | None
+    priors: Priors
+    tempo: float | None
+    bands: Bands
+    response: Response
+    rest: Rest
+    start: Tensor
+    fixed: Tensor
+
+    @classmethod
+    def of(cls, mixer: Mixer, output: str, loss: Loss | None, priors: Priors, tempo: float | None) -> Problem:
+        layout = mixer.layout
+        bands = bands_of(mixer.graph.sample_rate, mixer.graph.transform)
+        response = Response(mixer.graph, mixer.outputs[output], bands)
+        return cls(
+            mixer=mixer,
+            output=output,
+            loss=loss,
+            priors=priors,
+            tempo=tempo,
+            bands=bands,
+            response=response,
+            # Whatever a control without a neutral value rests at is its default.
+            rest=Rest(layout.to_unit(layout.neutral.double()), response.costs()),
+            start=layout.to_unit(layout.default.double()),
+            fixed=torch.tensor([c.control.gradient == "none" for c in layout.columns], device="cpu"),
+        )
+
+    @property
+    def layout(self) -> ParameterLayout:
+        return self.mixer.layout
+
+    @property
+    def graph(self) -> Graph:
+        return self.mixer.graph
+
+    @property
+    def per_second(self) -> int:
+        """Blocks of the small problem in one block of the first guess."""
+        hop = self.graph.transform.hop
+        return max(1, round(BLOCK_SECONDS * self.graph.sample_rate / hop / POOL))
+
+    def mix(self, inputs: Mapping[str, Any], values: Tensor) -> Tensor:
+        """The output for params in plain units, ``[channels, samples]``, differentiable."""
+        mixed = self.mixer(inputs, values.float(), tempo=self.tempo)
+        signal: Tensor = mixed[self.output] if isinstance(mixed, Mapping) else mixed
+        return signal[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Listened:
+    """The recording, aligned. level: its gain (ratio), which stages may improve where ``free_level``.
+
+    sketch: the small problem at that level. resumed: where an earlier fit stood, if one goes on.
+    """
+
+    material: Material
+    heard: Heard
+    level: float
+    free_level: bool
+    sketch: Sketch
+    resumed: Checkpoint | None
+
+
+def listen(
+    problem: Problem,
+    material: Material,
+    delay: float | None,
+    level: float | None,
+    resume: str | os.PathLike[str] | None,
+) -> Listened:
+    """Aligns the target and gathers the statistics. Raises InputError for what is no mix of the stems."""
+    rate = problem.graph.sample_rate
+    resumed = None
+    if resume is not None:
+        resumed = Checkpoint.load(resume, problem.layout, material.sounds())
+        delay = resumed.delay / rate if delay is None else delay
+    heard = hear(material, problem.bands, POOL, problem.per_second, rate, delay)
+    if level is not None:
+        found = level
+    elif resumed is not None:
+        found = resumed.level
+    else:
+        # Nearly unwhitened: a codec's errors in quiet bands make their gains, and so the level, look smaller.
+        found = levels.find_level(heard.statistics, heard.weights.sqrt())
+    sketch = Sketch.make(problem.response, heard.statistics, heard.weights, material.samples)
+    free = level is None and abs(found - 1) > 1e-9
+    return Listened(material, heard, found, free, sketch.at_level(found), resumed)

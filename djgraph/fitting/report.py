@@ -1,0 +1,85 @@
+"""What a fit found, and how far it is to be trusted."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from torch import Tensor
+
+from djgraph import metrics
+from djgraph.fitting.accuracy import control_errors, heard_error
+from djgraph.fitting.identify import identify
+from djgraph.fitting.listen import remarks
+from djgraph.fitting.prepare import fold
+from djgraph.fitting.problem import Listened, Problem
+from djgraph.fitting.progress import Log, Standing
+from djgraph.fitting.result import FitResult
+
+
+def result_of(
+    problem: Problem,
+    listened: Listened,
+    standing: Standing,
+    log: Log,
+    interrupted: bool,
+    truth: Tensor | None,
+) -> FitResult:
+    """truth: known params ``[frames, controls]``, for the errors."""
+    layout, material, heard = problem.layout, listened.material, listened.heard
+    params = layout.from_unit(standing.positions, snap=True)
+    for index, column in enumerate(layout.columns):
+        if column.control.rate == "clip":
+            params[:, index] = params[0, index]
+    mix = problem.mix(material.inputs, params)
+    rate = problem.graph.sample_rate
+    known = heard.valid > 0
+    estimate, wanted = fold(mix, material.channels)[:, known], heard.target[:, known]
+    sketch = standing.measured or standing.sketch
+    identified = identify(sketch, standing.positions)
+    controls: dict[str, Any] = {}
+    for index, name in enumerate(layout.names):
+        travel = (standing.positions[:, index] - problem.rest.position[index]).abs().max()
+        like, share = identified.like[index], float(identified.share[index])
+        controls[name] = {
+            "moves": float(travel) > 0.01,
+            "audible": round(share, 4),
+            "why_not": _why_inaudible(problem, listened, index) if share == 0 else None,
+            "sounds_like": layout.names[like[0]] if like else None,
+        }
+    report: dict[str, Any] = {
+        "graph": problem.graph.name,
+        "output": problem.output,
+        "frames": len(params),
+        "seconds": material.samples / rate,
+        "delay_ms": 1000 * heard.delay / rate,
+        "delay_samples": heard.delay,
+        "correlation": heard.peak,
+        "inverted": heard.inverted,
+        "swapped": heard.swapped,
+        "level_db": 20 * math.log10(standing.level),
+        "explained_by_gains": heard.explained,
+        "si_sdr_db": float(metrics.si_sdr(estimate, wanted)),
+        "sdr_db": float(metrics.sdr(standing.level * estimate, wanted)),
+        "fit_seconds": round(time.perf_counter() - log.began, 2),
+        "mixer_steps": standing.steps,
+        "interrupted": interrupted,
+        "notes": remarks(heard, material, rate),
+        "controls": controls,
+        "not_identified": [name for name, entry in controls.items() if entry["audible"] == 0],
+        "loss_curve": log.curve,
+    }
+    if truth is not None:
+        # What could be heard of the known controls, not of those that were found.
+        audible = identify(sketch, layout.to_unit(truth.double()))
+        report["control_error"] = control_errors(sketch, standing.positions, truth, audible)
+        report["heard_error"] = heard_error(standing.sketch, standing.positions, truth)
+    return FitResult(params.float(), mix, report, layout, material.samples / rate, identified.audible)
+
+
+def _why_inaudible(problem: Problem, listened: Listened, column: int) -> str:
+    reached, sources = problem.response.reach[column], listened.material.sources
+    if reached and all(float(sources[i].abs().max()) < 1e-5 for i in reached):
+        return "silent: " + ", ".join(problem.response.names[i] for i in reached)
+    return "no audible effect anywhere in this mix"

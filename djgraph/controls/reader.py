@@ -20,7 +20,7 @@ def smoothing_samples(control: Control, sample_rate: int) -> float:
     return control.smoothing * sample_rate / 1000
 
 
-Span = tuple[int, int]
+SampleSpan = tuple[int, int]
 """A stretch of the clip: its first sample, and the one after its last."""
 
 
@@ -29,7 +29,7 @@ def read_control(
     rows: Tensor,
     held: Held,
     timeline: Timeline,
-    span: Span,
+    span: SampleSpan,
     sample_rate: int,
     hop: int,
 ) -> Tensor:
@@ -81,7 +81,7 @@ class ControlReader:
         # All that reading depends on, so that an exported program finds a reader that does the same.
         self._handle = _READERS.add(self, repr((self._plans, self._nodes, self.controls, sample_rate, hop)))
 
-    def __call__(self, rows: Tensor, timeline: Timeline, span: Span | None = None) -> dict[str, Tensor]:
+    def __call__(self, rows: Tensor, timeline: Timeline, span: SampleSpan | None = None) -> dict[str, Tensor]:
         """By control id ``[nodes·batch, 1, points]``, on the whole clip where no span is given.
 
         rows: ``[rows, batch, frames]`` of the bank.
@@ -94,7 +94,7 @@ class ControlReader:
             values = self._read(rows, timeline, span or (0, timeline.samples))
         return {control.id: value for control, value in zip(self.controls, values)}
 
-    def _read(self, rows: Tensor, timeline: Timeline, span: Span) -> list[Tensor]:
+    def _read(self, rows: Tensor, timeline: Timeline, span: SampleSpan) -> list[Tensor]:
         made = []
         for control, (distinct, held, repeat) in zip(self.controls, self._plans):
             curve = read_control(control, rows[distinct], held, timeline, span, self.sample_rate, self.hop)

@@ -18,17 +18,17 @@ import torch
 from djgraph.errors import DJGraphError
 from djgraph.signals import held
 
-Job = Callable[[int], Any]
+Task = Callable[[int], Any]
 
 _AHEAD = 2  # jobs for each worker that are handed out before they are needed
 _PATIENCE = 0.2  # seconds until Ctrl-C is looked for
 _PARENTS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
 """Signals that a terminal sends to all processes in it; for the workers their parent decides."""
-_job: Job | None = None
+_task: Task | None = None
 
 
 def run_jobs(
-    make: Callable[..., Job], arguments: tuple[Any, ...], numbers: Iterable[int], workers: int
+    make: Callable[..., Task], arguments: tuple[Any, ...], numbers: Iterable[int], workers: int
 ) -> Generator[Any]:
     """The results of ``make(*arguments)(number)`` for every number, as they come.
 
@@ -77,7 +77,7 @@ def run_jobs(
 
 
 def _run_here(
-    make: Callable[..., Job], arguments: tuple[Any, ...], numbers: Iterable[int]
+    make: Callable[..., Task], arguments: tuple[Any, ...], numbers: Iterable[int]
 ) -> Generator[Any, None, None]:
     with _as_in_a_worker():
         job = make(*arguments)
@@ -104,13 +104,13 @@ def _as_in_a_worker() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _begin(make: Callable[..., Job], arguments: tuple[Any, ...]) -> None:
-    global _job
+def _begin(make: Callable[..., Task], arguments: tuple[Any, ...]) -> None:
+    global _task
     for kind in _PARENTS:
         signal.signal(kind, signal.SIG_IGN)
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _job = make(*arguments)
+    _task = make(*arguments)
 
 
 def _end_with_parent() -> None:
@@ -122,8 +122,8 @@ def _end_with_parent() -> None:
 
 
 def _do(number: int) -> Any:
-    assert _job is not None
-    return _job(number)
+    assert _task is not None
+    return _task(number)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from djgraph.fitting.listen import Heard, hear
 from djgraph.fitting.prepare import Material
 from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
-from djgraph.fitting.result import Checkpoint
+from djgraph.fitting.result import FitState
 from djgraph.fitting.sketch import Sketch
 from djgraph.graph.ir import Graph
 from djgraph.layout import ParameterLayout
@@ -101,7 +101,7 @@ class Listened:
     level: float
     free_level: bool
     sketch: Sketch
-    resumed: Checkpoint | None
+    resumed: FitState | None
 
 
 def listen(
@@ -115,7 +115,7 @@ def listen(
     rate = problem.graph.sample_rate
     resumed = None
     if resume is not None:
-        resumed = Checkpoint.load(resume, problem.layout, material.sounds())
+        resumed = FitState.load(resume, problem.layout, material.sounds())
         delay = resumed.delay / rate if delay is None else delay
     heard = hear(material, problem.bands, POOL, problem.per_second, rate, delay)
     if level is not None:

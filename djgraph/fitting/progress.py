@@ -11,7 +11,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from djgraph.fitting.problem import Listened, Problem
-from djgraph.fitting.result import Checkpoint
+from djgraph.fitting.result import FitState
 from djgraph.fitting.sketch import Sketch
 
 StageName = Literal["guess", "curves", "mixer"]
@@ -77,7 +77,7 @@ class Log:
         spent = time.perf_counter() - self.began
         self.curve.append({"stage": stage, "step": step, "seconds": round(spent, 2), "loss": loss})
         if self._checkpoint is not None:
-            state = Checkpoint(
+            state = FitState(
                 standing.positions,
                 self._listened.heard.delay,
                 standing.level,

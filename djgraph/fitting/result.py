@@ -73,7 +73,7 @@ SAME_SOUNDS = 1e-3
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class FitState:
     """Where a fit stands.
 
     positions: ``[frames, controls]``. delay: in samples. level: a ratio. rungs: how many rounds of curves are done, or
@@ -102,7 +102,7 @@ class Checkpoint:
         write_text(path, json.dumps(data) + "\n", InputError)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], layout: ParameterLayout, sounds: list[float]) -> Checkpoint:
+    def load(cls, path: str | os.PathLike[str], layout: ParameterLayout, sounds: list[float]) -> FitState:
         """Raises InputError for a file that is no checkpoint, or one of another layout or of other sounds."""
         file = read_json(path, InputError, LARGEST)
         version = file.data.get("djgraph_fit") if isinstance(file.data, dict) else None
@@ -112,7 +112,7 @@ class Checkpoint:
                 " without --resume"
             )
         try:
-            state = file.read_as(State)
+            state = file.read_as(FitStateFile)
         except InputError as problem:
             raise InputError(f"{path} is not the state of a fit: {problem}") from None
         if state.fingerprint != layout.fingerprint or set(state.positions) != set(layout.names):
@@ -138,8 +138,8 @@ class Checkpoint:
         return cls(positions, state.delay, state.level, state.rungs, state.steps, state.sounds)
 
 
-class State(Stored):
-    """The file of a :class:`Checkpoint`."""
+class FitStateFile(Stored):
+    """The file of a :class:`FitState`."""
 
     fingerprint: str
     delay: Annotated[float, Field(ge=-1e9, le=1e9)]

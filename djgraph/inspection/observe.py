@@ -25,13 +25,13 @@ ELSEWHERE = -1
 """Index of what belongs to no operation: checks, the reading of params, the loss."""
 
 
-class Clock:
+class Stopwatch:
     """Seconds."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def __enter__(self) -> Clock:
+    def __enter__(self) -> Stopwatch:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,11 +77,11 @@ class Heap:
         return held, peak
 
 
-Gauge = Clock | Heap
+Gauge = Stopwatch | Heap
 
 
 @dataclass(frozen=True)
-class Span:
+class Interval:
     """A stretch of one operation: what the gauge stood at when it began, when it ended, and the most between."""
 
     start: float
@@ -105,19 +105,19 @@ class Recorder:
         """From here on, until the next note, what happens belongs to operation ``index``."""
         self._borders.append((way, index, *self._gauge.read()))
 
-    def spans(self, way: Way) -> dict[int, Span]:
+    def spans(self, way: Way) -> dict[int, Interval]:
         """By operation; the last note of a way ends what came before it."""
-        found: dict[int, Span] = {}
+        found: dict[int, Interval] = {}
         for (before, index, level, _), (_, _, stop, top) in pairwise(self._borders):
             if before == way:
-                first = found.get(index, Span(level, stop, top))
-                found[index] = Span(first.start, stop, max(first.top, top))
+                first = found.get(index, Interval(level, stop, top))
+                found[index] = Interval(first.start, stop, max(first.top, top))
         return found
 
-    def whole(self, way: Way) -> Span | None:
+    def whole(self, way: Way) -> Interval | None:
         """From the first to the last note of a way; None where there is none."""
         mine = [border for border in self._borders if border[0] == way]
-        return Span(mine[0][2], mine[-1][2], max(top for *_, top in mine[1:])) if mine else None
+        return Interval(mine[0][2], mine[-1][2], max(top for *_, top in mine[1:])) if mine else None
 
 
 class ObservedExecutor(Executor):

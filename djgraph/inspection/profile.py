@@ -10,7 +10,7 @@ from torch import Tensor
 from djgraph.errors import InputError
 from djgraph.graph.ir import InputNode
 from djgraph.inspection.costs import Workload
-from djgraph.inspection.observe import Clock, Gauge, Heap, ObservedExecutor, Recorder, Way
+from djgraph.inspection.observe import Gauge, Heap, ObservedExecutor, Recorder, Stopwatch, Way
 from djgraph.inspection.profile_report import Measured, MeasuredOperation, Profile
 from djgraph.inspection.report import plan_cost
 from djgraph.runtime.compiled import Compiled
@@ -41,8 +41,8 @@ def profile(
         raise InputError(f"repeats must be at least 1, not {repeats}")
     if device is None:
         device = next((weight.device for weight in weights_of(compiled)), "cpu")
-    job = _Job(compiled, workload, torch.device(device), backward, seed)
-    clock = Clock(job.device)
+    job = _ProfiledRun(compiled, workload, torch.device(device), backward, seed)
+    clock = Stopwatch(job.device)
     job.run(clock)
     runs = sorted((job.run(clock) for _ in range(repeats)), key=_total)
     timed, held = runs[(repeats - 1) // 2], job.run(Heap(job.device))
@@ -96,7 +96,7 @@ def _peak(held: Recorder, way: Way) -> int | None:
     return None if whole is None or before is None else round(whole.top - before.start)
 
 
-class _Job:
+class _ProfiledRun:
     """A forward and a backward pass, to be run as often as needed."""
 
     def __init__(

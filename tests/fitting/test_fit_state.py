@@ -12,12 +12,12 @@ import torch
 from fake_layouts import column
 
 from djgraph.errors import InputError
-from djgraph.fitting.result import Checkpoint
+from djgraph.fitting.result import FitState
 from djgraph.layout import ParameterLayout
 
 LAYOUT = ParameterLayout([column("a.gain"), column("b.gain")])
 OTHER = ParameterLayout([column("a.gain"), column("c.gain")])
-STATE = Checkpoint(torch.tensor([[0.0, 0.5], [1.0, 0.25], [0.1, 0.0]]).double(), -12.5, 0.5, 2, 7, [1.0, 2.0])
+STATE = FitState(torch.tensor([[0.0, 0.5], [1.0, 0.25], [0.1, 0.0]]).double(), -12.5, 0.5, 2, 7, [1.0, 2.0])
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_goes_in_comes_out(path: Path) -> None:
-    found = Checkpoint.load(path, LAYOUT, [1.0, 2.0])
+    found = FitState.load(path, LAYOUT, [1.0, 2.0])
     assert torch.equal(found.positions, STATE.positions)
     assert (found.delay, found.level, found.rungs, found.steps) == (-12.5, 0.5, 2, 7)
 
@@ -69,7 +69,7 @@ def test_damage(path: Path, change: Callable[[dict[str, Any]], object], words: s
     change(data)
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=r"state\.json") as caught:
-        Checkpoint.load(path, LAYOUT, [1.0, 2.0])
+        FitState.load(path, LAYOUT, [1.0, 2.0])
     assert words in str(caught.value)
     assert len(str(caught.value)) < 600
 
@@ -80,14 +80,14 @@ def test_damage(path: Path, change: Callable[[dict[str, Any]], object], words: s
 def test_no_states(path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=r"state\.json"):
-        Checkpoint.load(path, LAYOUT, [1.0, 2.0])
+        FitState.load(path, LAYOUT, [1.0, 2.0])
 
 
 def test_foreign_states(path: Path) -> None:
     with pytest.raises(InputError, match=r"another layout.*missing there: c\.gain; unknown here: b\.gain"):
-        Checkpoint.load(path, OTHER, [1.0, 2.0])
+        FitState.load(path, OTHER, [1.0, 2.0])
     with pytest.raises(InputError, match="of another target or of other stems"):
-        Checkpoint.load(path, LAYOUT, [1.0, 2.1])
+        FitState.load(path, LAYOUT, [1.0, 2.1])
     for missing in ("none.json", "."):
         with pytest.raises(InputError, match=r"does not exist|not an ordinary file"):
-            Checkpoint.load(path.parent / missing, LAYOUT, [1.0, 2.0])
+            FitState.load(path.parent / missing, LAYOUT, [1.0, 2.0])

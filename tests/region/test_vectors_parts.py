@@ -81,8 +81,8 @@ def test_jobs_that_run_at_once_write_to_different_samples(
         return
     schedule = schedule_of(mixer)
     clip = Clip(schedule, Timeline(samples, 2), batch, None)
-    layout = Vectors().layout(schedule, dtype)
-    call = _Call(layout, clip, torch.zeros(8, batch, 2, dtype=dtype), [], False)
+    prepared = Vectors().prepared(schedule, dtype)
+    call = _Call(prepared, clip, torch.zeros(8, batch, 2, dtype=dtype), [], False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: threads)
         jobs = [job for stretch in call.stretches() for job in call.jobs(stretch)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from djgraph.controls.reader import Span
+from djgraph.controls.reader import SampleSpan
 from djgraph.dsp import stft
 from djgraph.effects import Block
 from djgraph.region.clip import Clip, Tile, Windows
@@ -30,7 +30,7 @@ class TileWork:
         self._totals: list[Tensor] = []
 
     def borrow(
-        self, lent: tuple[Tensor, Tensor | None], span: Span | None = None, constant: bool = False
+        self, lent: tuple[Tensor, Tensor | None], span: SampleSpan | None = None, constant: bool = False
     ) -> Tensor:
         """Some places along the last dimension, or all; ``constant`` ones get no gradient."""
         value, total = lent

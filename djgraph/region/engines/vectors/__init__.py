@@ -16,7 +16,7 @@ from djgraph.region.load import RegionLoad
 from djgraph.region.schedule import RegionSchedule
 
 if TYPE_CHECKING:
-    from djgraph.region.engines.vectors.layout import Layout
+    from djgraph.region.engines.vectors.prepared import PreparedRegion
 
 CALL, VECTOR = 2.9e-3, 65e-6
 """Seconds of a call, and of one signal's frames of 2048 samples on a vector, on one core: to choose an engine by."""
@@ -54,22 +54,22 @@ class Vectors(Engine):
         seeds = load.results * load.channels * places
         return numbers * load.dtype.itemsize, (2 * numbers + seeds) * load.dtype.itemsize
 
-    def prepare(self, schedule: RegionSchedule) -> dict[torch.dtype, Layout]:
+    def prepare(self, schedule: RegionSchedule) -> dict[torch.dtype, PreparedRegion]:
         return {}
 
-    def layout(self, schedule: RegionSchedule, dtype: torch.dtype) -> Layout:
-        """The region's layout for a dtype."""
-        layouts = self.kept(schedule)
-        if dtype not in layouts:
-            from djgraph.region.engines.vectors.layout import Layout
+    def prepared(self, schedule: RegionSchedule, dtype: torch.dtype) -> PreparedRegion:
+        """The region, prepared for a dtype."""
+        prepared_by_dtype = self.kept(schedule)
+        if dtype not in prepared_by_dtype:
+            from djgraph.region.engines.vectors.prepared import PreparedRegion
 
-            layouts[dtype] = Layout(schedule, dtype)
-        return layouts[dtype]
+            prepared_by_dtype[dtype] = PreparedRegion(schedule, dtype)
+        return prepared_by_dtype[dtype]
 
     def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
         from djgraph.region.engines.vectors import passes
 
-        return passes.forward(self.layout(clip.schedule, rows.dtype), clip, rows, sources)
+        return passes.forward(self.prepared(clip.schedule, rows.dtype), clip, rows, sources)
 
     def backward(
         self,
@@ -83,5 +83,5 @@ class Vectors(Engine):
     ) -> Gradients:
         from djgraph.region.engines.vectors import passes
 
-        layout = self.layout(clip.schedule, rows.dtype)
-        return passes.backward(layout, clip, rows, sources, gradient, rows_wanted, sources_wanted, weights)
+        prepared = self.prepared(clip.schedule, rows.dtype)
+        return passes.backward(prepared, clip, rows, sources, gradient, rows_wanted, sources_wanted, weights)

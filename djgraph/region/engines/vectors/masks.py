@@ -9,7 +9,7 @@ from torch import Tensor
 from djgraph.region.clip import Clip, Stretch
 from djgraph.region.engines.vectors import addresses
 from djgraph.region.engines.vectors.back import Recorded, Weights
-from djgraph.region.engines.vectors.layout import Group, Layout
+from djgraph.region.engines.vectors.prepared import Group, PreparedRegion
 from djgraph.region.lent import ClipControls, Lent
 from djgraph.region.schedule import MaskGroup
 from djgraph.simd import gains
@@ -21,18 +21,18 @@ class RatioWeights:
     ``[rows, batch, frames]``, with a vector's length of frames behind the last, that repeat it.
     """
 
-    def __init__(self, layout: Layout, clip: Clip, controls: ClipControls, like: Tensor) -> None:
+    def __init__(self, prepared: PreparedRegion, clip: Clip, controls: ClipControls, like: Tensor) -> None:
         self._clip, self._controls = clip, controls
         self._back = Recorded()
         frames, once = self._leaf(controls.frames), self._leaf(controls.once)
         rows = [
-            row for group in layout.groups if group.ratio for row in self._rows(group, frames, once, like)
+            row for group in prepared.groups if group.ratio for row in self._rows(group, frames, once, like)
         ]
         if rows:
             joined = torch.cat(rows)
-            self._made = torch.cat((joined, joined[..., -1:].expand(-1, -1, layout.lanes)), dim=-1)
+            self._made = torch.cat((joined, joined[..., -1:].expand(-1, -1, prepared.lanes)), dim=-1)
         else:
-            self._made = like.new_zeros(0, clip.batch, clip.frames + layout.lanes)
+            self._made = like.new_zeros(0, clip.batch, clip.frames + prepared.lanes)
         self.values = self._made.detach()
         # A chain's gradient is that of all its factors, also where that of a table is all that anybody wants.
         self.totals = torch.zeros_like(self.values) if torch.is_grad_enabled() else self.values[:0]
@@ -68,19 +68,21 @@ class RatioWeights:
 class Tables:
     """``factors`` with the addresses of gains that are no ratios, computed for one stretch."""
 
-    def __init__(self, layout: Layout, clip: Clip, controls: ClipControls, stretch: Stretch) -> None:
+    def __init__(
+        self, prepared: PreparedRegion, clip: Clip, controls: ClipControls, stretch: Stretch
+    ) -> None:
         self.back = Recorded()
-        self.factors = layout.factors
+        self.factors = prepared.factors
         self._held: list[Tensor] = []
         self._clip, self._controls = clip, controls
         made = {
             number: self._make(group.group, stretch)
-            for number, group in enumerate(layout.groups)
+            for number, group in enumerate(prepared.groups)
             if not group.ratio
         }
         if made:
-            self.factors = layout.factors.copy()
-        nodes = [factor for chain in layout.flow.chains for factor in chain]
+            self.factors = prepared.factors.copy()
+        nodes = [factor for chain in prepared.flow.chains for factor in chain]
         for row, (group, node) in zip(self.factors, nodes):
             if group in made:
                 self._place(row, node, stretch, *made[group])

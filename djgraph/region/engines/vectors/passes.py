@@ -19,26 +19,26 @@ from djgraph.region.engine import Gradients
 from djgraph.region.engines.vectors import addresses
 from djgraph.region.engines.vectors.back import Weights
 from djgraph.region.engines.vectors.feed import Feed
-from djgraph.region.engines.vectors.layout import Layout
 from djgraph.region.engines.vectors.masks import RatioWeights, Tables
+from djgraph.region.engines.vectors.prepared import PreparedRegion
 from djgraph.region.engines.vectors.tiling import STRETCH_NUMBERS
 from djgraph.region.lent import ClipControls, Lent, StretchControls
 from djgraph.simd import program, rows
 
 
-def forward(layout: Layout, clip: Clip, bank_rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+def forward(prepared: PreparedRegion, clip: Clip, bank_rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
     """The region's results, ``[results, batch, channels, samples]``; bank_rows: ``[rows, batch, frames]``."""
     schedule = clip.schedule
     begin, end = clip.out
     out = bank_rows.new_empty(len(schedule.results), clip.batch, schedule.channels, end - begin)
     targets = [addresses.target(result, addresses.SYNTHESIS, origin=begin) for result in out]
-    call = _Call(layout, clip, bank_rows, [Lent(addresses.dense(one), False) for one in sources], False)
-    weights = RatioWeights(call.layout, clip, call.controls, bank_rows)
+    call = _Call(prepared, clip, bank_rows, [Lent(addresses.dense(one), False) for one in sources], False)
+    weights = RatioWeights(call.prepared, clip, call.controls, bank_rows)
     left: list[program.Overlap] = []
     for stretch in call.stretches():
-        feed, tables = call.feed(stretch), Tables(call.layout, clip, call.controls, stretch)
+        feed, tables = call.feed(stretch), Tables(call.prepared, clip, call.controls, stretch)
         signals = call.signals(feed.sources, targets, weights, tables)
-        left += program.run(call.layout.forward, signals, call.jobs(stretch), call.step)
+        left += program.run(call.prepared.forward, signals, call.jobs(stretch), call.step)
     if left:
         program.finish(signals, left)
     clip.windows(bank_rows).correct_(out)
@@ -46,7 +46,7 @@ def forward(layout: Layout, clip: Clip, bank_rows: Tensor, sources: Sequence[Ten
 
 
 def backward(
-    layout: Layout,
+    prepared: PreparedRegion,
     clip: Clip,
     bank_rows: Tensor,
     sources: Sequence[Tensor],
@@ -58,17 +58,17 @@ def backward(
     """Gradients of the bank's rows, of the sources and of the effects' own weights."""
     schedule = clip.schedule
     lent = [Lent(addresses.dense(one), wanted) for one, wanted in zip(sources, sources_wanted)]
-    call, learnt = _Call(layout, clip, bank_rows, lent, rows_wanted), Weights(weights)
+    call, learnt = _Call(prepared, clip, bank_rows, lent, rows_wanted), Weights(weights)
     row_total = torch.zeros_like(bank_rows) if rows_wanted else None
     with torch.set_grad_enabled(rows_wanted or bool(weights) or any(sources_wanted)):
-        ratios = RatioWeights(call.layout, clip, call.controls, bank_rows)
+        ratios = RatioWeights(call.prepared, clip, call.controls, bank_rows)
     chains = call.wanted_chains(learnt)
     for stretch in call.stretches():
         with torch.set_grad_enabled(rows_wanted or bool(weights) or any(sources_wanted)):
             feed = call.feed(stretch, row_total)
-            tables = Tables(call.layout, clip, call.controls, stretch)
+            tables = Tables(call.prepared, clip, call.controls, stretch)
         seeds, held = call.seeds(stretch, gradient)
-        run = call.layout.backward(chains, [target is not None for target in feed.targets])
+        run = call.prepared.backward(chains, [target is not None for target in feed.targets])
         targets = [target for target in feed.targets if target is not None]
         signals = call.signals([*feed.sources, *seeds], targets, ratios, tables)
         program.finish(signals, program.run(run, signals, call.jobs(stretch), call.step))
@@ -85,11 +85,16 @@ class _Call:
     """One pass over a clip, forward or backward."""
 
     def __init__(
-        self, layout: Layout, clip: Clip, bank_rows: Tensor, sources: Sequence[Lent], rows_wanted: bool
+        self,
+        prepared: PreparedRegion,
+        clip: Clip,
+        bank_rows: Tensor,
+        sources: Sequence[Lent],
+        rows_wanted: bool,
     ) -> None:
-        self.layout = layout
+        self.prepared = prepared
         self.clip, self._rows, self._sources, self._rows_wanted = clip, bank_rows, sources, rows_wanted
-        self.step = min(clip.frames_per_tile or self.layout.lanes, self.layout.lanes)
+        self.step = min(clip.frames_per_tile or self.prepared.lanes, self.prepared.lanes)
         self.controls = ClipControls(clip, bank_rows, rows_wanted)
         windows = clip.windows(bank_rows)
         synthesis = windows.synthesis / clip.schedule.transform.size
@@ -97,12 +102,12 @@ class _Call:
 
     def wanted_chains(self, weights: Weights) -> list[bool]:
         """For each chain whether anybody wants the gradient of its gains."""
-        groups = [group.group for group in self.layout.groups]
+        groups = [group.group for group in self.prepared.groups]
         wanted = [
             weights.of(group.module) or (self._rows_wanted and not group.constant and bool(group.controls))
             for group in groups
         ]
-        return [any(wanted[group] for group, _ in chain) for chain in self.layout.flow.chains]
+        return [any(wanted[group] for group, _ in chain) for chain in self.prepared.flow.chains]
 
     def stretches(self) -> Iterator[Stretch]:
         """Frames and items of the clip whose faders and tables fit in memory at a time."""
@@ -124,7 +129,7 @@ class _Call:
         size, hop = self.clip.schedule.transform.size, self.clip.schedule.transform.hop
         edges = [tile.first, tile.last]
         parts = -(-torch.get_num_threads() // tile.count)
-        if parts > 1 and self.step == self.layout.lanes:
+        if parts > 1 and self.step == self.prepared.lanes:
             tiles = -(-tile.frames // self.step)
             cuts = sorted({tile.first + self.step * (tiles * part // parts) for part in range(1, parts)})
             # What is mirrored at the clip's ends must not be written by two jobs at once.
@@ -165,7 +170,7 @@ class _Call:
         weights: RatioWeights,
         tables: Tables,
     ) -> program.Signals:
-        layout = self.layout
+        prepared = self.prepared
         return program.Signals(
             samples=self.clip.samples,
             hop=self.clip.schedule.transform.hop,
@@ -174,8 +179,8 @@ class _Call:
             targets=_table(targets, rows.TARGET_COLUMNS),
             weights=weights.values.numpy(),
             totals=weights.totals.numpy(),
-            curves=layout.curves,
-            chains=layout.chains,
+            curves=prepared.curves,
+            chains=prepared.chains,
             factors=tables.factors,
         )
 

@@ -18,7 +18,7 @@ from djgraph.simd import fft, gains, program
 from djgraph.simd.lanes import width
 
 
-class Layout:
+class PreparedRegion:
     """A region as :mod:`djgraph.simd` wants it; kept for each dtype."""
 
     def __init__(self, schedule: RegionSchedule, dtype: torch.dtype) -> None:

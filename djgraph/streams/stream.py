@@ -207,11 +207,10 @@ class Stream:
         return torch.tensor(list(hashlib.sha256(text.encode()).digest()), dtype=torch.uint8, device="cpu")
 
     def _run(self, moment: Moment, audio: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        self._broken = True  # until all operations have run
         self._track.advance(moment.stop)
         if self._track.rows is None:
-            self._broken = False
-            raise InputError("there is no control frame: give params with the first block, or a score")
+            raise InputError("there is no control frame: the iterator of frames is empty")
+        self._broken = True  # until all operations have run
         values: dict[str, Tensor] = {}
         with torch.autocast(self._like.device.type, enabled=False):
             for (index, op), free in zip(enumerate(self._plan.plan.ops), self._plan.frees):

@@ -502,3 +502,15 @@ def test_live_clocks() -> None:
     torch.testing.assert_close(torch.cat(made, -1)[..., stream.latency :], expected, atol=1e-10, rtol=0)
     with pytest.raises(InputError, match="leave tempo out"):
         mixer.stream(tempo=120, dtype=torch.float64)({"a": audio}, frames[0, 0], tempo=130)
+
+
+def test_iterators_of_nothing_and_of_nonsense(mixer: Mixer) -> None:
+    inputs = make_inputs(mixer.graph, 1, 600, torch.float32, 0)
+    with pytest.raises(InputError, match="iterator of frames is empty"):
+        mixer.stream(frames=[], fps=50)(inputs)
+    stream = mixer.stream(frames=[mixer.layout.default, torch.zeros(3)], fps=1000)
+    with pytest.raises(InputError, match=r"frames \[54\] or \[1, 54\]"):
+        stream(inputs)
+    # Behind what was wrong nothing more comes: the last good frame holds.
+    (made,) = play(stream, inputs, [600])
+    torch.testing.assert_close(made, mixer(inputs, mixer.layout.default[None]), atol=2e-6, rtol=0)

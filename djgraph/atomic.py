@@ -69,7 +69,9 @@ def atomic_writers(
                 stack.close()
             _rename_all(parts, error)
         except BaseException:
-            stack.close()
+            # On a full disk closing fails as well: what could not be flushed is given up.
+            with contextlib.suppress(OSError):
+                stack.close()
             for part in parts:
                 with contextlib.suppress(OSError):
                     part.hidden.unlink()

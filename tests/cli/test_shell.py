@@ -173,14 +173,14 @@ def test_a_full_disk_behind_stdout() -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_while_writing_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
     program = (
-        "import os, sys, torch\n"
-        "import djgraph.cli.demo as demo\n"
-        "from djgraph import audio\n"
+        "import os, sys\n"
+        "from djgraph.audio.outputs import Outputs\n"
         "from djgraph.cli import main\n"
-        "write = audio.write\n"
-        "def killed(path, sound, rate, progress=None):\n"
-        f"    return write(path, sound, rate, progress=lambda n: os.kill(os.getpid(), {int(number)}))\n"
-        "audio.write = killed\n"
+        "write = Outputs.write\n"
+        "def killed(self, blocks):\n"
+        "    write(self, blocks)\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "Outputs.write = killed\n"
         "sys.exit(main(['demo']))\n"
     )
     with interruptible():

@@ -31,7 +31,7 @@ from djgraph.cli import main
 from djgraph.cli.params import read_params
 from djgraph.data import Corpus, check_corpus, find_tracks
 from djgraph.draw import to_svg
-from djgraph.fitting.result import Checkpoint
+from djgraph.fitting.result import FitState
 from djgraph.layout import ParameterLayout
 from djgraph.runtime.reference import Reference
 
@@ -124,7 +124,7 @@ def try_track(path: Path) -> None:
 
 
 def try_fit_state(path: Path) -> None:
-    state = Checkpoint.load(path, _layout, SOUNDS)
+    state = FitState.load(path, _layout, SOUNDS)
     assert math.isfinite(math.log10(state.level)), f"level {state.level}"
     assert math.isfinite(state.delay), f"delay {state.delay}"
     assert state.steps >= 0, f"steps {state.steps}"

@@ -18,7 +18,7 @@ from two_decks import GRAPH, RATE
 import djgraph
 from djgraph import checkpoint
 from djgraph.data import make_corpus
-from djgraph.fitting.result import Checkpoint
+from djgraph.fitting.result import FitState
 from djgraph.layout import ParameterLayout
 
 from .child import SOUNDS
@@ -145,7 +145,7 @@ def fit_state(**other: Any) -> bytes:
     layout = ParameterLayout.from_graph(djgraph.load(GRAPH))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state"
-        Checkpoint(torch.full((3, len(layout)), 0.5), 12.0, 0.8, 2, 5, SOUNDS).save(path, layout)
+        FitState(torch.full((3, len(layout)), 0.5), 12.0, 0.8, 2, 5, SOUNDS).save(path, layout)
         return json.dumps(json.loads(path.read_text()) | other).encode()
 
 

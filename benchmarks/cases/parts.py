@@ -24,7 +24,7 @@ from benchmarks.results import CaseReport, Result
 from benchmarks.timing import Spread
 from djgraph.controls import reader
 from djgraph.dsp import convolution, feedback
-from djgraph.region.engines import vectors
+from djgraph.region.engines.vectors import passes
 from djgraph.simd import program
 
 KINDS = {
@@ -36,7 +36,7 @@ KINDS = {
 WHOLE = "region: all compiled code"
 REGION = "region: PyTorch's share, curves of faders among it"
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
-    REGION: ((vectors, "forward"), (vectors, "backward")),
+    REGION: ((passes, "forward"), (passes, "backward")),
     "curves of reverb and delay": ((reader.ControlReader, "__call__"),),
     "reverb": ((djgraph_fx.Reverb, "process"), (convolution.Convolution, "backward")),
     "delay": ((djgraph_fx.Delay, "process"), (feedback.FeedbackDelay, "backward")),

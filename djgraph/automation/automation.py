@@ -78,8 +78,7 @@ class Automation(CurveSet):
         of curved shapes there are 50 frames a second, on one grid for all curves. ``frames.tempo`` is the tempo for
         effects that follow a clock, with frames wherever it changes.
 
-        >>> frames = auto.render_exact(mixer, samples=1_323_000, sample_rate=44_100, tempo=128)
-        >>> mix = mixer(inputs, frames.params, positions=frames.positions, tempo=frames.tempo)
+        ``mixer(inputs, frames.params, positions=frames.positions, tempo=frames.tempo)`` plays them.
 
         layout, tempo, batch, dtype: as for :meth:`render`. samples: of the clip; sample_rate: in Hz. Times fall on
         the nearest sample. Raises as :meth:`render`.

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from djgraph.arguments import FASTEST, SLOWEST
 from djgraph.cli.inputs import InputBlocks
 from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, show, spread
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.progress import Steps
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
+from djgraph.errors import InputError
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation
@@ -112,6 +114,8 @@ def render(
     moves = transition if automation is None else automation
     if moves is None and (frames is not None or settings):
         raise typer.BadParameter("--frames and --set belong to --transition and --automation")
+    if tempo is not None and not SLOWEST <= tempo <= FASTEST:
+        raise InputError(f"--tempo is {tempo:g}; expected {SLOWEST:g} to {FASTEST:,.0f} BPM")
     chosen = settings_of(settings)
     cues = cue_in is not None or cue_out is not None
     for option, names, used in (

@@ -134,7 +134,7 @@ def test_a_changing_tempo_has_frames_where_it_changes(
     np.testing.assert_allclose(read[clear], wanted[clear], rtol=2e-3)
     for n, (_, bpm) in zip(steps, tempo.points):
         if 0 <= n < samples:
-            assert read[int(n)] == pytest.approx(bpm, rel=1e-4)
+            assert read[int(n)] == pytest.approx(bpm, rel=5e-4)
 
 
 def test_even_frames_are_what_they_were(small: ParameterLayout) -> None:

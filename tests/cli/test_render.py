@@ -285,7 +285,9 @@ def test_a_limited_disk_in_a_process_of_its_own(tracks: list[str], tmp_path: Pat
         env=with_path(),
     )
     assert done.returncode == 1
-    assert done.stderr == f"error: {out}: cannot be written: {os.strerror(errno.EFBIG)}\n"
+    # Code that was compiled on the way cannot be kept on such a disk either, which is only a warning.
+    lines = [line for line in done.stderr.splitlines() if "compiled code is not kept" not in line]
+    assert lines == [f"error: {out}: cannot be written: {os.strerror(errno.EFBIG)}"]
     assert done.stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -20,6 +20,7 @@ from djgraph.errors import AudioFileError, InputError, did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from djgraph.audio import Levels
     from djgraph.graph.ir import Graph
     from djgraph.mixer import Mixer
 
@@ -153,22 +154,11 @@ def mix_down(
     Memory does not grow with the clip's length. normalize: scale to a peak of −1 dBFS, all outputs by one factor, which
     keeps their balance, or each by its own. ``started``: when the job began (time.perf_counter), for the total.
     """
-    import torch
-
-    from djgraph import audio, simd
+    from djgraph import audio
 
     graph, began = mixer.graph, time.perf_counter()
     check_outputs(paths, graph, source.samples)
-    tempo: Any = None
-    if mixer.compiled.uses_clock:
-        tempo = (score.tempo, score.positions) if isinstance(score.tempo, torch.Tensor) else score.tempo
-    stream = mixer.stream(score=(score.params, score.positions), tempo=tempo)
-    compiling: list[float] = []
-    spent = 0.0
-
-    def mark() -> None:
-        compiling.append(time.perf_counter())
-
+    times = _Times()
     with audio.open_outputs(
         paths,
         graph.sample_rate,
@@ -178,53 +168,82 @@ def mix_down(
         true_peak=True,
     ) as outputs:
         steps.begin("mixing", source.samples)
-        early = stream.latency
-        while early >= 0:
-            block = source.read(BLOCK)
-            count = _length(block)
-            start = time.perf_counter()
-            with torch.inference_mode(), simd.compiling(mark, mark):
-                mixed = stream(_batched(block)) if count else stream.finish()
-            spent += time.perf_counter() - start
-            signals = mixed if isinstance(mixed, Mapping) else {next(iter(paths)): mixed}
-            outputs.write(
-                {name: signals[name][0, :, min(early, count or stream.latency) :] for name in paths}
-            )
-            early = max(early - count, 0) if count else -1
-            steps.advance(count)
+        for block in _mixed(mixer, source, score, list(paths), times, steps):
+            outputs.write(block)
         if normalize is not None:
             steps.begin("scaling", source.samples * len(paths))
         levels = outputs.finish(steps.advance if normalize is not None else None)
-    compiled = sum(end - begin for begin, end in zip(compiling[::2], compiling[1::2]))
-    files = []
-    for name, path in paths.items():
-        level = levels[name]
-        if level.clipped:
-            over = f"{level.clipped} samples clipped, the mix peaks at {level.peak_dbfs:+.1f} dBFS"
-            warn(f"{path}: {over}; --normalize scales it down")
-        files.append(
-            Written(
-                output=name,
-                path=str(path),
-                seconds=level.samples / graph.sample_rate,
-                sample_rate=graph.sample_rate,
-                channels=level.channels,
-                peak_dbfs=level.peak_dbfs,
-                true_peak_dbtp=level.true_peak_dbtp,
-                lufs=level.lufs,
-                gain_db=20 * math.log10(level.gain),
-                clipped=level.clipped,
-            )
-        )
+    files = tuple(_written(name, path, levels[name]) for name, path in paths.items())
+    spent = times.mixing - times.compiling
     return Summary(
         graph=graph.name,
         frames=len(score.params),
         controls=score.params.shape[-1],
-        render_seconds=spent - compiled,
-        compile_seconds=compiled,
+        render_seconds=spent,
+        compile_seconds=times.compiling,
         total_seconds=time.perf_counter() - (began if started is None else started),
-        speed=files[0].seconds / (spent - compiled),
-        files=tuple(files),
+        speed=files[0].seconds / spent,
+        files=files,
+    )
+
+
+@dataclass
+class _Times:
+    """Seconds spent in the mixer, and those of them that went into compiling code for the processor."""
+
+    mixing: float = 0.0
+    compiling: float = 0.0
+
+
+def _mixed(
+    mixer: Mixer, source: Source, score: Score, names: Sequence[str], times: _Times, steps: Steps
+) -> Iterator[dict[str, Tensor]]:
+    """The outputs in blocks ``[channels, samples]``, without the stream's latency."""
+    import torch
+
+    from djgraph import simd
+
+    tempo: Any = None
+    if mixer.compiled.uses_clock:
+        tempo = (score.tempo, score.positions) if isinstance(score.tempo, torch.Tensor) else score.tempo
+    stream = mixer.stream(score=(score.params, score.positions), tempo=tempo)
+    begun: list[float] = []
+
+    def compiled() -> None:
+        times.compiling += time.perf_counter() - begun.pop()
+
+    def run(block: Mapping[str, Any] | None) -> dict[str, Tensor]:
+        start = time.perf_counter()
+        with torch.inference_mode(), simd.compiling(lambda: begun.append(time.perf_counter()), compiled):
+            mixed = stream.finish() if block is None else stream(_batched(block))
+        times.mixing += time.perf_counter() - start
+        signals = mixed if isinstance(mixed, Mapping) else {names[0]: mixed}
+        return {name: signals[name][0] for name in names}
+
+    early = stream.latency  # samples of silence that are still to come first
+    while count := _length(block := source.read(BLOCK)):
+        yield {name: signal[:, min(early, count) :] for name, signal in run(block).items()}
+        early = max(early - count, 0)
+        steps.advance(count)
+    yield {name: signal[:, early:] for name, signal in run(None).items()}
+
+
+def _written(name: str, path: Path, level: Levels) -> Written:
+    """What is said of a file; warns where it clipped."""
+    if level.clipped:
+        over = f"{level.clipped} samples clipped, the mix peaks at {level.peak_dbfs:+.1f} dBFS"
+        warn(f"{path}: {over}; --normalize scales it down")
+    return Written(
+        output=name,
+        path=str(path),
+        seconds=level.samples / level.sample_rate,
+        sample_rate=level.sample_rate,
+        channels=level.channels,
+        peak_dbfs=level.peak_dbfs,
+        true_peak_dbtp=level.true_peak_dbtp,
+        lufs=level.lufs,
+        gain_db=20 * math.log10(level.gain),
+        clipped=level.clipped,
     )
 
 

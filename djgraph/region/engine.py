@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
@@ -14,8 +15,23 @@ if TYPE_CHECKING:
     from djgraph.region.clip import Clip
     from djgraph.region.schedule import RegionSchedule
 
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which gradients a backward pass gives: of the bank's rows, of each source, and of the weights named here."""
+
+    rows: bool
+    sources: Sequence[bool]
+    weights: Sequence[Tensor]
+
+    @property
+    def some(self) -> bool:
+        """Any is wanted at all."""
+        return self.rows or bool(self.weights) or any(self.sources)
+
+
 Gradients = tuple[Tensor | None, list[Tensor | None], list[Tensor]]
-"""Of the bank's rows, of each source, and of each of the effects' own weights."""
+"""Of the bank's rows, of each source, and of each weight; None where none is wanted."""
 
 
 class Engine(ABC):
@@ -66,8 +82,6 @@ class Engine(ABC):
         rows: Tensor,
         sources: Sequence[Tensor],
         gradient: Tensor,
-        rows_wanted: bool,
-        sources_wanted: Sequence[bool],
-        weights: Sequence[Tensor],
+        wanted: Wanted,
     ) -> Gradients:
-        """The gradients of :meth:`forward`; ``gradient`` is that of its result. weights: those that want one."""
+        """The gradients of :meth:`forward` that are wanted; ``gradient`` is that of its result."""

@@ -16,7 +16,7 @@ from djgraph.dsp.operators import operator
 from djgraph.dsp.placed import PlacedTimeline, timeline_of
 from djgraph.host.weights import Weights
 from djgraph.region.clip import Clip
-from djgraph.region.engine import Engine
+from djgraph.region.engine import Engine, Wanted
 from djgraph.region.engines import choose
 from djgraph.region.plain import mix_plainly
 from djgraph.region.schedule import REGIONS, RegionSchedule
@@ -47,7 +47,7 @@ class RegionOperation(Operation):
         learned = [weight for weight, need in zip(weights, for_weights) if need]
         with self._weights.holding(weights):
             row_total, source_totals, weight_totals = self._engine.backward(
-                self.clip, rows, sources, gradients[0], for_rows, for_sources, learned
+                self.clip, rows, sources, gradients[0], Wanted(for_rows, for_sources, learned)
             )
         totals = iter(weight_totals)
         return [row_total, *source_totals, *(next(totals) if need else None for need in for_weights)]

@@ -101,9 +101,15 @@ def check_finite(
     audio: by input node, ``[batch, channels, samples]``. names: what to call the nodes. A sum is finite only where all
     that it is of is, so one pass over the mix says whether to look at the inputs.
     """
-    if all(math.isfinite(float(tensor.detach().sum())) for tensor in outputs.values()):
-        return
+    if not all(math.isfinite(float(tensor.detach().sum())) for tensor in outputs.values()):
+        check_inputs_finite(audio, names)
+
+
+def check_inputs_finite(audio: Mapping[str, Tensor], names: Mapping[str, str], start: int = 0) -> None:
+    """InputError for NaN and infinity in audio, with the first place. start: the sample that it begins with."""
     for node, tensor in audio.items():
+        if math.isfinite(float(tensor.detach().sum())):
+            continue
         wrong = ~torch.isfinite(tensor.detach())
         places = wrong.nonzero()
         if len(places):
@@ -111,7 +117,7 @@ def check_finite(
             value = float(tensor[item, channel, sample])
             more = len(places) - 1
             raise InputError(
-                f"{names[node]} is {value} at sample {sample} of channel {channel}, batch item {item} (all count "
-                f"from 0)"
+                f"{names[node]} is {value} at sample {start + sample} of channel {channel}, batch item {item} "
+                f"(all count from 0)"
                 + (f"; {more} more value{'s are' if more > 1 else ' is'} not finite" if more else "")
             )

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from djgraph.streams.state import State
+
 
 class History:
     """The latest samples of a signal, from sample ``origin`` on: ``[…, samples]``."""
@@ -56,3 +58,9 @@ class History:
 
     def detach(self) -> None:
         self.audio = self.audio.detach()
+
+    def state(self) -> State:
+        return {"audio": self.audio, "origin": torch.tensor([self.origin], device="cpu")}
+
+    def restore(self, state: State) -> None:
+        self.audio, self.origin = state["audio"], int(state["origin"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
@@ -19,7 +19,7 @@ from djgraph.host.calls import EffectCall
 from djgraph.streams.buffers import History
 from djgraph.streams.clock import ClockTrack
 from djgraph.streams.controls import ControlTrack
-from djgraph.streams.state import State, part
+from djgraph.streams.state import State, part, prefixed
 
 
 class ProcessStream:
@@ -123,21 +123,21 @@ class ProcessStream:
         return values[..., values.shape[-1] - length :] if rate == "sample" else values
 
     def detach(self) -> None:
-        for history in (*self._waiting.values(), *self._made.values()):
+        for _, history in self._histories():
             history.detach()
         self._state = {name: tensor.detach() for name, tensor in self._state.items()}
 
     def state(self) -> State:
-        state = {f"effect.{name}": tensor for name, tensor in self._state.items()}
-        for kind, histories in (("waiting", self._waiting), ("made", self._made)):
-            for port, history in histories.items():
-                state[f"{kind}.{port}"] = history.audio
-        origins = [history.origin for history in (*self._waiting.values(), *self._made.values())]
-        return {**state, "numbers": torch.tensor([self._position, *origins], device="cpu")}
+        state = {"position": torch.tensor([self._position], device="cpu"), **prefixed("effect", self._state)}
+        for name, history in self._histories():
+            state |= prefixed(name, history.state())
+        return state
 
     def restore(self, state: State) -> None:
-        self._position, *origins = state["numbers"].tolist()
-        self._state = part("effect", state)
-        left = iter(origins)
-        self._waiting = {p: History(state[f"waiting.{p}"], next(left)) for p in self._waiting}
-        self._made = {p: History(state[f"made.{p}"], next(left)) for p in self._made}
+        self._position, self._state = int(state["position"]), part("effect", state)
+        for name, history in self._histories():
+            history.restore(part(name, state))
+
+    def _histories(self) -> Iterator[tuple[str, History]]:
+        yield from ((f"waiting.{port}", history) for port, history in self._waiting.items())
+        yield from ((f"made.{port}", history) for port, history in self._made.items())

@@ -13,7 +13,7 @@ from djgraph.region.operation import run_clip
 from djgraph.region.schedule import RegionSchedule
 from djgraph.streams.buffers import History
 from djgraph.streams.controls import ControlTrack
-from djgraph.streams.state import State
+from djgraph.streams.state import State, part, prefixed
 
 
 class RegionStream:
@@ -112,15 +112,14 @@ class RegionStream:
         self._overlap = self._overlap.detach()
 
     def state(self) -> State:
-        numbers = [self._frame, self._sources.origin, self._done.origin]
         return {
-            "sources": self._sources.audio,
+            "frame": torch.tensor([self._frame], device="cpu"),
             "overlap": self._overlap,
-            "done": self._done.audio,
-            "numbers": torch.tensor(numbers, device="cpu"),
+            **prefixed("sources", self._sources.state()),
+            **prefixed("done", self._done.state()),
         }
 
     def restore(self, state: State) -> None:
-        self._frame, origin, done = state["numbers"].tolist()
-        self._sources = History(state["sources"], origin)
-        self._overlap, self._done = state["overlap"], History(state["done"], done)
+        self._frame, self._overlap = int(state["frame"]), state["overlap"]
+        self._sources.restore(part("sources", state))
+        self._done.restore(part("done", state))

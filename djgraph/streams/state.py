@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
 
 State = Mapping[str, Tensor]
 
 
 def prefixed(prefix: str, state: State) -> dict[str, Tensor]:
-    """The same with longer names. Tensors are detached copies: the stream goes on with its own."""
-    return {f"{prefix}.{name}": tensor.detach().clone().contiguous() for name, tensor in state.items()}
+    """The same with longer names."""
+    return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
 
 
 def part(prefix: str, state: State) -> dict[str, Tensor]:
     """The tensors under a prefix, by the rest of their names."""
     start = prefix + "."
     return {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
+
+
+def seal(state: State) -> Tensor:
+    """A digest of all names, dtypes, shapes and values: what was cut short or edited has another one."""
+    parts = []
+    for name, tensor in sorted(state.items()):
+        parts.append(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        parts.append(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest(parts)
+
+
+def digest(parts: Iterable[bytes]) -> Tensor:
+    """SHA-256, ``[32]`` bytes."""
+    found = hashlib.sha256()
+    for one in parts:
+        found.update(one)
+    return torch.tensor(list(found.digest()), dtype=torch.uint8, device="cpu")

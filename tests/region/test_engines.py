@@ -13,7 +13,7 @@ import djgraph
 from djgraph.errors import CompileError
 from djgraph.region import engines
 from djgraph.region.clip import Clip
-from djgraph.region.engine import Engine, Gradients
+from djgraph.region.engine import Engine, Gradients, Wanted
 from djgraph.region.engines import RegionLoad, choose
 from djgraph.region.plain import mix_plainly
 
@@ -45,18 +45,16 @@ class PlainEngine(Engine):
         rows: Tensor,
         sources: Sequence[Tensor],
         gradient: Tensor,
-        rows_wanted: bool,
-        sources_wanted: Sequence[bool],
-        weights: Sequence[Tensor],
+        wanted: Wanted,
     ) -> Gradients:
         self.calls.append("backward")
-        assert not weights
+        assert not wanted.weights
         with torch.enable_grad():
             given = [one.detach().requires_grad_() for one in (rows, *sources)]
             made = mix_plainly(clip, given[0], given[1:])
-        wanted = [rows_wanted, *sources_wanted]
-        found = iter(torch.autograd.grad(made, [g for g, w in zip(given, wanted) if w], gradient))
-        row_total, *totals = (next(found) if want else None for want in wanted)
+        needed = [wanted.rows, *wanted.sources]
+        found = iter(torch.autograd.grad(made, [g for g, need in zip(given, needed) if need], gradient))
+        row_total, *totals = (next(found) if need else None for need in needed)
         return row_total, totals, []
 
 

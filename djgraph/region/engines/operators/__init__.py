@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from djgraph.region.clip import Clip
-from djgraph.region.engine import Engine, Gradients
+from djgraph.region.engine import Engine, Gradients, Wanted
 from djgraph.region.engines.operators import passes
 from djgraph.region.engines.operators.tiling import tiling
 from djgraph.region.engines.operators.workspace import Workspace, borrowed
@@ -54,11 +54,7 @@ class Operators(Engine):
         rows: Tensor,
         sources: Sequence[Tensor],
         gradient: Tensor,
-        rows_wanted: bool,
-        sources_wanted: Sequence[bool],
-        weights: Sequence[Tensor],
+        wanted: Wanted,
     ) -> Gradients:
         with borrowed(self.kept(clip.schedule), rows.device) as workspace:
-            return passes.backward(
-                clip, rows, sources, gradient, rows_wanted, sources_wanted, weights, workspace
-            )
+            return passes.backward(clip, rows, sources, gradient, wanted, workspace)

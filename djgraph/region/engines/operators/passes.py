@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from djgraph.region.clip import Clip
-from djgraph.region.engine import Gradients
+from djgraph.region.engine import Gradients, Wanted
 from djgraph.region.engines.operators.adjoint import adjoint
 from djgraph.region.engines.operators.tilework import TileWork
 from djgraph.region.engines.operators.tiling import stretches
@@ -43,19 +43,18 @@ def backward(
     rows: Tensor,
     sources: Sequence[Tensor],
     gradient: Tensor,
-    rows_wanted: bool,
-    sources_wanted: Sequence[bool],
-    weights: Sequence[Tensor],
+    wanted: Wanted,
     workspace: Workspace,
 ) -> Gradients:
     """Gradients of the bank's rows, of the sources and of the effects' own weights by PyTorch's operators."""
     windows = clip.windows(rows)
-    lent = [Lent(source, wanted) for source, wanted in zip(sources, sources_wanted)]
+    lent = [Lent(source, want) for source, want in zip(sources, wanted.sources)]
+    weights = wanted.weights
     weight_totals = [torch.zeros_like(weight) for weight in weights]
-    row_total = torch.zeros_like(rows) if rows_wanted else None
-    frame_controls = ClipControls(clip, rows, rows_wanted)
+    row_total = torch.zeros_like(rows) if wanted.rows else None
+    frame_controls = ClipControls(clip, rows, wanted.rows)
     for stretch in stretches(clip, rows.device):
-        controls = StretchControls(clip, stretch, rows, rows_wanted)
+        controls = StretchControls(clip, stretch, rows, wanted.rows)
         for tile in stretch.tiles:
             with torch.enable_grad():
                 work = TileWork(clip, tile, windows, workspace)

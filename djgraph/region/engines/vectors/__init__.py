@@ -10,7 +10,7 @@ from torch import Tensor
 
 from djgraph import simd
 from djgraph.region.clip import Clip
-from djgraph.region.engine import Engine, Gradients
+from djgraph.region.engine import Engine, Gradients, Wanted
 from djgraph.region.engines.vectors.tiling import STRETCH_NUMBERS
 from djgraph.region.load import RegionLoad
 from djgraph.region.schedule import RegionSchedule
@@ -77,11 +77,9 @@ class Vectors(Engine):
         rows: Tensor,
         sources: Sequence[Tensor],
         gradient: Tensor,
-        rows_wanted: bool,
-        sources_wanted: Sequence[bool],
-        weights: Sequence[Tensor],
+        wanted: Wanted,
     ) -> Gradients:
         from djgraph.region.engines.vectors import passes
 
         prepared = self.prepared(clip.schedule, rows.dtype)
-        return passes.backward(prepared, clip, rows, sources, gradient, rows_wanted, sources_wanted, weights)
+        return passes.backward(prepared, clip, rows, sources, gradient, wanted)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from djgraph.region.clip import Clip, Stretch
-from djgraph.region.engine import Gradients
+from djgraph.region.engine import Gradients, Wanted
 from djgraph.region.engines.vectors import addresses
 from djgraph.region.engines.vectors.back import Weights
 from djgraph.region.engines.vectors.feed import Feed
@@ -51,20 +51,18 @@ def backward(
     bank_rows: Tensor,
     sources: Sequence[Tensor],
     gradient: Tensor,
-    rows_wanted: bool,
-    sources_wanted: Sequence[bool],
-    weights: Sequence[Tensor],
+    wanted: Wanted,
 ) -> Gradients:
     """Gradients of the bank's rows, of the sources and of the effects' own weights."""
     schedule = clip.schedule
-    lent = [Lent(addresses.dense(one), wanted) for one, wanted in zip(sources, sources_wanted)]
-    call, learnt = _Call(prepared, clip, bank_rows, lent, rows_wanted), Weights(weights)
-    row_total = torch.zeros_like(bank_rows) if rows_wanted else None
-    with torch.set_grad_enabled(rows_wanted or bool(weights) or any(sources_wanted)):
+    lent = [Lent(addresses.dense(one), want) for one, want in zip(sources, wanted.sources)]
+    call, learnt = _Call(prepared, clip, bank_rows, lent, wanted.rows), Weights(wanted.weights)
+    row_total = torch.zeros_like(bank_rows) if wanted.rows else None
+    with torch.set_grad_enabled(wanted.some):
         ratios = RatioWeights(call.prepared, clip, call.controls, bank_rows)
     chains = call.wanted_chains(learnt)
     for stretch in call.stretches():
-        with torch.set_grad_enabled(rows_wanted or bool(weights) or any(sources_wanted)):
+        with torch.set_grad_enabled(wanted.some):
             feed = call.feed(stretch, row_total)
             tables = Tables(call.prepared, clip, call.controls, stretch)
         seeds, held = call.seeds(stretch, gradient)

@@ -130,7 +130,8 @@ class Intake:
             got = f"not {type(params).__name__}" if shape is None else f"but have the shape {shape}"
             wanted = f"[{self._columns}] or [batch, {self._columns}] with a batch of {self._batch}"
             raise InputError(f"{what}, {wanted}, {got}")
-        return self._prepared(params.reshape(-1, 1, self._columns))
+        # (No −1: a graph may have no controls at all.)
+        return self._prepared(params.reshape(*(shape[:-1] or [1]), 1, self._columns))
 
     def _prepared(self, params: Tensor) -> Tensor:
         """Checked and clamped ``[batch, frames, columns]``."""

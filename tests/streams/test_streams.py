@@ -547,3 +547,70 @@ def test_arguments_of_no_kind(mixer: Mixer) -> None:
     ):
         with pytest.raises(InputError, match=message):
             mixer.stream(**options)  # type: ignore[arg-type]
+
+
+@settings(
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    document=documents(),
+    blocks=st.lists(st.integers(1, 60) | st.integers(60, 400), min_size=1, max_size=6),
+    seed=st.integers(0, 100),
+)
+def test_random_graphs_live(document: Any, blocks: list[int], seed: int) -> None:
+    """Nothing is read of a curve before the frame that decides on it is there."""
+    mixer = Mixer(load(document, registry=REGISTRY)).double()
+    inputs = make_inputs(mixer.graph, 1, sum(blocks), torch.float64, seed)
+    params = make_params(mixer, 1, len(blocks), torch.float64, seed)
+    with torch.no_grad():
+        made = play(mixer.stream(dtype=torch.float64), inputs, blocks, list(params[0]))
+        expected = flat(mixer(inputs, params, positions=torch.tensor(blocks).cumsum(0) - 1))
+    for one, two in zip(made, expected, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("chain", [["gain"], ["gain", "eq3"], ["eq3", "gain"], ["delay"], ["reverb", "gain"]])
+def test_smoothed_controls_live(chain: list[str]) -> None:
+    """Boxes of 5 ms reach beyond the block; corners at every block's end are bends of full range."""
+    mixer = Mixer(load({**BASE, "mixer": strips(chain, [])}, registry=REGISTRY)).double()
+    assert mixer.stream().latency > 0
+    blocks = [30] * 12
+    inputs = {name: torch.randn(1, 2, 360, dtype=torch.float64) for name in "ab"}
+    low, high = mixer.layout.minimum.double(), mixer.layout.maximum.double()
+    params = torch.stack([low if number % 2 else high for number in range(12)])
+    (made,) = play(mixer.stream(dtype=torch.float64), inputs, blocks, list(params))
+    expected = mixer(inputs, params, positions=torch.arange(1, 13) * 30 - 1)
+    torch.testing.assert_close(made, expected, atol=1e-9, rtol=0)
+
+
+class Keeper(TimeEffect):
+    """Keeps what it was given, and hands out what it keeps: no copies, which the contract allows."""
+
+    type = "keeper"
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        return {"before": like.new_zeros(batch, channels, 50), "sum": like.new_zeros(batch, channels, 50)}
+
+    def process(self, audio: Any, controls: Any, state: State, block: Block) -> Any:
+        if block.length != 50:  # a whole clip
+            x = audio["in"].unflatten(-1, (-1, 50))
+            before = torch.nn.functional.pad(x, (0, 0, 1, 0))[..., :-1, :]
+            return {"out": (x + before).cumsum(-2).flatten(-2)}, state
+        total = state["sum"] + audio["in"] + state["before"]
+        return {"out": total}, {"before": audio["in"], "sum": total}
+
+
+def test_effects_may_keep_what_they_are_given_and_give() -> None:
+    chain = [{"effect": "keeper", "id": "k"}]
+    document = {**BASE, "mixer": [{"strip": "s", "input": "a", "chain": chain, "to": "mix"}, {"bus": "mix"}]}
+    mixer = Mixer(load(document, registry=registry_with(Keeper)))
+    audio, buffer = torch.randn(1, 2, 400), torch.zeros(1, 2, 50)
+    stream, made = mixer.stream(), []
+    for start in range(0, 400, 50):
+        buffer.copy_(audio[..., start : start + 50])
+        block = stream({"a": buffer}, mixer.layout.default)
+        made.append(block.clone())
+        block.fill_(9.0)
+    torch.testing.assert_close(torch.cat(made, -1), mixer({"a": audio}, mixer.layout.default[None]))

@@ -1,1 +1,7 @@
-"""Signal processing as functions of tensors; knows nothing of effects or graphs."""
+"""Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
+
+from djgraph.dsp.first_order import first_order
+from djgraph.dsp.frames import Frames
+from djgraph.dsp.state_variable import svf
+
+__all__ = ["Frames", "first_order", "svf"]

@@ -1,0 +1,235 @@
+"""What all recursions share: their arguments, and who runs them.
+
+On a CPU, in single or double precision and with Numba, compiled code runs (:mod:`djgraph.simd.recursion`), one
+signal on each lane of the vectors. Everything else (GPUs, other types, a computer without Numba) is PyTorch's
+operations, by scans. Both are the same function, and further derivatives are taken of the second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from djgraph import simd
+from djgraph.dsp.derivatives import Operation
+from djgraph.dsp.frames import Curve, Frames, at_samples
+from djgraph.dsp.operators import operator
+from djgraph.errors import DJGraphError
+
+if TYPE_CHECKING:
+    from djgraph.simd.recursion import Input, Kernel
+
+Plain = Callable[[Sequence[Tensor], Tensor, Sequence[float]], tuple[Tensor, ...]]
+"""``(signals and curves at every sample, first state, numbers)`` → the outputs and the last state; plain operations."""
+
+
+@dataclass(frozen=True)
+class Recursion:
+    """A recursion in time.
+
+    name: in errors. module: the module of ``djgraph.simd`` with its compiled code. inputs: the names of its signal
+    and controls, in order. outputs, states: how many. plain: the same by PyTorch's operations.
+    """
+
+    name: str
+    module: str
+    inputs: tuple[str, ...]
+    outputs: int
+    states: int
+    plain: Plain
+
+    def __call__(
+        self,
+        signal: Tensor,
+        controls: Sequence[Curve],
+        state: Tensor | None,
+        numbers: Sequence[float] = (),
+    ) -> tuple[Tensor, ...]:
+        """The outputs, shaped as the signal, and the state after its last sample."""
+        values, hops = self._values(signal, controls)
+        state = self._state(signal, state)
+        if torch.compiler.is_compiling():
+            given = [*values, state, torch.tensor(list(numbers), dtype=torch.float64)]
+            return tuple(_OPERATORS[self.name](given, [*hops, 0]))
+        operation = _Run(self, hops, tuple(numbers))
+        if not all(map(simd.takes, values)):
+            return operation.plainly((*values, state))
+        return operation(*values, state)
+
+    def _values(self, signal: Tensor, controls: Sequence[Curve]) -> tuple[list[Tensor], tuple[int, ...]]:
+        """Signal and controls as tensors of one type that broadcast, and the hop of each."""
+        if signal.ndim < 1 or not signal.is_floating_point():
+            raise DJGraphError(
+                f"{self.name}: {self.inputs[0]} has to be floating point of shape [..., samples], not {signal.dtype} "
+                f"of shape {list(signal.shape)}"
+            )
+        values, hops = [signal], [0]
+        for name, control in zip(self.inputs[1:], controls):
+            given = control.values if isinstance(control, Frames) else control
+            tensor = torch.as_tensor(given, dtype=signal.dtype, device=signal.device)
+            tensor = tensor if tensor.ndim else tensor[None]
+            hop = control.hop if isinstance(control, Frames) else int(tensor.shape[-1] == 1)
+            samples = signal.shape[-1]
+            fits = tensor.ndim <= signal.ndim and all(
+                size in (1, wanted) for size, wanted in zip(tensor.shape[-2::-1], signal.shape[-2::-1])
+            )
+            if not fits or (not hop and tensor.shape[-1] != samples):
+                raise DJGraphError(
+                    f"{self.name}: {name} of shape {list(tensor.shape)} does not broadcast to {self.inputs[0]} "
+                    f"of shape {list(signal.shape)}; its last size is 1, {samples} or, in Frames, that of the frames"
+                )
+            values.append(tensor)
+            hops.append(hop)
+        return values, tuple(hops)
+
+    def _state(self, signal: Tensor, state: Tensor | None) -> Tensor:
+        shape = (*signal.shape[:-1], self.states)
+        if state is None:
+            return signal.new_zeros(shape)
+        if state.shape != shape or state.dtype != signal.dtype or state.device != signal.device:
+            raise DJGraphError(
+                f"{self.name}: state has to be {signal.dtype} on {signal.device} of shape {list(shape)}, "
+                f"not {state.dtype} on {state.device} of shape {list(state.shape)}"
+            )
+        return state
+
+    def kernel(self) -> Kernel:
+        """The compiled code, made or read from disk when it first runs."""
+        found: Kernel = import_module(f"djgraph.simd.{self.module}").KERNEL
+        return found
+
+
+class _Run(Operation):
+    """One run of a recursion: ``(signal, controls…, state)`` → ``(outputs…, last state)``."""
+
+    kept = 1
+
+    def __init__(self, recursion: Recursion, hops: tuple[int, ...], numbers: tuple[float, ...]) -> None:
+        self.recursion, self.hops, self.numbers = recursion, hops, numbers
+
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        if not all(map(simd.takes, tensors)):
+            return *self.plainly(tensors), tensors[0].new_empty(0)
+        from djgraph.simd.recursion import run_forward
+
+        signal, state = tensors[0], tensors[-1]
+        outputs = [
+            torch.empty_like(signal, memory_format=torch.contiguous_format)
+            for _ in range(self.recursion.outputs)
+        ]
+        last, kept = run_forward(
+            self.recursion.kernel(),
+            self._inputs(tensors),
+            _rows(state),
+            self._numbers(),
+            [_rows(output) for output in outputs],
+        )
+        return *outputs, torch.from_numpy(last).view(state.shape), torch.from_numpy(kept)
+
+    def backward(
+        self,
+        tensors: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        needed: Sequence[bool],
+    ) -> tuple[Tensor | None, ...]:
+        from djgraph.simd.recursion import run_backward
+
+        if not all(map(simd.takes, tensors)):
+            return self._backward_plainly(tensors, gradients, needed)
+        states = kept[0] if kept else self.forward(tensors)[-1]  # an operator keeps nothing
+        lead, samples = tensors[0].shape[:-1], tensors[0].shape[-1]
+        found, first = run_backward(
+            self.recursion.kernel(),
+            self._inputs(tensors),
+            states.numpy(),
+            self._numbers(),
+            [_input(gradient, lead, 0, samples) for gradient in gradients[:-1]],
+            _rows(gradients[-1]),
+            list(needed[:-1]),
+        )
+        made: list[Tensor | None] = []
+        for gradient, tensor in zip(found, tensors):
+            if gradient is None:
+                made.append(None)
+                continue
+            full = torch.from_numpy(gradient).view(*lead, -1)
+            made.append(full.sum_to_size(tensor.shape).to(tensor.dtype))
+        return *made, torch.from_numpy(first).view(tensors[-1].shape)
+
+    def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        samples = tensors[0].shape[-1]
+        curves = [at_samples(values, hop, samples) for values, hop in zip(tensors, self.hops)]
+        return self.recursion.plain(curves, tensors[-1], self.numbers)
+
+    def _backward_plainly(
+        self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], needed: Sequence[bool]
+    ) -> tuple[Tensor | None, ...]:
+        """Of an operator of ``torch.compile``, which autograd does not look into, where no compiled code runs."""
+        with torch.enable_grad():
+            given = [tensor.detach().requires_grad_(need) for tensor, need in zip(tensors, needed)]
+            made = self.plainly(given)
+            wanted = [tensor for tensor in given if tensor.requires_grad]
+            found = iter(torch.autograd.grad(made, wanted, gradients, materialize_grads=True))
+        return tuple(next(found) if need else None for need in needed)
+
+    def _inputs(self, tensors: Sequence[Tensor]) -> list[Input]:
+        lead, samples = tensors[0].shape[:-1], tensors[0].shape[-1]
+        return [_input(tensor, lead, hop, samples) for tensor, hop in zip(tensors, self.hops)]
+
+    def _numbers(self) -> NDArray[np.float64]:
+        return np.array(self.numbers, np.float64)
+
+
+def _rows(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().reshape(-1, tensor.shape[-1]).contiguous().numpy()
+
+
+def _input(tensor: Tensor, lead: torch.Size, hop: int, samples: int) -> Input:
+    """A tensor as rows in memory for each signal; what is broadcast is not copied."""
+    from djgraph.simd.recursion import Input
+
+    tensor = tensor.detach()
+    if tensor.shape[-1] > 1 and tensor.stride(-1) != 1:
+        tensor = tensor.contiguous()
+    length = tensor.shape[-1]
+    offsets = _offsets(lead, tensor.expand(*lead, length).stride()[:-1])
+    return Input(tensor.numpy(), offsets, hop, length if hop else samples)
+
+
+@lru_cache(maxsize=256)
+def _offsets(sizes: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[np.int64]:
+    """Where each row begins, in numbers."""
+    offsets = np.zeros((), np.int64)
+    for size, stride in zip(sizes, strides):
+        offsets = offsets[..., None] + np.arange(size) * stride
+    return offsets.reshape(-1)
+
+
+_OPERATORS: dict[str, Callable[..., list[Tensor]]] = {}
+
+
+def register(recursion: Recursion) -> Recursion:
+    """Makes a recursion one operator for ``torch.compile``."""
+
+    def arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:
+        fixed = tuple(tensors[-1].tolist())
+        return _Run(recursion, tuple(numbers[:-1]), fixed), tensors[:-1]
+
+    def like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
+        outputs = [torch.empty_like(tensors[0], memory_format=torch.contiguous_format)]
+        return [
+            *(torch.empty_like(outputs[0]) for _ in range(recursion.outputs)),
+            torch.empty_like(tensors[-2]),
+        ]
+
+    _OPERATORS[recursion.name] = operator(recursion.name, arrange, like)
+    return recursion

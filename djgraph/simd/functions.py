@@ -1,0 +1,126 @@
+"""More functions of vectors of the CPU: numbers on all lanes, a choice, exponentials, sine and cosine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.extending import intrinsic
+
+from djgraph.simd.lanes import Lanes
+
+
+def _constant(vector: Any, number: float) -> Any:
+    return ir.Constant(vector, [ir.Constant(vector.element, number)] * vector.count)
+
+
+def _is_double(vector: Any) -> bool:
+    return isinstance(vector.element, ir.DoubleType)
+
+
+def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b + c, one instruction where the CPU has it."""
+    product = builder.fmul(a, b, flags=("contract",))
+    return builder.fadd(product, c, flags=("contract",))
+
+
+def _polynomial(builder: Any, vector: Any, x: Any, coefficients: Sequence[float]) -> Any:
+    """Horner's scheme; the coefficient of the lowest power comes first."""
+    total = _constant(vector, coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        total = _fused(builder, total, x, _constant(vector, coefficient))
+    return total
+
+
+@intrinsic
+def fill(typing_context: Any, like: Any, value: Any) -> Any:
+    """A number on every lane, of the array's type."""
+    lanes = Lanes(like.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        scalar = context.cast(builder, arguments[1], sig.args[1], sig.args[0].dtype)
+        vector = context.get_value_type(lanes)
+        number = ir.IntType(32)
+        first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(number, 0))
+        places = ir.Constant(ir.VectorType(number, vector.count), [0] * vector.count)
+        return builder.shuffle_vector(first, first, places)
+
+    return lanes(like, value), generate
+
+
+@intrinsic
+def where_greater(typing_context: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
+    """On each lane ``then`` where a > b, else ``otherwise``."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        first, second, chosen, other = arguments
+        return builder.select(builder.fcmp_ordered(">", first, second), chosen, other)
+
+    return then(a, b, then, otherwise), generate
+
+
+Series = Callable[[int], float]
+
+
+def _of_half_turns(terms: dict[bool, int], series: Series, odd: bool) -> Any:
+    """Sine or cosine of π·x on all lanes for 0 ≤ x ≤ ½, by as many terms of the Taylor series as the type can tell."""
+
+    @intrinsic
+    def function(typing_context: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+            vector = context.get_value_type(sig.args[0])
+            coefficients = [series(term) for term in range(terms[_is_double(vector)])]
+            square = builder.fmul(arguments[0], arguments[0])
+            made = _polynomial(builder, vector, square, coefficients)
+            return builder.fmul(made, arguments[0]) if odd else made
+
+        return value(value), generate
+
+    return function
+
+
+sine = _of_half_turns(
+    {False: 7, True: 11}, lambda k: (-1) ** k * math.pi ** (2 * k + 1) / math.factorial(2 * k + 1), odd=True
+)
+"""sin(π·x) on all lanes, for 0 ≤ x ≤ ½, to a rounding or two."""
+cosine = _of_half_turns(
+    {False: 8, True: 12}, lambda k: (-1) ** k * math.pi ** (2 * k) / math.factorial(2 * k), odd=False
+)
+"""cos(π·x) on all lanes, for 0 ≤ x ≤ ½, to a rounding or two of 1."""
+
+
+@intrinsic
+def exponential(typing_context: Any, value: Any) -> Any:
+    """e^x on all lanes for x ≤ 0, to a rounding or two; 0 where it would be no normal number.
+
+    e^x = 2^n·e^r with n the whole number next to x/ln 2, and the series of e^r for |r| ≤ ½·ln 2.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        vector = context.get_value_type(sig.args[0])
+        double = _is_double(vector)
+        bits, mantissa, bias, terms = (64, 52, 1023, 14) if double else (32, 23, 127, 8)
+        # ln 2 in two parts, the first with so few digits that its products with n are exact.
+        high = math.floor(math.log(2) * 2**20) / 2**20 if double else math.floor(math.log(2) * 2**11) / 2**11
+        low = math.log(2) - high
+        smallest = _constant(vector, (1 - bias) * math.log(2))
+        x = builder.select(builder.fcmp_ordered(">", arguments[0], smallest), arguments[0], smallest)
+        # x ≤ 0: cutting off the digits behind the point after −½ rounds to the nearest whole number.
+        scaled = _fused(builder, x, _constant(vector, 1 / math.log(2)), _constant(vector, -0.5))
+        whole = builder.fptosi(scaled, ir.VectorType(ir.IntType(bits), vector.count))
+        n = builder.sitofp(whole, vector)
+        rest = _fused(builder, n, _constant(vector, -high), x)
+        rest = _fused(builder, n, _constant(vector, -low), rest)
+        series = _polynomial(builder, vector, rest, [1 / math.factorial(k) for k in range(terms)])
+
+        def integer(number: int) -> Any:
+            return ir.Constant(whole.type, [number] * vector.count)
+
+        power = builder.shl(builder.add(whole, integer(bias)), integer(mantissa))
+        made = builder.fmul(series, builder.bitcast(power, vector))
+        zero = _constant(vector, 0.0)
+        return builder.select(builder.fcmp_ordered(">", arguments[0], smallest), made, zero)
+
+    return value(value), generate

@@ -1,0 +1,321 @@
+"""Recursions in time, one signal on each lane: what all of them share.
+
+Signals are worked on in groups of as many as a vector has lanes, and in tiles of ``TILE`` samples. A tile's inputs
+(audio and control curves) are brought onto lanes, the recursion runs over them sample after sample, and its results go
+back to memory. So a coefficient is computed from the curves where it is used. The state in front of each tile is kept;
+the backward pass takes tiles from the last to the first, and computes the states inside a tile again from the one kept.
+
+A recursion is two functions of one tile, compiled by :func:`djgraph.simd.jit.part`:
+
+``forward(tile, state, numbers, count, lanes)`` and ``backward(tile, state, adjoint, numbers, count, lanes)``
+
+A row of a tile is ``row_size`` numbers, sample after sample, each on all lanes. The rows are the inputs, the outputs,
+then, for the backward pass, the outputs' gradients, the inputs' gradients, and room for the states. ``state`` and
+``adjoint`` (the gradient of the state behind the tile) are ``[states·lanes]`` and are replaced.
+
+Lanes without a signal repeat the last one, and write the same numbers to the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from djgraph.simd.functions import fill
+from djgraph.simd.jit import part
+from djgraph.simd.lanes import load, load_at, peek, poke, store, store_at, transpose, width, zeros
+from djgraph.simd.threads import in_threads
+
+TILE = 64
+"""Samples of a tile: some vectors long, and short enough that all rows lie in the CPU's first cache."""
+
+# Columns of a table of inputs.
+ADDRESS, HOP, FRAMES, GRADIENT = range(4)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A signal or a control curve in memory, one row for each signal.
+
+    array: owns the memory. offsets: where in it each row begins, ``[signals]``, int64; rows may be the same.
+    hop: 0 where there is a number for each sample. Otherwise frames are ``hop`` samples apart, on straight lines
+    between them and held behind the last one. frames: how many; 1 is a constant.
+    """
+
+    array: NDArray
+    offsets: NDArray[np.int64]
+    hop: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled recursion: how many inputs, outputs and states it has, and what makes its two functions."""
+
+    inputs: int
+    outputs: int
+    states: int
+    forward: Callable[[], Callable[..., None]]
+    backward: Callable[[], Callable[..., None]]
+
+
+def run_forward(
+    kernel: Kernel, inputs: list[Input], state: NDArray, numbers: NDArray, outputs: list[NDArray]
+) -> tuple[NDArray, NDArray]:
+    """Runs a recursion over whole rows; returns the last state, and what :func:`run_backward` wants of the states.
+
+    state: ``[signals, states]``. outputs: ``[signals, samples]`` each, written to.
+    """
+    signals, samples = outputs[0].shape
+    lanes = width(state.itemsize)
+    groups, tiles = -(-signals // lanes), -(-samples // TILE)
+    table, offsets = _table(inputs, groups * lanes)
+    to = _addresses(outputs)
+    last = np.empty_like(state)
+    kept = np.empty((groups, tiles, kernel.states * lanes), state.dtype)
+    compiled = kernel.forward()
+    in_threads(
+        lambda group: compiled(group, lanes, samples, table, offsets, state, numbers, to, last, kept[group]),
+        range(groups),
+    )
+    return last, kept
+
+
+def run_backward(
+    kernel: Kernel,
+    inputs: list[Input],
+    kept: NDArray,
+    numbers: NDArray,
+    from_outputs: list[Input],
+    from_state: NDArray,
+    wanted: list[bool],
+) -> tuple[list[NDArray | None], NDArray]:
+    """Gradients of the inputs, ``[signals, samples or frames]`` or None, and of the first state, ``[signals, states]``.
+
+    kept: of :func:`run_forward`. from_outputs, from_state: the gradients of what it returned.
+    """
+    signals, samples = len(from_state), from_outputs[0].frames
+    lanes = width(from_state.itemsize)
+    groups = -(-signals // lanes)
+    table, offsets = _table([*inputs, *from_outputs], groups * lanes)
+    # Few frames sum up many samples: in double precision. A curve with a number for each sample sums nothing.
+    gradients = [
+        None if not want
+        else np.zeros((signals, given.frames)) if given.hop
+        else np.empty((signals, samples), from_state.dtype)
+        for given, want in zip(inputs, wanted)
+    ]  # fmt: skip
+    for row, gradient in enumerate(gradients):
+        if gradient is not None:
+            table[row, GRADIENT] = gradient.ctypes.data
+    first = np.empty_like(from_state)
+    compiled = kernel.backward()
+    sums = np.empty(0)
+    in_threads(
+        lambda group: compiled(
+            group, lanes, samples, table, offsets, kept[group], numbers, from_state, first, sums
+        ),
+        range(groups),
+    )
+    return gradients, first
+
+
+def _table(inputs: list[Input], rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    table = np.zeros((len(inputs), 4), np.int64)
+    offsets = np.empty((len(inputs), rows), np.int64)
+    for number, given in enumerate(inputs):
+        table[number, :3] = given.array.ctypes.data, given.hop, given.frames
+        offsets[number, : len(given.offsets)] = given.offsets
+        offsets[number, len(given.offsets) :] = given.offsets[-1:]
+    return table, offsets
+
+
+def _addresses(arrays: list[NDArray]) -> NDArray[np.int64]:
+    return np.array([array.ctypes.data for array in arrays], np.int64)
+
+
+@part
+def row_size(lanes):
+    """Numbers of a tile's row."""
+    return TILE * lanes
+
+
+def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
+    """A compiled function of one group of signals that runs ``forward`` over all its tiles."""
+
+    @part
+    def run(group, lanes, samples, table, offsets, first, numbers, to, last, kept):
+        row = row_size(lanes)
+        tile = np.empty((inputs + outputs) * row, first.dtype)
+        square = np.empty(lanes * lanes, first.dtype)
+        state = np.empty(states * lanes, first.dtype)
+        _read_state(state, first, group, lanes)
+        _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
+        for number in range(kept.shape[0]):
+            at = number * TILE
+            count = min(TILE, samples - at)
+            kept[number] = state
+            _gather_all(tile, 0, 0, inputs, square, table, offsets, group, at, count, lanes)
+            forward(tile, state, numbers, count, lanes)
+            for k in range(outputs):
+                begin = (inputs + k) * row
+                _scatter(tile, begin, square, to[k], samples, len(first), group, at, count, lanes)
+        _write_state(last, state, group, lanes)
+
+    return run
+
+
+def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any:
+    """A compiled function of one group of signals that runs ``backward`` over its tiles, the last one first."""
+
+    @part
+    def run(group, lanes, samples, table, offsets, kept, numbers, behind, first, sums):
+        row = row_size(lanes)
+        # Inputs, outputs, and for each a gradient, then the states.
+        tile = np.empty((2 * inputs + 2 * outputs + states) * row, behind.dtype)
+        square = np.empty(lanes * lanes, behind.dtype)
+        state = np.empty(states * lanes, behind.dtype)
+        adjoint = np.empty(states * lanes, behind.dtype)
+        _read_state(adjoint, behind, group, lanes)
+        signals = len(behind)
+        _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
+        for number in range(kept.shape[0] - 1, -1, -1):
+            at = number * TILE
+            count = min(TILE, samples - at)
+            _gather_all(tile, 0, 0, inputs, square, table, offsets, group, at, count, lanes)
+            begin = (inputs + outputs) * row
+            _gather_all(tile, begin, inputs, outputs, square, table, offsets, group, at, count, lanes)
+            state[:] = kept[number]
+            backward(tile, state, adjoint, numbers, count, lanes)
+            for k in range(inputs):
+                gradient, begin = table[k, GRADIENT], (inputs + 2 * outputs + k) * row
+                if gradient and table[k, HOP]:
+                    hop, frames = table[k, HOP], table[k, FRAMES]
+                    _collect(
+                        tile, begin, square, sums, gradient, hop, frames, signals, group, at, count, lanes
+                    )
+                elif gradient:
+                    _scatter(tile, begin, square, gradient, samples, signals, group, at, count, lanes)
+        _write_state(first, adjoint, group, lanes)
+
+    return run
+
+
+@part
+def _read_state(state, source, group, lanes):
+    for lane in range(lanes):
+        signal = min(group * lanes + lane, len(source) - 1)
+        for k in range(source.shape[1]):
+            state[k * lanes + lane] = source[signal, k]
+
+
+@part
+def _write_state(target, state, group, lanes):
+    for signal in range(group * lanes, min((group + 1) * lanes, len(target))):
+        for k in range(target.shape[1]):
+            target[signal, k] = state[k * lanes + signal - group * lanes]
+
+
+@part
+def _gather_all(tile, begin, start, inputs, square, table, offsets, group, at, count, lanes):
+    """Inputs ``start…start + inputs − 1`` that are not constant, to rows from ``tile[begin]`` on."""
+    for k in range(start, start + inputs):
+        to, address, first = begin + (k - start) * row_size(lanes), table[k, ADDRESS], group * lanes
+        hop, frames = table[k, HOP], table[k, FRAMES]
+        if hop and frames > 1:
+            _draw(tile, to, square, address, offsets[k], first, hop, frames, at, count, lanes)
+        elif not hop:
+            _gather(tile, to, square, address, offsets[k], first, at, count, lanes)
+
+
+@part
+def _draw_constants(tile, begin, inputs, square, table, offsets, group, lanes):
+    """What has one frame, once for all tiles."""
+    for k in range(inputs):
+        if table[k, HOP] and table[k, FRAMES] == 1:
+            to, address = begin + k * row_size(lanes), table[k, ADDRESS]
+            _draw(tile, to, square, address, offsets[k], group * lanes, 1, 1, 0, TILE, lanes)
+
+
+@part
+def _gather(tile, to, square, address, offsets, first, at, count, lanes):
+    """Samples ``at…at + count − 1`` of each lane's signal, from memory onto lanes."""
+    t = 0
+    while t + lanes <= count:
+        for lane in range(lanes):
+            store(square, lane * lanes, load_at(tile, address, offsets[first + lane] + at + t))
+        transpose(square, 0, lanes, tile, to + t * lanes, lanes)
+        t += lanes
+    for rest in range(t, count):
+        for lane in range(lanes):
+            tile[to + rest * lanes + lane] = peek(tile, address, offsets[first + lane] + at + rest)
+
+
+@part
+def _scatter(tile, begin, square, address, samples, signals, group, at, count, lanes):
+    """The way back, to rows of ``samples`` numbers."""
+    t = 0
+    while t + lanes <= count:
+        transpose(tile, begin + t * lanes, lanes, square, 0, lanes)
+        for lane in range(min(lanes, signals - group * lanes)):
+            place = (group * lanes + lane) * samples + at + t
+            store_at(tile, address, place, load(square, lane * lanes))
+        t += lanes
+    for rest in range(t, count):
+        for lane in range(min(lanes, signals - group * lanes)):
+            place = (group * lanes + lane) * samples + at + rest
+            poke(tile, address, place, tile[begin + rest * lanes + lane])
+
+
+@part
+def _draw(tile, to, square, address, offsets, first, hop, frames, at, count, lanes):
+    """A curve of frames at samples ``at…at + count − 1``."""
+    t = 0
+    while t < count:
+        frame = min((at + t) // hop, frames - 1)
+        after = min(frame + 1, frames - 1)
+        end = count if after == frame else min(count, after * hop - at)
+        for lane in range(lanes):
+            square[lane] = peek(tile, address, offsets[first + lane] + frame)
+            square[lanes + lane] = peek(tile, address, offsets[first + lane] + after)
+        left, right = load(square, 0), load(square, lanes)
+        if after == frame:
+            for i in range(t, end):
+                store(tile, to + i * lanes, left)
+        else:
+            for i in range(t, end):
+                # Whole numbers before the division: a sample's weight does not depend on where reading began.
+                weight = fill(tile, (at + i - frame * hop) / hop)
+                store(tile, to + i * lanes, left + weight * (right - left))
+        t = end
+
+
+@part
+def _collect(tile, begin, square, sums, address, hop, frames, signals, group, at, count, lanes):
+    """Adds the gradients of a curve's samples to those of its frames."""
+    t = 0
+    while t < count:
+        frame = min((at + t) // hop, frames - 1)
+        after = min(frame + 1, frames - 1)
+        end = count if after == frame else min(count, after * hop - at)
+        total, right = zeros(tile), zeros(tile)
+        for i in range(t, end):
+            value = load(tile, begin + i * lanes)
+            total = total + value
+            right = right + value * fill(tile, (at + i - frame * hop) / hop)
+        store(square, 0, total)
+        store(square, lanes, right)
+        for lane in range(min(lanes, signals - group * lanes)):
+            place = (group * lanes + lane) * frames
+            if after == frame:
+                poke(sums, address, place + frame, peek(sums, address, place + frame) + square[lane])
+            else:
+                left = square[lane] - square[lanes + lane]
+                poke(sums, address, place + frame, peek(sums, address, place + frame) + left)
+                change = square[lanes + lane]
+                poke(sums, address, place + after, peek(sums, address, place + after) + change)
+        t = end

@@ -2,6 +2,7 @@
 
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.frames import Frames
+from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.state_variable import svf
 
-__all__ = ["Frames", "first_order", "svf"]
+__all__ = ["Frames", "first_order", "linkwitz_riley", "svf"]

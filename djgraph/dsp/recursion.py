@@ -35,12 +35,12 @@ Plain = Callable[[Sequence[Tensor], Tensor, Sequence[float]], tuple[Tensor, ...]
 class Recursion:
     """A recursion in time.
 
-    name: in errors. module: the module of ``djgraph.simd`` with its compiled code. inputs: the names of its signal
+    name: in errors. compiled: its compiled code in ``djgraph.simd``, as module.name. inputs: the names of its signal
     and controls, in order. outputs, states: how many. plain: the same by PyTorch's operations.
     """
 
     name: str
-    module: str
+    compiled: str
     inputs: tuple[str, ...]
     outputs: int
     states: int
@@ -103,7 +103,8 @@ class Recursion:
 
     def kernel(self) -> Kernel:
         """The compiled code, made or read from disk when it first runs."""
-        found: Kernel = import_module(f"djgraph.simd.{self.module}").KERNEL
+        module, _, name = self.compiled.partition(".")
+        found: Kernel = getattr(import_module(f"djgraph.simd.{module}"), name)
         return found
 
 

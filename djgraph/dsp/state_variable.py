@@ -81,7 +81,7 @@ def _plain(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) ->
 _SVF = register(
     Recursion(
         "svf",
-        "state_variable",
+        "state_variable.KERNEL",
         ("audio", "cutoff", "q", "low", "band", "high"),
         outputs=1,
         states=2,

@@ -12,6 +12,7 @@ Rows of a tile: x, cutoff, q, low, band, high | y | ∂y | ∂x, ∂cutoff, ∂q
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 from djgraph.simd.functions import cosine, fill, sine, where_greater
@@ -56,6 +57,32 @@ def step(x, first, second, a2, a3, lost):
 
 
 @part
+def pull_back(x, first, second, v1, g, k, kept_share, of_v1, of_v2, from_first, from_second):
+    """The gradients of one sample's x, g and k, and of the states before it.
+
+    of_v1, of_v2: those of the outputs. from_first, from_second: those of the states after it. kept_share: 1/d.
+    """
+    # The states after it are 2·v1 − first and 2·v2 − second; v2 = second + g·v1;
+    # v1 = u/d with u = first + g·(x − second) and d = 1 + g·(g + k).
+    of_v2 = of_v2 + from_second + from_second
+    of_v1 = of_v1 + from_first + from_first + of_v2 * g
+    of_u = of_v1 * kept_share
+    loss = of_u * v1  # less the gradient of d
+    of_x = of_u * g
+    of_g = of_v2 * v1 + of_u * (x - second) - loss * (g + g + k)
+    return of_x, of_g, loss * g, of_u - from_first, of_v2 - of_x - from_second
+
+
+@part
+def of_cutoff(of_g, g, cutoff, inverse_rate, like):
+    """The gradient of a cutoff in Hz from that of g = tan(π·f); nothing beyond the limits."""
+    none, one, highest = zeros(like), fill(like, 1.0), fill(like, HIGHEST)
+    f = cutoff * inverse_rate
+    made = of_g * (fill(like, math.pi) * inverse_rate) * (one + g * g)
+    return where_greater(none, f, none, where_greater(f, highest, none, made))
+
+
+@part
 def _forward(tile, state, numbers, count, lanes):
     row = row_size(lanes)
     inverse_rate = fill(tile, numbers[0])
@@ -94,44 +121,31 @@ def _trace(tile, state, numbers, count, lanes):
 def _backward(tile, state, adjoint, numbers, count, lanes):
     _trace(tile, state, numbers, count, lanes)
     row = row_size(lanes)
-    inverse_rate, none, highest = fill(tile, numbers[0]), zeros(tile), fill(tile, HIGHEST)
-    one, pi = fill(tile, 1.0), fill(tile, 3.141592653589793)
+    inverse_rate, one, none = fill(tile, numbers[0]), fill(tile, 1.0), zeros(tile)
     from_first, from_second = load(adjoint, 0), load(adjoint, lanes)
     for t in range(count - 1, -1, -1):
         at = t * lanes
-        x, q = load(tile, at), load(tile, 2 * row + at)
-        cutoff = load(tile, row + at) * inverse_rate
-        f = limited(load(tile, row + at), inverse_rate, tile)
+        x, cutoff, q = load(tile, at), load(tile, row + at), load(tile, 2 * row + at)
+        f = limited(cutoff, inverse_rate, tile)
         first, second = load(tile, 14 * row + at), load(tile, 15 * row + at)
         k, a2, a3, lost = coefficients(f, q, tile)
         half_first, half_second = step(x, first, second, a2, a3, lost)
         v1, v2 = first + half_first, second + half_second
-        inverse_c = one / cosine(f)
-        g, a1 = sine(f) * inverse_c, one - lost
+        g = sine(f) / cosine(f)
         low, band, high = load(tile, 3 * row + at), load(tile, 4 * row + at), load(tile, 5 * row + at)
         gradient = load(tile, 7 * row + at)
         bandpass = k * v1
         store(tile, 11 * row + at, gradient * v2)
         store(tile, 12 * row + at, gradient * bandpass)
         store(tile, 13 * row + at, gradient * (x - bandpass - v2))
-        # y = high·x + (band − high)·k·v1 + (low − high)·v2; new states 2·v1 − first, 2·v2 − second.
-        of_band = gradient * (band - high)
-        of_v2 = from_second + from_second + gradient * (low - high)
-        # v2 = second + g·v1; v1 = u/d; u = first + g·(x − second); d = 1 + g·(g + k).
-        of_v1 = from_first + from_first + of_band * k + of_v2 * g
-        of_u = of_v1 * a1
-        of_d = none - of_u * v1
-        of_distance = of_u * g
-        of_g = of_v2 * v1 + of_u * (x - second) + of_d * (g + g + k)
-        of_k = of_band * v1 + of_d * g
-        store(tile, 8 * row + at, gradient * high + of_distance)
-        # dg/df = π·(1 + g²); nothing beyond the limits.
-        of_f = of_g * (pi * inverse_rate) * (one + g * g)
-        of_f = where_greater(none, cutoff, none, where_greater(cutoff, highest, none, of_f))
-        store(tile, 9 * row + at, of_f)
-        store(tile, 10 * row + at, none - of_k * k * k)
-        from_first = of_u - from_first
-        from_second = of_v2 - of_distance - from_second
+        # y = high·x + (band − high)·k·v1 + (low − high)·v2
+        of_band, of_v2 = gradient * (band - high), gradient * (low - high)
+        of_x, of_g, less_of_k, from_first, from_second = pull_back(
+            x, first, second, v1, g, k, one - lost, of_band * k, of_v2, from_first, from_second
+        )
+        store(tile, 8 * row + at, gradient * high + of_x)
+        store(tile, 9 * row + at, of_cutoff(of_g, g, cutoff, inverse_rate, tile))
+        store(tile, 10 * row + at, (none - of_band * v1 + less_of_k) * k * k)
     store(adjoint, 0, from_first)
     store(adjoint, lanes, from_second)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.curve import Timeline
-from djgraph.dsp.derivatives import Operation
+from djgraph.dsp.derivatives import Operation, followed
 from djgraph.dsp.operators import operator
 from djgraph.dsp.placed import PlacedTimeline, timeline_of
 from djgraph.host.weights import Weights
@@ -95,10 +95,15 @@ def run_region(
 
 
 def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
-    """The same for a clip, or a section of one: of that, what its own frames add to the samples of ``clip.out``."""
+    """The same for a clip, or a section of one: of that, what its own frames add to the samples of ``clip.out``.
+
+    sources: also as one tensor, ``[strips, batch, channels, samples]``.
+    """
+    engine = choose(clip.load(rows))
+    if not torch.is_grad_enabled() and not followed((rows,)):  # nobody asks for gradients, of weights neither
+        return engine.forward(clip, rows, sources)
     weights = Weights(clip.schedule.modules)
-    operation = RegionOperation(clip, weights, choose(clip.load(rows)))
-    (made,) = operation(rows, *sources, *weights.tensors)
+    (made,) = RegionOperation(clip, weights, engine)(rows, *sources, *weights.tensors)
     return made
 
 

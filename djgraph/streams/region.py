@@ -75,7 +75,7 @@ class RegionStream:
         section = Section(self._frame - base, ready - base, origin - shift, samples)
         clip = Clip(self.schedule, track.timeline(end, shift), self.batch, section=section)
         assert track.rows is not None
-        made = run_clip(clip, track.rows, self._sources.audio.unbind(0))
+        made = run_clip(clip, track.rows, self._sources.audio)
         start = clip.out[0] + shift
         count = min(self._overlap.shape[-1], made.shape[-1])
         if count:

@@ -3,8 +3,9 @@
 The response is cut into partitions of P samples, the input at multiples of P. With X_j the spectrum of input partitions
 j−1 and j, and H_i that of partition i of the response, the output's partition j is the second half of the inverse
 transform of Σ_i X_{j−i}·H_i (overlap-save; Wefers, "Partitioned convolution algorithms for real-time auralization",
-2015, chapter 5). All terms but i = 0 are known when a partition begins, and are added up once for it; the term i = 0 is
-computed for every block, of what has come of the partition by then, which is what makes the latency zero.
+2015, chapter 5). All terms but i = 0 are known when a partition begins. The term i = 0 is computed for every block, of
+what has come of the partition by then, which is what makes the latency zero. The terms i ≥ 2 are known a whole
+partition earlier, and are added up little by little while that passes, so that blocks take equally long.
 
 Everything is in PyTorch's operators and out of place: gradients pass through blocks and states.
 """
@@ -39,7 +40,8 @@ def begin(past: Tensor, spectra: Tensor, start: int) -> dict[str, Tensor]:
 
     - ``recent``: the partition before, and what has come of this one, then zeros, ``[batch, channels, 2·size]``;
     - ``line``: X_{j−1}, X_{j−2}, … as real and imaginary parts, ``[batch, partitions, channels, bins, 2]``;
-    - ``sum``: Σ_{i≥1} X_{j−i}·H_i, likewise, ``[batch, channels, bins, 2]``.
+    - ``sum``: Σ_{i≥1} X_{j−i}·H_i, likewise, ``[batch, channels, bins, 2]``;
+    - ``next``: the first terms of Σ_{i≥2} X_{j+1−i}·H_i, as many as :func:`_terms` says.
     """
     count, _, bins = spectra.shape
     size, filled = bins - 1, start % (bins - 1)
@@ -47,8 +49,25 @@ def begin(past: Tensor, spectra: Tensor, start: int) -> dict[str, Tensor]:
     held = min(past.shape[-1], needed)
     signal = torch.nn.functional.pad(past[..., past.shape[-1] - held :], (needed - held, size - filled))
     windows = signal.unfold(-1, 2 * size, size)  # partitions −count…0, each behind the one before
-    line = torch.view_as_real(torch.fft.rfft(windows[..., :-1, :]).flip(-2).movedim(-2, 1))
-    return {"recent": windows[..., -1, :], "line": line, "sum": _sum(line, spectra)}
+    line = torch.fft.rfft(windows[..., :-1, :]).flip(-2).movedim(-2, 1)
+    known = torch.zeros_like(line[:, 0])
+    return {
+        "recent": windows[..., -1, :],
+        "line": torch.view_as_real(line),
+        "sum": torch.view_as_real(_add_terms(known, line, spectra, 1, 1, count)),
+        "next": torch.view_as_real(_add_terms(known, line, spectra, 2, 2, 2 + _terms(count, size, filled))),
+    }
+
+
+def past_of(state: Mapping[str, Tensor], start: int, samples: int) -> Tensor:
+    """The last samples before sample ``start``, ``[batch, channels, samples]``, from a state: they lie in its spectra."""
+    recent, line = state["recent"], torch.view_as_complex(state["line"])
+    size = recent.shape[-1] // 2
+    filled = start % size
+    before = samples - size - filled  # that lie before the partitions that ``recent`` holds
+    windows = torch.fft.irfft(line[:, 1 : 1 + max(-(-before // size), 0) : 2], n=2 * size)
+    audio = torch.cat((windows.flip(1).movedim(1, -2).flatten(-2), recent[..., : size + filled]), -1)
+    return audio[..., audio.shape[-1] - samples :]
 
 
 def convolve_block(
@@ -58,33 +77,40 @@ def convolve_block(
 
     audio: ``[batch, channels, samples]`` of any length.
     """
-    recent, line, total = state["recent"], state["line"], state["sum"]
-    size, samples, made, position = recent.shape[-1] // 2, audio.shape[-1], [], 0
+    recent = state["recent"]
+    line, known, ahead = (torch.view_as_complex(state[name]) for name in ("line", "sum", "next"))
+    size, samples, count = recent.shape[-1] // 2, audio.shape[-1], len(spectra)
+    parts, position = [], 0
     while position < samples:
         filled = (start + position) % size
-        count = min(size - filled, samples - position)
-        piece = audio[..., position : position + count]
-        recent = torch.cat((recent[..., : size + filled], piece, recent[..., size + filled + count :]), -1)
+        stop = min(size, filled + samples - position)
+        piece = audio[..., position : position + stop - filled]
+        recent = torch.cat((recent[..., : size + filled], piece, recent[..., size + stop :]), -1)
         newest = torch.fft.rfft(recent)
-        spectrum = torch.view_as_complex(total) + newest * spectra[0]
-        wet = torch.fft.irfft(spectrum, n=2 * size)
-        made.append(wet[..., size + filled : size + filled + count])
-        if filled + count == size:
-            line = torch.cat((torch.view_as_real(newest).unsqueeze(1), line[:, :-1]), 1)
-            total = _sum(line, spectra)
+        wet = torch.fft.irfft(torch.addcmul(known, newest, spectra[0]), n=2 * size)
+        parts.append(wet[..., size + filled : size + stop])
+        done, due = (2 + _terms(count, size, place) for place in (filled, stop))
+        ahead = _add_terms(ahead, line, spectra, 2, done, due)
+        if stop == size:
+            known = torch.addcmul(ahead, newest, spectra[1]) if count > 1 else ahead
+            line = torch.cat((newest.unsqueeze(1), line[:, :-1]), 1)
+            ahead = torch.zeros_like(known)
             recent = torch.nn.functional.pad(recent[..., size:], (0, size))
-        position += count
-    out = made[0] if len(made) == 1 else torch.cat([audio[..., :0], *made], -1)
-    return out, {"recent": recent, "line": line, "sum": total}
+        position += stop - filled
+    convolved = parts[0] if len(parts) == 1 else torch.cat([audio[..., :0], *parts], -1)
+    after = {"line": line, "sum": known, "next": ahead}
+    return convolved, {"recent": recent, **{name: torch.view_as_real(one) for name, one in after.items()}}
 
 
-def _sum(line: Tensor, spectra: Tensor) -> Tensor:
-    """Σ_{i≥1} X_{j−i}·H_i as real and imaginary parts, ``[batch, channels, bins, 2]``."""
-    batch, count, channels, bins, _ = line.shape
-    values = torch.view_as_complex(line)
-    step = max(1, TOGETHER // (batch * channels * bins))
-    total = torch.zeros_like(values[:, 0])
-    for first in range(1, count, step):
-        last = min(first + step, count)
-        total = total + (values[:, first - 1 : last - 1] * spectra[first:last]).sum(1)
-    return torch.view_as_real(total)
+def _terms(count: int, size: int, filled: int) -> int:
+    """How many of the terms i ≥ 2 are added up when so many samples of a partition have come; all at its end."""
+    return max(count - 2, 0) * filled // size
+
+
+def _add_terms(total: Tensor, line: Tensor, spectra: Tensor, shift: int, first: int, last: int) -> Tensor:
+    """``total`` + Σ line[i − shift]·H_i over the terms ``first…last−1``, ``[batch, channels, bins]``, complex."""
+    step = max(1, TOGETHER // total.numel())
+    for low in range(first, last, step):
+        high = min(low + step, last)
+        total = total + (line[:, low - shift : high - shift] * spectra[low:high]).sum(1)
+    return total

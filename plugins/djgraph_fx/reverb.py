@@ -70,8 +70,8 @@ class Reverb(TimeEffect):
         )
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``past``: the last samples of the input, one fewer than the response has. After short blocks there is what
-        :mod:`djgraph.dsp.partitioned` keeps, too."""
+        """``past``: the last samples of the input, one fewer than the response has. After short blocks what
+        :mod:`djgraph.dsp.partitioned` keeps takes its place."""
         return {"past": like.new_zeros(batch, channels, self.tail())}
 
     def process(

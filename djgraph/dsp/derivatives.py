@@ -84,6 +84,14 @@ def followed(tensors: Sequence[Tensor]) -> bool:
     )
 
 
+def unwatched() -> bool:
+    """Whether no kind of derivative is taken of what is computed here, so that memory may be written to again.
+
+    With gradients enabled autograd may keep any tensor, also one that needs no gradient.
+    """
+    return not torch.is_grad_enabled() and not followed(())
+
+
 def _refuse_old_vmap(gradients: Sequence[Tensor | None]) -> None:
     if any(g is not None and torch._C._functorch.is_legacy_batchedtensor(g) for g in gradients):
         raise DJGraphError(

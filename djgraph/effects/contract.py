@@ -75,12 +75,17 @@ class Clock:
 
 @dataclass(frozen=True)
 class Block:
-    """The stretch of time that one call of :meth:`TimeEffect.process` covers."""
+    """The stretch of time that one call of :meth:`TimeEffect.process` covers.
+
+    ``owned``: nobody else reads the state that the call is given, nor will anybody later, and no derivative is taken:
+    it may be written to, and returned. So a long delay line need not be copied for every short block of a stream.
+    """
 
     start: int
     length: int
     sample_rate: int
     clock: Clock | None = None
+    owned: bool = False
 
 
 @contextmanager

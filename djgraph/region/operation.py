@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.curve import Timeline
-from djgraph.dsp.derivatives import Operation, followed
+from djgraph.dsp.derivatives import Operation, unwatched
 from djgraph.dsp.operators import operator
 from djgraph.dsp.placed import PlacedTimeline, timeline_of
 from djgraph.host.weights import Weights
@@ -100,7 +100,7 @@ def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
     sources: also as one tensor, ``[strips, batch, channels, samples]``.
     """
     engine = choose(clip.load(rows))
-    if not torch.is_grad_enabled() and not followed((rows,)):  # nobody asks for gradients, of weights neither
+    if unwatched():
         return engine.forward(clip, rows, sources)
     weights = Weights(clip.schedule.modules)
     (made,) = RegionOperation(clip, weights, engine)(rows, *sources, *weights.tensors)

@@ -84,5 +84,5 @@ class Reverb(TimeEffect):
         if signal.dtype != dtype:  # partitions keep no state in half precision
             out = self._response.convolve(signal.to(dtype), state["past"].to(dtype), mix)
             return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
-        out, after = self._response.stream(signal, state, mix, block.start)
+        out, after = self._response.stream(signal, state, mix, block.start, block.owned)
         return {"out": out}, after

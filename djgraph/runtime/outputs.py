@@ -107,6 +107,10 @@ def check_finite(
 
 def check_inputs_finite(audio: Mapping[str, Tensor], names: Mapping[str, str], start: int = 0) -> None:
     """InputError for NaN and infinity in audio, with the first place. start: the sample that it begins with."""
+    # All at once, since short blocks are many.
+    given = [tensor.detach() for tensor in audio.values()]
+    if len({tensor.shape for tensor in given}) == 1 and math.isfinite(float(torch.stack(given).sum())):
+        return
     for node, tensor in audio.items():
         if math.isfinite(float(tensor.detach().sum())):
             continue

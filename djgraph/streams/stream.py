@@ -55,11 +55,16 @@ class Stream:
         self._intake = Intake(self._compiled, self.batch, self._like, out_of_range, score, frames, fps, tempo)
         self._position = 0
         self._finished = self._broken = False
+        self._loads = tuple((op.out, op.node) for op in plan.plan.ops if isinstance(op, Load))
+        self._ops = tuple(
+            (index, op, free)
+            for index, (op, free) in enumerate(zip(plan.plan.ops, plan.frees))
+            if not isinstance(op, Load)
+        )
         self._steps = {
-            index: step
-            for index, op in enumerate(plan.plan.ops)
-            if (step := self._step(index, op)) is not None
+            index: step for index, op, _ in self._ops if (step := self._step(index, op)) is not None
         }
+        self._memories = tuple(step for step in self._steps.values() if not isinstance(step, History))
         if state is not None:
             self._restore(state)
 
@@ -177,14 +182,13 @@ class Stream:
     def _run(self, moment: Moment, audio: Mapping[str, Tensor]) -> dict[str, Tensor]:
         self._intake.advance(moment.stop)
         self._broken = True  # until all operations have run
-        values: dict[str, Tensor] = {}
+        values = {name: audio[node] for name, node in self._loads}
         with torch.autocast(self._like.device.type, enabled=False):
-            for (index, op), free in zip(enumerate(self._plan.plan.ops), self._plan.frees):
-                self._run_op(index, op, moment, audio, values)
+            for index, op, free in self._ops:
+                self._run_op(index, op, moment, values)
                 for name in free:
                     values.pop(name, None)
-        memories = [step for step in self._steps.values() if not isinstance(step, History)]
-        oldest = min((step.oldest_control() for step in memories), default=moment.stop)
+        oldest = min((step.oldest_control() for step in self._memories), default=moment.stop)
         self._intake.forget(oldest, self._plan.lookahead)
         self._broken = False
         return {
@@ -192,13 +196,9 @@ class Stream:
             for name, value in self._plan.plan.outputs.items()
         }
 
-    def _run_op(
-        self, index: int, op: Op, moment: Moment, audio: Mapping[str, Tensor], values: dict[str, Tensor]
-    ) -> None:
+    def _run_op(self, index: int, op: Op, moment: Moment, values: dict[str, Tensor]) -> None:
         latencies, step = self._plan.latencies, self._steps.get(index)
         match op:
-            case Load():
-                values[op.out] = audio[op.node]
             case Silence() | Add() if op.out in self._plan.silent:
                 pass  # made where it is read, as long as its neighbours are
             case Add():

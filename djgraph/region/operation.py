@@ -94,7 +94,7 @@ def run_region(
     return run_clip(Clip(schedule, timeline, batch, frames_per_tile), rows, sources)
 
 
-def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Tensor:
     """The same for a clip, or a section of one: of that, what its own frames add to the samples of ``clip.out``.
 
     sources: also as one tensor, ``[strips, batch, channels, samples]``.

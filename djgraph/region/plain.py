@@ -19,7 +19,7 @@ from djgraph.region.schedule import Prologue, RegionSchedule, Scale
 from djgraph.region.stacks import Stacks
 
 
-def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Tensor:
     """The region's results, ``[results, batch, channels, samples]``; rows: ``[rows, batch, frames]`` of the bank.
 
     sources: ``[batch, channels, samples]`` each, from sample ``clip.origin`` on; also as one tensor.
@@ -62,7 +62,7 @@ def _mix(schedule: RegionSchedule, spectra: Tensor, gains: Sequence[Tensor]) -> 
     return values.gather(schedule.results)
 
 
-def _strips(clip: Clip, rows: Tensor, sources: Sequence[Tensor], span: tuple[int, int]) -> Tensor:
+def _strips(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor, span: tuple[int, int]) -> Tensor:
     """All strips behind their effects without memory, on a span of samples: ``[strips, batch, channels, samples]``."""
     low, high = span[0] - clip.origin, span[1] - clip.origin
     stacked = sources if isinstance(sources, Tensor) else torch.stack(list(sources))
@@ -76,9 +76,7 @@ def _strips(clip: Clip, rows: Tensor, sources: Sequence[Tensor], span: tuple[int
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _processed(
-    clip: Clip, prologue: Prologue, rows: Tensor, strips: Tensor, span: tuple[int, int]
-) -> Tensor:
+def _processed(clip: Clip, prologue: Prologue, rows: Tensor, strips: Tensor, span: tuple[int, int]) -> Tensor:
     """Strips ``[strips, batch, channels, samples]`` behind one prologue's effects."""
     schedule, signal = clip.schedule, strips.flatten(0, 1)
     block = Block(span[0], span[1] - span[0], schedule.sample_rate)

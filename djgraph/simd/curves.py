@@ -26,7 +26,9 @@ def read(
     """
     kernel = _reader()
     over_rows(
-        lambda rows: kernel(values[rows], first, frames, samples, start, half, out[rows]), len(values), out.size
+        lambda rows: kernel(values[rows], first, frames, samples, start, half, out[rows]),
+        len(values),
+        out.size,
     )
 
 

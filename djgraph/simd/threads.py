@@ -20,7 +20,7 @@ _pool: tuple[int, ThreadPoolExecutor] | None = None
 
 
 def over_rows(work: Callable[[slice], None], rows: int, numbers: int) -> None:
-    """``work`` on all of ``rows`` rows, as many in a call as keep all threads busy; numbers: how many there are in all."""
+    """``work`` on slices of ``rows`` rows, one for each thread; numbers: how many there are in all rows."""
     threads = 1 if numbers < SMALL else min(torch.get_num_threads(), rows)
     if threads < 2:
         work(slice(0, rows))

@@ -125,7 +125,9 @@ class ProcessStream:
     def _writable(self) -> bool:
         """Whether PyTorch lets the state be written to: inference tensors may only be read outside of that mode."""
         inside = torch.is_inference_mode_enabled()
-        return not any(one.requires_grad or (one.is_inference() and not inside) for one in self._state.values())
+        return not any(
+            one.requires_grad or (one.is_inference() and not inside) for one in self._state.values()
+        )
 
     def _latest(self, name: str, values: Tensor, length: int) -> Tensor:
         rate = next(control.rate for control in self._effect.controls if control.id == name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -19,9 +20,12 @@ from djgraph.streams.plan import StreamPlan
 from djgraph.streams.process import ProcessStream
 from djgraph.streams.region import RegionStream
 from djgraph.streams.state import State, digest, part, prefixed, seal
+from djgraph.streams.threads import FEW, calling_thread_only
 from djgraph.streams.time import Moment
 
 DTYPES = (torch.float32, torch.float64)
+ANY = nullcontext()
+"""As many threads as PyTorch uses."""
 
 
 class Stream:
@@ -183,7 +187,8 @@ class Stream:
         self._intake.advance(moment.stop)
         self._broken = True  # until all operations have run
         values = {name: audio[node] for name, node in self._loads}
-        with torch.autocast(self._like.device.type, enabled=False):
+        few = self._like.device.type == "cpu" and sum(one.numel() for one in audio.values()) <= FEW
+        with torch.autocast(self._like.device.type, enabled=False), calling_thread_only() if few else ANY:
             for index, op, free in self._ops:
                 self._run_op(index, op, moment, values)
                 for name in free:

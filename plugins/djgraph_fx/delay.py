@@ -46,7 +46,7 @@ class Delay(TimeEffect):
         return self.samples if self.settings.max_feedback == 0 else None
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``input`` and ``output``: the last D samples of x and of y, sample n at n modulo D, ``[batch, channels, D]``."""
+        """``input``, ``output``: the last D samples of x and of y, sample n at n modulo D, ``[batch, channels, D]``."""
         return {name: like.new_zeros(batch, channels, self.samples) for name in ("input", "output")}
 
     def process(

@@ -24,8 +24,6 @@ from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer
 from djgraph.runtime.reference import Reference
 
-SMALL = {"reverb_decay_time": 0.2, "transform_size": 256, "transform_hop": 64}
-
 
 def cut(inputs: Mapping[str, Any], start: int, stop: int) -> dict[str, Any]:
     return {
@@ -614,3 +612,59 @@ def test_effects_may_keep_what_they_are_given_and_give() -> None:
         made.append(block.clone())
         block.fill_(9.0)
     torch.testing.assert_close(torch.cat(made, -1), mixer({"a": audio}, mixer.layout.default[None]))
+
+
+def small_mixer() -> Mixer:
+    """Frames, a reverb of three partitions and an echo, all of them short."""
+    chain = ["gain", "lowpass", "reverb", "delay"]
+    return Mixer(load({**BASE, "mixer": strips(chain, [])}, registry=REGISTRY))
+
+
+MODES = {"grad": torch.enable_grad, "no_grad": torch.no_grad, "inference": torch.inference_mode}
+
+
+@settings(max_examples=examples(20), deadline=None)
+@given(
+    blocks=st.lists(st.tuples(st.sampled_from(sorted(MODES)), st.integers(1, 900)), min_size=2, max_size=12)
+)
+def test_modes_may_change_from_block_to_block(blocks: list[tuple[str, int]]) -> None:
+    """Without gradients memory is written to again; what autograd holds, and what was handed out, stays as it is."""
+    mixer = small_mixer().double()
+    total = sum(length for _, length in blocks)
+    inputs = make_inputs(mixer.graph, 1, total, torch.float64, 0)
+    params, positions = score_of(mixer, 1, 4, total, torch.float64, 0)
+    params.requires_grad_()
+    stream = mixer.stream(score=(params, positions), dtype=torch.float64)
+    start, made, losses = 0, [], []
+    for mode, length in blocks:
+        with MODES[mode]():
+            out = stream(cut(inputs, start, start + length))
+        made.append(out)
+        if mode == "grad":
+            losses.append(out.square().sum())
+        start += length
+    made.append(stream.finish())
+    whole = mixer(inputs, params, positions=positions)
+    out = torch.cat([part.detach() for part in made], -1)[..., stream.latency :]
+    torch.testing.assert_close(out, whole.detach(), atol=1e-9, rtol=0)
+    for loss in losses:
+        if loss.requires_grad:
+            loss.backward(retain_graph=True)
+
+
+def test_streams_that_begin_with_one_state_do_not_meet() -> None:
+    mixer = small_mixer()
+    inputs = make_inputs(mixer.graph, 1, 4000, torch.float32, 0)
+    with torch.inference_mode():
+        first = mixer.stream()
+        first(cut(inputs, 0, 1000), mixer.layout.default)
+        first(cut(inputs, 1000, 2000), mixer.layout.from_unit(torch.full_like(mixer.layout.default, 0.7)))
+        state = first.state()
+        kept = {name: tensor.clone() for name, tensor in state.items()}
+        streams = [mixer.stream(state=state) for _ in range(2)]
+        block, after = cut(inputs, 2000, 2300), cut(inputs, 2300, 2600)
+        made = [stream(block, mixer.layout.default) for stream in streams]
+        again = [stream(after, mixer.layout.default) for stream in streams]
+    assert torch.equal(*made)
+    assert torch.equal(*again)
+    assert all(torch.equal(kept[name], state[name]) for name in kept)

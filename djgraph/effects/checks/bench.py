@@ -208,7 +208,8 @@ class Bench:
     ) -> tuple[dict[str, Tensor], State]:
         """One block of a time effect; one with controls of rate frame begins at a whole hop, see :meth:`place`.
 
-        since: samples that have gone by before the case's first, for the block and the clock. owned: see :class:`Block`.
+        since: samples that have gone by before the case's first, for the block and the clock. owned: see
+        :class:`Block`.
         """
         assert isinstance(effect, TimeEffect)
         audio = {port: tensor[..., start:end] for port, tensor in case.audio.items()}

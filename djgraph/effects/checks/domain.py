@@ -60,8 +60,8 @@ def check_state(bench: Bench) -> None:
 def check_streaming(bench: Bench) -> None:
     """A signal cut into blocks, each with the state that the one before left, gives what one call gives.
 
-    So do blocks that may write to their state (``block.owned``). What follows is the same whatever state it begins with;
-    an effect may hold one and the same past in several forms.
+    So do blocks that may write to their state (``block.owned``). Where an effect holds one and the same past in several
+    forms, states are compared by what follows them.
     """
     effect = bench.build()
     for samples in (bench.samples, bench.long):

@@ -26,7 +26,7 @@ FEW = 8
 """Frames of all items that arranging tiles takes longer for than working on all at once."""
 
 
-def forward(clip: Clip, rows: Tensor, sources: Sequence[Tensor], workspace: Workspace) -> Tensor:
+def forward(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor, workspace: Workspace) -> Tensor:
     """The region's results by PyTorch's operators."""
     schedule = clip.schedule
     if clip.batch * (clip.frames - clip.first) <= FEW:

@@ -26,7 +26,9 @@ from djgraph.region.lent import ClipControls, Lent, StretchControls
 from djgraph.simd import program, rows
 
 
-def forward(prepared: PreparedRegion, clip: Clip, bank_rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+def forward(
+    prepared: PreparedRegion, clip: Clip, bank_rows: Tensor, sources: Sequence[Tensor] | Tensor
+) -> Tensor:
     """The region's results, ``[results, batch, channels, samples]``; bank_rows: ``[rows, batch, frames]``."""
     schedule = clip.schedule
     begin, end = clip.out

@@ -37,7 +37,7 @@ from djgraph.language.parts import (
     OwnMacro,
     Range,
     Send,
-    Transform,
+    TransformModel,
     Use,
 )
 from djgraph.language.words import IDENTIFIER, describe
@@ -175,7 +175,7 @@ class Header(Element):
     """A few lines for people."""
     sample_rate: Annotated[int, whole(1, 1_000_000)] = 44100
     """Samples per second."""
-    transform: Annotated[Transform, LATE] = Field(default_factory=Transform)
+    transform: Annotated[TransformModel, LATE] = Field(default_factory=TransformModel)
     """The transform that spectral effects work in."""
     inputs: list[Input] = Field(default_factory=list)
     """What comes in, in order."""

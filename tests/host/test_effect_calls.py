@@ -63,6 +63,28 @@ def unspeakable(*_: Any) -> Any:
     raise Unspeakable
 
 
+class Strange(BaseException):
+    """No Exception, and none of Python's own either."""
+
+
+def strange(*_: Any) -> Any:
+    raise Strange("boom")
+
+
+def sparse(_: Any, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+    return {"out": audio["in"].to_sparse()}, state
+
+
+def on_meta(_: Any, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+    return {"out": audio["in"].to("meta")}, state
+
+
+def module_only(self: Any, settings: Any, environment: Any) -> None:
+    torch.nn.Module.__init__(self)
+
+
+SUPER = r"does not call super\(\).__init__\(settings, environment\)"
+
 CASES: list[tuple[str, type[Effect], str]] = [
     ("raise in process", odd(TimeEffect, process=boom), "ValueError: boom"),
     ("raise before a transform", odd(TimeEffect, process=boom, memoryless=True), "ValueError: boom"),
@@ -101,6 +123,23 @@ CASES: list[tuple[str, type[Effect], str]] = [
     ("amplitude of another shape", odd(AmplitudeEffect, amplitude=lambda s, c: torch.ones(3)), "odd"),
     ("raise in weights", ratio(boom), "ValueError: boom"),
     ("no weights", ratio(lambda s, c: None), "odd"),
+    ("sparse audio", odd(TimeEffect, process=sparse), "layout sparse_coo, not a dense one"),
+    ("audio without values", odd(TimeEffect, process=on_meta), "on the meta device, which holds no values"),
+    (
+        "state without values",
+        odd(TimeEffect, process=passing, initial_state=lambda *_: {"x": torch.ones(1, device="meta")}),
+        "its 'x' is a tensor .* on the meta device",
+    ),
+    (
+        "mask without values",
+        odd(SpectralEffect, mask=lambda *_: torch.ones((), device="meta")),
+        "meta device",
+    ),
+    ("sparse mask", odd(SpectralEffect, mask=lambda *_: torch.ones(1, 1, 1).to_sparse()), "sparse_coo"),
+    ("no base's __init__", odd(TimeEffect, process=passing, __init__=lambda *_: None), SUPER),
+    ("own __init__ of nn.Module", odd(TimeEffect, process=passing, __init__=module_only), SUPER),
+    ("an exception like no other", odd(TimeEffect, process=strange), "Strange: boom"),
+    ("the same in __init__", odd(TimeEffect, process=passing, __init__=strange), "Strange: boom"),
     ("raise in constants", odd(RatioEffect, constants=boom, weights=boom), "boom"),
 ]
 
@@ -129,7 +168,7 @@ def test_the_error_names_node_plugin_and_place(
     assert f"{__name__}.Odd" in text
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError, torch.OutOfMemoryError])
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, MemoryError, torch.OutOfMemoryError])
 def test_what_is_no_fault_of_the_effect_passes(raised: type[BaseException]) -> None:
     def process(*_: Any) -> Any:
         raise raised("enough")

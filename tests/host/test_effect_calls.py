@@ -9,9 +9,14 @@ import torch
 from runtime.documents import registry_with
 
 import djgraph
+from djgraph.compiler.lower import lower
 from djgraph.effects import AmplitudeEffect, Effect, RatioEffect, SpectralEffect, TimeEffect
 from djgraph.errors import EffectError
-from djgraph.graph import load
+from djgraph.fitting.bands import bands_of
+from djgraph.fitting.response import Response
+from djgraph.graph import EffectNode, load
+from djgraph.host.build import build_effects
+from djgraph.inspection.costs import Workload, estimate
 from djgraph.runtime.reference import Reference
 
 GRAPH = """djgraph: 1
@@ -194,3 +199,39 @@ def test_activation_checkpoints_still_stop_early() -> None:
     plain = torch.autograd.grad(made({"deck": audio}, params).sum(), audio)
     kept: Any = checkpoint(lambda x: made({"deck": x}, params).sum(), audio, use_reentrant=False)
     torch.testing.assert_close(torch.autograd.grad(kept, audio), plain)
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        odd(TimeEffect, process=boom),
+        odd(TimeEffect, process=passing, latency=boom),
+        odd(SpectralEffect, mask=boom),
+        odd(SpectralEffect, mask=strange),
+        odd(SpectralEffect, mask=lambda s, c: torch.ones(1, 1, 1), __deepcopy__=boom),
+    ],
+    ids=["process", "latency", "mask", "an exception like no other", "copying"],
+)
+def test_estimates_of_costs_name_the_effect_as_well(effect: type[Effect]) -> None:
+    graph = load(GRAPH, registry=registry_with(effect))
+    plan = lower(
+        graph, graph.outputs, {node.id: node.id for node in graph.nodes if isinstance(node, EffectNode)}
+    )
+    modules = build_effects(graph)
+    with pytest.raises(EffectError, match=r"effect 'odd' failed in (.|\n)*boom(.|\n)*deck\.culprit"):
+        estimate(plan, modules, Workload(1000, 1, 4))
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        odd(SpectralEffect, mask=boom),
+        odd(TimeEffect, process=boom, memoryless=True),
+        odd(TimeEffect, process=boom, memoryless=True, __init__=boom),
+    ],
+    ids=["mask", "process", "__init__"],
+)
+def test_so_does_the_response_of_a_fit(effect: type[Effect]) -> None:
+    graph = load(GRAPH, registry=registry_with(effect))
+    with pytest.raises(EffectError, match=r"effect 'odd' failed in (.|\n)*boom(.|\n)*deck\.culprit"):
+        Response(graph, graph.outputs["mix"], bands_of(graph.sample_rate, graph.transform))

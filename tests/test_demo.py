@@ -147,6 +147,6 @@ def test_keys_are_neighbours_on_the_circle_of_fifths() -> None:
     def key(chords: tuple[tuple[int, ...], ...]) -> set[int]:
         return {note % 12 for chord in chords for note in chord}
 
-    a, b = (key(demo._SCORES[name].chords) for name in ("track_a", "track_b"))
+    a, b = (key(demo._TUNES[name].chords) for name in ("track_a", "track_b"))
     assert a <= {0, 2, 4, 5, 7, 9, 11}  # white keys
     assert b <= {0, 2, 4, 6, 7, 9, 11}  # the same with one sharp

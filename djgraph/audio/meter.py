@@ -61,7 +61,7 @@ class Meter:
             )
         self.channels, self.samples = channels, 0
         self._peak = 0.0
-        self._loudness = _Loudness(channels, sample_rate) if loudness else None
+        self._loudness = _GatedLoudness(channels, sample_rate) if loudness else None
         self._interpolator = _Interpolator(channels) if true_peak else None
 
     def add(self, block: Tensor) -> None:
@@ -109,7 +109,7 @@ class Meter:
         return self._loudness.integrated()
 
 
-class _Loudness:
+class _GatedLoudness:
     """Energies of K-weighted gating blocks. Where they begin and end, and how many there are, is pyloudnorm's rule, so
     that the results are its own."""
 

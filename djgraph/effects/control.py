@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from djgraph.effects.grid import off_grid
 from djgraph.errors import EffectError
 
-Scale = Literal["linear", "log", "db", "power"]
+ScaleName = Literal["linear", "log", "db", "power"]
 Rate = Literal["sample", "frame", "clip"]
 Gradient = Literal["exact", "surrogate", "none"]
 
@@ -51,7 +51,7 @@ class Control:
     max: float
     neutral: float | None = None
     unit: str = "ratio"
-    scale: Scale = "linear"
+    scale: ScaleName = "linear"
     exponent: float = 2.0
     rate: Rate = "sample"
     smoothing: float = 0.0
@@ -80,8 +80,8 @@ class Control:
             found.append(f"default {self.default} is outside {self.min} … {self.max}")
         if self.neutral is not None and not self.min <= self.neutral <= self.max:
             found.append(f"neutral {self.neutral} is outside {self.min} … {self.max}")
-        if self.scale not in get_args(Scale):
-            found.append(f"scale {self.scale!r} is none of {', '.join(get_args(Scale))}")
+        if self.scale not in get_args(ScaleName):
+            found.append(f"scale {self.scale!r} is none of {', '.join(get_args(ScaleName))}")
         if self.scale == "log" and self.min <= 0:
             found.append("scale log needs a minimum above 0")
         if self.scale == "power" and not self.exponent > 0:

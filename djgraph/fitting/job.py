@@ -14,7 +14,7 @@ from djgraph.errors import InputError, did_you_mean
 from djgraph.fitting.guess import guess
 from djgraph.fitting.prepare import check_options, prepare
 from djgraph.fitting.priors import Priors
-from djgraph.fitting.problem import Loss, Problem, listen
+from djgraph.fitting.problem import FitProblem, Loss, listen
 from djgraph.fitting.progress import Callback, Log, Progress, Stopped
 from djgraph.fitting.report import result_of
 from djgraph.fitting.result import FitResult
@@ -87,7 +87,7 @@ def fit(
             raise InputError(f"truth: expected {expected}, got shape {list(truth.shape)}")
         mixer.layout.check(truth)
     began = time.perf_counter()
-    problem = Problem.of(mixer, chosen, loss, priors or Priors(), tempo)
+    problem = FitProblem.of(mixer, chosen, loss, priors or Priors(), tempo)
     channels = mixer.graph.channels(mixer.outputs[chosen])
     with torch.no_grad():
         material = prepare(mixer.graph, inputs, target, target_rate, channels)

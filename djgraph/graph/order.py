@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import networkx as nx
 
 from djgraph.errors import Problem
-from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, Source, SumDraft
+from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, PlacedPoint, SumDraft
 
 WORDS = {1: "mono", 2: "stereo"}
 
 
-def sources(node: NodeDraft) -> Sequence[Source]:
+def sources(node: NodeDraft) -> Sequence[PlacedPoint]:
     """What a node reads."""
     if isinstance(node, InputDraft):
         return ()
@@ -78,7 +78,7 @@ def _count(
     node: EffectDraft, by_id: Mapping[str, NodeDraft], counts: Mapping[str, int], problems: list[Problem]
 ) -> int:
     assert node.effect is not None
-    shared: list[tuple[Source, int]] = []
+    shared: list[tuple[PlacedPoint, int]] = []
     for port in node.effect.inputs:
         source = node.sources[port.name]
         count = _carried(source, by_id, counts)
@@ -100,7 +100,7 @@ def _count(
     return declared[0] if declared else 2
 
 
-def _carried(source: Source, by_id: Mapping[str, NodeDraft], counts: Mapping[str, int]) -> int:
+def _carried(source: PlacedPoint, by_id: Mapping[str, NodeDraft], counts: Mapping[str, int]) -> int:
     node = by_id[source.point.node]
     if isinstance(node, EffectDraft):
         assert node.effect is not None
@@ -111,7 +111,7 @@ def _carried(source: Source, by_id: Mapping[str, NodeDraft], counts: Mapping[str
 
 
 def _disagreement(
-    found: Sequence[tuple[Source, int]], what: str, by_id: Mapping[str, NodeDraft]
+    found: Sequence[tuple[PlacedPoint, int]], what: str, by_id: Mapping[str, NodeDraft]
 ) -> list[Problem]:
     other = next(((source, count) for source, count in found if count != found[0][1]), None)
     if other is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from djgraph.errors import Problem
-from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, Source
+from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, PlacedPoint
 from djgraph.graph.ir import Point
 from djgraph.language.model import Strip
 from djgraph.language.site import Site
@@ -164,7 +164,7 @@ class Wirer:
                         self._note_silent(owner)
                     first = node.effect.inputs[0].name
                     if current is not None:
-                        node.sources[first] = Source(current, site)
+                        node.sources[first] = PlacedPoint(current, site)
                 self._ports(node)
             current = node.out
             site = node.site
@@ -191,7 +191,7 @@ class Wirer:
             site = node.site.below("inputs", port)
             point = self.point(node.ports[port], site)
             if point is not None:
-                node.sources[port] = Source(point, site)
+                node.sources[port] = PlacedPoint(point, site)
 
     def _ways_out(self, owner: OwnerDraft) -> None:
         """Feed buses: first the strip's or bus's end, then its sends."""
@@ -209,7 +209,7 @@ class Wirer:
             tap = self._tap(owner, send.tap, site.below("tap"))
             if node is not None:
                 if node.effect is not None and tap is not None:
-                    node.sources[node.effect.inputs[0].name] = Source(tap, site)
+                    node.sources[node.effect.inputs[0].name] = PlacedPoint(tap, site)
                 tap = node.out
             self._feed(send.to, tap, site.below("to"))
         if model.fader is not None and model.fader not in owner.nodes:
@@ -227,7 +227,7 @@ class Wirer:
             )
             self.problems.append(site.problem(what, allowed=self._buses, name=bus))
         elif point is not None:
-            owner.sum.sources.append(Source(point, site))
+            owner.sum.sources.append(PlacedPoint(point, site))
 
     def _tap(self, owner: OwnerDraft, tap: str, site: Site) -> Point | None:
         if tap == "post":

@@ -10,7 +10,7 @@ import torch
 
 import djgraph
 from djgraph.data import random_curves, random_state
-from djgraph.data.moves import CURVES, Clip, choose, draw_move, moves_for
+from djgraph.data.moves import CURVES, ClipInfo, choose, draw_move, moves_for
 from djgraph.effects import Control
 from djgraph.errors import DocumentError, InputError
 from djgraph.graph.ir import Column
@@ -78,7 +78,7 @@ def test_recipes_are_drawn_within_the_clip_and_the_ranges(graph: str) -> None:
     for name, draw in moves.items():
         seen = set()
         for i, seconds in enumerate((0.3, 4.0, 10.0, 60.0) * 3):
-            move = draw(random_state(i), Clip(n_frames=21, seconds=seconds, tempo=100.0 + 10 * i))
+            move = draw(random_state(i), ClipInfo(n_frames=21, seconds=seconds, tempo=100.0 + 10 * i))
             assert (move.kind, move.name) == ("recipe", name)
             assert move.params.shape == (21, len(layout))
             layout.check(move.params, out_of_range=True)
@@ -97,7 +97,8 @@ def test_recipes_are_drawn_within_the_clip_and_the_ranges(graph: str) -> None:
 @pytest.mark.slow
 def test_what_is_drawn_fits_its_argument(layout: djgraph.ParameterLayout) -> None:
     draw = {
-        name: moves_for(layout)[name](random_state(1), Clip(5, 10.0, 120)).args for name in moves_for(layout)
+        name: moves_for(layout)[name](random_state(1), ClipInfo(5, 10.0, 120)).args
+        for name in moves_for(layout)
     }
     assert set(draw["linear"]) == {"start", "length"}
     assert set(draw["cut"]) == {"start"}  # what happens at once stays so
@@ -108,7 +109,7 @@ def test_what_is_drawn_fits_its_argument(layout: djgraph.ParameterLayout) -> Non
 def test_the_draw(layout: djgraph.ParameterLayout) -> None:
     moves = moves_for(layout)
     assert {"linear", "equal_power", "exponential", "logarithmic", "bass_swap"} <= set(moves)
-    clip = Clip(5, 1.0, 120)
+    clip = ClipInfo(5, 1.0, 120)
     drawn = [draw_move(layout, moves, 0.5, clip, random_state(i)) for i in range(200)]
     share = np.mean([move.kind == CURVES for move in drawn])
     assert 0.35 < share < 0.65

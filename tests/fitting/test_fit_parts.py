@@ -14,7 +14,7 @@ import djgraph
 from djgraph.effects import Transform
 from djgraph.fitting.align import advance, find_delay
 from djgraph.fitting.bands import bands_of
-from djgraph.fitting.knots import Grid, Tridiagonal
+from djgraph.fitting.knots import KnotGrid, Tridiagonal
 from djgraph.fitting.level import find_level
 from djgraph.fitting.losses import MixLoss, noise, weights
 from djgraph.fitting.newton import refine
@@ -130,7 +130,7 @@ def test_grid_reads_lines_and_collect_is_its_transpose(
 ) -> None:
     rng = np.random.RandomState(seed)
     positions = rng.uniform(0, samples - 1, points)
-    grid = Grid.at(torch.from_numpy(positions), samples, frames)
+    grid = KnotGrid.at(torch.from_numpy(positions), samples, frames)
     values = rng.standard_normal((frames, 2))
     expected = [np.interp(positions, np.linspace(0, samples - 1, frames), column) for column in values.T]
     read = grid.read(torch.from_numpy(values))

@@ -10,10 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from djgraph.errors import DocumentError
+from djgraph.graph import load
 from djgraph.graph.expand import PlacedOwner, expand
 from djgraph.language import limits, load_document
+from djgraph.language.fields import CONCRETE
+from djgraph.language.model import Bus, Repeat
 from djgraph.language.site import Site
 from djgraph.language.substitute import Budget, Substitution
+from djgraph.plugins import registry
 
 HEAD: dict[str, Any] = {
     "djgraph": 1,
@@ -256,3 +260,47 @@ def test_too_many_columns(monkeypatch: pytest.MonkeyPatch, registry: Any) -> Non
     document = {**HEAD, "mixer": [{"bus": "master", "chain": ["eq3", {"effect": "eq3", "id": "two"}]}]}
     with pytest.raises(DocumentError, match=r"the layout has more than 5 columns \(the limit\)"):
         load(document, registry=registry)
+
+
+def test_a_piece_without_references_is_the_model_that_was_loaded() -> None:
+    mixer = [
+        {"bus": "master", "chain": ["gain", {"effect": "delay", "id": "$which"}]},
+        {"macro": "wet", "drives": {"master.gain.gain": [[0, 0], [1, 1]]}},
+        {"for": {"v": ["p"]}, "do": [{"bus": "fixed"}, {"bus": "$v"}]},
+    ]
+    document = load_document({**HEAD, "mixer": mixer, "args": {"which": "echo"}})
+    expanded = expand(document)
+    written = document.model.mixer
+    master, macro, fixed, named = expanded.items
+    assert isinstance(master, PlacedOwner)
+    assert isinstance(written[0], Bus)
+    assert isinstance(written[2], Repeat)
+    assert expanded.header.model is document.model
+    assert master.model is written[0]
+    assert master.chain[0].model is written[0].chain[0]
+    assert master.chain[1].model.id == "echo"
+    assert macro.model is written[1]
+    assert fixed.model is written[2].do[0]
+    assert named.model is not written[2].do[1]
+
+
+@pytest.mark.parametrize("name", ["club_console", "dj_mixer", "djtransgan", "filter_knob"])
+def test_expansion_equals_validating_every_piece_anew(name: str) -> None:
+    for item in expand(load_document(name, {name: registry().graphs[name].path})).items:
+        nodes = [node.model for node in item.chain] if isinstance(item, PlacedOwner) else []
+        for piece in (item.model, *nodes):
+            assert type(piece).model_validate(piece.written(), context=CONCRETE) == piece
+
+
+def test_one_macro_repeated_without_references_is_two_columns_of_one_name() -> None:
+    mixer = [
+        {"bus": "master", "chain": ["gain", "delay"]},
+        {
+            "for": {"v": ["p", "q"]},
+            "do": [{"macro": "wet", "drives": {"master.delay.mix": [[0, 0], [1, 1]]}}],
+        },
+    ]
+    with pytest.raises(DocumentError) as caught:
+        load({**HEAD, "mixer": mixer})
+    assert "column 'wet' is there already, in mixer[1].do[0] (v = p)" in str(caught.value)
+    assert "here v = q" in str(caught.value)

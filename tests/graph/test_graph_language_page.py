@@ -31,7 +31,7 @@ def test_every_block_is_an_example() -> None:
 def test_example(name: str, registry: Registry) -> None:
     graph = load(EXAMPLES[name], registry=registry)
     assert graph.outputs
-    jsonschema.validate(load_document(EXAMPLES[name]).data, json_schema(registry))
+    jsonschema.validate(load_document(EXAMPLES[name]).source.data, json_schema(registry))
 
 
 @pytest.mark.parametrize(

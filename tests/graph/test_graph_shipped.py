@@ -194,7 +194,7 @@ def test_club_console(registry: Registry) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_schema_knows_shipped_graphs(name: str, registry: Registry) -> None:
-    data = load_document(FOLDER / f"{name}.yaml").data
+    data = load_document(FOLDER / f"{name}.yaml").source.data
     for known in (registry, None):
         schema = json_schema(known)
         jsonschema.Draft202012Validator.check_schema(schema)
@@ -224,7 +224,7 @@ def test_the_schema_knows_shipped_graphs(name: str, registry: Registry) -> None:
     ],
 )
 def test_the_schema_refuses_what_the_parser_refuses(spoil: Any, registry: Registry) -> None:
-    data = copy.deepcopy(dict(load_document(FOLDER / "dj_mixer.yaml").data))
+    data = copy.deepcopy(dict(load_document(FOLDER / "dj_mixer.yaml").source.data))
     jsonschema.validate(data, json_schema(registry))
     spoil(data)
     with pytest.raises(jsonschema.ValidationError):

@@ -115,7 +115,10 @@ def shuffled(value: Any, rng: random.Random) -> Any:
     return [shuffled(item, rng) for item in value] if isinstance(value, list) else value
 
 
-DOCUMENTS = {"everything": EVERYTHING, **{path.stem: dict(load_document(path).data) for path in SHIPPED}}
+DOCUMENTS = {
+    "everything": EVERYTHING,
+    **{path.stem: dict(load_document(path).source.data) for path in SHIPPED},
+}
 
 
 @settings(max_examples=examples(25), deadline=None)

@@ -9,9 +9,14 @@ import torch
 from runtime.documents import registry_with
 
 import djgraph
+from djgraph.compiler.lower import lower
 from djgraph.effects import AmplitudeEffect, Effect, RatioEffect, SpectralEffect, TimeEffect
 from djgraph.errors import EffectError
-from djgraph.graph import load
+from djgraph.fitting.bands import bands_of
+from djgraph.fitting.response import Response
+from djgraph.graph import EffectNode, load
+from djgraph.host.build import build_effects
+from djgraph.inspection.costs import Workload, estimate
 from djgraph.runtime.reference import Reference
 
 GRAPH = """djgraph: 1
@@ -63,6 +68,28 @@ def unspeakable(*_: Any) -> Any:
     raise Unspeakable
 
 
+class Strange(BaseException):
+    """No Exception, and none of Python's own either."""
+
+
+def strange(*_: Any) -> Any:
+    raise Strange("boom")
+
+
+def sparse(_: Any, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+    return {"out": audio["in"].to_sparse()}, state
+
+
+def on_meta(_: Any, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+    return {"out": audio["in"].to("meta")}, state
+
+
+def module_only(self: Any, settings: Any, environment: Any) -> None:
+    torch.nn.Module.__init__(self)
+
+
+SUPER = r"does not call super\(\).__init__\(settings, environment\)"
+
 CASES: list[tuple[str, type[Effect], str]] = [
     ("raise in process", odd(TimeEffect, process=boom), "ValueError: boom"),
     ("raise before a transform", odd(TimeEffect, process=boom, memoryless=True), "ValueError: boom"),
@@ -101,6 +128,23 @@ CASES: list[tuple[str, type[Effect], str]] = [
     ("amplitude of another shape", odd(AmplitudeEffect, amplitude=lambda s, c: torch.ones(3)), "odd"),
     ("raise in weights", ratio(boom), "ValueError: boom"),
     ("no weights", ratio(lambda s, c: None), "odd"),
+    ("sparse audio", odd(TimeEffect, process=sparse), "layout sparse_coo, not a dense one"),
+    ("audio without values", odd(TimeEffect, process=on_meta), "on the meta device, which holds no values"),
+    (
+        "state without values",
+        odd(TimeEffect, process=passing, initial_state=lambda *_: {"x": torch.ones(1, device="meta")}),
+        "its 'x' is a tensor .* on the meta device",
+    ),
+    (
+        "mask without values",
+        odd(SpectralEffect, mask=lambda *_: torch.ones((), device="meta")),
+        "meta device",
+    ),
+    ("sparse mask", odd(SpectralEffect, mask=lambda *_: torch.ones(1, 1, 1).to_sparse()), "sparse_coo"),
+    ("no base's __init__", odd(TimeEffect, process=passing, __init__=lambda *_: None), SUPER),
+    ("own __init__ of nn.Module", odd(TimeEffect, process=passing, __init__=module_only), SUPER),
+    ("an exception like no other", odd(TimeEffect, process=strange), "Strange: boom"),
+    ("the same in __init__", odd(TimeEffect, process=passing, __init__=strange), "Strange: boom"),
     ("raise in constants", odd(RatioEffect, constants=boom, weights=boom), "boom"),
 ]
 
@@ -129,7 +173,7 @@ def test_the_error_names_node_plugin_and_place(
     assert f"{__name__}.Odd" in text
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError, torch.OutOfMemoryError])
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, MemoryError, torch.OutOfMemoryError])
 def test_what_is_no_fault_of_the_effect_passes(raised: type[BaseException]) -> None:
     def process(*_: Any) -> Any:
         raise raised("enough")
@@ -155,3 +199,39 @@ def test_activation_checkpoints_still_stop_early() -> None:
     plain = torch.autograd.grad(made({"deck": audio}, params).sum(), audio)
     kept: Any = checkpoint(lambda x: made({"deck": x}, params).sum(), audio, use_reentrant=False)
     torch.testing.assert_close(torch.autograd.grad(kept, audio), plain)
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        odd(TimeEffect, process=boom),
+        odd(TimeEffect, process=passing, latency=boom),
+        odd(SpectralEffect, mask=boom),
+        odd(SpectralEffect, mask=strange),
+        odd(SpectralEffect, mask=lambda s, c: torch.ones(1, 1, 1), __deepcopy__=boom),
+    ],
+    ids=["process", "latency", "mask", "an exception like no other", "copying"],
+)
+def test_estimates_of_costs_name_the_effect_as_well(effect: type[Effect]) -> None:
+    graph = load(GRAPH, registry=registry_with(effect))
+    plan = lower(
+        graph, graph.outputs, {node.id: node.id for node in graph.nodes if isinstance(node, EffectNode)}
+    )
+    modules = build_effects(graph)
+    with pytest.raises(EffectError, match=r"effect 'odd' failed in (.|\n)*boom(.|\n)*deck\.culprit"):
+        estimate(plan, modules, Workload(1000, 1, 4))
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        odd(SpectralEffect, mask=boom),
+        odd(TimeEffect, process=boom, memoryless=True),
+        odd(TimeEffect, process=boom, memoryless=True, __init__=boom),
+    ],
+    ids=["mask", "process", "__init__"],
+)
+def test_so_does_the_response_of_a_fit(effect: type[Effect]) -> None:
+    graph = load(GRAPH, registry=registry_with(effect))
+    with pytest.raises(EffectError, match=r"effect 'odd' failed in (.|\n)*boom(.|\n)*deck\.culprit"):
+        Response(graph, graph.outputs["mix"], bands_of(graph.sample_rate, graph.transform))

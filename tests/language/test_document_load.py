@@ -29,10 +29,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_name_path_text_and_mapping_are_the_same_document(file: Path) -> None:
-    sources = [file, str(file), TEXT, load_document(TEXT).data]
+    sources = [file, str(file), TEXT, load_document(TEXT).source.data]
     documents = [load_document(source) for source in sources] + [load_document("tiny", {"tiny": file})]
     assert {document.model.name for document in documents} == {"tiny"}
-    assert all(document.data == documents[0].data for document in documents)
+    assert all(document.source.data == documents[0].source.data for document in documents)
     assert [document.file for document in documents] == [str(file), str(file), None, None, str(file)]
 
 

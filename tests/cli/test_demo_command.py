@@ -11,12 +11,14 @@ import pytest
 import soundfile
 
 import djgraph
+from djgraph import demo
 from djgraph.audio import load_stems
-from djgraph.demo import BPM, DOWNBEAT, SECONDS, demo_tracks
+from djgraph.demo import BPM, DOWNBEAT, SECONDS
 
 from .conftest import Run
 
 
+@pytest.mark.slow
 def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = run("demo", "--stems", "stems")
@@ -26,7 +28,7 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     audio, rate = soundfile.read("djgraph-demo.flac")
     assert audio.shape == (SECONDS * rate, 2)
     assert np.abs(audio).max() < 1
-    sums = {name: sum(x.numpy().T for x in stems.values()) for name, stems in demo_tracks(rate).items()}
+    sums = {name: sum(x.numpy().T for x in stems.values()) for name, stems in demo.demo_tracks(rate).items()}
     # One track alone before the fade, the other after it, both at its middle.
     fade = int((DOWNBEAT - 2.1) * rate), int((DOWNBEAT + 2.1) * rate)
     np.testing.assert_allclose(audio[: fade[0]], sums["track_a"][: fade[0]], atol=1e-4)
@@ -35,7 +37,7 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     expected = math.sqrt(0.5) * (sums["track_a"] + sums["track_b"])[middle]
     np.testing.assert_allclose(audio[middle], expected, atol=0.02)
     # The stems it wrote are what it mixed.
-    for track, stems in demo_tracks(rate).items():
+    for track, stems in demo.demo_tracks(rate).items():
         for stem, sound in load_stems(f"stems/{track}").items():
             np.testing.assert_allclose(sound, stems[stem], atol=2**-23)
 
@@ -54,7 +56,7 @@ def test_a_cut_falls_on_the_downbeat(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "cut.wav"
     run("demo", "-t", "cut", "-o", out)
     audio, rate = soundfile.read(out)
-    sums = {name: sum(x.numpy().T for x in stems.values()) for name, stems in demo_tracks(rate).items()}
+    sums = {name: sum(x.numpy().T for x in stems.values()) for name, stems in demo.demo_tracks(rate).items()}
     cut = round(DOWNBEAT * rate)
     margin = rate // 40  # a control frame, and the smoothing of a jump
     np.testing.assert_allclose(audio[: cut - margin], sums["track_a"][: cut - margin], atol=1e-4)
@@ -68,7 +70,7 @@ def test_every_recipe(run: Run, tmp_path: Path, recipe: str) -> None:
     out = tmp_path / "x.wav"
     run("demo", "-t", recipe, "-o", out, "--normalize")
     audio, rate = soundfile.read(out)
-    first = sum(x.numpy().T for x in demo_tracks(rate)["track_a"].values())[: 17 * rate]
+    first = sum(x.numpy().T for x in demo.demo_tracks(rate)["track_a"].values())[: 17 * rate]
     heard = audio[: 17 * rate]
     gain = float((heard * first).sum() / (first * first).sum())
     np.testing.assert_allclose(heard, gain * first, atol=1e-4)
@@ -80,7 +82,7 @@ def test_arguments_of_a_recipe(run: Run, tmp_path: Path) -> None:
     run("demo", "-t", "linear", "--set", "start=4beats", "--set", "length=8beats", "-o", out)
     audio, rate = soundfile.read(out)
     # 120 BPM: from 2 s to 6 s.
-    last = sum(x.numpy().T for x in demo_tracks(rate)["track_b"].values())[7 * rate :]
+    last = sum(x.numpy().T for x in demo.demo_tracks(rate)["track_b"].values())[7 * rate :]
     np.testing.assert_allclose(audio[7 * rate :], last, atol=1e-4)
     assert "did you mean" in run("demo", "-t", "bass_swop", "-o", tmp_path / "y.wav", code=2).stderr
     assert "lenght" in run("demo", "--set", "lenght=1", "-o", tmp_path / "y.wav", code=1).stderr

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import jsonschema
 import pytest
 
 from djgraph.errors import GraphError
@@ -14,7 +15,6 @@ from djgraph.language import limits, load_document
 from djgraph.language.faults import keys_of
 from djgraph.language.model import DocumentModel
 from djgraph.language.parts import Node, Override
-from djgraph.language.schema import json_schema
 from djgraph.plugins import Registry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "graph-language.md").read_text(encoding="utf-8")
@@ -28,10 +28,10 @@ def test_every_block_is_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_example(name: str, registry: Registry) -> None:
+def test_example(name: str, registry: Registry, validate: Callable[[Any], None]) -> None:
     graph = load(EXAMPLES[name], registry=registry)
     assert graph.outputs
-    jsonschema.validate(load_document(EXAMPLES[name]).data, json_schema(registry))
+    validate(load_document(EXAMPLES[name]).data)
 
 
 @pytest.mark.parametrize(

@@ -25,4 +25,6 @@ def few(cases: Iterable[Any], keep: int) -> list[Any]:
     every = list(cases)
     kept = {round(i * (len(every) - 1) / max(keep - 1, 1)) for i in range(keep)}
     rows = [case if isinstance(case, tuple) else (case,) for case in every]
-    return [every[i] if i in kept else pytest.param(*rows[i], marks=pytest.mark.slow) for i in range(len(every))]
+    return [
+        every[i] if i in kept else pytest.param(*rows[i], marks=pytest.mark.slow) for i in range(len(every))
+    ]

@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import djgraph
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "explain.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_python_runs() -> None:
     namespace: dict[str, Any] = {}
     for block in re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE):

@@ -59,6 +59,7 @@ def test_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert "there is no file" in run("transitions", tmp_path / "dap.yaml", code=1).stderr
 
 
+@pytest.mark.slow
 def test_plot(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "x.svg"

@@ -35,6 +35,7 @@ def test_curves_move_a_subset_within_range(layout: djgraph.ParameterLayout) -> N
     assert len(amounts) > 5
 
 
+@pytest.mark.slow
 def test_curves_are_smooth(layout: djgraph.ParameterLayout) -> None:
     """Twice the frames, about half the largest step: nothing jumps."""
     for seed in range(10):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from effort import few
 
 import djgraph
 from djgraph.errors import InputError
@@ -90,6 +91,7 @@ def test_delay_level_rate_and_mono(mixer: djgraph.Mixer, stems: dict, truth: tor
     assert result.mix.shape == (2, stems["b"].shape[-1])
 
 
+@pytest.mark.slow
 def test_an_eq_band_that_stands_out_is_not_taken_for_the_level(mixer: djgraph.Mixer, stems: dict) -> None:
     moves = {
         "b.gain": torch.linspace(0.9, 0.2, 8),
@@ -119,7 +121,7 @@ def test_a_shorter_target_is_aligned_and_said(
     ("bad", "words"),
     [
         (torch.zeros(2, 12000), "silent"),
-        (noise(99), "does not sound like a mix of these stems"),
+        pytest.param(noise(99), "does not sound like a mix of these stems", marks=pytest.mark.slow),
         (noise(1)[:, :300], "too little"),
         (torch.full((2, 12000), torch.nan), "NaN"),
         (torch.zeros(3, 2, 100), "one clip"),
@@ -182,7 +184,7 @@ def test_stopping_and_going_on(
         djgraph.fit(mixer, stems, target, resume=state)
 
 
-@pytest.mark.parametrize(("stage", "step"), [("guess", 1), ("curves", 2), ("curves", 3)])
+@pytest.mark.parametrize(("stage", "step"), few([("guess", 1), ("curves", 2), ("curves", 3)], 1))
 def test_going_on_before_the_mixer_finds_what_the_whole_fit_finds(
     mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, tmp_path: Path, stage: str, step: int
 ) -> None:
@@ -290,6 +292,7 @@ def test_a_macro_is_fitted_as_one_knob() -> None:
     assert float((result.params[2:, column] - params[2:, column]).abs().mean()) < 0.02
 
 
+@pytest.mark.slow
 def test_the_picture(
     mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, truth: torch.Tensor, tmp_path: Path
 ) -> None:
@@ -302,7 +305,14 @@ def test_the_picture(
 
 
 @pytest.mark.parametrize("swap", [False, True])
-@pytest.mark.parametrize("signs", [(1, 1), (-1, -1), (-1, 1)])
+@pytest.mark.parametrize(
+    "signs",
+    [
+        pytest.param((1, 1), marks=pytest.mark.slow),
+        pytest.param((-1, -1), marks=pytest.mark.slow),
+        (-1, 1),
+    ],
+)
 def test_a_recording_that_is_the_wrong_way_round(
     mixer: djgraph.Mixer, stems: dict, target: torch.Tensor, swap: bool, signs: tuple[int, int]
 ) -> None:
@@ -328,6 +338,7 @@ def test_a_mono_recording_of_inverted_polarity(
     assert result.report["si_sdr_db"] > 25
 
 
+@pytest.mark.slow
 def test_a_dc_offset_of_the_recording_spoils_nothing(
     mixer: djgraph.Mixer, stems: dict, target: torch.Tensor
 ) -> None:

@@ -42,7 +42,7 @@ def test_bands_hold_every_bin_once(rate: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("samples", [1, 999, 4000])
+@pytest.mark.parametrize("samples", [1, 999, pytest.param(4000, marks=pytest.mark.slow)])
 def test_statistics_are_sums_over_scipys_transform(samples: int, channels: int) -> None:
     transform, pool = Transform(64, 16), 3
     bands = bands_of(RATE, transform)

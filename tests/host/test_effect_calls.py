@@ -139,6 +139,7 @@ def test_what_is_no_fault_of_the_effect_passes(raised: type[BaseException]) -> N
         made({"deck": torch.randn(1, 2, 1000)}, made.layout.pack())
 
 
+@pytest.mark.slow
 def test_activation_checkpoints_still_stop_early() -> None:
     """PyTorch ends the forward pass of a checkpoint by an exception of its own, which comes through effects' code."""
     from torch.utils.checkpoint import checkpoint

@@ -259,6 +259,7 @@ def test_units_do_not_leak_the_mode_they_were_made_in() -> None:
     assert u.grad.isfinite().all()
 
 
+@pytest.mark.slow
 def test_torch_compile_and_vmap_see_the_same_values_and_gradients() -> None:
     layout = mixed_layout()
 

@@ -51,6 +51,7 @@ def run_parametrized(function):
     return outcome
 
 
+@pytest.mark.slow
 def test_the_effects_keep_the_contract(guide):
     outcome = run_parametrized(guide.test_contract)
     assert outcome["acme_trim-check_streaming"] == "passed"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runtime.documents import REGISTRY, documents
@@ -101,6 +101,7 @@ def test_pytorchs_tiles_agree_with_the_reference(document: Any, grads: set[str],
     compare(load(document, registry=REGISTRY), grads=frozenset(grads), others="reference", **case)
 
 
+@pytest.mark.slow
 @settings(**{**RANDOM, "max_examples": examples(10)})
 @given(**{name: value for name, value in CASE.items() if name != "grads"})
 def test_both_engines_agree_in_single_precision(document: Any, **case: Any) -> None:
@@ -110,7 +111,7 @@ def test_both_engines_agree_in_single_precision(document: Any, **case: Any) -> N
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("dtype", few([torch.float64, torch.float32], 1))
 def test_shipped_graphs(name: str, dtype: torch.dtype, calls: list[str]) -> None:
     compare(djgraph.load(name), samples=30_000, frames=5, dtype=dtype, others="tiles")
     assert {"forward", "backward"} == set(calls)
@@ -177,6 +178,7 @@ def test_short_clips(samples: int) -> None:
     compare(small(64, 16, "eq3"), batch=1, samples=samples, frames=3)
 
 
+@pytest.mark.slow
 def test_one_sample_is_as_exact_as_the_reference() -> None:
     """A clip of one sample is a constant, which a high-pass takes away: what is left is small, and mostly rounding.
 

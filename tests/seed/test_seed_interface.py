@@ -162,6 +162,7 @@ def learn(model: nn.Module, mixer: DifferentiableDJMixer, steps: int, lr: float)
     return losses
 
 
+@pytest.mark.slow
 def test_the_training_loop_learns_with_the_seeds_own_head(quick_mixer: DifferentiableDJMixer) -> None:
     torch.manual_seed(0)
     model = TransitionModel(hidden_dim=32)

@@ -43,6 +43,7 @@ def test_a_minute(name: str) -> None:
     assert deviation(name, 1) < 1e-5
 
 
+@pytest.mark.slow
 def test_some_seconds() -> None:
     assert deviation("dj_mixer", 2, 200_000) < 2e-6
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runtime.documents import ONE_IN, REGISTRY, documents, registry_with
@@ -122,7 +122,7 @@ def check(
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-@pytest.mark.parametrize("blocks", [[512], [1000, 3, 77], [100_000]], ids=str)
+@pytest.mark.parametrize("blocks", few([[512], [1000, 3, 77], [100_000]], 1), ids=str)
 def test_shipped_graphs(name: str, blocks: list[int]) -> None:
     check(djgraph.load(name), itertools.cycle(blocks), samples=9000, frames=7, seed=3)
 
@@ -163,7 +163,7 @@ def strips(*chains: list[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("effect", [*ONE_IN, "look_ahead"])
-@pytest.mark.parametrize("samples", [1, 2, 15, 16, 31, 33, 64, 65, 400])
+@pytest.mark.parametrize("samples", few([1, 2, 15, 16, 31, 33, 64, 65, 400], 3))
 def test_every_effect_beside_a_plain_path(effect: str, samples: int) -> None:
     """Paths of unequal latency meet in the bus; clips shorter than a transform, than a hop, of one sample."""
     graph = load({**BASE, "mixer": strips([effect], [], ["lowpass", effect])}, registry=REGISTRY)
@@ -243,6 +243,7 @@ def test_iterators_that_end_hold_their_last_frame(mixer: Mixer) -> None:
     torch.testing.assert_close(made, mixer(inputs, params, positions=positions), atol=2e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow(mixer: Mixer) -> None:
     stream, sizes = mixer.stream(), []
     frame = mixer.layout.default
@@ -464,7 +465,7 @@ def clocked(dtype: torch.dtype = torch.float64) -> Mixer:
     return Mixer(load(document, registry=CLOCKED)).to(dtype)
 
 
-@pytest.mark.parametrize("blocks", [[1], [33, 500, 7], [2000]], ids=str)
+@pytest.mark.parametrize("blocks", [[33, 500, 7], [2000], pytest.param([1], marks=pytest.mark.slow)], ids=str)
 def test_clocks_of_scores(blocks: list[int]) -> None:
     mixer = clocked()
     inputs = {"a": torch.randn(2, 2, 1200, dtype=torch.float64)}

@@ -67,10 +67,10 @@ def granted() -> dict[str, Any]:
     }
 
 
-@pytest.mark.slow
 EXAMPLES = list(examples())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "lines"), EXAMPLES)
 def test_the_example_runs(
     module: str, lines: Any, folder: Path, granted: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -22,7 +22,7 @@ from djgraph.runtime.inputs import prepare_audio
 from djgraph.runtime.reference import Reference
 
 from .documents import REGISTRY, documents
-from .test_against_reference import make_inputs, make_params
+from .mixes import make_inputs, make_params
 
 
 def assert_stages_agree(graph: Graph, samples: int, frames: int, optimize: Any, seed: int = 0) -> None:

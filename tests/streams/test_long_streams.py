@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from runtime.test_against_reference import SHIPPED, make_inputs
+from runtime.mixes import SHIPPED, make_inputs
 
 import djgraph
 from djgraph.mixer import Mixer
 from djgraph.streams.state import seal
 
-from .test_streams import flat, play, score_of
+from .playing import flat, play, score_of
 
 SECONDS = 60
 

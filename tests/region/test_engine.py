@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
-from runtime.test_against_reference import leaves, make_inputs, make_params
+from runtime.mixes import leaves, make_inputs, make_params
 from torch import Tensor
 
 import djgraph

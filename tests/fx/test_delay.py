@@ -5,12 +5,13 @@ import pytest
 import torch
 from djgraph_fx import Delay
 from effort import examples
-from fx_bench import RATE, build, noise, process, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from djgraph.effects import Environment
+
+from .bench import RATE, build, noise, process, unit
 
 
 def sample_loop(audio, mix, feedback, delay, max_feedback):

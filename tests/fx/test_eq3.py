@@ -5,13 +5,14 @@ import pytest
 import torch
 from djgraph_fx import Eq3
 from effort import examples
-from fx_bench import SMALL, build, mask, measured_gain, noise, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from djgraph.effects import Environment
 from djgraph.errors import DJGraphError
+
+from .bench import SMALL, build, mask, measured_gain, noise, unit
 
 FULL = Environment(44100)
 

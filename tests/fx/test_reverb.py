@@ -10,12 +10,13 @@ import torch
 from djgraph_fx import Reverb
 from djgraph_fx.room import noise_response
 from effort import examples
-from fx_bench import build, noise, process, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from djgraph.effects import Environment
+
+from .bench import build, noise, process, unit
 
 FULL = Environment(44100)
 SHORT = {"decay_time": 0.004, "pre_delay": 1.0}  # 44 + 11 samples

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from effort import few
-from runtime.test_against_reference import assert_same, evaluate, leaves, make_inputs, make_params
+from runtime.mixes import assert_same, evaluate, leaves, make_inputs, make_params
 from torch import Tensor, nn
 
 from djgraph.effects import (

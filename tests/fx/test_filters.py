@@ -5,11 +5,12 @@ import pytest
 import torch
 from djgraph_fx import Highpass, Lowpass
 from effort import examples
-from fx_bench import SMALL, build, mask, measured_gain, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djgraph.effects import Environment
+
+from .bench import SMALL, build, mask, measured_gain, unit
 
 FULL = Environment(44100)
 BOTH = pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 import djgraph
 
-TEXT = (Path(__file__).resolve().parents[1] / "docs" / "explain.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

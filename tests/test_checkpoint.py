@@ -11,27 +11,11 @@ from typing import Any
 
 import pytest
 import torch
-from fake_layouts import column
+from small_model import LAYOUT, OTHER, Model
 from torch import nn
 
 from djgraph import ParameterLayout, checkpoint
 from djgraph.errors import CheckpointError, LayoutError
-from djgraph.nn import ControlHead
-
-LAYOUT = ParameterLayout(
-    [column("a.gain", neutral=1.0), column("a.low", 0, 2, neutral=1.0), column("b.gain")]
-)
-OTHER = ParameterLayout([column("b.gain"), column("a.gain", neutral=1.0), column("c.gain", neutral=1.0)])
-
-
-class Model(nn.Module):
-    def __init__(self, layout: ParameterLayout, width: int = 4) -> None:
-        super().__init__()
-        self.body = nn.Linear(3, width)
-        self.head = ControlHead(width, layout)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.body(x).tanh())
 
 
 def trained(layout: ParameterLayout, steps: int = 3) -> tuple[Model, torch.optim.Adam]:

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 from djgraph_fx import Gain
-from fx_bench import build, noise, process, unit
+
+from .bench import build, noise, process, unit
 
 
 def test_multiplies_every_channel_by_the_curve():

@@ -11,7 +11,7 @@ from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runtime.documents import REGISTRY
-from runtime.test_against_reference import make_inputs, make_params
+from runtime.mixes import make_inputs, make_params
 
 from djgraph.dsp.curve import Timeline
 from djgraph.graph import load

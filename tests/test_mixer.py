@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from runtime.documents import REGISTRY
+from runtime.mixes import leaves, make_inputs, make_params
 from torch import Tensor
 
 import djgraph
 from djgraph.graph import load
-
-from .documents import REGISTRY
-from .test_against_reference import leaves, make_inputs, make_params
 
 SMALL: dict[str, Any] = {"n_fft": 32, "hop_length": 8, "sample_rate": 16000, "reverb_decay_time": 0.1}
 

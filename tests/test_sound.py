@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_model import LAYOUT, OTHER, Model
 from two_decks import GRAPH
 
 import djgraph
 from djgraph import checkpoint
 from djgraph.errors import CheckpointError, LayoutError
 from djgraph.sound import Sound
-
-from .test_checkpoint import LAYOUT, Model
 
 
 def header_of(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -206,8 +205,6 @@ def test_damaged_metadata(tmp_path: Path, key: str, text: str) -> None:
 )
 @pytest.mark.parametrize("remap", [False, True])
 def test_states_that_fit_no_model(tmp_path: Path, name: str, value: Any, remap: bool) -> None:
-    from .test_checkpoint import OTHER
-
     state = {**Model(LAYOUT).state_dict(), name: value}
     checkpoint.save(tmp_path / "c", {"model": state}, LAYOUT)
     layout = OTHER if remap else LAYOUT

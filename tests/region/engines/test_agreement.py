@@ -11,7 +11,7 @@ from effort import examples, few
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runtime.documents import REGISTRY, documents
-from runtime.test_against_reference import SHIPPED, assert_same, evaluate, leaves, make_inputs, make_params
+from runtime.mixes import SHIPPED, assert_same, evaluate, leaves, make_inputs, make_params
 from torch import Tensor
 
 import djgraph

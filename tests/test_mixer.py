@@ -293,6 +293,7 @@ def test_second_derivatives_of_an_operator_name_the_way_out() -> None:
         first.square().sum().backward()
 
 
+@pytest.mark.slow
 def test_operators_pass_the_checks_of_torch_library(mixer: djgraph.Mixer) -> None:
     """Schema, fake tensors and autograd registration of every operator, as PyTorch itself checks them."""
     from djgraph.dsp.convolution import Response, _convolve_operator
@@ -317,6 +318,7 @@ def test_unknown_options_are_refused() -> None:
         djgraph.compile("dj_mixer", out_of_range="wrap")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_explain_prints_every_stage(mixer: djgraph.Mixer) -> None:
     for stage in ("graph", "lower", "fold", "share", "drop", "fuse", "group", "free"):
         assert mixer.explain(stage)
@@ -438,6 +440,7 @@ def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: py
             assert torch.equal(audio, kept)
 
 
+@pytest.mark.slow
 def test_beats_are_exact_however_long_the_clip() -> None:
     """Against beats counted in integers, 2.8 hours in: float32 would be off by hundredths of a beat."""
     from djgraph.runtime.clock import make_clock

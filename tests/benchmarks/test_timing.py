@@ -50,6 +50,7 @@ def test_only_the_run_itself_is_timed() -> None:
     assert times.seconds == (2, 2, 2)
 
 
+@pytest.mark.slow
 def test_a_steady_drift_cancels() -> None:
     clock = Clock()
     programs = {"fast": clock.program("fast", 1, drift=0.1), "slow": clock.program("slow", 3, drift=0.1)}

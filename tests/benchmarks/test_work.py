@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from effort import few
 
 import djgraph
 from benchmarks.documents import console, console_of, wide_mixer
@@ -63,11 +64,12 @@ def test_console_has_a_hundred_effects() -> None:
     assert found.count("eq3") == 24 + 4 + 1
 
 
-@pytest.mark.parametrize("nodes", [125, 250, 500, 1000, 2000])
+@pytest.mark.parametrize("nodes", few([125, 250, 500, 1000, 2000], 2))
 def test_console_of_a_size(nodes: int) -> None:
     assert len(effects(djgraph.load(console_of(nodes)))) == pytest.approx(nodes, abs=12)
 
 
+@pytest.mark.slow
 def test_transforms_are_as_many_as_the_plan_makes() -> None:
     samples, response = 100_000, 67_032
     transforms = Transforms(samples, response)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from effort import few
 
 import djgraph
 from djgraph.seed.crossfade import FADES
@@ -104,7 +105,7 @@ def test_a_cut_on_a_beat_is_on_its_sample(run: Run, tracks: list[str], tmp_path:
     np.testing.assert_allclose(audio[cut - 1 : cut + 1].mean(0), middle, atol=0.02)
 
 
-@pytest.mark.parametrize("fade", FADES)
+@pytest.mark.parametrize("fade", few(FADES, 2))
 def test_the_four_fades_sound_as_the_crossfader_has_them(
     run: Run, tracks: list[str], tmp_path: Path, fade: str
 ) -> None:

@@ -77,6 +77,7 @@ def test_the_automation_renders_to_the_params(
     assert float(((made - result.params) / span).abs().max()) < 0.006
 
 
+@pytest.mark.slow
 def test_delay_level_rate_and_mono(mixer: djgraph.Mixer, stems: dict, truth: torch.Tensor) -> None:
     played = play(mixer, stems, mixer.layout.pack({"a.low.gain": [1.0, 1.0, 0.2, 0.2]})).mean(0, keepdim=True)
     late = 0.5 * torch.nn.functional.pad(played, (437, 0))
@@ -238,6 +239,7 @@ def test_numbers_that_are_refused(
         djgraph.fit(mixer, stems, target, **options)
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
     shapes = []
 
@@ -279,6 +281,7 @@ def test_sends_that_are_measured_through_the_mixer() -> None:
         np.testing.assert_allclose(result.params[:, column], params[:, column], atol=0.05)
 
 
+@pytest.mark.slow
 def test_a_macro_is_fitted_as_one_knob() -> None:
     mixer = djgraph.compile("filter_knob")
     rng = np.random.RandomState(0)
@@ -364,6 +367,7 @@ def test_a_graph_without_controls() -> None:
         djgraph.fit(graph, {"a": noise(1)}, noise(1))
 
 
+@pytest.mark.slow
 def test_a_fit_in_inference_mode(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
     expected = djgraph.fit(mixer, stems, target, frames=4, steps=1)
     with torch.inference_mode():

@@ -79,6 +79,7 @@ def test_without_feedback_there_is_one_echo():
     assert out[0, 0].nonzero().flatten().tolist() == [25]
 
 
+@pytest.mark.slow
 def test_gradients():
     effect = build(Delay, Environment(1000), time=3)
     controls = [unit(2, 1, 10).requires_grad_(), unit(2, 1, 10, seed=2).requires_grad_()]

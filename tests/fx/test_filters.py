@@ -115,6 +115,7 @@ def test_gradients_are_finite_everywhere(filter_class, cutoff, order, dtype):
     assert torch.isfinite(control.grad).all()
 
 
+@pytest.mark.slow
 @BOTH
 def test_gradients(filter_class, wide_open, into):
     effect = build(filter_class)

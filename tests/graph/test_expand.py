@@ -197,6 +197,7 @@ def test_substitution_agrees_with_string_template(scope: dict[str, Any], data: s
     assert not substitution.problems
 
 
+@pytest.mark.slow
 def test_a_billion_repeats_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     repeat: dict[str, Any] = {"bus": "x"}
     for variable in "abc":

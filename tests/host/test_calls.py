@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from effort import few
 from runtime.documents import registry_with
 
 import djgraph
@@ -106,7 +107,7 @@ CASES: list[tuple[str, type[Effect], str]] = [
 
 
 @pytest.mark.parametrize(("effect", "says"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-@pytest.mark.parametrize("engine", ["vectors", "operators", "plain", "reference"])
+@pytest.mark.parametrize("engine", few(["vectors", "operators", "plain", "reference"], 2))
 def test_the_error_names_node_plugin_and_place(
     effect: type[Effect], says: str, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,7 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
     assert line == 6
 
 
+@pytest.mark.slow
 def test_deep_nesting_is_refused() -> None:
     assert parse("[" * 64 + "]" * 64).data is not None
     message, line, column = refusal("[" * 100_000)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -174,7 +174,10 @@ def test_every_curve_has_its_own_row_on_any_number_of_threads() -> None:
 
 @pytest.mark.parametrize(
     ("frames", "samples", "start", "stop", "smoothing"),
-    [(5, 30, 0, 30, 7.0), (5, 30, 8, 21, 7.0), (9, 4, 0, 4, 3.0), (2, 2, 0, 2, 1.0), (6, 40, 0, 40, 0.0)],
+    few(
+        [(5, 30, 0, 30, 7.0), (5, 30, 8, 21, 7.0), (9, 4, 0, 4, 3.0), (2, 2, 0, 2, 1.0), (6, 40, 0, 40, 0.0)],
+        1,
+    ),
 )
 def test_gradients_as_often_as_anybody_likes(
     frames: int, samples: int, start: int, stop: int, smoothing: float

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import few
 from numpy.typing import NDArray
 
 from djgraph import simd
@@ -60,7 +61,7 @@ def assert_close(got: NDArray[Any], expected: NDArray[Any], dtype: str) -> None:
     assert np.abs(got - expected).max() <= TOLERANCE[dtype] * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", few(["float32", "float64"], 1))
 @pytest.mark.parametrize("size", SIZES)
 def test_forward_is_the_fourier_transform_of_each_lane(size: int, dtype: str) -> None:
     block = Block(size, dtype)
@@ -72,7 +73,7 @@ def test_forward_is_the_fourier_transform_of_each_lane(size: int, dtype: str) ->
     block.assert_untouched_beside()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", few(["float32", "float64"], 1))
 @pytest.mark.parametrize("size", SIZES)
 def test_backward_is_the_sum_of_all_waves(size: int, dtype: str) -> None:
     block = Block(size, dtype, seed=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from effort import examples
 from hypothesis import given, settings
@@ -107,6 +108,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(added=st.booleans(), in_place=st.booleans(), **CASES)
 def test_applying(
@@ -140,6 +142,7 @@ def chain_tensors(chain: Chain) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(chain.weights), torch.from_numpy(chain.gains)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(100), deadline=None)
 @given(silent=st.booleans(), nowhere=st.booleans(), **CASES)
 def test_gradients(

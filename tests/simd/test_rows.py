@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -233,6 +234,7 @@ def in_order(case: Case, table: NDArray[Any]) -> NDArray[Any]:
     return np.array([table[n % case.hop, n // case.hop] for n in range(case.count * case.hop)])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(case=cases(), folded=st.booleans(), added=st.booleans())
 def test_writing(case: Case, folded: bool, added: bool) -> None:

@@ -30,7 +30,7 @@ def test_shipped_graphs(name: str, blocks: list[int]) -> None:
     check(djgraph.load(name), itertools.cycle(blocks), samples=9000, frames=7, seed=3)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", few(SHIPPED, 1))
 def test_shipped_graphs_in_single_precision(name: str) -> None:
     check(
         djgraph.load(name), itertools.cycle([512]), samples=30_000, dtype=torch.float32, grads=False, batch=2

@@ -35,6 +35,7 @@ def test_curves_move_a_subset_within_range(layout: djgraph.ParameterLayout) -> N
     assert len(amounts) > 5
 
 
+@pytest.mark.slow
 def test_curves_are_smooth(layout: djgraph.ParameterLayout) -> None:
     """Twice the frames, about half the largest step: nothing jumps."""
     for seed in range(10):
@@ -106,6 +107,7 @@ def test_what_is_drawn_fits_its_argument(layout: djgraph.ParameterLayout) -> Non
     assert 30 <= float(draw["bass_swap"]["swap"].removesuffix("%")) <= 70
 
 
+@pytest.mark.slow
 def test_the_draw(layout: djgraph.ParameterLayout) -> None:
     moves = moves_for(layout)
     assert {"linear", "equal_power", "exponential", "logarithmic", "bass_swap"} <= set(moves)
@@ -149,6 +151,7 @@ def test_what_is_read_once_a_clip_keeps_one_value() -> None:
     assert len(seen) > 10
 
 
+@pytest.mark.slow
 def test_a_grid_is_drawn_evenly_and_each_value_kept() -> None:
     """On a log scale the lower choices would take most of the knob's travel; the draw does not care."""
     choices = (0.01, 0.02, 0.03, 100.0)

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from runtime.test_against_reference import SHIPPED, make_inputs
+from runtime.mixes import SHIPPED, make_inputs
 
 import djgraph
 from djgraph.mixer import Mixer
 from djgraph.streams.state import seal
 
-from .test_streams import flat, play, score_of
+from .playing import flat, play, score_of
 
 SECONDS = 60
 
@@ -44,6 +44,7 @@ def test_a_minute(name: str) -> None:
     assert deviation(name, 1) < 1e-5
 
 
+@pytest.mark.slow
 def test_some_seconds() -> None:
     assert deviation("dj_mixer", 2, 200_000) < 2e-6
 

@@ -53,6 +53,7 @@ def log_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sees", ["plan", "mix"])
 def test_it_learns(script: Scripts, corpus: Path, tmp_path: Path, sees: str, capsys: Any) -> None:
     run = tmp_path / "run"

@@ -42,14 +42,10 @@ class Block:
         return re + 1j * im.astype(np.complex128)
 
     def forward(self) -> None:
-        called(fft.forward)(
-            self.re, self.im, self.at, self.size, self.lanes, self.tables.factors, self.tables.starts
-        )
+        called(fft.forward)(fft.Slots(self.re, self.im), self.at, self.size, self.lanes, self.tables)
 
     def backward(self) -> None:
-        called(fft.backward)(
-            self.re, self.im, self.at, self.size, self.lanes, self.tables.factors, self.tables.starts
-        )
+        called(fft.backward)(fft.Slots(self.re, self.im), self.at, self.size, self.lanes, self.tables)
 
     def assert_untouched_beside(self) -> None:
         now = np.stack([part.reshape(-1, self.lanes) for part in (self.re, self.im)])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from djgraph.simd import fft, gains
 from djgraph.simd.lanes import width
+from djgraph.simd.rows import Frames
 
 from .called import called
 
@@ -78,18 +79,18 @@ class Chain:
     def by_frequency(self) -> Any:
         return torch.from_numpy(self.curves)
 
-    def arguments(self, item: int, frame: int, valid: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Those before and behind the totals."""
-        tables = self.tables
-        row_step, item_step = (stride // 8 for stride in self.weights.strides[:2])
-        curves = np.ascontiguousarray(self.curves[:, tables.bins])
+    def arguments(self, item: int, frame: int, valid: int) -> tuple[Any, ...]:
+        """The chains, the number of the one with the factors, the frames, the transform's tables, and the lanes."""
         work = np.full(gains.work_size(len(self.factors), LANES) + 1, np.nan)
-        before = (1, 1 + len(self.factors), np.array(self.rows, np.int64), self.weights.reshape(-1))
-        behind = (
-            row_step, item_step, item, frame, valid, curves.reshape(-1), tables.bins, tables.first, tables.second,
-            work, LANES,
-        )  # fmt: skip
-        return before, behind
+        chains = gains.Chains(
+            starts=np.array([0, 1, 1 + len(self.factors)], np.int64),
+            factors=np.array(self.rows, np.int64),
+            weights=self.weights,
+            totals=self.totals,
+            curves=np.ascontiguousarray(self.curves[:, self.tables.bins]),
+            work=work,
+        )
+        return chains, 1, Frames(item, frame, valid, False), self.tables, LANES
 
     def spectra(self, valid: int = LANES) -> tuple[NDArray[Any], NDArray[Any]]:
         """Two blocks with sentinels between, ``[2, size, lanes]`` each for re and im."""
@@ -118,8 +119,8 @@ def test_applying(
     re, im = chain.spectra()
     before = np.stack([part.reshape(-1, LANES).copy() for part in (re, im)])
     here, there = 2, 2 if in_place else size + 3
-    head, tail = chain.arguments(item, frame, valid)
-    called(gains.apply)(re, im, here * LANES, there * LANES, int(added), *head, *tail)
+    slots, arguments = fft.Slots(re, im), chain.arguments(item, frame, valid)
+    called(gains.apply)(slots, here * LANES, there * LANES, int(added), *arguments)
     got = np.stack([part.reshape(-1, LANES) for part in (re, im)])
     tables = chain.tables
     for lane in range(valid):
@@ -177,8 +178,8 @@ def test_gradients(
         total, (weights, tables), allow_unused=True, materialize_grads=True
     )
     before = re.copy(), im.copy()
-    head, tail = chain.arguments(item, frame, valid)
-    called(gains.gradients)(re, im, here * LANES, there * LANES, *head, chain.totals.reshape(-1), *tail)
+    slots, arguments = fft.Slots(re, im), chain.arguments(item, frame, valid)
+    called(gains.gradients)(slots, here * LANES, there * LANES, *arguments)
     np.testing.assert_allclose(chain.totals - 1, of_weights.numpy(), rtol=1e-9, atol=1e-10)
     expected = np.full_like(chain.gradients, 7.0)
     for number, kind in enumerate(chain.factors):
@@ -198,7 +199,6 @@ def test_equal_sums_above_and_below_give_exactly_one(seed: int, rank: int, times
         row[gains.BELOW], row[gains.BELOW_CURVES] = row[gains.ABOVE], row[gains.ABOVE_CURVES]
     re, im = chain.spectra()
     before = re.copy(), im.copy()
-    head, tail = chain.arguments(0, 3, LANES)
-    called(gains.apply)(re, im, 0, 0, 0, *head, *tail)
+    called(gains.apply)(fft.Slots(re, im), 0, 0, 0, *chain.arguments(0, 3, LANES))
     np.testing.assert_array_equal(re, before[0])
     np.testing.assert_array_equal(im, before[1])

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from djgraph.simd import rows
 from djgraph.simd.lanes import width
-from djgraph.simd.program import rows_stride
 
 from .called import called
 
@@ -43,20 +42,33 @@ class Case:
     seed: int
 
     @property
+    def tiling(self) -> rows.Tiling:
+        return rows.Tiling.of(self.samples, self.size, self.hop, LANES)
+
+    @property
+    def frames(self) -> rows.Frames:
+        return rows.Frames(self.item, self.first, self.valid, False)
+
+    @property
     def stride(self) -> int:
-        return rows_stride(self.size, self.hop, LANES)
+        return self.tiling.stride
 
     @property
     def start(self) -> int:
         return self.first * self.hop - self.size // 2
 
     @property
+    def covered(self) -> int:
+        """Samples."""
+        return (self.valid - 1) * self.hop + self.size
+
+    @property
     def count(self) -> int:
         """Hops."""
-        return self.valid + self.stride - LANES
+        return -(-self.covered // self.hop)
 
     def places(self) -> list[int]:
-        return [self.start + n for n in range(self.count * self.hop)]
+        return [self.start + n for n in range(self.covered)]
 
     def noise(self, *shape: int, more: int = 0) -> NDArray[Any]:
         return np.random.default_rng(self.seed + 1000 * more).standard_normal(shape)
@@ -117,15 +129,15 @@ def table_of(*made: list[int]) -> NDArray[Any]:
 
 
 NO_SOURCES = np.zeros((0, rows.SOURCE_COLUMNS), np.int64)
+NO_TARGETS = np.zeros((0, rows.TARGET_COLUMNS), np.int64)
+NO_WINDOWS = np.zeros((0, 0))
 
 
 def read(case: Case, row: list[int], left_over: float = 5.0) -> list[NDArray[Any]]:
     """Left and right as ``[hop, stride]``."""
     re, im = case.table(), case.table()
-    called(rows.read)(
-        re, im, case.line(left_over), case.stride, case.hop, LANES, case.start, case.count * case.hop, case.samples,
-        case.item, table_of(row), 1,
-    )  # fmt: skip
+    room, audio = rows.Rows(re, im, case.line(left_over)), rows.Audio(table_of(row), NO_TARGETS, NO_WINDOWS)
+    called(rows.read)(room, case.tiling, case.frames, audio, 1)
     return [part.reshape(case.hop, case.stride) for part in (re, im)]
 
 
@@ -192,9 +204,7 @@ def test_frames_out_of_rows(case: Case, at: int) -> None:
     case = Case(**{**case.__dict__, "item": 0})
     table, _ = read(case, source_row(audio, True))
     slot = np.full((case.size + 4) * LANES, 7.0)
-    called(rows.to_frames)(
-        table.reshape(-1), case.stride, case.hop, window, slot, at, case.size, LANES, case.valid
-    )
+    called(rows.to_frames)(table.reshape(-1), window, slot, at, case.tiling, case.valid)
     expected = np.full(len(slot), 7.0)
     for n in range(case.size):
         for lane in range(LANES):
@@ -210,7 +220,7 @@ def test_rows_out_of_frames(case: Case, at: int) -> None:
     window, slot = case.noise(case.size), case.noise((case.size + 4) * LANES, more=1)
     got = case.noise(case.hop * case.stride, more=2)
     expected = got.reshape(case.hop, case.stride).copy()
-    called(rows.from_frames)(slot, at, case.size, LANES, window, got, case.stride, case.hop)
+    called(rows.from_frames)(slot, at, window, got, case.tiling)
     for lane in range(LANES):
         for n in range(case.size):
             place = lane * case.hop + n
@@ -223,15 +233,13 @@ def write(
 ) -> None:
     """``table``: ``[2, hop, stride]``."""
     re, im = (part.reshape(-1).copy() for part in table)
-    called(rows.write)(
-        re, im, case.line(), case.stride, case.hop, LANES, case.start, case.count * case.hop, case.samples, case.item,
-        table_of(target), 1, sources, added,
-    )  # fmt: skip
+    room, audio = rows.Rows(re, im, case.line()), rows.Audio(sources, table_of(target), NO_WINDOWS)
+    called(rows.write)(room, case.tiling, case.frames, case.covered, audio, 1, added)
 
 
 def in_order(case: Case, table: NDArray[Any]) -> NDArray[Any]:
     """The samples of a table one after another."""
-    return np.array([table[n % case.hop, n // case.hop] for n in range(case.count * case.hop)])
+    return np.array([table[n % case.hop, n // case.hop] for n in range(case.covered)])
 
 
 @pytest.mark.slow
@@ -304,7 +312,7 @@ def test_moving_up(case: Case) -> None:
     table = case.noise(case.hop, case.stride)
     got = table.reshape(-1).copy()
     count = min(case.count, case.stride)
-    called(rows.move_up)(got, case.stride, case.hop, count)
+    called(rows.move_up)(got, case.tiling, count)
     expected = np.concatenate([table[:, count:], np.zeros((case.hop, count))], axis=1)
     np.testing.assert_array_equal(got.reshape(case.hop, case.stride), expected)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from djgraph.arguments import real, whole
 from djgraph.audio.loudness import decibels
 from djgraph.errors import InputError
 
@@ -55,6 +56,8 @@ class Meter:
     ) -> None:
         """sample_rate: Hz. loudness, true_peak: what to measure beside the sample peak; the others cost nothing.
         Raises InputError where the loudness of that many channels is not defined (more than five)."""
+        whole(channels, "channels")
+        real(sample_rate, "sample_rate", 1)
         if channels < 1 or (loudness and channels > LOUDNESS_CHANNELS):
             raise InputError(
                 f"loudness is defined for [channels, samples] with 1 to {LOUDNESS_CHANNELS} channels, not {channels}"

@@ -11,7 +11,8 @@ from djgraph.controls.reader import read_at, read_control
 from djgraph.dsp import stft
 from djgraph.effects import Block
 from djgraph.region.clip import Clip
-from djgraph.region.schedule import Prologue, Scale
+from djgraph.region.prologue import run_prologue
+from djgraph.region.schedule import Prologue, PrologueStep, Scale
 
 
 def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
@@ -47,23 +48,20 @@ def mix_plainly(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
 
 def _strips(clip: Clip, prologue: Prologue, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
     """Strips behind their effects without memory, ``[strips, batch, channels, samples]``."""
-    schedule, transform = clip.schedule, clip.schedule.transform
-    signal = torch.cat(list(sources))
-    span = clip.origin, clip.origin + signal.shape[-1]
-    block = Block(clip.origin, signal.shape[-1], schedule.sample_rate)
-    for step in prologue.steps:
-        read = {}
+    schedule, hop = clip.schedule, clip.schedule.transform.hop
+    length = sources[0].shape[-1]
+    span = clip.origin, clip.origin + length
+
+    def read(step: PrologueStep) -> dict[str, Tensor]:
+        controls = {}
         for control, number in step.controls:
             _, index, held = schedule.curves[number]
             values = rows[index.to(rows.device)]
-            curve = read_control(
-                control, values, held, clip.timeline, span, schedule.sample_rate, transform.hop
-            )
-            read[control.id] = curve.flatten(0, 1).unsqueeze(1)
-        audio, size = {step.module.inputs[0].name: signal}, (signal.shape[0], signal.shape[1], block.length)
-        made, _ = step.call.process(audio, read, {}, block, size)
-        signal = made[step.module.outputs[0].name]
-    return signal.unflatten(0, (prologue.strips, clip.batch))
+            curve = read_control(control, values, held, clip.timeline, span, schedule.sample_rate, hop)
+            controls[control.id] = curve.flatten(0, 1).unsqueeze(1)
+        return controls
+
+    return run_prologue(prologue, sources, read, Block(clip.origin, length, schedule.sample_rate))
 
 
 def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:

@@ -13,7 +13,8 @@ from djgraph.effects import Block
 from djgraph.region.clip import Clip, Tile, Windows
 from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.lent import ClipControls, Lent, StretchControls
-from djgraph.region.schedule import Prologue, Scale, Sum
+from djgraph.region.prologue import run_prologue
+from djgraph.region.schedule import Prologue, PrologueStep, Scale, Sum
 from djgraph.region.stacks import Stacks
 
 
@@ -66,18 +67,17 @@ class TileWork:
 
     def _prologue(self, prologue: Prologue, pieces: Sequence[Tensor], controls: StretchControls) -> Tensor:
         tile = self.tile
-        signal = torch.cat(list(pieces))
-        block = Block(tile.lo, tile.hi - tile.lo, self.schedule.sample_rate)
-        for step in prologue.steps:
-            read = {}
+
+        def read(step: PrologueStep) -> dict[str, Tensor]:
+            values = {}
             for control, number in step.controls:
                 lent = controls.curves[number].rows(0, prologue.strips, slice(0, tile.count))
                 span = None if control.rate == "clip" else (tile.lo - controls.lo, tile.hi - controls.lo)
-                read[control.id] = self.borrow(lent, span).unsqueeze(1)
-            size = (len(signal), signal.shape[1], block.length)
-            made, _ = step.call.process({step.module.inputs[0].name: signal}, read, {}, block, size)
-            signal = made[step.module.outputs[0].name]
-        return signal.unflatten(0, (prologue.strips, tile.count))
+                values[control.id] = self.borrow(lent, span).unsqueeze(1)
+            return values
+
+        block = Block(tile.lo, tile.hi - tile.lo, self.schedule.sample_rate)
+        return run_prologue(prologue, pieces, read, block)
 
     def gains(self, controls: ClipControls) -> list[Tensor]:
         """For each group of spectral nodes their gains, ``[nodes, items, frames, bins]``."""

@@ -14,21 +14,18 @@ from djgraph.region.clip import Clip, Tile, Windows
 from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.lent import ClipControls, Lent, StretchControls
 from djgraph.region.prologue import run_prologue
+from djgraph.region.recorded import Recorded
 from djgraph.region.schedule import Prologue, PrologueStep, Scale, Sum
 from djgraph.region.stacks import Stacks
 
 
 class TileWork:
-    """Everything that is computed on one tile.
-
-    ``leaves`` are autograd leaves: the slices that the tile read of tensors whose gradients are wanted.
-    """
+    """Everything that is computed on one tile; ``back`` takes the gradients of that to what the tile read."""
 
     def __init__(self, clip: Clip, tile: Tile, windows: Windows, workspace: Workspace) -> None:
         self.clip, self.tile, self.windows, self.workspace = clip, tile, windows, workspace
         self.schedule = clip.schedule
-        self.leaves: list[Tensor] = []
-        self._totals: list[Tensor] = []
+        self.back = Recorded()
 
     def borrow(
         self, lent: tuple[Tensor, Tensor | None], span: SampleSpan | None = None, constant: bool = False
@@ -40,15 +37,8 @@ class TileWork:
         if total is None or constant:
             return value
         piece = value.detach().requires_grad_()
-        self.leaves.append(piece)
-        self._totals.append(total if span is None else total.narrow(-1, span[0], span[1] - span[0]))
+        self.back.read(piece, total if span is None else total.narrow(-1, span[0], span[1] - span[0]))
         return piece
-
-    def give_back(self, gradients: Sequence[Tensor | None]) -> None:
-        """Adds the gradients of ``leaves``, in their order."""
-        for total, gradient in zip(self._totals, gradients):
-            if gradient is not None:
-                total += gradient.view(total.shape)
 
     def audio(self, sources: Sequence[Lent], controls: StretchControls) -> Tensor:
         """The strips on samples ``lo…hi−1``, after the effects before the transform.

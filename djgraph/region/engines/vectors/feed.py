@@ -10,9 +10,9 @@ from torch import Tensor
 from djgraph.effects import Block
 from djgraph.region.clip import Stretch
 from djgraph.region.engines.vectors import addresses
-from djgraph.region.engines.vectors.back import Recorded
 from djgraph.region.lent import Lent, StretchControls
 from djgraph.region.prologue import run_prologue
+from djgraph.region.recorded import Recorded
 from djgraph.region.schedule import Prologue, PrologueStep, RegionSchedule
 from djgraph.simd import rows
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from djgraph.controls.bank import ControlBank, Held
+from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.hold import hold, hold_samples
 from djgraph.dsp.operators import Handles, recomputed
@@ -59,6 +60,23 @@ def read_at(rows: Tensor, held: Held, timeline: Timeline, positions: Tensor) -> 
         lambda values: timeline.read(values, inside),
         lambda values: hold(timeline, values, inside),
     )
+
+
+def read_frames(
+    node: EffectNode, bank: ControlBank, rows: Tensor, timeline: Timeline, hop: int, frames: int
+) -> dict[str, Tensor]:
+    """What a spectral effect reads at the STFT frames ``0…frames−1``, by control id: ``[batch, frames, 1]``.
+
+    One frame for controls of rate ``clip``. rows: ``[rows, batch, frames]`` of the bank.
+    """
+    centres = stft.frame_positions(timeline.samples, hop, 0, frames, rows.device)
+    controls = {}
+    for control in node.effect.controls:
+        number = bank.row(node, control)
+        row, held = rows[number : number + 1], bank.held([number])
+        values = row[..., :1] if control.rate == "clip" else read_at(row, held, timeline, centres)
+        controls[control.id] = values[0].unsqueeze(-1)
+    return controls
 
 
 @dataclass(frozen=True)

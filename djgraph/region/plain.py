@@ -15,7 +15,8 @@ from djgraph.controls.reader import read_at, read_control
 from djgraph.dsp import stft
 from djgraph.effects import Block
 from djgraph.region.clip import Clip
-from djgraph.region.schedule import Prologue, RegionSchedule, Scale
+from djgraph.region.prologue import run_prologue
+from djgraph.region.schedule import Prologue, PrologueStep, RegionSchedule, Scale
 from djgraph.region.stacks import Stacks
 
 
@@ -78,26 +79,19 @@ def _strips(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor, span: 
 
 def _processed(clip: Clip, prologue: Prologue, rows: Tensor, strips: Tensor, span: tuple[int, int]) -> Tensor:
     """Strips ``[strips, batch, channels, samples]`` behind one prologue's effects."""
-    schedule, signal = clip.schedule, strips.flatten(0, 1)
-    block = Block(span[0], span[1] - span[0], schedule.sample_rate)
-    size = (signal.shape[0], signal.shape[1], block.length)
-    for step in prologue.steps:
-        read = {}
+    schedule, hop = clip.schedule, clip.schedule.transform.hop
+
+    def read(step: PrologueStep) -> dict[str, Tensor]:
+        controls = {}
         for control, number in step.controls:
             _, index, held = schedule.curves[number]
-            curve = read_control(
-                control,
-                rows[index.to(rows.device)],
-                held,
-                clip.timeline,
-                span,
-                schedule.sample_rate,
-                schedule.transform.hop,
-            )
-            read[control.id] = curve.flatten(0, 1).unsqueeze(1)
-        outputs, _ = step.call.process({step.module.inputs[0].name: signal}, read, {}, block, size)
-        signal = outputs[step.module.outputs[0].name]
-    return signal.to(strips.dtype).unflatten(0, (prologue.strips, clip.batch))
+            values = rows[index.to(rows.device)]
+            curve = read_control(control, values, held, clip.timeline, span, schedule.sample_rate, hop)
+            controls[control.id] = curve.flatten(0, 1).unsqueeze(1)
+        return controls
+
+    block = Block(span[0], span[1] - span[0], schedule.sample_rate)
+    return run_prologue(prologue, strips, read, block).to(strips.dtype)
 
 
 def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:

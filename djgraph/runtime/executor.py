@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Region, Silence, Synthesise
-from djgraph.controls.reader import ControlReader, read_at
+from djgraph.controls.reader import ControlReader, read_frames
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.effects import Block, Clock, TimeEffect
@@ -143,17 +143,9 @@ class Executor:
 
     def _mask(self, op: Mask, call: EffectCall, run: Run) -> None:
         spectrum = run.values.get(op.source)
-        transform = self.plan.graph.transform
-        centres = stft.frame_positions(
-            run.samples, transform.hop, 0, transform.frames(run.samples), run.rows.device
-        )
-        controls = {}
-        for control in op.node.effect.controls:
-            number = self.bank.row(op.node, control)
-            row, held = run.rows[number : number + 1], self.bank.held([number])
-            values = row[..., :1] if control.rate == "clip" else read_at(row, held, run.timeline, centres)
-            controls[control.id] = values[0].unsqueeze(-1)
         frames, bins = spectrum.shape[-2:]
+        hop = self.plan.graph.transform.hop
+        controls = read_frames(op.node, self.bank, run.rows, run.timeline, hop, frames)
         gain = call.mask(controls, (run.batch, frames, bins))
         run.values.put((op.out,), (spectrum * gain.unsqueeze(1)).unsqueeze(0))
 

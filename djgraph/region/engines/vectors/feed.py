@@ -10,8 +10,9 @@ from torch import Tensor
 from djgraph.effects import Block
 from djgraph.region.clip import Stretch
 from djgraph.region.engines.vectors import addresses
-from djgraph.region.engines.vectors.back import Recorded
 from djgraph.region.lent import Lent, StretchControls
+from djgraph.region.prologue import run_prologue
+from djgraph.region.recorded import Recorded
 from djgraph.region.schedule import Prologue, PrologueStep, RegionSchedule
 from djgraph.simd import rows
 
@@ -114,14 +115,8 @@ class Feed:
             pieces.append(piece)
             if total is not None:
                 self.back.read(piece, total[..., span])
-        signal = torch.cat(pieces)
         block = Block(stretch.lo, stretch.hi - stretch.lo, schedule.sample_rate)
-        for step in prologue.steps:
-            audio = {step.module.inputs[0].name: signal}
-            size = (len(signal), signal.shape[1], block.length)
-            made, _ = step.call.process(audio, self._read(step), {}, block, size)
-            signal = made[step.module.outputs[0].name]
-        signal = signal.to(pieces[0].dtype).unflatten(0, (prologue.strips, self._items))
+        signal = run_prologue(prologue, pieces, self._read, block).to(pieces[0].dtype)
         values, gradient = self._keep(signal)
         for number in range(prologue.strips):
             self.sources.append(addresses.source(values[number], addresses.ANALYSIS, stretch))

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from djgraph.region.clip import Clip, Stretch
 from djgraph.region.engines.vectors import addresses
-from djgraph.region.engines.vectors.back import Recorded, Weights
 from djgraph.region.engines.vectors.prepared import Group, PreparedRegion
 from djgraph.region.lent import ClipControls, Lent
+from djgraph.region.recorded import Recorded, WeightTotals
 from djgraph.region.schedule import MaskGroup
 from djgraph.simd import gains
 
@@ -61,7 +61,7 @@ class RatioWeights:
             found.append(made.permute(0, 3, 1, 2).flatten(0, 1))
         return found
 
-    def give_back(self, weights: Weights) -> None:
+    def give_back(self, weights: WeightTotals) -> None:
         self._back.give_back(weights)
 
 

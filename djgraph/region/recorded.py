@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass
-class Weights:
+class WeightTotals:
     """The effects' learnable tensors that want a gradient, and where it is summed up."""
 
     tensors: Sequence[Tensor] = ()
@@ -26,17 +26,20 @@ class Weights:
 
 
 class Recorded:
-    """What effects made under autograd, the gradients of that, and what it was made from."""
+    """What effects made under autograd, the gradients of that, and what it was made from.
+
+    ``leaves`` are what was read: autograd leaves, cut out of tensors whose gradients are wanted.
+    """
 
     def __init__(self) -> None:
+        self.leaves: list[Tensor] = []
         self._made: list[Tensor] = []
         self._gradients: list[Tensor] = []
-        self._leaves: list[Tensor] = []
         self._places: list[Tensor] = []
 
     def read(self, leaf: Tensor, place: Tensor) -> None:
         """Something that was read; its gradient is added to ``place``."""
-        self._leaves.append(leaf)
+        self.leaves.append(leaf)
         self._places.append(place)
 
     def made(self, tensor: Tensor, gradient: Tensor) -> None:
@@ -44,12 +47,12 @@ class Recorded:
         self._made.append(tensor)
         self._gradients.append(gradient)
 
-    def give_back(self, weights: Weights) -> None:
+    def give_back(self, weights: WeightTotals) -> None:
         """Adds gradients to their places, and to the totals of the weights."""
-        leaves = [*self._leaves, *weights.tensors]
+        leaves = [*self.leaves, *weights.tensors]
         if not self._made or not leaves:
             return
-        found = torch.autograd.grad(self._made, leaves, self._gradients, allow_unused=True)
-        for place, part in zip((*self._places, *weights.totals), found):
-            if part is not None:
-                place += part.view(place.shape)
+        gradients = torch.autograd.grad(self._made, leaves, self._gradients, allow_unused=True)
+        for place, gradient in zip((*self._places, *weights.totals), gradients):
+            if gradient is not None:
+                place += gradient.view(place.shape)

@@ -70,7 +70,7 @@ def undated(path: Path) -> bytes:
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff", ".mp3", ".ogg"])
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("sizes", few([[512], [70_001, 1, 40_000], [10**6]], 2), ids=str)
+@pytest.mark.parametrize("sizes", few([[70_001, 1, 40_000], [512], [10**6]], 1), ids=str)
 def test_a_file_is_the_one_that_write_makes(
     tmp_path: Path, suffix: str, channels: int, sizes: list[int]
 ) -> None:

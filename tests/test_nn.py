@@ -110,6 +110,7 @@ def test_plain_gradient_descent_leaves_the_end_of_a_range() -> None:
     assert torch.allclose(head(torch.ones(1, 1)), target, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outside", few([-3.0, 3.0], 1))
 def test_a_head_that_is_stuck_outside_its_ranges_comes_back(outside: float) -> None:
     layout = mixed_layout()

@@ -57,6 +57,7 @@ def test_chosen_cases_run_in_their_own_order_and_write_nothing(
     assert "[2/2] console" in err
 
 
+@pytest.mark.slow
 def test_a_complete_run_is_written(ran: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cli, "FOLDER", tmp_path)
     assert cli.main(["--threads", "1", "--rounds", "4"]) == 0

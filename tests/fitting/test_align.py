@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from effort import few
 
 from djgraph.fitting.align import advance, find_delay
 
 from .conftest import noise as make_noise
 
 
-@pytest.mark.parametrize("delay", [0.0, 12.3, -40.75, 200.5])
+@pytest.mark.parametrize("delay", few([0.0, 12.3, -40.75, 200.5], 2))
 def test_a_delay_is_found_to_a_fraction_of_a_sample(delay: float) -> None:
     rng = np.random.RandomState(5)
     frequencies, phases = rng.uniform(0.01, 0.45, 400), rng.uniform(0, 2 * np.pi, 400)

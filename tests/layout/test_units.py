@@ -130,8 +130,13 @@ def test_columns_do_not_disturb_each_other() -> None:
     together = layout.from_unit(u)
     for i, c in enumerate(layout):
         alone = single(c.control)
-        assert torch.equal(together[..., i : i + 1], alone.from_unit(u[..., i : i + 1]))
-        assert torch.equal(layout.to_unit(together)[..., i : i + 1], alone.to_unit(together[..., i : i + 1]))
+        one = slice(i, i + 1)
+        # A logarithm's last bit depends on which of PyTorch's loops takes it, and that on the strides.
+        near = {"rtol": 1e-14, "atol": 1e-15}
+        torch.testing.assert_close(together[..., one], alone.from_unit(u[..., one]), **near)
+        torch.testing.assert_close(
+            layout.to_unit(together)[..., one], alone.to_unit(together[..., one]), **near
+        )
 
 
 @pytest.mark.parametrize("name", mixed_layout().names)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -91,7 +91,7 @@ def test_random_graphs_with_positions(document: Any, **case: Any) -> None:
 
 
 @pytest.mark.parametrize("simd", [True, False])
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", few(SHIPPED, 2))
 def test_shipped_graphs_with_positions(name: str, simd: bool) -> None:
     positions = [-500, 3, 4, 900, 2047, 2048, 2900, 9000]
     compare(djgraph.load(name), samples=3333, positions=positions, dtype=torch.float32, simd=simd)
@@ -108,7 +108,7 @@ def test_every_pass_can_be_switched_off(skipped: str) -> None:
     compare(djgraph.load("club_console"), samples=700, optimize=set(PASS_NAMES) - {skipped})
 
 
-@pytest.mark.parametrize("only", PASS_NAMES)
+@pytest.mark.parametrize("only", few(PASS_NAMES, 3))
 def test_every_pass_alone(only: str) -> None:
     compare(djgraph.load("dj_mixer"), samples=700, optimize={only})
 

@@ -149,6 +149,7 @@ def expected_rows(case: Case, heard: list[float]) -> NDArray[Any]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(case=cases(), mirrored=st.booleans(), scaled=st.booleans())
 def test_reading(case: Case, mirrored: bool, scaled: bool) -> None:

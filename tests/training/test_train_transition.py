@@ -224,6 +224,7 @@ def wider(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_layout(
     script: Scripts, corpus: Path, wider: Path, tmp_path: Path, capsys: Any
 ) -> None:

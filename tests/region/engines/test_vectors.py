@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runtime.documents import REGISTRY
@@ -99,7 +99,7 @@ def test_jobs_that_run_at_once_write_to_different_samples(
 MIXERS: dict[tuple[int, int], Mixer] = {}
 
 
-@pytest.mark.parametrize("hop", [16, 12, 20])
+@pytest.mark.parametrize("hop", few([16, 12, 20], 2))
 @pytest.mark.parametrize("chain", MEMORYLESS)
 @pytest.mark.parametrize("frames_per_tile", [1, 2, None])
 def test_gradients_are_written_nowhere_beside_their_memory(

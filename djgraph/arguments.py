@@ -63,15 +63,15 @@ def real(
     raise error(f"{name} is {shown(value)}; expected a number{_between(low, high)}")
 
 
-def several(value: Any, name: str, what: str) -> tuple[Any, ...]:
-    """The items of ``value``. Raises InputError, with ``name``, for text and for what holds no items, such as one
+def several(value: Any, name: str, what: str, error: type[DJGraphError] = InputError) -> tuple[Any, ...]:
+    """The items of ``value``. Raises ``error``, with ``name``, for text and for what holds no items, such as one
     number; ``what`` says what is expected."""
     if not isinstance(value, str | bytes):
         try:
             return tuple(value)
         except TypeError:
             pass
-    raise InputError(f"{name}: expected {what}, got {shown(value)}")
+    raise error(f"{name}: expected {what}, got {shown(value)}")
 
 
 def weights(values: Mapping[str, Any]) -> None:

@@ -79,7 +79,8 @@ def weights(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         real(value, name, 0)
     if not any(values.values()):
-        raise InputError(f"{', '.join(values)}: expected weights from 0, not all 0")
+        all_of = "both" if len(values) == 2 else "all"
+        raise InputError(f"{', '.join(values)}: expected weights from 0, not {all_of} 0")
 
 
 def shown(value: Any, most: int = 60) -> str:

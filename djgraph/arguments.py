@@ -63,15 +63,15 @@ def real(
     raise error(f"{name} is {shown(value)}; expected a number{_between(low, high)}")
 
 
-def several(value: Any, name: str, what: str) -> tuple[Any, ...]:
-    """The items of ``value``. Raises InputError, with ``name``, for text and for what holds no items, such as one
+def several(value: Any, name: str, what: str, error: type[DJGraphError] = InputError) -> tuple[Any, ...]:
+    """The items of ``value``. Raises ``error``, with ``name``, for text and for what holds no items, such as one
     number; ``what`` says what is expected."""
     if not isinstance(value, str | bytes):
         try:
             return tuple(value)
         except TypeError:
             pass
-    raise InputError(f"{name}: expected {what}, got {shown(value)}")
+    raise error(f"{name}: expected {what}, got {shown(value)}")
 
 
 def weights(values: Mapping[str, Any]) -> None:
@@ -79,7 +79,8 @@ def weights(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         real(value, name, 0)
     if not any(values.values()):
-        raise InputError(f"{', '.join(values)}: expected weights from 0, not all 0")
+        all_of = "both" if len(values) == 2 else "all"
+        raise InputError(f"{', '.join(values)}: expected weights from 0, not {all_of} 0")
 
 
 def shown(value: Any, most: int = 60) -> str:

@@ -9,12 +9,15 @@ import pytest
 import torch
 from fake_layouts import column
 
-from djgraph import audio, losses, metrics
+import djgraph
+from djgraph import audio, automation, losses, metrics
 from djgraph.errors import DJGraphError, InputError
 from djgraph.layout import ParameterLayout
 
 CLIP = torch.randn(1, 2, 9000)
 LAYOUT = ParameterLayout([column("a.gain"), column("b.gain")])
+GRAPH = djgraph.load("filter_knob")
+AT = automation.Moment.parse("1s")
 PARAMS = LAYOUT.pack({}, n_frames=3)
 
 CALLS: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -47,6 +50,17 @@ CALLS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "audio of a peak": (lambda x: audio.peak_dbfs(x), "audio"),
     "audio to normalize": (lambda x: audio.normalize(x), "audio"),
     "peak": (lambda x: audio.normalize(CLIP, x), "peak"),
+    "graph": (lambda x: djgraph.Mixer(x), "graph"),
+    "outputs": (lambda x: djgraph.compile(GRAPH, outputs=x), "output"),
+    "optimize": (lambda x: djgraph.compile(GRAPH, optimize=x), "optimize|no pass"),
+    "frames_per_tile": (lambda x: djgraph.compile(GRAPH, frames_per_tile=x), "frames_per_tile"),
+    "value of a point": (lambda x: automation.Point(AT, x), "value"),
+    "shape of a point": (lambda x: automation.Point(AT, 0.0, x), "shape"),
+    "bend of a point": (lambda x: automation.Point(AT, 0.0, bend=x), "bend"),
+    "layout of an automation": (lambda x: automation.from_params(x, PARAMS, 1.0), "layout"),
+    "duration": (lambda x: automation.from_params(LAYOUT, PARAMS, x), "duration"),
+    "inputs of a fit": (lambda x: djgraph.fit(GRAPH, [x], CLIP), "inputs"),
+    "truth of a fit": (lambda x: djgraph.fit(GRAPH, {}, CLIP, truth=x), "truth"),
     "audio of lufs": (lambda x: audio.lufs(x, 44100), "audio"),
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.arguments import shown
 from djgraph.errors import InputError, did_you_mean
 from djgraph.fitting.guess import guess
 from djgraph.fitting.prepare import check_options, prepare
@@ -80,7 +81,11 @@ def fit(
             f"the graph {mixer.graph.name!r} has no controls, so there is nothing to fit; give its effects "
             "controls that are free, or play it with djgraph render"
         )
+    if not isinstance(inputs, Mapping):
+        raise InputError(f"inputs: expected a mapping of names to audio, got {shown(inputs)}")
     if truth is not None:
+        if not isinstance(truth, Tensor):
+            raise InputError(f"truth: expected params [frames, controls], got {shown(truth)}")
         truth = truth.clone() if truth.is_inference() else truth
         if truth.ndim != 2 or truth.shape[-1] != len(mixer.layout):
             expected = f"params [frames, {len(mixer.layout)}]"

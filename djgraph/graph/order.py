@@ -66,9 +66,9 @@ def channels(nodes: Sequence[NodeDraft]) -> tuple[dict[str, int], list[Problem]]
         if isinstance(node, InputDraft):
             counts[node.id] = node.channels
         elif isinstance(node, SumDraft):
-            found = [(source, _carried(source, by_id, counts)) for source in node.sources]
-            problems += _disagreement(found, f"bus {_spoken(node)!r} sums", by_id)
-            counts[node.id] = max((count for _, count in found), default=2)
+            carried = [(source, _carried(source, by_id, counts)) for source in node.sources]
+            problems += _disagreement(carried, f"bus {_spoken(node)!r} sums", by_id)
+            counts[node.id] = max((count for _, count in carried), default=2)
         else:
             counts[node.id] = _count(node, by_id, counts, problems)
     return counts, problems
@@ -111,13 +111,13 @@ def _carried(source: PlacedPoint, by_id: Mapping[str, NodeDraft], counts: Mappin
 
 
 def _disagreement(
-    found: Sequence[tuple[PlacedPoint, int]], what: str, by_id: Mapping[str, NodeDraft]
+    carried: Sequence[tuple[PlacedPoint, int]], what: str, by_id: Mapping[str, NodeDraft]
 ) -> list[Problem]:
-    other = next(((source, count) for source, count in found if count != found[0][1]), None)
+    other = next(((source, count) for source, count in carried if count != carried[0][1]), None)
     if other is None:
         return []
     first, then = (
-        f"{_spoken(by_id[source.point.node])!r} ({_word(count)})" for source, count in (found[0], other)
+        f"{_spoken(by_id[source.point.node])!r} ({_word(count)})" for source, count in (carried[0], other)
     )
     message = f"{what} signals of different channel counts: {first} and {then}"
     return [other[0].site.problem(message, hint=_hint(1))]

@@ -43,28 +43,28 @@ class Wirer:
         such a row can be as long as the file.
         """
         passed: dict[str, OwnerDraft] = {}
-        found: Point | OwnerDraft | None = owner
-        while isinstance(found, OwnerDraft):
-            model = found.placed.model
-            if found.sum is not None:
-                found = Point(found.sum.id)
-            elif found.name in self._starts:
-                found = self._starts[found.name]
-            elif found.name in passed:
+        here: Point | OwnerDraft | None = owner
+        while isinstance(here, OwnerDraft):
+            model = here.placed.model
+            if here.sum is not None:
+                here = Point(here.sum.id)
+            elif here.name in self._starts:
+                here = self._starts[here.name]
+            elif here.name in passed:
                 names = list(passed)
-                circle = " → ".join([*names[names.index(found.name) :], found.name])
+                circle = " → ".join([*names[names.index(here.name) :], here.name])
                 message = f"strips read one another in a circle: {circle}"
-                self.problems.append(found.site.problem(message, "input"))
-                found = None
+                self.problems.append(here.site.problem(message, "input"))
+                here = None
             elif isinstance(model, Strip) and model.input is not None:
-                passed[found.name] = found
-                found = self._read(model.input, found)
+                passed[here.name] = here
+                here = self._read(model.input, here)
             else:
                 if passed:
-                    self._note_no_input(found, list(passed.values())[-1].site.below("input"))
-                found = None
-        self._starts.update(dict.fromkeys(passed, found))
-        return found
+                    self._note_no_input(here, list(passed.values())[-1].site.below("input"))
+                here = None
+        self._starts.update(dict.fromkeys(passed, here))
+        return here
 
     def _read(self, text: str, strip: OwnerDraft) -> Point | OwnerDraft | None:
         """What a strip's ``input`` names. By its bare name no strip means itself: an input is missing."""
@@ -89,12 +89,12 @@ class Wirer:
 
     def point(self, text: str, site: Site) -> Point | None:
         """The point that a text names; None, with the problem noted, where there is none."""
-        found = self._locate(text, site)
-        if not isinstance(found, OwnerDraft):
-            return found
-        start = self.start(found)
-        if start is None and found.generates:
-            self._note_no_input(found, site)
+        located = self._locate(text, site)
+        if not isinstance(located, OwnerDraft):
+            return located
+        start = self.start(located)
+        if start is None and located.generates:
+            self._note_no_input(located, site)
         return start
 
     def _locate(self, text: str, site: Site, *, inputs_first: bool = False) -> Point | OwnerDraft | None:

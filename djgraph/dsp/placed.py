@@ -97,8 +97,8 @@ class PlacedTimeline(Timeline):
 
     def last_frame(self, positions: Tensor) -> Tensor:
         """For each sample the last frame at or before it; the first frame where there is none."""
-        found = torch.searchsorted(self._on(positions.device), positions, right=True) - 1
-        return found.clamp(min=0)
+        frames = torch.searchsorted(self._on(positions.device), positions, right=True) - 1
+        return frames.clamp(min=0)
 
     def last_frames(self, start: int, stop: int, device: torch.device) -> Tensor:
         """The same for every sample ``start…stop−1``, without looking each of them up."""

@@ -176,16 +176,16 @@ class Effect(nn.Module):
         key = (like.dtype, like.device)
         if key not in self._constants:
             with ordinary_tensors():
-                made = self.constants()
+                tensors = self.constants()
             # A tensor made in inference mode could not be saved for a backward pass later.
             with torch.inference_mode(False):
-                made = {k: v.to(device=like.device, dtype=like.dtype) for k, v in made.items()}
-            self._constants[key] = made
+                tensors = {k: v.to(device=like.device, dtype=like.dtype) for k, v in tensors.items()}
+            self._constants[key] = tensors
         return self._constants[key][name]
 
     def kept(self) -> list[Tensor]:
         """The constants that were made so far."""
-        return [tensor for made in self._constants.values() for tensor in made.values()]
+        return [tensor for tensors in self._constants.values() for tensor in tensors.values()]
 
     def __getstate__(self) -> dict[str, Any]:
         # Constants are recomputed, so copies and pickles stay small.

@@ -89,8 +89,8 @@ def run_region(
             len(placed),
         ]
         learned = {id(w): w for module in schedule.modules for w in module.parameters()}
-        (made,) = _region_operator([rows, *sources, *learned.values(), *placed], numbers, schedule.owner)
-        return made
+        (values,) = _region_operator([rows, *sources, *learned.values(), *placed], numbers, schedule.owner)
+        return values
     return run_clip(Clip(schedule, timeline, batch, frames_per_tile), rows, sources)
 
 
@@ -103,8 +103,8 @@ def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Te
     if unwatched():
         return engine.forward(clip, rows, sources)
     weights = Weights(clip.schedule.modules)
-    (made,) = RegionOperation(clip, weights, engine)(rows, *sources, *weights.tensors)
-    return made
+    (values,) = RegionOperation(clip, weights, engine)(rows, *sources, *weights.tensors)
+    return values
 
 
 def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:

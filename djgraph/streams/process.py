@@ -115,12 +115,12 @@ class ProcessStream:
         alone = unwatched()
         block = Block(start, length, self._rate, ticks, alone and self._owned and self._writable())
         size = (self._count * self._batch, self._channels, length)
-        made, self._state = self.call.process(audio, controls, self._state, block, size)
+        results, self._state = self.call.process(audio, controls, self._state, block, size)
         self._owned = alone
         self._position = until
         # The first samples that an effect with a latency gives lie before the clip.
         skipped = min(max(self._lag - start, 0), length)
-        return {port: tensor[..., skipped:].to(self._like.dtype) for port, tensor in made.items()}
+        return {port: tensor[..., skipped:].to(self._like.dtype) for port, tensor in results.items()}
 
     def _writable(self) -> bool:
         """Whether PyTorch lets the state be written to: inference tensors may only be read outside of that mode."""

@@ -109,9 +109,9 @@ class Stream:
         live = self._intake.check(params, tempo)
         moment = Moment(self._position, self._position + samples)
         self._intake.take(live, moment.stop - 1)
-        made = self._run(moment, {name: one.expand(self.batch, -1, -1) for name, one in audio.items()})
+        values = self._run(moment, {name: one.expand(self.batch, -1, -1) for name, one in audio.items()})
         self._position = moment.stop
-        return self._shape(made, samples)
+        return self._shape(values, samples)
 
     def finish(self) -> Any:
         """The last ``latency`` samples, which are still inside; afterwards the stream is closed.
@@ -128,9 +128,9 @@ class Stream:
             for node in graph.nodes
             if node.id in input_names(graph)
         }
-        made = self._run(moment, audio)
+        values = self._run(moment, audio)
         self._finished = True
-        return self._shape(made, self.latency)
+        return self._shape(values, self.latency)
 
     def detach(self) -> None:
         """Cuts the gradient: what came before is a constant from now on, as in truncated back-propagation."""
@@ -221,8 +221,8 @@ class Stream:
                 arrives = self._plan.arrives(index)
                 rows = [[self._read(values, name, moment, arrives) for name in row] for row in op.ins]
                 stop, emit = moment.span(arrives)[1], moment.span(latencies[op.writes[0]])[1]
-                made = step(rows, self._intake.track, self._intake.clock, stop, emit, moment.end)
-                for names, parts in zip(op.outs, made):
+                outputs = step(rows, self._intake.track, self._intake.clock, stop, emit, moment.end)
+                for names, parts in zip(op.outs, outputs):
                     values.update(zip(names, parts))
             case Region():
                 assert isinstance(step, RegionStream)
@@ -253,11 +253,11 @@ class Stream:
                 return History(like.new_zeros(self.batch, plan.plan.channels[op.out], 0))
         return None
 
-    def _shape(self, made: Mapping[str, Tensor], samples: int) -> Any:
+    def _shape(self, values: Mapping[str, Tensor], samples: int) -> Any:
         """What came out as a caller wants it: as long as what came in, in memory of its own."""
         outputs: dict[str, Tensor] = {}
         taps: dict[str, Tensor] = {}
-        for name, tensor in made.items():
+        for name, tensor in values.items():
             kind, _, plain = name.partition(" ")
             missing = samples - tensor.shape[-1]
             if missing:

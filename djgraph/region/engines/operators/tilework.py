@@ -72,7 +72,7 @@ class TileWork:
     def gains(self, controls: ClipControls) -> list[Tensor]:
         """For each group of spectral nodes their gains, ``[nodes, items, frames, bins]``."""
         tile = self.tile
-        made = []
+        masks = []
         for group in self.schedule.masks:
             read = {}
             for control, low, high in group.controls:
@@ -81,8 +81,8 @@ class TileWork:
                 span = None if once else (tile.first, tile.last)
                 read[control.id] = self.borrow(lent, span, group.constant).unsqueeze(-1)
             shape = (group.nodes * tile.count, tile.frames, self.schedule.transform.bins)
-            made.append(group.call.mask(read, shape).unflatten(0, (group.nodes, tile.count)))
-        return made
+            masks.append(group.call.mask(read, shape).unflatten(0, (group.nodes, tile.count)))
+        return masks
 
     def strips(self, audio: Tensor) -> Tensor:
         """Frames of audio on ``lo…hi−1``, ``[…, frames, size]``, a view where nothing is mirrored."""
@@ -127,25 +127,25 @@ class TileWork:
 
     def _stretch(self, frames: Tensor, window: Tensor) -> Tensor:
         """Windowed frames, overlapped and added."""
-        made = frames.new_zeros(*frames.shape[:-2], self.tile.stop - self.tile.start)
-        stft.add_frames(made, frames, window, self.schedule.transform.hop)
-        return made
+        stretch = frames.new_zeros(*frames.shape[:-2], self.tile.stop - self.tile.start)
+        stft.add_frames(stretch, frames, window, self.schedule.transform.hop)
+        return stretch
 
     def audio_gradient(self, spectra: Tensor) -> Tensor:
         """The gradient of the audio on ``lo…hi−1`` from that of the strips' spectra."""
         frames = torch.fft.irfft(spectra, n=self.schedule.transform.size)
-        made = self._stretch(frames, self.windows.back)
+        stretch = self._stretch(frames, self.windows.back)
         tile = self.tile
         if not tile.mirrored:
-            return made
+            return stretch
         # Samples that were mirrored get the gradients of all their images.
-        folded = made.new_zeros(*made.shape[:-1], tile.hi - tile.lo)
+        folded = stretch.new_zeros(*stretch.shape[:-1], tile.hi - tile.lo)
         begin, end = tile.inside
-        folded[..., begin - tile.lo : end - tile.lo] = made[..., begin - tile.start : end - tile.start]
+        folded[..., begin - tile.lo : end - tile.lo] = stretch[..., begin - tile.start : end - tile.start]
         if tile.before is not None:
-            folded.index_add_(-1, tile.before, made[..., : begin - tile.start])
+            folded.index_add_(-1, tile.before, stretch[..., : begin - tile.start])
         if tile.after is not None:
-            folded.index_add_(-1, tile.after, made[..., end - tile.start :])
+            folded.index_add_(-1, tile.after, stretch[..., end - tile.start :])
         return folded
 
     def mix(self, spectra: Tensor, gains: Sequence[Tensor]) -> Tensor:

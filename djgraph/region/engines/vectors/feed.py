@@ -70,12 +70,12 @@ class Feed:
         read = self._controls.read
         return {control.id: read[number].flatten(0, 1).unsqueeze(1) for control, number in step.controls}
 
-    def _keep(self, made: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _keep(self, output: Tensor) -> tuple[Tensor, Tensor | None]:
         """The values of what effects made, and where their gradient goes."""
-        values, gradient = made.detach().contiguous(), None
-        if made.requires_grad:
+        values, gradient = output.detach().contiguous(), None
+        if output.requires_grad:
             gradient = torch.zeros_like(values)
-            self.back.made(made, gradient)
+            self.back.made(output, gradient)
         self._held.append(values)
         return values, gradient
 
@@ -84,8 +84,8 @@ class Feed:
         stretch, span = self._stretch, self._stretch.hi - self._stretch.lo
         factor: Tensor | None = None
         for step in prologue.steps:
-            made = step.call.amplitude(self._read(step), prologue.strips * self._items, span)
-            factor = made if factor is None else factor * made
+            amplitude = step.call.amplitude(self._read(step), prologue.strips * self._items, span)
+            factor = amplitude if factor is None else factor * amplitude
         assert factor is not None
         factor = factor.expand(prologue.strips * self._items, 1, span)[:, 0].to(sources[0].value.dtype)
         values, gradient = self._keep(factor.unflatten(0, (prologue.strips, self._items)))

@@ -113,7 +113,13 @@ class ProcessStream:
             tempo, beats = (part[..., part.shape[-1] - length :] for part in (ticks.tempo, ticks.beats))
             ticks = Clock(tempo.repeat(self._count, 1, 1), beats.repeat(self._count, 1, 1))
         alone = unwatched()
-        block = Block(start, length, self._rate, ticks, alone and self._owned and self._writable())
+        if not torch.is_inference_mode_enabled():
+            # Outside of that mode its tensors can neither be written to nor be saved for a backward pass.
+            self._state = {
+                name: one.clone() if one.is_inference() else one for name, one in self._state.items()
+            }
+        owned = alone and self._owned and not any(one.requires_grad for one in self._state.values())
+        block = Block(start, length, self._rate, ticks, owned)
         size = (self._count * self._batch, self._channels, length)
         results, self._state = self.call.process(audio, controls, self._state, block, size)
         self._owned = alone
@@ -121,13 +127,6 @@ class ProcessStream:
         # The first samples that an effect with a latency gives lie before the clip.
         skipped = min(max(self._lag - start, 0), length)
         return {port: tensor[..., skipped:].to(self._like.dtype) for port, tensor in results.items()}
-
-    def _writable(self) -> bool:
-        """Whether PyTorch lets the state be written to: inference tensors may only be read outside of that mode."""
-        inside = torch.is_inference_mode_enabled()
-        return not any(
-            one.requires_grad or (one.is_inference() and not inside) for one in self._state.values()
-        )
 
     def _latest(self, name: str, values: Tensor, length: int) -> Tensor:
         rate = next(control.rate for control in self._effect.controls if control.id == name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from djgraph.errors import DJGraphError, InputError
@@ -60,6 +61,26 @@ def real(
     if is_real(value) and (low is None or value >= low) and (high is None or value <= high):
         return float(value)
     raise error(f"{name} is {shown(value)}; expected a number{_between(low, high)}")
+
+
+def several(value: Any, name: str, what: str, error: type[DJGraphError] = InputError) -> tuple[Any, ...]:
+    """The items of ``value``. Raises ``error``, with ``name``, for text and for what holds no items, such as one
+    number; ``what`` says what is expected."""
+    if not isinstance(value, str | bytes):
+        try:
+            return tuple(value)
+        except TypeError:
+            pass
+    raise error(f"{name}: expected {what}, got {shown(value)}")
+
+
+def weights(values: Mapping[str, Any]) -> None:
+    """Raises InputError where weights, by name, are not finite numbers from 0, or all 0."""
+    for name, value in values.items():
+        real(value, name, 0)
+    if not any(values.values()):
+        all_of = "both" if len(values) == 2 else "all"
+        raise InputError(f"{', '.join(values)}: expected weights from 0, not {all_of} 0")
 
 
 def shown(value: Any, most: int = 60) -> str:

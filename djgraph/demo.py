@@ -33,7 +33,7 @@ _RATES = (8_000, 192_000)
 
 
 @dataclass(frozen=True)
-class _Score:
+class _Tune:
     """What a track plays. Times in beats, pitches as MIDI notes; chords by bar; everything repeats."""
 
     bpm: float
@@ -47,9 +47,9 @@ class _Score:
     lead: tuple[tuple[float, float, int], ...]  # beat within a phrase of four bars, length, note
 
 
-_SCORES = {
+_TUNES = {
     # A minor: Am F C G. House: clap on two and four, hats and bass off the beat.
-    "track_a": _Score(
+    "track_a": _Tune(
         bpm=BPM["track_a"],
         pickup=0,
         seed=1,
@@ -64,7 +64,7 @@ _SCORES = {
         ),
     ),
     # E minor, a fifth above: Em C G D. Running bass and hats. Two beats of pickup put a bar line at DOWNBEAT.
-    "track_b": _Score(
+    "track_b": _Tune(
         bpm=BPM["track_b"],
         pickup=2,
         seed=2,
@@ -93,10 +93,10 @@ def demo_tracks(sample_rate: int = 44100, seconds: float = SECONDS) -> dict[str,
         raise InputError(f"the demo is made at {_RATES[0]} to {_RATES[1]} Hz, not {sample_rate}")
     if not (1 / sample_rate <= seconds <= _LIMIT_SECONDS):
         raise InputError(f"the demo is made up to {_LIMIT_SECONDS:g} seconds long, not {seconds}")
-    return {name: _track(score, sample_rate, seconds) for name, score in _SCORES.items()}
+    return {name: _track(score, sample_rate, seconds) for name, score in _TUNES.items()}
 
 
-def _track(score: _Score, rate: int, seconds: float) -> dict[str, Tensor]:
+def _track(score: _Tune, rate: int, seconds: float) -> dict[str, Tensor]:
     stage = _Stage(score, rate, round(seconds * rate))
     stems = {"drums": _drums(stage), "bass": _bass(stage), "vocals": _lead(stage), "other": _pad(stage)}
     fade = np.ones(stage.samples)
@@ -110,7 +110,7 @@ def _track(score: _Score, rate: int, seconds: float) -> dict[str, Tensor]:
 class _Stage:
     """Knows when a beat falls, and puts sounds there."""
 
-    def __init__(self, score: _Score, rate: int, samples: int) -> None:
+    def __init__(self, score: _Tune, rate: int, samples: int) -> None:
         self.score, self.rate, self.samples = score, rate, samples
         self.beat = 60 / score.bpm
         self.bars = 2 + math.ceil(samples / rate / self.beat / 4)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ class _Record:
     read: dict[str, str] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
+    folders: list[tuple[Path, Path, Callable[[str], bool]]] = field(default_factory=list)
+    """Folders below which inputs are looked for, those where they were found, and which names of files are taken."""
     inodes: dict[tuple[int, int], list[str]] = field(default_factory=dict)
     """Of the files in ``read`` and ``claimed``: hard links are other names for the same file."""
 
@@ -61,6 +63,21 @@ def reading(path: StrPath) -> None:
     _note(record, name)
 
 
+def reading_folder(folder: StrPath, place: StrPath, takes: Callable[[str], bool]) -> None:
+    """Note that inputs are looked for in a folder and below it, but not below ``place``, where they were found.
+
+    takes: tells by the name of a file whether it is one.
+
+    InputError where the command is going to write such a file, which would be read the next time.
+    """
+    record = _record.get()
+    if record is None:
+        return
+    record.folders.append((Path(_real(folder)), Path(_real(place)), takes))
+    for name, path in record.claimed.items():
+        _refuse_new_input(record, name, path, InputError)
+
+
 def claim(*paths: StrPath | None, error: type[DJGraphError] = InputError) -> None:
     """Say which files a command is going to write; None for those that were not asked for.
 
@@ -82,7 +99,7 @@ def claim(*paths: StrPath | None, error: type[DJGraphError] = InputError) -> Non
 
 
 def refuse(path: StrPath, error: type[DJGraphError] = InputError) -> None:
-    """Raise ``error`` where the running command has read that file."""
+    """Raise ``error`` where the running command has read that file, or would take it for an input the next time."""
     record = _record.get()
     if record is None:
         return
@@ -90,6 +107,18 @@ def refuse(path: StrPath, error: type[DJGraphError] = InputError) -> None:
     read = _same(record, record.read, name)
     if read is not None and name not in record.written:
         raise error(f"{_told(str(path), read)} is one of the inputs; choose another name to write to")
+    if name not in record.written:
+        _refuse_new_input(record, name, path, error)
+
+
+def _refuse_new_input(record: _Record, name: str, path: StrPath, error: type[DJGraphError]) -> None:
+    parents = Path(name).parents
+    for folder, place, takes in record.folders:
+        if folder in parents and place not in parents[1:] and takes(Path(name).name):
+            raise error(
+                f"{path} lies in a folder of inputs under the name of one, so the next time it would be read;"
+                " choose another name to write to"
+            )
 
 
 def wrote(path: StrPath) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from djgraph.arguments import several, shown
 from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
 
@@ -92,12 +93,16 @@ def control_error(
         raise InputError(
             f"params and truth: expected [batch, frames, controls] alike, got {shapes[0]} and {shapes[1]}"
         )
+    if not isinstance(layout, ParameterLayout):
+        raise InputError(f"layout: expected a ParameterLayout, got {shown(layout)}")
     off = (layout.to_unit(params.double()) - layout.to_unit(truth.double().to(params.device))).abs().mean(-2)
-    patterns = [controls] if isinstance(controls, str) else list(controls)
+    patterns = [controls] if isinstance(controls, str) else several(controls, "controls", "patterns of names")
     chosen = torch.zeros(len(layout), dtype=torch.bool, device=off.device)
     for pattern in patterns:
         chosen[list(layout.select(pattern))] = True
     if counts is not None:
+        if not isinstance(counts, Tensor):
+            raise InputError(f"counts: expected a tensor of bools, got {shown(counts)}")
         if counts.dtype != torch.bool or counts.shape not in (off.shape, off.shape[-1:]):
             raise InputError(
                 f"counts: expected a bool for each of {list(off.shape)}, got {list(counts.shape)}"
@@ -116,6 +121,10 @@ def _pair(mix: Tensor, target: Tensor, double: bool = True) -> tuple[Tensor, Ten
     shapes = f"mix {list(mix.shape)} and target {list(target.shape)}"
     if mix.shape != target.shape or mix.ndim not in (2, 3) or not mix.numel():
         raise InputError(f"expected [batch, channels, samples] or [channels, samples] alike, got {shapes}")
+    from djgraph.losses.comparison import check_order
+
+    for what, audio in (("mix", mix), ("target", target)):
+        check_order(audio, what)
     if not (mix.is_floating_point() and target.is_floating_point()):
         raise InputError(f"expected audio of floating point, got {mix.dtype} and {target.dtype}")
     return (mix.double(), target.to(mix.device).double()) if double else (mix, target.to(mix.device))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from djgraph.arguments import several, shown, whole
 from djgraph.compiler.pipeline import Optimize, Stage, selected
 from djgraph.compiler.plan import Plan
 from djgraph.effects import Effect
@@ -52,8 +53,12 @@ class Mixer(nn.Module):
         keep_freed_memory()
         if out_of_range not in ("clamp", "error"):
             raise CompileError(f"out_of_range is 'clamp' or 'error', not {out_of_range!r}")
-        if frames_per_tile is not None and frames_per_tile < 1:
-            raise CompileError(f"frames_per_tile must be at least 1, not {frames_per_tile}")
+        if not isinstance(graph, Graph):
+            raise CompileError(
+                f"graph: expected a Graph, got {shown(graph)}; djgraph.compile takes names and files"
+            )
+        if frames_per_tile is not None:
+            whole(frames_per_tile, "frames_per_tile", 1, error=CompileError)
         self.graph = graph
         self.layout = ParameterLayout(graph.columns)
         self.outputs = _choose(graph, outputs)
@@ -250,7 +255,7 @@ class Mixer(nn.Module):
 def _choose(graph: Graph, outputs: Iterable[str] | None) -> dict[str, Point]:
     if outputs is None:
         return dict(graph.outputs)
-    chosen = [outputs] if isinstance(outputs, str) else list(outputs)
+    chosen = [outputs] if isinstance(outputs, str) else several(outputs, "outputs", "names", CompileError)
     for name in chosen:
         if name not in graph.outputs:
             raise CompileError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def allowed() -> dict[str, set[str]]:
     return rooms
 
 
+@functools.cache
 def imports() -> nx.DiGraph:
     """All modules, and an edge to each that one imports, wherever in the file."""
     paths = {}

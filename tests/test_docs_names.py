@@ -120,3 +120,10 @@ def test_what_a_track_is_said_to_have() -> None:
     assert listed.split(", ") == [
         field.name for field in dataclasses.fields(djgraph.data.Track) if field.name != "folder"
     ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_a_page_names_are_there(page: Path) -> None:
+    for name in re.findall(r"(?<![\w/])tests/[\w/]+(?:\.py)?", page.read_text(encoding="utf-8")):
+        # The plugin guide is about the tests of a plugin.
+        assert page.name == "plugins.md" or (ROOT / name).exists(), f"{page.name} names {name}"

@@ -67,8 +67,11 @@ def granted() -> dict[str, Any]:
     }
 
 
+EXAMPLES = list(examples())
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("module", "lines"), list(examples()))
+@pytest.mark.parametrize(("module", "lines"), EXAMPLES)
 def test_the_example_runs(
     module: str, lines: Any, folder: Path, granted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +86,7 @@ def test_the_example_runs(
 
 
 def test_there_are_examples() -> None:
-    assert len(list(examples())) >= 9
+    assert len(EXAMPLES) >= 9
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from effort import few
 from fake_layouts import column, layouts, mixed_layout, seed_layout
 from hypothesis import given
 from safetensors.torch import load_model, save_model
@@ -71,7 +72,7 @@ def test_an_untrained_head_has_a_gradient_for_every_control() -> None:
 
 
 @pytest.mark.parametrize("layout", [seed_layout(), mixed_layout()], ids=["seed", "mixed"])
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("share", few([0.0, 0.1, 0.5, 0.9, 1.0], 1))
 def test_a_head_learns_every_part_of_every_range_from_neutral(layout: ParameterLayout, share: float) -> None:
     torch.manual_seed(0)
     head = ControlHead(8, layout)
@@ -109,7 +110,8 @@ def test_plain_gradient_descent_leaves_the_end_of_a_range() -> None:
     assert torch.allclose(head(torch.ones(1, 1)), target, atol=1e-3)
 
 
-@pytest.mark.parametrize("outside", [-3.0, 3.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("outside", few([-3.0, 3.0], 1))
 def test_a_head_that_is_stuck_outside_its_ranges_comes_back(outside: float) -> None:
     layout = mixed_layout()
     head = ControlHead(4, layout)
@@ -159,6 +161,7 @@ def test_wrong_arguments() -> None:
         ControlHead(4, 54)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_head_is_an_ordinary_module() -> None:
     head = trained(mixed_layout())
     x = torch.randn(2, 5, 3)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from djgraph.audio import STEMS, read
 from djgraph.data.curves import random_curves
-from djgraph.data.moves import Clip, moves_for
+from djgraph.data.moves import ClipInfo, moves_for
 from djgraph.demo import demo_tracks
 from djgraph.layout import ParameterLayout
 
@@ -47,7 +47,7 @@ def tracks(kind: str, seconds: float) -> Tracks:
 def cases(layout: ParameterLayout, seconds: float, count: int, seed: int) -> list[Case]:
     """So many cases: each recipe in turn, every fourth one random smooth curves. Tracks alternate."""
     random = np.random.RandomState(seed)
-    clip = Clip(math.ceil(seconds * FRAMES_PER_SECOND) + 1, seconds, 128.0)
+    clip = ClipInfo(math.ceil(seconds * FRAMES_PER_SECOND) + 1, seconds, 128.0)
     recipes = list(moves_for(layout).items())
     kinds = ["stems", "demo"] if SHARED.exists() else ["demo"]
     found = []

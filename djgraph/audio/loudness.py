@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from djgraph.arguments import real, shown
 from djgraph.errors import InputError
 
 
+def check_tensor(audio: Any) -> None:
+    """Raise InputError for audio that is no tensor."""
+    if not isinstance(audio, Tensor):
+        raise InputError(f"audio: expected a tensor [channels, samples], got {shown(audio)}")
+
+
 def peak_dbfs(audio: Tensor) -> float:
-    """Largest absolute sample of ``[…, samples]`` in dB of full scale; −inf for silence, NaN where a sample is NaN."""
+    """Largest absolute sample of ``[…, samples]`` in dB of full scale; −inf for silence, NaN where a sample is NaN.
+    Raises InputError for what is no tensor."""
+    check_tensor(audio)
     return decibels(float(audio.detach().abs().max())) if audio.numel() else -math.inf
 
 
 def rms_dbfs(audio: Tensor) -> float:
     """Root mean square over all channels and samples in dB of full scale (a full-scale square wave is 0 dB);
-    −inf for silence, NaN where a sample is NaN."""
+    −inf for silence, NaN where a sample is NaN. Raises InputError for what is no tensor."""
+    check_tensor(audio)
     return decibels(float(audio.detach().double().square().mean().sqrt())) if audio.numel() else -math.inf
 
 
@@ -31,6 +42,8 @@ def lufs(audio: Tensor, sample_rate: int) -> float | None:
     import numpy as np
     import pyloudnorm
 
+    check_tensor(audio)
+    real(sample_rate, "sample_rate", 1)
     if audio.ndim != 2 or not 1 <= audio.shape[0] <= 5:
         raise InputError(
             f"loudness is defined for [channels, samples] with 1 to 5 channels, not {list(audio.shape)}"
@@ -58,6 +71,9 @@ def peak_gain(signals: Sequence[Tensor], peak: float = -1.0) -> float:
 
     Scaled by one factor, the outputs of a mixer keep their balance. Raises InputError for NaN and infinity.
     """
+    real(peak, "peak")
+    for signal in signals:
+        check_tensor(signal)
     level = max((float(signal.detach().abs().max()) for signal in signals if signal.numel()), default=0.0)
     if not all(bool(torch.isfinite(signal).all()) for signal in signals):
         raise InputError("audio that holds NaN or infinity cannot be scaled to a peak")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from djgraph.arguments import real, whole
 from djgraph.audio.loudness import decibels
 from djgraph.errors import InputError
 
@@ -55,13 +56,15 @@ class Meter:
     ) -> None:
         """sample_rate: Hz. loudness, true_peak: what to measure beside the sample peak; the others cost nothing.
         Raises InputError where the loudness of that many channels is not defined (more than five)."""
+        whole(channels, "channels")
+        real(sample_rate, "sample_rate", 1)
         if channels < 1 or (loudness and channels > LOUDNESS_CHANNELS):
             raise InputError(
                 f"loudness is defined for [channels, samples] with 1 to {LOUDNESS_CHANNELS} channels, not {channels}"
             )
         self.channels, self.samples = channels, 0
         self._peak = 0.0
-        self._loudness = _Loudness(channels, sample_rate) if loudness else None
+        self._loudness = _GatedLoudness(channels, sample_rate) if loudness else None
         self._interpolator = _Interpolator(channels) if true_peak else None
 
     def add(self, block: Tensor) -> None:
@@ -109,7 +112,7 @@ class Meter:
         return self._loudness.integrated()
 
 
-class _Loudness:
+class _GatedLoudness:
     """Energies of K-weighted gating blocks. Where they begin and end, and how many there are, is pyloudnorm's rule, so
     that the results are its own."""
 

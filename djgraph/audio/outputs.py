@@ -88,7 +88,7 @@ def open_outputs(
             raise InputError(f"the number of channels of the output {name!r} is missing")
         rate = whole_number(sample_rate, f"{path}: the sample rate")
         container, kind = check_format(path, rate, channels[name], samples, subtype)
-        tracks.append(_Track(name, path, rate, channels[name], container, kind, true_peak))
+        tracks.append(_OutputFile(name, path, rate, channels[name], container, kind, true_peak))
     with atomic_writers(list(targets.values()), AudioFileError) as files, contextlib.ExitStack() as stack:
         for track, file in zip(tracks, files):
             track.open(file, stack, keep=normalize is not None)
@@ -102,7 +102,7 @@ class Outputs:
 
     levels: Mapping[str, Levels]
 
-    def __init__(self, tracks: list[_Track], normalize: Normalize | None, peak: float) -> None:
+    def __init__(self, tracks: list[_OutputFile], normalize: Normalize | None, peak: float) -> None:
         self._tracks = {track.name: track for track in tracks}
         self._normalize, self._peak = normalize, peak
         self._finished = False
@@ -145,7 +145,7 @@ class Outputs:
         return self.levels
 
 
-class _Track:
+class _OutputFile:
     """One output on its way into its file: joined to blocks of :data:`BLOCK` samples, as ``audio.write`` has them, then
     encoded and measured, or kept for the second pass."""
 

@@ -10,6 +10,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from djgraph.arguments import whole
+from djgraph.audio.loudness import check_tensor
 from djgraph.errors import AudioFileError
 
 _REACH = 7
@@ -25,7 +27,8 @@ def resample(audio: Tensor, from_rate: int, to_rate: int) -> Tensor:
     """
     if from_rate == to_rate:
         return audio
-    _check_ratio(from_rate, to_rate)
+    check_tensor(audio)
+    _check_ratio(whole(from_rate, "from_rate", 1), whole(to_rate, "to_rate", 1))
     with torch.device(
         audio.device
     ):  # whatever the process has made the default: torchaudio's constants go there

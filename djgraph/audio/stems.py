@@ -61,6 +61,15 @@ def load_signal(
     return sum_of(match_lengths(parts, sample_rate, pad, where=str(path)))
 
 
+def is_part(name: str, stems: Sequence[str] | None) -> bool:
+    """Whether a file of that name in a folder of stems is taken for one of them, or for one that the input lacks.
+
+    stems: those of the input; None for an input without stems, which is a folder's ``mixture`` or the sum of its stems.
+    """
+    parts = {"mixture", *STEMS} if stems is None else {stem.lower() for stem in stems}
+    return has_parts([name], parts | (set(_SIX_STEMS) if "other" in parts else set()))
+
+
 def find_signal(path: str | os.PathLike[str]) -> list[Path]:
     """The file that :func:`load_signal` reads, or the files that it adds up."""
     path = path_of(path)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from djgraph.arguments import is_real, shown
 from djgraph.automation.model import WORDS
 from djgraph.automation.shapes import MAX_BEND, SHAPES
 from djgraph.automation.times import Moment, Span, TempoMap
@@ -35,15 +35,15 @@ class Point:
     bend: float | None = None
 
     def __post_init__(self) -> None:
-        if self.shape not in SHAPES:
+        if not isinstance(self.shape, str) or self.shape not in SHAPES:
             raise InputError(f"there is no shape {self.shape!r}{did_you_mean(str(self.shape), SHAPES)}")
         if isinstance(self.value, str):
             if self.value not in WORDS:
                 raise InputError(f"value is {self.value!r}; expected a number or one of {', '.join(WORDS)}")
-        elif not math.isfinite(self.value):
-            raise InputError(f"value is {self.value}; expected a finite number")
-        if self.bend is not None and not abs(self.bend) <= MAX_BEND:
-            raise InputError(f"bend is {self.bend}; expected -{MAX_BEND:g} … {MAX_BEND:g} dB")
+        elif not is_real(self.value):
+            raise InputError(f"value is {shown(self.value)}; expected a finite number")
+        if self.bend is not None and not (is_real(self.bend) and abs(self.bend) <= MAX_BEND):
+            raise InputError(f"bend is {shown(self.bend)}; expected -{MAX_BEND:g} … {MAX_BEND:g} dB")
 
 
 @dataclass(frozen=True)

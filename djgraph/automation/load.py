@@ -13,7 +13,14 @@ from pydantic import ValidationError
 from djgraph.automation.automation import Automation
 from djgraph.automation.bind import at_point
 from djgraph.automation.curves import Curve, First, Point
-from djgraph.automation.model import AUTOMATION, CurveModel, DocumentModel, FirstModel, Header, PointModel
+from djgraph.automation.model import (
+    AUTOMATION,
+    AutomationHeader,
+    AutomationModel,
+    CurveModel,
+    FirstModel,
+    PointModel,
+)
 from djgraph.automation.table import read_table
 from djgraph.automation.times import Moment, Span, Term
 from djgraph.errors import AutomationError, Problem
@@ -41,7 +48,7 @@ class Template:
     """An automation file before its arguments are in place."""
 
     source: Source
-    model: DocumentModel
+    model: AutomationModel
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
@@ -59,10 +66,10 @@ class Template:
             raise AutomationError(*in_file_order(substitution.problems))
         site = replace(root, renames=substitution.renames)
         try:
-            header = Header.model_validate(concrete, context=CONCRETE)
+            header = AutomationHeader.model_validate(concrete, context=CONCRETE)
         except ValidationError as error:
             raise AutomationError(
-                *in_file_order(site.fault(fault) for fault in explain(error, Header))
+                *in_file_order(site.fault(fault) for fault in explain(error, AutomationHeader))
             ) from None
         auto = _automation(header, site)
         problems = [p for curve in auto.every_curve() for p in _backwards(curve, auto.beats_per_bar)]
@@ -104,10 +111,10 @@ def template(source: Loadable) -> Template:
     """Read an automation file without putting its arguments in place. Raises as :func:`load`."""
     data = _read(source)
     try:
-        return Template(data, DocumentModel.model_validate(data.data))
+        return Template(data, AutomationModel.model_validate(data.data))
     except ValidationError as error:
         raise AutomationError(
-            *in_file_order(problem(data, fault) for fault in explain(error, DocumentModel))
+            *in_file_order(problem(data, fault) for fault in explain(error, AutomationModel))
         ) from None
 
 
@@ -134,7 +141,7 @@ def _mapping(source: Source) -> Mapping[str, Any]:
     return source.data
 
 
-def _automation(header: Header, site: Site) -> Automation:
+def _automation(header: AutomationHeader, site: Site) -> Automation:
     span = None
     if header.span is not None:
         given = {"start": header.span.start, "length": header.span.length}

@@ -233,7 +233,7 @@ def _argument(value: Any, handler: ValidatorFunctionWrapHandler, info: Validatio
     return ArgumentModel.model_construct(default=value)
 
 
-class Header(Element):
+class AutomationHeader(Element):
     """Everything of a document but its arguments."""
 
     what: ClassVar[str] = "a mapping that begins with `automation: 1`"
@@ -255,7 +255,7 @@ class Header(Element):
     """What the controls do."""
 
 
-class DocumentModel(Header):
+class AutomationModel(AutomationHeader):
     """A whole automation file."""
 
     @classmethod

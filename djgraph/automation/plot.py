@@ -15,6 +15,7 @@ from djgraph.automation.automation import Automation, Target, layout_of
 from djgraph.automation.curves import Tempo
 from djgraph.errors import DJGraphError, InputError
 from djgraph.layout import ParameterLayout
+from djgraph.layout.names import parted
 
 FORMATS = (".svg", ".png", ".pdf")
 COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#64748b", "#db2777", "#ca8a04", "#0891b2")
@@ -96,7 +97,7 @@ def _draw(layout: ParameterLayout, params: Mapping[str, Any], duration: float, t
     for i, column in enumerate(layout):
         courses = [values[:, i] for values in params.values()]
         if any(np.abs(course - column.control.default).max() > 1e-9 for course in courses):
-            kind = column.name.rpartition(".")[2]
+            kind = parted(column)[1]
             alike = rows.setdefault(kind, {})
             alike.setdefault(b"".join(np.float32(course).tobytes() for course in courses), []).append(i)
     figure = Figure(figsize=(WIDTH, 0.9 + ROW * max(len(rows), 1)), layout="constrained")

@@ -52,14 +52,16 @@ def from_params(
     Raises InputError for wrong shapes, values that are not finite, a duration or an error that cannot be;
     LayoutError for unknown names.
     """
+    if not isinstance(layout, ParameterLayout):
+        raise InputError(f"layout: expected a ParameterLayout, got {shown(layout)}")
     layout.check(params)
     if params.ndim == 3:
         if params.shape[0] != 1:
             message = f"params hold a batch of {params.shape[0]}; an automation is one clip: params[i]"
             raise InputError(message)
         params = params[0]
-    if not (math.isfinite(duration) and duration > 0):
-        raise InputError(f"duration is {duration}; expected seconds above 0")
+    if not (is_real(duration) and duration > 0):
+        raise InputError(f"duration is {shown(duration)}; expected seconds above 0")
     errors = _errors(layout, error)
     values = layout.snap(params.detach().cpu().double()).numpy()
     frames = len(values)

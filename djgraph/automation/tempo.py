@@ -10,7 +10,7 @@ RAMPS = ("hold", "per_beat", "per_second")
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TempoSegment:
     """The tempo from an entry on. bpm: at the entry; rise: BPM per beat or per second, as ``ramp`` says."""
 
     bpm: float
@@ -18,7 +18,7 @@ class Stretch:
     rise: float = 0.0
 
     @classmethod
-    def between(cls, bpm: float, following: float, beats: float, ramp: str) -> Stretch:
+    def between(cls, bpm: float, following: float, beats: float, ramp: str) -> TempoSegment:
         """From one tempo to another within so many beats."""
         if ramp == "hold" or bpm == following:
             return cls(bpm)

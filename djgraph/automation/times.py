@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any, cast
 
 from djgraph.arguments import FASTEST, SLOWEST, shown
-from djgraph.automation.tempo import RAMPS, Stretch
+from djgraph.automation.tempo import RAMPS, TempoSegment
 from djgraph.errors import InputError, nearest
 
 UNITS = {
@@ -161,15 +161,15 @@ class TempoMap:
             if not SLOWEST <= bpm <= FASTEST:
                 raise InputError(f"tempo is {bpm:g} BPM; expected {SLOWEST:g} to {FASTEST:,.0f} BPM")
         self._beats = beats
-        self._stretches = [
-            Stretch.between(bpm, following, there - here, ramp)
+        self._segments = [
+            TempoSegment.between(bpm, following, there - here, ramp)
             for (here, bpm), (there, following), ramp in zip(self.points, self.points[1:], self.ramps)
         ]
-        self._stretches.append(Stretch(self.points[-1][1]))
-        self._before = Stretch(self.points[0][1])
+        self._segments.append(TempoSegment(self.points[-1][1]))
+        self._before = TempoSegment(self.points[0][1])
         seconds = [self._before.seconds(beats[0])]
-        for here, there, stretch in zip(beats, beats[1:], self._stretches):
-            seconds.append(seconds[-1] + stretch.seconds(there - here))
+        for here, there, segment in zip(beats, beats[1:], self._segments):
+            seconds.append(seconds[-1] + segment.seconds(there - here))
         # Beat 0 is second 0, wherever the first entry stands.
         zero = self._seconds_at(seconds, 0.0)
         self._seconds = [second - zero for second in seconds]
@@ -179,14 +179,14 @@ class TempoMap:
         """The seconds at which the entries stand."""
         return tuple(self._seconds)
 
-    def _stretch(self, places: list[float], place: float) -> tuple[int, Stretch]:
+    def _segment(self, places: list[float], place: float) -> tuple[int, TempoSegment]:
         """The entry that counts at a place (a beat or a second, as ``places``), and the tempo from there on."""
         i = bisect.bisect_right(places, place) - 1
-        return (i, self._stretches[i]) if i >= 0 else (0, self._before)
+        return (i, self._segments[i]) if i >= 0 else (0, self._before)
 
     def _seconds_at(self, seconds: list[float], beat: float) -> float:
-        i, stretch = self._stretch(self._beats, beat)
-        return seconds[i] + stretch.seconds(beat - self._beats[i])
+        i, segment = self._segment(self._beats, beat)
+        return seconds[i] + segment.seconds(beat - self._beats[i])
 
     def seconds(self, beat: float) -> float:
         """When a beat falls."""
@@ -194,13 +194,13 @@ class TempoMap:
 
     def beat(self, second: float) -> float:
         """Which beat it is at a second."""
-        i, stretch = self._stretch(self._seconds, second)
-        return self._beats[i] + stretch.beats(second - self._seconds[i])
+        i, segment = self._segment(self._seconds, second)
+        return self._beats[i] + segment.beats(second - self._seconds[i])
 
     def bpm(self, second: float) -> float:
         """The tempo at a second."""
-        i, stretch = self._stretch(self._seconds, second)
-        return stretch.bpm_after(second - self._seconds[i])
+        i, segment = self._segment(self._seconds, second)
+        return segment.bpm_after(second - self._seconds[i])
 
     def plain(self) -> float | list[list[Any]]:
         """As it is written in a file."""

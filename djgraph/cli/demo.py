@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.mixdown import Clip, Score, check_outputs, mix_down, output_paths, show
+from djgraph.cli.mixdown import MemorySource, Score, check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.progress import Steps
 from djgraph.cli.render import CueIn, CueOut, Normalize
@@ -83,7 +83,7 @@ def demo(
                 audio.write(file, signal, rate)
         seconds = next(iter(tracks["track_a"].values())).shape[-1] / rate
         chosen = _where(recipe, cue_in, cue_out, seconds) | settings_of(settings)
-        source = Clip(tracks)
+        source = MemorySource(tracks)
         frames = recipe.fill(**chosen).render_exact(
             mixer, samples=source.samples, sample_rate=rate, tempo=tempo
         )

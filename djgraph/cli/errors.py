@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 import warnings
 from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
-from djgraph.cli.streams import nothing_to_print_to, screens
+from djgraph.cli.streams import answers, nothing_to_print_to, screens
 from djgraph.errors import DJGraphError
 from djgraph.guard import guarded, written
 from djgraph.text import printable
@@ -42,7 +41,7 @@ class Group(TyperGroup):
             warnings.showwarning = _show_warning
             try:
                 result = super().invoke(ctx)
-                sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told of
+                answers().flush()  # here, where a full disk or a closed pipe can still be told of
                 if nothing_to_print_to() and not written() and ctx.invoked_subcommand not in ANSWER_BY_CODE:
                     raise DJGraphError("standard output is closed, so what this command prints is lost")
                 return result
@@ -94,7 +93,7 @@ def _out_of_memory(error: RuntimeError) -> bool:
 def _discard_stdout() -> None:
     """Let Python's own flush at exit go nowhere, rather than fail once more."""
     with contextlib.suppress(OSError):  # a stdout that is no file has no such flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), answers().fileno())
 
 
 def _show_warning(

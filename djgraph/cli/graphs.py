@@ -20,6 +20,7 @@ from djgraph.cli.plans import (
     Without,
     compile_without,
 )
+from djgraph.cli.streams import keep_for_answer
 from djgraph.errors import DJGraphError
 
 
@@ -79,6 +80,8 @@ def layout(
     from djgraph.layout import ParameterLayout
 
     claim(out)
+    if format is not Format.table:
+        keep_for_answer()
     columns = ParameterLayout.from_graph(load_graph(graph, args))
     if format is Format.json:
         text = columns.to_json(indent=2)
@@ -155,6 +158,7 @@ def draw(graph: GraphName, out: Out = None, args: Args = None) -> None:
     from djgraph.guard import claim
 
     claim(out)
+    keep_for_answer()
     emit(to_svg(load_graph(graph, args)), out, "svg")
 
 
@@ -201,4 +205,5 @@ def schema(out: Out = None) -> None:
     from djgraph.language.schema import json_schema
     from djgraph.plugins import registry
 
+    keep_for_answer()
     emit(json.dumps(json_schema(registry()), indent=2, ensure_ascii=False), out, "json")

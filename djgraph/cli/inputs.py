@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from djgraph.cli.progress import Steps
 from djgraph.errors import InputError, did_you_mean
-from djgraph.guard import reading
+from djgraph.guard import reading, reading_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,7 +86,7 @@ def find_inputs(graph: Graph, given: dict[str, Path]) -> dict[Key, list[Path]]:
     for folders without the stems.
     """
     from djgraph.audio import find_stems
-    from djgraph.audio.stems import find_signal
+    from djgraph.audio.stems import find_signal, is_part
     from djgraph.graph.ir import InputNode
 
     for name in given:
@@ -110,6 +111,9 @@ def find_inputs(graph: Graph, given: dict[str, Path]) -> dict[Key, list[Path]]:
             optional = [node.stem or "" for node in nodes if node.input == name and node.optional]
             found = find_stems(path, stems, optional)
             files |= {(name, stem): [file] for stem, file in found.items()}
+        if path.is_dir():
+            place = next(several[0].parent for key, several in files.items() if key[0] == name)
+            reading_folder(path, place, partial(is_part, stems=stems))
     for several in files.values():
         for file in several:
             reading(file)

@@ -87,7 +87,7 @@ def check_outputs(paths: Mapping[str, Path], graph: Graph, samples: int | None =
         check_target(path, AudioFileError)
 
 
-class Source(Protocol):
+class BlockSource(Protocol):
     """Audio to mix, in blocks; ``samples`` in all."""
 
     samples: int
@@ -96,7 +96,7 @@ class Source(Protocol):
         """The next block, ``[channels, samples]`` each, nested as the mixer takes it; fewer samples at the end."""
 
 
-class Clip:
+class MemorySource:
     """Audio in memory as a source: by input, and by stem where it has some, ``[channels, samples]``."""
 
     def __init__(self, inputs: Mapping[str, Any]) -> None:
@@ -141,7 +141,7 @@ def spread(params: Tensor, samples: int, tempo: float | Tensor | None = None) ->
 
 def mix_down(
     mixer: Mixer,
-    source: Source,
+    source: BlockSource,
     score: Score,
     paths: Mapping[str, Path],
     steps: Steps,
@@ -196,7 +196,7 @@ class _Times:
 
 
 def _mixed(
-    mixer: Mixer, source: Source, score: Score, names: Sequence[str], times: _Times, steps: Steps
+    mixer: Mixer, source: BlockSource, score: Score, names: Sequence[str], times: _Times, steps: Steps
 ) -> Iterator[dict[str, Tensor]]:
     """The outputs in blocks ``[channels, samples]``, without the stream's latency."""
     import torch

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.streams import is_unicode
+from djgraph.cli.streams import answers, is_unicode, keep_for_answer
 from djgraph.text import json_printable
 
 if TYPE_CHECKING:
@@ -23,7 +22,15 @@ Args = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="NAME=VALUE", help="Set an argument of the graph; may be repeated."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _json(wanted: bool) -> bool:
+    if wanted:
+        keep_for_answer()
+    return wanted
+
+
+Json = Annotated[bool, typer.Option("--json", callback=_json, help="Print JSON.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to a file rather than the screen.")
 ]
@@ -59,10 +66,10 @@ def emit(text: str, out: Path | None, kind: str = "text") -> None:
     """
     if out is None:
         if kind == "json":
-            text = json_printable(text if is_unicode(sys.stdout) else json.dumps(json.loads(text), indent=2))
-        elif kind == "svg" and not is_unicode(sys.stdout):
+            text = json_printable(text if is_unicode(answers()) else json.dumps(json.loads(text), indent=2))
+        elif kind == "svg" and not is_unicode(answers()):
             text = text.encode("ascii", "xmlcharrefreplace").decode("ascii")
-        typer.echo(text.removesuffix("\n"))
+        typer.echo(text.removesuffix("\n"), file=answers())
         return
     from djgraph.atomic import write_text
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
 
-from djgraph.cli.streams import is_unicode
+from djgraph.cli.streams import answers, is_unicode
 from djgraph.text import json_printable, printable
 
 
@@ -30,10 +29,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value; infinity and NaN, which JSON lacks, become null."""
-    plain = not is_unicode(sys.stdout)
+    """One JSON value as the command's answer; infinity and NaN, which JSON lacks, become null."""
+    plain = not is_unicode(answers())
     text = json.dumps(finite(value), indent=2, ensure_ascii=plain, allow_nan=False, default=str)
-    typer.echo(json_printable(text))
+    typer.echo(json_printable(text), file=answers())
 
 
 def finite(value: Any) -> Any:

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 from djgraph.text import printable
@@ -74,11 +75,17 @@ class Screen:
         return getattr(self.raw, name)
 
 
+_answers: ContextVar[TextIO | None] = ContextVar(
+    "standard output, kept for the command's answer", default=None
+)
+
+
 @contextlib.contextmanager
 def screens() -> Iterator[None]:
     """Inside, whatever is printed can be, and nothing that is printed is obeyed. Streams that are closed (a daemon,
     a program without a console) are taken for ``/dev/null``."""
     before = sys.stdout, sys.stderr
+    token = _answers.set(None)
     with contextlib.ExitStack() as stack:
         sys.stdout = stack.enter_context(_screen(sys.stdout))
         sys.stderr = stack.enter_context(_screen(sys.stderr))
@@ -86,11 +93,25 @@ def screens() -> Iterator[None]:
             yield
         finally:
             sys.stdout, sys.stderr = before
+            _answers.reset(token)
+
+
+def keep_for_answer() -> None:
+    """Until :func:`screens` ends, standard output takes only what goes to :func:`answers`: whatever else is printed, as
+    by a plugin's effect that runs, goes to standard error. For answers that programs read."""
+    if _answers.get() is None:
+        _answers.set(sys.stdout)
+        sys.stdout = sys.stderr
+
+
+def answers() -> TextIO:
+    """Where a command prints its answer: standard output."""
+    return _answers.get() or sys.stdout
 
 
 def nothing_to_print_to() -> bool:
     """Whether text was printed that nobody can have seen, because standard output is closed."""
-    return bool(getattr(sys.stdout, "lost", False))
+    return bool(getattr(answers(), "lost", False))
 
 
 def is_unicode(stream: Any) -> bool:

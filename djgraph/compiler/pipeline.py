@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from djgraph.arguments import several
 from djgraph.compiler.lower import lower
 from djgraph.compiler.passes import PIPELINE, Pass, align
 from djgraph.compiler.plan import Lag, Plan
@@ -33,8 +34,8 @@ def selected(optimize: Optimize) -> tuple[str, ...]:
         return PASS_NAMES if optimize else ()
     if isinstance(optimize, str):
         optimize = [optimize]
-    names = set(optimize)
-    for name in sorted(names.difference(PASS_NAMES)):
+    names = several(optimize, "optimize", "True, False or names of passes", CompileError)
+    for name in sorted({name for name in names if name not in PASS_NAMES}, key=str):
         raise CompileError(f"there is no pass {name!r}{did_you_mean(name, PASS_NAMES)}")
     return tuple(name for name in PASS_NAMES if name in names)
 

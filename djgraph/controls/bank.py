@@ -27,6 +27,11 @@ class Held:
     def __repr__(self) -> str:
         return f"Held({self._flags.tolist()})"
 
+    @property
+    def some(self) -> bool:
+        """Any is."""
+        return self._any
+
     def read(self, rows: Tensor, lines: Read, hold: Read) -> Tensor:
         """rows: ``[rows, …, frames]``."""
         if not self._any:

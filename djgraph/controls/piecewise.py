@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class _Tables:
+class _Points:
     x: Tensor
     y: Tensor
     last: Tensor
@@ -35,11 +35,11 @@ class PiecewiseLinear:
             ]
             x[row] = torch.tensor([point[0] for point in padded], dtype=torch.float64, device="cpu")
             y[row] = torch.tensor([point[1] for point in padded], dtype=torch.float64, device="cpu")
-        self._tables = _Tables(x, y, torch.tensor([len(points) - 2 for points in curves], device="cpu"))
+        self._points = _Points(x, y, torch.tensor([len(points) - 2 for points in curves], device="cpu"))
 
     def __call__(self, values: Tensor) -> Tensor:
         flat = values.reshape(len(values), -1)
-        tables = self._tables
+        tables = self._points
         x = tables.x.to(device=values.device, dtype=values.dtype)
         y = tables.y.to(device=values.device, dtype=values.dtype)
         function = _Piecewise if torch.compiler.is_compiling() else _PiecewiseForward

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from djgraph.controls.bank import ControlBank, Held
+from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.hold import hold, hold_samples
 from djgraph.dsp.operators import Handles, recomputed
@@ -59,10 +62,42 @@ def read_at(rows: Tensor, held: Held, timeline: Timeline, positions: Tensor) -> 
     )
 
 
+def read_frames(
+    node: EffectNode, bank: ControlBank, rows: Tensor, timeline: Timeline, hop: int, frames: int
+) -> dict[str, Tensor]:
+    """What a spectral effect reads at the STFT frames ``0…frames−1``, by control id: ``[batch, frames, 1]``.
+
+    One frame for controls of rate ``clip``. rows: ``[rows, batch, frames]`` of the bank.
+    """
+    centres = stft.frame_positions(timeline.samples, hop, 0, frames, rows.device)
+    controls = {}
+    for control in node.effect.controls:
+        number = bank.row(node, control)
+        row, held = rows[number : number + 1], bank.held([number])
+        values = row[..., :1] if control.rate == "clip" else read_at(row, held, timeline, centres)
+        controls[control.id] = values[0].unsqueeze(-1)
+    return controls
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Rows of the bank that are read in one call.
+
+    parts: for each control its place among the reader's, and its nodes' rows among those that are read: a slice, or
+    numbers where nodes share rows.
+    """
+
+    control: Control
+    rows: Tensor
+    held: Held
+    parts: tuple[tuple[int, slice | list[int]], ...]
+
+
 class ControlReader:
     """Reads the controls of stacked nodes of one time effect over a whole clip.
 
-    Nodes whose controls read one row of the bank (tied controls, one macro, one constant) share its curve.
+    Nodes whose controls read one row of the bank (tied controls, one macro, one constant) share its curve. Controls
+    that are read alike are read together.
     """
 
     def __init__(
@@ -70,16 +105,35 @@ class ControlReader:
     ) -> None:
         self.controls = nodes[0].effect.controls
         self.sample_rate, self.hop = sample_rate, hop
-        self._plans: list[tuple[list[int], Held, list[int] | None]] = []
+        plans: list[tuple[list[int], Held, list[int] | None]] = []
         for control in self.controls:
             rows = [bank.row(node, control) for node in nodes]
             distinct = list(dict.fromkeys(rows))
             repeat = None if len(distinct) == len(rows) else [distinct.index(row) for row in rows]
-            self._plans.append((distinct, bank.held(distinct), repeat))
+            plans.append((distinct, bank.held(distinct), repeat))
+        self._readings = tuple(self._together(plans, bank))
         self._nodes = len(nodes)
         self._owner = f"a mixer of graph {graph!r}"
         # All that reading depends on, so that an exported program finds a reader that does the same.
-        self._handle = _READERS.add(self, repr((self._plans, self._nodes, self.controls, sample_rate, hop)))
+        self._handle = _READERS.add(self, repr((plans, self._nodes, self.controls, sample_rate, hop)))
+
+    def _together(
+        self, plans: Sequence[tuple[list[int], Held, list[int] | None]], bank: ControlBank
+    ) -> Iterator[_Reading]:
+        alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        for place, (control, (_, held, _)) in enumerate(zip(self.controls, plans)):
+            alike[control.rate, control.smoothing, repr(held) if held.some else ""].append(place)
+        for places in alike.values():
+            rows: list[int] = []
+            parts: list[tuple[int, slice | list[int]]] = []
+            for place in places:
+                distinct, _, repeat = plans[place]
+                low = len(rows)
+                rows += distinct
+                whole = slice(low, len(rows))
+                parts.append((place, whole if repeat is None else [low + number for number in repeat]))
+            index = torch.tensor(rows, dtype=torch.int64, device="cpu")
+            yield _Reading(self.controls[places[0]], index, bank.held(rows), tuple(parts))
 
     def __call__(self, rows: Tensor, timeline: Timeline, span: SampleSpan | None = None) -> dict[str, Tensor]:
         """By control id ``[nodes·batch, 1, points]``, on the whole clip where no span is given.
@@ -95,13 +149,15 @@ class ControlReader:
         return {control.id: value for control, value in zip(self.controls, values)}
 
     def _read(self, rows: Tensor, timeline: Timeline, span: SampleSpan) -> list[Tensor]:
-        made = []
-        for control, (distinct, held, repeat) in zip(self.controls, self._plans):
-            curve = read_control(control, rows[distinct], held, timeline, span, self.sample_rate, self.hop)
-            if repeat is not None:
-                curve = curve[repeat]
-            made.append(curve.flatten(0, 1).unsqueeze(1))
-        return made
+        values: dict[int, Tensor] = {}
+        for reading in self._readings:
+            chosen = rows[reading.rows]
+            curves = read_control(
+                reading.control, chosen, reading.held, timeline, span, self.sample_rate, self.hop
+            )
+            for place, part in reading.parts:
+                values[place] = curves[part].flatten(0, 1).unsqueeze(1)
+        return [values[place] for place in range(len(self.controls))]
 
     def like(self, rows: Tensor, samples: int) -> list[Tensor]:
         points = {"sample": samples, "frame": 1 + samples // self.hop, "clip": 1}

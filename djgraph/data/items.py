@@ -13,7 +13,7 @@ from torch import Tensor
 from djgraph.audio import write
 from djgraph.data import store
 from djgraph.data.description import Description
-from djgraph.data.moves import Clip, Move, draw_move, moves_for
+from djgraph.data.moves import ClipInfo, Move, draw_move, moves_for
 from djgraph.data.pairs import draw_different, draw_start
 from djgraph.data.seeds import random_state
 from djgraph.data.store import MIX, PARAMS
@@ -59,7 +59,7 @@ class ItemMaker:
             inputs[name] = track.read(start, about.samples, about.sample_rate, parts)
         drawn = round(TEMPO[0] + (TEMPO[1] - TEMPO[0]) * choice.random_sample(), 1)
         tempo = next((bpm for position in chosen if (bpm := about.tracks[position].tempo)), drawn)
-        clip = Clip(about.n_frames, about.settings.seconds, tempo)
+        clip = ClipInfo(about.n_frames, about.settings.seconds, tempo)
         movement = random_state(about.settings.seed, index, 1)
         move = draw_move(about.layout, self.moves, about.settings.curves, clip, movement)
         return self._write(index, inputs, played, tempo, move)

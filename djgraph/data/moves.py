@@ -35,7 +35,7 @@ others keep their default."""
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipInfo:
     """What is to be mixed: control frames (frame i of F at i/(F−1) of the clip), seconds, BPM."""
 
     n_frames: int
@@ -56,7 +56,7 @@ class Move:
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
-Draw = Callable[[np.random.RandomState, Clip], Move]
+Draw = Callable[[np.random.RandomState, ClipInfo], Move]
 """Draws the arguments of one kind of transition, and its params."""
 
 
@@ -74,7 +74,7 @@ def _recipe(name: str, layout: ParameterLayout) -> Draw:
     found = template(name)
     found.fill().render(layout, n_frames=2, duration=60.0, tempo=120.0)
 
-    def draw(random: np.random.RandomState, clip: Clip) -> Move:
+    def draw(random: np.random.RandomState, clip: ClipInfo) -> Move:
         args = {**_when(random, clip), **_amounts(random)}
         own = {argument.name: argument.default for argument in found.arguments}
         fitting = {key: value for key, value in args.items() if key in own and _alike(value, own[key])}
@@ -95,7 +95,7 @@ def _recipe(name: str, layout: ParameterLayout) -> Draw:
     return draw
 
 
-def _when(random: np.random.RandomState, clip: Clip) -> dict[str, float]:
+def _when(random: np.random.RandomState, clip: ClipInfo) -> dict[str, float]:
     """Start and length in seconds, within the clip; half of the time in whole beats."""
     first, share, in_beats = random.random_sample(3)
     start = 0.5 * first * clip.seconds
@@ -145,7 +145,7 @@ def draw_move(
     layout: ParameterLayout,
     moves: Mapping[str, Draw],
     curves: float,
-    clip: Clip,
+    clip: ClipInfo,
     random: np.random.RandomState,
 ) -> Move:
     """Random smooth curves with probability ``curves``, else one of the moves, all alike."""

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -108,6 +109,7 @@ def _begin(make: Callable[..., Task], arguments: tuple[Any, ...]) -> None:
     global _task
     for kind in _PARENTS:
         signal.signal(kind, signal.SIG_IGN)
+    sys.stdout = sys.stderr  # what effects print: the parent's standard output may be read as JSON
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _task = make(*arguments)

@@ -88,24 +88,27 @@ class Response:
         return convolve(audio, past, self.spectrum_for(audio), mix)
 
     def stream(
-        self, audio: Tensor, state: Mapping[str, Tensor], mix: Tensor, start: int
+        self, audio: Tensor, state: Mapping[str, Tensor], mix: Tensor, start: int, owned: bool = False
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """:func:`convolve` in blocks: a block that begins at sample ``start``, and the state behind it.
 
         state: ``past``, as :func:`convolve` has it, before the first sample; then what this gave for the block before.
-        Short blocks are convolved in partitions (:mod:`djgraph.dsp.partitioned`), whose state comes beside ``past``;
-        long ones and the first one by transforms as long as they are. Blocks of all lengths may follow each other.
+        Short blocks are convolved in partitions (:mod:`djgraph.dsp.partitioned`), whose state takes the place of
+        ``past``; long ones and the first one by transforms as long as they are. Blocks of all lengths may follow
+        each other. owned: the state may be written to.
         """
         size = partitioned.partition_size(self.length)
         short = start > 0 and audio.shape[-1] <= SHORT * size and self.length > 2 * size
-        past = latest(state["past"], audio)
         if not short or torch.compiler.is_compiling():
-            return self.convolve(audio, state["past"], mix), {"past": past}
+            past = state.get("past")
+            if past is None:
+                past = partitioned.past_of(state, start, self.length - 1)
+            return self.convolve(audio, past, mix), {"past": latest(past, audio)}
         spectra = self._partitions_for(audio, size)
         if "line" not in state:
             state = partitioned.begin(state["past"], spectra, start)
-        wet, after = partitioned.convolve_block(audio, state, spectra, start)
-        return torch.lerp(audio, wet, mix), {"past": past, **after}
+        wet, after = partitioned.convolve_block(audio, state, spectra, start, owned)
+        return torch.lerp(audio, wet, mix), after
 
     def _partitions_for(self, audio: Tensor, size: int) -> Tensor:
         key = (audio.shape[1], -size, audio.dtype, audio.device)

@@ -215,7 +215,7 @@ class _Compiled(LinearMap):
         from djgraph.simd import curves
 
         flat = _rows(values)
-        made = values.new_empty(len(flat), self.stop - self.start)
+        out = values.new_empty(len(flat), self.stop - self.start)
         curves.read(
             flat.numpy(),
             self.first,
@@ -223,9 +223,9 @@ class _Compiled(LinearMap):
             self.line.samples,
             self.start,
             self.half,
-            made.numpy(),
+            out.numpy(),
         )
-        return made.view(*values.shape[:-1], self.stop - self.start)
+        return out.view(*values.shape[:-1], self.stop - self.start)
 
     def adjoint(self) -> LinearMap:
         return _Collected(self)
@@ -241,7 +241,7 @@ class _Collected(LinearMap):
         from djgraph.simd import curves
 
         flat, read = _rows(values), self.read
-        made = values.new_zeros(len(flat), read.count)
+        gradients = values.new_zeros(len(flat), read.count)
         curves.collect(
             flat.numpy(),
             read.first,
@@ -249,9 +249,9 @@ class _Collected(LinearMap):
             read.line.samples,
             read.start,
             read.half,
-            made.numpy(),
+            gradients.numpy(),
         )
-        return made.view(*values.shape[:-1], read.count)
+        return gradients.view(*values.shape[:-1], read.count)
 
     def adjoint(self) -> LinearMap:
         return self.read

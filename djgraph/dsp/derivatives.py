@@ -49,8 +49,8 @@ class Operation(ABC):
         """The results alone, by operations that autograd knows."""
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        made = _Forward.apply(self, *tensors) if followed(tensors) else self.forward(tensors)
-        return made[: len(made) - self.kept]
+        results = _Forward.apply(self, *tensors) if followed(tensors) else self.forward(tensors)
+        return results[: len(results) - self.kept]
 
 
 class LinearMap(ABC):
@@ -82,6 +82,14 @@ def followed(tensors: Sequence[Tensor]) -> bool:
         or forward_ad._current_level >= 0
         or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
     )
+
+
+def unwatched() -> bool:
+    """Whether no kind of derivative is taken of what is computed here, so that memory may be written to again.
+
+    With gradients enabled autograd may keep any tensor, also one that needs no gradient.
+    """
+    return not torch.is_grad_enabled() and not followed(())
 
 
 def _refuse_old_vmap(gradients: Sequence[Tensor | None]) -> None:
@@ -142,13 +150,15 @@ class _Forward(torch.autograd.Function):
             tensors, kept = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
             return None, *ctx.operation.backward(tensors, kept, gradients[: ctx.results], needed)
         _refuse_old_vmap(gradients)
-        found = iter(_Backward.apply(ctx.operation, needed, *gradients[: ctx.results], *ctx.saved_tensors))
-        return None, *(next(found) if need else None for need in needed)
+        gradients_of_arguments = iter(
+            _Backward.apply(ctx.operation, needed, *gradients[: ctx.results], *ctx.saved_tensors)
+        )
+        return None, *(next(gradients_of_arguments) if need else None for need in needed)
 
     @staticmethod
     def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        made = _push_forward(ctx.operation.plainly, ctx.saved_tensors, tangents)
-        return *made, *(None,) * ctx.operation.kept
+        tangents_of_results = _push_forward(ctx.operation.plainly, ctx.saved_tensors, tangents)
+        return *tangents_of_results, *(None,) * ctx.operation.kept
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], operation: Operation, *tensors: Tensor) -> Any:
@@ -161,12 +171,12 @@ class _Backward(torch.autograd.Function):
     @staticmethod
     def forward(operation: Operation, needed: tuple[bool, ...], *arguments: Tensor) -> tuple[Tensor, ...]:
         gradients, tensors, kept = _parted(operation, needed, arguments)
-        found = operation.backward(tensors, kept, gradients, needed)
+        parts = operation.backward(tensors, kept, gradients, needed)
         given = {id(argument) for argument in arguments}
         return tuple(
             # What came in may not go out as it is.
             torch.zeros_like(tensor) if part is None else part.view_as(part) if id(part) in given else part
-            for part, tensor, need in zip(found, tensors, needed)
+            for part, tensor, need in zip(parts, tensors, needed)
             if need
         )
 
@@ -181,8 +191,8 @@ class _Backward(torch.autograd.Function):
         gradients, tensors, kept = _parted(ctx.operation, ctx.needed, ctx.saved_tensors)
         wanted = ctx.needs_input_grad[2 : 2 + len(gradients) + len(tensors)]
         plainly = _Backward._plainly(ctx.operation, ctx.needed, len(gradients))
-        found = iter(_pull_back(plainly, (*gradients, *tensors), wanted, seconds))
-        return None, None, *(next(found) if want else None for want in wanted), *(None for _ in kept)
+        parts = iter(_pull_back(plainly, (*gradients, *tensors), wanted, seconds))
+        return None, None, *(next(parts) if want else None for want in wanted), *(None for _ in kept)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, ...]:
@@ -241,8 +251,8 @@ def _pull_back(
             for alias, want in zip(aliases, wanted)
         ]
         some = [alias for alias, want in zip(aliases, wanted) if want]
-        made = function(aliases)
-        pairs = [(one, gradient) for one, gradient in zip(made, gradients) if one.requires_grad]
+        results = function(aliases)
+        pairs = [(one, gradient) for one, gradient in zip(results, gradients) if one.requires_grad]
         if not pairs:
             return tuple(torch.zeros_like(tensor) for tensor in some)
         ends, starts = zip(*pairs)
@@ -273,9 +283,9 @@ def _one_by_one(
     tensors: Sequence[Tensor],
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """The rule for vmap: one item after another."""
-    made = [
+    items = [
         function(*(t if dim is None else t.select(dim, item) for t, dim in zip(tensors, in_dims)))
         for item in range(info.batch_size)
     ]
-    results = tuple(torch.stack(parts) for parts in zip(*made))
+    results = tuple(torch.stack(parts) for parts in zip(*items))
     return results, (0,) * len(results)

@@ -36,6 +36,32 @@ def feedback_delay(
     return output, latest(past_input, audio), last
 
 
+def feedback_delay_in_place(
+    audio: Tensor, feedback: Tensor, mix: Tensor, past_input: Tensor, past_output: Tensor, place: int
+) -> Tensor:
+    """:func:`feedback_delay` of a block that is no longer than the delay, with the histories as ring buffers.
+
+    past_input, past_output: sample n of the clip lies at n modulo D; place: that of the block's first sample. They are
+    written to. Not differentiable.
+    """
+    delay, samples = past_input.shape[-1], audio.shape[-1]
+    output = torch.empty_like(audio, memory_format=torch.contiguous_format)
+    turn = min(delay - place, samples)
+    for span, begin in ((slice(0, turn), place), (slice(turn, samples), 0)):
+        length = span.stop - span.start
+        if not length:
+            continue
+        source, line = (past[..., begin : begin + length] for past in (past_input, past_output))
+        torch.addcmul(source, line, _piece(feedback, span), out=line)
+        torch.lerp(audio[..., span], line, _piece(mix, span), out=output[..., span])
+        source.copy_(audio[..., span])
+    return output
+
+
+def _piece(curve: Tensor, span: slice) -> Tensor:
+    return curve if curve.shape[-1] == 1 else curve[..., span]
+
+
 class FeedbackDelay(Operation):
     """With λ the gradient with respect to y, the adjoint recursion runs backwards in time:
 

@@ -49,16 +49,16 @@ def operator(
 
     def forward(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
         operation, given = arrange(tensors, numbers)
-        made = operation.forward(given)
-        return list(made[: len(made) - operation.kept])
+        results = operation.forward(given)
+        return list(results[: len(results) - operation.kept])
 
     def backward(
         gradients: list[Tensor], tensors: list[Tensor], numbers: list[int], needs: list[bool]
     ) -> list[Tensor]:
         operation, given = arrange(tensors, numbers)
         with torch.no_grad():
-            found = operation.backward(given, (), gradients, needs[: len(given)])
-        return [_own(part, tensor) for part, tensor in zip_longest(found, tensors)]
+            parts = operation.backward(given, (), gradients, needs[: len(given)])
+        return [_own(part, tensor) for part, tensor in zip_longest(parts, tensors)]
 
     return _register(name, forward, backward, like)
 
@@ -79,10 +79,10 @@ def recomputed(
     ) -> list[Tensor]:
         with torch.enable_grad():
             given = [tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in tensors]
-            made = function(given, numbers)
+            results = function(given, numbers)
         leaves = [tensor for tensor in given if tensor.requires_grad]
-        found = iter(torch.autograd.grad(list(made), leaves, gradients, allow_unused=True))
-        return [_own(next(found) if tensor.requires_grad else None, tensor) for tensor in given]
+        parts = iter(torch.autograd.grad(list(results), leaves, gradients, allow_unused=True))
+        return [_own(next(parts) if tensor.requires_grad else None, tensor) for tensor in given]
 
     return _register(name, forward, backward, like)
 
@@ -98,13 +98,13 @@ def _register(
     backward: Callable[[list[Tensor], list[Tensor], list[int], list[bool]], list[Tensor]],
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
 ) -> Operator:
-    made = torch.library.custom_op(
+    op = torch.library.custom_op(
         f"djgraph::{name}",
         lambda tensors, numbers, owner="": _for(owner, forward, tensors, numbers),
         mutates_args=(),
         schema='(Tensor[] tensors, SymInt[] numbers, str owner="") -> Tensor[]',
     )
-    made.register_fake(lambda tensors, numbers, owner="": _for(owner, like, tensors, numbers))
+    op.register_fake(lambda tensors, numbers, owner="": _for(owner, like, tensors, numbers))
     back = torch.library.custom_op(
         f"djgraph::{name}_backward",
         lambda *given, owner="": _AUTOGRAD.submit(_for, owner, backward, *given).result(),
@@ -124,11 +124,11 @@ def _register(
     def differentiate(ctx: Any, gradients: list[Tensor]) -> tuple[list[Tensor], None, None]:
         tensors = list(ctx.saved_tensors)
         needs = list(ctx.needs_input_grad[0])
-        found = back([g.contiguous() for g in gradients], tensors, ctx.numbers, needs, owner=ctx.owner)
-        return found, None, None
+        parts = back([g.contiguous() for g in gradients], tensors, ctx.numbers, needs, owner=ctx.owner)
+        return parts, None, None
 
-    made.register_autograd(differentiate, setup_context=setup)
-    return made
+    op.register_autograd(differentiate, setup_context=setup)
+    return op
 
 
 def _refuse_second(ctx: Any, *gradients: Any) -> Any:

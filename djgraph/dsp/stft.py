@@ -51,6 +51,8 @@ def overlap_add(frames: Tensor, window: Tensor, hop: int) -> Tensor:
     Differentiable.
     """
     *rest, count, size = frames.shape
+    if count == 1:
+        return frames.squeeze(-2) * window
     result = frames.new_zeros(*rest, (count - 1) * hop + size)
     add_frames(result, frames, window, hop)
     return result

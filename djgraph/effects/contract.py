@@ -75,12 +75,17 @@ class Clock:
 
 @dataclass(frozen=True)
 class Block:
-    """The stretch of time that one call of :meth:`TimeEffect.process` covers."""
+    """The stretch of time that one call of :meth:`TimeEffect.process` covers.
+
+    ``owned``: nobody else reads the state that the call is given, nor will anybody later, and no derivative is taken:
+    it may be written to, and returned. So a long delay line need not be copied for every short block of a stream.
+    """
 
     start: int
     length: int
     sample_rate: int
     clock: Clock | None = None
+    owned: bool = False
 
 
 @contextmanager
@@ -171,16 +176,16 @@ class Effect(nn.Module):
         key = (like.dtype, like.device)
         if key not in self._constants:
             with ordinary_tensors():
-                made = self.constants()
+                tensors = self.constants()
             # A tensor made in inference mode could not be saved for a backward pass later.
             with torch.inference_mode(False):
-                made = {k: v.to(device=like.device, dtype=like.dtype) for k, v in made.items()}
-            self._constants[key] = made
+                tensors = {k: v.to(device=like.device, dtype=like.dtype) for k, v in tensors.items()}
+            self._constants[key] = tensors
         return self._constants[key][name]
 
     def kept(self) -> list[Tensor]:
         """The constants that were made so far."""
-        return [tensor for made in self._constants.values() for tensor in made.values()]
+        return [tensor for tensors in self._constants.values() for tensor in tensors.values()]
 
     def __getstate__(self) -> dict[str, Any]:
         # Constants are recomputed, so copies and pickles stay small.

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from djgraph.effects.grid import off_grid
 from djgraph.errors import EffectError
 
-Scale = Literal["linear", "log", "db", "power"]
+ScaleName = Literal["linear", "log", "db", "power"]
 Rate = Literal["sample", "frame", "clip"]
 Gradient = Literal["exact", "surrogate", "none"]
 
@@ -51,7 +51,7 @@ class Control:
     max: float
     neutral: float | None = None
     unit: str = "ratio"
-    scale: Scale = "linear"
+    scale: ScaleName = "linear"
     exponent: float = 2.0
     rate: Rate = "sample"
     smoothing: float = 0.0
@@ -71,37 +71,37 @@ class Control:
 
     def faults(self) -> list[str]:
         """What is wrong with this declaration, in words; empty where nothing is."""
-        found = []
+        problems = []
         if not IDENTIFIER.match(self.id):
-            found.append(f"id {self.id!r} is not lower-case letters, digits and underscores")
+            problems.append(f"id {self.id!r} is not lower-case letters, digits and underscores")
         if not (math.isfinite(self.min) and math.isfinite(self.max) and self.min < self.max):
-            found.append(f"range {self.min} … {self.max} is empty or not finite")
+            problems.append(f"range {self.min} … {self.max} is empty or not finite")
         if not self.min <= self.default <= self.max:
-            found.append(f"default {self.default} is outside {self.min} … {self.max}")
+            problems.append(f"default {self.default} is outside {self.min} … {self.max}")
         if self.neutral is not None and not self.min <= self.neutral <= self.max:
-            found.append(f"neutral {self.neutral} is outside {self.min} … {self.max}")
-        if self.scale not in get_args(Scale):
-            found.append(f"scale {self.scale!r} is none of {', '.join(get_args(Scale))}")
+            problems.append(f"neutral {self.neutral} is outside {self.min} … {self.max}")
+        if self.scale not in get_args(ScaleName):
+            problems.append(f"scale {self.scale!r} is none of {', '.join(get_args(ScaleName))}")
         if self.scale == "log" and self.min <= 0:
-            found.append("scale log needs a minimum above 0")
+            problems.append("scale log needs a minimum above 0")
         if self.scale == "power" and not self.exponent > 0:
-            found.append("scale power needs an exponent above 0")
+            problems.append("scale power needs an exponent above 0")
         if self.rate not in get_args(Rate):
-            found.append(f"rate {self.rate!r} is none of {', '.join(get_args(Rate))}")
+            problems.append(f"rate {self.rate!r} is none of {', '.join(get_args(Rate))}")
         if self.gradient not in get_args(Gradient):
-            found.append(f"gradient {self.gradient!r} is none of {', '.join(get_args(Gradient))}")
+            problems.append(f"gradient {self.gradient!r} is none of {', '.join(get_args(Gradient))}")
         if not (math.isfinite(self.smoothing) and self.smoothing >= 0):
-            found.append(f"smoothing {self.smoothing} ms is negative or not finite")
+            problems.append(f"smoothing {self.smoothing} ms is negative or not finite")
         if self.smoothing and self.rate != "sample":
-            found.append("smoothing is for controls of rate sample")
-        found += [
+            problems.append("smoothing is for controls of rate sample")
+        problems += [
             f"choice {value} is out of range" for value in self.choices if not self.min <= value <= self.max
         ]
         if self.step is not None and not (math.isfinite(self.step) and self.step > 0):
-            found.append(f"step {self.step} is not above 0")
+            problems.append(f"step {self.step} is not above 0")
         elif self.step is not None and self.step * MOST_STEPS < self.max - self.min:
-            found.append(f"step {self.step:g} is too small for the range {self.min:g} … {self.max:g}")
-        return found
+            problems.append(f"step {self.step:g} is too small for the range {self.min:g} … {self.max:g}")
+        return problems
 
     def grid_faults(self) -> list[str]:
         """What keeps its default and neutral value from being handed to an effect: the grid of a sound declaration."""

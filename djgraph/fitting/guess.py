@@ -11,7 +11,7 @@ from djgraph.errors import InputError
 from djgraph.fitting.newton import gauss_newton, refine
 from djgraph.fitting.prepare import MOST_FRAMES
 from djgraph.fitting.priors import Priors, Rest
-from djgraph.fitting.problem import Listened, Problem
+from djgraph.fitting.problem import FitProblem, Listened
 from djgraph.fitting.progress import Log, Standing
 from djgraph.fitting.sketch import Sketch
 from djgraph.fitting.start import cost, search, simplify
@@ -22,7 +22,7 @@ LEVEL_STEPS = (1.19, 1.06, 1.015)
 """Ratios of the levels that a first guess is tried at, where the level is not plain."""
 
 
-def guess(problem: Problem, listened: Listened, frames: int | None, log: Log) -> Standing:
+def guess(problem: FitProblem, listened: Listened, frames: int | None, log: Log) -> Standing:
     """Where the descent through the mixer begins. Raises InputError for more frames than the sound has."""
     seconds = listened.material.samples / problem.graph.sample_rate
     frames = frames or max(2, round(seconds * FRAMES_PER_SECOND) + 1)
@@ -68,7 +68,7 @@ def guess(problem: Problem, listened: Listened, frames: int | None, log: Log) ->
     return standing
 
 
-def _first_guess(problem: Problem, listened: Listened, coarse: Sketch) -> tuple[Tensor, float]:
+def _first_guess(problem: FitProblem, listened: Listened, coarse: Sketch) -> tuple[Tensor, float]:
     """The search's positions, at the level at which the fewest and shortest moves explain the most; and that level.
 
     A gain that stands out may be an EQ band's or an echo's as well as the level: then faders never at their end, or
@@ -105,14 +105,14 @@ def _first_guess(problem: Problem, listened: Listened, coarse: Sketch) -> tuple[
     return tried[best][1], best
 
 
-def _search_again(problem: Problem, sketch: Sketch, coarse: Sketch, u: Tensor) -> Tensor:
+def _search_again(problem: FitProblem, sketch: Sketch, coarse: Sketch, u: Tensor) -> Tensor:
     """Other combinations of controls for what is left now that most is explained, where they are better."""
     tried = search(coarse, coarse.grid(len(u)).read(u), problem.rest, worth=3e-4)
     tried = gauss_newton(sketch, refine(tried, len(u)), problem.rest, problem.priors)
     return _better(sketch, u, tried, problem.priors, problem.rest)
 
 
-def _simplify(problem: Problem, sketch: Sketch, u: Tensor, priors: Priors, samples: int) -> Tensor:
+def _simplify(problem: FitProblem, sketch: Sketch, u: Tensor, priors: Priors, samples: int) -> Tensor:
     """Shorter moves that sound the same, block by block: a stem filtered to nothing is faded out instead."""
     before = sketch.grid(len(u)).read(u)
     after = simplify(sketch, before, problem.rest, worth=1e-4)

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.arguments import shown
 from djgraph.errors import InputError, did_you_mean
 from djgraph.fitting.guess import guess
 from djgraph.fitting.prepare import check_options, prepare
 from djgraph.fitting.priors import Priors
-from djgraph.fitting.problem import Loss, Problem, listen
+from djgraph.fitting.problem import FitProblem, Loss, listen
 from djgraph.fitting.progress import Callback, Log, Progress, Stopped
 from djgraph.fitting.report import result_of
 from djgraph.fitting.result import FitResult
@@ -80,14 +81,18 @@ def fit(
             f"the graph {mixer.graph.name!r} has no controls, so there is nothing to fit; give its effects "
             "controls that are free, or play it with djgraph render"
         )
+    if not isinstance(inputs, Mapping):
+        raise InputError(f"inputs: expected a mapping of names to audio, got {shown(inputs)}")
     if truth is not None:
+        if not isinstance(truth, Tensor):
+            raise InputError(f"truth: expected params [frames, controls], got {shown(truth)}")
         truth = truth.clone() if truth.is_inference() else truth
         if truth.ndim != 2 or truth.shape[-1] != len(mixer.layout):
             expected = f"params [frames, {len(mixer.layout)}]"
             raise InputError(f"truth: expected {expected}, got shape {list(truth.shape)}")
         mixer.layout.check(truth)
     began = time.perf_counter()
-    problem = Problem.of(mixer, chosen, loss, priors or Priors(), tempo)
+    problem = FitProblem.of(mixer, chosen, loss, priors or Priors(), tempo)
     channels = mixer.graph.channels(mixer.outputs[chosen])
     with torch.no_grad():
         material = prepare(mixer.graph, inputs, target, target_rate, channels)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Grid:
+class KnotGrid:
     """``frames`` control frames (knots) along ``samples``, read at ``positions``, with straight lines between.
 
     left: the knot at or before each position; weight: how far it is to the next, 0…1.
@@ -20,7 +20,7 @@ class Grid:
     weight: Tensor
 
     @classmethod
-    def at(cls, positions: Tensor, samples: int, frames: int) -> Grid:
+    def at(cls, positions: Tensor, samples: int, frames: int) -> KnotGrid:
         if frames == 1 or samples == 1:
             zero = torch.zeros(len(positions), dtype=torch.long, device="cpu")
             return cls(frames, zero, zero.double())

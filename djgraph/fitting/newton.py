@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from djgraph.fitting.knots import Grid, Tridiagonal
+from djgraph.fitting.knots import KnotGrid, Tridiagonal
 from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.sketch import Sketch
 
@@ -25,7 +25,7 @@ def refine(u: Tensor, frames: int) -> Tensor:
         else torch.zeros(1, dtype=torch.float64, device="cpu")
     )
     # A clip of many samples, so that positions between knots are met closely.
-    return Grid.at(points * 1e9, 1_000_000_001, len(u)).read(u)
+    return KnotGrid.at(points * 1e9, 1_000_000_001, len(u)).read(u)
 
 
 def held(u: Tensor, gradient: Tensor) -> Tensor:

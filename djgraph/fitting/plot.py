@@ -12,6 +12,7 @@ from torch import Tensor
 from djgraph.atomic import atomic_writer
 from djgraph.automation.plot import check_path
 from djgraph.layout import ParameterLayout
+from djgraph.layout.names import parted
 
 
 def plot_controls(
@@ -33,8 +34,8 @@ def plot_controls(
     from matplotlib.figure import Figure
 
     strips: dict[str, list[int]] = defaultdict(list)
-    for index, name in enumerate(layout.names):
-        strips[name.rpartition(".")[0] or "mixer"].append(index)
+    for index, declared in enumerate(layout.columns):
+        strips[parted(declared)[0] or "mixer"].append(index)
     columns = 2 if len(strips) > 1 else 1
     rows = -(-len(strips) // columns)
     figure = Figure(figsize=(6.5 * columns, 1.9 * rows + 0.6), layout="constrained")
@@ -46,7 +47,7 @@ def plot_controls(
     for number, (strip, members) in enumerate(strips.items()):
         panel = axes[number % rows][number // rows]
         for colour, column in enumerate(members):
-            label = layout.names[column].rpartition(".")[2]
+            label = parted(layout.columns[column])[1]
             values = positions[:, column]
             heard = values.where(audible[:, column], torch.nan)
             panel.plot(time, values.numpy(), ":", color=f"C{colour % 10}", linewidth=0.8, alpha=0.6)

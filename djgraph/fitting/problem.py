@@ -31,7 +31,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class FitProblem:
     """The mixer and all that follows from it.
 
     loss: the caller's own, or None. rest: where controls rest. start: the default positions, ``[controls]``.
@@ -50,7 +50,9 @@ class Problem:
     fixed: Tensor
 
     @classmethod
-    def of(cls, mixer: Mixer, output: str, loss: Loss | None, priors: Priors, tempo: float | None) -> Problem:
+    def of(
+        cls, mixer: Mixer, output: str, loss: Loss | None, priors: Priors, tempo: float | None
+    ) -> FitProblem:
         layout = mixer.layout
         bands = bands_of(mixer.graph.sample_rate, mixer.graph.transform)
         response = Response(mixer.graph, mixer.outputs[output], bands)
@@ -105,7 +107,7 @@ class Listened:
 
 
 def listen(
-    problem: Problem,
+    problem: FitProblem,
     material: Material,
     delay: float | None,
     level: float | None,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from djgraph.fitting.problem import Listened, Problem
+from djgraph.fitting.problem import FitProblem, Listened
 from djgraph.fitting.result import FitState
 from djgraph.fitting.sketch import Sketch
 
@@ -57,7 +57,7 @@ class Log:
 
     def __init__(
         self,
-        problem: Problem,
+        problem: FitProblem,
         listened: Listened,
         steps: int,
         callback: Callback | None,

@@ -13,13 +13,13 @@ from djgraph.fitting.accuracy import control_errors, heard_error
 from djgraph.fitting.identify import identify
 from djgraph.fitting.listen import remarks
 from djgraph.fitting.prepare import fold
-from djgraph.fitting.problem import Listened, Problem
+from djgraph.fitting.problem import FitProblem, Listened
 from djgraph.fitting.progress import Log, Standing
 from djgraph.fitting.result import FitResult
 
 
 def result_of(
-    problem: Problem,
+    problem: FitProblem,
     listened: Listened,
     standing: Standing,
     log: Log,
@@ -78,7 +78,7 @@ def result_of(
     return FitResult(params.float(), mix, report, layout, material.samples / rate, identified.audible)
 
 
-def _why_inaudible(problem: Problem, listened: Listened, column: int) -> str:
+def _why_inaudible(problem: FitProblem, listened: Listened, column: int) -> str:
     reached, sources = problem.response.reach[column], listened.material.sources
     if reached and all(float(sources[i].abs().max()) < 1e-5 for i in reached):
         return "silent: " + ", ".join(problem.response.names[i] for i in reached)

@@ -16,6 +16,7 @@ from djgraph.controls.bank import ControlBank
 from djgraph.effects import Block, Effect, SpectralEffect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
 from djgraph.graph.ir import EffectNode, Free, Graph, InputNode, MacroCurve, Point, SumNode
+from djgraph.host.calls import EffectCall, build, guarded
 from djgraph.layout import ParameterLayout
 
 NUDGE = 1e-3
@@ -45,9 +46,7 @@ class Response:
         self.names = [".".join(filter(None, (node.input, node.stem))) for node in self._inputs]
         environment = environment_of(bands)
         self._effects = {
-            node.id: node.effect(node.settings, environment)
-            for node in graph.nodes
-            if isinstance(node, EffectNode)
+            node.id: build(node, environment) for node in graph.nodes if isinstance(node, EffectNode)
         }
         self._modelled = {
             node.id for node in graph.nodes if isinstance(node, EffectNode) and self._understands(node)
@@ -64,22 +63,22 @@ class Response:
         """Gains ``[points, inputs, bands]`` for plain control values ``[points, controls]``."""
         rows = self._bank.rows(values.unsqueeze(0))
         gains = self._gains(rows)
-        made: dict[Point, Masks] = {}
+        masks: dict[Point, Masks] = {}
         one = values.new_ones(1, 1)
         for index, source in enumerate(self._inputs):
-            made[Point(source.id)] = {index: one}
+            masks[Point(source.id)] = {index: one}
         for node in self.graph.nodes:
             if isinstance(node, SumNode):
                 total: Masks = {}
                 for point in node.sources:
-                    for index, mask in made[point].items():
+                    for index, mask in masks[point].items():
                         total[index] = total[index] + mask if index in total else mask
-                made[Point(node.id)] = total
+                masks[Point(node.id)] = total
             elif isinstance(node, EffectNode):
                 for port in node.effect.outputs:
-                    made[Point(node.id, port.name)] = self._through(node, made, gains)
+                    masks[Point(node.id, port.name)] = self._through(node, masks, gains)
         result = values.new_zeros(len(values), len(self._inputs), len(self.bands))
-        for index, mask in made[self.output].items():
+        for index, mask in masks[self.output].items():
             result[:, index] = mask
         return result
 
@@ -93,11 +92,11 @@ class Response:
             up[:, group] = torch.minimum(values[:, group] + step[group], high[group])
             down[:, group] = torch.maximum(values[:, group] - step[group], low[group])
             nudged += [up, down]
-        base, *made = self(torch.cat(nudged)).split(len(values))
+        base, *moved = self(torch.cat(nudged)).split(len(values))
         result = values.new_zeros(len(values), len(self.layout), *base.shape[1:])
         for index, group in enumerate(self.groups):
             up, down = nudged[1 + 2 * index], nudged[2 + 2 * index]
-            change = made[2 * index] - made[2 * index + 1]
+            change = moved[2 * index] - moved[2 * index + 1]
             for column in group:
                 reached = list(self.reach[column])
                 width = (up[:, column] - down[:, column])[:, None, None]
@@ -119,10 +118,10 @@ class Response:
                 result[index] = 1
         return result
 
-    def _through(self, node: EffectNode, made: Mapping[Point, Masks], gains: Mapping[str, Tensor]) -> Masks:
+    def _through(self, node: EffectNode, masks: Mapping[Point, Masks], gains: Mapping[str, Tensor]) -> Masks:
         if not node.sources:
             return {}
-        before = made[next(iter(node.sources.values()))]
+        before = masks[next(iter(node.sources.values()))]
         if node.id not in self._modelled:
             return before
         gain = gains[node.id]
@@ -130,25 +129,26 @@ class Response:
 
     def _gains(self, rows: Tensor) -> dict[str, Tensor]:
         """The gain of every modelled node, ``[points, bands]`` or ``[points, 1]``; equal effects in one call."""
-        found: dict[str, Tensor] = {}
+        gains: dict[str, Tensor] = {}
         for nodes in self._alike:
             module, effect = self._effects[nodes[0].id], nodes[0].effect
+            call = EffectCall(module, nodes)
             values = {}
             for control in effect.controls:
                 row = rows[[self._bank.row(node, control) for node in nodes], 0]
                 values[control.id] = row[:, :1] if control.rate == "clip" else row
             if isinstance(module, SpectralEffect):
-                gain = module.mask({name: value.unsqueeze(-1) for name, value in values.items()})
-                gain = gain.expand(len(nodes), -1, -1)
+                controls = {name: value.unsqueeze(-1) for name, value in values.items()}
+                gain = call.mask(controls, (len(nodes), rows.shape[-1], len(self.bands)))
             else:
-                assert isinstance(module, TimeEffect)
                 ones = rows.new_ones(len(nodes), 1, rows.shape[-1])
                 block = Block(0, rows.shape[-1], self.graph.sample_rate)
                 controls = {name: value.unsqueeze(1) for name, value in values.items()}
-                made, _ = module.process({effect.inputs[0].name: ones}, controls, {}, block)
-                gain = next(iter(made.values()))[:, 0, :, None]
-            found |= {node.id: gain[index] for index, node in enumerate(nodes)}
-        return found
+                audio = {effect.inputs[0].name: ones}
+                outputs, _ = call.process(audio, controls, {}, block, (len(nodes), 1, rows.shape[-1]))
+                gain = next(iter(outputs.values()))[:, 0, :, None]
+            gains |= {node.id: gain[index] for index, node in enumerate(nodes)}
+        return gains
 
     def _understands(self, node: EffectNode) -> bool:
         """True for an effect of one input and one output that is a gain, for each band or for all."""
@@ -159,7 +159,8 @@ class Response:
             c.id: torch.full((1, 1, 1), c.default, dtype=torch.float64, device="cpu") for c in effect.controls
         }
         if isinstance(module, SpectralEffect):
-            return module.mask(controls).shape[-1] == len(self.bands)
+            with guarded(module, (node,), "mask"):
+                return module.mask(controls).shape[-1] == len(self.bands)
         if not isinstance(module, TimeEffect) or not module.memoryless:
             return False
         if any(control.rate == "frame" for control in effect.controls):
@@ -167,9 +168,11 @@ class Response:
         probe = torch.linspace(-1, 1, 16, dtype=torch.float64, device="cpu").expand(1, node.channels, -1)
         held = {name: value.expand(1, 1, 16) for name, value in controls.items()}
         block = Block(0, 16, self.graph.sample_rate)
-        name = effect.inputs[0].name
-        out = next(iter(module.process({name: probe}, held, {}, block)[0].values()))
-        ones = next(iter(module.process({name: torch.ones_like(probe)}, held, {}, block)[0].values()))
+        call, name, size = EffectCall(module, (node,)), effect.inputs[0].name, (1, node.channels, 16)
+        out, ones = (
+            next(iter(call.process({name: audio}, held, {}, block, size)[0].values()))
+            for audio in (probe, torch.ones_like(probe))
+        )
         # A gain: the same for every sample value and every channel.
         return torch.allclose(out, probe * ones[:, :1, :1]) and torch.allclose(ones, ones[:, :1, :1])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from djgraph.fitting.knots import Grid, Tridiagonal
+from djgraph.fitting.knots import KnotGrid, Tridiagonal
 from djgraph.fitting.response import Response
 from djgraph.fitting.statistics import Statistics
 
@@ -58,8 +58,8 @@ class Sketch:
         """Coarser in time."""
         return dataclasses.replace(self, statistics=self.statistics.merge(blocks))
 
-    def grid(self, frames: int) -> Grid:
-        return Grid.at(self.statistics.positions, self.samples, frames)
+    def grid(self, frames: int) -> KnotGrid:
+        return KnotGrid.at(self.statistics.positions, self.samples, frames)
 
     def error(self, gains: Tensor) -> Tensor:
         """Loss of each block ``[blocks]`` for gains ``[blocks, inputs, bands]``."""

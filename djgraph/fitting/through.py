@@ -14,7 +14,7 @@ from djgraph.fitting.descent import Descent
 from djgraph.fitting.losses import MixLoss
 from djgraph.fitting.prepare import fold
 from djgraph.fitting.priors import Priors
-from djgraph.fitting.problem import POOL, Listened, Problem
+from djgraph.fitting.problem import POOL, FitProblem, Listened
 from djgraph.fitting.progress import Log, Standing
 from djgraph.fitting.sketch import Sketch, unit_slopes
 from djgraph.fitting.statistics import gather
@@ -24,7 +24,7 @@ MOST_MEASURED = 24
 
 
 def descend(
-    problem: Problem, listened: Listened, standing: Standing, steps: int, tolerance: float, log: Log
+    problem: FitProblem, listened: Listened, standing: Standing, steps: int, tolerance: float, log: Log
 ) -> Standing:
     """The best positions after at most ``steps`` steps in all, of which ``standing`` has made some."""
     audio_loss = _loss_of(problem, listened)
@@ -56,7 +56,7 @@ def descend(
     return standing
 
 
-def _loss_of(problem: Problem, listened: Listened) -> Callable[[Tensor], Tensor]:
+def _loss_of(problem: FitProblem, listened: Listened) -> Callable[[Tensor], Tensor]:
     heard, own = listened.heard, problem.loss
     if own is None:
         return MixLoss(heard.target, heard.valid, problem.bands, heard.weights, POOL)
@@ -65,7 +65,7 @@ def _loss_of(problem: Problem, listened: Listened) -> Callable[[Tensor], Tensor]
 
 
 def _evaluate(
-    problem: Problem,
+    problem: FitProblem,
     listened: Listened,
     audio_loss: Callable[[Tensor], Tensor],
     priors: Priors,
@@ -84,7 +84,7 @@ def _evaluate(
     return float(loss), torch.where(problem.fixed, 0.0, gradient)
 
 
-def _measured(problem: Problem, listened: Listened, standing: Standing) -> Sketch | None:
+def _measured(problem: FitProblem, listened: Listened, standing: Standing) -> Sketch | None:
     """The sketch with the columns that the response does not know measured; None where there are none, or too many."""
     response, layout, material = problem.response, problem.layout, listened.material
     columns = tuple(c for c in response.unknown if not response.reach[c])

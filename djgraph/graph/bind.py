@@ -72,17 +72,15 @@ class Binder:
         self._targets: dict[str, _Use] = {}
         self._columns: dict[str, _Column] = {}
         self._drives: dict[tuple[str, str], _Drive] = {}
-        self._macros: dict[int, _Column] = {}
         self.problems: list[Problem] = []
 
     def bind(self) -> tuple[Column, ...]:
         """Set ``bindings`` of every draft, and return the columns in document order."""
         for owner in self._owners.values():
             self._collect(owner)
-        for item in self._items:
-            self._find_drives(item)
-        for item in self._items:
-            self._add_columns(item)
+        macros = [self._declare_macros(item) for item in self._items]
+        for item, own in zip(self._items, macros, strict=True):
+            self._add_columns(item, own)
         for owner in self._owners.values():
             for use in self._uses[owner.name]:
                 self._bind(owner.name, use)
@@ -122,20 +120,25 @@ class Binder:
                 for target in names:
                     self._targets.setdefault(f"{owner.name}.{target}", use)
 
-    def _find_drives(self, item: PlacedOwner | Placed[Macro]) -> None:
+    def _declare_macros(self, item: PlacedOwner | Placed[Macro]) -> list[_Column]:
         if isinstance(item, Placed):
-            self._macro(item.model.macro, item.model, "", item.site)
-            return
-        if self._owners.get(item.name) is None or self._owners[item.name].placed is not item:
-            return
-        for index, model in enumerate(item.model.macros):
+            return [self._macro(item.model.macro, item.model, "", item.site)]
+        if not self._owns(item):
+            return []
+        return [
             self._macro(model.name, model, f"{item.name}.", item.site.below("macros", index))
+            for index, model in enumerate(item.model.macros)
+        ]
 
-    def _macro(self, name: str, model: Knob, prefix: str, site: Site) -> None:
+    def _owns(self, item: PlacedOwner) -> bool:
+        """Whether this has its name; a second strip or bus of a name is a problem noted already."""
+        return self._owners[item.name].placed is item
+
+    def _macro(self, name: str, model: Knob, prefix: str, site: Site) -> _Column:
+        """A macro's column; notes which controls it drives."""
         control, problems = controls.knob(name, model, [prefix + alias for alias in model.aliases], site)
         self.problems += problems
         column = _Column(prefix + name, control, "macro", "", site)
-        self._macros[id(model)] = column
         for target, points in model.drives.items():
             here = site.below("drives", target)
             use = self._targets.get(prefix + target) or self._targets.get(target)
@@ -149,6 +152,7 @@ class Binder:
                 self.problems.append(here.problem(message, key=True))
                 continue
             self._drives[key] = _Drive(column, tuple(points), here)
+        return column
 
     def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
         owner = self._owners.get(prefix.removesuffix("."))
@@ -159,20 +163,16 @@ class Binder:
         message = f"there is no control {target!r} to drive"
         self.problems.append(site.problem(message, allowed=known, name=target, key=True))
 
-    def _add_columns(self, item: PlacedOwner | Placed[Macro]) -> None:
-        if isinstance(item, Placed):
-            self._add(self._macros[id(item.model)])
-            return
-        if self._owners[item.name].placed is not item:
-            return
-        for use in self._uses[item.name]:
+    def _add_columns(self, item: PlacedOwner | Placed[Macro], macros: Iterable[_Column]) -> None:
+        uses = self._uses[item.name] if isinstance(item, PlacedOwner) and self._owns(item) else ()
+        for use in uses:
             if (use.node.id, use.control.id) in self._drives or use.override.tie is not None:
                 continue
             if use.override.value is not None:
                 continue
-            self._add(self._own_column(item.name, use))
-        for model in item.model.macros:
-            self._add(self._macros[id(model)])
+            self._add(self._own_column(use.node.owner, use))
+        for column in macros:
+            self._add(column)
 
     def _own_column(self, owner: str, use: _Use) -> _Column:
         control = self._declared(owner, use)

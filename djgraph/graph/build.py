@@ -116,6 +116,6 @@ def _node(draft: NodeDraft, count: int) -> Node:
 
 
 def _stop_if_wrong(*problems: list[Problem]) -> None:
-    found = [problem for part in problems for problem in part]
-    if found:
-        raise GraphError(*in_file_order(found))
+    every = [problem for part in problems for problem in part]
+    if every:
+        raise GraphError(*in_file_order(every))

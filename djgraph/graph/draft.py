@@ -17,7 +17,7 @@ from djgraph.language.site import Site
 
 
 @dataclass(eq=False)
-class Source:
+class PlacedPoint:
     """A point that something reads, and the text that says so."""
 
     point: Point
@@ -56,7 +56,7 @@ class EffectDraft:
     """The declarations that overrides start from."""
     ports: Mapping[str, str] = field(default_factory=dict)
     """What the file says of further input ports: port → point."""
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, PlacedPoint] = field(default_factory=dict)
     bindings: dict[str, Binding] = field(default_factory=dict)
 
     @property
@@ -75,7 +75,7 @@ class SumDraft:
 
     id: str
     site: Site
-    sources: list[Source] = field(default_factory=list)
+    sources: list[PlacedPoint] = field(default_factory=list)
 
 
 @dataclass(eq=False)

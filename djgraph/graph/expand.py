@@ -1,10 +1,14 @@
-"""Templates, arguments and repeats: a document → strips, buses and macros one by one, without references."""
+"""Templates, arguments and repeats: a document → strips, buses and macros one by one, without references.
+
+The document's models are read as they are. Only a piece in which references stood is validated again, with values
+in their place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -13,8 +17,8 @@ from djgraph.language import limits
 from djgraph.language.faults import explain
 from djgraph.language.fields import CONCRETE, Element
 from djgraph.language.load import Document, in_file_order
-from djgraph.language.model import Bus, Header, Macro, Repeat, Strip, kind_of
-from djgraph.language.parts import Node, Range, Use
+from djgraph.language.model import Bus, Header, Item, Loop, Macro, Repeat, Strip, Template
+from djgraph.language.parts import ChainItem, Node, Range, Use
 from djgraph.language.site import Site
 from djgraph.language.source import plain
 from djgraph.language.substitute import Budget, Substitution
@@ -32,7 +36,7 @@ class Placed(Generic[_Model]):
 
 @dataclass(frozen=True)
 class PlacedOwner:
-    """A strip or bus; its chain has no templates any more."""
+    """A strip or bus. ``chain`` is ``model.chain`` with templates and references put in place."""
 
     model: Strip | Bus
     site: Site
@@ -56,7 +60,7 @@ class Expanded:
 
 
 def expand(document: Document, arguments: Mapping[str, Any] | None = None) -> Expanded:
-    """Put arguments, templates and repeats in place, and check every piece again without references.
+    """Put arguments, templates and repeats in place.
 
     arguments: values for the document's ``args``. Raises DocumentError that holds every problem found.
     """
@@ -74,35 +78,40 @@ class _Frame:
     depth: int = 0
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A template where it is used: what stands in it, where, and what is known there."""
+
+    template: Template
+    site: Site
+    frame: _Frame
+
+
 class _Expander:
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._data = document.data
-        self._templates: Mapping[str, Any] = self._data.get("templates", {})
+        self._model = document.model
+        self._globals: Mapping[str, Any] = {}
         self._budget = Budget()
         self._problems: list[Problem] = []
         self._inputs: dict[str, list[str]] = {}
 
     def run(self, arguments: Mapping[str, Any]) -> Expanded:
         root = Site(self._document.source)
-        arguments = self._arguments(root, arguments)
+        self._globals = self._arguments(root, arguments)
         self._stop_if_wrong()
-        self._globals = arguments
-        frame = _Frame(arguments, {})
-        written = {
-            key: value for key, value in self._data.items() if key not in ("args", "templates", "mixer")
-        }
-        header = self._place(Header, written, root, frame)
+        frame = _Frame(self._globals, {})
+        header = self._place(Header, self._model, root, frame, without=("args", "templates", "mixer"))
         self._stop_if_wrong()
         assert header is not None
         self._name_inputs(header)
         self._stop_if_wrong()
-        items = tuple(self._items(self._data["mixer"], root.below("mixer"), frame))
+        items = tuple(self._items(self._model.mixer, root.below("mixer"), frame))
         self._stop_if_wrong()
         return Expanded(header, items)
 
     def _arguments(self, root: Site, given: Mapping[str, Any]) -> dict[str, Any]:
-        declared = self._data.get("args", {})
+        declared = self._model.args
         site = root.below("args")
         for name in given:
             if name not in declared:
@@ -119,65 +128,63 @@ class _Expander:
         return values
 
     def _name_inputs(self, header: Placed[Header]) -> None:
-        for index, source in enumerate(header.model.inputs):
+        for index, declared in enumerate(header.model.inputs):
             site = header.site.below("inputs", index)
-            if source.name in self._inputs:
-                self._problems.append(site.problem(f"a second input is called {source.name!r}", "name"))
-            stems = [stem.name for stem in source.stems]
+            if declared.name in self._inputs:
+                self._problems.append(site.problem(f"a second input is called {declared.name!r}", "name"))
+            stems = [stem.name for stem in declared.stems]
             for number, stem in enumerate(stems):
                 if stem in stems[:number]:
-                    message = f"a second stem of {source.name!r} is called {stem!r}"
+                    message = f"a second stem of {declared.name!r} is called {stem!r}"
                     self._problems.append(site.problem(message, "stems", number))
-            self._inputs[source.name] = stems
+            self._inputs[declared.name] = stems
 
-    def _items(self, data: Any, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
-        for index, item in enumerate(data):
+    def _items(
+        self, items: Sequence[Item], site: Site, frame: _Frame
+    ) -> Iterator[PlacedOwner | Placed[Macro]]:
+        for index, item in enumerate(items):
             yield from self._item(item, self._at(site.below(index), frame), frame)
 
-    def _item(self, data: Any, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
-        kind = kind_of(data)
-        if kind == "for":
-            yield from self._repeat(data, site, frame)
-        elif kind == "use":
-            found = self._use(data, site, frame, "mixer")
-            if found is not None:
-                yield from self._items(*found)
-        elif kind == "macro":
-            macro = self._place(Macro, data, site, frame)
+    def _item(self, item: Item, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
+        if isinstance(item, Repeat):
+            yield from self._repeat(item, site, frame)
+        elif isinstance(item, Use):
+            piece = self._use(item, site, frame, "mixer")
+            if piece is not None:
+                yield from self._items(piece.template.mixer, piece.site, piece.frame)
+        elif isinstance(item, Macro):
+            macro = self._place(Macro, item, site, frame)
             if macro is not None:
                 self._budget.node(site)
                 yield macro
         else:
-            owner = self._owner(Strip if kind == "strip" else Bus, data, site, frame)
+            owner = self._owner(item, site, frame)
             if owner is not None:
                 yield owner
 
-    def _owner(
-        self, model: type[Strip] | type[Bus], data: Any, site: Site, frame: _Frame
-    ) -> PlacedOwner | None:
-        written = {key: value for key, value in data.items() if key != "chain"}
-        placed: Placed[Any] | None = self._place(model, written, site, frame)
-        chain = tuple(self._chain(data.get("chain", []), site.below("chain"), frame))
+    def _owner(self, item: Strip | Bus, site: Site, frame: _Frame) -> PlacedOwner | None:
+        placed = self._place(type(item), item, site, frame, without=("chain",))
+        chain = tuple(self._chain(item.chain, site.below("chain"), frame))
         if placed is None:
             return None
         self._budget.node(site, 1 + len(placed.model.sends))
         return PlacedOwner(placed.model, placed.site, chain)
 
-    def _chain(self, data: Any, site: Site, frame: _Frame) -> Iterator[Placed[Node]]:
-        for index, item in enumerate(data):
+    def _chain(self, items: Sequence[ChainItem], site: Site, frame: _Frame) -> Iterator[Placed[Node]]:
+        for index, item in enumerate(items):
             here = self._at(site.below(index), frame)
-            if isinstance(item, dict) and "use" in item:
-                found = self._use(item, here, frame, "chain")
-                if found is not None:
-                    yield from self._chain(*found)
+            if isinstance(item, Use):
+                piece = self._use(item, here, frame, "chain")
+                if piece is not None:
+                    yield from self._chain(piece.template.chain, piece.site, piece.frame)
                 continue
-            node = self._place(Node, {"effect": item} if isinstance(item, str) else item, here, frame)
+            node = self._place(Node, item, here, frame)
             if node is not None:
                 self._budget.node(here)
                 yield node
 
-    def _repeat(self, data: Any, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
-        placed = self._place(Repeat, {"for": data["for"], "do": []}, site, frame)
+    def _repeat(self, item: Repeat, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
+        placed = self._place(Loop, item, site, frame, without=("do",))
         if placed is None:
             return
         ((variable, values),) = placed.model.for_.items()
@@ -189,7 +196,7 @@ class _Expander:
                 variables={**frame.variables, variable: value},
                 depth=self._deeper(frame, site),
             )
-            yield from self._items(data["do"], site.below("do"), inner)
+            yield from self._items(item.do, site.below("do"), inner)
 
     def _values(self, values: Any, site: Site) -> list[Any]:
         if isinstance(values, Range):
@@ -209,30 +216,32 @@ class _Expander:
         self._problems.append(site.problem(message, allowed=allowed, name=values, hint=hint))
         return []
 
-    def _use(self, data: Any, site: Site, frame: _Frame, kind: str) -> tuple[Any, Site, _Frame] | None:
-        """What a use of a template stands for, as arguments of :meth:`_items` or :meth:`_chain`."""
+    def _use(self, item: Use, site: Site, frame: _Frame, kind: Literal["chain", "mixer"]) -> _Piece | None:
+        """The template that a use names, with its arguments bound; None, with the problems noted, if that fails."""
         self._budget.step(site)
-        placed = self._place(Use, data, site, frame)
+        placed = self._place(Use, item, site, frame)
         if placed is None:
             return None
         name, given = placed.model.use, placed.model.with_
-        fitting = [key for key, template in self._templates.items() if kind in template]
-        if name not in self._templates:
+        templates = self._model.templates
+        fitting = [key for key, template in templates.items() if template.kind == kind]
+        if name not in templates:
             self._problems.append(
                 site.problem(f"there is no template {name!r}", "use", allowed=fitting, name=name)
             )
             return None
-        template = self._templates[name]
-        if kind not in template:
-            other = "mixer" if kind == "chain" else "chain"
-            message = f"template {name!r} is a piece of a {other}, and this place takes a piece of a {kind}"
+        template = templates[name]
+        if template.kind != kind:
+            message = (
+                f"template {name!r} is a piece of a {template.kind}, and this place takes a piece of a {kind}"
+            )
             self._problems.append(site.problem(message, "use", allowed=fitting))
             return None
         if name in frame.templates:
             circle = " → ".join((*frame.templates[frame.templates.index(name) :], name))
             self._problems.append(site.problem(f"templates use one another in a circle: {circle}", "use"))
             return None
-        scope = self._bind(name, template.get("args", {}), given, placed.site)
+        scope = self._bind(name, template.args, given, placed.site)
         if scope is None:
             return None
         position = site.position()
@@ -243,9 +252,11 @@ class _Expander:
             templates=(*frame.templates, name),
             depth=self._deeper(frame, site),
         )
-        return template[kind], Site(self._document.source, ("templates", name, kind)), inner
+        return _Piece(template, Site(self._document.source, ("templates", name, kind)), inner)
 
-    def _bind(self, name: str, declared: Any, given: Mapping[str, Any], site: Site) -> dict[str, Any] | None:
+    def _bind(
+        self, name: str, declared: Mapping[str, Any], given: Mapping[str, Any], site: Site
+    ) -> dict[str, Any] | None:
         """The scope inside a template: the document's arguments, its own over them, and nothing of its user."""
         before = len(self._problems)
         for key in given:
@@ -265,12 +276,20 @@ class _Expander:
             return None
         return {**self._globals, **defaults, **given}
 
-    def _place(self, model: type[_Model], data: Any, site: Site, frame: _Frame) -> Placed[_Model] | None:
-        """Replace references and check again; None, with the problems noted, where something is wrong."""
+    def _place(
+        self, model: type[_Model], written: _Model, site: Site, frame: _Frame, without: Sequence[str] = ()
+    ) -> Placed[_Model] | None:
+        """A piece without references; None, with the problems noted, where something is wrong.
+
+        written: the piece, or more than it, with ``without`` those of its keys that expansion goes through itself.
+        """
+        data = written.written(*without)
         before = len(self._problems)
         concrete, site = self._replace(data, site, frame)
         if len(self._problems) > before:
             return None
+        if concrete is data:
+            return Placed(written, site)
         try:
             return Placed(model.model_validate(concrete, context=CONCRETE), site)
         except ValidationError as error:

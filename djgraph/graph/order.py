@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import networkx as nx
 
 from djgraph.errors import Problem
-from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, Source, SumDraft
+from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, PlacedPoint, SumDraft
 
 WORDS = {1: "mono", 2: "stereo"}
 
 
-def sources(node: NodeDraft) -> Sequence[Source]:
+def sources(node: NodeDraft) -> Sequence[PlacedPoint]:
     """What a node reads."""
     if isinstance(node, InputDraft):
         return ()
@@ -66,9 +66,9 @@ def channels(nodes: Sequence[NodeDraft]) -> tuple[dict[str, int], list[Problem]]
         if isinstance(node, InputDraft):
             counts[node.id] = node.channels
         elif isinstance(node, SumDraft):
-            found = [(source, _carried(source, by_id, counts)) for source in node.sources]
-            problems += _disagreement(found, f"bus {_spoken(node)!r} sums", by_id)
-            counts[node.id] = max((count for _, count in found), default=2)
+            carried = [(source, _carried(source, by_id, counts)) for source in node.sources]
+            problems += _disagreement(carried, f"bus {_spoken(node)!r} sums", by_id)
+            counts[node.id] = max((count for _, count in carried), default=2)
         else:
             counts[node.id] = _count(node, by_id, counts, problems)
     return counts, problems
@@ -78,7 +78,7 @@ def _count(
     node: EffectDraft, by_id: Mapping[str, NodeDraft], counts: Mapping[str, int], problems: list[Problem]
 ) -> int:
     assert node.effect is not None
-    shared: list[tuple[Source, int]] = []
+    shared: list[tuple[PlacedPoint, int]] = []
     for port in node.effect.inputs:
         source = node.sources[port.name]
         count = _carried(source, by_id, counts)
@@ -100,7 +100,7 @@ def _count(
     return declared[0] if declared else 2
 
 
-def _carried(source: Source, by_id: Mapping[str, NodeDraft], counts: Mapping[str, int]) -> int:
+def _carried(source: PlacedPoint, by_id: Mapping[str, NodeDraft], counts: Mapping[str, int]) -> int:
     node = by_id[source.point.node]
     if isinstance(node, EffectDraft):
         assert node.effect is not None
@@ -111,13 +111,13 @@ def _carried(source: Source, by_id: Mapping[str, NodeDraft], counts: Mapping[str
 
 
 def _disagreement(
-    found: Sequence[tuple[Source, int]], what: str, by_id: Mapping[str, NodeDraft]
+    carried: Sequence[tuple[PlacedPoint, int]], what: str, by_id: Mapping[str, NodeDraft]
 ) -> list[Problem]:
-    other = next(((source, count) for source, count in found if count != found[0][1]), None)
+    other = next(((source, count) for source, count in carried if count != carried[0][1]), None)
     if other is None:
         return []
     first, then = (
-        f"{_spoken(by_id[source.point.node])!r} ({_word(count)})" for source, count in (found[0], other)
+        f"{_spoken(by_id[source.point.node])!r} ({_word(count)})" for source, count in (carried[0], other)
     )
     message = f"{what} signals of different channel counts: {first} and {then}"
     return [other[0].site.problem(message, hint=_hint(1))]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from djgraph.errors import Problem
-from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, Source
+from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, PlacedPoint
 from djgraph.graph.ir import Point
 from djgraph.language.model import Strip
 from djgraph.language.site import Site
@@ -43,28 +43,28 @@ class Wirer:
         such a row can be as long as the file.
         """
         passed: dict[str, OwnerDraft] = {}
-        found: Point | OwnerDraft | None = owner
-        while isinstance(found, OwnerDraft):
-            model = found.placed.model
-            if found.sum is not None:
-                found = Point(found.sum.id)
-            elif found.name in self._starts:
-                found = self._starts[found.name]
-            elif found.name in passed:
+        here: Point | OwnerDraft | None = owner
+        while isinstance(here, OwnerDraft):
+            model = here.placed.model
+            if here.sum is not None:
+                here = Point(here.sum.id)
+            elif here.name in self._starts:
+                here = self._starts[here.name]
+            elif here.name in passed:
                 names = list(passed)
-                circle = " → ".join([*names[names.index(found.name) :], found.name])
+                circle = " → ".join([*names[names.index(here.name) :], here.name])
                 message = f"strips read one another in a circle: {circle}"
-                self.problems.append(found.site.problem(message, "input"))
-                found = None
+                self.problems.append(here.site.problem(message, "input"))
+                here = None
             elif isinstance(model, Strip) and model.input is not None:
-                passed[found.name] = found
-                found = self._read(model.input, found)
+                passed[here.name] = here
+                here = self._read(model.input, here)
             else:
                 if passed:
-                    self._note_no_input(found, list(passed.values())[-1].site.below("input"))
-                found = None
-        self._starts.update(dict.fromkeys(passed, found))
-        return found
+                    self._note_no_input(here, list(passed.values())[-1].site.below("input"))
+                here = None
+        self._starts.update(dict.fromkeys(passed, here))
+        return here
 
     def _read(self, text: str, strip: OwnerDraft) -> Point | OwnerDraft | None:
         """What a strip's ``input`` names. By its bare name no strip means itself: an input is missing."""
@@ -89,12 +89,12 @@ class Wirer:
 
     def point(self, text: str, site: Site) -> Point | None:
         """The point that a text names; None, with the problem noted, where there is none."""
-        found = self._locate(text, site)
-        if not isinstance(found, OwnerDraft):
-            return found
-        start = self.start(found)
-        if start is None and found.generates:
-            self._note_no_input(found, site)
+        located = self._locate(text, site)
+        if not isinstance(located, OwnerDraft):
+            return located
+        start = self.start(located)
+        if start is None and located.generates:
+            self._note_no_input(located, site)
         return start
 
     def _locate(self, text: str, site: Site, *, inputs_first: bool = False) -> Point | OwnerDraft | None:
@@ -164,7 +164,7 @@ class Wirer:
                         self._note_silent(owner)
                     first = node.effect.inputs[0].name
                     if current is not None:
-                        node.sources[first] = Source(current, site)
+                        node.sources[first] = PlacedPoint(current, site)
                 self._ports(node)
             current = node.out
             site = node.site
@@ -191,7 +191,7 @@ class Wirer:
             site = node.site.below("inputs", port)
             point = self.point(node.ports[port], site)
             if point is not None:
-                node.sources[port] = Source(point, site)
+                node.sources[port] = PlacedPoint(point, site)
 
     def _ways_out(self, owner: OwnerDraft) -> None:
         """Feed buses: first the strip's or bus's end, then its sends."""
@@ -209,7 +209,7 @@ class Wirer:
             tap = self._tap(owner, send.tap, site.below("tap"))
             if node is not None:
                 if node.effect is not None and tap is not None:
-                    node.sources[node.effect.inputs[0].name] = Source(tap, site)
+                    node.sources[node.effect.inputs[0].name] = PlacedPoint(tap, site)
                 tap = node.out
             self._feed(send.to, tap, site.below("to"))
         if model.fader is not None and model.fader not in owner.nodes:
@@ -227,7 +227,7 @@ class Wirer:
             )
             self.problems.append(site.problem(what, allowed=self._buses, name=bus))
         elif point is not None:
-            owner.sum.sources.append(Source(point, site))
+            owner.sum.sources.append(PlacedPoint(point, site))
 
     def _tap(self, owner: OwnerDraft, tap: str, site: Site) -> Point | None:
         if tap == "post":

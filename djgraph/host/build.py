@@ -47,14 +47,14 @@ def leave_inference_mode(module: nn.Module) -> None:
 
     Those could never be trained, nor saved for a backward pass.
     """
-    made: dict[int, Tensor] = {}
+    copies: dict[int, Tensor] = {}
 
     def ordinary(tensor: Tensor) -> Tensor:
-        if id(tensor) not in made:
+        if id(tensor) not in copies:
             copy = tensor.detach().clone()
             weight = isinstance(tensor, nn.Parameter)
-            made[id(tensor)] = nn.Parameter(copy, tensor.requires_grad) if weight else copy
-        return made[id(tensor)]
+            copies[id(tensor)] = nn.Parameter(copy, tensor.requires_grad) if weight else copy
+        return copies[id(tensor)]
 
     for part in module.modules():
         stores: tuple[dict[str, Any], ...] = (part._parameters, part._buffers, part.__dict__)
@@ -92,10 +92,10 @@ def process_clip(
             clock = longer_clock(clock, lag, module.environment.sample_rate)
     state = call.initial_state(batch, channels, like)
     block = Block(0, samples + lag, module.environment.sample_rate, clock)
-    made, _ = call.process(audio, controls, state, block, (batch, channels, samples + lag))
-    if clock is not None:  # which is float64, and may have widened what the effect made
-        made = {port: tensor.to(like.dtype) for port, tensor in made.items()}
-    return {port: tensor[..., lag:] for port, tensor in made.items()} if lag else made
+    outputs, _ = call.process(audio, controls, state, block, (batch, channels, samples + lag))
+    if clock is not None:  # which is float64, and may have widened the outputs
+        outputs = {port: tensor.to(like.dtype) for port, tensor in outputs.items()}
+    return {port: tensor[..., lag:] for port, tensor in outputs.items()} if lag else outputs
 
 
 def hold_controls(

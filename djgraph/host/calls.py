@@ -5,7 +5,7 @@ What an effect returns is checked against the contract here, and nowhere else: t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any, cast
@@ -26,7 +26,8 @@ class EffectCall:
     """The methods of one effect module, for the nodes that it runs in one call.
 
     Raises EffectError, chained from what the effect raised, or where it returned something else than its contract
-    says. What is no fault of the effect passes: lack of memory, KeyboardInterrupt, and PyTorch's own signals.
+    says. What is no fault of the effect passes: lack of memory, KeyboardInterrupt, SystemExit, and PyTorch's own
+    signals.
     """
 
     def __init__(self, module: Effect, nodes: Sequence[EffectNode]) -> None:
@@ -39,7 +40,7 @@ class EffectCall:
         """See :meth:`Effect.latency`."""
         if torch.compiler.is_compiling():
             return self.module.latency()
-        with _guarded(self.module, self.nodes, "latency"):
+        with guarded(self.module, self.nodes, "latency"):
             lag: Any = self.module.latency()
         if isinstance(lag, bool) or not isinstance(lag, Integral) or lag < 0:
             raise self._wrong("latency", f"it returned {lag!r}")
@@ -50,10 +51,13 @@ class EffectCall:
         module = cast(TimeEffect, self.module)
         if torch.compiler.is_compiling():
             return module.initial_state(batch, channels, like)
-        with _guarded(self.module, self.nodes, "initial_state"):
+        with guarded(self.module, self.nodes, "initial_state"):
             state = module.initial_state(batch, channels, like)
         if not isinstance(state, Mapping) or not all(isinstance(part, Tensor) for part in state.values()):
             raise self._wrong("initial_state", f"it returned {_shown(state)}")
+        for name, part in state.items():
+            if fault := _unusable(part, (like,)):
+                raise self._wrong("initial_state", f"its {name!r} is {fault}")
         return state
 
     def process(
@@ -68,28 +72,30 @@ class EffectCall:
         module = cast(TimeEffect, self.module)
         if torch.compiler.is_compiling():
             return module.process(audio, controls, state, block)
-        with _guarded(self.module, self.nodes, "process"):
+        with guarded(self.module, self.nodes, "process"):
             result: Any = module.process(audio, controls, state, block)
         if not isinstance(result, tuple) or len(result) != 2:
             raise self._wrong("process", f"it returned {_shown(result)}")
-        made, after = result
-        if not isinstance(made, Mapping) or made.keys() != {port.name for port in module.outputs}:
-            raise self._wrong("process", f"the first thing that it returned is {_shown(made)}")
+        outputs, after = result
+        if not isinstance(outputs, Mapping) or outputs.keys() != {port.name for port in module.outputs}:
+            raise self._wrong("process", f"the first thing that it returned is {_shown(outputs)}")
         if not isinstance(after, Mapping):
             raise self._wrong("process", f"the state that it returned is {_shown(after)}")
         batch, channels, samples = size
         for port in module.outputs:
-            wanted, tensor = (batch, port.channels or channels, samples), made[port.name]
+            wanted, tensor = (batch, port.channels or channels, samples), outputs[port.name]
             if not isinstance(tensor, Tensor) or tensor.shape != wanted or not tensor.is_floating_point():
                 raise self._wrong("process", f"output {port.name} is {_shown(tensor)}, not {list(wanted)}")
-        return cast(dict[str, Tensor], made), cast(State, after)
+            if fault := _unusable(tensor, (*audio.values(), *controls.values())):
+                raise self._wrong("process", f"output {port.name} is {fault}")
+        return cast(dict[str, Tensor], outputs), cast(State, after)
 
     def amplitude(self, controls: Mapping[str, Tensor], rows: int, samples: int) -> Tensor:
         """See :meth:`AmplitudeEffect.amplitude`; ``[rows, 1, samples]`` or broadcastable to it."""
-        with _guarded(self.module, self.nodes, "amplitude"):
-            made = cast(AmplitudeEffect, self.module).amplitude(controls)
-        self._expand("amplitude", made, (rows, 1, samples))
-        return made
+        with guarded(self.module, self.nodes, "amplitude"):
+            amplitude = cast(AmplitudeEffect, self.module).amplitude(controls)
+        self._expand("amplitude", amplitude, (rows, 1, samples), controls)
+        return amplitude
 
     def mask(
         self,
@@ -104,9 +110,9 @@ class EffectCall:
         assert self._mask is not None
         if torch.compiler.is_compiling():
             return self._mask(controls).expand(shape)
-        with _guarded(self.module, self.nodes, "mask"):
-            made = self._mask(controls)
-        return self._expand("mask", made, shape, dtype)
+        with guarded(self.module, self.nodes, "mask"):
+            mask = self._mask(controls)
+        return self._expand("mask", mask, shape, controls, dtype)
 
     def weights(
         self,
@@ -118,23 +124,23 @@ class EffectCall:
     ) -> list[Tensor]:
         """See :meth:`RatioEffect.weights`: those above and, where there are curves below, below, each
         ``[rows, frames, rank]``."""
-        with _guarded(self.module, self.nodes, "weights"):
-            made: Any = cast(RatioEffect, self.module).weights(controls)
-        if not isinstance(made, tuple) or len(made) != 2:
-            raise self._wrong("weights", f"it returned {_shown(made)}")
-        found = []
-        for part, rank, side in zip(made, ranks, ("above", "below")):
+        with guarded(self.module, self.nodes, "weights"):
+            weights: Any = cast(RatioEffect, self.module).weights(controls)
+        if not isinstance(weights, tuple) or len(weights) != 2:
+            raise self._wrong("weights", f"it returned {_shown(weights)}")
+        expanded = []
+        for part, rank, side in zip(weights, ranks, ("above", "below")):
             if (part is None) != (rank == 0):
                 raise self._wrong(
                     "weights", f"constants() has {rank} curves {side}, but weights() {_shown(part)}"
                 )
             if part is not None:
-                found.append(self._expand("weights", part, (rows, frames, rank), dtype))
-        return found
+                expanded.append(self._expand("weights", part, (rows, frames, rank), controls, dtype))
+        return expanded
 
     def curves(self) -> list[Tensor]:
         """The curves of a ratio effect above and, if there are any, below: ``[curves, bins]`` each."""
-        with _guarded(self.module, self.nodes, "constants"), ordinary_tensors():
+        with guarded(self.module, self.nodes, "constants"), ordinary_tensors():
             constants: Any = self.module.constants()
             curves = [constants[name] for name in ("above", "below") if name in constants]
         bins = self.module.environment.transform.bins
@@ -142,17 +148,29 @@ class EffectCall:
             raise self._wrong(
                 "constants", f"it returned {', '.join(map(_shown, curves)) or 'no curves above'}"
             )
+        for curve in curves:
+            if fault := _unusable(curve, ()):
+                raise self._wrong("constants", f"it returned {fault}")
         return curves
 
     def _expand(
-        self, method: str, made: Any, shape: tuple[int, int, int], dtype: torch.dtype | None = None
+        self,
+        method: str,
+        returned: Any,
+        shape: tuple[int, int, int],
+        controls: Mapping[str, Tensor],
+        dtype: torch.dtype | None = None,
     ) -> Tensor:
-        if isinstance(made, Tensor):
+        if isinstance(returned, Tensor):
+            if fault := _unusable(returned, controls.values()):
+                raise self._wrong(method, f"it returned {fault}")
             try:
-                return made.to(dtype).expand(shape) if dtype is not None else made.expand(shape)
+                return returned.to(dtype).expand(shape) if dtype is not None else returned.expand(shape)
             except RuntimeError:
                 pass
-        raise self._wrong(method, f"it returned {_shown(made)}, which does not broadcast to {list(shape)}")
+        raise self._wrong(
+            method, f"it returned {_shown(returned)}, which does not broadcast to {list(shape)}"
+        )
 
     def _wrong(self, method: str, what: str) -> EffectError:
         cls = type(self.module)
@@ -161,9 +179,16 @@ class EffectCall:
 
 
 def build(node: EffectNode, environment: Any) -> Effect:
-    """The module of an effect node. Raises EffectError, chained from whatever its ``__init__`` raised."""
-    with _guarded(node.effect, (node,), "__init__"):
+    """The module of an effect node. Raises EffectError, chained from whatever its ``__init__`` raised, and where its
+    ``__init__`` does not call that of its base."""
+    with guarded(node.effect, (node,), "__init__"):
         module = node.effect(node.settings, environment)
+    if not {"_parameters", "settings", "environment", "_constants"} <= vars(module).keys():
+        raise EffectError(
+            f"effect {node.effect.type!r} does not keep to the contract of __init__(): it does not call"
+            f" super().__init__(settings, environment){_where(node.effect, (node,))}"
+        )
+    with guarded(node.effect, (node,), "latency"):
         memoryless_lag = getattr(module, "memoryless", False) and module.latency()
     if memoryless_lag:
         raise EffectError(
@@ -173,10 +198,11 @@ def build(node: EffectNode, environment: Any) -> Effect:
 
 
 @contextmanager
-def _guarded(effect: Effect | type[Effect], nodes: Sequence[EffectNode], method: str) -> Iterator[None]:
+def guarded(effect: Effect | type[Effect], nodes: Sequence[EffectNode], method: str) -> Iterator[None]:
+    """Runs a method of an effect, for these nodes, inside: what it raises becomes EffectError, chained from it."""
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         if _passes(error):
             raise
         cls = effect if isinstance(effect, type) else type(effect)
@@ -188,15 +214,30 @@ def _guarded(effect: Effect | type[Effect], nodes: Sequence[EffectNode], method:
         ) from error
 
 
-def _passes(error: Exception) -> bool:
-    """Lack of memory, and what PyTorch raises to steer itself (activation checkpoints stop a forward pass so)."""
+def _passes(error: BaseException) -> bool:
+    """What is no fault of the effect: lack of memory, the end of the program or of a generator that it runs in, and
+    what PyTorch raises to steer itself (activation checkpoints stop a forward pass so)."""
     own = type(error).__module__.partition(".")[0] == "torch" and not isinstance(
         error, torch.linalg.LinAlgError
     )
-    return own or isinstance(error, MemoryError)
+    return own or isinstance(error, (MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit))
 
 
-def _said(error: Exception) -> str:
+def _unusable(tensor: Tensor, given: Iterable[Tensor]) -> str | None:
+    """What a tensor is that holds no values, or not one for each place; None for any other.
+
+    given: what the effect was called with. Where that is on the meta device, so may the result be.
+    """
+    if tensor.layout is not torch.strided:
+        return (
+            f"{_shown(tensor)} with the layout {str(tensor.layout).removeprefix('torch.')}, not a dense one"
+        )
+    if tensor.device.type == "meta" and all(other.device.type != "meta" for other in given):
+        return f"{_shown(tensor)} on the meta device, which holds no values"
+    return None
+
+
+def _said(error: BaseException) -> str:
     try:
         return " ".join(str(error).split()) or "no message"
     except Exception:  # a stranger's __str__ may do anything

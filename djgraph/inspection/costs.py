@@ -78,7 +78,10 @@ def estimate(plan: Plan, modules: Mapping[str, Effect], workload: Workload) -> P
     modules: the effects by node id. Gradients are those of a loss with respect to params and to the effects'
     weights; the audio that comes in wants none.
     """
-    effects = EffectCosts({kernel: modules[kernel] for kernel in set(plan.kernels.values())})
+    kernels = set(plan.kernels.values())
+    runs = {kernel: plan.graph.by_id[node] for node, kernel in plan.kernels.items()}
+    examples = {kernel: node for kernel, node in runs.items() if isinstance(node, EffectNode)}
+    effects = EffectCosts({kernel: modules[kernel] for kernel in kernels}, examples)
     needs: dict[str, bool] = {}
     costs = OpCosts(plan, effects, workload, needs)
     memory = _Memory(costs, plan)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from djgraph.effects import Block, Clock, Effect, SpectralEffect, TimeEffect
+from djgraph.graph.ir import EffectNode
+from djgraph.host.calls import EffectCall, guarded
 from djgraph.inspection.meter import Meter
 
 SHORT = 8192
@@ -59,17 +61,20 @@ class Call:
 class EffectCosts:
     """Counts effects' code, each kind of call once."""
 
-    def __init__(self, modules: Mapping[str, Effect]) -> None:
-        """modules: by kernel name."""
-        self._modules = modules
+    def __init__(self, modules: Mapping[str, Effect], nodes: Mapping[str, EffectNode]) -> None:
+        """modules: by kernel name. nodes: one that each kernel runs, which errors name."""
+        self._modules, self._nodes = modules, nodes
         self._known: dict[tuple[str, Call], Both] = {}
-        self._copies: dict[tuple[str, str], Effect] = {}
+        self._copies: dict[tuple[str, str], EffectCall] = {}
 
     def has_weights(self, kernel: str) -> bool:
         return any(weight.requires_grad for weight in self._modules[kernel].parameters())
 
     def of(self, kernel: str, call: Call) -> Both:
-        """The work of ``process`` or ``mask``, without reading its controls off the layout's columns."""
+        """The work of ``process`` or ``mask``, without reading its controls off the layout's columns.
+
+        Raises EffectError where the effect's code fails on real tensors.
+        """
         key = (kernel, call)
         if key not in self._known:
             self._known[key] = self._count(kernel, call)
@@ -81,33 +86,35 @@ class EffectCosts:
         except Exception:
             # A plugin's code may look at values, or know nothing of this device. Then it runs on real ones, and
             # what is wrong with it comes out here.
-            module = self._copy(kernel, "cpu")
-            hop = module.environment.transform.hop
-            short = min(call.length, SHORT if isinstance(module, TimeEffect) else max(SHORT // hop, 1))
+            real = self._copy(kernel, "cpu")
+            hop = real.module.environment.transform.hop
+            short = min(call.length, SHORT if isinstance(real.module, TimeEffect) else max(SHORT // hop, 1))
             sample = Call(
                 call.rows, call.channels, short, call.audio_gradient, call.control_gradients, call.dtype
             )
-            found = _measure(module, sample, "cpu")
+            counted = _measure(real, sample, "cpu")
             factor = call.length / short
-            return Both(found.forward.scaled(factor), found.backward.scaled(factor))
+            return Both(counted.forward.scaled(factor), counted.backward.scaled(factor))
 
-    def _copy(self, kernel: str, device: str) -> Effect:
+    def _copy(self, kernel: str, device: str) -> EffectCall:
         # A copy, so that no constant is kept on a device that nobody uses.
         key = (kernel, device)
         if key not in self._copies:
-            self._copies[key] = copy.deepcopy(self._modules[kernel]).to(device)
+            module, nodes = self._modules[kernel], (self._nodes[kernel],)
+            with guarded(module, nodes, "__deepcopy__"):
+                self._copies[key] = EffectCall(copy.deepcopy(module).to(device), nodes)
         return self._copies[key]
 
 
-def _measure(module: Effect, call: Call, device: str) -> Both:
-    run, leaves = _arrange(module, call, device)
+def _measure(effect: EffectCall, call: Call, device: str) -> Both:
+    run, leaves = _arrange(effect, call, device)
     with torch.no_grad():
         run()  # constants are made here, once, and not counted
         with Meter() as meter:
-            made = run()
+            results = run()
             forward = Work(meter.flops, meter.moved, meter.peak)
-            del made
-    leaves += [weight for weight in module.parameters() if weight.requires_grad]
+            del results
+    leaves += [weight for weight in effect.module.parameters() if weight.requires_grad]
     if not leaves:
         return Both(forward)
     with torch.enable_grad(), Meter() as meter:
@@ -120,8 +127,9 @@ def _measure(module: Effect, call: Call, device: str) -> Both:
         return Both(forward, Work(meter.flops, meter.moved, meter.peak - held))
 
 
-def _arrange(module: Effect, call: Call, device: str) -> tuple[Callable[[], list[Tensor]], list[Tensor]]:
+def _arrange(effect: EffectCall, call: Call, device: str) -> tuple[Callable[[], list[Tensor]], list[Tensor]]:
     """A function that makes the call, and the tensors that it differentiates by."""
+    module = effect.module
 
     def empty(*shape: int) -> Tensor:
         return torch.zeros(shape, dtype=call.dtype, device=device)
@@ -130,7 +138,7 @@ def _arrange(module: Effect, call: Call, device: str) -> tuple[Callable[[], list
         sizes = {"frame": call.length, "clip": 1, "sample": call.length}
         shapes = {control.id: (call.rows, sizes[control.rate], 1) for control in module.controls}
     else:
-        lag = module.latency()
+        lag = effect.latency()
         samples = call.length + lag
         hop = module.environment.transform.hop
         sizes = {"sample": samples, "frame": samples // hop + 1, "clip": 1}
@@ -138,7 +146,13 @@ def _arrange(module: Effect, call: Call, device: str) -> tuple[Callable[[], list
     controls = {control.id: empty(*shapes[control.id]) + control.default for control in module.controls}
     leaves = [values.requires_grad_() for name, values in controls.items() if name in call.control_gradients]
     if isinstance(module, SpectralEffect):
-        return (lambda: [module.mask(controls)]), leaves
+        spectral = module
+
+        def mask() -> list[Tensor]:  # as it is: what the mask is expanded to costs nothing
+            with guarded(spectral, effect.nodes, "mask"):
+                return [spectral.mask(controls)]
+
+        return mask, leaves
     assert isinstance(module, TimeEffect)
     audio = {port.name: empty(call.rows, port.channels or call.channels, samples) for port in module.inputs}
     if call.audio_gradient:
@@ -150,7 +164,8 @@ def _arrange(module: Effect, call: Call, device: str) -> tuple[Callable[[], list
     like = empty(1)
 
     def process() -> list[Tensor]:
-        state = module.initial_state(call.rows, call.channels, like)
-        return list(module.process(audio, controls, state, block)[0].values())
+        state = effect.initial_state(call.rows, call.channels, like)
+        size = (call.rows, call.channels, samples)
+        return list(effect.process(audio, controls, state, block, size)[0].values())
 
     return process, leaves

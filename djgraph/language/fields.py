@@ -13,6 +13,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -50,6 +51,13 @@ class Element(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
     what: ClassVar[str] = "a mapping"
     """What to call one of these where something else stands in its place."""
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def written(self, *without: str) -> dict[str, Any]:
+        """The plain data that this was validated from, references and all, without some of its keys."""
+        if not without:
+            return self._written
+        return {key: value for key, value in self._written.items() if key not in without}
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
@@ -68,6 +76,7 @@ class Element(BaseModel):
             raise refusal(explain(error, cls) + faults) from None
         if faults:
             raise refusal(faults)
+        element._written = data
         return element
 
 

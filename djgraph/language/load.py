@@ -29,11 +29,6 @@ class Document:
     model: DocumentModel
 
     @property
-    def data(self) -> Mapping[str, Any]:
-        assert isinstance(self.source.data, dict)
-        return self.source.data
-
-    @property
     def file(self) -> str | None:
         return self.source.file
 

@@ -1,14 +1,14 @@
 """The graph language as pydantic models: which keys there are and what may stand in each.
 
-A document is validated twice with the same models. As written, every value may also be a reference
-(``$name``). Once templates and repeats are expanded, each piece is validated again without references
-(``context=CONCRETE``), and those instances are what the rest of djgraph reads.
+A document is validated once, as a whole and as written, and what the rest of djgraph reads are these models. As
+written, any value may be a reference (``$name``) in place of what its field's type says. Expansion replaces
+references; only a piece that holds some is validated with the values in their place (``context=CONCRETE``).
 """
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
 
@@ -37,14 +37,14 @@ from djgraph.language.parts import (
     OwnMacro,
     Range,
     Send,
-    Transform,
+    TransformModel,
     Use,
 )
 from djgraph.language.words import IDENTIFIER, describe
 
 
 def _item(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Element:
-    kind = kind_of(value)
+    kind = _kind_of(value)
     if isinstance(kind, Fault):
         raise refusal([kind])
     return ITEMS[kind].model_validate(value, context=info.context)
@@ -122,11 +122,16 @@ Scalar = str | int | float | bool
 Values = Annotated[list[Scalar] | str | Range, Wrap(_values)]
 
 
-class Repeat(Element):
-    """Items once for each value of a variable."""
+class Loop(Element):
+    """What a repeat runs over."""
 
     for_: Annotated[dict[str, Values], Wrap(_repeat)] = Field(alias="for")
     """One variable and its values."""
+
+
+class Repeat(Loop):
+    """Items once for each value of a variable."""
+
     do: list[Item]
     """What is repeated."""
 
@@ -151,6 +156,11 @@ class Template(Element):
             return [Fault("a template has either a `chain` or a `mixer`")]
         return []
 
+    @property
+    def kind(self) -> Literal["chain", "mixer"]:
+        """What it is a piece of."""
+        return "chain" if "chain" in self.model_fields_set else "mixer"
+
 
 class Header(Element):
     """Everything of a document except what is expanded."""
@@ -165,7 +175,7 @@ class Header(Element):
     """A few lines for people."""
     sample_rate: Annotated[int, whole(1, 1_000_000)] = 44100
     """Samples per second."""
-    transform: Annotated[Transform, LATE] = Field(default_factory=Transform)
+    transform: Annotated[TransformModel, LATE] = Field(default_factory=TransformModel)
     """The transform that spectral effects work in."""
     inputs: list[Input] = Field(default_factory=list)
     """What comes in, in order."""
@@ -191,16 +201,16 @@ class DocumentModel(Header):
     """Strips, buses and macros in order."""
 
 
-def kind_of(item: Any) -> str | Fault:
+def _kind_of(item: Any) -> str | Fault:
     """Which kind of mixer item this is, or why that cannot be said."""
     kinds = tuple(ITEMS)
     if not isinstance(item, dict):
         return Fault(f"expected an item of the mixer, got {describe(item)}", allowed=kinds)
-    found = [key for key in item if key in ITEMS]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        return Fault(f"one item cannot be {' and '.join(map(repr, found))} at once", allowed=kinds)
+    named = [key for key in item if key in ITEMS]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        return Fault(f"one item cannot be {' and '.join(map(repr, named))} at once", allowed=kinds)
     guess = next((key for key in islice(item, 20) if nearest(key, kinds)), None)
     if guess is not None:
         return Fault(f"unknown key {guess!r}", (guess,), kinds, guess, key=True)

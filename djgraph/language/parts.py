@@ -85,7 +85,7 @@ class Input(Element):
         return []
 
 
-class Transform(Element):
+class TransformModel(Element):
     """The short-time Fourier transform."""
 
     what: ClassVar[str] = "a mapping {size: …, hop: …}"

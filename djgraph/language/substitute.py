@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from djgraph.errors import DocumentError, DocumentPath, Problem
@@ -59,17 +59,21 @@ class Substitution:
         self.renames: dict[DocumentPath, str] = {}
 
     def replace(self, value: Any, *tail: str | int) -> Any:
-        """A copy of ``value``, which stands at ``tail`` below the site, without references."""
+        """``value``, which stands at ``tail`` below the site, without references.
+
+        What holds no reference is returned as it is, the same object; anything else is a copy.
+        """
         self._budget.step(self._site)
         if isinstance(value, str):
             return self._text(value, tail) if "$" in value else value
         if isinstance(value, list):
-            return [self.replace(item, *tail, index) for index, item in enumerate(value)]
+            items = [self.replace(item, *tail, index) for index, item in enumerate(value)]
+            return value if _same(items, value) else items
         if isinstance(value, dict):
             return self._mapping(value, tail)
         return value
 
-    def _mapping(self, value: Mapping[str, Any], tail: DocumentPath) -> dict[str, Any]:
+    def _mapping(self, value: dict[str, Any], tail: DocumentPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for written, item in value.items():
             key = self._join(written, (*tail, written), key=True) if "$" in written else written
@@ -78,7 +82,8 @@ class Substitution:
             if key != written:
                 self.renames[(*self._site.path, *tail, key)] = written
             result[key] = self.replace(item, *tail, written)
-        return result
+        unchanged = list(result) == list(value) and _same(result.values(), value.values())
+        return value if unchanged else result
 
     def _text(self, text: str, tail: DocumentPath) -> Any:
         match = REFERENCE.match(text)
@@ -123,6 +128,11 @@ class Substitution:
 
     def _problem(self, message: str, tail: DocumentPath, **details: Any) -> None:
         self.problems.append(self._site.problem(message, *tail, **details))
+
+
+def _same(items: Iterable[Any], others: Iterable[Any]) -> bool:
+    """Whether these are the same objects in the same order."""
+    return all(item is other for item, other in zip(items, others, strict=True))
 
 
 def _stop(site: Site, message: str) -> None:

@@ -29,7 +29,7 @@ class Faders:
 
 
 @dataclass
-class Track:
+class TrackFaders:
     """What one input sounds through: the names of its parts (one, as a rule), and its faders."""
 
     names: list[str] = field(default_factory=list)
@@ -48,13 +48,13 @@ def find_faders(layout: ParameterLayout) -> dict[str, Faders]:
     return {name: found[name] for name in order}
 
 
-def find_tracks(layout: ParameterLayout) -> list[Track]:
+def find_tracks(layout: ParameterLayout) -> list[TrackFaders]:
     """The tracks that have faders, in the order of the inputs."""
-    tracks: dict[int, Track] = {}
+    tracks: dict[int, TrackFaders] = {}
     for name, faders in find_faders(layout).items():
         if faders.track is None:
             continue
-        track = tracks.setdefault(faders.track, Track())
+        track = tracks.setdefault(faders.track, TrackFaders())
         track.names.append(name)
         track.columns += faders.columns
         track.stems |= faders.stems

@@ -13,6 +13,17 @@ MANY_WORDS = 200
 """With more words than this in a layout's names, no patterns are suggested."""
 
 
+def parted(column: Column) -> tuple[str, str]:
+    """A column's name as what it belongs to and what it is there: ``track_a.eq3`` and ``low``; of a send, whose bus may
+    have dots in its name, ``track_a`` and ``fx.wet_send``."""
+    for node, _ in column.drives:
+        owner, send, _ = node.partition(".send:")
+        if column.kind == "send" and send and column.name.startswith(f"{owner}."):
+            return owner, column.name.removeprefix(f"{owner}.")
+    owner, _, label = column.name.rpartition(".")
+    return owner, label
+
+
 class Names:
     """The names of a layout's columns.
 

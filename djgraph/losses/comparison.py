@@ -19,6 +19,9 @@ from djgraph import simd
 from djgraph.dsp.derivatives import Operation
 from djgraph.errors import InputError
 
+MOST_CHANNELS = 8
+"""Channels that a clip may have before it looks as if its dimensions were swapped."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -48,11 +51,11 @@ class Target:
     It goes to any loss of audio in the place of the target itself, with the same result. Spectra are kept from the
     first call on, for every size of transform twice as much memory as the audio takes.
 
-    audio: as for the losses; it is copied, and no gradient goes back to it.
+    audio: as for the losses; it is copied, and no gradient goes back to it. Raises InputError for what is no audio.
     """
 
     def __init__(self, audio: Tensor) -> None:
-        self.audio = spread(audio.detach(), "target").clone(memory_format=torch.contiguous_format)
+        self.audio = spread(audio, "target").detach().clone(memory_format=torch.contiguous_format)
         self._powers: dict[tuple[int, torch.dtype], Tensor] = {}
         self._sides: Target | None = None
 
@@ -93,8 +96,19 @@ def spread(audio: Tensor, what: str) -> Tensor:
             else f"{what} of type {type(audio).__name__}"
         )
         raise InputError(f"expected audio [batch, channels, samples] of floating point, got {came}")
+    check_order(audio, what)
     wide = audio.float() if audio.element_size() < 4 else audio
     return wide.view(1, 1, -1) if wide.ndim == 1 else wide.unsqueeze(1) if wide.ndim == 2 else wide
+
+
+def check_order(audio: Tensor, what: str) -> None:
+    """InputError for what looks like ``[samples, channels]``, as other libraries lay audio out: no clip has as few
+    samples as :data:`MOST_CHANNELS`, and none so many channels."""
+    if audio.ndim > 1 and audio.shape[-1] <= MOST_CHANNELS < audio.shape[-2]:
+        turned = "audio.T[None]" if audio.ndim == 2 else "audio.transpose(1, 2)"
+        raise InputError(
+            f"{what} {list(audio.shape)} looks like [samples, channels]; expected [batch, channels, samples]: {turned}"
+        )
 
 
 def fit(mix: Tensor, target: Tensor | Target) -> tuple[Tensor, Tensor | Target]:

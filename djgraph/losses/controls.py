@@ -8,10 +8,12 @@ meaning from graph to graph.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from djgraph.arguments import several, shown
 from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
 
@@ -46,9 +48,9 @@ def neutral_sparsity(
     there. A control without a neutral value counts from its default. Arguments and errors as for
     :func:`total_variation`.
     """
-    chosen = _columns(layout, controls)
+    positioned, chosen = _positions(params, layout, controls, positions), _columns(layout, controls)
     home = layout.to_unit(layout.neutral.to(device=params.device, dtype=torch.float64)).to(params.dtype)
-    return (_positions(params, layout, controls, positions) - home[chosen]).abs().mean()
+    return (positioned - home[chosen]).abs().mean()
 
 
 def monotone(
@@ -64,6 +66,9 @@ def monotone(
     "rising"}``. Other arguments, the mean and the errors as for :func:`total_variation`; InputError for
     another direction, for no direction at all, and for a control that two patterns send two ways.
     """
+    _check_layout(layout)
+    if not isinstance(directions, Mapping):
+        raise InputError(f"directions: expected a mapping of pattern → direction, got {shown(directions)}")
     signs: dict[int, float] = {}
     for pattern, direction in directions.items():
         if direction not in DIRECTIONS:
@@ -78,7 +83,13 @@ def monotone(
     return (-sign * turned.diff(dim=-2)).clamp_min(0).sum(-2).mean()
 
 
+def _check_layout(layout: Any) -> None:
+    if not isinstance(layout, ParameterLayout):
+        raise InputError(f"layout: expected a ParameterLayout, got {shown(layout)}")
+
+
 def _positions(params: Tensor, layout: ParameterLayout, controls: Patterns, ready: bool) -> Tensor:
+    _check_layout(layout)
     if not isinstance(params, Tensor) or params.ndim not in (2, 3) or not params.shape[-2]:
         came = list(params.shape) if isinstance(params, Tensor) else type(params).__name__
         raise InputError(f"params: expected [batch, frames, controls] or [frames, controls], got {came}")
@@ -89,5 +100,5 @@ def _positions(params: Tensor, layout: ParameterLayout, controls: Patterns, read
 
 
 def _columns(layout: ParameterLayout, controls: Patterns) -> list[int]:
-    patterns = [controls] if isinstance(controls, str) else controls
+    patterns = [controls] if isinstance(controls, str) else several(controls, "controls", "patterns of names")
     return sorted({column for pattern in patterns for column in layout.select(pattern)})

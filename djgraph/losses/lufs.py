@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from djgraph.arguments import real
 from djgraph.errors import InputError
 from djgraph.losses.comparison import Target, fit, spread
 
@@ -23,6 +24,8 @@ SURROUND = 1.41
 TAIL = 1.0
 """Seconds of silence that the weighting's response dies away in, by 1000 dB."""
 OFFSET = -0.691
+LOWEST_RATE = 100.0
+"""Hz."""
 
 
 def loudness(audio: Tensor, sample_rate: int) -> Tensor:
@@ -40,8 +43,7 @@ def loudness(audio: Tensor, sample_rate: int) -> Tensor:
         raise InputError(
             f"loudness is defined for [batch, channels, samples] with 1 to 5 channels, not {came}"
         )
-    if isinstance(sample_rate, bool) or not 100 <= sample_rate < math.inf:
-        raise InputError(f"sample_rate is {sample_rate}; expected hertz")
+    real(sample_rate, "sample_rate", LOWEST_RATE)
     audio = spread(audio, "audio")
     chunks = int(audio.shape[-1] / (CHUNK * sample_rate) + 1e-9)
     if chunks < CHUNKS:
@@ -80,12 +82,13 @@ def k_weighted(audio: Tensor, sample_rate: int) -> Tensor:
 class Loudness(nn.Module):
     """How far two recordings are apart in loudness: \\|LUFS of the mix − LUFS of the target\\|, in LU.
 
-    sample_rate: Hz. reduction: ``mean``, or ``none`` for ``[batch]``. What is not differentiable:
-    :func:`djgraph.losses.loudness`.
+    sample_rate: Hz, from 100. reduction: ``mean``, or ``none`` for ``[batch]``. Raises InputError for others.
+    What is not differentiable: :func:`djgraph.losses.loudness`.
     """
 
     def __init__(self, sample_rate: int, *, reduction: str = "mean") -> None:
         super().__init__()
+        real(sample_rate, "sample_rate", LOWEST_RATE)
         if reduction not in ("mean", "none"):
             raise InputError(f"reduction is {reduction!r}; allowed: mean, none")
         self.sample_rate, self.reduction = sample_rate, reduction

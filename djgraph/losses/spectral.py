@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
-from djgraph.arguments import is_whole
+from djgraph.arguments import is_real, is_whole, real, several, shown, whole
+from djgraph.arguments import weights as check_weights
 from djgraph.errors import InputError
 from djgraph.losses.comparison import Target, Term, distance, fit, sides, window
 from djgraph.losses.mel import mel_filters
@@ -34,6 +35,15 @@ class SpectralLoss(nn.Module):
         """
         values = distance(*fit(mix, target), self.terms)
         return values.mean() if self.reduction == "mean" else values
+
+
+def _sizes(sizes: Any) -> tuple[int, ...]:
+    """Transform sizes in samples, checked."""
+    wanted = "even numbers of samples from 4, as a list"
+    numbers = several(sizes, "sizes", wanted)
+    if not numbers or not all(is_whole(size) and size >= 4 and size % 2 == 0 for size in numbers):
+        raise InputError(f"sizes are {list(numbers)}; expected {wanted}")
+    return numbers
 
 
 class MultiResolutionSTFT(SpectralLoss):
@@ -63,6 +73,7 @@ class MultiResolutionSTFT(SpectralLoss):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
+        sizes = _sizes(sizes)
         self._build(sizes, [None] * len(sizes), (convergence, log, linear), floor_db, reduction)
 
     def _build(
@@ -73,14 +84,11 @@ class MultiResolutionSTFT(SpectralLoss):
         floor_db: float,
         reduction: str,
     ) -> None:
-        if not sizes or not all(is_whole(size) and size >= 4 and size % 2 == 0 for size in sizes):
-            raise InputError(f"sizes are {list(sizes)}; expected even numbers of samples from 4")
-        if not LOWEST_FLOOR_DB <= floor_db < 0:
+        if not is_real(floor_db) or not LOWEST_FLOOR_DB <= floor_db < 0:
             raise InputError(f"floor_db is {floor_db}; expected decibels from {LOWEST_FLOOR_DB:g}, below 0")
         if reduction not in ("mean", "none"):
             raise InputError(f"reduction is {reduction!r}; allowed: mean, none")
-        if not (min(weights) >= 0 and 0 < sum(weights) < math.inf):
-            raise InputError(f"convergence, log and linear are {weights}; expected weights from 0, not all 0")
+        check_weights(dict(zip(("convergence", "log", "linear"), weights)))
         self.reduction = reduction
         # A full-scale sine peaks at half the window's sum.
         self.terms = tuple(
@@ -111,8 +119,9 @@ class MelSTFT(MultiResolutionSTFT):
         reduction: str = "mean",
     ) -> None:
         nn.Module.__init__(self)
-        if bands < 1 or sample_rate < 1:
-            raise InputError(f"bands is {bands} and sample_rate {sample_rate}; expected whole numbers from 1")
+        real(sample_rate, "sample_rate", 1)
+        whole(bands, "bands", 1)
+        sizes = _sizes(sizes)
         filters = [mel_filters(sample_rate, size, max(1, bands * size // max(sizes))) for size in sizes]
         self._build(sizes, filters, (convergence, log, linear), floor_db, reduction)
 
@@ -130,18 +139,23 @@ class Combined(SpectralLoss):
         self, *losses: SpectralLoss, weights: Sequence[float] | None = None, reduction: str = "mean"
     ) -> None:
         super().__init__()
-        factors = [1.0] * len(losses) if weights is None else [float(weight) for weight in weights]
+        wanted = "a number from 0 for each loss"
+        factors = (1.0,) * len(losses) if weights is None else several(weights, "weights", wanted)
         if not losses or not all(isinstance(loss, SpectralLoss) for loss in losses):
             raise InputError("losses: expected MultiResolutionSTFT, MelSTFT or Combined, one or several")
-        if len(factors) != len(losses) or not (min(factors) >= 0 and 0 < sum(factors) < math.inf):
+        if len(factors) != len(losses) or not all(is_real(factor) and factor >= 0 for factor in factors):
             raise InputError(
                 f"weights are {weights} for {len(losses)} losses; expected a number from 0 for each, not all 0"
             )
+        check_weights({f"weights[{index}]": factor for index, factor in enumerate(factors)})
         if reduction not in ("mean", "none"):
             raise InputError(f"reduction is {reduction!r}; allowed: mean, none")
         self.reduction = reduction
         self.terms = tuple(
-            term.times(factor) for loss, factor in zip(losses, factors) if factor for term in loss.terms
+            term.times(float(factor))
+            for loss, factor in zip(losses, factors)
+            if factor
+            for term in loss.terms
         )
 
 
@@ -158,8 +172,9 @@ class SumAndDifference(nn.Module):
         self, loss: nn.Module | None = None, *, sum_weight: float = 1.0, difference_weight: float = 1.0
     ) -> None:
         super().__init__()
-        if not (sum_weight >= 0 and difference_weight >= 0 and sum_weight + difference_weight > 0):
-            raise InputError("sum_weight and difference_weight: expected numbers from 0, not both 0")
+        check_weights({"sum_weight": sum_weight, "difference_weight": difference_weight})
+        if loss is not None and not callable(loss):
+            raise InputError(f"loss: expected a module of mix and target, got {shown(loss)}")
         self.loss = MultiResolutionSTFT() if loss is None else loss
         self.weights = (sum_weight, difference_weight)
 

@@ -198,14 +198,14 @@ class Clip:
         """The schedule keeps them for the next call."""
         samples = self.samples if self.section is None else None
         key, kept = (samples, like.dtype, like.device), self.schedule.windows
-        found: Windows | None = kept.get(key)
-        if found is None:
+        cached: Windows | None = kept.get(key)
+        if cached is None:
             with torch.inference_mode(False), torch.no_grad():
-                found = self._make_windows(torch.empty(0, dtype=like.dtype, device=like.device))
+                cached = self._make_windows(torch.empty(0, dtype=like.dtype, device=like.device))
             if len(kept) >= KEPT:  # another thread may look it up at any time
                 kept.clear()
-            kept[key] = found
-        return found
+            kept[key] = cached
+        return cached
 
     def _make_windows(self, like: Tensor) -> Windows:
         size, hop = self.schedule.transform.size, self.schedule.transform.hop

@@ -66,13 +66,13 @@ class Engine(ABC):
         return schedule.kept[self.name]
 
     @abstractmethod
-    def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Tensor:
         """The region's results on the clip's frames, ``[results, batch, channels, samples]``.
 
         rows: ``[rows, batch, frames]`` of the control bank. sources: ``[batch, channels, samples]`` each, from
-        sample ``clip.origin`` on. The results cover ``clip.out``; of a whole clip they are final, of a section
-        the samples at both ends lack what the frames beyond add (the overlap), and ``Windows.ends`` is left to the
-        caller.
+        sample ``clip.origin`` on, or all in one tensor. The results cover ``clip.out``; of a whole clip they are final,
+        of a section the samples at both ends lack what the frames beyond add (the overlap), and ``Windows.ends`` is
+        left to the caller.
         """
 
     @abstractmethod

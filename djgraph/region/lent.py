@@ -97,15 +97,15 @@ class StretchControls:
     def add_gradients(self, total: Tensor) -> None:
         """Adds the gradients of ``curves`` that the tiles collected to those of the rows, ``total``."""
         leaves, places = self.rows_behind(total)
-        for place, found in zip(places, _through(self.read, self.curves, *leaves)):
-            place += found
+        for place, gradient in zip(places, _through(self.read, self.curves, *leaves)):
+            place += gradient
 
 
 def _through(read: Sequence[Tensor], lent: Sequence[Lent], *leaves: Tensor) -> list[Tensor]:
     """The vector-Jacobian product: from the gradients of what was read to those of the rows."""
     if not read:
         return [torch.zeros_like(leaf) for leaf in leaves]
-    found = torch.autograd.grad(
+    parts = torch.autograd.grad(
         list(read), leaves, [one.total for one in lent], allow_unused=True, materialize_grads=True
     )
-    return list(found)
+    return list(parts)

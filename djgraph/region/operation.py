@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.curve import Timeline
-from djgraph.dsp.derivatives import Operation
+from djgraph.dsp.derivatives import Operation, unwatched
 from djgraph.dsp.operators import operator
 from djgraph.dsp.placed import PlacedTimeline, timeline_of
 from djgraph.host.weights import Weights
@@ -89,17 +89,22 @@ def run_region(
             len(placed),
         ]
         learned = {id(w): w for module in schedule.modules for w in module.parameters()}
-        (made,) = _region_operator([rows, *sources, *learned.values(), *placed], numbers, schedule.owner)
-        return made
+        (values,) = _region_operator([rows, *sources, *learned.values(), *placed], numbers, schedule.owner)
+        return values
     return run_clip(Clip(schedule, timeline, batch, frames_per_tile), rows, sources)
 
 
-def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
-    """The same for a clip, or a section of one: of that, what its own frames add to the samples of ``clip.out``."""
+def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Tensor:
+    """The same for a clip, or a section of one: of that, what its own frames add to the samples of ``clip.out``.
+
+    sources: also as one tensor, ``[strips, batch, channels, samples]``.
+    """
+    engine = choose(clip.load(rows))
+    if unwatched():
+        return engine.forward(clip, rows, sources)
     weights = Weights(clip.schedule.modules)
-    operation = RegionOperation(clip, weights, choose(clip.load(rows)))
-    (made,) = operation(rows, *sources, *weights.tensors)
-    return made
+    (values,) = RegionOperation(clip, weights, engine)(rows, *sources, *weights.tensors)
+    return values
 
 
 def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:

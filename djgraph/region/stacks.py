@@ -88,12 +88,12 @@ class Stacks:
 
     def replace(self, names: Iterable[str], function: Callable[[Tensor], Tensor]) -> None:
         """Puts ``function(stack)`` in place of each stack that one of ``names`` is a row of."""
-        made: dict[int, _Stack] = {}
+        replaced: dict[int, _Stack] = {}
         for name in names:
             stack, row = self._rows[name]
-            if id(stack) not in made:
-                made[id(stack)] = _Stack(function(stack.tensor))
-            self._rows[name] = (made[id(stack)], row)
+            if id(stack) not in replaced:
+                replaced[id(stack)] = _Stack(function(stack.tensor))
+            self._rows[name] = (replaced[id(stack)], row)
 
     def drop(self, names: Iterable[str]) -> None:
         """Forgets values; a stack is freed with the last of its rows."""

@@ -49,21 +49,21 @@ class Compiled:
         first: dict[int, str] = {}
         kernels = {node: first.setdefault(id(module), node) for node, module in self.modules.items()}
         effects = [node.effect for node in self.graph.nodes if isinstance(node, EffectNode)]
-        found = {
+        derived = {
             "bank": ControlBank(self.graph),
             "identity": graph_identity(self.graph),
             "kernels": kernels,
             "uses_clock": any(effect.uses_clock for effect in effects),
         }
-        for name, value in found.items():
+        for name, value in derived.items():
             object.__setattr__(self, name, value)
 
     def points(self, taps: bool = False) -> dict[str, Point]:
         """What a plan gives, by name: ``output NAME``, and with taps ``tap NAME``."""
-        found = {"output " + name: point for name, point in self.outputs.items()}
+        named = {"output " + name: point for name, point in self.outputs.items()}
         if taps:
-            found |= {"tap " + name: point for name, point in self.graph.taps.items()}
-        return found
+            named |= {"tap " + name: point for name, point in self.graph.taps.items()}
+        return named
 
     @cached_property
     def lags(self) -> Mapping[str, Lag]:

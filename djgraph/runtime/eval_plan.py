@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from djgraph.compiler.plan import (
     Synthesise,
 )
 from djgraph.controls.bank import ControlBank
-from djgraph.controls.reader import ControlReader, read_at
+from djgraph.controls.reader import ControlReader, read_frames
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.effects import Clock, Effect
@@ -81,11 +82,9 @@ def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: EvalClip) -> di
         case Synthesise():
             return {op.out: stft.synthesise(values[op.source], size, hop, samples)}
         case Process():
-            return {
-                name: made
-                for node, ins, outs in zip(op.nodes, op.ins, op.outs)
-                for name, made in zip(outs, _processed(node, [values[name] for name in ins], plan, clip))
-            }
+            read = [[values[name] for name in ins] for ins in op.ins]
+            written = [_processed(node, signals, plan, clip) for node, signals in zip(op.nodes, read)]
+            return dict(zip(chain(*op.outs), chain(*written)))
         case Region():
             inside: dict[str, Tensor] = {}
             for inlet in op.inlets:
@@ -104,21 +103,13 @@ def _processed(node: EffectNode, signals: list[Tensor], plan: Plan, clip: EvalCl
     reader = ControlReader((node,), clip.bank, plan.graph.sample_rate, plan.graph.transform.hop)
     audio = {port.name: signal for port, signal in zip(node.effect.inputs, signals)}
     size = (clip.rows.shape[1], node.channels, clip.timeline.samples)
-    clock = clip.clock if node.effect.uses_clock else None
     call = EffectCall(clip.modules[node.id], (node,))
-    made = process_clip(call, audio, reader(clip.rows, clip.timeline), clip.rows, size, clock)
-    return [made[port.name] for port in node.effect.outputs]
+    written = process_clip(call, audio, reader(clip.rows, clip.timeline), clip.rows, size, clip.clock)
+    return [written[port.name] for port in node.effect.outputs]
 
 
 def _gain(node: EffectNode, plan: Plan, clip: EvalClip, spectrum: Tensor) -> Tensor:
     """A mask, ``[batch, 1, frames, bins]``."""
     batch, _, frames, bins = spectrum.shape
-    hop, samples = plan.graph.transform.hop, clip.timeline.samples
-    centres = stft.frame_positions(samples, hop, 0, frames, spectrum.device)
-    controls = {}
-    for control in node.effect.controls:
-        number = clip.bank.row(node, control)
-        row, held = clip.rows[number : number + 1], clip.bank.held([number])
-        read = row[..., :1] if control.rate == "clip" else read_at(row, held, clip.timeline, centres)
-        controls[control.id] = read[0].unsqueeze(-1)
+    controls = read_frames(node, clip.bank, clip.rows, clip.timeline, plan.graph.transform.hop, frames)
     return EffectCall(clip.modules[node.id], (node,)).mask(controls, (batch, frames, bins)).unsqueeze(1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Region, Silence, Synthesise
-from djgraph.controls.reader import ControlReader, read_at
+from djgraph.controls.reader import ControlReader, read_frames
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.effects import Block, Clock, TimeEffect
@@ -102,8 +102,8 @@ class Executor:
 
                 def region(run: Run) -> None:
                     sources = [run.values.get(name) for name in schedule.reads]
-                    made = run_region(schedule, run.timeline, run.rows, sources, options.frames_per_tile)
-                    run.values.put(schedule.writes, made)
+                    results = run_region(schedule, run.timeline, run.rows, sources, options.frames_per_tile)
+                    run.values.put(schedule.writes, results)
                     run.owned.update(schedule.writes)
 
                 return region
@@ -131,29 +131,21 @@ class Executor:
             read = {name for row in op.ins for name in row}
             last = len(op.ins[0]) == 1 and read <= run.owned.intersection(frees)
             whole = last and run.values.is_whole([row[0] for row in op.ins])
-            made = _process_blocks(call, audio, reader, run, size, whole)
+            outputs = _process_blocks(call, audio, reader, run, size, whole)
             run.owned.update(name for row in op.outs for name in row)
         else:
             controls = reader(run.rows, run.timeline)
             clock = _repeat(run.clock, count) if node.effect.uses_clock else None
-            made = process_clip(call, audio, controls, run.rows, size, clock)
+            outputs = process_clip(call, audio, controls, run.rows, size, clock)
         for place, port in enumerate(node.effect.outputs):
             names = [row[place] for row in op.outs]
-            run.values.put(names, made[port.name].unflatten(0, (count, run.batch)))
+            run.values.put(names, outputs[port.name].unflatten(0, (count, run.batch)))
 
     def _mask(self, op: Mask, call: EffectCall, run: Run) -> None:
         spectrum = run.values.get(op.source)
-        transform = self.plan.graph.transform
-        centres = stft.frame_positions(
-            run.samples, transform.hop, 0, transform.frames(run.samples), run.rows.device
-        )
-        controls = {}
-        for control in op.node.effect.controls:
-            number = self.bank.row(op.node, control)
-            row, held = run.rows[number : number + 1], self.bank.held([number])
-            values = row[..., :1] if control.rate == "clip" else read_at(row, held, run.timeline, centres)
-            controls[control.id] = values[0].unsqueeze(-1)
         frames, bins = spectrum.shape[-2:]
+        hop = self.plan.graph.transform.hop
+        controls = read_frames(op.node, self.bank, run.rows, run.timeline, hop, frames)
         gain = call.mask(controls, (run.batch, frames, bins))
         run.values.put((op.out,), (spectrum * gain.unsqueeze(1)).unsqueeze(0))
 
@@ -208,10 +200,10 @@ def _process_blocks(
             pieces = {port: piece.clone() for port, piece in pieces.items()}
         controls = reader(run.rows, run.timeline, (start, stop))
         block = Block(start, stop - start, sample_rate)
-        made, state = call.process(pieces, controls, state, block, (batch, channels, stop - start))
-        for port, piece in made.items():
+        outputs, state = call.process(pieces, controls, state, block, (batch, channels, stop - start))
+        for port, piece in outputs.items():
             if port not in out:
-                place = next(iter(audio.values())) if own and len(made) == 1 else None
+                place = next(iter(audio.values())) if own and len(outputs) == 1 else None
                 if place is None or place.shape[:-1] != piece.shape[:-1]:
                     place = piece.new_empty(*piece.shape[:-1], samples)
                 out[port] = place

@@ -23,24 +23,24 @@ def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int,
     """
     nodes = [node for node in graph.nodes if isinstance(node, InputNode)]
     _check_names(graph, inputs)
-    found: dict[str, Tensor] = {}
+    prepared: dict[str, Tensor] = {}
     missing = []
     for node in nodes:
         audio = _pick(inputs, node)
         if audio is not None:
-            found[node.id] = _shape(node, audio)
+            prepared[node.id] = _shape(node, audio)
         elif not node.optional:
             missing.append(_name(node))
     if missing:
         raise InputError(f"missing audio: {', '.join(missing)}")
-    if not found:
+    if not prepared:
         raise InputError("no audio: every input of this graph is optional, but at least one must be given")
-    reference = next(iter(found.values()))
+    reference = next(iter(prepared.values()))
     names = input_names(graph)
-    first = names[next(iter(found))]
-    batch = max(audio.shape[0] for audio in found.values())
+    first = names[next(iter(prepared))]
+    batch = max(audio.shape[0] for audio in prepared.values())
     samples = reference.shape[-1]
-    for key, audio in found.items():
+    for key, audio in prepared.items():
         if audio.shape[-1] != samples:
             raise InputError(
                 f"{names[key]} has {audio.shape[-1]} samples, but {first} has {samples}: all stems must be as long"
@@ -53,9 +53,9 @@ def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int,
                 f"{reference.device}: all stems must agree"
             )
     for node in nodes:
-        if node.id not in found:
-            found[node.id] = reference.new_zeros(1, node.channels, samples)
-    return found, batch, samples
+        if node.id not in prepared:
+            prepared[node.id] = reference.new_zeros(1, node.channels, samples)
+    return prepared, batch, samples
 
 
 def input_names(graph: Graph) -> dict[str, str]:

@@ -1,13 +1,51 @@
 """Spectra of two channels on lanes, compared with a target's bin by bin or band by band, and the gradient of that.
 
-Both channels were transformed as one complex signal. ``work`` and ``sums`` hold vectors; ``sums`` has those of
-:data:`SUMS` for one channel, then for the other.
+Both channels were transformed as one complex signal. ``sums`` holds vectors: those of :data:`SUMS` for one channel,
+then for the other.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from numpy.typing import NDArray
+
 from djgraph.simd.jit import part
 from djgraph.simd.lanes import absolute, load, logarithm, root, sign, splat, store
+
+
+class Measures(NamedTuple):
+    """What is measured on the spectra of one transform.
+
+    numbers: ``[measures, 4]``, floor² and the weights of convergence, log and linear. means: ``[measures, 2]``, the
+    weights of log and linear over how many values their means are of. banks: ``[measures, bins]``, the first band that
+    a bin is in, −1 where bins are compared. shares: ``[measures, bins, 2]``, of it and of the next band. bands: how
+    many, ``[measures]``. units: ½ and 1. Bins are in the order of ``fft.Tables.bins``; all are C-contiguous.
+    """
+
+    numbers: NDArray
+    means: NDArray
+    banks: NDArray
+    shares: NDArray
+    bands: NDArray
+    units: NDArray
+
+
+class Compared(NamedTuple):
+    """The mix's spectrum, the powers of the target's bins, and where gradients go.
+
+    re, im: slots, of which the spectrum has the first. The gradient (M − N)/M·X of the distance is written to the one
+    that begins at ``room``; that of the other terms to the one at ``rest``, or added to it where there are several
+    measures. work: room for four vectors of each band, and of one band more.
+    """
+
+    re: NDArray
+    im: NDArray
+    wanted: NDArray
+    room: int
+    rest: int
+    work: NDArray
+
 
 SUMS = 4
 """Of one channel: (N − M)², N², |ln N − ln M|, |N − M|."""
@@ -21,10 +59,11 @@ def _apart(re, im, p, q, half):
 
 
 @part
-def powers(re, im, wanted, first_places, second_places, units, lanes):
-    half = splat(units, 0)
-    for k in range(len(first_places)):
-        x, y, u, v = _apart(re, im, first_places[k] * lanes, second_places[k] * lanes, half)
+def powers(slots, wanted, tables, units, lanes):
+    """The powers of each bin of the first slot, of the one channel and of the other, to ``wanted``."""
+    re, im, first, second, half = slots.re, slots.im, tables.first, tables.second, splat(units, 0)
+    for k in range(len(first)):
+        x, y, u, v = _apart(re, im, first[k] * lanes, second[k] * lanes, half)
         store(wanted, 2 * k * lanes, x * x + y * y)
         store(wanted, (2 * k + 1) * lanes, u * u + v * v)
 
@@ -55,16 +94,16 @@ def _sum(sums, kind, value):
 
 
 @part
-def bins(
-    re, im, wanted, room, rest, added, numbers, means, m, sums, first_places, second_places, units, with_gradient,
-    lanes,
-):  # fmt: skip
-    """Bins: sums, and for the gradient (M − N)/M·X at ``room`` and that of the other terms at ``rest``."""
-    half, one, floor = splat(units, 0), splat(units, 1), splat(numbers, 4 * m)
+def bins(compared, measures, m, tables, sums, with_gradient, lanes):
+    """Measure ``m`` on bins: its sums, and the gradients of its terms where they are wanted."""
+    re, im, wanted, room, rest = compared.re, compared.im, compared.wanted, compared.room, compared.rest
+    first, second, means = tables.first, tables.second, measures.means
+    added = len(measures.bands) > 1
+    half, one, floor = splat(measures.units, 0), splat(measures.units, 1), splat(measures.numbers, 4 * m)
     of_log, of_linear = splat(means, 2 * m), splat(means, 2 * m + 1)
-    with_log, with_linear = means[2 * m] > 0, means[2 * m + 1] > 0
-    for k in range(len(first_places)):
-        p, q = first_places[k] * lanes, second_places[k] * lanes
+    with_log, with_linear = means[m, 0] > 0, means[m, 1] > 0
+    for k in range(len(first)):
+        p, q = first[k] * lanes, second[k] * lanes
         x, y, u, v = _apart(re, im, p, q, half)
         mix, target, a, b = _magnitudes(x, y, wanted, 2 * k * lanes, floor)
         mix_2, target_2, a_2, b_2 = _magnitudes(u, v, wanted, (2 * k + 1) * lanes, floor)
@@ -92,22 +131,24 @@ def bins(
 
 
 @part
-def bands(
-    re, im, wanted, room, rest, added, numbers, means, m, sums, first_places, second_places, units, banks, shares,
-    many, work, with_gradient, lanes,
-):  # fmt: skip
+def bands(compared, measures, m, tables, sums, with_gradient, lanes):
     """The same on bands: weighted means of neighbouring bins' magnitudes."""
-    half, one, floor = splat(units, 0), splat(units, 1), splat(numbers, 4 * m)
+    re, im, wanted, room, rest = compared.re, compared.im, compared.wanted, compared.room, compared.rest
+    first, second, means = tables.first, tables.second, measures.means
+    added = len(measures.bands) > 1
+    half, one, floor = splat(measures.units, 0), splat(measures.units, 1), splat(measures.numbers, 4 * m)
     of_log, of_linear = splat(means, 2 * m), splat(means, 2 * m + 1)
+    banks, shares, many, work = measures.banks[m], measures.shares, measures.bands[m], compared.work
+    share_of = 2 * m * len(first)  # where this measure's shares begin
     step = (many + 1) * lanes
     work[: 4 * step] = 0
-    for k in range(len(first_places)):
-        p, q = first_places[k] * lanes, second_places[k] * lanes
+    for k in range(len(first)):
+        p, q = first[k] * lanes, second[k] * lanes
         x, y, u, v = _apart(re, im, p, q, half)
         _, _, a, b = _magnitudes(x, y, wanted, 2 * k * lanes, floor)
         _, _, a_2, b_2 = _magnitudes(u, v, wanted, (2 * k + 1) * lanes, floor)
         for which in range(2):
-            share, at = splat(shares, 2 * k + which), (banks[k] + which) * lanes
+            share, at = splat(shares, share_of + 2 * k + which), (banks[k] + which) * lanes
             _sum(work, at, share * a)
             _sum(work, step + at, share * b)
             _sum(work, 2 * step + at, share * a_2)
@@ -126,13 +167,14 @@ def bands(
             store(work, at + step, sign(d) * (of_linear + of_log / a))
     if not with_gradient:
         return
-    for k in range(len(first_places)):
-        p, q = first_places[k] * lanes, second_places[k] * lanes
+    for k in range(len(first)):
+        p, q = first[k] * lanes, second[k] * lanes
         x, y, u, v = _apart(re, im, p, q, half)
         scale = one if p == q else half
         r, r_2 = scale / root(x * x + y * y + floor), scale / root(u * u + v * v + floor)
         at = banks[k] * lanes
-        low, high = splat(shares, 2 * k), splat(shares, 2 * k + 1)
+        low = splat(shares, share_of + 2 * k)
+        high = splat(shares, share_of + 2 * k + 1)
         d = (low * load(work, at) + high * load(work, at + lanes)) * r
         slope = (low * load(work, at + step) + high * load(work, at + step + lanes)) * r
         at += 2 * step

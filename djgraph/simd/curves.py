@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from djgraph.simd.jit import kept, part
-from djgraph.simd.threads import in_threads
+from djgraph.simd.threads import over_rows
 
 
 def read(
@@ -25,8 +25,10 @@ def read(
     samples of the box that rounds corners, 0 for none.
     """
     kernel = _reader()
-    in_threads(
-        lambda row: kernel(values[row], first, frames, samples, start, half, out[row]), range(len(values))
+    over_rows(
+        lambda rows: kernel(values[rows], first, frames, samples, start, half, out[rows]),
+        len(values),
+        out.size,
     )
 
 
@@ -35,8 +37,10 @@ def collect(
 ) -> None:
     """Adds, from the gradients of :func:`read`'s curves, those of its values to ``out``, ``[curves, some frames]``."""
     kernel = _collector()
-    in_threads(
-        lambda row: kernel(gradient[row], first, frames, samples, start, half, out[row]), range(len(gradient))
+    over_rows(
+        lambda rows: kernel(gradient[rows], first, frames, samples, start, half, out[rows]),
+        len(gradient),
+        gradient.size,
     )
 
 
@@ -135,8 +139,9 @@ def _collect(gradient, first, frames, samples, start, half, out):
 @lru_cache(maxsize=1)
 def _reader() -> Callable[..., None]:
     @kept
-    def read(*arguments):
-        _read(*arguments)
+    def read(values, first, frames, samples, start, half, out):
+        for row in range(len(values)):
+            _read(values[row], first, frames, samples, start, half, out[row])
 
     return read
 
@@ -144,7 +149,8 @@ def _reader() -> Callable[..., None]:
 @lru_cache(maxsize=1)
 def _collector() -> Callable[..., None]:
     @kept
-    def collect(*arguments):
-        _collect(*arguments)
+    def collect(gradient, first, frames, samples, start, half, out):
+        for row in range(len(gradient)):
+            _collect(gradient[row], first, frames, samples, start, half, out[row])
 
     return collect

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from djgraph.simd import compare, fft, rows
+from djgraph.simd import compare, fft, rows, windowed
 from djgraph.simd.compare import SUMS
 from djgraph.simd.jit import kept, part, stamp
 from djgraph.simd.lanes import width
@@ -114,11 +115,7 @@ class _Plan:
     samples: int
     window: NDArray
     tables: fft.Tables
-    numbers: NDArray  # [measures, 4]: floor², and the weights
-    banks: NDArray  # [measures, bins]: the first band that a bin is in, −1 where bins are compared
-    shares: NDArray  # [measures, bins, 2]: of it and of the next
-    bands: NDArray  # [measures]: how many
-    counts: NDArray  # [measures]: values that means are taken of
+    measures: compare.Measures
 
     @classmethod
     def of(cls, spectrum: Spectrum, samples: int, like: Tensor) -> _Plan:
@@ -138,17 +135,19 @@ class _Plan:
                 two = np.stack((weights[first, at], weights[np.minimum(first + 1, len(weights) - 1), at]), -1)
                 banks[index], shares[index] = first[tables.bins], two[tables.bins]
                 bands[index] = len(weights) - 1
-        return cls(
-            size, frames, samples, spectrum.window.astype(dtype), tables, numbers, banks, shares, bands, bands * frames
-        )  # fmt: skip
+        counts = (bands * frames).astype(dtype)[:, None]  # of values that means are taken of
+        measures = compare.Measures(
+            numbers, numbers[:, 2:] / counts, banks, shares, bands, np.array([0.5, 1.0], dtype)
+        )
+        return cls(size, frames, samples, spectrum.window.astype(dtype), tables, measures)
 
     def run(
         self, mix: Tensor, target: Tensor | None, held: NDArray | None, gradient: Tensor | None
     ) -> NDArray:
         """The values of one or two channels, ``[channels, samples]``; writes their gradients to ``gradient``."""
         dtype = self.window.dtype
-        lanes, many, size = width(dtype.itemsize), len(self.numbers), self.size
-        hop, stride = size // 4, lanes + 3
+        lanes, many, size = width(dtype.itemsize), len(self.measures.bands), self.size
+        tiling = rows.Tiling.of(self.samples, size, size // 4, lanes)
         sources = np.zeros((2, rows.SOURCE_COLUMNS), dtype=np.int64)
         targets = np.zeros((many + 1, rows.TARGET_COLUMNS), dtype=np.int64)
         targets[:, rows.SOURCE] = -1
@@ -161,25 +160,28 @@ class _Plan:
         if gradient is not None:
             for row, signal in zip(targets, parts):
                 row[[rows.TO_LEFT, rows.TO_RIGHT]] = _addresses(signal[: len(gradient[:2])])
-        bins, most = size // 2 + 1, int(self.bands.max())
-        room = size * lanes + PADDING
-        scratch = torch.empty(
-            (2 if many == 1 else 3) * 2 * room + 2 * bins * lanes + 4 * (most + 1) * lanes,
-            dtype=mix.dtype,
-            device="cpu",
-        ).numpy()
-        frames_room = np.zeros((2 * (many + 1) + 2, hop * stride), dtype)
+        bins, most, hops = size // 2 + 1, int(self.measures.bands.max()), tiling.hop * tiling.stride
+
+        def room(count: int) -> NDArray:
+            return torch.empty(count, dtype=mix.dtype, device="cpu").numpy()
+
+        slots = (2 if many == 1 else 3) * (size * lanes + PADDING)
+        memory = _Memory(
+            fft.Slots(room(slots), room(slots)),
+            rows.Rows(*np.zeros((3, hops), dtype)),
+            np.zeros((many + 1, hops), dtype),
+            np.zeros((many + 1, hops), dtype),
+            np.empty((0, 0, 0, 0), dtype) if held is None else held,
+            room(2 * bins * lanes),
+            room(4 * (most + 1) * lanes),
+            np.zeros((2 * SUMS, lanes), dtype),
+        )
         totals = np.zeros((many, 2, SUMS))
-        _entry()(
-            sources, targets, self.window, self.tables.first, self.tables.second, self.tables.factors,
-            self.tables.starts, self.numbers, self.banks, self.shares, self.bands,
-            np.ascontiguousarray(self.numbers[:, 2:] / self.counts[:, None].astype(dtype)),
-            np.array([0.5, 1.0], dtype), np.empty((0, 0, 0, 0), dtype) if held is None else held, scratch, frames_room,
-            np.zeros(hop * stride, dtype), np.zeros((2 * SUMS, lanes), dtype), totals,
-            self.frames, self.samples, target is not None, gradient is not None, lanes,
-        )  # fmt: skip
+        wanted = _Wanted(self.frames, target is not None, gradient is not None)
+        audio = rows.Audio(sources, targets, self.window[None])
+        _entry()(audio, tiling, self.tables, self.measures, wanted, memory, totals)
         apart, norm, logs, differences = np.moveaxis(totals, -1, 0)  # [measures, 2] each
-        weights, counts = self.numbers.astype(float), self.counts[:, None]
+        weights, counts = self.measures.numbers.astype(float), self.measures.bands[:, None] * self.frames
         values = np.where(np.isfinite(apart), weights[:, 1, None] * np.sqrt(apart / norm), np.nan)
         values += (weights[:, 2, None] * logs + weights[:, 3, None] * differences) / counts
         if gradient is not None:
@@ -203,77 +205,67 @@ PADDING = 256
 """Numbers between slots, so that not all of their places share the same few lines of the cache."""
 
 
+class _Wanted(NamedTuple):
+    """How many frames there are, and whether the target's are read and the mix's gradient is written."""
+
+    frames: int
+    target: bool
+    gradient: bool
+
+
+class _Memory(NamedTuple):
+    """What the compiled code works in.
+
+    read: rows of the signal that is read; re, im: rows of each target. held: kept powers of the target, ``[blocks,
+    bins, 2, lanes]``, or none; powers: those of one block. work: for bands. sums: of one block and one measure.
+    """
+
+    slots: fft.Slots
+    read: rows.Rows
+    re: NDArray
+    im: NDArray
+    held: NDArray
+    powers: NDArray
+    work: NDArray
+    sums: NDArray
+
+
 @part
-def _run(
-    sources, targets, window, first_places, second_places, twiddles, starts, numbers, banks, shares, bands, means,
-    units, held, scratch, frames_room, line, sums, totals, frames, samples, with_target, with_gradient, lanes,
-):  # fmt: skip
-    size, bins, many = len(window), len(first_places), len(numbers)
-    hop, stride = size // 4, lanes + 3
-    room = size * lanes + PADDING
-    slots = 2 if many == 1 else 3
-    re, im = scratch[: slots * room], scratch[slots * room : 2 * slots * room]
-    own = scratch[2 * slots * room : 2 * slots * room + 2 * bins * lanes]
-    work = scratch[2 * slots * room + 2 * bins * lanes :]
-    in_re, in_im = frames_room[2 * many + 2], frames_room[2 * many + 3]
+def _run(audio, tiling, tables, measures, wanted, memory, totals):
+    slots, sums, lanes = memory.slots, memory.sums, tiling.lanes
+    length, many = tiling.size * lanes, len(measures.bands)
+    room = length + PADDING
+    # A literal has a type of its own, so what it is handed to would be compiled once more for it.
+    start = int(np.int64(0))
     rest = 0 if many == 1 else 2 * room  # where the terms other than the quotient go
-    keep = len(held) > 0
-    flat_numbers, flat_means, flat_sums = numbers.reshape(-1), means.reshape(-1), sums.reshape(-1)
-    for block in range(-(-frames // lanes)):
-        frame = block * lanes
-        valid = min(lanes, frames - frame)
-        start, covered = frame * hop - size // 2, (valid - 1) * hop + size
-        wanted = held[block].reshape(-1) if keep else own
-        for source in range(2):  # the target's first, whose spectrum is not needed any longer than this
-            if source == 0 and not with_target:
-                continue
-            rows.read(in_re, in_im, line, stride, hop, lanes, start, covered, samples, 0, sources, source)
-            rows.to_frames(in_re, stride, hop, window, re, 0, size, lanes, valid)
-            rows.to_frames(in_im, stride, hop, window, im, 0, size, lanes, valid)
-            fft.forward(re, im, 0, size, lanes, twiddles, starts)
-            if source == 0:
-                compare.powers(re, im, wanted, first_places, second_places, units, lanes)
+    for block in range(-(-wanted.frames // lanes)):
+        first = block * lanes
+        frames = rows.Frames(start, first, min(lanes, wanted.frames - first), first + lanes >= wanted.frames)
+        powers = memory.held[block].reshape(-1) if len(memory.held) else memory.powers
+        for source in range(2):  # the target's spectrum first, which is not needed any longer than this
+            if source == 1 or wanted.target:
+                windowed.analyse(slots, start, memory.read, tiling, frames, tables, audio, source)
+                if source == 0:
+                    compare.powers(slots, powers, tables, measures.units, lanes)
         if many > 1:
-            re[rest : rest + size * lanes] = 0
-            im[rest : rest + size * lanes] = 0
+            slots.re[rest : rest + length] = 0
+            slots.im[rest : rest + length] = 0
+        compared = compare.Compared(slots.re, slots.im, powers, room, rest, memory.work)
         for t in range(many + 1):
             if t < many:
                 sums[:] = 0
-                if banks[t, 0] < 0:
-                    compare.bins(
-                        re, im, wanted, room, rest, many > 1, flat_numbers, flat_means, t, flat_sums, first_places,
-                        second_places, units, with_gradient, lanes,
-                    )  # fmt: skip
+                if measures.banks[t, 0] < 0:
+                    compare.bins(compared, measures, t, tables, sums, wanted.gradient, lanes)
                 else:
-                    compare.bands(
-                        re, im, wanted, room, rest, many > 1, flat_numbers, flat_means, t, flat_sums, first_places,
-                        second_places, units, banks[t], shares[t].reshape(-1), bands[t], work, with_gradient, lanes,
-                    )  # fmt: skip
+                    compare.bands(compared, measures, t, tables, sums, wanted.gradient, lanes)
                 for channel in range(2):
                     for kind in range(SUMS):
-                        for lane in range(valid):
+                        for lane in range(frames.valid):
                             totals[t, channel, kind] += sums[SUMS * channel + kind, lane]
-            if with_gradient and (t == many or numbers[t, 1] > 0):
-                _back(
-                    re, im, room if t < many else rest, size, lanes, twiddles, starts, window, frames_room[2 * t],
-                    frames_room[2 * t + 1], line, stride, hop, start, covered, valid, frame + lanes >= frames, samples,
-                    targets, t, sources,
-                )  # fmt: skip
-
-
-@part
-def _back(
-    re, im, at, size, lanes, twiddles, starts, window, x, y, line, stride, hop, start, covered, valid, last, samples,
-    targets, t, sources,
-):  # fmt: skip
-    """The gradient of frames from that of their spectra, added up to that of the signals."""
-    fft.backward(re, im, at, size, lanes, twiddles, starts)
-    rows.from_frames(re, at, size, lanes, window, x, stride, hop)
-    rows.from_frames(im, at, size, lanes, window, y, stride, hop)
-    done = covered if last else valid * hop
-    rows.write(x, y, line, stride, hop, lanes, start, done, samples, 0, targets, t, sources, False)
-    rows.move_up(x, stride, hop, valid)
-    rows.move_up(y, stride, hop, valid)
+            if wanted.gradient and (t == many or measures.numbers[t, 1] > 0):
+                at = room if t < many else rest
+                kept_rows = rows.Rows(memory.re[t], memory.im[t], memory.read.line)
+                windowed.synthesise(slots, at, kept_rows, tiling, frames, tables, audio, t)
 
 
 @lru_cache(maxsize=1)

@@ -5,13 +5,13 @@ Sande, 1966). Frequencies stay in the order in which they come out, which the wa
 stereo signal is one complex signal, left + i·right. A real gain that is the same for both channels, and so at k and
 size − k, acts on it as on each channel, so the two spectra are never taken apart.
 
-``re`` and ``im`` hold several blocks of ``[size, lanes]``; ``at`` is where a block begins.
+A slot holds one block ``[size, lanes]``; ``at`` is where it begins in ``re`` and ``im``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ LEAF = 512
 """Points of a part that is finished before the next is begun: its data stays in the first level of the cache."""
 
 
-@dataclass(frozen=True)
-class Tables:
+class Tables(NamedTuple):
     """What a transform of ``size`` points needs.
 
     factors: the twiddle factors of all passes one after another, six numbers for each butterfly; starts: where each
@@ -37,6 +36,13 @@ class Tables:
     first: NDArray
     second: NDArray
     bins: NDArray
+
+
+class Slots(NamedTuple):
+    """Real and imaginary parts of several blocks of frames or spectra, one after another."""
+
+    re: NDArray
+    im: NDArray
 
 
 @lru_cache(maxsize=16)
@@ -71,8 +77,9 @@ def _order(size: int) -> NDArray:
 
 
 @part
-def forward(re, im, at, size, lanes, factors, starts):
+def forward(slots, at, size, lanes, tables):
     """Signals → spectra."""
+    re, im, factors, starts = slots.re, slots.im, tables.factors, tables.starts
     points, level = size, 0
     while points > LEAF:
         for block in range(0, size, points):
@@ -91,8 +98,9 @@ def forward(re, im, at, size, lanes, factors, starts):
 
 
 @part
-def backward(re, im, at, size, lanes, factors, starts):
+def backward(slots, at, size, lanes, tables):
     """Spectra → signals, times size."""
+    re, im, factors, starts = slots.re, slots.im, tables.factors, tables.starts
     smallest = size
     while smallest >= 8:
         smallest //= 4

@@ -1,11 +1,14 @@
 """Gains of chains of effects on lanes, applied to spectra, and their gradients.
 
 A chain is a product of factors. A ratio is Σ above[r]·curve[r] over Σ below[r]·curve[r], with weights for each frame
-and fixed curves along the bins; a table is any gain, ``[frames, bins]`` in memory. ``weights`` is ``[rows, items,
-frames]``, ``row_step`` and ``item_step`` apart; ``curves`` is ``[rows, bins]`` in the order of ``fft.Tables.bins``.
+and fixed curves along the bins; a table is any gain, ``[frames, bins]`` in memory.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
+
+from numpy.typing import NDArray
 
 from djgraph.simd.jit import part
 from djgraph.simd.lanes import load, peek, poke, splat, store, zeros
@@ -21,16 +24,56 @@ BLOCK = 32
 """Bins at a time: the gains of a chain's factors on them fit the first level of the cache."""
 
 
+class Chains(NamedTuple):
+    """Chains of factors and what these are made of.
+
+    starts: the first factor of each chain, and one number more; factors: ``[factors, FACTOR_COLUMNS]``. weights, and
+    totals for their gradients: ``[rows, items, frames]`` with a vector's length of frames behind the last. curves:
+    ``[rows, bins]`` in the order of ``fft.Tables.bins``. work: room of :func:`work_size`. All are C-contiguous.
+    """
+
+    starts: NDArray
+    factors: NDArray
+    weights: NDArray
+    totals: NDArray
+    curves: NDArray
+    work: NDArray
+
+
 def work_size(factors: int, lanes: int) -> int:
     """Numbers of working memory for a chain of that many factors."""
     return (3 * factors + 3) * BLOCK * lanes
 
 
+# A sum is a tuple: the row of its first weight, how many there are, and the row of its first curve. A block is a
+# tuple of bins, its first and the one after its last. Values of a block stand in ``work`` from some place on.
+
+
 @part
-def _weighted(weights, at, step, rank, curves, row, bins, low, high, work, into, lanes):
-    """``work[into…]`` = Σ weights[r]·curves[row + r] on bins ``low…high−1``."""
+def _above(factors, f):
+    return factors[f, ABOVE], factors[f, ABOVE_RANK], factors[f, ABOVE_CURVES]
+
+
+@part
+def _below(factors, f):
+    return factors[f, BELOW], factors[f, BELOW_RANK], factors[f, BELOW_CURVES]
+
+
+@part
+def _place(weights, row, frames):
+    """Where the frames' weights of a row begin, and the step to the next row."""
+    _, items, count = weights.shape
+    return (row * items + frames.item) * count + frames.first, items * count
+
+
+@part
+def _weighted(weights, curves, work, total, frames, block, into, lanes):
+    """``work[into…]`` = Σ weights[r]·curves[r], the sum ``total``, on the bins of a block."""
+    row, rank, curve = total
+    at, step = _place(weights, row, frames)
+    (low, high), bins = block, curves.shape[1]
     first = load(weights, at)
-    line = row * bins
+    line = curve * bins
     if rank == 1:
         for m in range(low, high):
             store(work, into + (m - low) * lanes, first * splat(curves, line + m))
@@ -47,59 +90,46 @@ def _weighted(weights, at, step, rank, curves, row, bins, low, high, work, into,
         store(work, into + (m - low) * lanes, value + third * splat(curves, line + 2 * bins + m))
     for r in range(3, rank):
         weight = load(weights, at + r * step)
-        line = (row + r) * bins
+        line = (curve + r) * bins
         for m in range(low, high):
             place = into + (m - low) * lanes
             store(work, place, load(work, place) + weight * splat(curves, line + m))
 
 
 @part
-def _factor(
-    factors, f, weights, row_step, at, item, frame, valid, curves, order, low, high, work, into, under, lanes
-):
-    """``work[into…]`` = a factor's gain on bins ``low…high−1``; ``work[under…]`` = what is below, for a ratio."""
-    bins = len(order)
+def _factor(chains, f, frames, order, block, into, under, lanes):
+    """``work[into…]`` = a factor's gain on the bins of a block; ``work[under…]`` = what is below, for a ratio."""
+    factors, weights, curves, work = chains.factors, chains.weights, chains.curves, chains.work
+    low, high = block
     if factors[f, KIND] == TABLE:
         step = factors[f, TABLE_FRAME]
-        start = item * factors[f, TABLE_ITEM] + (frame - factors[f, TABLE_FIRST]) * step
+        start = frames.item * factors[f, TABLE_ITEM] + (frames.first - factors[f, TABLE_FIRST]) * step
         for lane in range(lanes):
-            begin = start + min(lane, valid - 1) * step
+            begin = start + min(lane, frames.valid - 1) * step
             for m in range(low, high):
                 place = into + (m - low) * lanes + lane
                 work[place] = peek(work, factors[f, ADDRESS], begin + order[m])
         return
-    above = factors[f, ABOVE] * row_step + at
-    rank = factors[f, ABOVE_RANK]
-    _weighted(
-        weights, above, row_step, rank, curves, factors[f, ABOVE_CURVES], bins, low, high, work, into, lanes
-    )
-    rank = factors[f, BELOW_RANK]
-    if rank:
-        below = factors[f, BELOW] * row_step + at
-        row = factors[f, BELOW_CURVES]
-        _weighted(weights, below, row_step, rank, curves, row, bins, low, high, work, under, lanes)
+    _weighted(weights, curves, work, _above(factors, f), frames, block, into, lanes)
+    if factors[f, BELOW_RANK]:
+        _weighted(weights, curves, work, _below(factors, f), frames, block, under, lanes)
         for m in range(high - low):
             i, j = into + m * lanes, under + m * lanes
-            store(
-                work, i, load(work, i) / load(work, j)
-            )  # not times 1/below: equal ones have to give exactly 1
+            # Not times 1/below: equal sums have to give exactly 1.
+            store(work, i, load(work, i) / load(work, j))
 
 
 @part
-def apply(
-    re, im, here, there, added, begin, end, factors, weights, row_step, item_step, item, frame, valid,
-    curves, order, first, second, work, lanes,
-):  # fmt: skip
-    """Spectra ``there`` = those ``here`` times the product of factors ``begin…end−1``; ``added`` to what is there."""
-    at, size = item * item_step + frame, BLOCK * lanes
+def apply(slots, here, there, added, chains, chain, frames, tables, lanes):
+    """Spectra ``there`` = those ``here`` times a chain's gain; ``added`` to what is there."""
+    re, im, work = slots.re, slots.im, chains.work
+    order, first, second = tables.bins, tables.first, tables.second
+    begin, end, size = chains.starts[chain], chains.starts[chain + 1], BLOCK * lanes
     for low in range(0, len(order), BLOCK):
         high = min(low + BLOCK, len(order))
         for f in range(begin, end):
             into = 0 if f == begin else size
-            _factor(
-                factors, f, weights, row_step, at, item, frame, valid, curves, order, low, high, work, into, 2 * size,
-                lanes,
-            )  # fmt: skip
+            _factor(chains, f, frames, order, (low, high), into, 2 * size, lanes)
             if f > begin:
                 for i in range(0, (high - low) * lanes, lanes):
                     store(work, i, load(work, i) * load(work, size + i))
@@ -122,16 +152,16 @@ def _scale(values, here, there, gain, added):
 
 
 @part
-def gradients(
-    re, im, here, there, begin, end, factors, weights, totals, row_step, item_step, item, frame, valid,
-    curves, order, first, second, work, lanes,
-):  # fmt: skip
+def gradients(slots, here, there, chains, chain, frames, tables, lanes):
     """Gradients of a chain's weights and tables, from the spectra ``here`` that it is applied to and the gradient
     ``there`` of what comes out. Those of weights are added to ``totals``, those of tables written to their places.
 
     For Y = M·X the gradient of M is Re(conj(X)·∂Y), summed over k and size − k, which share M.
     """
-    at, size, count = item * item_step + frame, BLOCK * lanes, end - begin
+    re, im, work = slots.re, slots.im, chains.work
+    order, first, second = tables.bins, tables.first, tables.second
+    begin, end, size = chains.starts[chain], chains.starts[chain + 1], BLOCK * lanes
+    count = end - begin
     product, other, scaled = 3 * count * size, (3 * count + 1) * size, (3 * count + 2) * size
     for low in range(0, len(order), BLOCK):
         high = min(low + BLOCK, len(order))
@@ -144,10 +174,7 @@ def gradients(
         # For each factor its gain, what is below, and the product of all before it.
         for f in range(begin, end):
             mine = 3 * (f - begin) * size
-            _factor(
-                factors, f, weights, row_step, at, item, frame, valid, curves, order, low, high, work, mine,
-                mine + size, lanes,
-            )  # fmt: skip
+            _factor(chains, f, frames, order, (low, high), mine, mine + size, lanes)
             if f > begin:
                 before = mine - 3 * size
                 for i in range(0, (high - low) * lanes, lanes):
@@ -166,10 +193,7 @@ def gradients(
                     value = value * load(work, mine + 2 * size + i)
                 store(work, other + i, value)
                 store(work, product + i, behind * load(work, mine + i))
-            _give(
-                factors, f, totals, row_step, at, item, frame, valid, curves, order, low, high, work, other, mine,
-                scaled, lanes,
-            )  # fmt: skip
+            _give(chains, f, frames, order, (low, high), other, mine, scaled, lanes)
 
 
 @part
@@ -178,43 +202,43 @@ def _inner(re, im, here, there):
 
 
 @part
-def _give(
-    factors, f, totals, row_step, at, item, frame, valid, curves, order, low, high, work, gradient, mine, scaled,
-    lanes,
-):  # fmt: skip
-    """A factor's gradient, at ``work[gradient…]``, to its weights or its table."""
-    bins = len(order)
+def _give(chains, f, frames, order, block, gradient, mine, scaled, lanes):
+    """A factor's gradient, at ``work[gradient…]``, to its weights or its table.
+
+    mine: where its gain and what is below stand; scaled: room for a block.
+    """
+    factors, totals, curves, work = chains.factors, chains.totals, chains.curves, chains.work
+    low, high = block
     if factors[f, KIND] == TABLE:
         address, step = factors[f, TABLE_GRADIENT], factors[f, TABLE_FRAME]
         if address:
-            start = item * factors[f, TABLE_ITEM] + (frame - factors[f, TABLE_FIRST]) * step
-            for lane in range(valid):
+            start = frames.item * factors[f, TABLE_ITEM] + (frames.first - factors[f, TABLE_FIRST]) * step
+            for lane in range(frames.valid):
                 for m in range(low, high):
                     place = gradient + (m - low) * lanes + lane
                     poke(work, address, start + lane * step + order[m], work[place])
         return
     if not factors[f, BELOW_RANK]:
-        above = factors[f, ABOVE] * row_step + at
-        row, rank = factors[f, ABOVE_CURVES], factors[f, ABOVE_RANK]
-        _collect(totals, above, row_step, rank, curves, row, bins, low, high, work, gradient, lanes)
+        _collect(totals, curves, work, _above(factors, f), frames, block, gradient, lanes)
         return
     size = BLOCK * lanes
     for i in range(0, (high - low) * lanes, lanes):
         value = load(work, gradient + i) / load(work, mine + size + i)
         store(work, scaled + i, value)
         store(work, gradient + i, zeros(work) - value * load(work, mine + i))
-    above, below = factors[f, ABOVE] * row_step + at, factors[f, BELOW] * row_step + at
-    row, rank = factors[f, ABOVE_CURVES], factors[f, ABOVE_RANK]
-    _collect(totals, above, row_step, rank, curves, row, bins, low, high, work, scaled, lanes)
-    row, rank = factors[f, BELOW_CURVES], factors[f, BELOW_RANK]
-    _collect(totals, below, row_step, rank, curves, row, bins, low, high, work, gradient, lanes)
+    _collect(totals, curves, work, _above(factors, f), frames, block, scaled, lanes)
+    _collect(totals, curves, work, _below(factors, f), frames, block, gradient, lanes)
 
 
 @part
-def _collect(totals, at, step, rank, curves, row, bins, low, high, work, gradient, lanes):
+def _collect(totals, curves, work, total, frames, block, gradient, lanes):
+    """Adds the gradient of the sum ``total``, at ``work[gradient…]``, to those of its weights."""
+    row, rank, curve = total
+    at, step = _place(totals, row, frames)
+    low, high = block
     for r in range(rank):
-        total = load(totals, at + r * step)
-        line = (row + r) * bins
+        gathered = load(totals, at + r * step)
+        line = (curve + r) * curves.shape[1]
         for m in range(low, high):
-            total = total + load(work, gradient + (m - low) * lanes) * splat(curves, line + m)
-        store(totals, at + r * step, total)
+            gathered = gathered + load(work, gradient + (m - low) * lanes) * splat(curves, line + m)
+        store(totals, at + r * step, gathered)

@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from djgraph.simd.jit import kept, part
-from djgraph.simd.threads import in_threads
+from djgraph.simd.threads import over_rows
 
 
 def read(values: NDArray, positions: NDArray, samples: int, start: int, half: float, out: NDArray) -> None:
@@ -23,7 +23,9 @@ def read(values: NDArray, positions: NDArray, samples: int, start: int, half: fl
     becomes narrow; half: half its width in samples, 0 for none.
     """
     kernel = _reader()
-    in_threads(lambda row: kernel(values[row], positions, samples, start, half, out[row]), range(len(values)))
+    over_rows(
+        lambda rows: kernel(values[rows], positions, samples, start, half, out[rows]), len(values), out.size
+    )
 
 
 def collect(
@@ -31,8 +33,10 @@ def collect(
 ) -> None:
     """Adds, from the gradients of :func:`read`'s curves, those of its values to ``out``, ``[curves, frames]``."""
     kernel = _collector()
-    in_threads(
-        lambda row: kernel(gradient[row], positions, samples, start, half, out[row]), range(len(gradient))
+    over_rows(
+        lambda rows: kernel(gradient[rows], positions, samples, start, half, out[rows]),
+        len(gradient),
+        gradient.size,
     )
 
 
@@ -148,8 +152,9 @@ def _collect(gradient, positions, samples, start, half, out):
 @lru_cache(maxsize=1)
 def _reader() -> Callable[..., None]:
     @kept
-    def read_placed(*arguments):
-        _read(*arguments)
+    def read_placed(values, positions, samples, start, half, out):
+        for row in range(len(values)):
+            _read(values[row], positions, samples, start, half, out[row])
 
     return read_placed
 
@@ -157,7 +162,8 @@ def _reader() -> Callable[..., None]:
 @lru_cache(maxsize=1)
 def _collector() -> Callable[..., None]:
     @kept
-    def collect_placed(*arguments):
-        _collect(*arguments)
+    def collect_placed(gradient, positions, samples, start, half, out):
+        for row in range(len(gradient)):
+            _collect(gradient[row], positions, samples, start, half, out[row])
 
     return collect_placed

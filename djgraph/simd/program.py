@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from djgraph.simd import fft, gains, rows
+from djgraph.simd import fft, gains, rows, windowed
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, store, width
 from djgraph.simd.threads import in_threads
@@ -43,10 +44,8 @@ class MachineCode:
 class Signals:
     """What a program works on, in tables of addresses: whoever makes them keeps the tensors alive.
 
-    windows: ``[windows, size]``; sources, targets: columns as in :mod:`djgraph.simd.rows`; weights, totals:
-    ``[rows, items, frames]`` with a vector's length of frames behind the last; curves: ``[rows, bins]`` in the order
-    of ``fft.Tables.bins``; chains: the first factor of each, and one number more; factors: as in
-    :mod:`djgraph.simd.gains`.
+    windows, sources, targets: as :class:`djgraph.simd.rows.Audio`; chains (their starts), factors, weights, totals,
+    curves: as :class:`djgraph.simd.gains.Chains`.
     """
 
     samples: int
@@ -61,8 +60,7 @@ class Signals:
     factors: NDArray
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """Frames ``first…last−1`` of one batch item; ``final``: the clip ends there."""
 
     item: int
@@ -87,47 +85,64 @@ def run(program: MachineCode, signals: Signals, jobs: Sequence[Job], step: int) 
     def work(job: Job) -> Overlap | None:
         return _run_job(program, signals, job, step)
 
-    made = in_threads(work, jobs)
-    return [overlap for overlap in made if overlap is not None]
+    return [overlap for overlap in in_threads(work, jobs) if overlap is not None]
 
 
 def finish(signals: Signals, overlaps: Sequence[Overlap]) -> None:
     """Adds what jobs left over at their ends."""
-    size = signals.windows.shape[1]
     for overlap in overlaps:
-        line, lanes = np.empty_like(overlap.re[0]), width(overlap.re.itemsize)
+        lanes = width(overlap.re.itemsize)
         _entries().finish(
-            overlap.re, overlap.im, line, lanes, signals.targets, signals.sources, signals.samples, signals.hop, size,
-            overlap.job.item, overlap.job.last,
-        )  # fmt: skip
+            _audio(signals),
+            _tiling(signals, lanes),
+            overlap.job,
+            overlap.re,
+            overlap.im,
+            np.empty_like(overlap.re[0]),
+        )
+
+
+def _audio(signals: Signals) -> rows.Audio:
+    return rows.Audio(signals.sources, signals.targets, signals.windows)
+
+
+def _tiling(signals: Signals, lanes: int) -> rows.Tiling:
+    return rows.Tiling.of(signals.samples, signals.windows.shape[1], signals.hop, lanes)
+
+
+class _Memory(NamedTuple):
+    """What a job works in: slots, the rows of the source that is read, and the rows of each target."""
+
+    slots: fft.Slots
+    read: rows.Rows
+    re: NDArray
+    im: NDArray
 
 
 def _run_job(program: MachineCode, signals: Signals, job: Job, step: int) -> Overlap | None:
     dtype = signals.windows.dtype
-    lanes, size = width(dtype.itemsize), signals.windows.shape[1]
-    tables = fft.tables(size, dtype.name)
-    stride = rows_stride(size, signals.hop, lanes)
-    shape = (max(program.targets, 1), signals.hop * stride)
-    re, im = np.zeros(shape, dtype), np.zeros(shape, dtype)
-    memory = [
-        torch.empty(count, dtype=getattr(torch, dtype.name), device="cpu").numpy()
-        for count in (
-            *2 * (program.slots * (size * lanes + _PADDING),),
-            gains.work_size(program.chain, lanes),
-        )
-    ]
-    _entries().run(
-        program.operations, signals.sources, signals.targets, signals.windows, signals.weights, signals.totals,
-        signals.curves, signals.chains, signals.factors, tables.bins, tables.first, tables.second, tables.factors,
-        tables.starts, *memory, re, im, *np.zeros((3, signals.hop * stride), dtype),
-        signals.samples, signals.hop, job.item, job.first, job.last, job.final, min(step, lanes), lanes,
-    )  # fmt: skip
-    return None if job.final or not program.targets else Overlap(job, re, im)
+    lanes = width(dtype.itemsize)
+    tiling = _tiling(signals, lanes)
+    tables = fft.tables(tiling.size, dtype.name)
 
+    def room(count: int) -> NDArray:
+        return torch.empty(count, dtype=getattr(torch, dtype.name), device="cpu").numpy()
 
-def rows_stride(size: int, hop: int, lanes: int) -> int:
-    """Hops that a vector's frames cover."""
-    return lanes + -(-size // hop) - 1
+    hops = signals.hop * tiling.stride
+    shape = (max(program.targets, 1), hops)
+    count = program.slots * (tiling.size * lanes + _PADDING)
+    memory = _Memory(
+        fft.Slots(room(count), room(count)),
+        rows.Rows(*np.zeros((3, hops), dtype)),
+        np.zeros(shape, dtype),
+        np.zeros(shape, dtype),
+    )
+    work = room(gains.work_size(program.chain, lanes))
+    chains = gains.Chains(
+        signals.chains, signals.factors, signals.weights, signals.totals, signals.curves, work
+    )
+    _entries().run(program.operations, _audio(signals), chains, tables, tiling, job, min(step, lanes), memory)
+    return None if job.final or not program.targets else Overlap(job, memory.re, memory.im)
 
 
 _PADDING = 256
@@ -135,55 +150,28 @@ _PADDING = 256
 
 
 @part
-def _run(
-    operations, sources, targets, windows, weights, totals, curves, chains, factors, order, first_places,
-    second_places, twiddles, starts, re, im, work, out_re, out_im, in_re, in_im, line,
-    samples, hop, item, first, last, final, step, lanes,
-):  # fmt: skip
-    size = windows.shape[1]
-    room = size * lanes + _PADDING
-    stride = len(in_re) // hop
-    row_step, item_step = weights.shape[1] * weights.shape[2], weights.shape[2]
-    flat_weights, flat_totals, flat_curves = weights.reshape(-1), totals.reshape(-1), curves.reshape(-1)
-    for frame in range(first, last, step):
-        valid = min(step, last - frame)
-        start, covered = frame * hop - size // 2, (valid - 1) * hop + size
+def _run(operations, audio, chains, tables, tiling, job, step, memory):
+    slots, lanes = memory.slots, tiling.lanes
+    length = tiling.size * lanes
+    room = length + _PADDING
+    for frame in range(job.first, job.last, step):
+        ends = job.final and frame + step >= job.last
+        frames = rows.Frames(job.item, frame, min(step, job.last - frame), ends)
         for o in range(len(operations)):
             kind, a, b = operations[o, 0], operations[o, 1], operations[o, 2]
             c, d = operations[o, 3], operations[o, 4]
             if kind == ANALYSE:
-                rows.read(in_re, in_im, line, stride, hop, lanes, start, covered, samples, item, sources, a)
-                window = windows[sources[a, rows.WINDOW]]
-                rows.to_frames(in_re, stride, hop, window, re, b * room, size, lanes, valid)
-                rows.to_frames(in_im, stride, hop, window, im, b * room, size, lanes, valid)
-                fft.forward(re, im, b * room, size, lanes, twiddles, starts)
+                windowed.analyse(slots, b * room, memory.read, tiling, frames, tables, audio, a)
             elif kind == SYNTHESISE:
-                fft.backward(re, im, b * room, size, lanes, twiddles, starts)
-                window = windows[targets[a, rows.TO_WINDOW]]
-                x, y = out_re[a], out_im[a]
-                rows.from_frames(re, b * room, size, lanes, window, x, stride, hop)
-                rows.from_frames(im, b * room, size, lanes, window, y, stride, hop)
-                # What later frames add to is kept for them.
-                done = covered if final and frame + step >= last else valid * hop
-                added = targets[a, rows.FOLDED] != 0
-                rows.write(
-                    x, y, line, stride, hop, lanes, start, done, samples, item, targets, a, sources, added
-                )
-                rows.move_up(x, stride, hop, valid)
-                rows.move_up(y, stride, hop, valid)
+                kept_rows = rows.Rows(memory.re[a], memory.im[a], memory.read.line)
+                windowed.synthesise(slots, b * room, kept_rows, tiling, frames, tables, audio, a)
             elif kind == SCALE:
-                gains.apply(
-                    re, im, b * room, c * room, d, chains[a], chains[a + 1], factors, flat_weights, row_step,
-                    item_step, item, frame, valid, flat_curves, order, first_places, second_places, work, lanes,
-                )  # fmt: skip
+                gains.apply(slots, b * room, c * room, d, chains, a, frames, tables, lanes)
             elif kind == ADD:
-                _add(re, a * room, b * room, c, size * lanes, lanes)
-                _add(im, a * room, b * room, c, size * lanes, lanes)
+                _add(slots.re, a * room, b * room, c, length, lanes)
+                _add(slots.im, a * room, b * room, c, length, lanes)
             else:
-                gains.gradients(
-                    re, im, b * room, c * room, chains[a], chains[a + 1], factors, flat_weights, flat_totals, row_step,
-                    item_step, item, frame, valid, flat_curves, order, first_places, second_places, work, lanes,
-                )  # fmt: skip
+                gains.gradients(slots, b * room, c * room, chains, a, frames, tables, lanes)
 
 
 @part
@@ -196,13 +184,11 @@ def _add(values, here, there, added, count, lanes):
 
 
 @part
-def _finish(re, im, line, lanes, targets, sources, samples, hop, size, item, last):
-    stride = re.shape[1] // hop
-    start, covered = last * hop - size // 2, size - hop
-    for t in range(len(targets)):
-        rows.write(
-            re[t], im[t], line, stride, hop, lanes, start, covered, samples, item, targets, t, sources, True
-        )
+def _finish(audio, tiling, job, re, im, line):
+    frames = rows.Frames(job.item, job.last, 0, False)
+    for t in range(len(audio.targets)):
+        tail = rows.Rows(re[t], im[t], line)
+        rows.write(tail, tiling, frames, tiling.size - tiling.hop, audio, t, True)
 
 
 @dataclass(frozen=True)

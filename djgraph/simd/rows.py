@@ -10,6 +10,10 @@ A place in the clip before its first or behind its last sample reads what is mir
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from numpy.typing import NDArray
+
 from djgraph.simd.jit import part
 from djgraph.simd.lanes import load, load_at, peek, poke, splat, store, store_at, transpose
 
@@ -19,6 +23,63 @@ SOURCE_COLUMNS = 8
 # Columns of the table of targets.
 TO_LEFT, TO_RIGHT, TO_ITEM, TO_LO, FOLDED, TO_WINDOW, SOURCE, TO_FACTOR, TO_FACTOR_ITEM = range(9)
 TARGET_COLUMNS = 9
+
+
+class Audio(NamedTuple):
+    """Where signals are read and written: tables of addresses, and the windows that their rows name.
+
+    sources: ``[sources, SOURCE_COLUMNS]``; targets: ``[targets, TARGET_COLUMNS]``; windows: ``[windows, size]``.
+    """
+
+    sources: NDArray
+    targets: NDArray
+    windows: NDArray
+
+
+class Tiling(NamedTuple):
+    """How frames lie in a clip of ``samples`` and in rows; ``stride``: hops that a vector's frames cover."""
+
+    samples: int
+    size: int
+    hop: int
+    lanes: int
+    stride: int
+
+    @classmethod
+    def of(cls, samples: int, size: int, hop: int, lanes: int) -> Tiling:
+        return cls(samples, size, hop, lanes, lanes + -(-size // hop) - 1)
+
+
+class Frames(NamedTuple):
+    """The frames on a vector's lanes: ``valid`` ones of a batch item from ``first`` on.
+
+    ends: the clip's last frame is among them, so no later one adds to what they cover.
+    """
+
+    item: int
+    first: int
+    valid: int
+    ends: bool
+
+
+class Rows(NamedTuple):
+    """Room for the rows of one signal, ``[hop·stride]`` a channel, and for ``stride`` hops in order, ``line``."""
+
+    re: NDArray
+    im: NDArray
+    line: NDArray
+
+
+@part
+def begin(tiling, frames):
+    """The place of the first sample that frames cover."""
+    return frames.first * tiling.hop - tiling.size // 2
+
+
+@part
+def covered_by(tiling, frames):
+    """How many samples frames cover."""
+    return (frames.valid - 1) * tiling.hop + tiling.size
 
 
 @part
@@ -32,25 +93,25 @@ def mirrored(place, samples):
 
 
 @part
-def read(re, im, line, stride, hop, lanes, start, covered, samples, item, sources, s):
-    """Fills rows with ``covered`` samples of a source's audio from place ``start`` on, and zeros behind them.
-
-    ``line`` is room for ``stride`` hops.
-    """
-    count = -(-covered // hop)
-    shift = item * sources[s, ITEM] - sources[s, LO]
-    _read_channel(line, sources[s, LEFT], shift, hop, lanes, start, covered, samples, item, sources, s)
-    _to_lanes(line, re, stride, hop, lanes, count)
+def read(rows, tiling, frames, audio, s):
+    """Fills rows with the samples of source ``s`` that frames cover, and zeros behind them."""
+    count = -(-covered_by(tiling, frames) // tiling.hop)
+    sources = audio.sources
+    _read_channel(rows.line, sources[s, LEFT], tiling, frames, sources, s)
+    _to_lanes(rows.line, rows.re, tiling, count)
     if sources[s, RIGHT]:
-        _read_channel(line, sources[s, RIGHT], shift, hop, lanes, start, covered, samples, item, sources, s)
-        _to_lanes(line, im, stride, hop, lanes, count)
+        _read_channel(rows.line, sources[s, RIGHT], tiling, frames, sources, s)
+        _to_lanes(rows.line, rows.im, tiling, count)
     else:
-        im[:] = 0
+        rows.im[:] = 0
 
 
 @part
-def _read_channel(line, address, shift, hop, lanes, start, covered, samples, item, sources, s):
-    factor, factor_shift = sources[s, FACTOR], item * sources[s, FACTOR_ITEM] - sources[s, LO]
+def _read_channel(line, address, tiling, frames, sources, s):
+    samples, hop, lanes = tiling.samples, tiling.hop, tiling.lanes
+    start, covered = begin(tiling, frames), covered_by(tiling, frames)
+    shift = frames.item * sources[s, ITEM] - sources[s, LO]
+    factor, factor_shift = sources[s, FACTOR], frames.item * sources[s, FACTOR_ITEM] - sources[s, LO]
     for r in range(-(-covered // hop)):
         first, at = start + r * hop, r * hop
         end = min(hop, covered - at)
@@ -74,8 +135,9 @@ def _read_channel(line, address, shift, hop, lanes, start, covered, samples, ite
 
 
 @part
-def _to_lanes(line, rows, stride, hop, lanes, count):
+def _to_lanes(line, rows, tiling, count):
     """``rows[i·stride + r]`` = ``line[r·hop + i]`` for hops ``0…count−1``; zeros behind them."""
+    hop, lanes, stride = tiling.hop, tiling.lanes, tiling.stride
     i = 0
     while i + lanes <= hop and lanes <= count:
         r = 0
@@ -94,8 +156,9 @@ def _to_lanes(line, rows, stride, hop, lanes, count):
 
 
 @part
-def to_frames(rows, stride, hop, window, slot, at, size, lanes, valid):
+def to_frames(rows, window, slot, at, tiling, valid):
     """Windowed frames: ``slot[at…]`` as ``[size, lanes]``; lanes from ``valid`` on are silent."""
+    size, hop, lanes, stride = tiling.size, tiling.hop, tiling.lanes, tiling.stride
     for first in range(0, size, hop):
         j = first // hop
         for n in range(first, min(first + hop, size)):
@@ -107,8 +170,9 @@ def to_frames(rows, stride, hop, window, slot, at, size, lanes, valid):
 
 
 @part
-def from_frames(slot, at, size, lanes, window, rows, stride, hop):
+def from_frames(slot, at, window, rows, tiling):
     """Adds windowed frames to rows."""
+    size, hop, lanes, stride = tiling.size, tiling.hop, tiling.lanes, tiling.stride
     for first in range(0, size, hop):
         j = first // hop
         for n in range(first, min(first + hop, size)):
@@ -117,33 +181,27 @@ def from_frames(slot, at, size, lanes, window, rows, stride, hop):
 
 
 @part
-def write(re, im, line, stride, hop, lanes, start, covered, samples, item, targets, t, sources, added):
-    """Gives ``covered`` samples of rows to a target, the first of them to place ``start`` of the clip.
+def write(rows, tiling, frames, covered, audio, t, added):
+    """Gives the first ``covered`` samples of rows, which frames begin with, to target ``t``.
 
     What lies outside the clip is dropped, or, for the gradient of what was mirrored, folded back. A target with a
-    source is the gradient of its audio times its factor: it becomes that of each. ``line`` is room for ``stride`` hops.
+    source is the gradient of its audio times its factor: it becomes that of each. added: to what is there.
     """
-    shift = item * targets[t, TO_ITEM] - targets[t, TO_LO]
-    s, count = targets[t, SOURCE], -(-covered // hop)
-    read_shift = item * sources[s, ITEM] - sources[s, LO] if s >= 0 else 0
-    left = sources[s, LEFT] if s >= 0 else 0
-    _from_lanes(re, line, stride, hop, lanes, count)
-    _write_channel(
-        line, targets[t, TO_LEFT], shift, left, read_shift, hop, lanes, start, covered, samples, item, targets, t,
-        sources, added,
-    )  # fmt: skip
-    right = sources[s, RIGHT] if s >= 0 else targets[t, TO_RIGHT]
-    if right:
-        _from_lanes(im, line, stride, hop, lanes, count)
-        _write_channel(
-            line, targets[t, TO_RIGHT], shift, right, read_shift, hop, lanes, start, covered, samples, item, targets, t,
-            sources, added,
-        )  # fmt: skip
+    sources, targets = audio.sources, audio.targets
+    s, count = targets[t, SOURCE], -(-covered // tiling.hop)
+    left, right = targets[t, TO_LEFT], targets[t, TO_RIGHT]
+    heard_left, heard_right = (sources[s, LEFT], sources[s, RIGHT]) if s >= 0 else (0, 0)
+    _from_lanes(rows.re, rows.line, tiling, count)
+    _write_channel(rows.line, left, heard_left, tiling, frames, covered, audio, t, added)
+    if heard_right if s >= 0 else right:
+        _from_lanes(rows.im, rows.line, tiling, count)
+        _write_channel(rows.line, right, heard_right, tiling, frames, covered, audio, t, added)
 
 
 @part
-def _from_lanes(rows, line, stride, hop, lanes, count):
+def _from_lanes(rows, line, tiling, count):
     """``line[r·hop + i]`` = ``rows[i·stride + r]`` for hops ``0…count−1``."""
+    hop, lanes, stride = tiling.hop, tiling.lanes, tiling.stride
     i = 0
     while i + lanes <= hop and lanes <= count:
         r = 0
@@ -158,27 +216,21 @@ def _from_lanes(rows, line, stride, hop, lanes, count):
 
 
 @part
-def _write_channel(
-    line,
-    address,
-    shift,
-    audio,
-    audio_shift,
-    hop,
-    lanes,
-    start,
-    covered,
-    samples,
-    item,
-    targets,
-    t,
-    sources,
-    added,
-):
-    """``audio``: the channel that the factor was multiplied with, where there is a factor."""
+def _write_channel(line, address, heard, tiling, frames, covered, audio, t, added):
+    """heard: the address of the channel that the factor was multiplied with, where there is a factor."""
+    samples, hop, lanes, item, start = (
+        tiling.samples,
+        tiling.hop,
+        tiling.lanes,
+        frames.item,
+        begin(tiling, frames),
+    )
+    sources, targets = audio.sources, audio.targets
+    shift = item * targets[t, TO_ITEM] - targets[t, TO_LO]
     s, to_factor = targets[t, SOURCE], targets[t, TO_FACTOR]
-    factor, factor_shift, to_shift = 0, 0, 0
+    heard_shift, factor, factor_shift, to_shift = 0, 0, 0, 0
     if s >= 0:
+        heard_shift = item * sources[s, ITEM] - sources[s, LO]
         factor, factor_shift = sources[s, FACTOR], item * sources[s, FACTOR_ITEM] - sources[s, LO]
         to_shift = item * targets[t, TO_FACTOR_ITEM] - sources[s, LO]
     for r in range(-(-covered // hop)):
@@ -191,7 +243,7 @@ def _write_channel(
                 if factor:
                     if to_factor:
                         before = load_at(line, to_factor, to_shift + place)
-                        product = value * load_at(line, audio, audio_shift + place)
+                        product = value * load_at(line, heard, heard_shift + place)
                         store_at(line, to_factor, to_shift + place, before + product)
                     value = value * load_at(line, factor, factor_shift + place)
                 if address:
@@ -212,7 +264,7 @@ def _write_channel(
                 if to_factor:
                     before = peek(line, to_factor, to_shift + place)
                     poke(
-                        line, to_factor, to_shift + place, before + x * peek(line, audio, audio_shift + place)
+                        line, to_factor, to_shift + place, before + x * peek(line, heard, heard_shift + place)
                     )
                 x *= peek(line, factor, factor_shift + place)
             if address:
@@ -222,8 +274,9 @@ def _write_channel(
 
 
 @part
-def move_up(rows, stride, hop, count):
+def move_up(rows, tiling, count):
     """Drops the first ``count`` hops of rows; the others move to their place, zeros follow."""
+    hop, stride = tiling.hop, tiling.stride
     for i in range(hop):
         at = i * stride
         for r in range(stride - count):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -12,7 +13,20 @@ import torch
 T = TypeVar("T")
 R = TypeVar("R")
 
+SMALL = 1 << 15
+"""Numbers that one thread has worked through before a second one has begun."""
+
 _pool: tuple[int, ThreadPoolExecutor] | None = None
+
+
+def over_rows(work: Callable[[slice], None], rows: int, numbers: int) -> None:
+    """``work`` on slices of ``rows`` rows, one for each thread; numbers: how many there are in all rows."""
+    threads = 1 if numbers < SMALL else min(torch.get_num_threads(), rows)
+    if threads < 2:
+        work(slice(0, rows))
+        return
+    edges = [rows * part // threads for part in range(threads + 1)]
+    in_threads(work, [slice(low, high) for low, high in pairwise(edges)])
 
 
 def in_threads(work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:

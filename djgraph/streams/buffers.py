@@ -1,7 +1,7 @@
-"""Buffers along the time axis: the last samples of a signal, and what waits to be handed on.
+"""Memory of a stream: the part of a signal that is still needed.
 
-They are functional: tensors are joined and cut, never written to, so that gradients may pass and what was handed out
-stays as it is.
+Without gradients samples are written into a buffer that has room for more, and moved to another one when it is full.
+What was handed out is never written to again. With gradients everything is out of place.
 """
 
 from __future__ import annotations
@@ -11,56 +11,77 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from djgraph.dsp.derivatives import unwatched
 from djgraph.streams.state import State
+
+ROOM = 8
+"""Blocks that a new buffer has room for, beside what is held."""
 
 
 class History:
     """The latest samples of a signal, from sample ``origin`` on: ``[…, samples]``."""
 
     def __init__(self, empty: Tensor, origin: int = 0) -> None:
-        self.audio, self.origin = empty, origin
+        self._hold(empty)
+        self.origin = origin
+
+    @property
+    def audio(self) -> Tensor:
+        """The samples that are held."""
+        return self._buffer[..., self._start : self._end]
 
     @property
     def stop(self) -> int:
         """The sample after the last."""
-        return self.origin + self.audio.shape[-1]
+        return self.origin + self._end - self._start
 
     def append(self, audio: Tensor) -> None:
         """Adds a copy: a caller may fill its own buffer anew for every block."""
-        self.audio = torch.cat((self.audio, audio), -1)
+        if not unwatched():
+            self._hold(torch.cat((self.audio, audio), -1))
+            return
+        self._room_for(audio.shape[-1]).copy_(audio)
 
     def append_stack(self, signals: Sequence[Tensor]) -> None:
         """Adds signals that become one, ``[signals, …, samples]``."""
-        if self.audio.requires_grad or any(signal.requires_grad for signal in signals):
+        if not unwatched():
             self.append(torch.stack(list(signals)))
             return
-        held, count = self.audio.shape[-1], signals[0].shape[-1]
-        audio = self.audio.new_empty(*self.audio.shape[:-1], held + count)
-        audio[..., :held] = self.audio
-        for place, signal in zip(audio, signals):
-            place[..., held:] = signal
-        self.audio = audio
+        torch.stack(list(signals), out=self._room_for(signals[0].shape[-1]))
 
     def forget(self, before: int) -> None:
         """Drops the samples before one of the clip's."""
-        drop = min(max(before - self.origin, 0), self.audio.shape[-1])
-        # A view, which keeps what was dropped in memory no longer than until the next block is added.
-        self.audio = self.audio[..., drop:]
-        self.origin += drop
+        self.take(before)
 
     def take(self, stop: int) -> Tensor:
         """Hands on the samples before ``stop``, and drops them."""
-        count = max(stop - self.origin, 0)
-        taken = self.audio[..., :count]
-        self.audio = self.audio[..., count:]
+        count = min(max(stop - self.origin, 0), self._end - self._start)
+        taken = self._buffer[..., self._start : self._start + count]
+        self._start += count
         self.origin += count
         return taken
 
     def detach(self) -> None:
-        self.audio = self.audio.detach()
+        self._hold(self.audio.detach())
 
     def state(self) -> State:
         return {"audio": self.audio, "origin": torch.tensor([self.origin], device="cpu")}
 
     def restore(self, state: State) -> None:
-        self.audio, self.origin = state["audio"], int(state["origin"])
+        self._hold(state["audio"])
+        self.origin = int(state["origin"])
+
+    def _hold(self, audio: Tensor) -> None:
+        """Holds these samples, in memory that somebody else may read: it is not written to."""
+        self._buffer, self._start, self._end = audio, 0, audio.shape[-1]
+
+    def _room_for(self, count: int) -> Tensor:
+        """The next samples' place."""
+        buffer, end = self._buffer, self._end
+        if end + count > buffer.shape[-1] or buffer.is_inference() != torch.is_inference_mode_enabled():
+            held = end - self._start
+            self._buffer = buffer.new_empty(*buffer.shape[:-1], held + ROOM * count)
+            self._buffer[..., :held] = buffer[..., self._start : end]
+            self._start, self._end = 0, held
+        self._end += count
+        return self._buffer[..., self._end - count : self._end]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,8 @@ Rows = Callable[[Tensor], Tensor]
 
 AHEAD = 256
 """Frames of a score that are made rows at a time, at least."""
+SPARE = 32
+"""Frames that nobody needs any more before they are dropped: dropping one at a time would copy the others each time."""
 
 
 class ControlTrack:
@@ -37,6 +40,7 @@ class ControlTrack:
         self._next = 0
         self.rows: Tensor | None = None
         self.positions = torch.empty(0, dtype=torch.int64, device="cpu")
+        self._timelines: dict[tuple[int | None, int], PlacedTimeline] = {}
 
     @property
     def known(self) -> int:
@@ -45,18 +49,21 @@ class ControlTrack:
 
     def append(self, params: Tensor, positions: Tensor) -> None:
         """Frames ``[batch, frames, columns]`` behind those that are there; positions: int64 ``[frames]``."""
-        made = self._make(params)
-        if self.rows is None:
-            self.rows = made
-        else:
-            self.rows = torch.cat((self.rows, made), -1)
-        self.positions = torch.cat((self.positions, positions))
+        rows = self._make(params)
+        self._set(
+            rows if self.rows is None else torch.cat((self.rows, rows), -1),
+            torch.cat((self.positions, positions)),
+        )
+
+    def _set(self, rows: Tensor | None, positions: Tensor) -> None:
+        self.rows, self.positions = rows, positions
+        self._timelines.clear()
 
     def advance(self, stop: int) -> None:
         """Fetches frames until one lies at or behind sample ``stop − 1``, or there is none left."""
         if self._score is not None:
             params, positions = self._score
-            wanted = int(torch.searchsorted(positions, torch.tensor(stop, device="cpu"))) + 1
+            wanted = int(np.searchsorted(positions.numpy(), stop)) + 1
             # The first frame always, whatever its position: before it, its values hold.
             if wanted > self._next and self._next < len(positions):
                 last = min(max(wanted, self._next + AHEAD), len(positions))
@@ -79,14 +86,21 @@ class ControlTrack:
         if self.rows is None:
             return
         # The last frame at or before that sample begins the line on which it lies.
-        keep = int(torch.searchsorted(self.positions, torch.tensor(before, device="cpu"), right=True)) - 1
-        if keep > 1:
-            self.rows = torch.cat((self.rows[..., :1], self.rows[..., keep:]), -1)
-            self.positions = torch.cat((self.positions[:1], self.positions[keep:]))
+        keep = int(np.searchsorted(self.positions.numpy(), before, side="right")) - 1
+        if keep > SPARE:
+            self._set(
+                torch.cat((self.rows[..., :1], self.rows[..., keep:]), -1),
+                torch.cat((self.positions[:1], self.positions[keep:])),
+            )
 
     def timeline(self, end: int | None, shift: int = 0) -> PlacedTimeline:
         """Where the rows' frames lie, counted from sample ``shift`` on; end: the clip's length, if it is known."""
-        return PlacedTimeline.at(None if end is None else end - shift, self.positions - shift)
+        key = (end, shift)
+        if key not in self._timelines:
+            self._timelines[key] = PlacedTimeline.at(
+                None if end is None else end - shift, self.positions - shift
+            )
+        return self._timelines[key]
 
     def detach(self) -> None:
         if self.rows is not None:
@@ -97,5 +111,5 @@ class ControlTrack:
         return state if self.rows is None else {**state, "rows": self.rows}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self.positions, self._next = state["positions"].cpu(), int(state["next"])
-        self.rows = state.get("rows")
+        self._next = int(state["next"])
+        self._set(state.get("rows"), state["positions"].cpu())

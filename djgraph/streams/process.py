@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from djgraph.compiler.plan import Process
 from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import ControlReader
+from djgraph.dsp.derivatives import unwatched
 from djgraph.effects import Block, Clock, TimeEffect
 from djgraph.graph.ir import Graph
 from djgraph.host.build import hold_controls, longer_clock
@@ -38,6 +39,7 @@ class ProcessStream:
         self._count, self._channels = len(op.nodes), op.nodes[0].channels
         rows = self._count * batch
         self._state = call.initial_state(rows, self._channels, like)
+        self._owned = True  # no call that autograd watched has seen the state
         self._lag = call.latency()
         framed = any(control.rate == "frame" for control in self._effect.controls)
         self._step = graph.transform.hop if framed else 1
@@ -110,13 +112,21 @@ class ProcessStream:
             ticks = longer_clock(clock.read(*span), after, self._rate)
             tempo, beats = (part[..., part.shape[-1] - length :] for part in (ticks.tempo, ticks.beats))
             ticks = Clock(tempo.repeat(self._count, 1, 1), beats.repeat(self._count, 1, 1))
-        block = Block(start, length, self._rate, ticks)
+        alone = unwatched()
+        if not torch.is_inference_mode_enabled():
+            # Outside of that mode its tensors can neither be written to nor be saved for a backward pass.
+            self._state = {
+                name: one.clone() if one.is_inference() else one for name, one in self._state.items()
+            }
+        owned = alone and self._owned and not any(one.requires_grad for one in self._state.values())
+        block = Block(start, length, self._rate, ticks, owned)
         size = (self._count * self._batch, self._channels, length)
-        made, self._state = self.call.process(audio, controls, self._state, block, size)
+        results, self._state = self.call.process(audio, controls, self._state, block, size)
+        self._owned = alone
         self._position = until
         # The first samples that an effect with a latency gives lie before the clip.
         skipped = min(max(self._lag - start, 0), length)
-        return {port: tensor[..., skipped:].to(self._like.dtype) for port, tensor in made.items()}
+        return {port: tensor[..., skipped:].to(self._like.dtype) for port, tensor in results.items()}
 
     def _latest(self, name: str, values: Tensor, length: int) -> Tensor:
         rate = next(control.rate for control in self._effect.controls if control.id == name)

@@ -75,15 +75,17 @@ class RegionStream:
         section = Section(self._frame - base, ready - base, origin - shift, samples)
         clip = Clip(self.schedule, track.timeline(end, shift), self.batch, section=section)
         assert track.rows is not None
-        made = run_clip(clip, track.rows, self._sources.audio.unbind(0))
+        results = run_clip(clip, track.rows, self._sources.audio)
         start = clip.out[0] + shift
-        count = min(self._overlap.shape[-1], made.shape[-1])
+        count = min(self._overlap.shape[-1], results.shape[-1])
         if count:
-            if made.requires_grad or self._overlap.requires_grad:
-                made = torch.cat((made[..., :count] + self._overlap[..., :count], made[..., count:]), -1)
+            if results.requires_grad or self._overlap.requires_grad:
+                results = torch.cat(
+                    (results[..., :count] + self._overlap[..., :count], results[..., count:]), -1
+                )
             else:
-                made[..., :count] += self._overlap[..., :count]
-        self._finish(made, start, ready, end)
+                results[..., :count] += self._overlap[..., :count]
+        self._finish(results, start, ready, end)
         keep = min(ready * self.hop - self.half, self._sources.stop - 1 - self.half)
         self._sources.forget(keep)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -19,9 +20,12 @@ from djgraph.streams.plan import StreamPlan
 from djgraph.streams.process import ProcessStream
 from djgraph.streams.region import RegionStream
 from djgraph.streams.state import State, digest, part, prefixed, seal
+from djgraph.streams.threads import FEW, calling_thread_only
 from djgraph.streams.time import Moment
 
 DTYPES = (torch.float32, torch.float64)
+ANY = nullcontext()
+"""As many threads as PyTorch uses."""
 
 
 class Stream:
@@ -55,11 +59,16 @@ class Stream:
         self._intake = Intake(self._compiled, self.batch, self._like, out_of_range, score, frames, fps, tempo)
         self._position = 0
         self._finished = self._broken = False
+        self._loads = tuple((op.out, op.node) for op in plan.plan.ops if isinstance(op, Load))
+        self._ops = tuple(
+            (index, op, free)
+            for index, (op, free) in enumerate(zip(plan.plan.ops, plan.frees))
+            if not isinstance(op, Load)
+        )
         self._steps = {
-            index: step
-            for index, op in enumerate(plan.plan.ops)
-            if (step := self._step(index, op)) is not None
+            index: step for index, op, _ in self._ops if (step := self._step(index, op)) is not None
         }
+        self._memories = tuple(step for step in self._steps.values() if not isinstance(step, History))
         if state is not None:
             self._restore(state)
 
@@ -100,9 +109,9 @@ class Stream:
         live = self._intake.check(params, tempo)
         moment = Moment(self._position, self._position + samples)
         self._intake.take(live, moment.stop - 1)
-        made = self._run(moment, {name: one.expand(self.batch, -1, -1) for name, one in audio.items()})
+        values = self._run(moment, {name: one.expand(self.batch, -1, -1) for name, one in audio.items()})
         self._position = moment.stop
-        return self._shape(made, samples)
+        return self._shape(values, samples)
 
     def finish(self) -> Any:
         """The last ``latency`` samples, which are still inside; afterwards the stream is closed.
@@ -119,9 +128,9 @@ class Stream:
             for node in graph.nodes
             if node.id in input_names(graph)
         }
-        made = self._run(moment, audio)
+        values = self._run(moment, audio)
         self._finished = True
-        return self._shape(made, self.latency)
+        return self._shape(values, self.latency)
 
     def detach(self) -> None:
         """Cuts the gradient: what came before is a constant from now on, as in truncated back-propagation."""
@@ -162,7 +171,8 @@ class Stream:
         sealed = state.get("seal", mine[:0])
         if not torch.equal(sealed.cpu(), seal({n: one for n, one in state.items() if n != "seal"})):
             raise InputError("this state is damaged: some of it is missing, or is not what was saved")
-        state = {name: tensor.to(self._like.device) for name, tensor in state.items()}
+        # Copies: effects may write to what they remember, and several streams may begin with one state.
+        state = {name: tensor.to(self._like.device, copy=True) for name, tensor in state.items()}
         self._position = int(state["position"])
         self._intake.restore(part("intake", state))
         for index, step in self._steps.items():
@@ -176,14 +186,14 @@ class Stream:
     def _run(self, moment: Moment, audio: Mapping[str, Tensor]) -> dict[str, Tensor]:
         self._intake.advance(moment.stop)
         self._broken = True  # until all operations have run
-        values: dict[str, Tensor] = {}
-        with torch.autocast(self._like.device.type, enabled=False):
-            for (index, op), free in zip(enumerate(self._plan.plan.ops), self._plan.frees):
-                self._run_op(index, op, moment, audio, values)
+        values = {name: audio[node] for name, node in self._loads}
+        few = self._like.device.type == "cpu" and sum(one.numel() for one in audio.values()) <= FEW
+        with torch.autocast(self._like.device.type, enabled=False), calling_thread_only() if few else ANY:
+            for index, op, free in self._ops:
+                self._run_op(index, op, moment, values)
                 for name in free:
                     values.pop(name, None)
-        memories = [step for step in self._steps.values() if not isinstance(step, History)]
-        oldest = min((step.oldest_control() for step in memories), default=moment.stop)
+        oldest = min((step.oldest_control() for step in self._memories), default=moment.stop)
         self._intake.forget(oldest, self._plan.lookahead)
         self._broken = False
         return {
@@ -191,13 +201,9 @@ class Stream:
             for name, value in self._plan.plan.outputs.items()
         }
 
-    def _run_op(
-        self, index: int, op: Op, moment: Moment, audio: Mapping[str, Tensor], values: dict[str, Tensor]
-    ) -> None:
+    def _run_op(self, index: int, op: Op, moment: Moment, values: dict[str, Tensor]) -> None:
         latencies, step = self._plan.latencies, self._steps.get(index)
         match op:
-            case Load():
-                values[op.out] = audio[op.node]
             case Silence() | Add() if op.out in self._plan.silent:
                 pass  # made where it is read, as long as its neighbours are
             case Add():
@@ -215,8 +221,8 @@ class Stream:
                 arrives = self._plan.arrives(index)
                 rows = [[self._read(values, name, moment, arrives) for name in row] for row in op.ins]
                 stop, emit = moment.span(arrives)[1], moment.span(latencies[op.writes[0]])[1]
-                made = step(rows, self._intake.track, self._intake.clock, stop, emit, moment.end)
-                for names, parts in zip(op.outs, made):
+                outputs = step(rows, self._intake.track, self._intake.clock, stop, emit, moment.end)
+                for names, parts in zip(op.outs, outputs):
                     values.update(zip(names, parts))
             case Region():
                 assert isinstance(step, RegionStream)
@@ -247,11 +253,11 @@ class Stream:
                 return History(like.new_zeros(self.batch, plan.plan.channels[op.out], 0))
         return None
 
-    def _shape(self, made: Mapping[str, Tensor], samples: int) -> Any:
+    def _shape(self, values: Mapping[str, Tensor], samples: int) -> Any:
         """What came out as a caller wants it: as long as what came in, in memory of its own."""
         outputs: dict[str, Tensor] = {}
         taps: dict[str, Tensor] = {}
-        for name, tensor in made.items():
+        for name, tensor in values.items():
             kind, _, plain = name.partition(" ")
             missing = samples - tensor.shape[-1]
             if missing:

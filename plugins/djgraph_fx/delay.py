@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp.feedback import feedback_delay
+from djgraph.dsp.feedback import feedback_delay, feedback_delay_in_place
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 
 
@@ -46,15 +46,20 @@ class Delay(TimeEffect):
         return self.samples if self.settings.max_feedback == 0 else None
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``input`` and ``output``: the last D samples of x and of y, ``[batch, channels, D]``."""
-        silence = like.new_zeros(batch, channels, self.samples)
-        return {"input": silence, "output": silence}
+        """``input``, ``output``: the last D samples of x and of y, sample n at n modulo D, ``[batch, channels, D]``."""
+        return {name: like.new_zeros(batch, channels, self.samples) for name in ("input", "output")}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
+        signal, mix = audio["in"], controls["mix"]
         feedback = self.settings.max_feedback * controls["feedback"]
-        out, past_input, past_output = feedback_delay(
-            audio["in"], feedback, controls["mix"], state["input"], state["output"]
-        )
+        place = block.start % self.samples
+        if block.owned and block.length <= self.samples and state["input"].dtype == signal.dtype:
+            out = feedback_delay_in_place(signal, feedback, mix, state["input"], state["output"], place)
+            return {"out": out}, state
+        after = (block.start + block.length) % self.samples
+        past = (state[name].roll(-place, -1) if place else state[name] for name in ("input", "output"))
+        out, *latest = feedback_delay(signal, feedback, mix, *past)
+        past_input, past_output = (one.roll(after, -1) if after else one for one in latest)
         return {"out": out}, {"input": past_input, "output": past_output}

@@ -70,8 +70,8 @@ class Reverb(TimeEffect):
         )
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``past``: the last samples of the input, one fewer than the response has. After short blocks there is what
-        :mod:`djgraph.dsp.partitioned` keeps, too."""
+        """``past``: the last samples of the input, one fewer than the response has. After short blocks what
+        :mod:`djgraph.dsp.partitioned` keeps takes its place."""
         return {"past": like.new_zeros(batch, channels, self.tail())}
 
     def process(
@@ -84,5 +84,5 @@ class Reverb(TimeEffect):
         if signal.dtype != dtype:  # partitions keep no state in half precision
             out = self._response.convolve(signal.to(dtype), state["past"].to(dtype), mix)
             return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
-        out, after = self._response.stream(signal, state, mix, block.start)
+        out, after = self._response.stream(signal, state, mix, block.start, block.owned)
         return {"out": out}, after

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -54,7 +54,7 @@ def close(got: Tensor, expected: Tensor) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("rate", [44100, 48000])
+@pytest.mark.parametrize("rate", few([44100, 48000], 1))
 def test_blocks_joined_are_the_whole_file(tmp_path: Path, suffix: str, rate: int) -> None:
     path = put(tmp_path / f"x{suffix}", 150_001, rate)
     whole, _ = read(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from effort import few
 from torch import Tensor
 
 from djgraph.audio import (
@@ -36,7 +37,7 @@ def cut(whole: Tensor, start: int, samples: int) -> Tensor:
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff", ".ogg", ".mp3"])
-@pytest.mark.parametrize("rate", [44100, 48000])
+@pytest.mark.parametrize("rate", few([44100, 48000], 1))
 def test_an_excerpt_is_a_cut(tmp_path: Path, suffix: str, rate: int) -> None:
     path = tmp_path / f"x{suffix}"
     write(path, 2.7, rate)

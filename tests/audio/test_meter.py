@@ -8,7 +8,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import upfirdn
@@ -65,7 +65,7 @@ def test_a_meter_does_not_hear_the_cuts(channels: int, rate: int, samples: int, 
     assert meter.samples == samples
 
 
-@pytest.mark.parametrize("rate", [44100, 48000, 22050, 11025, 44056])
+@pytest.mark.parametrize("rate", few([44100, 48000, 22050, 11025, 44056], 2))
 @pytest.mark.parametrize("seconds", [0.41, 0.449, 0.45, 0.4501, 0.5, 3.04, 3.05, 3.06])
 def test_incomplete_blocks_at_the_end_are_those_of_pyloudnorm(rate: int, seconds: float) -> None:
     audio = music(2, round(rate * seconds))

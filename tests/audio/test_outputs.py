@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import soundfile
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupts import interruptible
@@ -61,9 +61,16 @@ def in_blocks(
     return outputs.levels
 
 
+def undated(path: Path) -> bytes:
+    """The file without the second of its peak chunk's date, which WAV and AIFF of floats have."""
+    data = path.read_bytes()
+    at = data.find(b"PEAK", 0, 200)
+    return data if at < 0 else data[: at + 12] + data[at + 16 :]
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff", ".mp3", ".ogg"])
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("sizes", [[512], [70_001, 1, 40_000], [10**6]], ids=str)
+@pytest.mark.parametrize("sizes", few([[70_001, 1, 40_000], [512], [10**6]], 1), ids=str)
 def test_a_file_is_the_one_that_write_makes(
     tmp_path: Path, suffix: str, channels: int, sizes: list[int]
 ) -> None:
@@ -75,7 +82,7 @@ def test_a_file_is_the_one_that_write_makes(
         assert torch.equal(read(whole)[0], read(blocks)[0])
         assert whole.stat().st_size == blocks.stat().st_size
     else:
-        assert whole.read_bytes() == blocks.read_bytes()
+        assert undated(whole) == undated(blocks)
     assert clipped > 0
     assert (levels.clipped, levels.samples, levels.channels, levels.gain) == (clipped, 150_000, channels, 1.0)
     assert levels.peak_dbfs == peak_dbfs(audio)
@@ -89,12 +96,12 @@ def test_subtypes(tmp_path: Path, subtype: str) -> None:
     audio = noise(level=0.5)
     clipped = write(tmp_path / "whole.wav", audio, RATE, subtype=subtype)
     levels = in_blocks({"mix": tmp_path / "blocks.wav"}, {"mix": audio.double()}, [1000], subtype=subtype)
-    assert (tmp_path / "whole.wav").read_bytes() == (tmp_path / "blocks.wav").read_bytes()
+    assert undated(tmp_path / "whole.wav") == undated(tmp_path / "blocks.wav")
     assert levels["mix"].clipped == clipped
 
 
 @pytest.mark.parametrize("how", ["together", "each"])
-@pytest.mark.parametrize("suffix", [".flac", ".wav", ".mp3"])
+@pytest.mark.parametrize("suffix", few([".flac", ".wav", ".mp3"], 1))
 def test_normalized_files_are_those_of_the_scaled_whole(tmp_path: Path, how: Any, suffix: str) -> None:
     """Far beyond full scale, where a second pass over a written file would hear what has clipped."""
     signals = {"mix": noise(2, level=3.0), "cue": noise(1, 90_001, level=0.01)}
@@ -103,7 +110,7 @@ def test_normalized_files_are_those_of_the_scaled_whole(tmp_path: Path, how: Any
     for name, audio in signals.items():
         gain = peak_gain(list(signals.values()) if how == "together" else [audio])
         write(tmp_path / f"whole{suffix}", audio * gain, RATE)
-        assert paths[name].read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+        assert undated(paths[name]) == undated(tmp_path / f"whole{suffix}")
         assert (levels[name].gain, levels[name].clipped) == (gain, 0)
         assert levels[name].peak_dbfs == peak_dbfs(audio * gain)
         assert levels[name].lufs == pytest.approx(lufs(audio * gain, RATE), abs=1e-6)
@@ -171,7 +178,7 @@ def test_beyond_4_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audio = noise(2, 5000)
     in_blocks({"mix": tmp_path / "a.wav"}, {"mix": audio}, [999], samples=5000)
     write(tmp_path / "b.wav", audio, RATE)
-    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert undated(tmp_path / "a.wav") == undated(tmp_path / "b.wav")
     assert soundfile.info(tmp_path / "a.wav").format == "RF64"
     with pytest.raises(AudioFileError, match=r"c\.wav grows beyond 4 GiB"):
         in_blocks({"mix": tmp_path / "c.wav"}, {"mix": audio}, [999])
@@ -189,7 +196,7 @@ def two(folder: Path, suffix: str = ".flac") -> dict[str, Path]:
     return {"old": folder / f"old{suffix}", "new": folder / f"new{suffix}"}
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+@pytest.mark.parametrize("suffix", few([".wav", ".flac", ".ogg", ".mp3"], 2))
 @pytest.mark.parametrize("normalize", [None, "together"])
 @pytest.mark.parametrize("problem", [ValueError("no"), KeyboardInterrupt(), OSError(errno.EIO, "broken")])
 def test_nothing_is_left_of_what_fails_in_the_block(

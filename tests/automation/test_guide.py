@@ -10,7 +10,7 @@ import pytest
 
 from djgraph.automation import SHAPES, load, recipe, recipes, template
 from djgraph.automation.automation import layout_of
-from djgraph.automation.model import CurveModel, DocumentModel, PointModel
+from djgraph.automation.model import AutomationModel, CurveModel, PointModel
 from djgraph.automation.plot import FRAMES, digest
 from djgraph.automation.times import UNITS
 from djgraph.graph import load as load_graph
@@ -49,7 +49,7 @@ def test_the_csv_of_the_guide_plays(mixer_layout: ParameterLayout) -> None:
 
 
 def test_every_key_shape_and_unit_is_in_the_tables() -> None:
-    for model in (DocumentModel, CurveModel, PointModel):
+    for model in (AutomationModel, CurveModel, PointModel):
         for key in keys_of(model):
             assert re.search(rf"^\|[^|]*`{key}`[^|]*\|", GUIDE, re.MULTILINE), key
     for shape in SHAPES:

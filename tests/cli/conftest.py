@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import typer.main
+import typer.testing
 from typer.testing import CliRunner, Result
 
+from djgraph import demo
 from djgraph.cli import app
 
 RATE = 44100
@@ -19,6 +23,25 @@ STEMS = ("drums", "bass", "vocals", "other")
 FREQUENCIES = {"track_a": (220.0, 330.0, 440.0, 550.0), "track_b": (260.0, 390.0, 520.0, 650.0)}
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_built_once() -> Iterator[None]:
+    """Typer builds all commands anew whenever an app is called: once in a process of a user, but hundreds of times
+    here, where it takes longer than most commands."""
+    build = functools.cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", build)
+        patch.setattr(typer.testing, "_get_command", build)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def demo_tracks_made_once() -> Iterator[None]:
+    """The tracks of the demo take seconds to make, and are the same for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "demo_tracks", functools.cache(demo.demo_tracks))
+        yield
 
 
 @pytest.fixture

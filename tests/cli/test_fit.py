@@ -73,6 +73,7 @@ def test_controls_mix_report_and_picture(run: Run, work: Path) -> None:
     assert not state_file(work / "moves.yaml").exists()
 
 
+@pytest.mark.slow
 def test_the_truth_says_how_far_off(run: Run, work: Path) -> None:
     pytest.importorskip("matplotlib")
     (work / "played.csv").write_text(

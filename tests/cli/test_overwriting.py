@@ -109,3 +109,47 @@ def test_what_was_written_before_is_replaced(run: Run, here: Path) -> None:
     (here / "layout.txt").write_text("old")
     run("layout", "g.yaml", "-o", "layout.txt")
     assert (here / "layout.txt").read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("source", "out"),
+    [
+        ("tracks/track_a", "tracks/track_a/Drums.flac"),
+        ("tracks/track_a", "tracks/track_a/mixture.flac"),
+        ("tracks/track_a", "link/vocals.ogg"),
+        ("tracks", "tracks/bass.wav"),
+        ("tracks", "tracks/track_b/mixture.wav"),
+        ("link", "tracks/track_a/other.flac"),
+    ],
+)
+def test_nothing_is_written_that_would_be_read_as_an_input_the_next_time(
+    run: Run, here: Path, source: str, out: str
+) -> None:
+    write_track(here / "tracks" / "track_a", "track_a")
+    (here / "tracks" / "track_b").mkdir()
+    (here / "link").symlink_to("tracks/track_a")
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    said = run("render", "g.yaml", "-i", f"a={source}", "-o", out, code=1).stderr
+    assert "lies in a folder of inputs under the name of one, so the next time it would be read" in said
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+def test_other_names_in_a_folder_of_inputs_are_free(run: Run, here: Path) -> None:
+    write_track(here / "tracks" / "track_a", "track_a")
+    (here / "tracks" / "track_a" / "new").mkdir()
+    for out in ("tracks/track_a/mix.flac", "tracks/mix.flac", "tracks/track_a/new/drums.flac", "drums.flac"):
+        run("render", "g.yaml", "-i", "a=tracks/track_a", "-o", out)
+        run("render", "g.yaml", "-i", "a=tracks/track_a", "-o", out)
+
+
+def test_stems_of_the_input_are_the_names_that_count(run: Run, here: Path) -> None:
+    (here / "two.yaml").write_text(
+        GRAPH.replace("{name: a}", "{name: a, stems: [low, {name: high, optional: true}]}").replace(
+            "input: a,", "input: a.low,"
+        )
+    )
+    (here / "pair").mkdir()
+    os.replace(here / "a.wav", here / "pair" / "low.wav")
+    command = ("render", "two.yaml", "-i", "a=pair", "-o")
+    assert "the next time it would be read" in run(*command, "pair/high.flac", code=1).stderr
+    run(*command, "pair/drums.flac")

@@ -24,6 +24,7 @@ def _threads() -> object:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_explain_takes_a_workload(run: Run) -> None:
     text = run("explain", GRAPH, "--seconds", 3, "--batch", 2, "--frames", 9, "--dtype", "float64").stdout
     assert "estimate for 3 s at 44100 Hz, batch 2, 9 control frames, float64" in text

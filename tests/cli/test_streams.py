@@ -10,13 +10,19 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from effort import few
+from runtime.documents import registry_with
 
 from djgraph.cli import main
 from djgraph.cli.streams import FALLBACK, Screen, screens
+from djgraph.effects import TimeEffect
 
-from .conftest import write_track
+from .conftest import Run, write_track
 
 PYTHON = [sys.executable, "-m", "djgraph"]
 HIDDEN = "\x1b]0;owned\x07\u202e\x9b2J\x00"
@@ -95,7 +101,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii", "utf-8"])
+@pytest.mark.parametrize("encoding", few(["cp1252", "cp437", "ascii", "utf-8"], 2))
 def test_every_command_prints_in_every_encoding(
     here: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, command: tuple[str, ...]
 ) -> None:
@@ -252,3 +258,39 @@ def test_a_graph_may_come_from_another_program(here: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("/dev/stdin: small")
+
+
+class Chatty(TimeEffect):
+    """An effect whose author left a print in it."""
+
+    type = "chatty"
+
+    def process(self, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+        print("processing")
+        return {"out": audio["in"]}, state
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("render", "g.yaml", "-i", "a=a.wav", "-o", "mix.wav", "--json"),
+        ("explain", "g.yaml", "--seconds", "1", "--json"),
+        ("profile", "g.yaml", "--seconds", "1", "--repeats", "1", "--json"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_an_effect_prints_does_not_stand_in_json(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    registry = registry_with(Chatty)
+    monkeypatch.setattr("djgraph.plugins.registry", lambda: registry)
+    Path("g.yaml").write_text(
+        "{djgraph: 1, name: g, inputs: [{name: a}], outputs: [m],"
+        " mixer: [{strip: s, input: a, chain: [chatty], to: m}, {bus: m}]}"
+    )
+    soundfile.write("a.wav", np.zeros((4410, 2)), 44100)
+    result = run(*command)
+    assert isinstance(json.loads(result.stdout), dict)
+    assert "processing" in result.stderr
+    assert "processing" in run(*command[:-1]).stdout

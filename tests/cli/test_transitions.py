@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from effort import few
 
 import djgraph
 from djgraph.seed.crossfade import FADES
@@ -59,6 +60,7 @@ def test_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert "there is no file" in run("transitions", tmp_path / "dap.yaml", code=1).stderr
 
 
+@pytest.mark.slow
 def test_plot(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "x.svg"
@@ -103,7 +105,7 @@ def test_a_cut_on_a_beat_is_on_its_sample(run: Run, tracks: list[str], tmp_path:
     np.testing.assert_allclose(audio[cut - 1 : cut + 1].mean(0), middle, atol=0.02)
 
 
-@pytest.mark.parametrize("fade", FADES)
+@pytest.mark.parametrize("fade", few(FADES, 2))
 def test_the_four_fades_sound_as_the_crossfader_has_them(
     run: Run, tracks: list[str], tmp_path: Path, fade: str
 ) -> None:

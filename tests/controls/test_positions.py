@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from runtime.documents import registry_with
-from runtime.test_against_reference import make_inputs, make_params
+from runtime.mixes import make_inputs, make_params
 
 import djgraph
 from djgraph.effects import Control, ControlModel, TimeEffect

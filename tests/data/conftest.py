@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 from two_decks import RATE
+
+from djgraph.data import moves
 
 
 def write_track(
@@ -30,6 +34,14 @@ def write_track(
     if metadata:
         (folder / "track.json").write_text(json.dumps(metadata))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def recipes_read_once() -> Iterator[None]:
+    """Each corpus that is begun reads all recipes, which takes longer than most of the rest of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(moves, "template", functools.cache(moves.template))
+        yield
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from effort import few
 from torch.utils.data import DataLoader
 from two_decks import GRAPH, RATE
 
@@ -33,7 +34,7 @@ def ramp(values: np.ndarray, samples: int) -> np.ndarray:
     return np.interp(np.arange(samples) * (len(values) - 1) / (samples - 1), np.arange(len(values)), values)
 
 
-@pytest.mark.parametrize("stems", ["copy", "reference"])
+@pytest.mark.parametrize("stems", few(["copy", "reference"], 1))
 def test_items_are_what_they_say(tmp_path: Path, library: Path, stems: str) -> None:
     make(tmp_path / "corpus", library, stems=stems, count=8)
     corpus = Corpus(tmp_path / "corpus")
@@ -87,6 +88,7 @@ def test_stems_beyond_full_scale_are_not_clipped(tmp_path: Path) -> None:
     assert float(Corpus(tmp_path / "corpus")[0]["inputs"]["left"]["drums"].max()) == 1.5
 
 
+@pytest.mark.slow
 def test_silence(tmp_path: Path) -> None:
     for i in range(2):
         write_track(tmp_path / "silent" / str(i), level=0.0)
@@ -338,7 +340,7 @@ def test_no_corpus(tmp_path: Path) -> None:
             Corpus(tmp_path)
 
 
-@pytest.mark.parametrize("graph", ["djtransgan", "club_console"])
+@pytest.mark.parametrize("graph", few(["djtransgan", "club_console"], 1))
 def test_inputs_without_stems(tmp_path: Path, graph: str) -> None:
     for i in range(2):
         write_track(tmp_path / "in" / str(i), seed=i, rate=44100, seconds=0.6, stems=STEMS)
@@ -356,6 +358,7 @@ def test_inputs_without_stems(tmp_path: Path, graph: str) -> None:
     torch.testing.assert_close(mixed, batch["mix"], atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_demo(tmp_path: Path) -> None:
     graph = {**GRAPH, "inputs": [{"name": name, "stems": ["drums", "bass"]} for name in ("left", "right")]}
     make_corpus(

@@ -10,7 +10,7 @@ import torch
 
 import djgraph
 from djgraph.data import random_curves, random_state
-from djgraph.data.moves import CURVES, Clip, choose, draw_move, moves_for
+from djgraph.data.moves import CURVES, ClipInfo, choose, draw_move, moves_for
 from djgraph.effects import Control
 from djgraph.errors import DocumentError, InputError
 from djgraph.graph.ir import Column
@@ -35,6 +35,7 @@ def test_curves_move_a_subset_within_range(layout: djgraph.ParameterLayout) -> N
     assert len(amounts) > 5
 
 
+@pytest.mark.slow
 def test_curves_are_smooth(layout: djgraph.ParameterLayout) -> None:
     """Twice the frames, about half the largest step: nothing jumps."""
     for seed in range(10):
@@ -78,7 +79,7 @@ def test_recipes_are_drawn_within_the_clip_and_the_ranges(graph: str) -> None:
     for name, draw in moves.items():
         seen = set()
         for i, seconds in enumerate((0.3, 4.0, 10.0, 60.0) * 3):
-            move = draw(random_state(i), Clip(n_frames=21, seconds=seconds, tempo=100.0 + 10 * i))
+            move = draw(random_state(i), ClipInfo(n_frames=21, seconds=seconds, tempo=100.0 + 10 * i))
             assert (move.kind, move.name) == ("recipe", name)
             assert move.params.shape == (21, len(layout))
             layout.check(move.params, out_of_range=True)
@@ -97,7 +98,8 @@ def test_recipes_are_drawn_within_the_clip_and_the_ranges(graph: str) -> None:
 @pytest.mark.slow
 def test_what_is_drawn_fits_its_argument(layout: djgraph.ParameterLayout) -> None:
     draw = {
-        name: moves_for(layout)[name](random_state(1), Clip(5, 10.0, 120)).args for name in moves_for(layout)
+        name: moves_for(layout)[name](random_state(1), ClipInfo(5, 10.0, 120)).args
+        for name in moves_for(layout)
     }
     assert set(draw["linear"]) == {"start", "length"}
     assert set(draw["cut"]) == {"start"}  # what happens at once stays so
@@ -105,10 +107,11 @@ def test_what_is_drawn_fits_its_argument(layout: djgraph.ParameterLayout) -> Non
     assert 30 <= float(draw["bass_swap"]["swap"].removesuffix("%")) <= 70
 
 
+@pytest.mark.slow
 def test_the_draw(layout: djgraph.ParameterLayout) -> None:
     moves = moves_for(layout)
     assert {"linear", "equal_power", "exponential", "logarithmic", "bass_swap"} <= set(moves)
-    clip = Clip(5, 1.0, 120)
+    clip = ClipInfo(5, 1.0, 120)
     drawn = [draw_move(layout, moves, 0.5, clip, random_state(i)) for i in range(200)]
     share = np.mean([move.kind == CURVES for move in drawn])
     assert 0.35 < share < 0.65
@@ -148,6 +151,7 @@ def test_what_is_read_once_a_clip_keeps_one_value() -> None:
     assert len(seen) > 10
 
 
+@pytest.mark.slow
 def test_a_grid_is_drawn_evenly_and_each_value_kept() -> None:
     """On a log scale the lower choices would take most of the knob's travel; the draw does not care."""
     choices = (0.01, 0.02, 0.03, 100.0)

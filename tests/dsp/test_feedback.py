@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from effort import examples
+from effort import examples, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from djgraph.dsp.feedback import feedback_delay
+from djgraph.dsp.feedback import feedback_delay, feedback_delay_in_place
 
 
 def signals(batch, channels, samples, delay, seed=0):
@@ -54,7 +54,39 @@ def test_equals_a_loop_over_samples(batch, channels, samples, delay, seed):
         np.testing.assert_allclose(tensor.numpy(), want, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("delay", "samples"), [(3, 7), (4, 8), (5, 5), (4, 3), (2, 1), (1, 6), (3, 0)])
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    batch=st.integers(1, 3),
+    delay=st.integers(1, 17),
+    cuts=st.lists(st.integers(1, 17), min_size=1, max_size=8),
+    start=st.integers(0, 40),
+    constant=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_ring_buffers_equal_a_loop_over_samples(batch, delay, cuts, start, constant, seed):
+    cuts = [min(length, delay) for length in cuts]
+    audio, feedback, mix, past_input, past_output = signals(batch, 2, sum(cuts), delay, seed)
+    if constant:
+        feedback = feedback[..., :1].expand_as(feedback)
+    want, last_input, last_output = sample_loop(audio, feedback, mix, past_input, past_output)
+    # Sample n of the clip lies at n modulo the delay.
+    rings = [past.roll(start, -1) for past in (past_input, past_output)]
+    outputs, position = [], 0
+    for length in cuts:
+        piece = slice(position, position + length)
+        gain = feedback[..., :1] if constant else feedback[..., piece]
+        place = (start + position) % delay
+        outputs.append(feedback_delay_in_place(audio[..., piece], gain, mix[..., piece], *rings, place))
+        position += length
+    np.testing.assert_allclose(torch.cat(outputs, -1).numpy(), want, rtol=1e-12, atol=1e-12)
+    for ring, last in zip(rings, (last_input, last_output)):
+        straight = ring.roll(-(start + position), -1)
+        np.testing.assert_allclose(straight.numpy(), last, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("delay", "samples"), few([(3, 7), (4, 8), (5, 5), (4, 3), (2, 1), (1, 6), (3, 0)], 3)
+)
 def test_gradients_of_every_argument(delay, samples):
     arguments = [tensor.requires_grad_() for tensor in signals(2, 2, samples, delay)]
     assert torch.autograd.gradcheck(feedback_delay, arguments)
@@ -122,7 +154,7 @@ def test_only_the_arguments_are_kept_for_the_backward_pass():
     assert {tensor.data_ptr() for tensor in arguments} >= set(kept)
 
 
-@pytest.mark.parametrize(("delay", "samples"), [(2, 5), (4, 3)])
+@pytest.mark.parametrize(("delay", "samples"), few([(2, 5), (4, 3)], 1))
 def test_second_derivatives(delay, samples):
     arguments = [tensor.requires_grad_() for tensor in signals(1, 2, samples, delay)]
     assert torch.autograd.gradgradcheck(feedback_delay, arguments)

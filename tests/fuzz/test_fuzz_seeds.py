@@ -11,7 +11,7 @@ from .samples import command_files
 from .seeds import GROUPS, Seed
 from .worker import Worker
 
-LONG = ("corpus", "command")
+LONG = ("graph", "params", "corpus", "command")
 """Groups of a few seconds."""
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import djgraph_fx
+import jsonschema
 import pytest
 from pydantic import Field, model_validator
 
 from djgraph.effects import Control, ControlModel, Port, SettingModel, TimeEffect
+from djgraph.language.schema import json_schema
 from djgraph.plugins import Registry, hookimpl
 
+Validate = Callable[[Mapping[str, Any]], None]
 Marked = Callable[[str], tuple[str, int, int]]
 
 
@@ -125,3 +128,23 @@ def marked() -> Marked:
         return before + after, before.count("\n") + 1, len(before) - before.rfind("\n")
 
     return take_out
+
+
+def _validator(registry: Registry | None) -> Validate:
+    # Making the schema, and holding it to the schema of schemas, takes most of a second: once is enough.
+    schema = json_schema(registry)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validate: Validate = jsonschema.Draft202012Validator(schema).validate
+    return validate
+
+
+@pytest.fixture(scope="session")
+def validate(registry: Registry) -> Validate:
+    """Raises ValidationError where the JSON Schema of the registry refuses a document."""
+    return _validator(registry)
+
+
+@pytest.fixture(scope="session")
+def validate_installed() -> Validate:
+    """The same for the schema of what is installed."""
+    return _validator(None)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+from effort import few
 
 import djgraph
 from djgraph.errors import CompileError, InputError
@@ -24,7 +25,7 @@ def table_of(text: str) -> list[str]:
     return lines[next(i for i, line in enumerate(lines) if line.startswith("estimate for")) :]
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", few(SHIPPED, 2))
 @pytest.mark.parametrize("stage", [None, "lower"])
 def test_table_has_every_operation_and_fits_a_screen(name: str, stage: str | None) -> None:
     mixer = djgraph.compile(name)
@@ -47,6 +48,7 @@ def test_table_says_what_it_is_for(mixer: djgraph.Mixer) -> None:
     assert mixer.explain(costs=False) == str(mixer.plan)
 
 
+@pytest.mark.slow
 def test_units_are_millions(mixer: djgraph.Mixer) -> None:
     data = mixer.explain_dict()["stages"][-1]["costs"]
     total = table_of(mixer.explain())[-1].split()
@@ -79,6 +81,7 @@ def test_data_has_every_stage(mixer: djgraph.Mixer) -> None:
     assert one["name"] == "fuse"
 
 
+@pytest.mark.slow
 def test_passes_lower_the_cost(mixer: djgraph.Mixer) -> None:
     stages = mixer.explain_dict()["stages"]
     first, last = stages[0]["costs"], stages[-1]["costs"]

@@ -101,6 +101,7 @@ def test_jacobian_times_vector_of_autograd(mixer: Mixer) -> None:
     assert near(made, difference(mix, p, v))
 
 
+@pytest.mark.slow
 def test_hessian_times_vector(mixer: Mixer) -> None:
     def loss(p: Tensor) -> Tensor:
         return mixer(inputs(), p).sin().sum()

@@ -49,6 +49,7 @@ def test_another_process_runs_the_same_mixer_or_none(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_weights_of_the_program_count_not_those_of_the_mixer_that_is_found() -> None:
     document = {
         "djgraph": 1,

@@ -30,6 +30,7 @@ def decks(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_smoke_and_resume(script: Scripts, decks: Path, tmp_path: Path, capsys: Any) -> None:
     train = script("djtransgan")
     assert train(decks, tmp_path / "whole", *QUICK, "--epochs", 3) == 0

@@ -53,6 +53,7 @@ def log_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sees", ["plan", "mix"])
 def test_it_learns(script: Scripts, corpus: Path, tmp_path: Path, sees: str, capsys: Any) -> None:
     run = tmp_path / "run"
@@ -223,6 +224,7 @@ def wider(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_layout(
     script: Scripts, corpus: Path, wider: Path, tmp_path: Path, capsys: Any
 ) -> None:

@@ -197,11 +197,19 @@ class Bench:
         return self.process(effect, case, 0, case.samples, self.state(effect, case))[0]
 
     def process(
-        self, effect: Effect, case: Case, start: int, end: int, state: State, since: int = 0
+        self,
+        effect: Effect,
+        case: Case,
+        start: int,
+        end: int,
+        state: State,
+        since: int = 0,
+        owned: bool = False,
     ) -> tuple[dict[str, Tensor], State]:
         """One block of a time effect; one with controls of rate frame begins at a whole hop, see :meth:`place`.
 
-        since: samples that have gone by before the case's first, for the block and the clock.
+        since: samples that have gone by before the case's first, for the block and the clock. owned: see
+        :class:`Block`.
         """
         assert isinstance(effect, TimeEffect)
         audio = {port: tensor[..., start:end] for port, tensor in case.audio.items()}
@@ -217,7 +225,7 @@ class Bench:
         if case.clock:
             gone = case.clock.tempo[..., :1] * since / (60 * self.environment.sample_rate)
             clock = Clock(case.clock.tempo[..., start:end], case.clock.beats[..., start:end] + gone)
-        block = Block(since + start, end - start, self.environment.sample_rate, clock)
+        block = Block(since + start, end - start, self.environment.sample_rate, clock, owned)
         return effect.process(audio, controls, state, block)
 
     def run_without_latency(self, effect: Effect, case: Case) -> dict[str, Tensor]:

@@ -44,7 +44,7 @@ class Operators(Engine):
     def prepare(self, schedule: RegionSchedule) -> list[Workspace]:
         return []
 
-    def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Tensor:
         with borrowed(self.kept(clip.schedule), rows.device) as workspace:
             return passes.forward(clip, rows, sources, workspace)
 

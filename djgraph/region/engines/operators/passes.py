@@ -20,11 +20,18 @@ from djgraph.region.engines.operators.tilework import TileWork
 from djgraph.region.engines.operators.tiling import stretches
 from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.lent import ClipControls, Lent, StretchControls
+from djgraph.region.plain import mix_plainly
+from djgraph.region.recorded import WeightTotals
+
+FEW = 8
+"""Frames of all items that arranging tiles takes longer for than working on all at once."""
 
 
-def forward(clip: Clip, rows: Tensor, sources: Sequence[Tensor], workspace: Workspace) -> Tensor:
+def forward(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor, workspace: Workspace) -> Tensor:
     """The region's results by PyTorch's operators."""
     schedule = clip.schedule
+    if clip.batch * (clip.frames - clip.first) <= FEW:
+        return mix_plainly(clip, rows, sources)
     out = rows.new_zeros(len(schedule.results), clip.batch, schedule.channels, clip.out[1] - clip.out[0])
     windows, lent = clip.windows(rows), [Lent(source, False) for source in sources]
     frame_controls = ClipControls(clip, rows, False)
@@ -49,8 +56,7 @@ def backward(
     """Gradients of the bank's rows, of the sources and of the effects' own weights by PyTorch's operators."""
     windows = clip.windows(rows)
     lent = [Lent(source, want) for source, want in zip(sources, wanted.sources)]
-    weights = wanted.weights
-    weight_totals = [torch.zeros_like(weight) for weight in weights]
+    learnt = WeightTotals(wanted.weights)
     row_total = torch.zeros_like(rows) if wanted.rows else None
     frame_controls = ClipControls(clip, rows, wanted.rows)
     for stretch in stretches(clip, rows.device):
@@ -61,19 +67,16 @@ def backward(
                 audio = work.audio(lent, controls)
                 gains = work.gains(frame_controls)
             ends = [end for end in (*gains, audio) if end.requires_grad]
-            if not ends or not (work.leaves or weights):
+            if not ends or not (work.back.leaves or learnt.tensors):
                 continue
-            starts = _starts(work, audio, gains, gradient)
-            found = torch.autograd.grad(ends, [*work.leaves, *weights], starts, allow_unused=True)
-            work.give_back(found[: len(work.leaves)])
-            for total, part in zip(weight_totals, found[len(work.leaves) :]):
-                if part is not None:
-                    total += part
+            for end, start in zip(ends, _starts(work, audio, gains, gradient)):
+                work.back.made(end, start)
+            work.back.give_back(learnt)
         if row_total is not None:
             controls.add_gradients(row_total)
     if row_total is not None:
         frame_controls.add_gradients(clip.schedule, row_total)
-    return row_total, [source.total for source in lent], weight_totals
+    return row_total, [source.total for source in lent], learnt.totals
 
 
 @torch.no_grad()

@@ -13,21 +13,19 @@ from djgraph.effects import Block
 from djgraph.region.clip import Clip, Tile, Windows
 from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.lent import ClipControls, Lent, StretchControls
-from djgraph.region.schedule import Prologue, Scale, Sum
+from djgraph.region.prologue import run_prologue
+from djgraph.region.recorded import Recorded
+from djgraph.region.schedule import Prologue, PrologueStep, Scale, Sum
 from djgraph.region.stacks import Stacks
 
 
 class TileWork:
-    """Everything that is computed on one tile.
-
-    ``leaves`` are autograd leaves: the slices that the tile read of tensors whose gradients are wanted.
-    """
+    """Everything that is computed on one tile; ``back`` takes the gradients of that to what the tile read."""
 
     def __init__(self, clip: Clip, tile: Tile, windows: Windows, workspace: Workspace) -> None:
         self.clip, self.tile, self.windows, self.workspace = clip, tile, windows, workspace
         self.schedule = clip.schedule
-        self.leaves: list[Tensor] = []
-        self._totals: list[Tensor] = []
+        self.back = Recorded()
 
     def borrow(
         self, lent: tuple[Tensor, Tensor | None], span: SampleSpan | None = None, constant: bool = False
@@ -39,15 +37,8 @@ class TileWork:
         if total is None or constant:
             return value
         piece = value.detach().requires_grad_()
-        self.leaves.append(piece)
-        self._totals.append(total if span is None else total.narrow(-1, span[0], span[1] - span[0]))
+        self.back.read(piece, total if span is None else total.narrow(-1, span[0], span[1] - span[0]))
         return piece
-
-    def give_back(self, gradients: Sequence[Tensor | None]) -> None:
-        """Adds the gradients of ``leaves``, in their order."""
-        for total, gradient in zip(self._totals, gradients):
-            if gradient is not None:
-                total += gradient.view(total.shape)
 
     def audio(self, sources: Sequence[Lent], controls: StretchControls) -> Tensor:
         """The strips on samples ``lo…hi−1``, after the effects before the transform.
@@ -66,23 +57,22 @@ class TileWork:
 
     def _prologue(self, prologue: Prologue, pieces: Sequence[Tensor], controls: StretchControls) -> Tensor:
         tile = self.tile
-        signal = torch.cat(list(pieces))
-        block = Block(tile.lo, tile.hi - tile.lo, self.schedule.sample_rate)
-        for step in prologue.steps:
-            read = {}
+
+        def read(step: PrologueStep) -> dict[str, Tensor]:
+            values = {}
             for control, number in step.controls:
                 lent = controls.curves[number].rows(0, prologue.strips, slice(0, tile.count))
                 span = None if control.rate == "clip" else (tile.lo - controls.lo, tile.hi - controls.lo)
-                read[control.id] = self.borrow(lent, span).unsqueeze(1)
-            size = (len(signal), signal.shape[1], block.length)
-            made, _ = step.call.process({step.module.inputs[0].name: signal}, read, {}, block, size)
-            signal = made[step.module.outputs[0].name]
-        return signal.unflatten(0, (prologue.strips, tile.count))
+                values[control.id] = self.borrow(lent, span).unsqueeze(1)
+            return values
+
+        block = Block(tile.lo, tile.hi - tile.lo, self.schedule.sample_rate)
+        return run_prologue(prologue, pieces, read, block)
 
     def gains(self, controls: ClipControls) -> list[Tensor]:
         """For each group of spectral nodes their gains, ``[nodes, items, frames, bins]``."""
         tile = self.tile
-        made = []
+        masks = []
         for group in self.schedule.masks:
             read = {}
             for control, low, high in group.controls:
@@ -91,8 +81,8 @@ class TileWork:
                 span = None if once else (tile.first, tile.last)
                 read[control.id] = self.borrow(lent, span, group.constant).unsqueeze(-1)
             shape = (group.nodes * tile.count, tile.frames, self.schedule.transform.bins)
-            made.append(group.call.mask(read, shape).unflatten(0, (group.nodes, tile.count)))
-        return made
+            masks.append(group.call.mask(read, shape).unflatten(0, (group.nodes, tile.count)))
+        return masks
 
     def strips(self, audio: Tensor) -> Tensor:
         """Frames of audio on ``lo…hi−1``, ``[…, frames, size]``, a view where nothing is mirrored."""
@@ -137,25 +127,25 @@ class TileWork:
 
     def _stretch(self, frames: Tensor, window: Tensor) -> Tensor:
         """Windowed frames, overlapped and added."""
-        made = frames.new_zeros(*frames.shape[:-2], self.tile.stop - self.tile.start)
-        stft.add_frames(made, frames, window, self.schedule.transform.hop)
-        return made
+        stretch = frames.new_zeros(*frames.shape[:-2], self.tile.stop - self.tile.start)
+        stft.add_frames(stretch, frames, window, self.schedule.transform.hop)
+        return stretch
 
     def audio_gradient(self, spectra: Tensor) -> Tensor:
         """The gradient of the audio on ``lo…hi−1`` from that of the strips' spectra."""
         frames = torch.fft.irfft(spectra, n=self.schedule.transform.size)
-        made = self._stretch(frames, self.windows.back)
+        stretch = self._stretch(frames, self.windows.back)
         tile = self.tile
         if not tile.mirrored:
-            return made
+            return stretch
         # Samples that were mirrored get the gradients of all their images.
-        folded = made.new_zeros(*made.shape[:-1], tile.hi - tile.lo)
+        folded = stretch.new_zeros(*stretch.shape[:-1], tile.hi - tile.lo)
         begin, end = tile.inside
-        folded[..., begin - tile.lo : end - tile.lo] = made[..., begin - tile.start : end - tile.start]
+        folded[..., begin - tile.lo : end - tile.lo] = stretch[..., begin - tile.start : end - tile.start]
         if tile.before is not None:
-            folded.index_add_(-1, tile.before, made[..., : begin - tile.start])
+            folded.index_add_(-1, tile.before, stretch[..., : begin - tile.start])
         if tile.after is not None:
-            folded.index_add_(-1, tile.after, made[..., end - tile.start :])
+            folded.index_add_(-1, tile.after, stretch[..., end - tile.start :])
         return folded
 
     def mix(self, spectra: Tensor, gains: Sequence[Tensor]) -> Tensor:

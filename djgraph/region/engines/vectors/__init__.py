@@ -66,7 +66,7 @@ class Vectors(Engine):
             prepared_by_dtype[dtype] = PreparedRegion(schedule, dtype)
         return prepared_by_dtype[dtype]
 
-    def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Tensor:
         from djgraph.region.engines.vectors import passes
 
         return passes.forward(self.prepared(clip.schedule, rows.dtype), clip, rows, sources)

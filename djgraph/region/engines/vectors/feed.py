@@ -10,8 +10,9 @@ from torch import Tensor
 from djgraph.effects import Block
 from djgraph.region.clip import Stretch
 from djgraph.region.engines.vectors import addresses
-from djgraph.region.engines.vectors.back import Recorded
 from djgraph.region.lent import Lent, StretchControls
+from djgraph.region.prologue import run_prologue
+from djgraph.region.recorded import Recorded
 from djgraph.region.schedule import Prologue, PrologueStep, RegionSchedule
 from djgraph.simd import rows
 
@@ -69,12 +70,12 @@ class Feed:
         read = self._controls.read
         return {control.id: read[number].flatten(0, 1).unsqueeze(1) for control, number in step.controls}
 
-    def _keep(self, made: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _keep(self, output: Tensor) -> tuple[Tensor, Tensor | None]:
         """The values of what effects made, and where their gradient goes."""
-        values, gradient = made.detach().contiguous(), None
-        if made.requires_grad:
+        values, gradient = output.detach().contiguous(), None
+        if output.requires_grad:
             gradient = torch.zeros_like(values)
-            self.back.made(made, gradient)
+            self.back.made(output, gradient)
         self._held.append(values)
         return values, gradient
 
@@ -83,8 +84,8 @@ class Feed:
         stretch, span = self._stretch, self._stretch.hi - self._stretch.lo
         factor: Tensor | None = None
         for step in prologue.steps:
-            made = step.call.amplitude(self._read(step), prologue.strips * self._items, span)
-            factor = made if factor is None else factor * made
+            amplitude = step.call.amplitude(self._read(step), prologue.strips * self._items, span)
+            factor = amplitude if factor is None else factor * amplitude
         assert factor is not None
         factor = factor.expand(prologue.strips * self._items, 1, span)[:, 0].to(sources[0].value.dtype)
         values, gradient = self._keep(factor.unflatten(0, (prologue.strips, self._items)))
@@ -114,14 +115,8 @@ class Feed:
             pieces.append(piece)
             if total is not None:
                 self.back.read(piece, total[..., span])
-        signal = torch.cat(pieces)
         block = Block(stretch.lo, stretch.hi - stretch.lo, schedule.sample_rate)
-        for step in prologue.steps:
-            audio = {step.module.inputs[0].name: signal}
-            size = (len(signal), signal.shape[1], block.length)
-            made, _ = step.call.process(audio, self._read(step), {}, block, size)
-            signal = made[step.module.outputs[0].name]
-        signal = signal.to(pieces[0].dtype).unflatten(0, (prologue.strips, self._items))
+        signal = run_prologue(prologue, pieces, self._read, block).to(pieces[0].dtype)
         values, gradient = self._keep(signal)
         for number in range(prologue.strips):
             self.sources.append(addresses.source(values[number], addresses.ANALYSIS, stretch))

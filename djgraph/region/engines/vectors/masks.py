@@ -8,9 +8,9 @@ from torch import Tensor
 
 from djgraph.region.clip import Clip, Stretch
 from djgraph.region.engines.vectors import addresses
-from djgraph.region.engines.vectors.back import Recorded, Weights
 from djgraph.region.engines.vectors.prepared import Group, PreparedRegion
 from djgraph.region.lent import ClipControls, Lent
+from djgraph.region.recorded import Recorded, WeightTotals
 from djgraph.region.schedule import MaskGroup
 from djgraph.simd import gains
 
@@ -54,14 +54,14 @@ class RatioWeights:
             values = (once if constant or control.rate == "clip" else frames)[low:high]
             values = values.flatten(0, 1).unsqueeze(-1)
             read[control.id] = values.detach() if constant else values
-        found = []
+        rows = []
         ranks = (group.above_rank, group.below_rank)
-        for made in call.weights(read, group.nodes * batch, frames_here, ranks, like.dtype):
-            made = made.unflatten(0, (group.nodes, batch))
-            found.append(made.permute(0, 3, 1, 2).flatten(0, 1))
-        return found
+        for part in call.weights(read, group.nodes * batch, frames_here, ranks, like.dtype):
+            part = part.unflatten(0, (group.nodes, batch))
+            rows.append(part.permute(0, 3, 1, 2).flatten(0, 1))
+        return rows
 
-    def give_back(self, weights: Weights) -> None:
+    def give_back(self, weights: WeightTotals) -> None:
         self._back.give_back(weights)
 
 
@@ -75,17 +75,17 @@ class Tables:
         self.factors = prepared.factors
         self._held: list[Tensor] = []
         self._clip, self._controls = clip, controls
-        made = {
+        tables = {
             number: self._make(group.group, stretch)
             for number, group in enumerate(prepared.groups)
             if not group.ratio
         }
-        if made:
+        if tables:
             self.factors = prepared.factors.copy()
         nodes = [factor for chain in prepared.flow.chains for factor in chain]
         for row, (group, node) in zip(self.factors, nodes):
-            if group in made:
-                self._place(row, node, stretch, *made[group])
+            if group in tables:
+                self._place(row, node, stretch, *tables[group])
 
     def _place(
         self, row: NDArray, node: int, stretch: Stretch, values: Tensor, gradient: Tensor | None
@@ -111,13 +111,13 @@ class Tables:
                 self.back.read(leaf.requires_grad_(), total[..., span])
             read[control.id] = leaf.unsqueeze(-1)
         shape = (group.nodes * tile.count, tile.frames, self._clip.schedule.transform.bins)
-        made = group.call.mask(read, shape, self._controls.frames.value.dtype)
-        made = made.unflatten(0, (group.nodes, tile.count))
-        values, gradient = made.detach(), None
-        if made.requires_grad or values.stride(-1) != 1:
+        table = group.call.mask(read, shape, self._controls.frames.value.dtype)
+        table = table.unflatten(0, (group.nodes, tile.count))
+        values, gradient = table.detach(), None
+        if table.requires_grad or values.stride(-1) != 1:
             values = values.contiguous()
-        if made.requires_grad:
+        if table.requires_grad:
             gradient = torch.zeros_like(values)
-            self.back.made(made, gradient)
+            self.back.made(table, gradient)
         self._held.append(values)
         return values, gradient

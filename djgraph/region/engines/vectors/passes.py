@@ -17,16 +17,18 @@ from torch import Tensor
 from djgraph.region.clip import Clip, Stretch
 from djgraph.region.engine import Gradients, Wanted
 from djgraph.region.engines.vectors import addresses
-from djgraph.region.engines.vectors.back import Weights
 from djgraph.region.engines.vectors.feed import Feed
 from djgraph.region.engines.vectors.masks import RatioWeights, Tables
 from djgraph.region.engines.vectors.prepared import PreparedRegion
 from djgraph.region.engines.vectors.tiling import STRETCH_NUMBERS
 from djgraph.region.lent import ClipControls, Lent, StretchControls
+from djgraph.region.recorded import WeightTotals
 from djgraph.simd import program, rows
 
 
-def forward(prepared: PreparedRegion, clip: Clip, bank_rows: Tensor, sources: Sequence[Tensor]) -> Tensor:
+def forward(
+    prepared: PreparedRegion, clip: Clip, bank_rows: Tensor, sources: Sequence[Tensor] | Tensor
+) -> Tensor:
     """The region's results, ``[results, batch, channels, samples]``; bank_rows: ``[rows, batch, frames]``."""
     schedule = clip.schedule
     begin, end = clip.out
@@ -56,7 +58,7 @@ def backward(
     """Gradients of the bank's rows, of the sources and of the effects' own weights."""
     schedule = clip.schedule
     lent = [Lent(addresses.dense(one), want) for one, want in zip(sources, wanted.sources)]
-    call, learnt = _Call(prepared, clip, bank_rows, lent, wanted.rows), Weights(wanted.weights)
+    call, learnt = _Call(prepared, clip, bank_rows, lent, wanted.rows), WeightTotals(wanted.weights)
     row_total = torch.zeros_like(bank_rows) if wanted.rows else None
     with torch.set_grad_enabled(wanted.some):
         ratios = RatioWeights(call.prepared, clip, call.controls, bank_rows)
@@ -98,7 +100,7 @@ class _Call:
         synthesis = windows.synthesis / clip.schedule.transform.size
         self._windows = torch.stack((windows.analysis, synthesis, windows.analysis)).numpy()
 
-    def wanted_chains(self, weights: Weights) -> list[bool]:
+    def wanted_chains(self, weights: WeightTotals) -> list[bool]:
         """For each chain whether anybody wants the gradient of its gains."""
         groups = [group.group for group in self.prepared.groups]
         wanted = [

@@ -1,0 +1,101 @@
+"""``djgraph demo``: a transition with nothing at hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import djgraph
+from djgraph import demo
+from djgraph.audio import load_stems
+from djgraph.demo import BPM, DOWNBEAT, SECONDS
+
+from .conftest import Run
+
+
+@pytest.mark.slow
+def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("demo", "--stems", "stems")
+    assert result.stderr == ""  # nothing clips
+    assert "djgraph-demo.flac" in result.stdout
+    assert "× real time" in result.stdout
+    audio, rate = soundfile.read("djgraph-demo.flac")
+    assert audio.shape == (SECONDS * rate, 2)
+    assert np.abs(audio).max() < 1
+    sums = {name: sum(x.numpy().T for x in stems.values()) for name, stems in demo.demo_tracks(rate).items()}
+    # One track alone before the fade, the other after it, both at its middle.
+    fade = int((DOWNBEAT - 2.1) * rate), int((DOWNBEAT + 2.1) * rate)
+    np.testing.assert_allclose(audio[: fade[0]], sums["track_a"][: fade[0]], atol=1e-4)
+    np.testing.assert_allclose(audio[fade[1] :], sums["track_b"][fade[1] :], atol=1e-4)
+    middle = slice(int((DOWNBEAT - 0.01) * rate), int((DOWNBEAT + 0.01) * rate))
+    expected = math.sqrt(0.5) * (sums["track_a"] + sums["track_b"])[middle]
+    np.testing.assert_allclose(audio[middle], expected, atol=0.02)
+    # The stems it wrote are what it mixed.
+    for track, stems in demo.demo_tracks(rate).items():
+        for stem, sound in load_stems(f"stems/{track}").items():
+            np.testing.assert_allclose(sound, stems[stem], atol=2**-23)
+
+
+def test_demo_options(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "d.wav"
+    options = ["-o", out, "--transition", "linear", "--cue-in", 0, "--cue-out", 32, "--normalize", "--json"]
+    summary = json.loads(run("demo", *options).stdout)
+    assert summary["graph"] == "dj_mixer"
+    assert summary["files"][0]["peak_dbfs"] == pytest.approx(-1, abs=0.01)
+    assert [path.name for path in tmp_path.iterdir()] == ["d.wav"]
+
+
+@pytest.mark.slow
+def test_a_cut_falls_on_the_downbeat(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "cut.wav"
+    run("demo", "-t", "cut", "-o", out)
+    audio, rate = soundfile.read(out)
+    sums = {name: sum(x.numpy().T for x in stems.values()) for name, stems in demo.demo_tracks(rate).items()}
+    cut = round(DOWNBEAT * rate)
+    margin = rate // 40  # a control frame, and the smoothing of a jump
+    np.testing.assert_allclose(audio[: cut - margin], sums["track_a"][: cut - margin], atol=1e-4)
+    np.testing.assert_allclose(audio[cut + margin :], sums["track_b"][cut + margin :], atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", list(djgraph.automation.recipes()))
+def test_every_recipe(run: Run, tmp_path: Path, recipe: str) -> None:
+    """Each plays, and begins with the first track alone."""
+    out = tmp_path / "x.wav"
+    run("demo", "-t", recipe, "-o", out, "--normalize")
+    audio, rate = soundfile.read(out)
+    first = sum(x.numpy().T for x in demo.demo_tracks(rate)["track_a"].values())[: 17 * rate]
+    heard = audio[: 17 * rate]
+    gain = float((heard * first).sum() / (first * first).sum())
+    np.testing.assert_allclose(heard, gain * first, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_arguments_of_a_recipe(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "x.wav"
+    run("demo", "-t", "linear", "--set", "start=4beats", "--set", "length=8beats", "-o", out)
+    audio, rate = soundfile.read(out)
+    # 120 BPM: from 2 s to 6 s.
+    last = sum(x.numpy().T for x in demo.demo_tracks(rate)["track_b"].values())[7 * rate :]
+    np.testing.assert_allclose(audio[7 * rate :], last, atol=1e-4)
+    assert "did you mean" in run("demo", "-t", "bass_swop", "-o", tmp_path / "y.wav", code=2).stderr
+    assert "lenght" in run("demo", "--set", "lenght=1", "-o", tmp_path / "y.wav", code=1).stderr
+    assert not (tmp_path / "y.wav").exists()
+
+
+def test_demo_refuses(run: Run, tmp_path: Path) -> None:
+    assert "does not exist" in run("demo", "-o", tmp_path / "no" / "d.flac", code=1).stderr
+    assert "names no format" in run("demo", "-o", tmp_path / "d.txt", code=1).stderr
+    assert "cue-in" in run("demo", "-o", tmp_path / "d.wav", "--cue-in", 23, code=1).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_downbeat_is_a_beat_of_both() -> None:
+    for bpm in BPM.values():
+        assert (DOWNBEAT * bpm / 60) % 1 == pytest.approx(0)

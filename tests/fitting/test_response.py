@@ -1,0 +1,58 @@
+"""The response of a graph against the formulas of its effects."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+import djgraph
+from djgraph.effects import Transform
+from djgraph.fitting.bands import bands_of
+from djgraph.fitting.response import Response
+
+from .conftest import RATE
+
+
+def test_response_is_the_formula_of_the_effects(mixer: djgraph.Mixer) -> None:
+    bands = bands_of(RATE, Transform(256, 64))
+    response = Response(mixer.graph, mixer.graph.outputs["master"], bands)
+    assert response.names == ["a.low", "a.high", "b"]
+    assert response.unknown == []
+    params = (
+        mixer.layout.pack(
+            {
+                "a.low.gain": 0.3,
+                "a.high.eq3.low": 0.2,
+                "a.high.eq3.high": 1.7,
+                "b.lowpass.cutoff": 0.6,
+                "b.highpass.cutoff": 0.3,
+            },
+            dtype=torch.float64,
+        )
+        if "b.lowpass.cutoff" in mixer.layout
+        else None
+    )
+    assert params is not None, mixer.layout.names
+    made = response(params)[0].numpy()
+    f = bands.frequencies.numpy()
+    low, high = 1 / (1 + (f / 300) ** 4), (f / 2000) ** 4 / (1 + (f / 2000) ** 4)
+    mid = 1 - low - high
+    np.testing.assert_allclose(made[0], 0.3, atol=1e-9)
+    np.testing.assert_allclose(made[1], 0.2 * low + mid + 1.7 * high, atol=1e-6)
+    lowpass = 1 / (1 + (f / (20 * 1000**0.6)) ** 4)
+    highpass = 1 / (1 + (20 * 1000**0.3 / f) ** 4)
+    np.testing.assert_allclose(made[2], lowpass * highpass, atol=1e-6)
+    _, slopes = response.slopes(params)
+    column = mixer.layout.index("a.high.eq3.low")
+    np.testing.assert_allclose(slopes[0, column, 1], low, atol=1e-6)
+    assert float(slopes[0, column, [0, 2]].abs().max()) == 0
+
+
+def test_what_the_response_does_not_know_is_named() -> None:
+    graph = djgraph.load("dj_mixer")
+    response = Response(graph, graph.outputs["master"], bands_of(44100, graph.transform))
+    names = [graph.columns[i].name for i in response.unknown]
+    assert names == [f"track_{t}.{c}" for t in "ab" for c in ("reverb_send", "delay_send", "delay_feedback")]
+    for group in response.groups:
+        inputs = [i for column in group for i in response.reach[column]]
+        assert len(inputs) == len(set(inputs))

@@ -1,0 +1,55 @@
+"""All built-in effects: registration, and the conformance kit with default and with other settings."""
+
+import djgraph_fx
+import pluggy
+import pytest
+from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb
+
+from djgraph.effects.checks import parametrize_with_checks
+from djgraph.plugins import hookspecs
+
+EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay]
+
+
+def test_the_public_hook_hands_over_all_six():
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(djgraph_fx)
+    (given,) = manager.hook.djgraph_effects()
+    assert [effect.type for effect in given] == ["gain", "eq3", "lowpass", "highpass", "reverb", "delay"]
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_defaults_are_neutral(effect):
+    assert all(control.default == control.neutral for control in effect.controls)
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_everything_is_described(effect):
+    assert effect.description
+    assert all(control.description for control in effect.controls)
+    assert all(field.description for field in effect.Settings.model_fields.values())
+
+
+@parametrize_with_checks(
+    [
+        *(effect for effect in EFFECTS if effect is not Reverb),
+        (Reverb, Reverb.Settings(decay_time=0.1)),
+    ]
+)
+def test_contract(check):
+    check()
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [
+        (Eq3, Eq3.Settings(low=150, high=9000, order=12)),
+        (Lowpass, Lowpass.Settings(order=12)),
+        (Highpass, Highpass.Settings(order=1)),
+        (Reverb, Reverb.Settings(decay_time=0.03, damping=0, pre_delay=0, seed=3)),
+        (Delay, Delay.Settings(time=1, max_feedback=0)),
+    ]
+)
+def test_contract_with_other_settings(check):
+    check()

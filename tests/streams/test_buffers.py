@@ -1,0 +1,42 @@
+"""Memory of a stream, with gradients and without, and both in turn."""
+
+from __future__ import annotations
+
+import torch
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runtime.mixes import make_inputs
+
+from .playing import cut, reverberant, score_of
+
+MODES = {"grad": torch.enable_grad, "no_grad": torch.no_grad, "inference": torch.inference_mode}
+
+
+@settings(max_examples=examples(20), deadline=None)
+@given(
+    blocks=st.lists(st.tuples(st.sampled_from(sorted(MODES)), st.integers(1, 900)), min_size=2, max_size=12)
+)
+def test_modes_may_change_from_block_to_block(blocks: list[tuple[str, int]]) -> None:
+    """Without gradients memory is written to again; what autograd holds, and what was handed out, stays as it is."""
+    mixer = reverberant().double()
+    total = sum(length for _, length in blocks)
+    inputs = make_inputs(mixer.graph, 1, total, torch.float64, 0)
+    params, positions = score_of(mixer, 1, 4, total, torch.float64, 0)
+    params.requires_grad_()
+    stream = mixer.stream(score=(params, positions), dtype=torch.float64)
+    start, made, losses = 0, [], []
+    for mode, length in blocks:
+        with MODES[mode]():
+            out = stream(cut(inputs, start, start + length))
+        made.append(out)
+        if mode == "grad":
+            losses.append(out.square().sum())
+        start += length
+    made.append(stream.finish())
+    whole = mixer(inputs, params, positions=positions)
+    out = torch.cat([part.detach() for part in made], -1)[..., stream.latency :]
+    torch.testing.assert_close(out, whole.detach(), atol=1e-9, rtol=0)
+    for loss in losses:
+        if loss.requires_grad:
+            loss.backward(retain_graph=True)

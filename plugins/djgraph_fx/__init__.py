@@ -8,12 +8,24 @@ from djgraph.effects import Effect
 from djgraph.plugins import hookimpl
 from djgraph_fx.delay import Delay
 from djgraph_fx.eq3 import Eq3
+from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.reverb import Reverb
 
-__all__ = ["Delay", "Eq3", "Gain", "Highpass", "Lowpass", "Reverb", "djgraph_graphs", "djgraph_recipes"]
+__all__ = [
+    "Delay",
+    "Eq3",
+    "Filter",
+    "FilterKnob",
+    "Gain",
+    "Highpass",
+    "Lowpass",
+    "Reverb",
+    "djgraph_graphs",
+    "djgraph_recipes",
+]
 
 
 @hookimpl
@@ -24,3 +36,5 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Highpass
     yield Reverb
     yield Delay
+    yield Filter
+    yield FilterKnob

@@ -3,20 +3,20 @@
 import djgraph_fx
 import pluggy
 import pytest
-from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb
+from djgraph_fx import Delay, Eq3, Filter, FilterKnob, Gain, Highpass, Lowpass, Reverb
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
 
-EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay]
+EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Filter, FilterKnob]
 
 
-def test_the_public_hook_hands_over_all_six():
+def test_the_public_hook_hands_over_all():
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(djgraph_fx)
     (given,) = manager.hook.djgraph_effects()
-    assert [effect.type for effect in given] == ["gain", "eq3", "lowpass", "highpass", "reverb", "delay"]
+    assert [effect.type for effect in given] == [effect.type for effect in EFFECTS]
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -49,6 +49,8 @@ def test_contract(check):
         (Highpass, Highpass.Settings(order=1)),
         (Reverb, Reverb.Settings(decay_time=0.03, damping=0, pre_delay=0, seed=3)),
         (Delay, Delay.Settings(time=1, max_feedback=0)),
+        *((Filter, Filter.Settings(kind=kind)) for kind in ("highpass", "bandpass", "notch")),
+        (FilterKnob, FilterKnob.Settings(lowest=300, highest=3000)),
     ]
 )
 def test_contract_with_other_settings(check):

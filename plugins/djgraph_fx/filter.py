@@ -1,0 +1,129 @@
+"""Resonant filters whose cutoff and resonance may move at every sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp import svf
+from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+
+BUTTERWORTH = 0.5**0.5
+Q = Control(0.5, 20, neutral=BUTTERWORTH, unit="Q", scale="log", smoothing=5.0)
+
+REMOVED: dict[str, tuple[float, float, float]] = {
+    "lowpass": (0.0, 1.0, 1.0),
+    "highpass": (1.0, 1.0, 0.0),
+    "bandpass": (1.0, 0.0, 1.0),
+    "notch": (0.0, 1.0, 0.0),
+}
+"""How much of the lowpass, bandpass and highpass parts, which add up to the signal, a filter takes away."""
+
+
+class Filter(TimeEffect):
+    """``out = x − mix·(what the filter takes away)``: a state-variable filter of second order."""
+
+    type = "filter"
+    description = "Resonant filter: lowpass, highpass, bandpass or notch"
+
+    class Settings(SettingModel):
+        kind: Literal["lowpass", "highpass", "bandpass", "notch"] = Field(
+            "lowpass", description="Which part of the signal stays"
+        )
+
+    class Controls(ControlModel):
+        cutoff: Annotated[
+            float,
+            Control(
+                20, 20000, neutral=1000, unit="Hz", scale="log", smoothing=5.0,
+                description="Where the filter begins, or its middle",
+            ),
+        ] = 1000.0  # fmt: skip
+        q: Annotated[float, Q.replace(description="Resonance; 0.707 has none, 20 rings")] = BUTTERWORTH
+        mix: Annotated[
+            float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is the signal, 1 the filter only")
+        ] = 0.0
+
+    def tail(self) -> int | None:
+        return None
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``integrators``: of :func:`djgraph.dsp.svf`."""
+        return {"integrators": like.new_zeros(batch, channels, 2)}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal, mix = audio["in"], controls["mix"]
+        low, band, high = (mix * share for share in REMOVED[self.settings.kind])
+        removed, last = svf(
+            signal,
+            controls["cutoff"],
+            controls["q"],
+            low,
+            band,
+            high,
+            state["integrators"],
+            sample_rate=block.sample_rate,
+        )
+        return {"out": signal - removed}, {"integrators": last}
+
+
+class FilterKnob(TimeEffect):
+    """One knob from a lowpass on its left to a highpass on its right, and exactly nothing in the middle.
+
+    Left of the middle the lowpass's cutoff falls from ``highest`` to ``lowest``, right of it the highpass's rises from
+    ``lowest`` to ``highest``; each rests at its open end on the other's side. Within ``FADE`` of the middle what is
+    taken away fades: u·(2 − u) of it at u = |knob|/FADE. The middle is a corner: there the gradient is that of both
+    sides added up, everywhere else it is exact.
+    """
+
+    type = "filter_knob"
+    description = "DJ filter on one knob: lowpass to the left, highpass to the right"
+    FADE: ClassVar[float] = 0.1
+
+    class Settings(SettingModel):
+        lowest: float = Field(30.0, ge=10, le=1000, description="Cutoff in Hz at the left end")
+        highest: float = Field(15000.0, ge=2000, le=20000, description="Cutoff in Hz at the right end")
+
+    class Controls(ControlModel):
+        knob: Annotated[
+            float,
+            Control(
+                -1, 1, neutral=0, smoothing=5.0, gradient="surrogate",
+                description="−1 is the lowest lowpass, 0 nothing at all, 1 the highest highpass",
+            ),
+        ] = 0.0  # fmt: skip
+        q: Annotated[float, Q.replace(description="Resonance; 0.707 has none, 20 rings")] = BUTTERWORTH
+
+    def tail(self) -> int | None:
+        return None
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``integrators``: of :func:`djgraph.dsp.svf`, of the lowpass and of the highpass."""
+        return {"integrators": like.new_zeros(batch, channels, 2, 2)}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal, knob, settings = audio["in"], controls["knob"], self.settings
+        # Not clamp, whose gradient at its bound is 0: a knob that rests in the middle has to be able to leave it.
+        left, right = torch.where(knob <= 0, knob, 0), torch.where(knob >= 0, knob, 0)
+        # How far each cutoff has come from ``lowest``, in octaves over those of the whole range.
+        travel = torch.stack((1 + left, right), dim=-2)
+        cutoff = settings.lowest * (settings.highest / settings.lowest) ** travel
+        u = torch.stack((-left, right), dim=-2).div(self.FADE).clamp(max=1)
+        fade = u * (2 - u)
+        low, band, high = (
+            fade * fade.new_tensor(side)[:, None] for side in zip(REMOVED["lowpass"], REMOVED["highpass"])
+        )
+        both = signal.unsqueeze(-2).expand(*signal.shape[:-1], 2, -1)
+        q = controls["q"].unsqueeze(-2)
+        removed, last = svf(
+            both, cutoff, q, low, band, high, state["integrators"], sample_rate=block.sample_rate
+        )
+        return {"out": signal - removed.sum(-2)}, {"integrators": last}

@@ -29,8 +29,8 @@ def linkwitz_riley(
     The high band is the sum's all-pass, from the first filter, less the low band: the two always add up to it.
 
     audio: ``[…, samples]``, any number of samples from 0 up. cutoff: in Hz, 0 and more, as in :func:`svf`: a number, a
-    tensor of shape ``[…, 1]`` or ``[…, samples]``, or :class:`Frames`. state: ``[…, order]``; None is rest. order: 2 or 4.
-    sample_rate: in Hz.
+    tensor of shape ``[…, 1]`` or ``[…, samples]``, or :class:`Frames`. state: ``[…, order]``; None is rest.
+    order: 2 or 4. sample_rate: in Hz.
 
     Returns low, high, and the state that the next block starts from. Differentiable in all tensors. DJGraphError for
     other orders, and where shapes, types or devices do not fit.

@@ -1,4 +1,4 @@
-"""More functions of vectors of the CPU: numbers on all lanes, a choice, exponentials, sine and cosine."""
+"""More functions of vectors of the CPU: numbers on all lanes, a choice, one exponential, sine and cosine."""
 
 from __future__ import annotations
 
@@ -92,35 +92,36 @@ cosine = _of_half_turns(
 
 
 @intrinsic
-def exponential(typing_context: Any, value: Any) -> Any:
-    """e^x on all lanes for x ≤ 0, to a rounding or two; 0 where it would be no normal number.
+def approach(typing_context: Any, value: Any) -> Any:
+    """1 − e^−x on all lanes for x ≥ 0, to a rounding or two: also where x is so small that e^−x is next to 1.
 
-    e^x = 2^n·e^r with n the whole number next to x/ln 2, and the series of e^r for |r| ≤ ½·ln 2.
+    e^−x = 2^−n·e^−r with n the whole number next to x/ln 2, and the series of e^−r for |r| ≤ ½·ln 2. Where n is 0, the
+    series has no 1 that would have to be taken away again.
     """
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         vector = context.get_value_type(sig.args[0])
-        double = _is_double(vector)
-        bits, mantissa, bias, terms = (64, 52, 1023, 14) if double else (32, 23, 127, 8)
+        bits, mantissa, bias, terms = (64, 52, 1023, 14) if _is_double(vector) else (32, 23, 127, 8)
+        # Beyond 64 doublings no type can tell the result from 1.
+        largest = _constant(vector, 64 * math.log(2))
+        x = builder.select(builder.fcmp_ordered("<", arguments[0], largest), arguments[0], largest)
         # ln 2 in two parts, the first with so few digits that its products with n are exact.
-        high = math.floor(math.log(2) * 2**20) / 2**20 if double else math.floor(math.log(2) * 2**11) / 2**11
+        high = math.floor(math.log(2) * 2**14) / 2**14
         low = math.log(2) - high
-        smallest = _constant(vector, (1 - bias) * math.log(2))
-        x = builder.select(builder.fcmp_ordered(">", arguments[0], smallest), arguments[0], smallest)
-        # x ≤ 0: cutting off the digits behind the point after −½ rounds to the nearest whole number.
-        scaled = _fused(builder, x, _constant(vector, 1 / math.log(2)), _constant(vector, -0.5))
+        scaled = _fused(builder, x, _constant(vector, 1 / math.log(2)), _constant(vector, 0.5))
         whole = builder.fptosi(scaled, ir.VectorType(ir.IntType(bits), vector.count))
         n = builder.sitofp(whole, vector)
         rest = _fused(builder, n, _constant(vector, -high), x)
         rest = _fused(builder, n, _constant(vector, -low), rest)
-        series = _polynomial(builder, vector, rest, [1 / math.factorial(k) for k in range(terms)])
+        series = [-((-1) ** k) / math.factorial(k) for k in range(1, terms)]
+        lost = builder.fmul(rest, _polynomial(builder, vector, rest, series))  # 1 − e^−r
 
         def integer(number: int) -> Any:
             return ir.Constant(whole.type, [number] * vector.count)
 
-        power = builder.shl(builder.add(whole, integer(bias)), integer(mantissa))
-        made = builder.fmul(series, builder.bitcast(power, vector))
-        zero = _constant(vector, 0.0)
-        return builder.select(builder.fcmp_ordered(">", arguments[0], smallest), made, zero)
+        power = builder.bitcast(builder.shl(builder.sub(integer(bias), whole), integer(mantissa)), vector)
+        one = _constant(vector, 1.0)
+        # 1 − 2^−n·(1 − lost)
+        return _fused(builder, power, lost, builder.fsub(one, power))
 
     return value(value), generate

@@ -1,6 +1,7 @@
 """Splits into a low and a high band with a cutoff at every sample, one signal on each lane.
 
-The formulas are those of :mod:`djgraph.dsp.linkwitz_riley`, and those of the filters :mod:`djgraph.simd.state_variable`'s.
+The formulas are those of :mod:`djgraph.dsp.linkwitz_riley`, and its filters those of
+:mod:`djgraph.simd.state_variable`.
 
 Rows of a tile: x, cutoff | low, high | ∂low, ∂high | ∂x, ∂cutoff | states of the first filter, of the second one.
 """

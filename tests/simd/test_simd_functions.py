@@ -1,0 +1,57 @@
+"""Functions of vectors against NumPy, a lane at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numba import njit
+
+from djgraph.simd.functions import approach, cosine, fill, sine, where_greater
+from djgraph.simd.lanes import load, store, width
+
+DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+@njit
+def _run(which, a, b, out, lanes):
+    for at in range(0, len(a), lanes):
+        x = load(a, at)
+        if which == 0:
+            store(out, at, sine(x))
+        elif which == 1:
+            store(out, at, cosine(x))
+        elif which == 2:
+            store(out, at, approach(x))
+        elif which == 3:
+            store(out, at, where_greater(x, load(b, at), x, load(b, at)))
+        else:
+            store(out, at, fill(a, 0.25))
+
+
+def run(which, a, b=None):
+    out = np.empty_like(a)
+    _run(which, a, a if b is None else b, out, width(a.itemsize))
+    return out
+
+
+@DTYPES
+def test_sine_and_cosine_of_half_turns(dtype):
+    x = np.linspace(0, 0.5, 1 << 12).astype(dtype)
+    exact = x.astype("longdouble") * np.longdouble(np.pi)
+    tiny = np.finfo(dtype).eps
+    np.testing.assert_allclose(run(0, x), np.sin(exact).astype(dtype), rtol=4 * tiny)
+    np.testing.assert_allclose(run(1, x), np.cos(exact).astype(dtype), atol=4 * tiny)
+
+
+@DTYPES
+def test_approach_is_exact_for_small_and_large_numbers(dtype):
+    x = np.concatenate((np.zeros(1), np.geomspace(1e-30, 1e30, (1 << 12) - 2), [np.inf])).astype(dtype)
+    want = -np.expm1(-x.astype("longdouble"))
+    np.testing.assert_allclose(run(2, x), want.astype(dtype), rtol=4 * np.finfo(dtype).eps)
+
+
+@DTYPES
+def test_choices_and_numbers(dtype):
+    a, b = np.random.default_rng(0).standard_normal((2, 64)).astype(dtype)
+    np.testing.assert_array_equal(run(3, a, b), np.maximum(a, b))
+    np.testing.assert_array_equal(run(4, a), np.full_like(a, 0.25))

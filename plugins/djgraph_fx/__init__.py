@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from djgraph.effects import Effect
 from djgraph.plugins import hookimpl
+from djgraph_fx.compressor import Compressor
 from djgraph_fx.delay import Delay
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.filter import Filter, FilterKnob
@@ -15,6 +16,7 @@ from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.reverb import Reverb
 
 __all__ = [
+    "Compressor",
     "Delay",
     "Eq3",
     "Filter",
@@ -38,3 +40,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Delay
     yield Filter
     yield FilterKnob
+    yield Compressor

@@ -3,12 +3,12 @@
 import djgraph_fx
 import pluggy
 import pytest
-from djgraph_fx import Delay, Eq3, Filter, FilterKnob, Gain, Highpass, Lowpass, Reverb
+from djgraph_fx import Compressor, Delay, Eq3, Filter, FilterKnob, Gain, Highpass, Lowpass, Reverb
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
 
-EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Filter, FilterKnob]
+EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Filter, FilterKnob, Compressor]
 
 
 def test_the_public_hook_hands_over_all():
@@ -51,6 +51,8 @@ def test_contract(check):
         (Delay, Delay.Settings(time=1, max_feedback=0)),
         *((Filter, Filter.Settings(kind=kind)) for kind in ("highpass", "bandpass", "notch")),
         (FilterKnob, FilterKnob.Settings(lowest=300, highest=3000)),
+        (Compressor, Compressor.Settings(detector="rms")),
+        (Compressor, Compressor.Settings(linked=False)),
     ]
 )
 def test_contract_with_other_settings(check):

@@ -1,0 +1,125 @@
+"""A feed-forward compressor in decibels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp import first_order, follow
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+
+QUIETEST = 1e-6
+"""An amplitude (−120 dB) below which nothing is measured: the logarithm of 0 has no value and no slope."""
+
+
+class Compressor(TimeEffect):
+    """Turns down what is louder than a threshold.
+
+    The design of Giannoulis, Massberg and Reiss ("Digital Dynamic Range Compressor Design – A Tutorial and Analysis",
+    JAES 60(6), 2012): level in dB, a quadratic knee, and what is above the threshold smoothed in dB with an attack
+    and a release (branching), after which nothing but the ratio and an exponential is left.
+    """
+
+    type = "compressor"
+    description = "Compressor with threshold, ratio, knee, attack, release and parallel mix"
+    HARD: ClassVar[float] = 1e-3
+    """Added to the knee in dB: with a knee of exactly 0 the curve would have a corner without a slope."""
+
+    class Settings(SettingModel):
+        detector: Literal["peak", "rms"] = Field("peak", description="What is measured")
+        window: float = Field(10.0, ge=0.1, le=1000, description="Time constant of the RMS detector in ms")
+        linked: bool = Field(True, description="All channels are turned down alike, by the loudest")
+
+    class Controls(ControlModel):
+        threshold: Annotated[
+            float,
+            Control(
+                -60, 0, neutral=0, unit="dB", smoothing=5.0, description="Level from which on it turns down"
+            ),
+        ] = 0.0
+        ratio: Annotated[
+            float,
+            Control(
+                1, 20, neutral=1, unit="ratio", scale="log", smoothing=5.0,
+                description="dB above the threshold that become one; 1 is none",
+            ),
+        ] = 1.0  # fmt: skip
+        knee: Annotated[
+            float,
+            Control(
+                0, 24, neutral=6, unit="dB", smoothing=5.0,
+                description="Width of the bend around the threshold; 0 is a corner",
+            ),
+        ] = 6.0  # fmt: skip
+        attack: Annotated[
+            float,
+            Control(
+                0.05, 250, neutral=10, unit="ms", scale="log",
+                description="Time constant in which it turns down: 63 % of the way",
+            ),
+        ] = 10.0  # fmt: skip
+        release: Annotated[
+            float,
+            Control(
+                1, 2500, neutral=100, unit="ms", scale="log",
+                description="Time constant in which it turns up again: 63 % of the way",
+            ),
+        ] = 100.0  # fmt: skip
+        makeup: Annotated[
+            float, Control(-24, 24, neutral=0, unit="dB", smoothing=5.0, description="Gain behind it")
+        ] = 0.0
+        mix: Annotated[
+            float,
+            Control(
+                0, 1, neutral=1, smoothing=5.0, description="1 is the compressed signal, 0 the signal before"
+            ),
+        ] = 1.0
+
+    def __init__(self, settings: Any, environment: Environment) -> None:
+        super().__init__(settings, environment)
+        self._pole = math.exp(-1000 / (settings.window * environment.sample_rate))
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``excess``: the last one above the threshold, in dB. ``power``: of the RMS detector."""
+        measured = 1 if self.settings.linked else channels
+        state = {"excess": like.new_zeros(batch, measured, 1)}
+        if self.settings.detector == "rms":
+            state["power"] = like.new_zeros(batch, channels, 2)
+        return state
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal, after = audio["in"], {}
+        if self.settings.detector == "rms":
+            power, after["power"] = first_order(
+                signal.square(), 1 - self._pole, 0.0, -self._pole, state["power"]
+            )
+        else:
+            power = signal.square()
+        if self.settings.linked:
+            power = power.amax(1, keepdim=True)
+        level = 10 * power.clamp(min=QUIETEST**2).log10()
+        excess, after["excess"] = follow(
+            self._excess(level, controls),
+            controls["attack"],
+            controls["release"],
+            state["excess"],
+            sample_rate=block.sample_rate,
+        )
+        # The ratio comes behind the smoothing: for a steady ratio that is the same, and at 1, where nothing is turned
+        # down, attack and release still know which way they go, so that the gradient is right there.
+        reduction = excess * (1 - 1 / controls["ratio"])
+        gain = 10 ** ((controls["makeup"] - reduction) / 20)
+        return {"out": torch.lerp(signal, signal * gain, controls["mix"])}, after
+
+    def _excess(self, level: Tensor, controls: Mapping[str, Tensor]) -> Tensor:
+        """By how many dB a steady level is above the threshold, as the knee has it; 0 below."""
+        over, knee = level - controls["threshold"], controls["knee"] + self.HARD
+        inside = torch.minimum((over + knee / 2).clamp(min=0), knee)
+        return inside.square() / (2 * knee) + (over - knee / 2).clamp(min=0)

@@ -115,6 +115,8 @@ def _refuse_new_input(record: _Record, name: str, path: StrPath, error: type[DJG
     parents = Path(name).parents
     for folder, place, takes in record.folders:
         if folder in parents and place not in parents[1:] and takes(Path(name).name):
+            if Path(name).exists():
+                raise error(f"{path} is one of the inputs; choose another name to write to")
             raise error(
                 f"{path} lies in a folder of inputs under the name of one, so the next time it would be read;"
                 " choose another name to write to"

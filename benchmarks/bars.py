@@ -40,6 +40,9 @@ BARS: dict[str, Bar] = {
     "batch": Bar(1, None, "higher"),  # times as fast as single calls
     "step": Bar(1, None, "lower"),  # the loss, of the mixer's time in a training step
     "step_loss": Bar(1 / 2, None, "lower"),  # the loss, of its time by PyTorch's operators
+    "recursion": Bar(8, 20, "higher"),  # times as fast as torchlpc's filter of two poles
+    "recursion_backward": Bar(8, 20, "higher"),  # the same, forward and backward
+    "recursion_fixed": Bar(30, 80, "higher"),  # times as fast as torchaudio's fixed biquad
     "compile_default": Bar(1, None, "lower"),  # seconds
     "compile_1000": Bar(5, None, "lower"),  # seconds
     "compile_growth": Bar(1, None, "lower"),  # of the exponent that n·log n has over the same sizes

@@ -22,6 +22,7 @@ CASES: dict[str, str] = {
     "batch": "16 clips of 5 s at once, against 16 single calls",
     "compiling": "time to load and compile, and how it grows with the graph",
     "peers": "GRAFX and dasp-pytorch on like work",
+    "recursions": "filters and envelopes with moving controls, against torchlpc and torchaudio",
     "threads": "one thread and two",
     "double": "float64",
     "engines": "the CPU's vector units and PyTorch's operators",

@@ -30,8 +30,8 @@ from djgraph.simd.jit import part
 from djgraph.simd.lanes import load, load_at, peek, poke, store, store_at, transpose, width, zeros
 from djgraph.simd.threads import in_threads
 
-TILE = 64
-"""Samples of a tile: some vectors long, and short enough that all rows lie in the CPU's first cache."""
+TILE = 256
+"""Samples of a tile: memory is read in stretches of this length, and a tile stays in the CPU's second cache."""
 
 # Columns of a table of inputs.
 ADDRESS, HOP, FRAMES, GRADIENT = range(4)

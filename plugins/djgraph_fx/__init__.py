@@ -11,9 +11,27 @@ from djgraph_fx.eq3 import Eq3
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
+from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
+from djgraph_fx.stereo import Balance, Mono, Pan, Width
+from djgraph_fx.trim import Trim
 
-__all__ = ["Delay", "Eq3", "Gain", "Highpass", "Lowpass", "Reverb", "djgraph_graphs", "djgraph_recipes"]
+__all__ = [
+    "Balance",
+    "Delay",
+    "Eq3",
+    "Gain",
+    "Highpass",
+    "Lowpass",
+    "Mono",
+    "Pan",
+    "Polarity",
+    "Reverb",
+    "Trim",
+    "Width",
+    "djgraph_graphs",
+    "djgraph_recipes",
+]
 
 
 @hookimpl
@@ -24,3 +42,9 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Highpass
     yield Reverb
     yield Delay
+    yield Trim
+    yield Polarity
+    yield Balance
+    yield Pan
+    yield Width
+    yield Mono

@@ -3,20 +3,34 @@
 import djgraph_fx
 import pluggy
 import pytest
-from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb
+from djgraph_fx import (
+    Balance,
+    Delay,
+    Eq3,
+    Gain,
+    Highpass,
+    Lowpass,
+    Mono,
+    Pan,
+    Polarity,
+    Reverb,
+    Trim,
+    Width,
+)
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
 
-EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay]
+EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Trim, Polarity, Balance, Pan, Width, Mono]
 
 
-def test_the_public_hook_hands_over_all_six():
+def test_the_public_hook_hands_over_all():
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(djgraph_fx)
     (given,) = manager.hook.djgraph_effects()
-    assert [effect.type for effect in given] == ["gain", "eq3", "lowpass", "highpass", "reverb", "delay"]
+    assert list(given) == EFFECTS
+    assert [effect.type for effect in EFFECTS] == [effect.__name__.lower() for effect in EFFECTS]
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -35,7 +49,10 @@ def test_everything_is_described(effect):
     [
         *(effect for effect in EFFECTS if effect is not Reverb),
         (Reverb, Reverb.Settings(decay_time=0.1)),
-    ]
+    ],
+    expected_failures={
+        Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"}
+    },
 )
 def test_contract(check):
     check()

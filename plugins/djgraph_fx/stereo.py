@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ class StereoEffect(TimeEffect):
     odd number) has no sides, and passes unchanged.
     """
 
+    type: ClassVar[str]  # again, so that type checkers compare subclasses with this
     memoryless = True
 
     def sides(self, left: Tensor, right: Tensor, controls: Mapping[str, Tensor]) -> Sides:

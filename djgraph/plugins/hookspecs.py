@@ -62,7 +62,7 @@ def djgraph_effects() -> Iterable[type[Effect]]:
 
 
         class Trim(TimeEffect):
-            type = "trim"
+            type = "acme_trim"
             description = "Gain in decibels."
             memoryless = True
 

@@ -13,9 +13,13 @@ from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
+from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
+from djgraph_fx.stereo import Balance, Mono, Pan, Width
+from djgraph_fx.trim import Trim
 
 __all__ = [
+    "Balance",
     "Compressor",
     "Delay",
     "Eq3",
@@ -24,7 +28,12 @@ __all__ = [
     "Gain",
     "Highpass",
     "Lowpass",
+    "Mono",
+    "Pan",
+    "Polarity",
     "Reverb",
+    "Trim",
+    "Width",
     "djgraph_graphs",
     "djgraph_recipes",
 ]
@@ -41,3 +50,9 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Filter
     yield FilterKnob
     yield Compressor
+    yield Trim
+    yield Polarity
+    yield Balance
+    yield Pan
+    yield Width
+    yield Mono

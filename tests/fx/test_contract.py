@@ -3,12 +3,32 @@
 import djgraph_fx
 import pluggy
 import pytest
-from djgraph_fx import Compressor, Delay, Eq3, Filter, FilterKnob, Gain, Highpass, Lowpass, Reverb
+from djgraph_fx import (
+    Balance,
+    Compressor,
+    Delay,
+    Eq3,
+    Filter,
+    FilterKnob,
+    Gain,
+    Highpass,
+    Lowpass,
+    Mono,
+    Pan,
+    Polarity,
+    Reverb,
+    Trim,
+    Width,
+)
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
 
-EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Filter, FilterKnob, Compressor]
+EFFECTS = [
+    *(Gain, Eq3, Lowpass, Highpass, Reverb, Delay),
+    *(Filter, FilterKnob, Compressor),
+    *(Trim, Polarity, Balance, Pan, Width, Mono),
+]
 
 
 def test_the_public_hook_hands_over_all():
@@ -16,7 +36,7 @@ def test_the_public_hook_hands_over_all():
     manager.add_hookspecs(hookspecs)
     manager.register(djgraph_fx)
     (given,) = manager.hook.djgraph_effects()
-    assert [effect.type for effect in given] == [effect.type for effect in EFFECTS]
+    assert list(given) == EFFECTS
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -35,7 +55,10 @@ def test_everything_is_described(effect):
     [
         *(effect for effect in EFFECTS if effect is not Reverb),
         (Reverb, Reverb.Settings(decay_time=0.1)),
-    ]
+    ],
+    expected_failures={
+        Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"}
+    },
 )
 def test_contract(check):
     check()

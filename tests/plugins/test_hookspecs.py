@@ -57,8 +57,8 @@ def test_the_records_are_documented_with_their_exact_fields(record):
 def test_effects_example(example_of):
     registry = Registry()
     entry = registry.register(example_of("djgraph_effects"))
-    assert entry.effects == ("trim",)
-    check_effect(registry.effect("trim"))
+    assert entry.effects == ("acme_trim",)
+    check_effect(registry.effect("acme_trim"))
 
 
 def test_graphs_example(example_of, monkeypatch, tmp_path):

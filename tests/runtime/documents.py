@@ -167,6 +167,11 @@ ONE_IN = [
     "reverb",
     "delay",
     "duck",
+    "trim",
+    "balance",
+    "pan",
+    "width",
+    "mono",
 ]
 
 

@@ -110,10 +110,10 @@ class Tremble(AmplitudeEffect):
         return torch.sin(level * self.rate.to(level.dtype)) + controls["depth"]
 
 
-class Trim(AmplitudeEffect):
+class ClipLevel(AmplitudeEffect):
     """Read once per clip."""
 
-    type = "trim"
+    type = "clip_level"
 
     class Controls(ControlModel):
         level: Annotated[float, Control(0, 2, neutral=1, rate="clip")] = 1.0
@@ -138,7 +138,7 @@ class Half(AmplitudeEffect):
 class Effects:
     @hookimpl
     def djgraph_effects(self) -> list[type]:
-        return [Blend, Tilt, Fixed, Tremble, Trim, Half]
+        return [Blend, Tilt, Fixed, Tremble, ClipLevel, Half]
 
 
 REGISTRY = Registry()
@@ -178,9 +178,9 @@ GRAPHS = {
     "tremble": graph_of(
         ["tremble"], ["tremble", "gain", "eq3"], [named("tremble", "still", level=1.5, depth=0.2)]
     ),
-    "trim": graph_of(["trim", "blend"], ["trim"]),
+    "clip_level": graph_of(["clip_level", "blend"], ["clip_level"]),
     "half": graph_of(["half", "tilt"], ["half"], ["gain", "half"]),
-    "all": graph_of(["tremble", "half", "trim", "eq3", "blend", "tilt", "highpass"], ["half", "fixed"]),
+    "all": graph_of(["tremble", "half", "clip_level", "eq3", "blend", "tilt", "highpass"], ["half", "fixed"]),
 }
 
 

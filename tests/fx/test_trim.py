@@ -5,6 +5,8 @@ import pytest
 import torch
 from djgraph_fx import Trim
 
+import djgraph
+
 from .bench import build, noise, process, unit
 
 
@@ -69,3 +71,21 @@ def test_blocks_equal_the_whole():
     )
     whole, blocks = (process(effect, audio, {"gain": gain}, cuts)[0] for cuts in (None, [1, 30, 69]))
     torch.testing.assert_close(blocks, whole, rtol=1e-6, atol=0)
+
+
+def test_a_smoothed_fade_in_a_mixer_ends_in_exact_silence_that_has_a_gradient():
+    mixer = djgraph.compile(
+        {
+            "djgraph": 1,
+            "name": "one",
+            "inputs": [{"name": "in"}],
+            "mixer": [{"strip": "s", "input": "in", "chain": ["trim"]}],
+            "outputs": ["s"],
+        }
+    )
+    params = torch.tensor([[[0.0], [-60.0], [-60.0]]], requires_grad=True)
+    out = mixer({"in": torch.ones(1, 2, 3000)}, params, positions=torch.tensor([0, 1000, 2999]))
+    assert out.min() == 0
+    assert not out[..., 1200:].any()
+    (gradient,) = torch.autograd.grad(out.sum(), params)
+    assert (gradient > 0).all()

@@ -12,8 +12,19 @@ from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.reverb import Reverb
+from djgraph_fx.tremolo import Tremolo
 
-__all__ = ["Delay", "Eq3", "Gain", "Highpass", "Lowpass", "Reverb", "djgraph_graphs", "djgraph_recipes"]
+__all__ = [
+    "Delay",
+    "Eq3",
+    "Gain",
+    "Highpass",
+    "Lowpass",
+    "Reverb",
+    "Tremolo",
+    "djgraph_graphs",
+    "djgraph_recipes",
+]
 
 
 @hookimpl
@@ -24,3 +35,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Highpass
     yield Reverb
     yield Delay
+    yield Tremolo

@@ -3,20 +3,20 @@
 import djgraph_fx
 import pluggy
 import pytest
-from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb
+from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb, Tremolo
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
 
-EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay]
+EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Tremolo]
 
 
-def test_the_public_hook_hands_over_all_six():
+def test_the_public_hook_hands_over_all_effects():
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(djgraph_fx)
     (given,) = manager.hook.djgraph_effects()
-    assert [effect.type for effect in given] == ["gain", "eq3", "lowpass", "highpass", "reverb", "delay"]
+    assert list(given) == EFFECTS
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -35,6 +35,7 @@ def test_everything_is_described(effect):
     [
         *(effect for effect in EFFECTS if effect is not Reverb),
         (Reverb, Reverb.Settings(decay_time=0.1)),
+        (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
     ]
 )
 def test_contract(check):
@@ -49,6 +50,7 @@ def test_contract(check):
         (Highpass, Highpass.Settings(order=1)),
         (Reverb, Reverb.Settings(decay_time=0.03, damping=0, pre_delay=0, seed=3)),
         (Delay, Delay.Settings(time=1, max_feedback=0)),
+        (Tremolo, Tremolo.Settings(shape="triangle", spread=1)),
     ]
 )
 def test_contract_with_other_settings(check):

@@ -12,6 +12,7 @@ from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.reverb import Reverb
+from djgraph_fx.trans import Trans
 from djgraph_fx.tremolo import Tremolo
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Highpass",
     "Lowpass",
     "Reverb",
+    "Trans",
     "Tremolo",
     "djgraph_graphs",
     "djgraph_recipes",
@@ -36,3 +38,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Reverb
     yield Delay
     yield Tremolo
+    yield Trans

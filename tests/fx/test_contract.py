@@ -3,12 +3,12 @@
 import djgraph_fx
 import pluggy
 import pytest
-from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb, Tremolo
+from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb, Trans, Tremolo
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
 
-EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Tremolo]
+EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Tremolo, Trans]
 
 
 def test_the_public_hook_hands_over_all_effects():
@@ -51,6 +51,7 @@ def test_contract(check):
         (Reverb, Reverb.Settings(decay_time=0.03, damping=0, pre_delay=0, seed=3)),
         (Delay, Delay.Settings(time=1, max_feedback=0)),
         (Tremolo, Tremolo.Settings(shape="triangle", spread=1)),
+        (Trans, Trans.Settings(edge=50)),
     ]
 )
 def test_contract_with_other_settings(check):

@@ -12,6 +12,7 @@ from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.reverb import Reverb
+from djgraph_fx.saturate import Saturate
 from djgraph_fx.trans import Trans
 from djgraph_fx.tremolo import Tremolo
 
@@ -22,6 +23,7 @@ __all__ = [
     "Highpass",
     "Lowpass",
     "Reverb",
+    "Saturate",
     "Trans",
     "Tremolo",
     "djgraph_graphs",
@@ -39,3 +41,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Delay
     yield Tremolo
     yield Trans
+    yield Saturate

@@ -3,12 +3,12 @@
 import djgraph_fx
 import pluggy
 import pytest
-from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb, Trans, Tremolo
+from djgraph_fx import Delay, Eq3, Gain, Highpass, Lowpass, Reverb, Saturate, Trans, Tremolo
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
 
-EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Tremolo, Trans]
+EFFECTS = [Gain, Eq3, Lowpass, Highpass, Reverb, Delay, Tremolo, Trans, Saturate]
 
 
 def test_the_public_hook_hands_over_all_effects():
@@ -52,6 +52,8 @@ def test_contract(check):
         (Delay, Delay.Settings(time=1, max_feedback=0)),
         (Tremolo, Tremolo.Settings(shape="triangle", spread=1)),
         (Trans, Trans.Settings(edge=50)),
+        (Saturate, Saturate.Settings(kind="cubic")),
+        (Saturate, Saturate.Settings(kind="hard")),
     ]
 )
 def test_contract_with_other_settings(check):

@@ -129,7 +129,8 @@ class Effect(nn.Module):
     Controls: ClassVar[ModelClass] = NoControls
     inputs: ClassVar[tuple[Port, ...]] = (Port("in"),)
     outputs: ClassVar[tuple[Port, ...]] = (Port("out"),)
-    uses_clock: ClassVar[bool] = False
+    uses_clock: bool = False
+    """Whether blocks carry a clock. An effect whose settings decide it sets it in ``__init__``."""
     controls: ClassVar[tuple[Control, ...]] = ()
     """The declared controls in order; collected from ``Controls``."""
 

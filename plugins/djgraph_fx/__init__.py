@@ -15,7 +15,10 @@ from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
+from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
+from djgraph_fx.trans import Trans
+from djgraph_fx.tremolo import Tremolo
 from djgraph_fx.trim import Trim
 
 __all__ = [
@@ -32,6 +35,9 @@ __all__ = [
     "Pan",
     "Polarity",
     "Reverb",
+    "Saturate",
+    "Trans",
+    "Tremolo",
     "Trim",
     "Width",
     "djgraph_graphs",
@@ -56,3 +62,6 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Pan
     yield Width
     yield Mono
+    yield Tremolo
+    yield Trans
+    yield Saturate

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from djgraph.effects import Block, Environment, Transform
+from djgraph.effects import Block, Clock, Environment, Transform
 
 RATE = 11025
 SMALL = Environment(RATE, Transform(256, 64))
@@ -22,7 +22,7 @@ def unit(*shape, seed=1, dtype=torch.float64):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
-def process(effect, audio, controls, cuts=None, state=None):
+def process(effect, audio, controls, cuts=None, state=None, clock=None):
     """The output, and the last state; ``cuts`` are block lengths that add up to the signal's."""
     batch, channels, samples = audio.shape
     state = effect.initial_state(batch, channels, audio) if state is None else state
@@ -33,11 +33,22 @@ def process(effect, audio, controls, cuts=None, state=None):
             {"in": audio[..., span]},
             {name: control[..., span] for name, control in controls.items()},
             state,
-            Block(start, length, effect.environment.sample_rate),
+            Block(start, length, effect.environment.sample_rate, clock and at(clock, span)),
         )
         parts.append(outputs["out"])
         start += length
     return torch.cat(parts, dim=-1), state
+
+
+def clock_of(tempo, rate=RATE, beat=0.0):
+    """A clock from a tempo at every sample, ``[batch, 1, samples]``; it begins at that beat."""
+    step = tempo / 60 / rate
+    return Clock(tempo, beat + step.cumsum(-1) - step)
+
+
+def at(clock, span):
+    """The part of a clock that belongs to a block."""
+    return Clock(clock.tempo[..., span], clock.beats[..., span])
 
 
 def mask(effect, dtype=torch.float64, **values):

@@ -17,6 +17,9 @@ from djgraph_fx import (
     Pan,
     Polarity,
     Reverb,
+    Saturate,
+    Trans,
+    Tremolo,
     Trim,
     Width,
 )
@@ -28,6 +31,7 @@ EFFECTS = [
     *(Gain, Eq3, Lowpass, Highpass, Reverb, Delay),
     *(Filter, FilterKnob, Compressor),
     *(Trim, Polarity, Balance, Pan, Width, Mono),
+    *(Tremolo, Trans, Saturate),
 ]
 
 
@@ -55,6 +59,7 @@ def test_everything_is_described(effect):
     [
         *(effect for effect in EFFECTS if effect is not Reverb),
         (Reverb, Reverb.Settings(decay_time=0.1)),
+        (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
     ],
     expected_failures={
         Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"}
@@ -76,6 +81,10 @@ def test_contract(check):
         (FilterKnob, FilterKnob.Settings(lowest=300, highest=3000)),
         (Compressor, Compressor.Settings(detector="rms")),
         (Compressor, Compressor.Settings(linked=False)),
+        (Tremolo, Tremolo.Settings(shape="triangle", spread=1)),
+        (Trans, Trans.Settings(edge=50)),
+        (Saturate, Saturate.Settings(kind="cubic")),
+        (Saturate, Saturate.Settings(kind="hard")),
     ]
 )
 def test_contract_with_other_settings(check):

@@ -99,7 +99,7 @@ def test_install_use_uninstall(fresh, tmp_path):
 
     if "djgraph" not in python("-m", "pip", "list"):
         pytest.skip("djgraph is not installed in this environment (pip install -e .)")
-    assert "tremolo" not in effects()
+    assert "example_tremolo" not in effects()
 
     # Build from a copy, so that no build folder is left in the tree.
     source = shutil.copytree(EXAMPLE, tmp_path / "source")
@@ -109,13 +109,13 @@ def test_install_use_uninstall(fresh, tmp_path):
     pip("install", *offline, wheel)
 
     found = effects()
-    assert found["tremolo"]["distribution"] == "djgraph-example"
-    assert {"tilt", "tremolo", "gain"} <= set(found)
-    assert "depth" in python("-m", "djgraph", "effects", "tremolo")
+    assert found["example_tremolo"]["distribution"] == "djgraph-example"
+    assert {"tilt", "example_tremolo", "gain"} <= set(found)
+    assert "depth" in python("-m", "djgraph", "effects", "example_tremolo")
     assert "djgraph-example" in python("-m", "djgraph", "plugins")
     at_neutral, with_tremolo = map(float, python("-c", RENDER).split())
     assert at_neutral < 1e-5
     assert with_tremolo > 0.1
 
     pip("uninstall", "--yes", "--quiet", "djgraph-example")
-    assert set(found) - set(effects()) == {"tilt", "tremolo"}
+    assert set(found) - set(effects()) == {"tilt", "example_tremolo"}

@@ -162,7 +162,7 @@ class Bench:
                 pinned = values[control.id]
                 plain = torch.full_like(plain, neighbours(control, pinned)[0] if control.held else pinned)
             controls[control.id] = plain.to(dtype)
-        clock = self._clock(batch, samples, random) if self.effect_class.uses_clock else None
+        clock = self._clock(batch, samples, random) if self.build().uses_clock else None
         return Case(signals, controls, batch, channels, samples, like, clock)
 
     def control_shape(self, control: Control, batch: int, samples: int) -> tuple[int, int, int]:

@@ -24,7 +24,7 @@ def test_hooks():
     registry = Registry()
     registry.register(djgraph_example)
     assert registry.effect("tilt") is Tilt
-    assert registry.effect("tremolo") is Tremolo
+    assert registry.effect("example_tremolo") is Tremolo
     assert registry.graph("wobble").title == "Wobble"
 
 

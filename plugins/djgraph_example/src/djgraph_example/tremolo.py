@@ -21,7 +21,7 @@ class Tremolo(TimeEffect):
     would be off by more with every block.
     """
 
-    type = "tremolo"
+    type = "example_tremolo"
     description = "Level that swings up and down"
 
     class Settings(SettingModel):

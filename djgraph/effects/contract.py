@@ -130,7 +130,7 @@ class Effect(nn.Module):
     inputs: ClassVar[tuple[Port, ...]] = (Port("in"),)
     outputs: ClassVar[tuple[Port, ...]] = (Port("out"),)
     uses_clock: bool = False
-    """Whether blocks carry a clock. An effect whose settings decide it sets it in ``__init__``."""
+    """Whether blocks carry a clock. An effect that is not memoryless may set it by its settings, in ``__init__``."""
     controls: ClassVar[tuple[Control, ...]] = ()
     """The declared controls in order; collected from ``Controls``."""
 

@@ -153,7 +153,7 @@ class Response:
     def _understands(self, node: EffectNode) -> bool:
         """True for an effect of one input and one output that is a gain, for each band or for all."""
         module, effect = self._effects[node.id], node.effect
-        if len(effect.inputs) != 1 or len(effect.outputs) != 1 or effect.uses_clock:
+        if len(effect.inputs) != 1 or len(effect.outputs) != 1 or module.uses_clock:
             return False
         controls = {
             c.id: torch.full((1, 1, 1), c.default, dtype=torch.float64, device="cpu") for c in effect.controls

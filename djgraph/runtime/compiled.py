@@ -10,7 +10,7 @@ from djgraph.compiler.pipeline import Stage, stages, stream_stages
 from djgraph.compiler.plan import Lag, Plan
 from djgraph.controls.bank import ControlBank
 from djgraph.effects import Effect
-from djgraph.graph.ir import EffectNode, Graph, Point
+from djgraph.graph.ir import Graph, Point
 from djgraph.layout import ParameterLayout
 from djgraph.runtime.identity import graph_identity
 from djgraph.runtime.lags import lags
@@ -48,12 +48,11 @@ class Compiled:
         # At once, not when first asked for: torch.compile cannot follow the lock of a cached property.
         first: dict[int, str] = {}
         kernels = {node: first.setdefault(id(module), node) for node, module in self.modules.items()}
-        effects = [node.effect for node in self.graph.nodes if isinstance(node, EffectNode)]
         derived = {
             "bank": ControlBank(self.graph),
             "identity": graph_identity(self.graph),
             "kernels": kernels,
-            "uses_clock": any(effect.uses_clock for effect in effects),
+            "uses_clock": any(module.uses_clock for module in self.modules.values()),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)

@@ -135,7 +135,7 @@ class Executor:
             run.owned.update(name for row in op.outs for name in row)
         else:
             controls = reader(run.rows, run.timeline)
-            clock = _repeat(run.clock, count) if node.effect.uses_clock else None
+            clock = _repeat(run.clock, count) if module.uses_clock else None
             outputs = process_clip(call, audio, controls, run.rows, size, clock)
         for place, port in enumerate(node.effect.outputs):
             names = [row[place] for row in op.outs]

@@ -7,6 +7,9 @@ import pytest
 import torch
 from djgraph_fx import Tremolo
 
+import djgraph
+from djgraph.errors import InputError
+
 from .bench import RATE, build, clock_of, noise, process, unit
 
 SAMPLES = 400
@@ -90,6 +93,25 @@ def test_spread_of_half_a_cycle_is_an_autopan():
 def test_only_beats_needs_a_clock():
     assert not build(Tremolo).uses_clock
     assert build(Tremolo, sync="beats").uses_clock
+
+
+def test_in_a_mixer_only_beats_asks_for_a_tempo():
+    chain = [{"effect": "tremolo", "settings": {"sync": "beats"}, "controls": {"depth": 1}}]
+    head = {"djgraph": 1, "name": "swing", "inputs": [{"name": "a"}], "outputs": ["m"]}
+
+    def mixer(chain):
+        return djgraph.compile(
+            {**head, "mixer": [{"strip": "a", "input": "a", "chain": chain, "to": "m"}, {"bus": "m"}]}
+        )
+
+    assert not mixer(["tremolo"]).compiled.uses_clock
+    synced, ones = mixer(chain), torch.ones(1, 1, RATE)
+    params = synced.layout.default.float()[None, None]
+    with pytest.raises(InputError, match="tempo"):
+        synced({"a": ones}, params)
+    out = synced({"a": ones}, params, tempo=120.0)
+    n = np.arange(RATE)
+    np.testing.assert_allclose(out[0, 0].numpy(), np.cos(2 * np.pi * n / 44100) ** 2, atol=1e-5)
 
 
 def test_gradients():

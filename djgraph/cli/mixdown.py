@@ -205,6 +205,11 @@ def _mixed(
 
     tempo: Any = None
     if mixer.compiled.uses_clock:
+        if score.tempo is None:
+            raise InputError(
+                f"graph {mixer.graph.name} has effects that follow a clock: give its tempo, --tempo BPM, or an "
+                "automation with a tempo"
+            )
         tempo = (score.tempo, score.positions) if isinstance(score.tempo, torch.Tensor) else score.tempo
     stream = mixer.stream(score=(score.params, score.positions), tempo=tempo)
     begun: list[float] = []

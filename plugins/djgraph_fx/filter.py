@@ -95,7 +95,7 @@ class FilterKnob(TimeEffect):
             float,
             Control(
                 -1, 1, neutral=0, smoothing=5.0, gradient="surrogate",
-                description="−1 is the lowest lowpass, 0 nothing at all, 1 the highest highpass",
+                description="-1 is the lowest lowpass, 0 nothing at all, 1 the highest highpass",
             ),
         ] = 0.0  # fmt: skip
         q: Annotated[float, Q.replace(description="Resonance; 0.707 has none, 20 rings")] = BUTTERWORTH

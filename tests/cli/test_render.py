@@ -245,6 +245,21 @@ def test_unknown_graph_and_bad_audio(run: Run, tracks: list[str], tmp_path: Path
     assert not (tmp_path / "mix.wav").exists()
 
 
+def test_a_graph_that_follows_a_clock_wants_a_tempo(run: Run, tracks: list[str], tmp_path: Path) -> None:
+    graph, out = tmp_path / "gated.yaml", tmp_path / "mix.wav"
+    graph.write_text(
+        "djgraph: 1\nname: gated\ninputs: [{name: track_a, stems: [drums]}]\n"
+        "mixer: [{strip: kit, input: track_a.drums, chain: [trans]}]\noutputs: [kit]\n"
+    )
+    options = [graph, *tracks[:2], "-o", out]
+    message = run("render", *options, code=1).stderr
+    assert "graph gated has effects that follow a clock" in message
+    assert "--tempo BPM" in message
+    assert not out.exists()
+    run("render", *options, "--tempo", "128")
+    assert out.exists()
+
+
 def test_an_input_is_not_overwritten(run: Run, tracks: list[str], tmp_path: Path) -> None:
     target = tmp_path / "in" / "a" / "drums.wav"
     before = target.read_bytes()

@@ -57,7 +57,7 @@ class Recursion:
         values, hops = self._values(signal, controls)
         state = self._state(signal, state)
         if torch.compiler.is_compiling():
-            given = [*values, state, torch.tensor(list(numbers), dtype=torch.float64)]
+            given = [*values, state, torch.tensor(list(numbers), dtype=torch.float64, device="cpu")]
             return tuple(_OPERATORS[self.name](given, [*hops, 0]))
         operation = _Run(self, hops, tuple(numbers))
         if not all(map(simd.takes, values)):

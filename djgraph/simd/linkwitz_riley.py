@@ -66,16 +66,11 @@ def _backward_second(tile, state, adjoint, numbers, count, lanes):
         of_low, of_high = load(tile, 4 * row + at), load(tile, 5 * row + at)
         of_x, of_g, _, from_first, from_second = pull_back(
             x,
-            first,
             second,
             v1,
-            g,
-            k,
-            one - lost,
-            of_high + of_high,
-            of_low + of_high,
-            from_first,
-            from_second,
+            (g, k, one - lost),
+            (of_high + of_high, of_low + of_high),
+            (from_first, from_second),
         )
         store(tile, 6 * row + at, of_x - of_high)
         store(tile, 7 * row + at, of_cutoff(of_g, g, cutoff, inverse_rate, tile))
@@ -144,11 +139,16 @@ def _backward_fourth(tile, state, adjoint, numbers, count, lanes):
         of_high = load(tile, 5 * row + at)
         of_low = load(tile, 4 * row + at) - of_high
         of_v2, later_of_g, _, from_third, from_fourth = pull_back(
-            v2, third, fourth, third + half_third, g, k, one - lost, none, of_low, from_third, from_fourth
+            v2,
+            fourth,
+            third + half_third,
+            (g, k, one - lost),
+            (none, of_low),
+            (from_third, from_fourth),
         )
         of_v1 = none - (k + k) * of_high
         of_x, of_g, _, from_first, from_second = pull_back(
-            x, first, second, v1, g, k, one - lost, of_v1, of_v2, from_first, from_second
+            x, second, v1, (g, k, one - lost), (of_v1, of_v2), (from_first, from_second)
         )
         store(tile, 6 * row + at, of_x + of_high)
         store(tile, 7 * row + at, of_cutoff(of_g + later_of_g, g, cutoff, inverse_rate, tile))

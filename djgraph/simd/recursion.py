@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,22 @@ class Input:
     frames: int
 
 
+class Inputs(NamedTuple):
+    """All inputs for compiled code. table: a row of columns for each; offsets: ``[inputs, lanes of all groups]``."""
+
+    table: NDArray
+    offsets: NDArray
+
+
+class Stretch(NamedTuple):
+    """Samples ``at…at + samples − 1`` of the signals of a group."""
+
+    group: int
+    lanes: int
+    at: int
+    samples: int
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A compiled recursion: how many inputs, outputs and states it has, and what makes its two functions."""
@@ -73,13 +89,13 @@ def run_forward(
     signals, samples = outputs[0].shape
     lanes = width(state.itemsize)
     groups, tiles = -(-signals // lanes), -(-samples // TILE)
-    table, offsets = _table(inputs, groups * lanes)
+    given = _given(inputs, groups * lanes)
     to = _addresses(outputs)
     last = np.empty_like(state)
     kept = np.empty((groups, tiles, kernel.states * lanes), state.dtype)
     compiled = kernel.forward()
     in_threads(
-        lambda group: compiled(group, lanes, samples, table, offsets, state, numbers, to, last, kept[group]),
+        lambda group: compiled(group, lanes, samples, given, state, numbers, to, last, kept[group]),
         range(groups),
     )
     return last, kept
@@ -101,37 +117,35 @@ def run_backward(
     signals, samples = len(from_state), from_outputs[0].frames
     lanes = width(from_state.itemsize)
     groups = -(-signals // lanes)
-    table, offsets = _table([*inputs, *from_outputs], groups * lanes)
+    given = _given([*inputs, *from_outputs], groups * lanes)
     # Few frames sum up many samples: in double precision. A curve with a number for each sample sums nothing.
     gradients = [
         None if not want
-        else np.zeros((signals, given.frames)) if given.hop
+        else np.zeros((signals, one.frames)) if one.hop
         else np.empty((signals, samples), from_state.dtype)
-        for given, want in zip(inputs, wanted)
+        for one, want in zip(inputs, wanted)
     ]  # fmt: skip
     for row, gradient in enumerate(gradients):
         if gradient is not None:
-            table[row, GRADIENT] = gradient.ctypes.data
+            given.table[row, GRADIENT] = gradient.ctypes.data
     first = np.empty_like(from_state)
     compiled = kernel.backward()
     sums = np.empty(0)
     in_threads(
-        lambda group: compiled(
-            group, lanes, samples, table, offsets, kept[group], numbers, from_state, first, sums
-        ),
+        lambda group: compiled(group, lanes, samples, given, kept[group], numbers, from_state, first, sums),
         range(groups),
     )
     return gradients, first
 
 
-def _table(inputs: list[Input], rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _given(inputs: list[Input], rows: int) -> Inputs:
     table = np.zeros((len(inputs), 4), np.int64)
     offsets = np.empty((len(inputs), rows), np.int64)
-    for number, given in enumerate(inputs):
-        table[number, :3] = given.array.ctypes.data, given.hop, given.frames
-        offsets[number, : len(given.offsets)] = given.offsets
-        offsets[number, len(given.offsets) :] = given.offsets[-1:]
-    return table, offsets
+    for number, one in enumerate(inputs):
+        table[number, :3] = one.array.ctypes.data, one.hop, one.frames
+        offsets[number, : len(one.offsets)] = one.offsets
+        offsets[number, len(one.offsets) :] = one.offsets[-1:]
+    return Inputs(table, offsets)
 
 
 def _addresses(arrays: list[NDArray]) -> NDArray[np.int64]:
@@ -148,7 +162,8 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
     """A compiled function of one group of signals that runs ``forward`` over all its tiles."""
 
     @part
-    def run(group, lanes, samples, table, offsets, first, numbers, to, last, kept):
+    def run(group, lanes, samples, given, first, numbers, to, last, kept):
+        table, offsets = given.table, given.offsets
         row = row_size(lanes)
         tile = np.empty((inputs + outputs) * row, first.dtype)
         square = np.empty(lanes * lanes, first.dtype)
@@ -158,12 +173,13 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
         for number in range(kept.shape[0]):
             at = number * TILE
             count = min(TILE, samples - at)
+            here = Stretch(group, lanes, at, count)
             kept[number] = state
-            _gather_all(tile, 0, 0, inputs, square, table, offsets, group, at, count, lanes)
+            _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
             forward(tile, state, numbers, count, lanes)
             for k in range(outputs):
                 begin = (inputs + k) * row
-                _scatter(tile, begin, square, to[k], samples, len(first), group, at, count, lanes)
+                _scatter(tile, begin, square, to[k], samples, len(first), here)
         _write_state(last, state, group, lanes)
 
     return run
@@ -173,7 +189,8 @@ def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any
     """A compiled function of one group of signals that runs ``backward`` over its tiles, the last one first."""
 
     @part
-    def run(group, lanes, samples, table, offsets, kept, numbers, behind, first, sums):
+    def run(group, lanes, samples, given, kept, numbers, behind, first, sums):
+        table, offsets = given.table, given.offsets
         row = row_size(lanes)
         # Inputs, outputs, and for each a gradient, then the states.
         tile = np.empty((2 * inputs + 2 * outputs + states) * row, behind.dtype)
@@ -186,20 +203,19 @@ def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any
         for number in range(kept.shape[0] - 1, -1, -1):
             at = number * TILE
             count = min(TILE, samples - at)
-            _gather_all(tile, 0, 0, inputs, square, table, offsets, group, at, count, lanes)
+            here = Stretch(group, lanes, at, count)
+            _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
             begin = (inputs + outputs) * row
-            _gather_all(tile, begin, inputs, outputs, square, table, offsets, group, at, count, lanes)
+            _gather_all(tile, begin, inputs, outputs, square, table, offsets, here)
             state[:] = kept[number]
             backward(tile, state, adjoint, numbers, count, lanes)
             for k in range(inputs):
                 gradient, begin = table[k, GRADIENT], (inputs + 2 * outputs + k) * row
                 if gradient and table[k, HOP]:
                     hop, frames = table[k, HOP], table[k, FRAMES]
-                    _collect(
-                        tile, begin, square, sums, gradient, hop, frames, signals, group, at, count, lanes
-                    )
+                    _collect(tile, begin, square, sums, gradient, hop, frames, signals, here)
                 elif gradient:
-                    _scatter(tile, begin, square, gradient, samples, signals, group, at, count, lanes)
+                    _scatter(tile, begin, square, gradient, samples, signals, here)
         _write_state(first, adjoint, group, lanes)
 
     return run
@@ -221,15 +237,16 @@ def _write_state(target, state, group, lanes):
 
 
 @part
-def _gather_all(tile, begin, start, inputs, square, table, offsets, group, at, count, lanes):
+def _gather_all(tile, begin, start, inputs, square, table, offsets, here):
     """Inputs ``start…start + inputs − 1`` that are not constant, to rows from ``tile[begin]`` on."""
+    lanes = here.lanes
     for k in range(start, start + inputs):
-        to, address, first = begin + (k - start) * row_size(lanes), table[k, ADDRESS], group * lanes
+        to, address = begin + (k - start) * row_size(lanes), table[k, ADDRESS]
         hop, frames = table[k, HOP], table[k, FRAMES]
         if hop and frames > 1:
-            _draw(tile, to, square, address, offsets[k], first, hop, frames, at, count, lanes)
+            _draw(tile, to, square, address, offsets[k], hop, frames, here)
         elif not hop:
-            _gather(tile, to, square, address, offsets[k], first, at, count, lanes)
+            _gather(tile, to, square, address, offsets[k], here)
 
 
 @part
@@ -238,12 +255,14 @@ def _draw_constants(tile, begin, inputs, square, table, offsets, group, lanes):
     for k in range(inputs):
         if table[k, HOP] and table[k, FRAMES] == 1:
             to, address = begin + k * row_size(lanes), table[k, ADDRESS]
-            _draw(tile, to, square, address, offsets[k], group * lanes, 1, 1, 0, TILE, lanes)
+            _draw(tile, to, square, address, offsets[k], 1, 1, Stretch(group, lanes, 0, TILE))
 
 
 @part
-def _gather(tile, to, square, address, offsets, first, at, count, lanes):
-    """Samples ``at…at + count − 1`` of each lane's signal, from memory onto lanes."""
+def _gather(tile, to, square, address, offsets, here):
+    """A stretch of each lane's signal, from memory onto lanes."""
+    group, lanes, at, count = here
+    first = group * lanes
     t = 0
     while t + lanes <= count:
         for lane in range(lanes):
@@ -256,8 +275,9 @@ def _gather(tile, to, square, address, offsets, first, at, count, lanes):
 
 
 @part
-def _scatter(tile, begin, square, address, samples, signals, group, at, count, lanes):
+def _scatter(tile, begin, square, address, samples, signals, here):
     """The way back, to rows of ``samples`` numbers."""
+    group, lanes, at, count = here
     t = 0
     while t + lanes <= count:
         transpose(tile, begin + t * lanes, lanes, square, 0, lanes)
@@ -272,8 +292,10 @@ def _scatter(tile, begin, square, address, samples, signals, group, at, count, l
 
 
 @part
-def _draw(tile, to, square, address, offsets, first, hop, frames, at, count, lanes):
-    """A curve of frames at samples ``at…at + count − 1``."""
+def _draw(tile, to, square, address, offsets, hop, frames, here):
+    """A curve of frames on a stretch."""
+    group, lanes, at, count = here
+    first = group * lanes
     t = 0
     while t < count:
         frame = min((at + t) // hop, frames - 1)
@@ -295,8 +317,9 @@ def _draw(tile, to, square, address, offsets, first, hop, frames, at, count, lan
 
 
 @part
-def _collect(tile, begin, square, sums, address, hop, frames, signals, group, at, count, lanes):
+def _collect(tile, begin, square, sums, address, hop, frames, signals, here):
     """Adds the gradients of a curve's samples to those of its frames."""
+    group, lanes, at, count = here
     t = 0
     while t < count:
         frame = min((at + t) // hop, frames - 1)

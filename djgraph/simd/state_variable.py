@@ -57,11 +57,15 @@ def step(x, first, second, a2, a3, lost):
 
 
 @part
-def pull_back(x, first, second, v1, g, k, kept_share, of_v1, of_v2, from_first, from_second):
-    """The gradients of one sample's x, g and k, and of the states before it.
+def pull_back(x, second, v1, coefficients, of_outputs, from_states):
+    """The gradients of one sample's x, g and less k's, and of the states before it.
 
-    of_v1, of_v2: those of the outputs. from_first, from_second: those of the states after it. kept_share: 1/d.
+    second: the second state before it. coefficients: g, k and 1/d. of_outputs: the gradients of v1 and v2.
+    from_states: those of the states after it.
     """
+    g, k, kept_share = coefficients
+    of_v1, of_v2 = of_outputs
+    from_first, from_second = from_states
     # The states after it are 2·v1 − first and 2·v2 − second; v2 = second + g·v1;
     # v1 = u/d with u = first + g·(x − second) and d = 1 + g·(g + k).
     of_v2 = of_v2 + from_second + from_second
@@ -141,7 +145,7 @@ def _backward(tile, state, adjoint, numbers, count, lanes):
         # y = high·x + (band − high)·k·v1 + (low − high)·v2
         of_band, of_v2 = gradient * (band - high), gradient * (low - high)
         of_x, of_g, less_of_k, from_first, from_second = pull_back(
-            x, first, second, v1, g, k, one - lost, of_band * k, of_v2, from_first, from_second
+            x, second, v1, (g, k, one - lost), (of_band * k, of_v2), (from_first, from_second)
         )
         store(tile, 8 * row + at, gradient * high + of_x)
         store(tile, 9 * row + at, of_cutoff(of_g, g, cutoff, inverse_rate, tile))

@@ -24,8 +24,8 @@ from djgraph.streams.threads import FEW, calling_thread_only
 from djgraph.streams.time import Moment
 
 DTYPES = (torch.float32, torch.float64)
-ANY = nullcontext()
-"""As many threads as PyTorch uses."""
+ALL_THREADS = nullcontext()
+"""As many as PyTorch uses."""
 
 
 class Stream:
@@ -188,7 +188,10 @@ class Stream:
         self._broken = True  # until all operations have run
         values = {name: audio[node] for name, node in self._loads}
         few = self._like.device.type == "cpu" and sum(one.numel() for one in audio.values()) <= FEW
-        with torch.autocast(self._like.device.type, enabled=False), calling_thread_only() if few else ANY:
+        with (
+            torch.autocast(self._like.device.type, enabled=False),
+            calling_thread_only() if few else ALL_THREADS,
+        ):
             for index, op, free in self._ops:
                 self._run_op(index, op, moment, values)
                 for name in free:

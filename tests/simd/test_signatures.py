@@ -13,8 +13,7 @@ from djgraph import simd
 if not simd.available():
     pytest.skip("without Numba", allow_module_level=True)
 
-MOST = 12
-"""Inner loops take their arrays one by one: taking one out of a tuple there costs a third of the time."""
+MOST = 9
 
 
 def test_no_compiled_function_takes_a_crowd() -> None:

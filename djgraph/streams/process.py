@@ -39,7 +39,7 @@ class ProcessStream:
         self._count, self._channels = len(op.nodes), op.nodes[0].channels
         rows = self._count * batch
         self._state = call.initial_state(rows, self._channels, like)
-        self._owned = True  # no call that autograd watched has seen the state
+        self._owned = False  # what the effect began with, or a caller gave, may be somebody else's too
         self._lag = call.latency()
         framed = any(control.rate == "frame" for control in self._effect.controls)
         self._step = graph.transform.hop if framed else 1
@@ -112,21 +112,30 @@ class ProcessStream:
             ticks = longer_clock(clock.read(*span), after, self._rate)
             tempo, beats = (part[..., part.shape[-1] - length :] for part in (ticks.tempo, ticks.beats))
             ticks = Clock(tempo.repeat(self._count, 1, 1), beats.repeat(self._count, 1, 1))
-        alone = unwatched()
-        if not torch.is_inference_mode_enabled():
-            # Outside of that mode its tensors can neither be written to nor be saved for a backward pass.
-            self._state = {
-                name: one.clone() if one.is_inference() else one for name, one in self._state.items()
-            }
-        owned = alone and self._owned and not any(one.requires_grad for one in self._state.values())
+        owned = self._own_state()
         block = Block(start, length, self._rate, ticks, owned)
         size = (self._count * self._batch, self._channels, length)
         results, self._state = self.call.process(audio, controls, self._state, block, size)
-        self._owned = alone
         self._position = until
         # The first samples that an effect with a latency gives lie before the clip.
         skipped = min(max(self._lag - start, 0), length)
         return {port: tensor[..., skipped:].to(self._like.dtype) for port, tensor in results.items()}
+
+    def _own_state(self) -> bool:
+        """Whether the effect may write to its state in this call. What autograd or a caller may hold is copied first.
+
+        An effect may hand back the very tensors it was given: what a call with gradients has kept stays kept after
+        calls without.
+        """
+        owned = unwatched()
+        # Outside of inference mode its tensors can neither be written to nor be saved for a backward pass.
+        foreign = not torch.is_inference_mode_enabled() and any(
+            one.is_inference() for one in self._state.values()
+        )
+        if foreign or (owned and not self._owned):
+            self._state = {name: one.clone() for name, one in self._state.items()}
+        self._owned = owned
+        return owned
 
     def _latest(self, name: str, values: Tensor, length: int) -> Tensor:
         rate = next(control.rate for control in self._effect.controls if control.id == name)
@@ -145,6 +154,7 @@ class ProcessStream:
 
     def restore(self, state: State) -> None:
         self._position, self._state = int(state["position"]), part("effect", state)
+        self._owned = False
         for name, history in self._histories():
             history.restore(part(name, state))
 

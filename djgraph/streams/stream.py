@@ -171,8 +171,7 @@ class Stream:
         sealed = state.get("seal", mine[:0])
         if not torch.equal(sealed.cpu(), seal({n: one for n, one in state.items() if n != "seal"})):
             raise InputError("this state is damaged: some of it is missing, or is not what was saved")
-        # Copies: effects may write to what they remember, and several streams may begin with one state.
-        state = {name: tensor.to(self._like.device, copy=True) for name, tensor in state.items()}
+        state = {name: tensor.to(self._like.device) for name, tensor in state.items()}
         self._position = int(state["position"])
         self._intake.restore(part("intake", state))
         for index, step in self._steps.items():

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from djgraph.controls.bank import ControlBank
-from djgraph.controls.reader import ControlReader, read_at
+from djgraph.controls.reader import read_at, read_control
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.placed import timeline_of
@@ -85,8 +85,7 @@ class Reference(nn.Module):
                     sources = {
                         port: self._audio(signals[point], samples) for port, point in node.sources.items()
                     }
-                    reader = ControlReader((node,), self._bank, graph.sample_rate, graph.transform.hop)
-                    controls = reader(rows, timeline)
+                    controls = self._controls(node, rows, timeline)
                     made = process_clip(
                         EffectCall(module, (node,)),
                         sources,
@@ -118,6 +117,17 @@ class Reference(nn.Module):
         return result, {
             name: self._audio(signals[point], samples).clone() for name, point in graph.taps.items()
         }
+
+    def _controls(self, node: EffectNode, rows: Tensor, timeline: Timeline) -> dict[str, Tensor]:
+        """What a time effect reads, each control by itself: ``[batch, 1, points]``."""
+        graph, values = self.graph, {}
+        for control in node.effect.controls:
+            number = self._bank.row(node, control)
+            row, held = rows[number : number + 1], self._bank.held([number])
+            span = 0, timeline.samples
+            read = read_control(control, row, held, timeline, span, graph.sample_rate, graph.transform.hop)
+            values[control.id] = read[0].unsqueeze(1)
+        return values
 
     def _frame_controls(self, node: EffectNode, rows: Tensor, timeline: Timeline) -> dict[str, Tensor]:
         hop, frames = self.graph.transform.hop, self.graph.transform.frames(timeline.samples)

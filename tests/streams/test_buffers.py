@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from effort import examples
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from runtime.mixes import make_inputs
 
@@ -17,6 +17,8 @@ MODES = {"grad": torch.enable_grad, "no_grad": torch.no_grad, "inference": torch
 @given(
     blocks=st.lists(st.tuples(st.sampled_from(sorted(MODES)), st.integers(1, 900)), min_size=2, max_size=12)
 )
+@example(blocks=[("grad", 1), ("inference", 602)])
+@example(blocks=[("inference", 300), ("no_grad", 300), ("grad", 300)])
 def test_modes_may_change_from_block_to_block(blocks: list[tuple[str, int]]) -> None:
     """Without gradients memory is written to again; what autograd holds, and what was handed out, stays as it is."""
     mixer = reverberant().double()

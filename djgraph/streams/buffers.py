@@ -14,8 +14,8 @@ from torch import Tensor
 from djgraph.dsp.derivatives import unwatched
 from djgraph.streams.state import State
 
-ROOM = 8
-"""Blocks that a new buffer has room for, beside what is held."""
+ROOM = 8192
+"""Samples that a new buffer has room for, beside what is held; for one block where that is longer."""
 
 
 class History:
@@ -80,7 +80,7 @@ class History:
         buffer, end = self._buffer, self._end
         if end + count > buffer.shape[-1] or buffer.is_inference() != torch.is_inference_mode_enabled():
             held = end - self._start
-            self._buffer = buffer.new_empty(*buffer.shape[:-1], held + ROOM * count)
+            self._buffer = buffer.new_empty(*buffer.shape[:-1], held + max(count, ROOM))
             self._buffer[..., :held] = buffer[..., self._start : end]
             self._start, self._end = 0, held
         self._end += count

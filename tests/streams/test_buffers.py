@@ -8,6 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from runtime.mixes import make_inputs
 
+from djgraph.streams.buffers import History
+
 from .playing import cut, reverberant, score_of
 
 MODES = {"grad": torch.enable_grad, "no_grad": torch.no_grad, "inference": torch.inference_mode}
@@ -42,3 +44,24 @@ def test_modes_may_change_from_block_to_block(blocks: list[tuple[str, int]]) -> 
     for loss in losses:
         if loss.requires_grad:
             loss.backward(retain_graph=True)
+
+
+def test_a_long_block_gets_no_more_room_than_it_needs() -> None:
+    history, block = History(torch.zeros(1, 100)), torch.rand(1, 100_000)
+    with torch.no_grad():
+        for _ in range(3):
+            history.append(block)
+            taken = history.take(history.stop - 100)
+    assert taken.untyped_storage().nbytes() == 4 * (100 + 100_000)
+    assert torch.equal(history.audio, block[:, -100:])
+
+
+def test_short_blocks_are_copied_once() -> None:
+    history, places = History(torch.zeros(1, 100)), set()
+    with torch.no_grad():
+        for number in range(64):
+            history.append(torch.full((1, 64), float(number)))
+            taken = history.take(history.stop - 100)
+            places.add(taken.untyped_storage().data_ptr())
+    assert len(places) == 1  # all 4096 samples fit in one buffer
+    assert history.audio[0, 36:].tolist() == [63.0] * 64

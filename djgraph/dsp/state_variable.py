@@ -48,6 +48,31 @@ def svf(
     return filtered, last
 
 
+def svf_magnitude(
+    frequencies: Tensor,
+    cutoff: Tensor | float,
+    q: Tensor | float,
+    low: Tensor | float,
+    band: Tensor | float,
+    high: Tensor | float,
+    *,
+    sample_rate: float,
+) -> Tensor:
+    """The gain of :func:`svf` at frequencies ``[bins]`` in Hz while its controls rest, ``[…, bins]``.
+
+    Controls broadcast: numbers or ``[…, 1]``; cutoff above 0. The bilinear transform puts i·tan(π·f)/tan(π·cutoff),
+    in cycles per sample, in the place of s; all is multiplied by cos²(π·f), so that half the rate is no pole.
+    """
+    period = math.pi / checked_rate(sample_rate)
+    cutoff, q = (torch.as_tensor(value).to(frequencies) for value in (cutoff, q))
+    g = torch.tan((cutoff * period).clamp(max=HIGHEST * math.pi))
+    sine, cosine = torch.sin(frequencies * period), torch.cos(frequencies * period)
+    lowpass, bandpass, highpass = (g * cosine).square(), g * sine * cosine / q, -sine.square()
+    return torch.hypot(low * lowpass + high * highpass, band * bandpass) / torch.hypot(
+        lowpass + highpass, bandpass
+    )
+
+
 def checked_rate(sample_rate: float) -> float:
     """DJGraphError unless it is a number above 0."""
     if not 0 < sample_rate < math.inf:

@@ -165,6 +165,17 @@ class Effect(nn.Module):
         """Samples that go on sounding after the input has ended; None where they never quite end."""
         return 0
 
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        """The gain over frequency while the controls rest; None where there is none to tell, whatever the controls.
+
+        controls: by id, ``[batch, points, 1]`` in plain units; each point is a setting of its own. Returns
+        ``[batch, points, bins]`` at ``environment.frequencies()``, or ``[batch, points, 1]`` where the gain is one
+        number, the same for all channels and never below 0. What depends on the signal's level, on time or on the
+        other channels has no such gain. ``djgraph fit`` solves for the controls of effects that have one, and
+        pictures are drawn of it.
+        """
+        return None
+
     def constants(self) -> dict[str, Tensor]:
         """Fixed tensors that processing needs (window, response, powers of frequency), float64 on the CPU.
 
@@ -249,6 +260,10 @@ class AmplitudeEffect(TimeEffect):
         """
         raise NotImplementedError
 
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        """The amplitude without its sign, ``[batch, points, 1]``."""
+        return self.amplitude({name: values.mT for name, values in controls.items()}).mT.abs()
+
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
@@ -277,6 +292,10 @@ class SpectralEffect(Effect):
         frequencies are ``environment.frequencies()``. An effect without controls returns ``[bins]``.
         """
         raise NotImplementedError
+
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        """The mask."""
+        return self.mask(controls)
 
 
 class RatioEffect(SpectralEffect):

@@ -1,7 +1,8 @@
 """How loud each input is in the mix, band by band, for given controls: a graph without its audio.
 
-Spectral effects are asked for their gain in each band, memoryless linear time effects for theirs. What a graph does
-beyond that (echoes, reverberation, anything with several ports) is left out here and measured through the mixer.
+Effects are asked for their gain in each band (:meth:`Effect.magnitude`); those without memory that do not tell it are
+tried whether they are one. What a graph does beyond that (echoes, reverberation, anything with several ports) is left
+out here and measured through the mixer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from djgraph.controls.bank import ControlBank
-from djgraph.effects import Block, Effect, SpectralEffect, TimeEffect
+from djgraph.effects import Block, Effect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
 from djgraph.graph.ir import EffectNode, Free, Graph, InputNode, MacroCurve, Point, SumNode
 from djgraph.host.calls import EffectCall, build, guarded
@@ -23,7 +24,7 @@ NUDGE = 1e-3
 """Step of a difference quotient, in units of a control's range."""
 
 SPECTRAL = 1.5
-"""Cost of a move of a spectral control, that of a gain being 1."""
+"""Cost of a move of a control that works on parts of the spectrum, that of a gain being 1."""
 
 Masks = dict[int, Tensor]
 
@@ -48,12 +49,14 @@ class Response:
         self._effects = {
             node.id: build(node, environment) for node in graph.nodes if isinstance(node, EffectNode)
         }
-        self._modelled = {
-            node.id for node in graph.nodes if isinstance(node, EffectNode) and self._understands(node)
+        self._widths = {
+            node.id: width
+            for node in graph.nodes
+            if isinstance(node, EffectNode) and (width := self._width(node))
         }
         alike: dict[tuple[type[Effect], str], list[EffectNode]] = defaultdict(list)
         for node in graph.nodes:
-            if isinstance(node, EffectNode) and node.id in self._modelled:
+            if isinstance(node, EffectNode) and node.id in self._widths:
                 alike[node.effect, node.settings.model_dump_json()].append(node)
         self._alike = list(alike.values())
         self.reach, self.unknown = self._trace()
@@ -111,10 +114,7 @@ class Response:
         """
         result = torch.full((len(self.layout),), SPECTRAL, dtype=torch.float64, device="cpu")
         for index, column in enumerate(self.graph.columns):
-            if column.drives and all(
-                node in self._modelled and isinstance(self._effects[node], TimeEffect)
-                for node, _ in column.drives
-            ):
+            if column.drives and all(self._widths.get(node) == 1 for node, _ in column.drives):
                 result[index] = 1
         return result
 
@@ -122,7 +122,7 @@ class Response:
         if not node.sources:
             return {}
         before = masks[next(iter(node.sources.values()))]
-        if node.id not in self._modelled:
+        if node.id not in self._widths:
             return before
         gain = gains[node.id]
         return {index: mask * gain for index, mask in before.items()}
@@ -137,10 +137,9 @@ class Response:
             for control in effect.controls:
                 row = rows[[self._bank.row(node, control) for node in nodes], 0]
                 values[control.id] = row[:, :1] if control.rate == "clip" else row
-            if isinstance(module, SpectralEffect):
-                controls = {name: value.unsqueeze(-1) for name, value in values.items()}
-                gain = call.mask(controls, (len(nodes), rows.shape[-1], len(self.bands)))
-            else:
+            controls = {name: value.unsqueeze(-1) for name, value in values.items()}
+            gain = call.magnitude(controls, len(nodes), rows.shape[-1], len(self.bands))
+            if gain is None:
                 ones = rows.new_ones(len(nodes), 1, rows.shape[-1])
                 block = Block(0, rows.shape[-1], self.graph.sample_rate)
                 controls = {name: value.unsqueeze(1) for name, value in values.items()}
@@ -150,18 +149,21 @@ class Response:
             gains |= {node.id: gain[index] for index, node in enumerate(nodes)}
         return gains
 
-    def _understands(self, node: EffectNode) -> bool:
-        """True for an effect of one input and one output that is a gain, for each band or for all."""
+    def _width(self, node: EffectNode) -> int:
+        """How many numbers the gain of an effect is: one, one for each band, or 0 where it is no gain."""
         module, effect = self._effects[node.id], node.effect
-        if len(effect.inputs) != 1 or len(effect.outputs) != 1 or module.uses_clock:
-            return False
+        if len(effect.inputs) != 1 or len(effect.outputs) != 1:
+            return 0
         controls = {
             c.id: torch.full((1, 1, 1), c.default, dtype=torch.float64, device="cpu") for c in effect.controls
         }
-        if isinstance(module, SpectralEffect):
-            with guarded(module, (node,), "mask"):
-                return module.mask(controls).shape[-1] == len(self.bands)
-        if not isinstance(module, TimeEffect) or not module.memoryless:
+        gain = EffectCall(module, (node,)).magnitude(controls, 1, 1, len(self.bands))
+        return gain.shape[-1] if gain is not None else int(self._is_gain(node, controls))
+
+    def _is_gain(self, node: EffectNode, controls: Mapping[str, Tensor]) -> bool:
+        """Whether an effect without memory, tried on two signals, is the same gain for all values and channels."""
+        module, effect = self._effects[node.id], node.effect
+        if not isinstance(module, TimeEffect) or not module.memoryless or module.uses_clock:
             return False
         if any(control.rate == "frame" for control in effect.controls):
             return False
@@ -173,7 +175,6 @@ class Response:
             next(iter(call.process({name: audio}, held, {}, block, size)[0].values()))
             for audio in (probe, torch.ones_like(probe))
         )
-        # A gain: the same for every sample value and every channel.
         return torch.allclose(out, probe * ones[:, :1, :1]) and torch.allclose(ones, ones[:, :1, :1])
 
     def _trace(self) -> tuple[list[tuple[int, ...]], list[int]]:
@@ -193,7 +194,7 @@ class Response:
                 for binding in node.bindings.values():
                     if isinstance(binding, (Free, MacroCurve)):
                         column = columns[binding.column]
-                        if node.id in self._modelled:
+                        if node.id in self._widths:
                             reach[column] |= before
                         else:
                             unknown.add(column)

@@ -90,6 +90,15 @@ class EffectCall:
                 raise self._wrong("process", f"output {port.name} is {fault}")
         return cast(dict[str, Tensor], outputs), cast(State, after)
 
+    def magnitude(self, controls: Mapping[str, Tensor], rows: int, points: int, bins: int) -> Tensor | None:
+        """See :meth:`Effect.magnitude`; ``[rows, points, bins]``, or ``[rows, points, 1]`` where it is one number."""
+        with guarded(self.module, self.nodes, "magnitude"):
+            gain: Any = self.module.magnitude(controls)
+        if gain is None:
+            return None
+        flat = isinstance(gain, Tensor) and gain.ndim > 0 and gain.shape[-1] == 1
+        return self._expand("magnitude", gain, (rows, points, 1 if flat else bins), controls)
+
     def amplitude(self, controls: Mapping[str, Tensor], rows: int, samples: int) -> Tensor:
         """See :meth:`AmplitudeEffect.amplitude`; ``[rows, 1, samples]`` or broadcastable to it."""
         with guarded(self.module, self.nodes, "amplitude"):
@@ -271,6 +280,7 @@ def _expected(effect: type[Effect], method: str) -> str:
         "process": f"process() must return ({{{ports}}}, state)",
         "initial_state": "initial_state() must return a mapping of names to tensors, {} where nothing is kept",
         "latency": "latency() must return a whole number of samples from 0",
+        "magnitude": "magnitude() must return [batch, points, bins], [batch, points, 1] or None",
         "mask": "mask() must return [batch, frames, bins], or a tensor that broadcasts to it",
         "amplitude": "amplitude() must return [batch, 1, samples] or [batch, 1, 1]",
         "weights": "weights() must return (above, below), [batch, frames, curves] each; below None without its curves",

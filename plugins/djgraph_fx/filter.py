@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf
+from djgraph.dsp import svf, svf_magnitude
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 
 BUTTERWORTH = 0.5**0.5
@@ -72,6 +72,12 @@ class Filter(TimeEffect):
         )
         return {"out": signal - removed}, {"integrators": last}
 
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        mix, cutoff, q = controls["mix"], controls["cutoff"], controls["q"]
+        left = (1 - mix * share for share in REMOVED[self.settings.kind])
+        at = self.environment.frequencies().to(cutoff)
+        return svf_magnitude(at, cutoff, q, *left, sample_rate=self.environment.sample_rate)
+
 
 class FilterKnob(TimeEffect):
     """One knob from a lowpass on its left to a highpass on its right, and exactly nothing in the middle.
@@ -110,14 +116,8 @@ class FilterKnob(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, knob, settings = audio["in"], controls["knob"], self.settings
-        # Not clamp, whose gradient at its bound is 0: a knob that rests in the middle has to be able to leave it.
-        left, right = torch.where(knob <= 0, knob, 0), torch.where(knob >= 0, knob, 0)
-        # How far each cutoff has come from ``lowest``, in octaves over those of the whole range.
-        travel = torch.stack((1 + left, right), dim=-2)
-        cutoff = settings.lowest * (settings.highest / settings.lowest) ** travel
-        u = torch.stack((-left, right), dim=-2).div(self.FADE).clamp(max=1)
-        fade = u * (2 - u)
+        signal = audio["in"]
+        cutoff, fade = (torch.stack(sides, dim=-2) for sides in self._sides(controls["knob"]))
         low, band, high = (
             fade * fade.new_tensor(side)[:, None] for side in zip(REMOVED["lowpass"], REMOVED["highpass"])
         )
@@ -127,3 +127,22 @@ class FilterKnob(TimeEffect):
             both, cutoff, q, low, band, high, state["integrators"], sample_rate=block.sample_rate
         )
         return {"out": signal - removed.sum(-2)}, {"integrators": last}
+
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        knob, q = controls["knob"], controls["q"]
+        at, gains = self.environment.frequencies().to(knob), []
+        for kind, cutoff, fade in zip(("lowpass", "highpass"), *self._sides(knob)):
+            left = (1 - fade * share for share in REMOVED[kind])
+            gains.append(svf_magnitude(at, cutoff, q, *left, sample_rate=self.environment.sample_rate))
+        # The side that does not filter has gain 1.
+        return gains[0] * gains[1]
+
+    def _sides(self, knob: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """The cutoffs of the lowpass and of the highpass, and how much of what each takes away is taken away."""
+        lowest, highest = self.settings.lowest, self.settings.highest
+        # Not clamp, whose gradient at its bound is 0: a knob that rests in the middle has to be able to leave it.
+        left, right = torch.where(knob <= 0, knob, 0), torch.where(knob >= 0, knob, 0)
+        ratio = highest / lowest  # travel is in octaves over those of the whole range
+        cutoffs = lowest * ratio ** (1 + left), lowest * ratio**right
+        low, high = (side.div(self.FADE).clamp(max=1) for side in (-left, right))
+        return cutoffs, (low * (2 - low), high * (2 - high))

@@ -474,6 +474,18 @@ class FloatPosition(TimeEffect):
         return {"out": sound * torch.cos(6 * math.pi * place / block.sample_rate)}, state
 
 
+class SaysHalf(TimeEffect):
+    """Doubles, and says that it halves."""
+
+    type = "says_half"
+
+    def process(self, audio, controls, state, block):
+        return {"out": 2 * audio["in"]}, state
+
+    def magnitude(self, controls):
+        return torch.full((1, 1, 1), 0.5, dtype=torch.float64)
+
+
 class FloatPhase(TimeEffect):
     """A phase that is added up in the audio's dtype."""
 
@@ -527,6 +539,7 @@ BROKEN = [
     (Forgetful, "check_streaming", "in two halves against one call"),
     (DetachesState, "check_streaming_gradients", "in blocks against one call"),
     (LooksBack, "check_memoryless", "of samples 1…700 alone"),
+    (SaysHalf, "check_magnitude", "spectrum against magnitude()"),
     (NegativeMask, "check_mask_range", "goes down to -"),
     (ComplexMask, "check_mask_range", "complex"),
     (SmoothsFrames, "check_mask_frames", "alone against in the clip"),

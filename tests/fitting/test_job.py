@@ -375,3 +375,24 @@ def test_a_fit_in_inference_mode(mixer: djgraph.Mixer, stems: dict, target: torc
         result = djgraph.fit(SMALL, inside, 1 * target, frames=4, steps=1, truth=1 * expected.params)
     torch.testing.assert_close(result.params, expected.params)
     assert result.params.requires_grad_().requires_grad
+
+
+def test_a_filter_in_time_is_fitted_by_its_magnitude() -> None:
+    chain = ["filter_knob", {"effect": "trim", "controls": {"gain": {"as": "gain"}}}]
+    document = SMALL | {
+        "inputs": [{"name": "a"}, {"name": "b"}],
+        "mixer": [
+            {"strip": "a", "input": "a", "chain": chain, "to": "master"},
+            {"strip": "b", "input": "b", "chain": [GAIN], "to": "master"},
+            {"bus": "master"},
+        ],
+    }
+    mixer = djgraph.compile(document)
+    stems = {"a": noise(2), "b": noise(3, colour=0.3)}
+    truth = mixer.layout.pack(
+        {"a.filter_knob.knob": torch.linspace(-0.25, -0.6, 16), "a.gain": torch.linspace(0, -9, 16)}
+    )
+    result = djgraph.fit(mixer, stems, play(mixer, stems, truth), frames=16)
+    knob, gain = (mixer.layout.index(name) for name in ("a.filter_knob.knob", "a.gain"))
+    np.testing.assert_allclose(result.params[:, knob], truth[:, knob], atol=0.05)
+    np.testing.assert_allclose(result.params[:, gain], truth[:, gain], atol=1.5)

@@ -56,3 +56,24 @@ def test_what_the_response_does_not_know_is_named() -> None:
     for group in response.groups:
         inputs = [i for column in group for i in response.reach[column]]
         assert len(inputs) == len(set(inputs))
+
+
+def test_filters_in_time_are_known_by_their_magnitude() -> None:
+    graph = djgraph.load(
+        {
+            "djgraph": 1,
+            "name": "knobs",
+            "inputs": [{"name": "a"}],
+            "mixer": [
+                {"strip": "a", "input": "a", "chain": ["filter", "filter_knob", "trim", "tremolo"], "to": "m"},
+                {"bus": "m"},
+            ],
+            "outputs": ["m"],
+        }
+    )
+    response = Response(graph, graph.outputs["m"], bands_of(44100, graph.transform))
+    names = [column.name for column in graph.columns]
+    assert {names[i] for i in response.unknown} == {f"a.tremolo.{c}" for c in ("depth", "rate", "beats")}
+    costs = dict(zip(names, response.costs().tolist()))
+    assert costs["a.trim.gain"] == 1
+    assert costs["a.filter.cutoff"] == costs["a.filter_knob.knob"] == 1.5

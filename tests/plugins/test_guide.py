@@ -62,6 +62,7 @@ def test_the_effects_keep_the_contract(guide):
         "acme_tilt",
         "acme_mute",
         "acme_shelf",
+        "acme_notch",
         "acme_duck",
         "acme_hum",
     }
@@ -82,7 +83,7 @@ def test_every_effect_of_the_guide_can_be_registered_together(guide):
     ]
     registry = Registry()
     registry.register(types.SimpleNamespace(djgraph_effects=guide.hookimpl(lambda: classes)))
-    assert len(registry.effects) == len(classes) == 9
+    assert len(registry.effects) == len(classes) == 10
 
 
 def test_toml_blocks_are_toml():

@@ -63,6 +63,7 @@ TIME: tuple[Check, ...] = (
     late.check_late_in_time,
     late.check_drift,
     domain.check_memoryless,
+    domain.check_magnitude,
 )
 SPECTRAL: tuple[Check, ...] = (domain.check_mask_range, domain.check_mask_frames)
 

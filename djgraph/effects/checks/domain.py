@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from djgraph.arguments import is_whole
-from djgraph.effects.checks.bench import Bench, Case, CheckSkipped, expect, expect_close, gradients
+from djgraph.effects.checks.bench import Bench, Case, CheckSkipped, expect, expect_close, gradients, spread
 from djgraph.effects.contract import Effect, SpectralEffect, State, TimeEffect
 
 TINY = 1e-9
+RINGING = 64
+"""Sizes of the transform in which an impulse has died away: 3 s at 44.1 kHz."""
 
 
 def check_latency_and_tail(bench: Bench) -> None:
@@ -111,6 +113,31 @@ def check_memoryless(bench: Bench) -> None:
         part, _ = bench.process(effect, case, start, end, {})
         for name, tensor in whole.items():
             expect_close(part[name], tensor[..., start:end], TINY, f"{name} of samples {start}…{end} alone")
+
+
+def check_magnitude(bench: Bench) -> None:
+    """magnitude(), where an effect has one, is the spectrum of what it makes of an impulse."""
+    effect = bench.build()
+    random = torch.Generator().manual_seed(0)
+    size, bins = bench.environment.transform.size, bench.environment.transform.bins
+    for seed in range(4):
+        units = torch.rand(len(effect.controls), generator=random, dtype=torch.float64, device="cpu")
+        values = {c.id: float(spread(c, unit)) for c, unit in zip(effect.controls, units)}
+        resting = {
+            name: torch.full((1, 1, 1), value, dtype=torch.float64, device="cpu")
+            for name, value in values.items()
+        }
+        gain = effect.magnitude(resting)
+        if gain is None:
+            raise CheckSkipped("it has no magnitude()")
+        case = bench.case(batch=1, samples=RINGING * size, values=values, audio="impulse", seed=seed)
+        with torch.no_grad():
+            (out,) = bench.run(effect, case).values()
+        spectrum = torch.fft.rfft(out)[..., ::RINGING].abs()
+        want = gain.detach().expand(1, 1, bins).expand_as(spectrum)
+        expect(not bool((want < 0).any()), f"magnitude() is below 0 with {values}")
+        scale = float(want.max().clamp(min=1))
+        expect_close(spectrum / scale, want / scale, 1e-3, f"spectrum against magnitude() with {values}")
 
 
 def check_mask_range(bench: Bench) -> None:

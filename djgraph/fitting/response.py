@@ -17,7 +17,7 @@ from djgraph.controls.bank import ControlBank
 from djgraph.effects import Block, Effect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
 from djgraph.graph.ir import EffectNode, Free, Graph, InputNode, MacroCurve, Point, SumNode
-from djgraph.host.calls import EffectCall, build, guarded
+from djgraph.host.calls import EffectCall, build
 from djgraph.layout import ParameterLayout
 
 NUDGE = 1e-3

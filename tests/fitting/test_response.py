@@ -65,7 +65,12 @@ def test_filters_in_time_are_known_by_their_magnitude() -> None:
             "name": "knobs",
             "inputs": [{"name": "a"}],
             "mixer": [
-                {"strip": "a", "input": "a", "chain": ["filter", "filter_knob", "trim", "tremolo"], "to": "m"},
+                {
+                    "strip": "a",
+                    "input": "a",
+                    "chain": ["filter", "filter_knob", "trim", "tremolo"],
+                    "to": "m",
+                },
                 {"bus": "m"},
             ],
             "outputs": ["m"],

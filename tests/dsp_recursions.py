@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from effort import gradcheck, gradgradcheck
 from torch import Tensor
 
 from djgraph import simd
@@ -67,9 +68,9 @@ def check_blocks_equal_the_whole(
 def check_gradients(kernel: Kernel, arguments: Sequence[Tensor], second: bool = True) -> None:
     """Against finite differences; and those of each argument alone are the same."""
     given = [tensor.detach().requires_grad_() for tensor in arguments]
-    assert torch.autograd.gradcheck(kernel, given)
+    assert gradcheck(kernel, given)
     if second:
-        assert torch.autograd.gradgradcheck(kernel, given)
+        assert gradgradcheck(kernel, given)
     together = torch.autograd.grad(sum(made.sum() for made in kernel(*given)), given)
     for wanted, want in enumerate(together):
         alone = [tensor.detach().requires_grad_(k == wanted) for k, tensor in enumerate(given)]

@@ -27,9 +27,9 @@ once more for it.
 def part_for(other: Any) -> Callable[[Any], Any]:
     """Compiles a closure as a part, under a name of its own: that of another part, which it calls.
 
-    Numba tells closures of one name apart by a number that counts within a process. Code from disk has the numbers of the
-    process that compiled it, and of two functions of one name and number the linker keeps the first: so names have to
-    be different.
+    Numba tells closures of one name apart by a number that counts within a process. Code from disk has the numbers of
+    the process that compiled it, and of two functions of one name and number the linker keeps the first: so names have
+    to be different.
     """
 
     def compile_part(function: Any) -> Any:

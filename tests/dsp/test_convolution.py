@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from effort import examples
+from effort import examples, gradcheck, gradgradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,9 +66,9 @@ def test_gradients(samples, length, size):
     audio, past, mix, response = signals(2, 2, samples, length)
     spectrum = response_spectrum(response, size)
     arguments = [audio.requires_grad_(), past.requires_grad_()]
-    assert torch.autograd.gradcheck(lambda x, p: convolve(x, p, spectrum), arguments)
+    assert gradcheck(lambda x, p: convolve(x, p, spectrum), arguments)
     arguments.append(mix.requires_grad_())
-    assert torch.autograd.gradcheck(lambda x, p, m: convolve(x, p, spectrum, m), arguments)
+    assert gradcheck(lambda x, p, m: convolve(x, p, spectrum, m), arguments)
 
 
 @pytest.mark.parametrize("wanted", range(3))
@@ -77,7 +77,7 @@ def test_gradient_of_one_argument_alone(wanted):
     arguments = [audio, past, mix]
     arguments[wanted].requires_grad_()
     spectrum = response_spectrum(response, 8)
-    assert torch.autograd.gradcheck(lambda x, p, m: convolve(x, p, spectrum, m), arguments)
+    assert gradcheck(lambda x, p, m: convolve(x, p, spectrum, m), arguments)
 
 
 def test_the_gradient_is_the_correlation_with_the_response():
@@ -111,7 +111,7 @@ def test_second_derivatives():
     audio, past, mix, response = signals(1, 2, 6, 3)
     spectrum = response_spectrum(response, 4)
     arguments = [tensor.requires_grad_() for tensor in (audio, past, mix)]
-    assert torch.autograd.gradgradcheck(lambda x, p, m: convolve(x, p, spectrum, m), arguments)
+    assert gradgradcheck(lambda x, p, m: convolve(x, p, spectrum, m), arguments)
 
 
 def test_gradient_of_a_response_that_is_learned():
@@ -120,7 +120,7 @@ def test_gradient_of_a_response_that_is_learned():
     def wet(h):
         return convolve(audio, past, response_spectrum(h, 16), mix)
 
-    assert torch.autograd.gradcheck(wet, (response.requires_grad_(),))
+    assert gradcheck(wet, (response.requires_grad_(),))
 
 
 def test_dry_is_bit_exact():

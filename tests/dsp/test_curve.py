@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from effort import examples
+from effort import examples, gradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +88,6 @@ def test_the_last_sample_of_an_hour_reads_the_last_frame_exactly() -> None:
 def test_gradients(samples: int, frames: int) -> None:
     values = torch.rand(2, frames, dtype=torch.float64, requires_grad=True)
     line = Timeline(samples, frames)
-    assert torch.autograd.gradcheck(lambda v: line.read_samples(v, 0, samples, 7.0), (values,))
+    assert gradcheck(lambda v: line.read_samples(v, 0, samples, 7.0), (values,))
     positions = torch.tensor([0, samples // 2, samples - 1])
-    assert torch.autograd.gradcheck(lambda v: line.read(v, positions), (values,))
+    assert gradcheck(lambda v: line.read(v, positions), (values,))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from effort import examples, few
+from effort import examples, few, gradcheck, gradgradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,14 +89,14 @@ def test_ring_buffers_equal_a_loop_over_samples(batch, delay, cuts, start, const
 )
 def test_gradients_of_every_argument(delay, samples):
     arguments = [tensor.requires_grad_() for tensor in signals(2, 2, samples, delay)]
-    assert torch.autograd.gradcheck(feedback_delay, arguments)
+    assert gradcheck(feedback_delay, arguments)
 
 
 @pytest.mark.parametrize("wanted", range(5))
 def test_gradient_of_one_argument_alone(wanted):
     arguments = list(signals(2, 2, 7, 3))
     arguments[wanted].requires_grad_()
-    assert torch.autograd.gradcheck(feedback_delay, arguments)
+    assert gradcheck(feedback_delay, arguments)
 
 
 @settings(max_examples=examples(25), deadline=None)
@@ -157,10 +157,10 @@ def test_only_the_arguments_are_kept_for_the_backward_pass():
 @pytest.mark.parametrize(("delay", "samples"), few([(2, 5), (4, 3)], 1))
 def test_second_derivatives(delay, samples):
     arguments = [tensor.requires_grad_() for tensor in signals(1, 2, samples, delay)]
-    assert torch.autograd.gradgradcheck(feedback_delay, arguments)
+    assert gradgradcheck(feedback_delay, arguments)
 
 
 def test_second_derivatives_where_one_argument_comes_from_another():
     audio, feedback, *rest = signals(1, 1, 5, 2)
     feedback.requires_grad_()
-    assert torch.autograd.gradgradcheck(lambda g: feedback_delay(audio * g.sin(), g, *rest), [feedback])
+    assert gradgradcheck(lambda g: feedback_delay(audio * g.sin(), g, *rest), [feedback])

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 import torch
+from effort import gradcheck, gradgradcheck
 
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.hold import hold, hold_samples
@@ -49,8 +50,8 @@ def test_a_frame_gets_the_gradient_of_the_samples_that_read_it() -> None:
     for n in range(41):
         wanted[:, n * 5 // 40] += weight[:, n]
     torch.testing.assert_close(found, wanted)
-    torch.autograd.gradcheck(lambda v: hold_samples(line, v, 3, 40), values, check_forward_ad=True)
-    torch.autograd.gradgradcheck(lambda v: hold_samples(line, v, 3, 40) ** 2, values)
+    gradcheck(lambda v: hold_samples(line, v, 3, 40), values, check_forward_ad=True)
+    gradgradcheck(lambda v: hold_samples(line, v, 3, 40) ** 2, values)
 
 
 def test_it_goes_through_function_transforms() -> None:

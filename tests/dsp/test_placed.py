@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from effort import examples, few
+from effort import examples, few, gradcheck, gradgradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,18 +170,18 @@ def test_gradients_as_often_as_anybody_likes(engine: str, start: int, stop: int,
     def read(values: torch.Tensor) -> torch.Tensor:
         return line.read_samples(values, start, stop, smoothing)
 
-    assert torch.autograd.gradcheck(read, (values,))
-    assert torch.autograd.gradgradcheck(lambda values: read(values).square(), (values,))
+    assert gradcheck(read, (values,))
+    assert gradgradcheck(lambda values: read(values).square(), (values,))
     steps = lambda values: hold_samples(line, values, start, stop)  # noqa: E731
-    assert torch.autograd.gradcheck(steps, (values,), check_forward_ad=True)
-    assert torch.autograd.gradgradcheck(lambda values: steps(values).square(), (values,))
+    assert gradcheck(steps, (values,), check_forward_ad=True)
+    assert gradgradcheck(lambda values: steps(values).square(), (values,))
 
 
 def test_reading_at_positions_has_gradients() -> None:
     line = PlacedTimeline.at(40, PLACES)
     values = torch.rand(2, len(PLACES), dtype=torch.float64, requires_grad=True)
     at = torch.tensor([0, 0, 3, 12, 39])
-    assert torch.autograd.gradcheck(lambda values: line.read(values, at), (values,))
+    assert gradcheck(lambda values: line.read(values, at), (values,))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -23,6 +23,7 @@ from djgraph_fx import (
     Trim,
     Width,
 )
+from effort import spread
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
@@ -33,6 +34,17 @@ EFFECTS = [
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
 ]
+
+COSTLY = (
+    "check_drift",
+    "check_finite_gradients",
+    "check_gradients",
+    "check_finite_output",
+    "check_streaming",
+    "check_identity_at_neutral",
+    "check_gradients_at_range_ends",
+    "check_magnitude",
+)
 
 
 def test_the_public_hook_hands_over_all():
@@ -55,7 +67,7 @@ def test_everything_is_described(effect):
     assert all(field.description for field in effect.Settings.model_fields.values())
 
 
-@parametrize_with_checks(
+CHECKS = parametrize_with_checks(
     [
         *(effect for effect in EFFECTS if effect is not Reverb),
         (Reverb, Reverb.Settings(decay_time=0.1)),
@@ -65,6 +77,9 @@ def test_everything_is_described(effect):
         Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"}
     },
 )
+
+
+@spread(CHECKS, COSTLY)
 def test_contract(check):
     check()
 

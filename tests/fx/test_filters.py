@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from djgraph_fx import Highpass, Lowpass
-from effort import examples
+from effort import examples, gradcheck, gradgradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,8 +120,8 @@ def test_gradients_are_finite_everywhere(filter_class, cutoff, order, dtype):
 def test_gradients(filter_class, wide_open, into):
     effect = build(filter_class)
     cutoff = unit(2, 4, 1).requires_grad_()
-    assert torch.autograd.gradcheck(lambda c: effect.mask({"cutoff": c}), cutoff)
-    assert torch.autograd.gradgradcheck(lambda c: effect.mask({"cutoff": c}), cutoff)
+    assert gradcheck(lambda c: effect.mask({"cutoff": c}), cutoff)
+    assert gradgradcheck(lambda c: effect.mask({"cutoff": c}), cutoff)
 
 
 @BOTH

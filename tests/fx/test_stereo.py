@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from djgraph_fx import Balance, Mono, Pan, Width
+from effort import gradcheck, gradgradcheck
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,8 +122,8 @@ def test_gradients(effect):
     if effect is Pan:
         values[..., 1] = 0.1  # at the centre the gradient has a step: see below
     arguments = (noise(2, 4, 6).requires_grad_(), values.requires_grad_())
-    assert torch.autograd.gradcheck(lambda x, v: run(effect, x, v), arguments)
-    assert torch.autograd.gradgradcheck(lambda x, v: run(effect, x, v), arguments)
+    assert gradcheck(lambda x, v: run(effect, x, v), arguments)
+    assert gradgradcheck(lambda x, v: run(effect, x, v), arguments)
 
 
 def test_the_gradient_of_pan_at_the_centre_is_the_mean_of_both_sides():
@@ -130,7 +131,7 @@ def test_the_gradient_of_pan_at_the_centre_is_the_mean_of_both_sides():
         noise(1, 2, 5).requires_grad_(),
         torch.zeros(1, 1, 5, dtype=torch.float64, requires_grad=True),
     )
-    assert torch.autograd.gradcheck(lambda x, v: run(Pan, x, v), (audio, centre))  # central differences
+    assert gradcheck(lambda x, v: run(Pan, x, v), (audio, centre))  # central differences
     (gradient,) = torch.autograd.grad(run(Pan, audio, centre)[:, 1].sum(), centre)
     torch.testing.assert_close(gradient[0, 0], audio.detach()[0, 0] * np.pi / 4)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from effort import gradcheck, gradgradcheck
 from fake_layouts import column, controls, layouts, mixed_layout
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -176,10 +177,10 @@ def test_a_power_law_never_loses_its_gradient(exponent: float, dtype: torch.dtyp
 def test_gradcheck_inside_the_range() -> None:
     layout = mixed_layout()
     u = (0.1 + 0.8 * torch.rand(3, len(layout), dtype=torch.float64)).requires_grad_()
-    assert torch.autograd.gradcheck(layout.from_unit, u)
+    assert gradcheck(layout.from_unit, u)
     p = layout.from_unit(u.detach()).requires_grad_()
-    assert torch.autograd.gradcheck(layout.to_unit, p)
-    assert torch.autograd.gradgradcheck(layout.from_unit, u)
+    assert gradcheck(layout.to_unit, p)
+    assert gradgradcheck(layout.from_unit, u)
 
 
 def test_positions_outside_are_clamped_and_nan_stays() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from effort import examples
+from effort import examples, gradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,7 +107,7 @@ def test_the_gradient_of_beats() -> None:
         assert clock is not None
         return clock.beats * clock.tempo
 
-    assert torch.autograd.gradcheck(beats, (bpm,))
+    assert gradcheck(beats, (bpm,))
 
 
 @pytest.mark.parametrize("tempo", [0, 0.05, 2e5, -3, torch.tensor([0.0]), torch.tensor([[120.0, 1e6]])])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from effort import examples, few
+from effort import examples, few, gradcheck, gradgradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -189,10 +189,10 @@ def test_gradients_as_often_as_anybody_likes(
     def read(values: torch.Tensor) -> torch.Tensor:
         return line.read_samples(values, start, stop, smoothing, first)
 
-    assert torch.autograd.gradcheck(read, (values,))
-    assert torch.autograd.gradgradcheck(read, (values,))
+    assert gradcheck(read, (values,))
+    assert gradgradcheck(read, (values,))
     # The curve is linear, so only behind something that is not does a second gradient say anything.
-    assert torch.autograd.gradgradcheck(lambda values: read(values).square(), (values,))
+    assert gradgradcheck(lambda values: read(values).square(), (values,))
 
 
 def test_strided_values_and_gradients() -> None:

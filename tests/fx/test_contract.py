@@ -85,6 +85,8 @@ def test_contract(check):
         (Trans, Trans.Settings(edge=50)),
         (Saturate, Saturate.Settings(kind="cubic")),
         (Saturate, Saturate.Settings(kind="hard")),
+        (Saturate, Saturate.Settings(kind="fold")),
+        (Saturate, Saturate.Settings(oversampling=4)),
     ]
 )
 def test_contract_with_other_settings(check):

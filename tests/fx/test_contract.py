@@ -15,6 +15,7 @@ from djgraph_fx import (
     Lowpass,
     Mono,
     Pan,
+    Peq,
     Polarity,
     Reverb,
     Saturate,
@@ -32,6 +33,7 @@ EFFECTS = [
     *(Filter, FilterKnob, Compressor),
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
+    *(Peq,),
 ]
 
 
@@ -87,6 +89,7 @@ def test_contract(check):
         (Saturate, Saturate.Settings(kind="hard")),
         (Saturate, Saturate.Settings(kind="fold")),
         (Saturate, Saturate.Settings(oversampling=4)),
+        (Peq, Peq.Settings(low="bell", high="bell", slope=24)),
     ]
 )
 def test_contract_with_other_settings(check):

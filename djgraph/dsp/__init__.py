@@ -4,6 +4,16 @@ from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
+from djgraph.dsp.oversampling import decimate, oversample
 from djgraph.dsp.state_variable import svf, svf_magnitude
 
-__all__ = ["Frames", "first_order", "follow", "linkwitz_riley", "svf", "svf_magnitude"]
+__all__ = [
+    "Frames",
+    "decimate",
+    "first_order",
+    "follow",
+    "linkwitz_riley",
+    "oversample",
+    "svf",
+    "svf_magnitude",
+]

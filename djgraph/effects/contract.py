@@ -15,6 +15,7 @@ from djgraph.effects.control import IDENTIFIER, Control, ControlModel, SettingMo
 from djgraph.errors import EffectError
 
 Domain = Literal["time", "spectral"]
+AtNeutral = Literal["identity", "allpass"]
 ModelClass = type[BaseModel]
 State = dict[str, Tensor]
 """What an effect remembers between blocks; every tensor's first dimension is the batch."""
@@ -114,7 +115,8 @@ class Effect(nn.Module):
 
     - *batch independence*: item i of the output depends on item i of input and controls only, so that the
       compiler may stack nodes of one type and equal settings along the batch and run them in one call;
-    - *identity at neutral*: with every control at its neutral value the output is the input;
+    - *identity at neutral*: with every control at its neutral value the output is the input (or, where ``at_neutral``
+      says so, an all-pass of it);
     - *finite gradients* everywhere in range, silence and range ends included;
     - no change of its inputs, no global random state, no host synchronisation, any float dtype, any device.
 
@@ -209,6 +211,9 @@ class TimeEffect(Effect):
 
     type: ClassVar[str]  # again, so that type checkers compare subclasses with this
     domain = "time"
+    at_neutral: ClassVar[AtNeutral] = "identity"
+    """What it is with every control at its neutral value: ``identity``, or ``allpass`` where every frequency keeps its
+    level but not its phase, as behind the crossovers of an isolator."""
     memoryless: ClassVar[bool] = False
     """True where sample n of the output depends on nothing but sample n of inputs and per-sample controls (or
     per-clip ones), and there is no state: the compiler may then run it on any stretch of the signal."""

@@ -6,36 +6,51 @@ from collections.abc import Iterator
 
 from djgraph.effects import Effect
 from djgraph.plugins import hookimpl
+from djgraph_fx.allpass import Allpass
 from djgraph_fx.compressor import Compressor
+from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
 from djgraph_fx.delay import Delay
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
+from djgraph_fx.isolator import Isolator, Isolator4
+from djgraph_fx.ladder import Ladder
+from djgraph_fx.peq import Peq
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
+from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
 from djgraph_fx.tremolo import Tremolo
 from djgraph_fx.trim import Trim
 
 __all__ = [
+    "Allpass",
     "Balance",
     "Compressor",
+    "Crossover2",
+    "Crossover3",
+    "Crossover4",
     "Delay",
     "Eq3",
     "Filter",
     "FilterKnob",
     "Gain",
     "Highpass",
+    "Isolator",
+    "Isolator4",
+    "Ladder",
     "Lowpass",
     "Mono",
     "Pan",
+    "Peq",
     "Polarity",
     "Reverb",
     "Saturate",
+    "Tilt",
     "Trans",
     "Tremolo",
     "Trim",
@@ -65,3 +80,12 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Tremolo
     yield Trans
     yield Saturate
+    yield Peq
+    yield Tilt
+    yield Allpass
+    yield Ladder
+    yield Crossover2
+    yield Crossover3
+    yield Crossover4
+    yield Isolator
+    yield Isolator4

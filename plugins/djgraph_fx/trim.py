@@ -16,6 +16,12 @@ FADE = 10.0
 """Decibels above the lower end over which the amplitude fades out to 0."""
 
 
+def amplitude(gain: Tensor) -> Tensor:
+    """Decibels from −60 up → amplitudes: 10^(gain/20), faded out to 0 over the lowest ``FADE`` decibels."""
+    u = ((gain - LOWEST) / FADE).clamp(max=1)
+    return 10 ** (gain / 20) * (u * (2 - u))
+
+
 class Trim(AmplitudeEffect):
     """``out = 10^(gain/20) · fade · in`` with ``fade = u·(2 − u)``, ``u = min(1, (gain + 60)/10)``.
 
@@ -41,6 +47,4 @@ class Trim(AmplitudeEffect):
         ] = 0.0
 
     def amplitude(self, controls: Mapping[str, Tensor]) -> Tensor:
-        gain = controls["gain"]
-        u = ((gain - LOWEST) / FADE).clamp(max=1)
-        return 10 ** (gain / 20) * (u * (2 - u))
+        return amplitude(controls["gain"])

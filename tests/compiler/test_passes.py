@@ -62,6 +62,11 @@ def test_fold_keeps_what_is_constant_but_does_something() -> None:
     assert count(plan, Process) == 1
 
 
+def test_fold_keeps_what_is_an_all_pass_at_neutral() -> None:
+    still = {"effect": "isolator", "controls": {"low": 0.0, "mid": 0.0, "high": 0.0}}
+    assert count(fold.run(lowered([strip("a", [still]), {"bus": "mix"}])), Process) == 1
+
+
 def test_share_transforms_a_stem_once() -> None:
     strips = [strip("a", ["eq3"]), strip("b", ["lowpass"]), {"bus": "mix"}]
     before = lowered(strips)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from pydantic import BaseModel
 
+from djgraph.dsp import first_order
 from djgraph.effects import (
     Control,
     ControlModel,
@@ -212,6 +213,31 @@ class NotNeutralMask(Level):
 
     def mask(self, controls):
         return controls["level"] * (1 - 1e-5)
+
+
+class Turned(Gain):
+    """An all-pass of first order: (a + z⁻¹)/(1 + a·z⁻¹) at a gain of 1."""
+
+    type = "turned"
+    memoryless = False
+    at_neutral = "allpass"
+    a = 0.5
+
+    def tail(self):
+        return None
+
+    def initial_state(self, batch, channels, like):
+        return {"past": like.new_zeros(batch, channels, 2)}
+
+    def process(self, audio, controls, state, block):
+        sound = audio["in"] * controls["gain"]
+        out, last = first_order(sound, self.a, 1.0, 0.5, state["past"])
+        return {"out": out}, {"past": last}
+
+
+class NotAllpass(Turned):
+    type = "not_allpass"
+    a = 0.501
 
 
 class BatchNormaliser(Gain):
@@ -513,6 +539,7 @@ BROKEN = [
     (FloatPhase, "check_drift", "rounding adds up in its state"),
     (AlwaysSingle, "check_dtype", "torch.float32 for torch.float64"),
     (NotNeutral, "check_identity_at_neutral", "output against input"),
+    (NotAllpass, "check_identity_at_neutral", "magnitudes of output against input"),
     (NotNeutralMask, "check_identity_at_neutral", "0.99999 instead of 1"),
     (BatchNormaliser, "check_batch_independence", "in a batch of 3 against alone"),
     (BatchGradient, "check_batch_independence", "gradient"),
@@ -600,6 +627,23 @@ def test_the_report_says_what_does_not_apply():
     assert "check_streaming" in report.passed
     assert report.skipped == {"check_memoryless": "it does not say that it is memoryless"}
     assert "check_memoryless: it does not say" in str(report)
+
+
+def test_an_all_pass_may_be_what_is_neutral():
+    check_effect(Turned)
+
+    class Undeclared(Turned):
+        type = "undeclared"
+        at_neutral = "identity"
+
+    class Misspelt(Turned):
+        type = "misspelt"
+        at_neutral = "all-pass"
+
+    with pytest.raises(CheckFailed, match="output against input"):
+        dict(effect_checks(Undeclared))["check_identity_at_neutral"]()
+    with pytest.raises(CheckFailed, match="at_neutral is 'all-pass', none of identity, allpass"):
+        dict(effect_checks(Misspelt))["check_declaration"]()
 
 
 def test_no_neutral_value_is_a_reason_to_skip():

@@ -4,20 +4,29 @@ import djgraph_fx
 import pluggy
 import pytest
 from djgraph_fx import (
+    Allpass,
     Balance,
     Compressor,
+    Crossover2,
+    Crossover3,
+    Crossover4,
     Delay,
     Eq3,
     Filter,
     FilterKnob,
     Gain,
     Highpass,
+    Isolator,
+    Isolator4,
+    Ladder,
     Lowpass,
     Mono,
     Pan,
+    Peq,
     Polarity,
     Reverb,
     Saturate,
+    Tilt,
     Trans,
     Tremolo,
     Trim,
@@ -33,7 +42,11 @@ EFFECTS = [
     *(Filter, FilterKnob, Compressor),
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
+    *(Peq, Tilt, Allpass, Ladder),
+    *(Crossover2, Crossover3, Crossover4, Isolator, Isolator4),
 ]
+SPLITTERS = (Crossover2, Crossover3, Crossover4)
+"""They have outputs in place of a neutral value."""
 
 COSTLY = (
     "check_drift",
@@ -55,7 +68,7 @@ def test_the_public_hook_hands_over_all():
     assert list(given) == EFFECTS
 
 
-@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("effect", [effect for effect in EFFECTS if effect not in SPLITTERS])
 def test_defaults_are_neutral(effect):
     assert all(control.default == control.neutral for control in effect.controls)
 
@@ -100,6 +113,14 @@ def test_contract(check):
         (Trans, Trans.Settings(edge=50)),
         (Saturate, Saturate.Settings(kind="cubic")),
         (Saturate, Saturate.Settings(kind="hard")),
+        (Saturate, Saturate.Settings(kind="fold")),
+        (Saturate, Saturate.Settings(oversampling=4)),
+        (Peq, Peq.Settings(low="bell", high="bell", slope=24)),
+        (Allpass, Allpass.Settings(order=1, stages=4)),
+        (Ladder, Ladder.Settings(kind="highpass", level=True)),
+        (Crossover3, Crossover3.Settings(order=2)),
+        (Crossover4, Crossover4.Settings(order=2)),
+        (Isolator, Isolator.Settings(profile="mixxx", order=2)),
     ]
 )
 def test_contract_with_other_settings(check):

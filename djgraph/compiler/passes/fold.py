@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from djgraph.compiler.plan import Add, Analyse, Mask, Op, Plan, Process, Synthesise
+from djgraph.effects import TimeEffect
 from djgraph.graph.ir import Constant, EffectNode
 
 
@@ -41,6 +42,8 @@ def _passes_through(op: Op, transformed: dict[str, str]) -> str | None:
 
 
 def _neutral(node: EffectNode) -> bool:
+    if issubclass(node.effect, TimeEffect) and node.effect.at_neutral != "identity":
+        return False
     return bool(node.effect.controls) and all(
         control.neutral is not None and node.bindings[control.id] == Constant(control.neutral)
         for control in node.effect.controls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from djgraph.arguments import is_whole
 from djgraph.effects.checks.bench import Bench, CheckFailed, CheckSkipped, expect, expect_close, gradients
-from djgraph.effects.contract import Effect, SpectralEffect, TimeEffect
+from djgraph.effects.contract import AtNeutral, Effect, SpectralEffect, TimeEffect
 from djgraph.effects.control import collect_controls
 
 TINY = 1e-9
@@ -41,6 +41,9 @@ def check_declaration(bench: Bench) -> None:
         )
     if issubclass(cls, SpectralEffect):
         expect(not cls.uses_clock, "uses_clock: a spectral effect is given no clock")
+    if issubclass(cls, TimeEffect):
+        kinds = get_args(AtNeutral)
+        expect(cls.at_neutral in kinds, f"at_neutral is {cls.at_neutral!r}, none of {', '.join(kinds)}")
     if issubclass(cls, TimeEffect) and cls.memoryless:
         frame = [control.id for control in cls.controls if control.rate == "frame"]
         expect(
@@ -132,7 +135,10 @@ def check_dtype(bench: Bench) -> None:
 
 
 def check_identity_at_neutral(bench: Bench) -> None:
-    """With every control at its neutral value, the first output is the first input (a mask is 1)."""
+    """With every control at its neutral value, the first output is the first input (a mask is 1).
+
+    An effect with ``at_neutral = "allpass"`` keeps the level of every frequency.
+    """
     cls = bench.effect_class
     without = [control.id for control in cls.controls if control.neutral is None]
     if not cls.controls or without:
@@ -140,6 +146,9 @@ def check_identity_at_neutral(bench: Bench) -> None:
     if not cls.inputs:
         raise CheckSkipped("it has no input")
     neutral = {control.id: float(control.neutral or 0) for control in cls.controls}
+    if issubclass(cls, TimeEffect) and cls.at_neutral == "allpass":
+        _check_allpass(bench, neutral)
+        return
     for dtype, tolerance in ((torch.float64, TINY), (torch.float32, 1e-6)):
         for samples in (1, bench.samples, bench.long):
             case = bench.case(values=neutral, dtype=dtype, samples=samples)
@@ -149,6 +158,18 @@ def check_identity_at_neutral(bench: Bench) -> None:
             else:
                 got, want = outputs[cls.outputs[0].name], case.audio[cls.inputs[0].name]
             expect_close(got, want, tolerance, f"at neutral values, in {dtype}, output against input")
+
+
+def _check_allpass(bench: Bench, neutral: dict[str, float]) -> None:
+    """Every frequency of an impulse keeps its magnitude; the response has to die away within half a second."""
+    port, source = bench.effect_class.outputs[0].name, bench.effect_class.inputs[0].name
+    for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-4)):
+        case = bench.case(values=neutral, dtype=dtype, samples=bench.long, audio="impulse")
+        response = bench.run_without_latency(bench.build(dtype), case)[port]
+        got, want = (torch.fft.rfft(tensor.double()).abs() for tensor in (response, case.audio[source]))
+        expect_close(
+            got, want, tolerance, f"at neutral values, in {dtype}, magnitudes of output against input"
+        )
 
 
 def check_batch_independence(bench: Bench) -> None:

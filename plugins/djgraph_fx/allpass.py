@@ -1,0 +1,68 @@
+"""An all-pass, which mixed with the signal makes notches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp import svf
+from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph_fx.filter import BUTTERWORTH, Q
+
+
+class Allpass(TimeEffect):
+    """``(1 − mix)·x + mix·AP(x)``, AP being ``stages`` equal all-passes in series, with s in units of the frequency:
+
+    order 1: (1 − s)/(1 + s); order 2: (s² − s/q + 1)/(s² + s/q + 1).
+    """
+
+    type = "allpass"
+    description = "All-pass of first or second order, some in series; mixed, it makes notches"
+
+    class Settings(SettingModel):
+        order: Literal[1, 2] = Field(2, description="Of each stage; order 1 has no q")
+        stages: int = Field(1, ge=1, le=12, description="How many all-passes, one behind the other")
+
+    class Controls(ControlModel):
+        frequency: Annotated[
+            float,
+            Control(
+                20, 20000, neutral=1000, unit="Hz", scale="log", smoothing=5.0,
+                description="Where a stage is 90 degrees late (order 1) or 180 (order 2)",
+            ),
+        ] = 1000.0  # fmt: skip
+        q: Annotated[float, Q.replace(description="How quickly a stage of order 2 turns")] = BUTTERWORTH
+        mix: Annotated[
+            float,
+            Control(0, 1, neutral=0, smoothing=5.0, description="0 is the signal, 1 the all-pass only"),
+        ] = 0.0
+
+    def tail(self) -> int | None:
+        return None
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``integrators``: of :func:`djgraph.dsp.svf`, of each stage."""
+        return {"integrators": like.new_zeros(batch, channels, self.settings.stages, 2)}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal, turned, after = audio["in"], audio["in"], []
+        # With q ½ the filter is (1 + s)², of which one factor cancels.
+        q, mix = (controls["q"], (1.0, -1.0, 1.0)) if self.settings.order == 2 else (0.5, (1.0, 0.0, -1.0))
+        for stage in range(self.settings.stages):
+            turned, last = svf(
+                turned,
+                controls["frequency"],
+                q,
+                *mix,
+                state["integrators"][:, :, stage],
+                sample_rate=block.sample_rate,
+            )
+            after.append(last)
+        out = signal + controls["mix"] * (turned - signal)
+        return {"out": out}, {"integrators": torch.stack(after, dim=2)}

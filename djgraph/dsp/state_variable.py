@@ -64,7 +64,9 @@ def svf_magnitude(
     in cycles per sample, in the place of s; all is multiplied by cos²(π·f), so that half the rate is no pole.
     """
     period = math.pi / checked_rate(sample_rate)
-    cutoff, q = (torch.as_tensor(value).to(frequencies) for value in (cutoff, q))
+    cutoff, q = (
+        torch.as_tensor(value, dtype=frequencies.dtype, device=frequencies.device) for value in (cutoff, q)
+    )
     g = torch.tan((cutoff * period).clamp(max=HIGHEST * math.pi))
     sine, cosine = torch.sin(frequencies * period), torch.cos(frequencies * period)
     lowpass, bandpass, highpass = (g * cosine).square(), g * sine * cosine / q, -sine.square()

@@ -625,7 +625,10 @@ def test_an_effect_that_raises_fails_its_checks():
 def test_the_report_says_what_does_not_apply():
     report = check_effect(Echo)
     assert "check_streaming" in report.passed
-    assert report.skipped == {"check_memoryless": "it does not say that it is memoryless"}
+    assert report.skipped == {
+        "check_memoryless": "it does not say that it is memoryless",
+        "check_magnitude": "it has no magnitude()",
+    }
     assert "check_memoryless: it does not say" in str(report)
 
 

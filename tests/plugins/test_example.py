@@ -110,7 +110,7 @@ def test_install_use_uninstall(fresh, tmp_path):
 
     found = effects()
     assert found["example_tremolo"]["distribution"] == "djgraph-example"
-    assert {"tilt", "example_tremolo", "gain"} <= set(found)
+    assert {"example_tilt", "example_tremolo", "gain"} <= set(found)
     assert "depth" in python("-m", "djgraph", "effects", "example_tremolo")
     assert "djgraph-example" in python("-m", "djgraph", "plugins")
     at_neutral, with_tremolo = map(float, python("-c", RENDER).split())
@@ -118,4 +118,4 @@ def test_install_use_uninstall(fresh, tmp_path):
     assert with_tremolo > 0.1
 
     pip("uninstall", "--yes", "--quiet", "djgraph-example")
-    assert set(found) - set(effects()) == {"tilt", "example_tremolo"}
+    assert set(found) - set(effects()) == {"example_tilt", "example_tremolo"}

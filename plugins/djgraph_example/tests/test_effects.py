@@ -23,7 +23,7 @@ def test_hooks():
 
     registry = Registry()
     registry.register(djgraph_example)
-    assert registry.effect("tilt") is Tilt
+    assert registry.effect("example_tilt") is Tilt
     assert registry.effect("example_tremolo") is Tremolo
     assert registry.graph("wobble").title == "Wobble"
 

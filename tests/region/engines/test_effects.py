@@ -66,7 +66,7 @@ class Blend(RatioEffect):
 class Tilt(RatioEffect):
     """No controls; learnable; nothing below."""
 
-    type = "tilt"
+    type = "turn"
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)
@@ -173,14 +173,14 @@ def named(effect: str, name: str, **controls: float) -> dict[str, Any]:
 
 GRAPHS = {
     "blend": graph_of(["blend"], [named("blend", "one"), named("blend", "two", amount=0.4, depth=0.3)]),
-    "tilt": graph_of(["tilt"], [named("tilt", "one"), "eq3", named("tilt", "two")]),
+    "turn": graph_of(["turn"], [named("turn", "one"), "eq3", named("turn", "two")]),
     "fixed": graph_of(["fixed"], ["blend", "fixed"]),
     "tremble": graph_of(
         ["tremble"], ["tremble", "gain", "eq3"], [named("tremble", "still", level=1.5, depth=0.2)]
     ),
     "clip_level": graph_of(["clip_level", "blend"], ["clip_level"]),
-    "half": graph_of(["half", "tilt"], ["half"], ["gain", "half"]),
-    "all": graph_of(["tremble", "half", "clip_level", "eq3", "blend", "tilt", "highpass"], ["half", "fixed"]),
+    "half": graph_of(["half", "turn"], ["half"], ["gain", "half"]),
+    "all": graph_of(["tremble", "half", "clip_level", "eq3", "blend", "turn", "highpass"], ["half", "fixed"]),
 }
 
 
@@ -209,7 +209,7 @@ def test_engines_and_reference_agree(name: str, grads: set[str], frames_per_tile
 
 
 @pytest.mark.parametrize("simd", [True, False])
-@pytest.mark.parametrize("name", ["blend", "tilt", "tremble", "half"])
+@pytest.mark.parametrize("name", ["blend", "turn", "tremble", "half"])
 def test_weights_of_effects_get_gradients(name: str, simd: bool) -> None:
     """Against differences of the loss."""
     mixer = Mixer(GRAPHS[name], simd=simd).double()

@@ -1,4 +1,4 @@
-"""An example plugin for djgraph: the effects ``tilt`` and ``example_tremolo``, and the graph ``wobble``."""
+"""An example plugin for djgraph: the effects ``example_tilt`` and ``example_tremolo``, and the graph ``wobble``."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Tilt(SpectralEffect):
     A spectral effect: it gives one gain per STFT frame and frequency, and djgraph does the transforms.
     """
 
-    type = "tilt"
+    type = "example_tilt"
     description = "Tilt equaliser: darker to the left, brighter to the right"
 
     class Settings(SettingModel):

@@ -5,7 +5,7 @@ from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.oversampling import decimate, oversample
-from djgraph.dsp.state_variable import svf, svf_magnitude
+from djgraph.dsp.state_variable import svf, svf_response
 
 __all__ = [
     "Frames",
@@ -15,5 +15,5 @@ __all__ = [
     "linkwitz_riley",
     "oversample",
     "svf",
-    "svf_magnitude",
+    "svf_response",
 ]

@@ -48,7 +48,7 @@ def svf(
     return filtered, last
 
 
-def svf_magnitude(
+def svf_response(
     frequencies: Tensor,
     cutoff: Tensor | float,
     q: Tensor | float,
@@ -58,10 +58,11 @@ def svf_magnitude(
     *,
     sample_rate: float,
 ) -> Tensor:
-    """The gain of :func:`svf` at frequencies ``[bins]`` in Hz while its controls rest, ``[…, bins]``.
+    """The frequency response of :func:`svf` while its controls rest, complex, ``[…, bins]``.
 
-    Controls broadcast: numbers or ``[…, 1]``; cutoff above 0. The bilinear transform puts i·tan(π·f)/tan(π·cutoff),
-    in cycles per sample, in the place of s; all is multiplied by cos²(π·f), so that half the rate is no pole.
+    frequencies: ``[bins]`` in Hz, floating point. Controls broadcast: numbers or ``[…, 1]``; cutoff above 0. The
+    bilinear transform puts i·tan(π·f)/tan(π·cutoff), in cycles per sample, in the place of s; all is multiplied by
+    cos²(π·f), so that half the rate is no pole.
     """
     period = math.pi / checked_rate(sample_rate)
     cutoff, q = (
@@ -70,9 +71,8 @@ def svf_magnitude(
     g = torch.tan((cutoff * period).clamp(max=HIGHEST * math.pi))
     sine, cosine = torch.sin(frequencies * period), torch.cos(frequencies * period)
     lowpass, bandpass, highpass = (g * cosine).square(), g * sine * cosine / q, -sine.square()
-    return torch.hypot(low * lowpass + high * highpass, band * bandpass) / torch.hypot(
-        lowpass + highpass, bandpass
-    )
+    above = torch.complex(*torch.broadcast_tensors(low * lowpass + high * highpass, band * bandpass))
+    return above / torch.complex(lowpass + highpass, bandpass)
 
 
 def checked_rate(sample_rate: float) -> float:

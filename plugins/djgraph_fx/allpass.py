@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf
+from djgraph.dsp import svf, svf_response
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 from djgraph_fx.filter import BUTTERWORTH, Q
 
@@ -52,8 +52,7 @@ class Allpass(TimeEffect):
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         signal, turned, after = audio["in"], audio["in"], []
-        # With q ½ the filter is (1 + s)², of which one factor cancels.
-        q, mix = (controls["q"], (1.0, -1.0, 1.0)) if self.settings.order == 2 else (0.5, (1.0, 0.0, -1.0))
+        q, mix = self._stage(controls)
         for stage in range(self.settings.stages):
             turned, last = svf(
                 turned,
@@ -66,3 +65,16 @@ class Allpass(TimeEffect):
             after.append(last)
         out = signal + controls["mix"] * (turned - signal)
         return {"out": out}, {"integrators": torch.stack(after, dim=2)}
+
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        frequency, (q, mix) = controls["frequency"], self._stage(controls)
+        at = self.environment.frequencies().to(frequency)
+        stage = svf_response(at, frequency, q, *mix, sample_rate=self.environment.sample_rate)
+        return (1 - controls["mix"] * (1 - stage**self.settings.stages)).abs()
+
+    def _stage(self, controls: Mapping[str, Tensor]) -> tuple[Tensor | float, tuple[float, float, float]]:
+        """Q and mix of a stage's state-variable filter."""
+        if self.settings.order == 2:
+            return controls["q"], (1.0, -1.0, 1.0)
+        # The filter is (1 + s)², of which one factor cancels.
+        return 0.5, (1.0, 0.0, -1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
@@ -65,6 +66,21 @@ def split(
     lows, highs, halves_last = linkwitz_riley(turned, own, state["halves"], order=order, sample_rate=rate)
     bands = [part[:, :, half] for half in (0, 1) for part in (lows, highs)]
     return bands, {"split": last, "halves": halves_last, "allpass": allpass}
+
+
+def magnitudes(at: Tensor, cutoffs: Sequence[float], order: int, rate: float) -> list[Tensor]:
+    """The gains of the bands of :func:`split` at frequencies ``[bins]`` in Hz, ``[bins]`` each."""
+    if not cutoffs:
+        return [torch.ones_like(at)]
+    middle = len(cutoffs) // 2 if len(cutoffs) > 2 else 0
+    # (tan(π·f)/tan(π·cutoff))^order over one and that, by sines and cosines: half the rate is no pole.
+    high = (torch.sin(at * (math.pi / rate)) / math.tan(math.pi * cutoffs[middle] / rate)) ** order
+    low = torch.cos(at * (math.pi / rate)) ** order
+    below, above = (
+        [side / (low + high) * share for share in magnitudes(at, rest, order, rate)]
+        for side, rest in ((low, cutoffs[:middle]), (high, cutoffs[middle + 1 :]))
+    )
+    return below + above
 
 
 def _side_by_side(like: Tensor, *cutoffs: Cutoff) -> Tensor:

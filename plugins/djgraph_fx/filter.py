@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf, svf_magnitude
+from djgraph.dsp import svf, svf_response
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 
 BUTTERWORTH = 0.5**0.5
@@ -76,7 +76,7 @@ class Filter(TimeEffect):
         mix, cutoff, q = controls["mix"], controls["cutoff"], controls["q"]
         left = (1 - mix * share for share in REMOVED[self.settings.kind])
         at = self.environment.frequencies().to(cutoff)
-        return svf_magnitude(at, cutoff, q, *left, sample_rate=self.environment.sample_rate)
+        return svf_response(at, cutoff, q, *left, sample_rate=self.environment.sample_rate).abs()
 
 
 class FilterKnob(TimeEffect):
@@ -133,7 +133,7 @@ class FilterKnob(TimeEffect):
         at, gains = self.environment.frequencies().to(knob), []
         for kind, cutoff, fade in zip(("lowpass", "highpass"), *self._sides(knob)):
             left = (1 - fade * share for share in REMOVED[kind])
-            gains.append(svf_magnitude(at, cutoff, q, *left, sample_rate=self.environment.sample_rate))
+            gains.append(svf_response(at, cutoff, q, *left, sample_rate=self.environment.sample_rate).abs())
         # The side that does not filter has gain 1.
         return gains[0] * gains[1]
 

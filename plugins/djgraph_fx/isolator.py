@@ -12,7 +12,7 @@ from torch import Tensor
 
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 from djgraph.errors import EffectError
-from djgraph_fx.crossover import Order, split, split_state
+from djgraph_fx.crossover import Order, magnitudes, split, split_state
 from djgraph_fx.trim import LOWEST, amplitude
 
 PROFILES: dict[str, tuple[float, float]] = {"mixxx": (246.0, 2500.0), "soundcraft": (300.0, 3500.0)}
@@ -78,6 +78,13 @@ class _Isolator(TimeEffect):
         for control, band in zip(self.controls, bands):
             mixed = torch.addcmul(mixed, amplitude(controls[control.id]), band)
         return {"out": mixed}, after
+
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        """Bands are in phase, so their magnitudes add up."""
+        gains = [amplitude(controls[control.id]) for control in self.controls]
+        at = self.environment.frequencies().to(gains[0])
+        shares = magnitudes(at, self._cutoffs, self.settings.order, self.environment.sample_rate)
+        return torch.stack([gain * share for gain, share in zip(gains, shares)]).sum(0)
 
 
 class Isolator(_Isolator):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf
+from djgraph.dsp import svf, svf_response
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 from djgraph_fx.peq import warped
 
@@ -63,20 +63,39 @@ class Ladder(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, rate, r = audio["in"], block.sample_rate, self.MOST * controls["resonance"]
-        lowpass = self.settings.kind == "lowpass"
-        mix = (1.0, 0.0, 0.0) if lowpass else (0.0, 0.0, 1.0)
-        filtered, after = signal, []
-        for place, damping in enumerate((1 + r, 1 - r)):
-            square = damping.square() + r.square()
-            root = square.sqrt()
-            cutoff = warped(controls["cutoff"], root if lowpass else 1 / root, rate)
-            q = root / (2 * damping)
+        signal, filtered, after = audio["in"], audio["in"], []
+        for place, (cutoff, q, level) in enumerate(self._filters(controls)):
             filtered, last = svf(
-                filtered, cutoff, q, *mix, state["integrators"][:, :, place], sample_rate=rate
+                filtered,
+                cutoff,
+                q,
+                *self._mix,
+                state["integrators"][:, :, place],
+                sample_rate=block.sample_rate,
             )
-            if not self.settings.level:
-                filtered = filtered / square
+            filtered = filtered * level
             after.append(last)
         out = signal + controls["mix"] * (filtered - signal)
         return {"out": out}, {"integrators": torch.stack(after, dim=2)}
+
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        at, rate = self.environment.frequencies().to(controls["cutoff"]), self.environment.sample_rate
+        first, second = (
+            level * svf_response(at, cutoff, q, *self._mix, sample_rate=rate)
+            for cutoff, q, level in self._filters(controls)
+        )
+        return (1 - controls["mix"] * (1 - first * second)).abs()
+
+    @property
+    def _mix(self) -> tuple[float, float, float]:
+        return (1.0, 0.0, 0.0) if self.settings.kind == "lowpass" else (0.0, 0.0, 1.0)
+
+    def _filters(self, controls: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor | float]]:
+        """Cutoff, q and gain of the two filters of second order."""
+        r = self.MOST * controls["resonance"]
+        for damping in (1 + r, 1 - r):
+            square = damping.square() + r.square()
+            root = square.sqrt()
+            ratio = root if self.settings.kind == "lowpass" else 1 / root
+            cutoff = warped(controls["cutoff"], ratio, self.environment.sample_rate)
+            yield cutoff, root / (2 * damping), 1.0 if self.settings.level else 1 / square

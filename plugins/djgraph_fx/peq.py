@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf
+from djgraph.dsp import svf, svf_response
 from djgraph.dsp.state_variable import HIGHEST
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 
@@ -130,18 +130,16 @@ class Peq(TimeEffect):
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         rate, after = block.sample_rate, []
-        # Off at the ends of their ranges, and all there an octave (the high cut: half an octave) away from them.
-        low_cut = (controls["low_cut"] / self.LOW_CUT_OFF).log2()
-        high_cut = (self.HIGH_CUT_OFF / controls["high_cut"]).log2() * 2
+        low_fade, high_fade = self._fades(controls)
         signal, low_state = self._cut(
-            audio["in"], controls["low_cut"], low_cut, (0, 0, 1), state["low_cut"], rate
+            audio["in"], controls["low_cut"], low_fade, (0, 0, 1), state["low_cut"], rate
         )
         for place, (cutoff, q, mix) in enumerate(self._bands(controls, rate)):
             added, last = svf(signal, cutoff, q, *mix, state["bands"][:, :, place], sample_rate=rate)
             signal = signal + added
             after.append(last)
         signal, high_state = self._cut(
-            signal, controls["high_cut"], high_cut, (1, 0, 0), state["high_cut"], rate
+            signal, controls["high_cut"], high_fade, (1, 0, 0), state["high_cut"], rate
         )
         return {"out": signal}, {
             "low_cut": low_state,
@@ -150,15 +148,35 @@ class Peq(TimeEffect):
         }
 
     def _cut(
-        self, signal: Tensor, cutoff: Tensor, travel: Tensor, mix: Mix, state: Tensor, rate: int
+        self, signal: Tensor, cutoff: Tensor, fade: Tensor, mix: Mix, state: Tensor, rate: int
     ) -> tuple[Tensor, Tensor]:
-        """A Butterworth filter, faded in over the first part of its travel as those of ``filter_knob``."""
-        u = travel.clamp(max=1)  # never below 0, where a clamp would have no gradient
+        """A Butterworth filter, faded in."""
         filtered, after = signal, []
         for place, q in enumerate(self._cuts):
             filtered, last = svf(filtered, cutoff, q, *mix, state[:, :, place], sample_rate=rate)
             after.append(last)
-        return signal - u * (2 - u) * (signal - filtered), torch.stack(after, dim=2)
+        return signal - fade * (signal - filtered), torch.stack(after, dim=2)
+
+    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        rate = self.environment.sample_rate
+        at = self.environment.frequencies().to(controls["low_cut"])
+        response = torch.ones_like(at).to(torch.promote_types(at.dtype, torch.complex64))
+        cuts = (controls["low_cut"], (0.0, 0.0, 1.0)), (controls["high_cut"], (1.0, 0.0, 0.0))
+        for fade, (cutoff, mix) in zip(self._fades(controls), cuts):
+            filtered = torch.stack([svf_response(at, cutoff, q, *mix, sample_rate=rate) for q in self._cuts])
+            response = response * (1 - fade * (1 - filtered.prod(0)))
+        for cutoff, q, added in self._bands(controls, rate):
+            response = response * (1 + svf_response(at, cutoff, q, *added, sample_rate=rate))
+        return response.abs()
+
+    def _fades(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """How much of the low cut and of the high cut there is: as in ``filter_knob``, none at the end of their range,
+        all of it an octave (high cut: half an octave) away from there."""
+        low_cut = (controls["low_cut"] / self.LOW_CUT_OFF).log2()
+        high_cut = (self.HIGH_CUT_OFF / controls["high_cut"]).log2() * 2
+        # Never below 0, where a clamp would have no gradient.
+        low, high = low_cut.clamp(max=1), high_cut.clamp(max=1)
+        return low * (2 - low), high * (2 - high)
 
     def _bands(self, controls: Mapping[str, Tensor], rate: int) -> Iterator[tuple[Tensor, Tensor, Mix]]:
         """Cutoff, q and what is added, of each shelf and bell from low to high."""

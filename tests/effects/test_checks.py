@@ -566,7 +566,7 @@ BROKEN = [
     (Forgetful, "check_streaming", "in two halves against one call"),
     (DetachesState, "check_streaming_gradients", "in blocks against one call"),
     (LooksBack, "check_memoryless", "of samples 1…700 alone"),
-    (SaysHalf, "check_magnitude", "spectrum against magnitude()"),
+    (SaysHalf, "check_magnitude", "spectrum of an impulse against magnitude()"),
     (NegativeMask, "check_mask_range", "goes down to -"),
     (ComplexMask, "check_mask_range", "complex"),
     (SmoothsFrames, "check_mask_frames", "alone against in the clip"),

@@ -9,6 +9,7 @@ from djgraph.plugins import hookimpl
 from djgraph_fx.allpass import Allpass
 from djgraph_fx.compressor import Compressor
 from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
+from djgraph_fx.crush import Crush
 from djgraph_fx.delay import Delay
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.filter import Filter, FilterKnob
@@ -17,6 +18,7 @@ from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.isolator import Isolator, Isolator4
 from djgraph_fx.ladder import Ladder
+from djgraph_fx.noise import Noise
 from djgraph_fx.peq import Peq
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
@@ -34,6 +36,7 @@ __all__ = [
     "Crossover2",
     "Crossover3",
     "Crossover4",
+    "Crush",
     "Delay",
     "Eq3",
     "Filter",
@@ -45,6 +48,7 @@ __all__ = [
     "Ladder",
     "Lowpass",
     "Mono",
+    "Noise",
     "Pan",
     "Peq",
     "Polarity",
@@ -89,3 +93,5 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Crossover4
     yield Isolator
     yield Isolator4
+    yield Crush
+    yield Noise

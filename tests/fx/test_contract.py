@@ -28,7 +28,7 @@ from djgraph_fx import (
     Polarity,
     Reverb,
     Saturate,
-    Tilt,
+    TiltEq,
     Trans,
     Tremolo,
     Trim,
@@ -43,7 +43,7 @@ EFFECTS = [
     *(Filter, FilterKnob, Compressor),
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
-    *(Peq, Tilt, Allpass, Ladder),
+    *(Peq, TiltEq, Allpass, Ladder),
     *(Crossover2, Crossover3, Crossover4, Isolator, Isolator4),
     *(Crush, Noise),
 ]

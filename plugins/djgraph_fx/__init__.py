@@ -9,6 +9,7 @@ from djgraph.plugins import hookimpl
 from djgraph_fx.allpass import Allpass
 from djgraph_fx.compressor import Compressor
 from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
+from djgraph_fx.crush import Crush
 from djgraph_fx.delay import Delay
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.filter import Filter, FilterKnob
@@ -17,12 +18,13 @@ from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.isolator import Isolator, Isolator4
 from djgraph_fx.ladder import Ladder
+from djgraph_fx.noise import Noise
 from djgraph_fx.peq import Peq
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
-from djgraph_fx.tilt import Tilt
+from djgraph_fx.tilt_eq import TiltEq
 from djgraph_fx.trans import Trans
 from djgraph_fx.tremolo import Tremolo
 from djgraph_fx.trim import Trim
@@ -34,6 +36,7 @@ __all__ = [
     "Crossover2",
     "Crossover3",
     "Crossover4",
+    "Crush",
     "Delay",
     "Eq3",
     "Filter",
@@ -45,12 +48,13 @@ __all__ = [
     "Ladder",
     "Lowpass",
     "Mono",
+    "Noise",
     "Pan",
     "Peq",
     "Polarity",
     "Reverb",
     "Saturate",
-    "Tilt",
+    "TiltEq",
     "Trans",
     "Tremolo",
     "Trim",
@@ -81,7 +85,7 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Trans
     yield Saturate
     yield Peq
-    yield Tilt
+    yield TiltEq
     yield Allpass
     yield Ladder
     yield Crossover2
@@ -89,3 +93,5 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Crossover4
     yield Isolator
     yield Isolator4
+    yield Crush
+    yield Noise

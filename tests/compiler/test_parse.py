@@ -26,7 +26,7 @@ def assert_round_trip(mixer: Mixer) -> None:
         assert parse_plan(str(stage.plan), mixer.graph) == stage.plan, stage.name
 
 
-@pytest.mark.parametrize("name", ["dj_mixer", "club_console", "djtransgan", "filter_knob"])
+@pytest.mark.parametrize("name", ["dj_mixer", "club_console", "djtransgan", "filter_knob", "mastering"])
 def test_shipped_graphs(name: str) -> None:
     assert_round_trip(djgraph.compile(name))
 

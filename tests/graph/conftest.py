@@ -18,10 +18,10 @@ Validate = Callable[[Mapping[str, Any]], None]
 Marked = Callable[[str], tuple[str, int, int]]
 
 
-class Noise(TimeEffect):
+class Hiss(TimeEffect):
     """Makes sound of its own."""
 
-    type = "noise"
+    type = "hiss"
     inputs = ()
 
     class Controls(ControlModel):
@@ -105,9 +105,9 @@ class Demanding(TimeEffect):
 class _Plugin:
     @hookimpl
     def djgraph_effects(self) -> list[type[TimeEffect]]:
-        for effect in (Noise, Duck, Split, Widen, Stereo, Picky, Demanding):
+        for effect in (Hiss, Duck, Split, Widen, Stereo, Picky, Demanding):
             effect.process = lambda self, audio, controls, state, block: ({}, state)  # type: ignore[method-assign]
-        return [Noise, Duck, Split, Widen, Stereo, Picky, Demanding]
+        return [Hiss, Duck, Split, Widen, Stereo, Picky, Demanding]
 
 
 @pytest.fixture(scope="session")

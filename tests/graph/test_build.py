@@ -417,7 +417,7 @@ def test_channels(registry: Registry) -> None:
             "to": "master",
         },
         {"strip": "dry", "input": "mic", "chain": ["gain"], "to": "mono"},
-        {"strip": "riser", "chain": ["noise"], "to": "master"},
+        {"strip": "riser", "chain": ["hiss"], "to": "master"},
         {"bus": "mono", "chain": ["delay"]},
         inputs=inputs,
     )
@@ -430,7 +430,7 @@ def test_channels(registry: Registry) -> None:
         "voice.lowpass": 2,
         "voice.needs_stereo": 2,
         "dry.gain": 1,
-        "riser.noise": 2,
+        "riser.hiss": 2,
         "sum:mono": 1,
         "mono.delay": 1,
         "sum:master": 2,
@@ -438,9 +438,9 @@ def test_channels(registry: Registry) -> None:
 
 
 def test_a_generator_begins_a_strip(registry: Registry) -> None:
-    graph = build(registry, strip("riser", None, chain=["noise", "highpass"]), inputs=[])
-    assert effect(graph, "riser.noise").sources == {}
-    assert effect(graph, "riser.highpass").sources == {"in": Point("riser.noise")}
+    graph = build(registry, strip("riser", None, chain=["hiss", "highpass"]), inputs=[])
+    assert effect(graph, "riser.hiss").sources == {}
+    assert effect(graph, "riser.highpass").sources == {"in": Point("riser.hiss")}
 
 
 def test_a_strip_may_lead_nowhere(registry: Registry) -> None:

@@ -50,7 +50,7 @@ DOCUMENT: dict[str, Any] = {
             "input": "mic",
             "chain": [{"effect": "duck", "inputs": {"sidechain": "deck.drums@eq"}}],
         },
-        {"strip": "riser", "chain": ["noise"], "to": ["master", "fx"]},
+        {"strip": "riser", "chain": ["hiss"], "to": ["master", "fx"]},
         {"use": "cue", "with": {"name": "cue"}},
         {
             "bus": "fx",
@@ -64,7 +64,7 @@ DOCUMENT: dict[str, Any] = {
 
 JUNK: list[Any] = [
     None, True, 0, 1, -1, 2.5, 1e300, 10**30, "", "x", "$", "$low", "$x", "$(", "a.b", "a@b", "@", "mic", "deck",
-    "master", "cue", "gain", "noise", "split", "inputs", "post", "pre", "input", [], [[]], ["x"], ["gain"], [1, 2],
+    "master", "cue", "gain", "hiss", "split", "inputs", "post", "pre", "input", [], [[]], ["x"], ["gain"], [1, 2],
     [[0, 0], [1, 1]], {}, {"x": 1}, {"effect": "gain"}, {"use": "eq"}, {"use": "cue"}, {"bus": "x"},
     {"from": 1, "to": 2}, {"name": "x"},
     {"x": [[0, 0], [1, 1]]},

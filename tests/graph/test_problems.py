@@ -42,7 +42,7 @@ ROUND = """
 
 GRAPH_CASES = {
     "unknown effect": (chain("{effect: ▸lowpas}"), "there is no effect 'lowpas'", "did you mean: lowpass"),
-    "unknown effect, short": (chain("gain, ▸eq4"), "there is no effect 'eq4'", "did you mean: eq3"),
+    "unknown effect, short": (chain("gain, ▸eq33"), "there is no effect 'eq33'", "did you mean: eq3"),
     "unknown control": (
         chain("{effect: eq3, controls: {▸lo: 1}}"),
         "eq3 has no control 'lo'",
@@ -110,13 +110,13 @@ GRAPH_CASES = {
         "give it an `input`",
     ),
     "generator within a chain": (
-        chain("gain, {effect: ▸noise}"),
-        "noise makes sound of its own and reads nothing",
+        chain("gain, {effect: ▸hiss}"),
+        "hiss makes sound of its own and reads nothing",
         "first of a strip without `input`",
     ),
-    "generator with an input": (chain("▸noise"), "noise makes sound of its own", ""),
+    "generator with an input": (chain("▸hiss"), "hiss makes sound of its own", ""),
     "before a generator": (
-        doc("  - {strip: riser, chain: [noise]}\n  - {strip: s, input: ▸riser@input}"),
+        doc("  - {strip: riser, chain: [hiss]}\n  - {strip: s, input: ▸riser@input}"),
         "strip 'riser' reads nothing, so there is no signal before its chain",
         "",
     ),

@@ -17,7 +17,7 @@ from djgraph.plugins import Registry
 
 Validate = Callable[[Any], None]
 FOLDER = Path(__file__).parents[2] / "graphs"
-NAMES = ["club_console", "dj_mixer", "djtransgan", "filter_knob"]
+NAMES = ["club_console", "dj_mixer", "djtransgan", "filter_knob", "mastering"]
 
 
 def shipped(name: str, registry: Registry, **args: Any) -> Graph:
@@ -192,6 +192,31 @@ def test_club_console(registry: Registry) -> None:
     sides = {n: graph.by_id[f"deck_{n}.cross"].bindings["gain"].points for n in range(1, 5)}  # type: ignore[union-attr]
     left, right = ((0, 1), (0.5, 1), (1, 0)), ((0, 0), (0.5, 1), (1, 1))
     assert sides == {1: left, 2: right, 3: left, 4: right}
+
+
+def test_mastering(registry: Registry) -> None:
+    graph = shipped("mastering", registry)
+    eq = [
+        f"{band}_{what}"
+        for band in ("low", "bell1", "bell2", "bell3", "bell4", "high")
+        for what in ("frequency", "gain", "q")
+    ]
+    compressor = ["threshold", "ratio", "attack", "release", "makeup"]
+    assert names(graph) == [
+        "track.gain",
+        *(f"track.eq.{control}" for control in ("low_cut", *eq, "high_cut")),
+        "track.tilt",
+        "track.width",
+        *(f"{band}.{control}" for band in ("low", "mid", "high") for control in compressor),
+        "master.gain",
+    ]
+    for band in ("low", "mid", "high"):
+        node = graph.by_id[f"{band}.compressor"]
+        assert isinstance(node, EffectNode)
+        assert node.sources == {"in": Point("track.split", band)}
+    other = shipped("mastering", registry, low_crossover=120, high_crossover=5000).by_id["track.split"]
+    assert isinstance(other, EffectNode)
+    assert [getattr(other.bindings[name], "value", None) for name in ("low", "high")] == [120, 5000]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,7 +24,7 @@ from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
-from djgraph_fx.tilt_eq import TiltEq
+from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
 from djgraph_fx.tremolo import Tremolo
 from djgraph_fx.trim import Trim
@@ -54,7 +54,7 @@ __all__ = [
     "Polarity",
     "Reverb",
     "Saturate",
-    "TiltEq",
+    "Tilt",
     "Trans",
     "Tremolo",
     "Trim",
@@ -85,7 +85,7 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Trans
     yield Saturate
     yield Peq
-    yield TiltEq
+    yield Tilt
     yield Allpass
     yield Ladder
     yield Crossover2

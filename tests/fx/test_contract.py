@@ -28,7 +28,7 @@ from djgraph_fx import (
     Polarity,
     Reverb,
     Saturate,
-    TiltEq,
+    Tilt,
     Trans,
     Tremolo,
     Trim,
@@ -44,7 +44,7 @@ EFFECTS = [
     *(Filter, FilterKnob, Compressor),
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
-    *(Peq, TiltEq, Allpass, Ladder),
+    *(Peq, Tilt, Allpass, Ladder),
     *(Crossover2, Crossover3, Crossover4, Isolator, Isolator4),
     *(Crush, Noise),
 ]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from djgraph_fx import Allpass, Ladder, TiltEq
+from djgraph_fx import Allpass, Ladder, Tilt
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ def analogue(numerator, denominator, hertz):
 
 
 VARIANTS = [
-    (TiltEq, {}),
+    (Tilt, {}),
     (Allpass, {}),
     (Allpass, {"order": 1, "stages": 5}),
     (Ladder, {}),
@@ -50,7 +50,7 @@ VARIANTS = [
 @pytest.mark.parametrize("tilt", [-12.0, -3.0, 6.0, 12.0])
 def test_tilt_is_a_zero_and_a_pole(tilt, pivot):
     audio, g = noise(1, 2, 3000), 10 ** (tilt / 20)
-    out, _ = process(build(TiltEq), audio, held(3000, tilt=tilt, pivot=pivot))
+    out, _ = process(build(Tilt), audio, held(3000, tilt=tilt, pivot=pivot))
     want = lfilter(*analogue([g, 1], [1, g], pivot), audio.numpy())
     np.testing.assert_allclose(out.numpy(), want, atol=1e-10)
 
@@ -59,7 +59,7 @@ def test_tilt_is_a_zero_and_a_pole(tilt, pivot):
 def test_tilt_turns_treble_and_bass_about_its_pivot(tilt):
     impulse = torch.zeros(1, 1, RATE, dtype=torch.float64)
     impulse[..., 0] = 1
-    out, _ = process(build(TiltEq), impulse, held(RATE, tilt=tilt, pivot=800.0))
+    out, _ = process(build(Tilt), impulse, held(RATE, tilt=tilt, pivot=800.0))
     level = 20 * torch.fft.rfft(out[0, 0]).abs().log10()  # a number for each Hz
     assert float(level[800]) == pytest.approx(0, abs=1e-6)
     assert float(level[0]) == pytest.approx(-tilt, abs=1e-6)
@@ -130,7 +130,7 @@ def test_the_highpass_ladder_has_1_over_s(resonance):
 @pytest.mark.parametrize(("effect_class", "given_settings"), VARIANTS)
 def test_neutral_is_the_signal_bit_for_bit(effect_class, given_settings):
     audio, controls = noise(2, 2, 400, dtype=torch.float32), moving(effect_class, 2, 400)
-    controls["tilt" if effect_class is TiltEq else "mix"].zero_()
+    controls["tilt" if effect_class is Tilt else "mix"].zero_()
     out, _ = process(
         build(effect_class, **given_settings), audio, {name: c.float() for name, c in controls.items()}
     )

@@ -14,7 +14,7 @@ from djgraph.dsp.state_variable import HIGHEST
 from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
 
 
-class TiltEq(TimeEffect):
+class Tilt(TimeEffect):
     """``(1 + g·s)/(g + s)``, s in units of the pivot, ``g = 10^(tilt/20)``: 1/g at 0 Hz, 1 at the pivot, g far above.
 
     It is g·HP + LP/g with a lowpass and a highpass of first order at g times the pivot, which add up to the signal:
@@ -22,7 +22,7 @@ class TiltEq(TimeEffect):
     pivot where it says.
     """
 
-    type = "tilt_eq"
+    type = "tilt"
     description = "Tilts the spectrum about a pivot"
 
     class Controls(ControlModel):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,10 +12,16 @@ import typer
 from djgraph.cli.errors import warn
 from djgraph.cli.options import Json
 from djgraph.cli.output import count, number, print_json, table
+from djgraph.errors import shorten
 
 if TYPE_CHECKING:
-    from djgraph.effects import Control
+    from djgraph.effects import Control, Effect, Port
     from djgraph.plugins import EffectEntry
+
+RATE = 44100
+"""Hz for which latencies are told."""
+MANY = 7
+"""Controls of an effect that a listing names."""
 
 
 def effects(
@@ -22,7 +30,8 @@ def effects(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the installed effects, or describe one: controls with ranges, units, neutral values; settings.
+    """List the installed effects by family, or describe one: ports, latency, controls with ranges, units, neutral
+    values and choices; settings.
 
     \b
     Examples:
@@ -40,17 +49,7 @@ def effects(
         if as_json:
             print_json([describe(entry) for entry in entries])
             return
-        rows = [
-            (
-                entry.name,
-                entry.effect.domain,
-                ", ".join(control.id for control in entry.effect.controls),
-                entry.distribution or entry.plugin,
-                entry.effect.description,
-            )
-            for entry in entries
-        ]
-        typer.echo(table(("effect", "domain", "controls", "from", "description"), rows))
+        typer.echo(_listing(entries))
         return
     registry.effect(name)  # refuses unknown names, with the nearest
     entry = registry.effects[name]
@@ -117,15 +116,46 @@ def plugins(as_json: Json = False) -> None:
         typer.echo("djgraph plugins --json has their tracebacks")
 
 
+def _listing(entries: Iterable[EffectEntry]) -> str:
+    """A table of effects, a heading above each family."""
+    from djgraph.effects.contract import FAMILIES
+
+    families: dict[str, list[EffectEntry]] = {family: [] for family in FAMILIES}
+    for entry in entries:
+        families.setdefault(entry.effect.family, []).append(entry)
+    listed = [entry for family in families.values() for entry in family]
+    rows = [
+        (
+            entry.name,
+            entry.effect.domain,
+            "clock" if entry.effect.uses_clock else "",
+            shorten([control.id for control in entry.effect.controls], MANY),
+            entry.distribution or entry.plugin,
+            entry.effect.description,
+        )
+        for entry in listed
+    ]
+    header = ("effect", "domain", "follows", "controls", "from", "description")
+    *above, rest = table(header, rows).split("\n", 2)
+    lines, texts = list(above), iter(rest.split("\n"))
+    for family, members in families.items():
+        if members:
+            lines += ["", family, *islice(texts, len(members))]
+    return "\n".join(lines)
+
+
 def describe(entry: EffectEntry) -> dict[str, Any]:
     """An effect as data, for ``--json``."""
     effect = entry.effect
     return {
         "name": entry.name,
         "description": effect.description,
+        "family": effect.family,
         "domain": effect.domain,
         "inputs": [port.name for port in effect.inputs],
         "outputs": [port.name for port in effect.outputs],
+        "follows_clock": _follows_clock(entry),
+        "latency": _latency(entry),
         "controls": [_control(control) for control in effect.controls],
         "settings": _settings(entry),
         "plugin": entry.plugin,
@@ -141,6 +171,30 @@ def _control(control: Control) -> dict[str, Any]:
     return {"id": fields.pop("id"), "label": fields.pop("label"), **fields}
 
 
+def _built(entry: EffectEntry) -> Effect | None:
+    """The effect with its settings left out, None where it needs some, or fails."""
+    from djgraph.effects import Environment
+
+    try:
+        return entry.effect(entry.effect.Settings(), Environment(RATE))
+    except Exception:  # a plugin's code may raise anything; a graph with the effect says it
+        return None
+
+
+def _latency(entry: EffectEntry) -> int | None:
+    """Samples at 44.1 kHz with the settings left out, None where nobody knows."""
+    effect = _built(entry)
+    try:
+        return None if effect is None else int(effect.latency())
+    except Exception:  # as above
+        return None
+
+
+def _follows_clock(entry: EffectEntry) -> bool:
+    """Whether it does with the settings left out."""
+    return bool(getattr(_built(entry) or entry.effect, "uses_clock", False))
+
+
 def _settings(entry: EffectEntry) -> list[dict[str, Any]]:
     properties = entry.effect.Settings.model_json_schema().get("properties", {})
     required = entry.effect.Settings.model_json_schema().get("required", [])
@@ -149,6 +203,9 @@ def _settings(entry: EffectEntry) -> list[dict[str, Any]]:
             "name": key,
             "type": str(value.get("type", "any")),
             "default": value.get("default"),
+            "allowed": value.get("enum") or [value[key] for key in ("const",) if key in value],
+            "minimum": value.get("minimum", value.get("exclusiveMinimum")),
+            "maximum": value.get("maximum", value.get("exclusiveMaximum")),
             "required": key in required,
             "description": value.get("description", ""),
         }
@@ -156,17 +213,44 @@ def _settings(entry: EffectEntry) -> list[dict[str, Any]]:
     ]
 
 
+def _allowed(setting: Mapping[str, Any]) -> str:
+    if setting["allowed"]:
+        return ", ".join(map(str, setting["allowed"]))
+    low, high = (setting[end] for end in ("minimum", "maximum"))
+    if low is None and high is None:
+        return ""
+    return f"{'' if low is None else number(low)} … {'' if high is None else number(high)}".strip()
+
+
+def _range(control: Control) -> str:
+    if control.choices:
+        return ", ".join(map(number, control.choices))
+    step = f", steps of {number(control.step)}" if control.step else ""
+    return f"{number(control.min)} … {number(control.max)}{step}"
+
+
+def _port(port: Port) -> str:
+    return port.name if port.channels is None else f"{port.name} ({count(port.channels, 'channel')})"
+
+
 def _page(entry: EffectEntry) -> str:
     effect = entry.effect
     lines = [f"{entry.name}: {effect.description}" if effect.description else entry.name]
-    takes, gives = (", ".join(p.name for p in ports) for ports in (effect.inputs, effect.outputs))
-    lines.append(f"{effect.domain} effect, {takes or 'nothing'} → {gives}; from {entry.origin}")
+    takes, gives = (", ".join(map(_port, ports)) for ports in (effect.inputs, effect.outputs))
+    lines.append(
+        f"{effect.domain} effect of the family {effect.family}, {takes or 'nothing'} → {gives}; from {entry.origin}"
+    )
+    lag = _latency(entry)
+    if effect.domain == "time" and lag is not None:
+        lines.append(f"latency in a stream: {count(lag, 'sample')} at 44.1 kHz" if lag else "no latency")
+    if _follows_clock(entry):
+        lines.append("follows the clock")
     lines += ["", count(len(effect.controls), "control")]
     if effect.controls:
         rows = [
             (
                 control.id,
-                f"{number(control.min)} … {number(control.max)}",
+                _range(control),
                 number(control.default),
                 "none" if control.neutral is None else number(control.neutral),
                 control.unit,
@@ -183,9 +267,15 @@ def _page(entry: EffectEntry) -> str:
     if settings:
         lines.append(
             table(
-                ("setting", "type", "default", "description"),
+                ("setting", "type", "allowed", "default", "description"),
                 [
-                    (s["name"], s["type"], "required" if s["required"] else s["default"], s["description"])
+                    (
+                        s["name"],
+                        s["type"],
+                        _allowed(s),
+                        "required" if s["required"] else s["default"],
+                        s["description"],
+                    )
                     for s in settings
                 ],
             )

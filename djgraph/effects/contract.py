@@ -16,6 +16,8 @@ from djgraph.errors import EffectError
 
 Domain = Literal["time", "spectral"]
 AtNeutral = Literal["identity", "allpass"]
+FAMILIES = ("level", "filters", "dynamics", "colour", "modulation", "time", "rooms", "tools", "other")
+"""Families of effects, in the order of listings."""
 ModelClass = type[BaseModel]
 State = dict[str, Tensor]
 """What an effect remembers between blocks; every tensor's first dimension is the batch."""
@@ -126,6 +128,8 @@ class Effect(nn.Module):
     type: ClassVar[str]  # type: ignore[assignment]  # instead of the method that torch.nn.Module has
     """Name in graph files, lower-case letters, digits and underscores."""
     description: ClassVar[str] = ""
+    family: ClassVar[str] = "other"
+    """What kind of effect it is, for listings: one of :data:`FAMILIES`, or a word of your own."""
     domain: ClassVar[Domain]
     Settings: ClassVar[ModelClass] = NoSettings
     Controls: ClassVar[ModelClass] = NoControls
@@ -150,6 +154,8 @@ class Effect(nn.Module):
             return
         if not isinstance(cls.type, str) or not IDENTIFIER.match(cls.type):
             raise EffectError(f"{name}: type {cls.type!r} is not lower-case letters, digits and underscores")
+        if not isinstance(cls.family, str) or not IDENTIFIER.match(cls.family):
+            raise EffectError(f"{name}: family {cls.family!r} is not one word of lower-case letters")
         if not hasattr(cls, "domain"):
             raise EffectError(f"{name}: subclass TimeEffect or SpectralEffect")
         for ports in (cls.inputs, cls.outputs):

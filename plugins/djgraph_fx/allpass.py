@@ -21,6 +21,7 @@ class Allpass(TimeEffect):
     """
 
     type = "allpass"
+    family = "filters"
     description = "All-pass of first or second order, some in series; mixed, it makes notches"
 
     class Settings(SettingModel):

@@ -26,6 +26,7 @@ class Compressor(TimeEffect):
     """
 
     type = "compressor"
+    family = "dynamics"
     description = "Compressor with threshold, ratio, knee, attack, release and parallel mix"
     HARD: ClassVar[float] = 1e-3
     """Added to the knee in dB: with a knee of exactly 0 the curve would have a corner without a slope."""

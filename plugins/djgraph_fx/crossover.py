@@ -122,6 +122,7 @@ class Crossover2(Crossover):
     """Two bands, in phase at every frequency; their sum is an all-pass."""
 
     type = "crossover2"
+    family = "filters"
     description = "Splits into a low and a high band"
     outputs = (Port("low"), Port("high"))
 
@@ -133,6 +134,7 @@ class Crossover3(Crossover):
     """Three bands; their sum is the all-passes of both crossovers in series."""
 
     type = "crossover3"
+    family = "filters"
     description = "Splits into a low, a middle and a high band"
     outputs = (Port("low"), Port("mid"), Port("high"))
 
@@ -145,6 +147,7 @@ class Crossover4(Crossover):
     """Four bands; their sum is the all-passes of the three crossovers in series."""
 
     type = "crossover4"
+    family = "filters"
     description = "Splits into four bands"
     outputs = (Port("low"), Port("low_mid"), Port("high_mid"), Port("high"))
 

@@ -25,6 +25,7 @@ class Crush(TimeEffect):
     """
 
     type = "crush"
+    family = "colour"
     description = "Bit and rate reduction"
 
     class Controls(ControlModel):

@@ -16,6 +16,7 @@ class Delay(TimeEffect):
     """``out = (1 − mix)·x + mix·y`` with ``y[n] = x[n−D] + max_feedback·feedback[n]·y[n−D]``."""
 
     type = "delay"
+    family = "time"
     description = "Echo with feedback"
 
     class Settings(SettingModel):

@@ -29,6 +29,7 @@ class Eq3(RatioEffect):
     """
 
     type = "eq3"
+    family = "filters"
     description = "Three-band equaliser and isolator"
 
     class Settings(SettingModel):

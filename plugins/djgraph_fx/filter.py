@@ -28,6 +28,7 @@ class Filter(TimeEffect):
     """``out = x − mix·(what the filter takes away)``: a state-variable filter of second order."""
 
     type = "filter"
+    family = "filters"
     description = "Resonant filter: lowpass, highpass, bandpass or notch"
 
     class Settings(SettingModel):
@@ -89,6 +90,7 @@ class FilterKnob(TimeEffect):
     """
 
     type = "filter_knob"
+    family = "filters"
     description = "DJ filter on one knob: lowpass to the left, highpass to the right"
     FADE: ClassVar[float] = 0.1
 

@@ -72,6 +72,7 @@ class Lowpass(_Filter):
     """Removes what is above the cutoff: ``1/(1 + (f/fc)^order)``, fc = lowest · (highest/lowest)^cutoff."""
 
     type = "lowpass"
+    family = "filters"
     description = "Sweepable low-pass filter"
 
     class Controls(ControlModel):
@@ -90,6 +91,7 @@ class Highpass(_Filter):
     """Removes what is below the cutoff: ``1/(1 + (fc/f)^order)``, fc = lowest · (highest/lowest)^cutoff."""
 
     type = "highpass"
+    family = "filters"
     description = "Sweepable high-pass filter"
 
     class Controls(ControlModel):

@@ -14,6 +14,7 @@ class Gain(AmplitudeEffect):
     """``out = gain · in``, the gain read at every sample."""
 
     type = "gain"
+    family = "level"
     description = "Volume fader"
 
     class Controls(ControlModel):

@@ -95,6 +95,7 @@ class Isolator(_Isolator):
     """
 
     type = "isolator"
+    family = "filters"
     description = "Three-band isolator in dB, without latency"
 
     class Settings(SettingModel):
@@ -124,6 +125,7 @@ class Isolator4(_Isolator):
     """Four bands, as :class:`Isolator`."""
 
     type = "isolator4"
+    family = "filters"
     description = "Four-band isolator in dB, without latency"
 
     class Settings(SettingModel):

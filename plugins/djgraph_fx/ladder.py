@@ -28,6 +28,7 @@ class Ladder(TimeEffect):
     """
 
     type = "ladder"
+    family = "filters"
     description = "Four-pole ladder filter with resonance: lowpass or highpass, 24 dB per octave"
     MOST: ClassVar[float] = 0.98
 

@@ -59,6 +59,7 @@ class Noise(TimeEffect):
     """
 
     type = "noise"
+    family = "colour"
     description = "Sweepable noise, mixed in"
 
     class Settings(SettingModel):

@@ -18,6 +18,7 @@ class Polarity(AmplitudeEffect):
     """
 
     type = "polarity"
+    family = "level"
     description = "Polarity switch"
 
     class Controls(ControlModel):

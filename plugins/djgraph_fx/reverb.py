@@ -22,6 +22,7 @@ class Reverb(TimeEffect):
     """
 
     type = "reverb"
+    family = "rooms"
     description = "Convolution reverb with a synthetic room"
 
     class Settings(SettingModel):

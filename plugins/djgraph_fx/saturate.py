@@ -93,6 +93,7 @@ class Saturate(TimeEffect):
     """
 
     type = "saturate"
+    family = "colour"
     description = "Saturation, anti-aliased"
 
     class Settings(SettingModel):

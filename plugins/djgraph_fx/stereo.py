@@ -53,6 +53,7 @@ class Balance(StereoEffect):
     """
 
     type = "balance"
+    family = "level"
     description = "Level of left against right"
 
     class Controls(ControlModel):
@@ -76,6 +77,7 @@ class Pan(StereoEffect):
     """
 
     type = "pan"
+    family = "level"
     description = "Position between left and right"
 
     class Controls(ControlModel):
@@ -106,6 +108,7 @@ class Width(StereoEffect):
     """
 
     type = "width"
+    family = "level"
     description = "Stereo width"
 
     class Controls(ControlModel):
@@ -124,6 +127,7 @@ class Mono(StereoEffect):
     """``mid ± (1 − amount)·side``: at 1 both channels are (left + right)/2."""
 
     type = "mono"
+    family = "level"
     description = "Sum to mono"
 
     class Controls(ControlModel):

@@ -23,6 +23,7 @@ class Tilt(TimeEffect):
     """
 
     type = "tilt"
+    family = "filters"
     description = "Tilts the spectrum about a pivot"
 
     class Controls(ControlModel):

@@ -22,6 +22,7 @@ class Trans(TimeEffect):
     """
 
     type = "trans"
+    family = "modulation"
     description = "Gate in beats"
     memoryless = True
     uses_clock = True

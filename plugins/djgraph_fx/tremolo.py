@@ -33,6 +33,7 @@ class Tremolo(TimeEffect):
     """
 
     type = "tremolo"
+    family = "modulation"
     description = "Level that swings, in Hz or with the beat; an autopan with spread 0.5"
 
     class Settings(SettingModel):

@@ -30,6 +30,7 @@ class Trim(AmplitudeEffect):
     """
 
     type = "trim"
+    family = "level"
     description = "Gain in decibels, down to silence"
 
     class Controls(ControlModel):

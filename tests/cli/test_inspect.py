@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -136,6 +137,13 @@ def test_effects(run: Run) -> None:
     for name, entry in djgraph.registry().effects.items():
         assert name in text
         assert entry.effect.description in text
+    lines = text.splitlines()
+    heads = [line for before, line in pairwise(lines) if not before]
+    assert heads[:3] == ["level", "filters", "dynamics"]
+    for head, wanted, clock in (("level", "trim", False), ("modulation", "trans", True)):
+        below = lines[lines.index(head) :]
+        (row,) = [line for line in below[: (*below, "").index("")] if line.startswith(f"{wanted} ")]
+        assert ("clock" in row.split()) == clock
     listed = json.loads(run("effects", "--json").stdout)
     assert [effect["name"] for effect in listed] == list(djgraph.registry().effects)
 
@@ -148,6 +156,14 @@ def test_one_effect(run: Run) -> None:
     for control in djgraph.effect("eq3").controls:
         assert f"{control.min:g} … {control.max:g}" in rows[control.id]
         assert control.description in rows[control.id]
+    text = run("effects", "saturate").stdout
+    assert "of the family colour, in → out" in text
+    assert "no latency" in text
+    assert "tanh, cubic, hard, fold" in text
+    assert "0.125, 0.25, 0.5, 1, 2, 4, 8, 16" in run("effects", "trans").stdout
+    assert "follows the clock" in run("effects", "trans").stdout
+    data = json.loads(run("effects", "trans", "--json").stdout)
+    assert (data["family"], data["follows_clock"], data["latency"]) == ("modulation", True, 0)
     data = json.loads(run("effects", "eq3", "--json").stdout)
     assert [control["id"] for control in data["controls"]] == ["low", "mid", "high"]
     assert data["controls"][0]["neutral"] == 1

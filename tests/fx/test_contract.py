@@ -37,6 +37,7 @@ from djgraph_fx import (
 from effort import spread
 
 from djgraph.effects.checks import parametrize_with_checks
+from djgraph.effects.contract import FAMILIES
 from djgraph.plugins import hookspecs
 
 EFFECTS = [
@@ -79,6 +80,7 @@ def test_defaults_are_neutral(effect):
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_everything_is_described(effect):
     assert effect.description
+    assert effect.family in FAMILIES[:-1]
     assert all(control.description for control in effect.controls)
     assert all(field.description for field in effect.Settings.model_fields.values())
 

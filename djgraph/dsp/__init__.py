@@ -6,5 +6,15 @@ from djgraph.dsp.frames import Frames
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf
+from djgraph.dsp.true_peak import true_peak
 
-__all__ = ["Frames", "first_order", "follow", "linkwitz_riley", "sliding_max", "sliding_mean", "svf"]
+__all__ = [
+    "Frames",
+    "first_order",
+    "follow",
+    "linkwitz_riley",
+    "sliding_max",
+    "sliding_mean",
+    "svf",
+    "true_peak",
+]

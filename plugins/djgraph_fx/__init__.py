@@ -13,6 +13,7 @@ from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
+from djgraph_fx.limiter import Limiter
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.saturate import Saturate
@@ -30,6 +31,7 @@ __all__ = [
     "FilterKnob",
     "Gain",
     "Highpass",
+    "Limiter",
     "Lowpass",
     "Mono",
     "Pan",
@@ -65,3 +67,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Tremolo
     yield Trans
     yield Saturate
+    yield Limiter

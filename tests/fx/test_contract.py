@@ -12,6 +12,7 @@ from djgraph_fx import (
     FilterKnob,
     Gain,
     Highpass,
+    Limiter,
     Lowpass,
     Mono,
     Pan,
@@ -32,6 +33,7 @@ EFFECTS = [
     *(Filter, FilterKnob, Compressor),
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
+    Limiter,
 ]
 
 
@@ -81,6 +83,8 @@ def test_contract(check):
         (FilterKnob, FilterKnob.Settings(lowest=300, highest=3000)),
         (Compressor, Compressor.Settings(detector="rms")),
         (Compressor, Compressor.Settings(linked=False)),
+        (Limiter, Limiter.Settings(true_peak=True)),
+        (Limiter, Limiter.Settings(lookahead=0, linked=False)),
         (Tremolo, Tremolo.Settings(shape="triangle", spread=1)),
         (Trans, Trans.Settings(edge=50)),
         (Saturate, Saturate.Settings(kind="cubic")),

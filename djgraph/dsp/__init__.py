@@ -3,6 +3,7 @@
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
+from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf
@@ -12,6 +13,7 @@ __all__ = [
     "Frames",
     "first_order",
     "follow",
+    "hysteresis",
     "linkwitz_riley",
     "sliding_max",
     "sliding_mean",

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from djgraph.arguments import real, whole
 from djgraph.audio.loudness import decibels
+from djgraph.dsp.true_peak import TAPS, interpolator
 from djgraph.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,19 +29,6 @@ _OFFSET = -0.691
 _WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)  # left, right, centre, left and right surround
 LOUDNESS_CHANNELS = len(_WEIGHTS)
 """Most channels that loudness is defined for."""
-_PHASES = (
-    (
-        0.0017089843750, 0.0109863281250, -0.0196533203125, 0.0332031250000, -0.0594482421875, 0.1373291015625,
-        0.9721679687500, -0.1022949218750, 0.0476074218750, -0.0266113281250, 0.0148925781250, -0.0083007812500,
-    ),
-    (
-        -0.0291748046875, 0.0292968750000, -0.0517578125000, 0.0891113281250, -0.1665039062500, 0.4650878906250,
-        0.7797851562500, -0.2003173828125, 0.1015625000000, -0.0582275390625, 0.0330810546875, -0.0189208984375,
-    ),
-)  # fmt: skip
-"""The interpolator of BS.1770-4, annex 2: the first two of four phases of a filter of 48 taps, which is symmetric: the
-others are these backwards."""
-_TAPS = 12  # of one phase
 
 
 class Meter:
@@ -183,20 +171,19 @@ class _Interpolator:
     """The largest value that the signal takes at four places between samples."""
 
     def __init__(self, channels: int) -> None:
-        phases = torch.tensor([*_PHASES, *(phase[::-1] for phase in reversed(_PHASES))], device="cpu")
-        # conv1d correlates: the taps are turned round. Groups of one: every channel by itself.
-        self._kernel = phases.to(torch.float32).flip(1)[:, None]
-        self._history = torch.zeros(channels, _TAPS - 1, dtype=torch.float32, device="cpu")
+        # Groups of one: every channel by itself.
+        self._kernel = interpolator(torch.float32, torch.device("cpu"))
+        self._history = torch.zeros(channels, TAPS - 1, dtype=torch.float32, device="cpu")
         self._peak = 0.0
 
     def add(self, block: Tensor) -> None:
         signal = torch.cat([self._history, block], dim=1)
-        self._history = signal[:, 1 - _TAPS :].clone()
+        self._history = signal[:, 1 - TAPS :].clone()
         self._peak = _larger(self._peak, self._between(signal))
 
     def peak(self) -> float:
         """Of all that has come, and of the silence after it."""
-        return _larger(self._peak, self._between(torch.nn.functional.pad(self._history, (0, _TAPS - 1))))
+        return _larger(self._peak, self._between(torch.nn.functional.pad(self._history, (0, TAPS - 1))))
 
     def _between(self, signal: Tensor) -> float:
         found = torch.nn.functional.conv1d(signal[:, None], self._kernel)

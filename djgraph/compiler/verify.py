@@ -106,7 +106,8 @@ def _rows(plan: Plan) -> Iterator[Fault]:
         if isinstance(op, Process):
             if len({plan.kernels[node.id] for node in op.nodes}) != 1:
                 yield index, "has rows with different kernels"
-            if len({node.channels for node in op.nodes}) != 1:
+            read = {tuple(plan.channels.get(name) for name in row) for row in op.ins}
+            if len({node.channels for node in op.nodes}) != 1 or len(read) != 1:
                 yield index, "has rows with different channels"
 
 

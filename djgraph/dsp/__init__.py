@@ -3,17 +3,24 @@
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
+from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.oversampling import decimate, oversample
+from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
+from djgraph.dsp.true_peak import true_peak
 
 __all__ = [
     "Frames",
     "decimate",
     "first_order",
     "follow",
+    "hysteresis",
     "linkwitz_riley",
     "oversample",
+    "sliding_max",
+    "sliding_mean",
     "svf",
     "svf_response",
+    "true_peak",
 ]

@@ -28,10 +28,16 @@ class Port:
     """A named input or output. ``channels`` is a number, or None for "as many as the signal has".
 
     All ports of one node that say None carry the same number of channels.
+
+    apart: of an input beside the first, as a sidechain: it has as many channels as its own signal, whatever the others
+    have. default: of an input beside the first: an input before it, whose signal it reads where a graph connects
+    nothing to it; None where it has to be connected.
     """
 
     name: str
     channels: int | None = None
+    apart: bool = False
+    default: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,16 @@ class Effect(nn.Module):
                 raise EffectError(f"{name}: ports {names} need distinct names of lower-case letters")
         if not cls.outputs:
             raise EffectError(f"{name}: has no output")
+        for place, port in enumerate((*cls.inputs, *cls.outputs)):
+            further = 0 < place < len(cls.inputs)
+            if (port.apart and (not further or port.channels is not None)) or (
+                port.default is not None
+                and port.default not in [p.name for p in cls.inputs[: place * further]]
+            ):
+                raise EffectError(
+                    f"{name}: port {port.name!r}: only an input behind the first, of any number of channels, may be "
+                    "apart, and its default is an input before it"
+                )
 
     def latency(self) -> int:
         """Samples by which the output lags in a stream. A whole signal is always processed with none."""

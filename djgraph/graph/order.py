@@ -82,6 +82,8 @@ def _count(
     for port in node.effect.inputs:
         source = node.sources[port.name]
         count = _carried(source, by_id, counts)
+        if port.apart:
+            continue
         if port.channels is None:
             shared.append((source, count))
         elif count != port.channels:

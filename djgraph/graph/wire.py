@@ -183,7 +183,13 @@ class Wirer:
                 self.problems.append(
                     node.site.problem(message, "inputs", port, key=True, allowed=rest, name=port)
                 )
+        defaults = {port.name: port.default for port in node.effect.inputs}
         for port in rest:
+            default = defaults[port]
+            if port not in node.ports and default is not None:
+                if default in node.sources:
+                    node.sources[port] = node.sources[default]
+                continue
             if port not in node.ports:
                 message = f"input port {port!r} of {node.effect.type} is not connected"
                 self.problems.append(node.site.problem(message, hint=f"inputs: {{{port}: a strip or bus}}"))

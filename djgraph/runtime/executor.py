@@ -121,10 +121,10 @@ class Executor:
     ) -> None:
         node, module = op.nodes[0], call.module
         assert isinstance(module, TimeEffect)
-        audio = {
-            port.name: run.values.gather([row[place] for row in op.ins]).flatten(0, 1)
-            for place, port in enumerate(node.effect.inputs)
-        }
+        rows = [tuple(row[place] for row in op.ins) for place in range(len(node.effect.inputs))]
+        # Ports that read the same, as a sidechain that nothing is connected to, share their rows.
+        stacks = {names: run.values.gather(names).flatten(0, 1) for names in rows}
+        audio = {port.name: stacks[names] for port, names in zip(node.effect.inputs, rows)}
         count = len(op.nodes)
         size = (count * run.batch, node.channels, run.samples)
         if run.samples > BLOCK and _streams(call, [run.rows, *audio.values()]):

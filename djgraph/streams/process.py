@@ -45,8 +45,8 @@ class ProcessStream:
         self._step = graph.transform.hop if framed else 1
         self._position = 0
         self._waiting = {
-            port.name: History(like.new_zeros(rows, port.channels or self._channels, 0))
-            for port in self._effect.inputs
+            port: History(like.new_zeros(rows, graph.channels(point), 0))
+            for port, point in op.nodes[0].sources.items()
         }
         self._nothing = {
             port.name: like.new_zeros(rows, port.channels or self._channels, 0)

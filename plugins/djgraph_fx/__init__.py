@@ -18,6 +18,7 @@ from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.isolator import Isolator, Isolator4
 from djgraph_fx.ladder import Ladder
+from djgraph_fx.limiter import Limiter
 from djgraph_fx.noise import Noise
 from djgraph_fx.peq import Peq
 from djgraph_fx.polarity import Polarity
@@ -46,6 +47,7 @@ __all__ = [
     "Isolator",
     "Isolator4",
     "Ladder",
+    "Limiter",
     "Lowpass",
     "Mono",
     "Noise",
@@ -95,3 +97,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Isolator4
     yield Crush
     yield Noise
+    yield Limiter

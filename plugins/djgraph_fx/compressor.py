@@ -11,7 +11,16 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import first_order, follow
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Control,
+    ControlModel,
+    Environment,
+    Port,
+    SettingModel,
+    State,
+    TimeEffect,
+)
 
 QUIETEST = 1e-6
 """An amplitude (−120 dB) below which nothing is measured: the logarithm of 0 has no value and no slope."""
@@ -22,12 +31,14 @@ class Compressor(TimeEffect):
 
     The design of Giannoulis, Massberg and Reiss ("Digital Dynamic Range Compressor Design – A Tutorial and Analysis",
     JAES 60(6), 2012): level in dB, a quadratic knee, and what is above the threshold smoothed in dB with an attack
-    and a release (branching), after which nothing but the ratio and an exponential is left.
+    and a release (branching), after which nothing but the ratio and an exponential is left. What is measured is the
+    signal itself, or what the graph connects to ``sidechain``.
     """
 
     type = "compressor"
     family = "dynamics"
     description = "Compressor with threshold, ratio, knee, attack, release and parallel mix"
+    inputs = (Port("in"), Port("sidechain", apart=True, default="in"))
     HARD: ClassVar[float] = 1e-3
     """Added to the knee in dB: with a knee of exactly 0 the curve would have a corner without a slope."""
 
@@ -96,13 +107,12 @@ class Compressor(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, after = audio["in"], {}
+        signal, sidechain, after = audio["in"], audio["sidechain"], {}
+        power = sidechain.square()
+        if power.shape[1] != signal.shape[1]:  # no channel belongs to another: the loudest counts for all
+            power = power.amax(1, keepdim=True).expand_as(signal)
         if self.settings.detector == "rms":
-            power, after["power"] = first_order(
-                signal.square(), 1 - self._pole, 0.0, -self._pole, state["power"]
-            )
-        else:
-            power = signal.square()
+            power, after["power"] = first_order(power, 1 - self._pole, 0.0, -self._pole, state["power"])
         if self.settings.linked:
             power = power.amax(1, keepdim=True)
         level = 10 * power.clamp(min=QUIETEST**2).log10()

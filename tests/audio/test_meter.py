@@ -15,7 +15,7 @@ from scipy.signal import upfirdn
 from torch import Tensor
 
 from djgraph.audio import Meter, lufs, peak_dbfs
-from djgraph.audio.meter import _PHASES
+from djgraph.dsp.true_peak import _PHASES
 from djgraph.errors import InputError
 
 

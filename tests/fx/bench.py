@@ -22,15 +22,21 @@ def unit(*shape, seed=1, dtype=torch.float64):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
-def process(effect, audio, controls, cuts=None, state=None, clock=None):
-    """The output, and the last state; ``cuts`` are block lengths that add up to the signal's."""
+def process(effect, audio, controls, cuts=None, state=None, clock=None, sidechain=None):
+    """The output, and the last state; ``cuts`` are block lengths that add up to the signal's.
+
+    sidechain: what a second input gets; the audio where left out.
+    """
+    sources = {
+        port.name: audio if port.name == "in" or sidechain is None else sidechain for port in effect.inputs
+    }
     batch, channels, samples = audio.shape
     state = effect.initial_state(batch, channels, audio) if state is None else state
     parts, start = [], 0
     for length in cuts or [samples]:
         span = slice(start, start + length)
         outputs, state = effect.process(
-            {"in": audio[..., span]},
+            {name: source[..., span] for name, source in sources.items()},
             {name: control[..., span] for name, control in controls.items()},
             state,
             Block(start, length, effect.environment.sample_rate, clock and at(clock, span)),

@@ -49,14 +49,17 @@ def curve(level, threshold, ratio, knee):
     return threshold + over / ratio
 
 
-def sample_loop(audio, controls, detector="peak", window=10.0, linked=True):
+def sample_loop(audio, controls, detector="peak", window=10.0, linked=True, sidechain=None):
     """``[channels, samples]``, one sample at a time, from the formulas."""
     channels, samples = audio.shape
+    heard = audio if sidechain is None else sidechain
+    if len(heard) != channels:
+        heard = np.broadcast_to(np.abs(heard).max(0), audio.shape)
     out, state, power = np.zeros_like(audio), np.zeros(channels), np.zeros(channels)
     for n in range(samples):
         c = {name: values[n] for name, values in controls.items()}
         pole = np.exp(-1000 / (window * RATE))
-        power = pole * power + (1 - pole) * audio[:, n] ** 2 if detector == "rms" else audio[:, n] ** 2
+        power = pole * power + (1 - pole) * heard[:, n] ** 2 if detector == "rms" else heard[:, n] ** 2
         measured = np.full(channels, power.max()) if linked else power
         for channel in range(channels):
             level = 10 * np.log10(max(measured[channel], 1e-12))
@@ -81,6 +84,19 @@ def test_equals_a_loop_over_samples(samples, channels, detector, linked):
         given_curves = {name: values[item, 0].numpy() for name, values in controls.items()}
         want = sample_loop(audio[item].numpy(), given_curves, detector, linked=linked)
         np.testing.assert_allclose(out[item].numpy(), want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize("detector", ["peak", "rms"])
+@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_a_sidechain_of_any_channel_count_equals_a_loop_over_samples(others, channels, detector, linked):
+    audio, heard, controls = noise(1, channels, 200), noise(1, others, 200, seed=9), moving(1, 200)
+    effect = build(Compressor, detector=detector, linked=linked)
+    out, _ = process(effect, audio, controls, [90, 110], sidechain=heard)
+    curves = {name: values[0, 0].numpy() for name, values in controls.items()}
+    want = sample_loop(audio[0].numpy(), curves, detector, linked=linked, sidechain=heard[0].numpy())
+    np.testing.assert_allclose(out[0].numpy(), want, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.0, 20.0])
@@ -133,6 +149,22 @@ def test_blocks_equal_the_whole(cuts, detector, linked):
     torch.testing.assert_close(streamed, whole, rtol=1e-11, atol=1e-11)
     for name, tensor in state.items():
         torch.testing.assert_close(tensor, last[name], rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.slow
+def test_an_hour_of_state_is_as_good_as_none():
+    """Blocks of a second in single precision: the state forgets what it has been through."""
+    effect, audio = build(Compressor, detector="rms"), noise(1, 1, RATE, dtype=torch.float32)
+    values = {"threshold": -30, "ratio": 4, "release": 50}
+    controls = {name: tensor.float() for name, tensor in constant(RATE, **values).items()}
+    state = effect.initial_state(1, 1, audio)
+    with torch.no_grad():
+        loud = 100 * noise(1, 1, RATE, seed=1, dtype=torch.float32)
+        for _ in range(3600):
+            _, state = process(effect, loud, controls, state=state)
+        old, _ = process(effect, audio, controls, state=state)
+        new, _ = process(effect, audio, controls)
+    torch.testing.assert_close(old[..., RATE // 2 :], new[..., RATE // 2 :], rtol=1e-4, atol=1e-5)
 
 
 def test_linked_channels_keep_their_balance():

@@ -20,6 +20,7 @@ from djgraph_fx import (
     Isolator,
     Isolator4,
     Ladder,
+    Limiter,
     Lowpass,
     Mono,
     Noise,
@@ -48,6 +49,7 @@ EFFECTS = [
     *(Peq, Tilt, Allpass, Ladder),
     *(Crossover2, Crossover3, Crossover4, Isolator, Isolator4),
     *(Crush, Noise),
+    Limiter,
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""
@@ -115,6 +117,8 @@ def test_contract(check):
         (FilterKnob, FilterKnob.Settings(lowest=300, highest=3000)),
         (Compressor, Compressor.Settings(detector="rms")),
         (Compressor, Compressor.Settings(linked=False)),
+        (Limiter, Limiter.Settings(true_peak=True)),
+        (Limiter, Limiter.Settings(lookahead=0, linked=False)),
         (Tremolo, Tremolo.Settings(shape="triangle", spread=1)),
         (Trans, Trans.Settings(edge=50)),
         (Saturate, Saturate.Settings(kind="cubic")),

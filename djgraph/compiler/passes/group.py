@@ -90,7 +90,8 @@ def _rank(plan: Plan) -> list[_Rank | None]:
 
 def _kind(op: Op, plan: Plan) -> Hashable | None:
     if isinstance(op, Process):
-        return "process", plan.kernels[op.nodes[0].id], op.nodes[0].channels, _when(op, plan)
+        channels = op.nodes[0].channels, *(plan.channels[name] for name in op.ins[0])
+        return "process", plan.kernels[op.nodes[0].id], channels, _when(op, plan)
     if isinstance(op, Region):
         return "region", plan.channels[op.writes[0]], _when(op, plan)
     return None

@@ -327,4 +327,6 @@ def _hold(tensor: Tensor, more: int) -> Tensor:
 
 
 def _count(port: Port, channels: int) -> int:
+    if port.apart:  # other than those of the rest
+        return 3 - min(channels, 2)
     return channels if port.channels is None else port.channels

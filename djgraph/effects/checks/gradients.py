@@ -87,10 +87,13 @@ def check_gradients(bench: Bench) -> None:
         for name in names:
             for seed in (1, 2):
                 line = _Line(bench, effect, bench.case(batch=2, samples=samples, seed=seed), name, seed)
-                step = 1e-6
-                numeric = (line.value(step) - line.value(-step)) / (2 * step)
                 analytic = line.slope()
-                if not abs(numeric - analytic) <= 1e-4 * abs(numeric) + 1e-7:
+                # A corner within the one step, as where an attack becomes a release, is rarely within the other.
+                for step in (1e-6, 1e-7):
+                    numeric = (line.value(step) - line.value(-step)) / (2 * step)
+                    if abs(numeric - analytic) <= 1e-4 * abs(numeric) + 1e-7:
+                        break
+                else:
                     raise CheckFailed(
                         f"gradient of {name} is {analytic:.8g} along a random direction, "
                         f"finite differences say {numeric:.8g} ({samples} samples)"

@@ -23,6 +23,8 @@ from djgraph_fx import (
     Trim,
     Width,
 )
+from djgraph_fx.eq3 import Eq3Twin
+from djgraph_fx.filters import HighpassTwin, LowpassTwin
 
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import hookspecs
@@ -60,6 +62,7 @@ def test_everything_is_described(effect):
         *(effect for effect in EFFECTS if effect is not Reverb),
         (Reverb, Reverb.Settings(decay_time=0.1)),
         (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
+        *(LowpassTwin, HighpassTwin, Eq3Twin),
     ],
     expected_failures={
         Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"}
@@ -75,6 +78,7 @@ def test_contract(check):
         (Eq3, Eq3.Settings(low=150, high=9000, order=12)),
         (Lowpass, Lowpass.Settings(order=12)),
         (Highpass, Highpass.Settings(order=1)),
+        *((twin, twin.Settings(order=2)) for twin in (LowpassTwin, HighpassTwin, Eq3Twin)),
         (Reverb, Reverb.Settings(decay_time=0.03, damping=0, pre_delay=0, seed=3)),
         (Delay, Delay.Settings(time=1, max_feedback=0)),
         *((Filter, Filter.Settings(kind=kind)) for kind in ("highpass", "bandpass", "notch")),

@@ -64,7 +64,11 @@ TIME: tuple[Check, ...] = (
     late.check_drift,
     domain.check_memoryless,
 )
-SPECTRAL: tuple[Check, ...] = (domain.check_mask_range, domain.check_mask_frames)
+SPECTRAL: tuple[Check, ...] = (
+    domain.check_mask_range,
+    domain.check_mask_frames,
+    domain.check_causal_twin,
+)
 
 Subject = type[Effect] | tuple[type[Effect], BaseModel | Mapping[str, Any]]
 

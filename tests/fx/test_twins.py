@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import djgraph_fx
 import pytest
 import torch
 from djgraph_fx import Eq3, Highpass, Lowpass
 from djgraph_fx.eq3 import Eq3Twin
 from djgraph_fx.filters import HighpassTwin, LowpassTwin
 
-from djgraph.effects import Block, Environment
+from djgraph.effects import Block, Environment, SpectralEffect
 from djgraph.effects.response import twin_difference
 
 RATE = 44100
@@ -51,6 +52,13 @@ def test_the_gain_is_that_of_the_mask(effect, settings, rate):
     made = effect.Settings(**settings)
     found = twin_difference(effect, made, Environment(rate))
     assert found.decibels < BOUND[made.order], found
+
+
+def test_every_mask_that_ships_has_a_twin_within_a_tenth_of_a_decibel():
+    masks = [effect for effect in djgraph_fx.djgraph_effects() if issubclass(effect, SpectralEffect)]
+    assert {Eq3, Lowpass, Highpass} <= set(masks)
+    for mask in masks:
+        assert twin_difference(mask, mask.Settings(), Environment(RATE)).decibels < 0.1
 
 
 @pytest.mark.parametrize("order", [2, 4])

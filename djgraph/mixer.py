@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from djgraph.arguments import several, shown, whole
+from djgraph.compiler.causal import Lowering, lowered
 from djgraph.compiler.pipeline import Optimize, Stage, selected
 from djgraph.compiler.plan import Plan
 from djgraph.effects import Effect
@@ -36,7 +37,8 @@ OutOfRange = Literal["clamp", "error"]
 class Mixer(nn.Module):
     """Runs a graph on audio and parameters, differentiably.
 
-    Made by :func:`djgraph.compile`. ``mixer.layout`` says what ``params`` holds; ``mixer.graph`` is the graph.
+    Made by :func:`djgraph.compile`. ``mixer.layout`` says what ``params`` holds; ``mixer.graph`` is the graph, and
+    ``mixer.lowering`` how it was lowered.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Mixer(nn.Module):
         out_of_range: OutOfRange = "clamp",
         frames_per_tile: int | None = None,
         simd: bool = True,
+        lowering: Lowering = "studio",
     ) -> None:
         super().__init__()
         keep_freed_memory()
@@ -65,7 +68,9 @@ class Mixer(nn.Module):
         self.out_of_range = out_of_range
         self._options = Options(simd, frames_per_tile)
         self._passes = selected(optimize)
-        self.effects = as_module_dict(build_effects(graph))
+        self.lowering = lowering
+        self._lowered = lowered(graph, lowering)
+        self.effects = as_module_dict(build_effects(self._lowered))
         self._bind()
 
     def forward(
@@ -228,17 +233,21 @@ class Mixer(nn.Module):
         return profile(self.compiled, load, backward=backward, repeats=repeats, device=device)
 
     def extra_repr(self) -> str:
-        return f"{self.graph.name!r}, controls={len(self.layout)}, outputs={list(self.outputs)}"
+        return f"{self.graph.name!r}, controls={len(self.layout)}, outputs={list(self.outputs)}" + (
+            f", lowering={self.lowering!r}" if self.lowering != "studio" else ""
+        )
 
     @torch.inference_mode(False)
     def _bind(self) -> None:
         """Compiles for this very object's modules: the plans without and with taps."""
         modules = {
             node.id: cast(Effect, self.effects[node.id.replace(".", "/")])
-            for node in self.graph.nodes
+            for node in self._lowered.nodes
             if isinstance(node, EffectNode)
         }
-        self.compiled = Compiled(self.graph, self.layout, self.outputs, self._passes, modules, self._options)
+        self.compiled = Compiled(
+            self._lowered, self.layout, self.outputs, self._passes, modules, self._options
+        )
         self._stream_plans: dict[bool, StreamPlan] = {}
         self._executors = {taps: Executor(self.compiled.plan(taps), self.compiled) for taps in (False, True)}
 
@@ -274,6 +283,7 @@ def compile_graph(
     out_of_range: OutOfRange = "clamp",
     frames_per_tile: int | None = None,
     simd: bool = True,
+    lowering: Lowering = "studio",
     **args: Any,
 ) -> Mixer:
     """Compiles a graph into a :class:`Mixer`.
@@ -284,7 +294,11 @@ def compile_graph(
     spectral region handles at a time (default: what fits the cache).
     simd: on a CPU, spectral regions run in code for its vector units that Numba compiles at the first call (some
     seconds, once for each machine); False leaves them to PyTorch's operators, as on a GPU.
-    Raises DocumentError or GraphError for a bad graph, CompileError for a bad option.
+    lowering: ``studio`` makes spectral effects zero-phase masks, which look half a window ahead; ``causal`` takes the
+    recursions that are their causal twins: the same gains at all frequencies, other phases, no look-ahead. Layouts,
+    params, automation and checkpoints are the same for both.
+    Raises DocumentError or GraphError for a bad graph, CompileError for a bad option, and for spectral effects without
+    a causal twin, all of them by node.
     """
     if not isinstance(graph, Graph):
         from djgraph.graph import load
@@ -299,4 +313,5 @@ def compile_graph(
         out_of_range=out_of_range,
         frames_per_tile=frames_per_tile,
         simd=simd,
+        lowering=lowering,
     )

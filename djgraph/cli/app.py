@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from djgraph.cli import dataset, demo, fit, graphs, plugins, profile, render, transitions
+from djgraph.cli import certify, dataset, demo, fit, graphs, plugins, profile, render, transitions
 from djgraph.cli.errors import Group
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("validate", short_help="Check graph files.")(graphs.validate)
 app.command("layout", short_help="Print a graph's parameter layout.")(graphs.layout)
 app.command("explain", short_help="Print the plan that a graph compiles to.")(graphs.explain)
 app.command("profile", short_help="Measure what each operation of a plan takes.")(profile.profile)
+app.command("certify", short_help="Measure causal twins against a graph's spectral effects.")(certify.certify)
 app.command("draw", short_help="Draw a graph as SVG.")(graphs.draw)
 app.command("graphs", short_help="List the graphs that ship.")(graphs.graphs)
 app.command("schema", short_help="Print the JSON Schema of graph files.")(graphs.schema)

@@ -10,6 +10,7 @@ import typer
 
 from djgraph.cli.mixdown import MemorySource, Score, check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Json
+from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
 from djgraph.cli.render import CueIn, CueOut, Normalize
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of
@@ -39,6 +40,7 @@ def demo(
         Path | None,
         typer.Option("--stems", metavar="FOLDER", help="Also write the stems there, for djgraph render."),
     ] = None,
+    lowering: LoweringOption = LoweringName.studio,
     as_json: Json = False,
 ) -> None:
     """Render a transition between two tracks that djgraph synthesises itself: 120 and 126 BPM, 32 s.
@@ -67,7 +69,7 @@ def demo(
     tempo = next(iter(BPM.values()))
     with Steps() as steps:
         steps.begin("compiling")
-        mixer = djgraph.compile(graph)
+        mixer = djgraph.compile(graph, lowering=lowering.value)
         rate = mixer.graph.sample_rate
         steps.begin("synthesising two tracks")
         tracks = demo_tracks(rate)

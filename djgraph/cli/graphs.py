@@ -14,6 +14,8 @@ from djgraph.cli.plans import (
     Batch,
     Dtype,
     Frames,
+    LoweringName,
+    LoweringOption,
     NoOptimize,
     Precision,
     StreamPlan,
@@ -113,6 +115,7 @@ def explain(
     stream: StreamPlan = False,
     no_optimize: NoOptimize = False,
     without: Without = None,
+    lowering: LoweringOption = LoweringName.studio,
     seconds: Annotated[
         float, typer.Option("--seconds", metavar="S", help="Length of the clip to estimate the costs for.")
     ] = 10.0,
@@ -131,9 +134,10 @@ def explain(
       djgraph explain dj_mixer --stage graph
       djgraph explain dj_mixer --diff --stage fuse
       djgraph explain dj_mixer --stream
+      djgraph explain dj_mixer --lowering causal --stream
       djgraph explain dj_mixer --without fuse --json
     """
-    mixer = compile_without(load_graph(graph, args), no_optimize, without)
+    mixer = compile_without(load_graph(graph, args), no_optimize, without, lowering)
     load: dict[str, Any] = {"seconds": seconds, "batch": batch, "frames": frames, "dtype": dtype.dtype}
     if not as_json:
         typer.echo(mixer.explain(stage, diff=diff, stream=stream, **load))

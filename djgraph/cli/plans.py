@@ -29,6 +29,17 @@ class Precision(StrEnum):
         return torch.float32 if self is Precision.float32 else torch.float64
 
 
+class LoweringName(StrEnum):
+    """How spectral effects are computed; :data:`djgraph.compiler.causal.Lowering`."""
+
+    studio = "studio"
+    causal = "causal"
+
+
+LoweringOption = Annotated[
+    LoweringName,
+    typer.Option("--lowering", help="studio: zero phase, by transforms; causal: recursions, for live use."),
+]
 NoOptimize = Annotated[bool, typer.Option("--no-optimize", help="Run no pass: one operation for each node.")]
 Without = Annotated[
     list[str] | None,
@@ -42,7 +53,12 @@ Frames = Annotated[int, typer.Option("--frames", min=1, help="Control frames of 
 Dtype = Annotated[Precision, typer.Option("--dtype", help="Floating point format.")]
 
 
-def compile_without(graph: Graph, no_optimize: bool, without: list[str] | None) -> Mixer:
+def compile_without(
+    graph: Graph,
+    no_optimize: bool,
+    without: list[str] | None,
+    lowering: LoweringName = LoweringName.studio,
+) -> Mixer:
     """A mixer compiled with all passes but some. Raises CompileError for a pass that there is not."""
     import djgraph
     from djgraph.compiler.pipeline import PASS_NAMES
@@ -51,4 +67,4 @@ def compile_without(graph: Graph, no_optimize: bool, without: list[str] | None) 
         if name not in PASS_NAMES:
             raise CompileError(f"there is no pass {name!r}{did_you_mean(name, PASS_NAMES)}")
     chosen = [] if no_optimize else [name for name in PASS_NAMES if name not in (without or ())]
-    return djgraph.compile(graph, optimize=chosen)
+    return djgraph.compile(graph, optimize=chosen, lowering=lowering.value)

@@ -10,7 +10,17 @@ import typer
 
 from djgraph.cli.options import Args, GraphName, Json, load_graph
 from djgraph.cli.output import print_json
-from djgraph.cli.plans import Batch, Dtype, Frames, NoOptimize, Precision, Without, compile_without
+from djgraph.cli.plans import (
+    Batch,
+    Dtype,
+    Frames,
+    LoweringName,
+    LoweringOption,
+    NoOptimize,
+    Precision,
+    Without,
+    compile_without,
+)
 from djgraph.cli.progress import Steps
 
 
@@ -29,6 +39,7 @@ def profile(
     ] = None,
     no_optimize: NoOptimize = False,
     without: Without = None,
+    lowering: LoweringOption = LoweringName.studio,
     trace: Annotated[
         Path | None,
         typer.Option("--trace", metavar="FILE", help="Write a trace for chrome://tracing or Perfetto."),
@@ -56,7 +67,7 @@ def profile(
         torch.set_num_threads(threads)
     with Steps() as steps:
         steps.begin("compiling")
-        mixer = compile_without(load_graph(graph, args), no_optimize, without)
+        mixer = compile_without(load_graph(graph, args), no_optimize, without, lowering)
         steps.begin("running")
         profiled = mixer.profile(
             seconds, batch=batch, frames=frames, dtype=dtype.dtype, backward=backward, repeats=repeats

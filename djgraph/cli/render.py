@@ -14,6 +14,7 @@ from djgraph.arguments import FASTEST, SLOWEST
 from djgraph.cli.inputs import InputBlocks
 from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, show, spread
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
+from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
 from djgraph.errors import InputError
@@ -89,6 +90,7 @@ def render(
         float | None,
         typer.Option("--tempo", metavar="BPM", help="Tempo, for beats and for effects with a clock."),
     ] = None,
+    lowering: LoweringOption = LoweringName.studio,
     as_json: Json = False,
     args: Args = None,
 ) -> None:
@@ -104,6 +106,7 @@ def render(
       djgraph render dj_mixer -i track_a=one -i track_b=two -t bass_swap --set length=16beats --tempo 128
       djgraph render dj_mixer -i track_a=one -i track_b=two --automation moves.yaml
       djgraph render club_console -i deck_1=a.wav -i deck_3=b.wav -t linear --tracks deck_1,deck_3
+      djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --lowering causal
       djgraph render my_mixer.yaml -i deck=song.wav --params moves.csv --output all
     """
     started = time.perf_counter()
@@ -148,7 +151,7 @@ def render(
         steps.begin("reading")
         with InputBlocks(loaded, given, pad) as source:
             steps.begin("compiling")
-            mixer = djgraph.compile(loaded, outputs=list(paths))
+            mixer = djgraph.compile(loaded, outputs=list(paths), lowering=lowering.value)
             if params is not None:
                 score = spread(read_params(params, mixer.layout), source.samples, tempo)
             elif recipe is None:

@@ -1,5 +1,6 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
+from djgraph.dsp.bands import two_bands
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
@@ -23,4 +24,5 @@ __all__ = [
     "svf",
     "svf_response",
     "true_peak",
+    "two_bands",
 ]

@@ -87,6 +87,11 @@ def pass_signals(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The integrators' outputs, ``(v1, v2)``, and the last state; k = 1/q. LP = v2, BP = k·v1, HP = x − k·v1 − v2."""
     g = torch.tan(math.pi * (cutoff * sample_period).clamp(0, HIGHEST))
+    return integrate(audio, g, k, state)
+
+
+def integrate(audio: Tensor, g: Tensor, k: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same, with g, the tangent of half the cutoff's angle."""
     a1 = 1 / (1 + g * (g + k))
     a2, a3 = g * a1, g * g * a1
     shape = (*audio.shape[:-1], 2, audio.shape[-1])

@@ -3,6 +3,7 @@
 from djgraph.effects.contract import (
     AmplitudeEffect,
     Block,
+    CausalTwin,
     Clock,
     Effect,
     Environment,
@@ -20,6 +21,7 @@ from djgraph.effects.control import Control, ControlModel, SettingModel
 __all__ = [
     "AmplitudeEffect",
     "Block",
+    "CausalTwin",
     "Clock",
     "Control",
     "ControlModel",

@@ -9,8 +9,19 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.effects import Control, ControlModel, Environment, RatioEffect, SettingModel
+from djgraph.dsp import two_bands
+from djgraph.effects import (
+    Block,
+    CausalTwin,
+    Control,
+    ControlModel,
+    Environment,
+    RatioEffect,
+    SettingModel,
+    State,
+)
 from djgraph.errors import EffectError
+from djgraph_fx.filters import twin_fault
 
 GRID = 2.0**24
 """Bands are rounded to steps of 1/GRID: float32 holds those and their sums exactly, so they add up to 1."""
@@ -71,3 +82,48 @@ class Eq3(RatioEffect):
     def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, None]:
         bands = torch.broadcast_tensors(controls["low"], controls["mid"], controls["high"])
         return torch.cat(bands, dim=-1), None
+
+
+class Eq3Twin(CausalTwin, of=Eq3):
+    """Two crossovers one behind the other; the bands have their phase in common, that of both all-passes.
+
+    The first one splits off the low band, which then passes the second one's all-pass. The sum of the first one's
+    bands, its all-pass, is split into high and the rest; that less the low band is mid.
+    """
+
+    @classmethod
+    def fault(cls, settings: Any, environment: Environment) -> str | None:
+        return twin_fault(settings.order)
+
+    def tail(self) -> int | None:
+        return None
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``first``, ``second``: of :func:`djgraph.dsp.two_bands`, for the sum and the low band."""
+        order = int(self.settings.order)
+        return {name: like.new_zeros(batch, channels, 2, order) for name in ("first", "second")}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        settings, signal = self.settings, audio["in"]
+        order, rate = int(settings.order), block.sample_rate
+        both = signal.unsqueeze(-2).expand(*signal.shape[:-1], 2, -1)
+        whole_and_none = signal.new_tensor([[1.0], [0.0]])
+        split, first = two_bands(
+            both, settings.low, 1.0, whole_and_none, state["first"], order=order, sample_rate=rate
+        )
+        mid, more = controls["mid"], controls["low"] - controls["mid"]
+        # The second row is the low band, all of which passes on: more of it than of the mid band.
+        low_weights = torch.stack((mid, more), dim=-2)
+        high_weights = torch.stack((controls["high"], more), dim=-2)
+        made, second = two_bands(
+            split,
+            settings.high,
+            low_weights,
+            high_weights,
+            state["second"],
+            order=order,
+            sample_rate=rate,
+        )
+        return {"out": made.sum(-2)}, {"first": first, "second": second}

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.effects import Control, ControlModel, RatioEffect, SettingModel
+from djgraph.dsp import two_bands
+from djgraph.effects import (
+    Block,
+    CausalTwin,
+    Control,
+    ControlModel,
+    Environment,
+    RatioEffect,
+    SettingModel,
+    State,
+)
 
 FADE = 0.1
 """Last part of the control's range, over which the filter fades out."""
@@ -58,14 +68,19 @@ class _Filter(RatioEffect):
         return {"above": curves, "below": curves}
 
 
-def _curve(cutoff: Tensor, settings: FilterSettings, highs: bool) -> tuple[Tensor, Tensor]:
-    """1 − fade, and ratio. ``highs``: the filter takes those away, and is wide open at 1.
+def _left(cutoff: Tensor, highs: bool) -> Tensor:
+    """1 − fade. ``highs``: the filter takes those away, and is wide open at 1.
 
     fade = u·(2 − u), where u is the distance from wide open over FADE, at most 1.
     """
     # No clamp at 0, whose gradient there would be 0.
     u = ((1 - cutoff if highs else cutoff) / FADE).clamp(max=1)
-    return (1 - u).square(), torch.exp((0.5 - cutoff) * (settings.order * settings.span))
+    return (1 - u).square()
+
+
+def _curve(cutoff: Tensor, settings: FilterSettings, highs: bool) -> tuple[Tensor, Tensor]:
+    """1 − fade, and ratio."""
+    return _left(cutoff, highs), torch.exp((0.5 - cutoff) * (settings.order * settings.span))
 
 
 class Lowpass(_Filter):
@@ -103,3 +118,65 @@ class Highpass(_Filter):
     def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         left, ratio = _curve(controls["cutoff"], self.settings, highs=False)
         return torch.cat((left, ratio), dim=-1), torch.cat((torch.ones_like(ratio), ratio), dim=-1)
+
+
+TWIN_ORDERS = (2, 4)
+"""The orders that a recursion has."""
+
+
+def twin_fault(order: float) -> str | None:
+    """Why a crossover of that order has no causal twin; None where it has one."""
+    if order in TWIN_ORDERS:
+        return None
+    near = min(TWIN_ORDERS, key=lambda other: abs(other - order))
+    return f"order {order:g} is no recursion; orders with a causal twin: 2 and 4, the nearest is {near}"
+
+
+class _FilterTwin(CausalTwin):
+    """The weighted bands of a crossover: what the filter keeps, and of the rest what its fade leaves.
+
+    The bands are in phase, so that the gain is that of the mask. Wide open it is flat, an all-pass.
+    """
+
+    highs: ClassVar[bool]
+    """Whether highs are taken away."""
+
+    @classmethod
+    def fault(cls, settings: Any, environment: Environment) -> str | None:
+        return twin_fault(settings.order)
+
+    def tail(self) -> int | None:
+        return None
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``bands``: of :func:`djgraph.dsp.two_bands`."""
+        return {"bands": like.new_zeros(batch, channels, int(self.settings.order))}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        control, settings = controls["cutoff"], self.settings
+        cutoff = (control * settings.span).exp() * settings.lowest
+        left = _left(control, self.highs)
+        out, last = two_bands(
+            audio["in"],
+            cutoff,
+            low=1.0 if self.highs else left,
+            high=left if self.highs else 1.0,
+            state=state["bands"],
+            order=int(settings.order),
+            sample_rate=block.sample_rate,
+        )
+        return {"out": out}, {"bands": last}
+
+
+class LowpassTwin(_FilterTwin, of=Lowpass):
+    """The lowpass as a recursion."""
+
+    highs = True
+
+
+class HighpassTwin(_FilterTwin, of=Highpass):
+    """The highpass as a recursion."""
+
+    highs = False

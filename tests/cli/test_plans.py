@@ -98,3 +98,17 @@ def test_profile_refuses_before_it_works(run: Run, tmp_path: Path) -> None:
     assert "at least one sample" in run("profile", GRAPH, "--seconds", -1, code=1).stderr
     assert "djtransgan" in run("profile", "djtransgam", code=1).stderr
     run("profile", GRAPH, "--repeats", 0, code=2)
+
+
+def test_the_causal_lowering_is_explained(run: Run) -> None:
+    mixer = djgraph.compile(GRAPH, lowering="causal")
+    text = run("explain", GRAPH, "--lowering", "causal", "--stream").stdout
+    assert text == mixer.explain(stream=True) + "\n"
+    assert "_causal" in text
+    assert "stft" not in text
+    assert "casual" in run("explain", GRAPH, "--lowering", "casual", code=2).stderr
+
+
+def test_the_causal_lowering_is_profiled(run: Run) -> None:
+    arguments = ("--seconds", 0.05, "--repeats", 1, "--no-backward", "--lowering", "causal")
+    assert "_causal" in run("profile", GRAPH, *arguments).stdout

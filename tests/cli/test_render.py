@@ -59,6 +59,19 @@ def test_neutral_is_the_plain_sum(run: Run, tracks: list[str], tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["mix.wav"]
 
 
+def test_the_causal_lowering_has_the_same_levels(run: Run, tracks: list[str], tmp_path: Path) -> None:
+    """Sines through open filters: their phases are turned, their amplitudes are not."""
+    out = tmp_path / "mix.wav"
+    run("render", "dj_mixer", *tracks, "-o", out, "--lowering", "causal")
+    audio, _ = soundfile.read(out)
+    studio = sum(sum(tones(track).values()) for track in FREQUENCIES)
+    assert np.abs(audio - studio).max() > 1e-3
+    for frequency in (220.0, 440.0, 650.0):
+        assert amplitude(audio[:, 0], frequency) == pytest.approx(
+            amplitude(studio[:, 0], frequency), rel=0.01
+        )
+
+
 @pytest.mark.parametrize("fade", few(list(FADES), 2))
 def test_transition(run: Run, tmp_path: Path, fade: str) -> None:
     a = write_track(tmp_path / "a", "track_a", seconds=3)

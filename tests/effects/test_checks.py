@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from djgraph.dsp import first_order
 from djgraph.effects import (
+    CausalTwin,
     Control,
     ControlModel,
     Environment,
@@ -488,6 +489,19 @@ class SmoothsFrames(Level):
         return (level + level.roll(1, 1)) / 2
 
 
+class OtherTwin(Level):
+    """Its twin is half as loud."""
+
+    type = "other_twin"
+
+
+class HalfAsLoud(CausalTwin, of=OtherTwin):
+    memoryless = True
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] * controls["level"] / 2}, state
+
+
 class FloatPosition(TimeEffect):
     """A position in samples that becomes float32 before it is wrapped."""
 
@@ -570,6 +584,7 @@ BROKEN = [
     (NegativeMask, "check_mask_range", "goes down to -"),
     (ComplexMask, "check_mask_range", "complex"),
     (SmoothsFrames, "check_mask_frames", "alone against in the clip"),
+    (OtherTwin, "check_causal_twin", "gain is -6.02 dB instead of 0.00 dB"),
 ]
 
 

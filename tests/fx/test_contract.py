@@ -35,6 +35,8 @@ from djgraph_fx import (
     Trim,
     Width,
 )
+from djgraph_fx.eq3 import Eq3Twin
+from djgraph_fx.filters import HighpassTwin, LowpassTwin
 from effort import spread
 
 from djgraph.effects.checks import parametrize_with_checks
@@ -92,6 +94,7 @@ CHECKS = parametrize_with_checks(
         *(effect for effect in EFFECTS if effect is not Reverb),
         (Reverb, Reverb.Settings(decay_time=0.1)),
         (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
+        *(LowpassTwin, HighpassTwin, Eq3Twin),
     ],
     expected_failures={
         Crush: {"check_gradients": "rounding: the gradient of the input is a stand-in"},
@@ -111,6 +114,7 @@ def test_contract(check):
         (Eq3, Eq3.Settings(low=150, high=9000, order=12)),
         (Lowpass, Lowpass.Settings(order=12)),
         (Highpass, Highpass.Settings(order=1)),
+        *((twin, twin.Settings(order=2)) for twin in (LowpassTwin, HighpassTwin, Eq3Twin)),
         (Reverb, Reverb.Settings(decay_time=0.03, damping=0, pre_delay=0, seed=3)),
         (Delay, Delay.Settings(time=1, max_feedback=0)),
         *((Filter, Filter.Settings(kind=kind)) for kind in ("highpass", "bandpass", "notch")),

@@ -21,6 +21,8 @@ from djgraph.effects import (
     State,
     TimeEffect,
 )
+from djgraph.graph import load
+from djgraph.graph.ir import Graph
 from djgraph.plugins import Registry, hookimpl
 
 
@@ -248,3 +250,41 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "mixer": items,
         "outputs": outputs,
     }
+
+
+CHAINS = st.lists(
+    st.lists(st.sampled_from(["gain", "eq3", "lowpass", "highpass", "delay"]), max_size=4),
+    min_size=1,
+    max_size=3,
+)
+"""The effects of some strips, which all have a causal lowering."""
+
+
+def causal_graph(chains: list[list[str]]) -> Graph:
+    """Strips of two inputs with these effects, into one bus."""
+    strips = [
+        {
+            "strip": f"s{number}",
+            "input": "ab"[number % 2],
+            "chain": [
+                {"effect": name, "id": f"n{place}"}
+                | ({"settings": {"time": 2}} if name == "delay" else {})
+                | ({"settings": {"order": 2}} if name == "lowpass" and number else {})
+                for place, name in enumerate(chain)
+            ],
+            "to": "mix",
+        }
+        for number, chain in enumerate(chains)
+    ]
+    return load(
+        {
+            "djgraph": 1,
+            "name": "causal",
+            "sample_rate": 22050,
+            "transform": {"size": 64, "hop": 16},
+            "inputs": [{"name": "a"}, {"name": "b", "optional": True}],
+            "mixer": [*strips, {"bus": "mix"}],
+            "outputs": ["mix"],
+        },
+        registry=REGISTRY,
+    )

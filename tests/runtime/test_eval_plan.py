@@ -21,12 +21,15 @@ from djgraph.runtime.eval_plan import EvalClip, eval_plan
 from djgraph.runtime.inputs import prepare_audio
 from djgraph.runtime.reference import Reference
 
-from .documents import REGISTRY, documents
+from .documents import CHAINS, REGISTRY, causal_graph, documents
 from .mixes import make_inputs, make_params
 
 
-def assert_stages_agree(graph: Graph, samples: int, frames: int, optimize: Any, seed: int = 0) -> None:
-    mixer = Mixer(graph, optimize=optimize).double()
+def assert_stages_agree(
+    graph: Graph, samples: int, frames: int, optimize: Any, seed: int = 0, lowering: Any = "studio"
+) -> None:
+    mixer = Mixer(graph, optimize=optimize, lowering=lowering).double()
+    graph = mixer.compiled.graph
     reference = Reference(graph, mixer.compiled.modules).double()
     inputs = make_inputs(graph, 2, samples, torch.float64, seed)
     params = make_params(mixer, 2, frames, torch.float64, seed)
@@ -79,3 +82,11 @@ def test_what_is_freed_too_early_is_missed() -> None:
     assert eval_plan(plan, clip).keys() == plan.outputs.keys()
     with pytest.raises(KeyError, match="in:track_a"):
         eval_plan(early, clip)
+
+
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(chains=CHAINS, seed=st.integers(0, 1000), optimize=st.sampled_from([True, False]))
+def test_every_stage_of_the_causal_lowering_means_what_the_graph_means(
+    chains: list[list[str]], seed: int, optimize: bool
+) -> None:
+    assert_stages_agree(causal_graph(chains), 300, 4, optimize, seed, lowering="causal")

@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import djgraph
+from djgraph.compiler.causal import lowered
 from djgraph.compiler.pipeline import PASS_NAMES
 from djgraph.graph import load
 from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer
 from djgraph.runtime.reference import Reference
 
-from .documents import REGISTRY, documents
+from .documents import CHAINS, REGISTRY, causal_graph, documents
 from .mixes import SHIPPED, assert_same, evaluate, leaves, make_inputs, make_params
 
 
@@ -35,9 +36,10 @@ def compare(
     grads: frozenset[str] = frozenset({"inputs", "params", "weights"}),
     positions: Sequence[int] | None = None,
     simd: bool = True,
+    lowering: Any = "studio",
 ) -> None:
-    mixer = Mixer(graph, optimize=optimize, frames_per_tile=frames_per_tile, simd=simd)
-    reference = Reference(graph)
+    mixer = Mixer(graph, optimize=optimize, frames_per_tile=frames_per_tile, simd=simd, lowering=lowering)
+    reference = Reference(lowered(graph, lowering))
     reference.load_state_dict(mixer.state_dict(), strict=False)
     inputs = make_inputs(graph, batch, samples, dtype, seed)
     params = make_params(mixer, batch, frames if positions is None else len(positions), dtype, seed)
@@ -133,3 +135,16 @@ def test_silence_has_finite_gradients() -> None:
         assert torch.equal(out, torch.zeros_like(out))
         assert values.grad is not None
         assert values.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", few(["dj_mixer", "djtransgan"], 1))
+def test_the_causal_lowering(name: str) -> None:
+    compare(djgraph.load(name), lowering="causal", samples=900, frames=3)
+
+
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(chains=CHAINS, seed=st.integers(0, 1000), samples=st.integers(1, 400), batch=st.integers(1, 2))
+def test_random_chains_under_the_causal_lowering(
+    chains: list[list[str]], seed: int, samples: int, batch: int
+) -> None:
+    compare(causal_graph(chains), lowering="causal", batch=batch, samples=samples, seed=seed)

@@ -71,8 +71,9 @@ def check(
     optimize: Any = True,
     taps: bool = True,
     simd: bool = True,
+    lowering: Any = "studio",
 ) -> None:
-    mixer = Mixer(graph, optimize=optimize, simd=simd).to(dtype)
+    mixer = Mixer(graph, optimize=optimize, simd=simd, lowering=lowering).to(dtype)
     inputs = make_inputs(graph, batch, samples, dtype, seed)
     params, positions = score_of(mixer, batch, frames, samples, dtype, seed)
     params.requires_grad_(grads)

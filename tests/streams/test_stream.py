@@ -11,7 +11,7 @@ import torch
 from effort import examples, few
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runtime.documents import ONE_IN, REGISTRY, documents
+from runtime.documents import CHAINS, ONE_IN, REGISTRY, causal_graph, documents
 from runtime.mixes import SHIPPED, make_inputs, make_params
 from torch import Tensor
 
@@ -198,3 +198,33 @@ def test_the_reference_agrees() -> None:
     made = play(mixer.stream(score=(params, positions), dtype=torch.float64), inputs, itertools.repeat(333))
     for one, two in zip(made, flat(reference(inputs, params, positions=positions)), strict=True):
         torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("blocks", few([[512], [1000, 3, 77]], 1), ids=str)
+def test_the_default_mixer_under_the_causal_lowering(blocks: list[int]) -> None:
+    check(djgraph.load("dj_mixer"), itertools.cycle(blocks), samples=5000, seed=3, lowering="causal")
+
+
+def test_the_causal_lowering_in_single_precision() -> None:
+    check(
+        djgraph.load("dj_mixer"),
+        itertools.cycle([128]),
+        samples=30_000,
+        dtype=torch.float32,
+        grads=False,
+        lowering="causal",
+    )
+
+
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    chains=CHAINS,
+    blocks=st.lists(st.integers(1, 40) | st.integers(41, 900), min_size=1, max_size=8),
+    batch=st.integers(1, 2),
+    samples=st.integers(1, 500),
+    seed=st.integers(0, 1000),
+)
+def test_random_chains_under_the_causal_lowering(
+    chains: list[list[str]], blocks: list[int], **case: Any
+) -> None:
+    check(causal_graph(chains), itertools.cycle(blocks), lowering="causal", **case)

@@ -65,7 +65,11 @@ TIME: tuple[Check, ...] = (
     domain.check_memoryless,
     domain.check_magnitude,
 )
-SPECTRAL: tuple[Check, ...] = (domain.check_mask_range, domain.check_mask_frames)
+SPECTRAL: tuple[Check, ...] = (
+    domain.check_mask_range,
+    domain.check_mask_frames,
+    domain.check_causal_twin,
+)
 
 Subject = type[Effect] | tuple[type[Effect], BaseModel | Mapping[str, Any]]
 

@@ -8,11 +8,15 @@ from torch import Tensor
 from djgraph.arguments import is_whole
 from djgraph.effects.checks.bench import Bench, Case, CheckSkipped, expect, expect_close, gradients, spread
 from djgraph.effects.contract import Effect, SpectralEffect, State, TimeEffect
+from djgraph.effects.response import twin_difference
 
 TINY = 1e-9
 CLOSE = 1e-3
 RINGING = (32, 512)
 """Sizes of the transform in which an impulse has died away: 1.5 s at 44.1 kHz, else 24 s."""
+
+TWIN_BOUND = 0.25
+"""By how many dB the gain of a causal twin may differ from that of its effect."""
 
 
 def check_latency_and_tail(bench: Bench) -> None:
@@ -176,6 +180,23 @@ def check_mask_frames(bench: Bench) -> None:
         expect_close(
             part, whole[:, frame : frame + 1], TINY, f"frame {frame} of the mask, alone against in the clip"
         )
+
+
+def check_causal_twin(bench: Bench) -> None:
+    """Its causal twin has the gain of the mask to 0.25 dB, from 20 Hz to 16 kHz where that is above -30 dB."""
+    effect = bench.effect_class
+    assert issubclass(effect, SpectralEffect)
+    twin = effect.causal_twin
+    if twin is None:
+        raise CheckSkipped("it has no causal twin")
+    if fault := twin.fault(bench.settings, bench.environment):
+        raise CheckSkipped(f"it has no causal twin with these settings: {fault}")
+    found = twin_difference(effect, bench.settings, bench.environment)
+    expect(
+        found.decibels <= TWIN_BOUND,
+        f"the causal twin's gain is {found.causal:.2f} dB instead of {found.studio:.2f} dB at {found.frequency:.0f} Hz"
+        f" with {', '.join(f'{name} {value:g}' for name, value in found.controls.items()) or 'no controls'}",
+    )
 
 
 def _stream(

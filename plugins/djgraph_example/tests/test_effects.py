@@ -7,13 +7,20 @@ import math
 import pytest
 import torch
 from djgraph_example import Tilt, Tremolo
+from djgraph_example.tilt import TiltTwin
 
 from djgraph.effects import Block, Environment
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.plugins import Registry
 
 
-@parametrize_with_checks([Tilt, (Tilt, {"pivot": 3000.0}), Tremolo, (Tremolo, {"spread": 0.25})])
+@parametrize_with_checks(
+    [
+        *(Tilt, (Tilt, {"pivot": 3000.0}), (Tilt, {"pivot": 12000.0})),
+        *(TiltTwin, (TiltTwin, {"pivot": 3000.0})),
+        *(Tremolo, (Tremolo, {"spread": 0.25})),
+    ]
+)
 def test_contract(check):
     check()
 

@@ -1,0 +1,60 @@
+"""The causal lowering: a graph with the causal twins of its spectral effects in their places."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+from djgraph.effects import Environment, SpectralEffect
+from djgraph.errors import CompileError, did_you_mean
+from djgraph.graph.ir import EffectNode, Graph, Node
+
+Lowering = Literal["studio", "causal"]
+"""``studio``: spectral effects are zero-phase masks. ``causal``: they are recursions with the same gain."""
+
+LOWERINGS: tuple[str, ...] = get_args(Lowering)
+
+
+def lowered(graph: Graph, lowering: str) -> Graph:
+    """The graph that is compiled under a lowering: the same columns, inputs, outputs and taps.
+
+    Raises CompileError for an unknown lowering, and under ``causal`` one that names all nodes whose effect has no
+    causal twin, or none with its settings.
+    """
+    if lowering not in LOWERINGS:
+        raise CompileError(
+            f"lowering is {' or '.join(map(repr, LOWERINGS))}, not {lowering!r}{did_you_mean(lowering, LOWERINGS)}"
+        )
+    if lowering == "studio":
+        return graph
+    faults = {
+        node.id: fault
+        for node in graph.nodes
+        if isinstance(node, EffectNode) and (fault := twin_fault(node, graph.environment))
+    }
+    if faults:
+        positions = {node.id: f" ({node.position})" if node.position else "" for node in graph.nodes}
+        lines = [f"  {name}{positions[name]}: {fault}" for name, fault in faults.items()]
+        raise CompileError(
+            f"graph {graph.name} has no causal lowering, which needs a causal twin of every spectral effect:\n"
+            + "\n".join(lines)
+        )
+    return replace(graph, nodes=tuple(_with_twin(node) for node in graph.nodes))
+
+
+def twin_fault(node: EffectNode, environment: Environment) -> str | None:
+    """Why a node has no twin; None where it has one or, being a time effect, needs none."""
+    if not issubclass(node.effect, SpectralEffect):
+        return None
+    twin = node.effect.causal_twin
+    if twin is None:
+        return f"effect {node.effect.type} has no causal twin"
+    fault = twin.fault(node.settings, environment)
+    return None if fault is None else f"effect {node.effect.type} has none with these settings: {fault}"
+
+
+def _with_twin(node: Node) -> Node:
+    if isinstance(node, EffectNode) and issubclass(node.effect, SpectralEffect):
+        assert node.effect.causal_twin is not None
+        return replace(node, effect=node.effect.causal_twin)
+    return node

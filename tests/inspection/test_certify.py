@@ -1,0 +1,50 @@
+"""Certificates of a graph: one for each effect and settings, with the reason where there is no twin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import djgraph
+from djgraph.effects import Environment
+from djgraph.effects.response import twin_difference
+from djgraph.graph import load
+from djgraph.inspection.certify import certify
+from djgraph.plugins import registry
+
+
+def graph_of(*chain: Any) -> Any:
+    return load(
+        {
+            "djgraph": 1,
+            "name": "small",
+            "inputs": [{"name": "a"}],
+            "mixer": [{"strip": "s", "input": "a", "chain": list(chain), "to": "mix"}, {"bus": "mix"}],
+            "outputs": ["mix"],
+        }
+    )
+
+
+def test_nodes_with_equal_settings_share_one() -> None:
+    made = certify(djgraph.load("dj_mixer"))
+    assert [(one.effect, len(one.nodes)) for one in made] == [("eq3", 8), ("lowpass", 8), ("highpass", 8)]
+    for one in made:
+        effect = registry().effect(one.effect)
+        assert one.fault is None
+        assert one.difference == twin_difference(effect, effect.Settings(), Environment(44100))
+
+
+def test_settings_and_faults_are_told() -> None:
+    made = certify(
+        graph_of(
+            "gain",
+            {"effect": "lowpass", "settings": {"order": 2}},
+            {"effect": "lowpass", "id": "steep", "settings": {"order": 8}},
+        )
+    )
+    good, bad = made
+    assert (good.settings, good.nodes) == ({"order": 2.0}, ("s.lowpass",))
+    assert good.difference is not None
+    assert good.difference.decibels < 0.18
+    assert bad.difference is None
+    assert "order 8 is no recursion" in str(bad.fault)
+    assert certify(graph_of("gain")) == []

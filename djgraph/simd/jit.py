@@ -24,6 +24,22 @@ once more for it.
 """
 
 
+def part_for(other: Any) -> Callable[[Any], Any]:
+    """Compiles a closure as a part, under a name of its own: that of another part, which it calls.
+
+    Numba tells closures of one name apart by a number that counts within a process. Code from disk has the numbers of
+    the process that compiled it, and of two functions of one name and number the linker keeps the first: so names have
+    to be different.
+    """
+
+    def compile_part(function: Any) -> Any:
+        called = other.py_func
+        function.__qualname__ += f".{called.__module__}.{called.__qualname__}"
+        return part(function)
+
+    return compile_part
+
+
 def kept(function: Any) -> Any:
     """Compiles a function that Python calls, without Python's lock, and keeps it on disk where there is a place to."""
     compiled = njit(error_model="numpy", nogil=True)(function)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from djgraph.simd.functions import fill
-from djgraph.simd.jit import part
+from djgraph.simd.jit import part, part_for
 from djgraph.simd.lanes import load, load_at, peek, poke, store, store_at, transpose, width, zeros
 from djgraph.simd.threads import in_threads
 
@@ -161,7 +161,7 @@ def row_size(lanes):
 def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
     """A compiled function of one group of signals that runs ``forward`` over all its tiles."""
 
-    @part
+    @part_for(forward)
     def run(group, lanes, samples, given, first, numbers, to, last, kept):
         table, offsets = given.table, given.offsets
         row = row_size(lanes)
@@ -188,7 +188,7 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
 def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any:
     """A compiled function of one group of signals that runs ``backward`` over its tiles, the last one first."""
 
-    @part
+    @part_for(backward)
     def run(group, lanes, samples, given, kept, numbers, behind, first, sums):
         table, offsets = given.table, given.offsets
         row = row_size(lanes)

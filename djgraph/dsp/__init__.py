@@ -1,9 +1,18 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
+from djgraph.dsp.delays import delay_history, read_delay
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.state_variable import svf
 
-__all__ = ["Frames", "first_order", "follow", "linkwitz_riley", "svf"]
+__all__ = [
+    "Frames",
+    "delay_history",
+    "first_order",
+    "follow",
+    "linkwitz_riley",
+    "read_delay",
+    "svf",
+]

@@ -5,6 +5,7 @@ from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
+from djgraph.dsp.phase import phase
 from djgraph.dsp.state_variable import svf
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "first_order",
     "follow",
     "linkwitz_riley",
+    "phase",
     "read_delay",
     "svf",
 ]

@@ -1,5 +1,6 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
+from djgraph.dsp.delay_loop import delay_loop
 from djgraph.dsp.delays import delay_history, read_delay
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
@@ -11,6 +12,7 @@ from djgraph.dsp.state_variable import svf
 __all__ = [
     "Frames",
     "delay_history",
+    "delay_loop",
     "first_order",
     "follow",
     "linkwitz_riley",

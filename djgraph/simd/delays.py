@@ -54,7 +54,7 @@ def read_backward(
 
 
 @part
-def _held(delay, shortest, longest):
+def held(delay, shortest, longest):
     """A delay within its limits; NaN is the shortest one, since it becomes an address."""
     if not delay > shortest:
         return shortest
@@ -62,7 +62,7 @@ def _held(delay, shortest, longest):
 
 
 @part
-def _value(line, at, edge, f):
+def value(line, at, edge, f):
     """The line ``f`` samples before ``line[at]``. edge: the sample behind ``at`` may not be read."""
     x0, x1, x2 = np.float64(line[at]), np.float64(line[at - 1]), np.float64(line[at - 2])
     newer = 3 * x0 - 3 * x1 + x2 if edge else np.float64(line[at + 1])
@@ -73,7 +73,7 @@ def _value(line, at, edge, f):
 
 
 @part
-def _slope(line, at, edge, f):
+def slope(line, at, edge, f):
     """Its derivative with respect to ``f``."""
     x0, x1, x2 = np.float64(line[at]), np.float64(line[at - 1]), np.float64(line[at - 2])
     newer = 3 * x0 - 3 * x1 + x2 if edge else np.float64(line[at + 1])
@@ -84,8 +84,8 @@ def _slope(line, at, edge, f):
 
 
 @part
-def _add(line, at, edge, f, amount):
-    """The adjoint of ``_value``: adds ``amount`` to the neighbours by their weights."""
+def add(line, at, edge, f, amount):
+    """The adjoint of ``value``: adds ``amount`` to the neighbours by their weights."""
     newer = f * (f * (1 - 0.5 * f) - 0.5)
     w0, w1, w2 = 1 + f * f * (1.5 * f - 2.5), f * (0.5 + f * (2 - 1.5 * f)), 0.5 * f * f * (f - 1)
     if edge:
@@ -114,9 +114,9 @@ def _reader() -> Any:
         for row in range(first, stop):
             _joined(line, past[row], audio[row])
             for n in range(samples):
-                delay = _held(peek(like, address, offsets[0, row] + n * step), 0.0, room - 2.0)
+                delay = held(peek(like, address, offsets[0, row] + n * step), 0.0, room - 2.0)
                 whole = int(delay)
-                out[row, n] = _value(line, room + n - whole, whole == 0, delay - whole)
+                out[row, n] = value(line, room + n - whole, whole == 0, delay - whole)
 
     return read_delay_line
 
@@ -133,7 +133,7 @@ def _read_adjoint() -> Any:
             _joined(line, past[row], audio[row])
             for n in range(samples):
                 given = peek(like, address, offsets[0, row] + n * step)
-                delay = _held(given, 0.0, room - 2.0)
+                delay = held(given, 0.0, room - 2.0)
                 whole = int(delay)
                 at, edge, f, amount = (
                     room + n - whole,
@@ -141,9 +141,9 @@ def _read_adjoint() -> Any:
                     delay - whole,
                     np.float64(gradient[row, n]),
                 )
-                _add(of_line[row], at, edge, f, amount)
+                add(of_line[row], at, edge, f, amount)
                 if len(of_delay):
                     inside = given == delay
-                    of_delay[row, n] = amount * _slope(line, at, edge, f) if inside else 0.0
+                    of_delay[row, n] = amount * slope(line, at, edge, f) if inside else 0.0
 
     return read_delay_line_adjoint

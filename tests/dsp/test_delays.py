@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from delayed_reads import read
 from dsp_recursions import (
     between,
     check_blocks_equal_the_whole,
@@ -14,7 +15,6 @@ from dsp_recursions import (
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.interpolate import CubicHermiteSpline
 
 from djgraph.dsp import Frames, delay_history, read_delay
 from djgraph.errors import DJGraphError
@@ -29,15 +29,6 @@ def arguments(batch, channels, samples, seed=0, longest=LONGEST):
         between(0, longest, batch, 1, samples, seed=seed + 1),
         noise(batch, channels, delay_history(longest), seed=seed + 2),
     )
-
-
-def read(line, at, edge):
-    """A signal at a place between its samples, by SciPy: cubics with centred slopes, a parabola behind ``edge``."""
-    whole = int(np.floor(at))
-    if at > edge - 1:
-        return np.polyval(np.polyfit([edge - 2, edge - 1, edge], line[edge - 2 : edge + 1], 2), at)
-    slopes = [(line[k + 1] - line[k - 1]) / 2 for k in (whole, whole + 1)]
-    return CubicHermiteSpline([whole, whole + 1], line[whole : whole + 2], slopes)(at)
 
 
 def sample_loop(audio, delay, past):

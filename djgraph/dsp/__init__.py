@@ -1,12 +1,15 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
 from djgraph.dsp.bands import two_bands
+from djgraph.dsp.delay_loop import delay_loop
+from djgraph.dsp.delays import delay_history, read_delay
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.oversampling import decimate, oversample
+from djgraph.dsp.phase import phase
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
 from djgraph.dsp.true_peak import true_peak
@@ -14,11 +17,15 @@ from djgraph.dsp.true_peak import true_peak
 __all__ = [
     "Frames",
     "decimate",
+    "delay_history",
+    "delay_loop",
     "first_order",
     "follow",
     "hysteresis",
     "linkwitz_riley",
     "oversample",
+    "phase",
+    "read_delay",
     "sliding_max",
     "sliding_mean",
     "svf",

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
-from djgraph_fx.tremolo import PERIODS
+from djgraph_fx.lfo import PERIODS
 
 
 class Trans(TimeEffect):

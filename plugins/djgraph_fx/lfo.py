@@ -1,0 +1,91 @@
+"""Low-frequency oscillators: what effects share that swing at a rate in Hz, or with the beat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp import phase
+from djgraph.effects import Block, Control, Environment, SettingModel, State, TimeEffect
+
+PERIODS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Lengths of a cycle in beats. Powers of two, so that float32 holds them exactly."""
+Rate = Annotated[
+    float,
+    Control(0.05, 20, neutral=4, unit="Hz", scale="log", description="Cycles per second with sync hz"),
+]
+SlowRate = Annotated[
+    float,
+    Control(0.05, 20, neutral=0.5, unit="Hz", scale="log", description="Cycles per second with sync hz"),
+]
+Beats = Annotated[
+    float,
+    Control(
+        0.125,
+        16,
+        neutral=1,
+        unit="beats",
+        scale="log",
+        choices=PERIODS,
+        gradient="none",
+        description="Length of a cycle with sync beats",
+    ),
+]
+
+
+class Lfo(TimeEffect):
+    """Base of effects with an oscillator: controls ``rate`` and ``beats``, settings ``sync`` and ``spread``.
+
+    The phase in cycles is the integral of ``rate`` (``sync: hz``), or the position in beats over ``beats``
+    (``sync: beats``). Channel c of C is ``spread·c/(C − 1)`` cycles ahead.
+    """
+
+    type: ClassVar[str]  # again, so that type checkers compare subclasses with this
+
+    class Settings(SettingModel):
+        sync: Literal["hz", "beats"] = Field(
+            "hz", description="What sets the phase: the control rate (hz), or the clock and beats (beats)"
+        )
+        spread: float = Field(
+            0.0, ge=0, le=1, description="Cycles by which the last channel is ahead of the first"
+        )
+
+    def __init__(self, settings: Any, environment: Environment) -> None:
+        super().__init__(settings, environment)
+        self.uses_clock = settings.sync == "beats"
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``phase``: cycles at the next sample, ``[batch, 1, 1]``, float64. Empty with ``sync: beats``."""
+        return {} if self.uses_clock else {"phase": like.new_zeros(batch, 1, 1, dtype=torch.float64)}
+
+    def cycles(
+        self, controls: Mapping[str, Tensor], state: State, block: Block, channels: int
+    ) -> tuple[Tensor, State]:
+        """The phase of every channel, ``[batch, channels, samples]``, float64, wrapped to 0…1; the state after it."""
+        rate = controls["rate"]
+        offset = torch.linspace(0, self.settings.spread, channels, dtype=torch.float64, device=rate.device)
+        if block.clock is not None and self.uses_clock:
+            position = block.clock.beats / controls["beats"].detach().double()
+            return torch.remainder(position + offset[:, None], 1.0), {}
+        cycle, last = phase(
+            rate, block.length, state["phase"], sample_rate=block.sample_rate, offset=offset[:, None]
+        )
+        return cycle, {"phase": last}
+
+
+def sine(cycle: Tensor) -> Tensor:
+    """From 0 at phase 0 to 1 at phase ½ and back, with a slope that is continuous."""
+    return (1 - torch.cos(2 * math.pi * cycle)) / 2
+
+
+def triangle(cycle: Tensor) -> Tensor:
+    """From 0 at phase 0 to 1 at phase ½ and back, on straight lines."""
+    return 1 - (2 * cycle - 1).abs()
+
+
+SHAPES = {"sine": sine, "triangle": triangle}

@@ -1,0 +1,318 @@
+"""Draws the pictures of docs/effects.md: what each effect does, measured.
+
+``python docs/draw_effects.py [NAME …]`` writes ``docs/effects/NAME.png``, for all effects where none is named. Every
+curve comes out of the effect itself: an impulse, a tone or noise goes in. ``tests/test_effect_pictures.py`` holds the
+list of scenes to the list of effects.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import djgraph
+from djgraph.effects import Block, Clock, Environment, SpectralEffect
+
+RATE = 44100
+FOLDER = Path(__file__).parent / "effects"
+FLOOR = 1e-6
+Line = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+"""A label, settings, and values of controls: numbers, or a number for each sample."""
+
+
+def run(
+    name: str, settings: Mapping[str, Any], controls: Mapping[str, Any], audio: Tensor, tempo: float = 120.0
+) -> dict[str, Tensor]:
+    """What an effect makes of a clip ``[channels, samples]``, by output; its other inputs hear the same."""
+    kind = djgraph.effect(name)
+    effect = kind(kind.Settings(**settings), Environment(RATE))
+    lag, samples = effect.latency(), audio.shape[-1]
+    audio = torch.nn.functional.pad(audio.double(), (0, lag))[None]
+    hop = effect.environment.transform.hop
+    points = {"sample": audio.shape[-1], "frame": 1 + audio.shape[-1] // hop, "clip": 1}
+    read = {}
+    for control in kind.controls:
+        value = torch.as_tensor(controls.get(control.id, control.default), dtype=torch.float64)
+        if value.ndim:
+            value = torch.nn.functional.pad(value[None], (0, lag), mode="replicate")[0]
+        read[control.id] = value.expand(1, 1, points[control.rate])
+    beats = torch.arange(audio.shape[-1], dtype=torch.float64)[None, None] * tempo / 60 / RATE
+    clock = Clock(torch.full_like(beats, tempo), beats) if effect.uses_clock else None
+    state = effect.initial_state(1, audio.shape[1], audio)
+    ports = {port.name: audio for port in kind.inputs}
+    with torch.no_grad():
+        out, _ = effect.process(ports, read, state, Block(0, audio.shape[-1], RATE, clock))
+    return {port: tensor[0, :, lag : lag + samples] for port, tensor in out.items()}
+
+
+def impulse(seconds: float) -> Tensor:
+    audio = torch.zeros(2, round(seconds * RATE), dtype=torch.float64)
+    audio[:, 0] = 1
+    return audio
+
+
+def tone(seconds: float, hertz: float = 1000.0, level: float = 0.5) -> Tensor:
+    place = torch.arange(round(seconds * RATE), dtype=torch.float64)
+    return (level * torch.sin(2 * torch.pi * hertz * place / RATE)).expand(2, -1)
+
+
+def decibels(amplitude: Any) -> np.ndarray:
+    return 20 * np.log10(np.maximum(np.abs(np.asarray(amplitude)), FLOOR))
+
+
+def draw_response(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """Gain over frequency, of each output."""
+    at = np.fft.rfftfreq(RATE, 1 / RATE)[20:20001]
+    for label, settings, controls in lines:
+        kind = djgraph.effect(name)
+        if issubclass(kind, SpectralEffect):
+            environment = Environment(RATE, djgraph.effects.Transform(RATE // 2 * 2, 512))
+            effect = kind(kind.Settings(**settings), environment)
+            read = {
+                c.id: torch.full((1, 1, 1), float(controls.get(c.id, c.default)), dtype=torch.float64)
+                for c in kind.controls
+            }
+            gains = {"": effect.mask(read)[0, 0, 20:20001]}
+        else:
+            outputs = run(name, settings, controls, impulse(1.0))
+            gains = {port: torch.fft.rfft(out[0]).abs()[20:20001] for port, out in outputs.items()}
+        for port, gain in gains.items():
+            axis.semilogx(at, decibels(gain), label=" ".join(filter(None, (label, port * (len(gains) > 1)))))
+    axis.set(xlabel="Hz", ylabel="dB", xlim=(20, 20000))
+
+
+def draw_levels(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """The level of a steady tone behind it, over the level before."""
+    levels = np.arange(-60, 1, 2)
+    for label, settings, controls in lines:
+        outs = [
+            run(name, settings, controls, tone(1.0, level=10 ** (level / 20)))["out"][0, -4410:].abs().max()
+            for level in levels
+        ]
+        axis.plot(levels, decibels(outs), label=label)
+    axis.plot(levels, levels, ":", color="grey", linewidth=0.8)
+    axis.set(xlabel="dB in", ylabel="dB out", xlim=(-60, 0), ylim=(-70, 5))
+
+
+def draw_burst(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """The level of a tone that is loud from 0.1 s to 0.3 s."""
+    audio = tone(0.6, 2000.0, 1.0) * 0.05
+    audio[:, 4410:13230] *= 16
+    time = np.arange(audio.shape[-1]) / RATE
+    axis.plot(time, decibels(_peaks(audio[0])), color="grey", linewidth=0.8, label="in")
+    for label, settings, controls in lines:
+        axis.plot(time, decibels(_peaks(run(name, settings, controls, audio)["out"][0])), label=label)
+    axis.set(xlabel="seconds", ylabel="dB", ylim=(-60, 5))
+
+
+def draw_wave(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """A sine before and behind it."""
+    audio = tone(0.02, 200.0, 0.9)
+    time = 1000 * np.arange(audio.shape[-1]) / RATE
+    axis.plot(time, audio[0], color="grey", linewidth=0.8, label="in")
+    for label, settings, controls in lines:
+        axis.plot(time, run(name, settings, controls, audio)["out"][0], label=label)
+    axis.set(xlabel="ms", xlim=(5, 15))
+
+
+def draw_gain(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """What it multiplies ones by, over time; of both channels where they differ."""
+    ones = torch.ones(2, 2 * RATE, dtype=torch.float64)
+    time = np.arange(ones.shape[-1]) / RATE
+    for label, settings, controls in lines:
+        left, right = run(name, settings, controls, ones)["out"]
+        axis.plot(time, left, label=label)
+        if not torch.allclose(left, right):
+            axis.plot(time, right, "--", label=f"{label}, right")
+    axis.set(xlabel="seconds", ylabel="gain")
+
+
+def draw_sweep(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """Gain of left and right (dashed) over a control, which goes through its range."""
+    ones = torch.stack((torch.ones(2001), torch.full((2001,), 0.5))).double()
+    for label, settings, controls in lines:
+        (swept,) = [c for c in djgraph.effect(name).controls if controls.get(c.id) == "range"]
+        values = torch.linspace(swept.min, swept.max, 2001, dtype=torch.float64)
+        left, right = run(name, settings, {**controls, swept.id: values}, ones)["out"]
+        (line,) = axis.plot(values, left, label=f"{label} left, 1 in")
+        axis.plot(values, right, "--", color=line.get_color(), label=f"{label} right, 0.5 in")
+        axis.set(xlabel=f"{swept.id}, {swept.unit}", ylabel="out")
+
+
+def draw_impulse(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
+    """The response to an impulse, in dB."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    for label, settings, controls in lines:
+        left, right = run(name, settings, controls, impulse(seconds))["out"]
+        axis.plot(time, decibels(_peaks(left, 64)), linewidth=0.8, label=label)
+        if not torch.allclose(left, right):
+            axis.plot(time, decibels(_peaks(right, 64)), linewidth=0.8, label=f"{label}, right")
+    axis.set(xlabel="seconds", ylabel="dB", ylim=(-80, 3))
+
+
+def draw_spectrogram(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
+    """What becomes of noise."""
+    ((_, settings, controls),) = lines
+    noise = torch.randn(2, round(seconds * RATE), generator=torch.Generator().manual_seed(0)).double()
+    out = run(name, settings, controls, noise)["out"][0].numpy()
+    axis.specgram(out, NFFT=512, Fs=RATE, noverlap=256, vmin=-90, vmax=-45, cmap="magma", rasterized=True)
+    axis.set(xlabel="seconds", ylabel="Hz", ylim=(0, 12000))
+
+
+def draw_pitch(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
+    """What becomes of a tone of three partials."""
+    ((_, settings, controls),) = lines
+    audio = sum(tone(seconds, hertz, 0.2) for hertz in (500.0, 1000.0, 2000.0))
+    out = run(name, settings, controls, audio)["out"][0].numpy()
+    axis.specgram(out, NFFT=4096, Fs=RATE, noverlap=3584, vmin=-100, vmax=-30, cmap="magma", rasterized=True)
+    axis.set(xlabel="seconds", ylabel="Hz", ylim=(0, 3000))
+
+
+def _peaks(signal: Tensor, around: int = 441) -> Tensor:
+    """The largest magnitude near each sample."""
+    padded = torch.nn.functional.pad(signal.abs()[None], (around // 2, around - 1 - around // 2))
+    return torch.nn.functional.max_pool1d(padded, around, 1)[0]
+
+
+Drawing = Callable[[Any, str, Sequence[Line]], None]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A panel: what is drawn, of which settings and controls."""
+
+    draw: Drawing
+    lines: Sequence[Line] = field(default_factory=tuple)
+
+
+def lines_of(control: str, values: Sequence[float], unit: str = "", **others: Any) -> list[Line]:
+    """A line for each value of a control; others: of the rest, ``settings=`` those of the settings."""
+    settings = others.pop("settings", {})
+    return [(f"{control} {value:g}{unit}", settings, {control: value, **others}) for value in values]
+
+
+def kinds_of(setting: str, kinds: Sequence[Any], **controls: Any) -> list[Line]:
+    """A line for each value of a setting."""
+    return [(f"{setting} {kind}", {setting: kind}, controls) for kind in kinds]
+
+
+SCENES: dict[str, tuple[Scene, ...]] = {
+    "gain": (Scene(draw_sweep, [("", {}, {"gain": "range"})]),),
+    "trim": (Scene(draw_sweep, [("", {}, {"gain": "range"})]),),
+    "polarity": (Scene(draw_wave, lines_of("invert", [1])),),
+    "balance": (Scene(draw_sweep, [("", {}, {"balance": "range"})]),),
+    "pan": (Scene(draw_sweep, [("", {}, {"pan": "range"})]),),
+    "width": (Scene(draw_sweep, [("", {}, {"width": "range"})]),),
+    "mono": (Scene(draw_sweep, [("", {}, {"amount": "range"})]),),
+    "eq3": (
+        Scene(
+            draw_response,
+            [(f"{band} {gain}", {}, {band: gain}) for band in ("low", "mid", "high") for gain in (0, 2)],
+        ),
+    ),
+    "lowpass": (Scene(draw_response, lines_of("cutoff", [0.2, 0.4, 0.6, 0.8, 0.95])),),
+    "highpass": (Scene(draw_response, lines_of("cutoff", [0.05, 0.2, 0.4, 0.6, 0.8])),),
+    "filter": (
+        Scene(draw_response, lines_of("q", [0.7, 2, 8, 20], mix=1)),
+        Scene(draw_response, kinds_of("kind", ["lowpass", "highpass", "bandpass", "notch"], mix=1, q=2)),
+    ),
+    "filter_knob": (Scene(draw_response, lines_of("knob", [-0.9, -0.6, -0.3, 0.3, 0.6, 0.9], q=2)),),
+    "peq": (
+        Scene(
+            draw_response,
+            [
+                (
+                    "bells",
+                    {},
+                    {"bell1_gain": 9, "bell2_gain": -9, "bell3_gain": 6, "bell4_gain": -6, "bell4_q": 4},
+                ),
+                ("shelves", {}, {"low_gain": 9, "high_gain": -9}),
+                ("cuts", {}, {"low_cut": 80, "high_cut": 8000}),
+                ("cuts, slope 24", {"slope": 24}, {"low_cut": 80, "high_cut": 8000}),
+            ],
+        ),
+    ),
+    "tilt": (Scene(draw_response, lines_of("tilt", [-12, -6, -3, 3, 6, 12])),),
+    "allpass": (Scene(draw_response, [(f"{n} stages", {"stages": n}, {"mix": 0.5}) for n in (1, 2, 4)]),),
+    "ladder": (
+        Scene(draw_response, lines_of("resonance", [0, 0.5, 0.8, 0.95], mix=1)),
+        Scene(
+            draw_response, lines_of("resonance", [0, 0.5, 0.8, 0.95], mix=1, settings={"kind": "highpass"})
+        ),
+    ),
+    "crossover2": (Scene(draw_response, kinds_of("order", [2, 4])),),
+    "crossover3": (Scene(draw_response, [("", {}, {})]),),
+    "crossover4": (Scene(draw_response, [("", {}, {})]),),
+    "isolator": (
+        Scene(draw_response, [(f"without {band}", {}, {band: -60}) for band in ("low", "mid", "high")]),
+    ),
+    "isolator4": (
+        Scene(
+            draw_response,
+            [(f"without {band}", {}, {band: -60}) for band in ("low", "low_mid", "high_mid", "high")],
+        ),
+    ),
+    "compressor": (
+        Scene(draw_levels, lines_of("ratio", [2, 4, 20], threshold=-30)),
+        Scene(draw_burst, lines_of("attack", [1, 10, 50], " ms", threshold=-30, ratio=8)),
+    ),
+    "limiter": (
+        Scene(draw_levels, lines_of("ceiling", [-18, -6], " dB", mix=1)),
+        Scene(draw_burst, lines_of("release", [20, 100], " ms", ceiling=-18, mix=1)),
+    ),
+    "saturate": (Scene(draw_wave, kinds_of("kind", ["tanh", "cubic", "hard", "fold"], drive=12, mix=1)),),
+    "crush": (
+        Scene(draw_wave, [("3 bits", {}, {"bits": 3, "mix": 1}), ("4 kHz", {}, {"rate": 4000, "mix": 1})]),
+    ),
+    "noise": (Scene(draw_spectrogram, [("", {}, {"level": 0.5, "cutoff": torch.logspace(2, 4, 2 * RATE)})]),),
+    "tremolo": (
+        Scene(draw_gain, kinds_of("shape", ["sine", "triangle"], depth=0.8, rate=2)),
+        Scene(draw_gain, [("spread 0.5", {"spread": 0.5}, {"depth": 1, "rate": 1})]),
+    ),
+    "trans": (Scene(draw_gain, lines_of("beats", [0.5, 1], " of 120 BPM", depth=1)),),
+    "delay": (Scene(draw_impulse, lines_of("feedback", [0.5, 1], mix=0.5)),),
+    "reverb": (Scene(draw_impulse, [(f"{t} s", {"decay_time": t}, {"mix": 1}) for t in (1.5, 0.5)]),),
+}
+
+
+def draw(name: str, folder: Path = FOLDER) -> Path:
+    """Writes one effect's picture."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    scenes = SCENES[name]
+    figure = Figure(figsize=(4.2 * len(scenes) + 0.6, 2.8), layout="constrained")
+    for axis, scene in zip(figure.subplots(1, len(scenes), squeeze=False)[0], scenes):
+        scene.draw(axis, name, scene.lines)
+        if scene.draw not in (draw_spectrogram, draw_pitch):
+            axis.grid(alpha=0.25)
+        if scene.draw is draw_response:
+            low, high = axis.get_ylim()
+            axis.set_ylim(max(low, -48), max(high, 3))
+        axis.tick_params(labelsize=7)
+        axis.xaxis.label.set_size(8)
+        axis.yaxis.label.set_size(8)
+        if any(text for text in axis.get_legend_handles_labels()[1]):
+            axis.legend(fontsize=6, frameon=False)
+    figure.suptitle(name, fontsize=10)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.png"
+    with matplotlib.rc_context({"savefig.dpi": 90}):
+        figure.savefig(path, metadata={"Software": None})
+    return path
+
+
+def main() -> None:
+    for name in sys.argv[1:] or SCENES:
+        print(draw(name))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf
+from djgraph.dsp import steady, svf
 from djgraph.dsp.state_variable import HIGHEST
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 
@@ -130,6 +130,8 @@ class Peq(TimeEffect):
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         rate, after = block.sample_rate, []
+        # Of 20 controls most rest: their curves are then one number, and so is all that is computed of them.
+        controls = {name: steady(control) for name, control in controls.items()}
         # Off at the ends of their ranges, and all there an octave (the high cut: half an octave) away from them.
         low_cut = (controls["low_cut"] / self.LOW_CUT_OFF).log2()
         high_cut = (self.HIGH_CUT_OFF / controls["high_cut"]).log2() * 2

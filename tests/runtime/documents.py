@@ -172,6 +172,10 @@ ONE_IN = [
     "pan",
     "width",
     "mono",
+    "tilt_eq",
+    "allpass",
+    "isolator",
+    "noise",
 ]
 
 

@@ -28,10 +28,12 @@ def test_python_runs() -> None:
 
 def test_the_page_on_streams_runs() -> None:
     text = (ROOT / "docs" / "streams.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     namespace: dict[str, Any] = {}
-    exec(compile(block, "streams.md", "exec"), namespace)
+    for block in found:
+        exec(compile(block, "streams.md", "exec"), namespace)
     assert namespace["audio"].shape == (1, 2, 51200)
+    assert namespace["live"].stream().latency == 111
 
 
 def test_yaml_compiles(tmp_path: Path) -> None:

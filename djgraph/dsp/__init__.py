@@ -1,11 +1,12 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
 from djgraph.dsp.bands import two_bands
+from djgraph.dsp.biquads import biquads
 from djgraph.dsp.delay_loop import delay_loop
 from djgraph.dsp.delays import delay_history, read_delay
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
-from djgraph.dsp.frames import Frames
+from djgraph.dsp.frames import Frames, steady
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.oversampling import decimate, oversample
@@ -16,6 +17,7 @@ from djgraph.dsp.true_peak import true_peak
 
 __all__ = [
     "Frames",
+    "biquads",
     "decimate",
     "delay_history",
     "delay_loop",
@@ -28,6 +30,7 @@ __all__ = [
     "read_delay",
     "sliding_max",
     "sliding_mean",
+    "steady",
     "svf",
     "svf_response",
     "true_peak",

@@ -123,7 +123,7 @@ def curves_in_memory(curves: Sequence[Tensor], lead: torch.Size) -> Curves:
     table, offsets = np.empty((len(curves), 2), np.int64), np.empty((len(curves), signals), np.int64)
     for number, curve in enumerate(curves):
         length = curve.shape[-1]
-        rows = torch.arange(curve.shape[:-1].numel()).view(curve.shape[:-1]).expand(lead)
+        rows = torch.arange(curve.shape[:-1].numel(), device="cpu").view(curve.shape[:-1]).expand(lead)
         table[number] = curve.data_ptr(), int(length > 1)
         offsets[number] = rows.reshape(-1).numpy() * length
     return Curves(table, offsets)

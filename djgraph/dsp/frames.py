@@ -35,6 +35,16 @@ Curve = Tensor | Frames | float
 """What a kernel takes as a control."""
 
 
+def steady(control: Tensor) -> Tensor:
+    """A control that was expanded along its samples as the one number that it is, ``[…, 1]``; any other as it is.
+
+    What does not move over a block reaches an effect as an expanded tensor, ``[…, samples]`` of which all lie in one
+    place. What is computed of the one number need not be computed at every sample, and broadcasts to the audio as well.
+    Only the strides are looked at.
+    """
+    return control[..., :1] if control.shape[-1] > 1 and control.stride(-1) == 0 else control
+
+
 def at_samples(values: Tensor, hop: int, samples: int) -> Tensor:
     """A control at every sample: ``[…, frames]`` → ``[…, samples]``; hop 0 where there is a number for each already."""
     frames = values.shape[-1]

@@ -34,7 +34,8 @@ def phase(
     in rate, state and offset; where it is wrapped the derivative goes on. DJGraphError for a rate of other size.
     """
     given = rate.values if isinstance(rate, Frames) else rate
-    values = torch.as_tensor(given, dtype=torch.float64)
+    device = given.device if isinstance(given, Tensor) else "cpu"
+    values = torch.as_tensor(given, dtype=torch.float64, device=device)
     values = values if values.ndim else values[None]
     if isinstance(rate, Frames):
         values = at_samples(values, rate.hop, samples)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from djgraph import simd
 from djgraph.dsp.derivatives import Operation
-from djgraph.dsp.frames import Curve, Frames, at_samples
+from djgraph.dsp.frames import Curve, Frames, at_samples, steady
 from djgraph.dsp.operators import operator
 from djgraph.errors import DJGraphError
 
@@ -76,8 +76,10 @@ class Recursion:
             given = control.values if isinstance(control, Frames) else control
             tensor = torch.as_tensor(given, dtype=signal.dtype, device=signal.device)
             tensor = tensor if tensor.ndim else tensor[None]
-            hop = control.hop if isinstance(control, Frames) else int(tensor.shape[-1] == 1)
             samples = signal.shape[-1]
+            if not isinstance(control, Frames) and tensor.shape[-1] == samples:
+                tensor = steady(tensor)
+            hop = control.hop if isinstance(control, Frames) else int(tensor.shape[-1] == 1)
             fits = tensor.ndim <= signal.ndim and all(
                 size in (1, wanted) for size, wanted in zip(tensor.shape[-2::-1], signal.shape[-2::-1])
             )

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf, svf_response
+from djgraph.dsp import steady, svf, svf_response
 from djgraph.dsp.state_variable import HIGHEST
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 
@@ -131,6 +131,8 @@ class Peq(TimeEffect):
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         rate, after = block.sample_rate, []
+        # Of 20 controls most rest: their curves are then one number, and so is all that is computed of them.
+        controls = {name: steady(control) for name, control in controls.items()}
         low_fade, high_fade = self._fades(controls)
         signal, low_state = self._cut(
             audio["in"], controls["low_cut"], low_fade, (0, 0, 1), state["low_cut"], rate

@@ -174,6 +174,10 @@ ONE_IN = [
     "pan",
     "width",
     "mono",
+    "tilt_eq",
+    "allpass",
+    "isolator",
+    "noise",
 ]
 
 

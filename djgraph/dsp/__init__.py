@@ -5,6 +5,7 @@ from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
+from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf
 from djgraph.dsp.true_peak import true_peak
@@ -14,6 +15,7 @@ __all__ = [
     "first_order",
     "follow",
     "hysteresis",
+    "k_weighting",
     "linkwitz_riley",
     "sliding_max",
     "sliding_mean",

@@ -7,30 +7,41 @@ from collections.abc import Iterator
 from djgraph.effects import Effect
 from djgraph.plugins import hookimpl
 from djgraph_fx.compressor import Compressor
+from djgraph_fx.deesser import DeEsser
 from djgraph_fx.delay import Delay
+from djgraph_fx.ducker import Ducker
 from djgraph_fx.eq3 import Eq3
+from djgraph_fx.expander import Expander
 from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
+from djgraph_fx.gate import Gate
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
+from djgraph_fx.leveler import Leveler
 from djgraph_fx.limiter import Limiter
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.trans import Trans
+from djgraph_fx.transient import Transient
 from djgraph_fx.tremolo import Tremolo
 from djgraph_fx.trim import Trim
 
 __all__ = [
     "Balance",
     "Compressor",
+    "DeEsser",
     "Delay",
+    "Ducker",
     "Eq3",
+    "Expander",
     "Filter",
     "FilterKnob",
     "Gain",
+    "Gate",
     "Highpass",
+    "Leveler",
     "Limiter",
     "Lowpass",
     "Mono",
@@ -39,6 +50,7 @@ __all__ = [
     "Reverb",
     "Saturate",
     "Trans",
+    "Transient",
     "Tremolo",
     "Trim",
     "Width",
@@ -68,3 +80,9 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Trans
     yield Saturate
     yield Limiter
+    yield Gate
+    yield Expander
+    yield Ducker
+    yield DeEsser
+    yield Transient
+    yield Leveler

@@ -6,12 +6,17 @@ import pytest
 from djgraph_fx import (
     Balance,
     Compressor,
+    DeEsser,
     Delay,
+    Ducker,
     Eq3,
+    Expander,
     Filter,
     FilterKnob,
     Gain,
+    Gate,
     Highpass,
+    Leveler,
     Limiter,
     Lowpass,
     Mono,
@@ -20,6 +25,7 @@ from djgraph_fx import (
     Reverb,
     Saturate,
     Trans,
+    Transient,
     Tremolo,
     Trim,
     Width,
@@ -33,7 +39,7 @@ EFFECTS = [
     *(Filter, FilterKnob, Compressor),
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
-    Limiter,
+    *(Limiter, Gate, Expander, Ducker, DeEsser, Transient, Leveler),
 ]
 
 

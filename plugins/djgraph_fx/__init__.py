@@ -20,6 +20,7 @@ from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.leveler import Leveler
 from djgraph_fx.limiter import Limiter
 from djgraph_fx.polarity import Polarity
+from djgraph_fx.pump import Pump
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
@@ -47,6 +48,7 @@ __all__ = [
     "Mono",
     "Pan",
     "Polarity",
+    "Pump",
     "Reverb",
     "Saturate",
     "Trans",
@@ -86,3 +88,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield DeEsser
     yield Transient
     yield Leveler
+    yield Pump

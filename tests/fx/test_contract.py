@@ -22,6 +22,7 @@ from djgraph_fx import (
     Mono,
     Pan,
     Polarity,
+    Pump,
     Reverb,
     Saturate,
     Trans,
@@ -40,6 +41,7 @@ EFFECTS = [
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
     *(Limiter, Gate, Expander, Ducker, DeEsser, Transient, Leveler),
+    Pump,
 ]
 
 

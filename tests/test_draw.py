@@ -37,7 +37,9 @@ def drawn(graph: Graph) -> tuple[list[str], list[Box], list[str]]:
     return texts, boxes, [element.get("d", "") for element in root.iter(f"{SVG}path")]  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("name", ["dj_mixer", "djtransgan", "club_console", "filter_knob", "mastering"])
+@pytest.mark.parametrize(
+    "name", ["dj_mixer", "djtransgan", "club_console", "filter_knob", "mastering", "podcast_ducker"]
+)
 def test_every_graph_that_ships_is_drawn_whole(name: str) -> None:
     graph = djgraph.load(name)
     texts, _, arrows = drawn(graph)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from djgraph.arguments import real, whole
 from djgraph.audio.loudness import decibels
+from djgraph.dsp.loudness import CUT_FREQUENCY, CUT_Q, OFFSET, SHELF_DB, SHELF_FREQUENCY, SHELF_Q, SURROUND
 from djgraph.dsp.true_peak import TAPS, interpolator
 from djgraph.errors import InputError
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 _BLOCK, _STEP = 0.4, 0.25
 """Seconds of a gating block, and the part of it by which the next one begins later."""
 _ABSOLUTE_GATE, _RELATIVE_GATE = -70.0, -10.0  # LUFS, LU
-_OFFSET = -0.691
-_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)  # left, right, centre, left and right surround
+_WEIGHTS = (1.0, 1.0, 1.0, SURROUND, SURROUND)  # left, right, centre, left and right surround
 LOUDNESS_CHANNELS = len(_WEIGHTS)
 """Most channels that loudness is defined for."""
 
@@ -113,8 +113,8 @@ class _GatedLoudness:
         stages = [
             pyloudnorm.IIRfilter(gain, q, frequency, rate, kind)
             for gain, q, frequency, kind in (
-                (3.99984385397, 0.7071752369554193, 1681.9744509555319, "high_shelf_DeMan"),
-                (0.0, 0.5003270373253953, 38.13547087613982, "high_pass_DeMan"),
+                (SHELF_DB, SHELF_Q, SHELF_FREQUENCY, "high_shelf_DeMan"),
+                (0.0, CUT_Q, CUT_FREQUENCY, "high_pass_DeMan"),
             )
         ]
         self._sections = np.array([[*stage.b, *stage.a] for stage in stages])
@@ -146,13 +146,13 @@ class _GatedLoudness:
         count = int(np.round((seconds - _BLOCK) / (_BLOCK * _STEP)) + 1)  # the last may be incomplete
         complete = self._powers[:count]
         powers = np.array([*complete, *(self._power(number) for number in range(len(complete), count))])
-        absolute = 10 ** ((_ABSOLUTE_GATE - _OFFSET) / 10)
+        absolute = 10 ** ((_ABSOLUTE_GATE - OFFSET) / 10)
         heard = powers >= absolute
         if not heard.any():
             return -math.inf
         relative = powers[heard].mean() * 10 ** (_RELATIVE_GATE / 10)
         heard = (powers > absolute) & (powers > relative)
-        return _OFFSET + 10 * math.log10(powers[heard].mean()) if heard.any() else -math.inf
+        return OFFSET + 10 * math.log10(powers[heard].mean()) if heard.any() else -math.inf
 
     def _bounds(self, number: int) -> tuple[int, int]:
         """First sample of a gating block, and the one after its last."""

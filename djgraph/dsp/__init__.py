@@ -9,6 +9,7 @@ from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames, steady
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
+from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.oversampling import decimate, oversample
 from djgraph.dsp.phase import phase
 from djgraph.dsp.sliding import sliding_max, sliding_mean
@@ -24,6 +25,7 @@ __all__ = [
     "first_order",
     "follow",
     "hysteresis",
+    "k_weighting",
     "linkwitz_riley",
     "oversample",
     "phase",

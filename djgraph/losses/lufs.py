@@ -9,6 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from djgraph.arguments import real
+from djgraph.dsp.loudness import (
+    CUT_FREQUENCY,
+    CUT_Q,
+    OFFSET,
+    SHELF_DB,
+    SHELF_EXPONENT,
+    SHELF_FREQUENCY,
+    SHELF_Q,
+    SURROUND,
+)
 from djgraph.errors import InputError
 from djgraph.losses.comparison import Target, fit, spread
 
@@ -19,11 +29,8 @@ RELATIVE_GATE = -10.0
 CHUNK, CHUNKS = 0.1, 4
 """Seconds by which blocks follow each other, and how many of these make a block: 400 ms that overlap by three
 quarters."""
-SURROUND = 1.41
-"""Weight of the fourth and fifth channel, left and right surround."""
 TAIL = 1.0
 """Seconds of silence that the weighting's response dies away in, by 1000 dB."""
-OFFSET = -0.691
 LOWEST_RATE = 100.0
 """Hz."""
 
@@ -143,12 +150,12 @@ def _response(size: int, rate: float) -> Tensor:
     def below(k: float, q: float) -> tuple[float, float, float]:
         return 1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k
 
-    q, k = 0.7071752369554193, math.tan(math.pi * 1681.9744509555319 / rate)
-    high = 10 ** (3.99984385397 / 20)
-    middle = high**0.499666774155
+    q, k = SHELF_Q, math.tan(math.pi * SHELF_FREQUENCY / rate)
+    high = 10 ** (SHELF_DB / 20)
+    middle = high**SHELF_EXPONENT
     shelf = (high + middle * k / q + k * k, 2 * (k * k - high), high - middle * k / q + k * k)
     made = quotient(shelf, below(k, q))
-    q, k = 0.5003270373253953, math.tan(math.pi * 38.13547087613982 / rate)
+    q, k = CUT_Q, math.tan(math.pi * CUT_FREQUENCY / rate)
     # The standard's numerator is 1 − 2z⁻¹ + z⁻², with the denominator's first coefficient divided out below only.
     found = below(k, q)
     return made * quotient((found[0], -2 * found[0], found[0]), found)

@@ -10,23 +10,30 @@ from djgraph_fx.allpass import Allpass
 from djgraph_fx.compressor import Compressor
 from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
 from djgraph_fx.crush import Crush
+from djgraph_fx.deesser import DeEsser
 from djgraph_fx.delay import Delay
+from djgraph_fx.ducker import Ducker
 from djgraph_fx.eq3 import Eq3
+from djgraph_fx.expander import Expander
 from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
+from djgraph_fx.gate import Gate
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.isolator import Isolator, Isolator4
 from djgraph_fx.ladder import Ladder
+from djgraph_fx.leveler import Leveler
 from djgraph_fx.limiter import Limiter
 from djgraph_fx.noise import Noise
 from djgraph_fx.peq import Peq
 from djgraph_fx.polarity import Polarity
+from djgraph_fx.pump import Pump
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
+from djgraph_fx.transient import Transient
 from djgraph_fx.tremolo import Tremolo
 from djgraph_fx.trim import Trim
 
@@ -38,15 +45,20 @@ __all__ = [
     "Crossover3",
     "Crossover4",
     "Crush",
+    "DeEsser",
     "Delay",
+    "Ducker",
     "Eq3",
+    "Expander",
     "Filter",
     "FilterKnob",
     "Gain",
+    "Gate",
     "Highpass",
     "Isolator",
     "Isolator4",
     "Ladder",
+    "Leveler",
     "Limiter",
     "Lowpass",
     "Mono",
@@ -54,10 +66,12 @@ __all__ = [
     "Pan",
     "Peq",
     "Polarity",
+    "Pump",
     "Reverb",
     "Saturate",
     "Tilt",
     "Trans",
+    "Transient",
     "Tremolo",
     "Trim",
     "Width",
@@ -98,3 +112,10 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Crush
     yield Noise
     yield Limiter
+    yield Gate
+    yield Expander
+    yield Ducker
+    yield DeEsser
+    yield Transient
+    yield Leveler
+    yield Pump

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -21,9 +21,7 @@ from djgraph.effects import (
     State,
     TimeEffect,
 )
-
-QUIETEST = 1e-6
-"""An amplitude (−120 dB) below which nothing is measured: the logarithm of 0 has no value and no slope."""
+from djgraph_fx.level import bend, decibels
 
 
 class Compressor(TimeEffect):
@@ -39,8 +37,6 @@ class Compressor(TimeEffect):
     family = "dynamics"
     description = "Compressor with threshold, ratio, knee, attack, release and parallel mix"
     inputs = (Port("in"), Port("sidechain", apart=True, default="in"))
-    HARD: ClassVar[float] = 1e-3
-    """Added to the knee in dB: with a knee of exactly 0 the curve would have a corner without a slope."""
 
     class Settings(SettingModel):
         detector: Literal["peak", "rms"] = Field("peak", description="What is measured")
@@ -115,9 +111,8 @@ class Compressor(TimeEffect):
             power, after["power"] = first_order(power, 1 - self._pole, 0.0, -self._pole, state["power"])
         if self.settings.linked:
             power = power.amax(1, keepdim=True)
-        level = 10 * power.clamp(min=QUIETEST**2).log10()
         excess, after["excess"] = follow(
-            self._excess(level, controls),
+            bend(decibels(power) - controls["threshold"], controls["knee"]),
             controls["attack"],
             controls["release"],
             state["excess"],
@@ -128,9 +123,3 @@ class Compressor(TimeEffect):
         reduction = excess * (1 - 1 / controls["ratio"])
         gain = 10 ** ((controls["makeup"] - reduction) / 20)
         return {"out": torch.lerp(signal, signal * gain, controls["mix"])}, after
-
-    def _excess(self, level: Tensor, controls: Mapping[str, Tensor]) -> Tensor:
-        """By how many dB a steady level is above the threshold, as the knee has it; 0 below."""
-        over, knee = level - controls["threshold"], controls["knee"] + self.HARD
-        inside = torch.minimum((over + knee / 2).clamp(min=0), knee)
-        return inside.square() / (2 * knee) + (over - knee / 2).clamp(min=0)

@@ -10,10 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import follow, sliding_max, sliding_mean, true_peak
+from djgraph.dsp.true_peak import DELAY
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
-
-BETWEEN = 6
-"""Samples by which what ``true_peak`` says is late."""
 
 
 class Limiter(TimeEffect):
@@ -62,7 +60,7 @@ class Limiter(TimeEffect):
         self._held = self._ahead + 1 + settings.true_peak
         self._first = self._ahead // 2 + 1
         self._second = self._ahead + 2 - self._first
-        self._delay = self._ahead + BETWEEN * settings.true_peak
+        self._delay = self._ahead + DELAY * settings.true_peak
 
     def latency(self) -> int:
         """The look-ahead, and 6 samples where it looks between samples."""
@@ -81,7 +79,7 @@ class Limiter(TimeEffect):
         }
         if self.settings.true_peak:
             state["between"] = like.new_zeros(batch, channels, 11)
-            state["samples"] = like.new_ones(batch, measured + 1, BETWEEN)
+            state["samples"] = like.new_ones(batch, measured + 1, DELAY)
             state["samples"][:, :-1] = 0
         return state
 

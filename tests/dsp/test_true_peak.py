@@ -1,6 +1,7 @@
 """True peaks against SciPy's convolution, oversampled sines, blocks and finite differences."""
 
 import math
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -49,6 +50,16 @@ def test_sines_between_their_samples(frequency, phase):
     places = (n - DELAY)[:, None] + (torch.arange(4) + 0.5) / 4
     want = torch.sin(2 * math.pi * frequency * places + phase).abs().amax(1)
     torch.testing.assert_close(got[20:], want[20:], rtol=0, atol=0.05)
+
+
+def test_stretches_of_a_long_signal_join(monkeypatch):
+    audio = noise(3, 2000).requires_grad_()
+    want = true_peak(audio)[0]
+    (slope,) = torch.autograd.grad(want.square().sum(), audio)
+    monkeypatch.setattr(import_module("djgraph.dsp.true_peak"), "POINTS_AT_ONCE", 1)
+    got = true_peak(audio)[0]
+    torch.testing.assert_close(got, want)
+    torch.testing.assert_close(torch.autograd.grad(got.square().sum(), audio)[0], slope)
 
 
 def test_gradients_and_blocks():

@@ -17,7 +17,7 @@ from djgraph.plugins import Registry
 
 Validate = Callable[[Any], None]
 FOLDER = Path(__file__).parents[2] / "graphs"
-NAMES = ["club_console", "dj_mixer", "djtransgan", "filter_knob", "mastering"]
+NAMES = ["club_console", "dj_mixer", "djtransgan", "filter_knob", "mastering", "podcast_ducker"]
 
 
 def shipped(name: str, registry: Registry, **args: Any) -> Graph:

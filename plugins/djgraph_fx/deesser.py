@@ -1,0 +1,105 @@
+"""A de-esser: turns sharp highs down, and leaves the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp import follow, svf
+from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph_fx.level import decibels, loudest, ramp
+
+BUTTERWORTH = 0.5**0.5
+
+
+class DeEsser(TimeEffect):
+    """``out = in − (1 − gain)·HP(in)``, the gain by the level of the highs HP; at gain 1 the signal itself.
+
+    HP is a state-variable highpass of second order. Far above its cutoff the highs are turned down by the gain.
+    """
+
+    type = "deesser"
+    family = "dynamics"
+    description = "Turns the highs down where they are loud"
+
+    class Settings(SettingModel):
+        window: float = Field(
+            5.0, ge=0.1, le=1000, description="Time constant in ms in which the level of the highs falls"
+        )
+
+    class Controls(ControlModel):
+        frequency: Annotated[
+            float,
+            Control(
+                2000, 16000, neutral=6000, unit="Hz", scale="log", smoothing=5.0,
+                description="Where the highs begin",
+            ),
+        ] = 6000.0  # fmt: skip
+        threshold: Annotated[
+            float,
+            Control(
+                -60, 0, neutral=-30, unit="dB", smoothing=5.0,
+                description="Level of the highs from which on they are turned down",
+            ),
+        ] = -30.0  # fmt: skip
+        knee: Annotated[
+            float,
+            Control(
+                1, 24, neutral=6, unit="dB", smoothing=5.0,
+                description="So far above the threshold they are turned down by all of the depth",
+            ),
+        ] = 6.0  # fmt: skip
+        depth: Annotated[
+            float,
+            Control(0, 24, neutral=0, unit="dB", smoothing=5.0, description="The most they are turned down"),
+        ] = 0.0
+        attack: Annotated[
+            float,
+            Control(
+                0.05, 50, neutral=1, unit="ms", scale="log",
+                description="Time constant in which they are turned down: 63 % of the way in dB",
+            ),
+        ] = 1.0  # fmt: skip
+        release: Annotated[
+            float,
+            Control(
+                1, 500, neutral=60, unit="ms", scale="log",
+                description="Time constant in which they come up again: 63 % of the way in dB",
+            ),
+        ] = 60.0  # fmt: skip
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``filter``: of the highpass. ``level``: of the highs. ``share``: of the depth."""
+        one = (batch, 1, 1)
+        return {
+            "filter": like.new_zeros(batch, channels, 2),
+            "level": like.new_zeros(one),
+            "share": like.new_zeros(one),
+        }
+
+    def tail(self) -> None:
+        """The highpass rings on, ever more quietly."""
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        after: State = {}
+        rate = block.sample_rate
+        highs, after["filter"] = svf(
+            audio["in"], controls["frequency"], BUTTERWORTH, 0.0, 0.0, 1.0, state["filter"], sample_rate=rate
+        )
+        level, after["level"] = follow(
+            loudest(highs), 0.0, self.settings.window, state["level"], sample_rate=rate
+        )
+        share, after["share"] = follow(
+            ramp(decibels(level.square()) - controls["threshold"], controls["knee"]),
+            controls["attack"],
+            controls["release"],
+            state["share"],
+            sample_rate=rate,
+        )
+        gain = 10 ** (-controls["depth"] * share / 20)
+        return {"out": audio["in"] - (1 - gain) * highs}, after

@@ -28,15 +28,15 @@ def params(mixer, **values):
 
 def test_at_rest_every_frequency_keeps_its_level(mixer):
     impulse = torch.zeros(1, 2, RATE, dtype=torch.float64)
-    impulse[..., 0] = 1
+    impulse[..., 0] = 0.5  # below the ceiling
     made = mixer({"track": impulse}, params(mixer))
-    magnitude = torch.fft.rfft(made).abs()
+    magnitude = 2 * torch.fft.rfft(made).abs()
     torch.testing.assert_close(magnitude, torch.ones_like(magnitude), rtol=0, atol=1e-6)
 
 
 def test_makeup_gains_weight_the_bands_of_crossovers(mixer):
     """By Butterworth filters of SciPy's, twice each, and all-passes."""
-    audio, gains = noise(1, 2, 8000), {"low": 6.0, "mid": -3.0, "high": 12.0}
+    audio, gains = 0.01 * noise(1, 2, 8000), {"low": 6.0, "mid": -3.0, "high": 12.0}
     made = mixer({"track": audio}, params(mixer, **{f"{band}__makeup": gain for band, gain in gains.items()}))
 
     def side(signal, cutoff, kind):
@@ -47,7 +47,7 @@ def test_makeup_gains_weight_the_bands_of_crossovers(mixer):
     low, rest = (side(audio.numpy(), 160, kind) for kind in ("low", "high"))
     bands = lfilter(turn[::-1], turn, low), side(rest, 3500, "low"), side(rest, 3500, "high")
     want = sum(10 ** (gain / 20) * band for gain, band in zip(gains.values(), bands))
-    np.testing.assert_allclose(made.numpy(), want, atol=1e-7)
+    np.testing.assert_allclose(made.numpy(), want, atol=1e-9)
 
 
 def test_a_loud_band_is_turned_down_alone(mixer):
@@ -75,9 +75,14 @@ def test_a_stream_is_the_whole_clip(mixer):
 def test_every_column_gets_a_gradient_where_the_chain_works(mixer):
     audio = noise(1, 2, 4000)
     values = mixer.layout.from_unit(torch.full((1, 1, len(mixer.layout)), 0.45, dtype=torch.float64))
-    for band in ("low", "mid", "high"):
-        place = [column.name for column in mixer.layout.columns].index(f"{band}.threshold")
-        values[..., place] = -50  # all bands are above theirs
+    # All bands are above their thresholds, and what comes out is above the ceiling.
+    for name, value in {
+        "low.threshold": -50,
+        "mid.threshold": -50,
+        "high.threshold": -50,
+        "master.ceiling": -20,
+    }.items():
+        values[..., mixer.layout.index(name)] = value
     values.requires_grad_()
     mixer({"track": audio}, values).square().mean().backward()
     assert values.grad.isfinite().all()
@@ -91,3 +96,8 @@ def test_it_equals_the_graph_run_node_by_node(mixer):
     values = mixer.layout.from_unit(0.3 + 0.4 * torch.rand(1, 3, len(mixer.layout), dtype=torch.float64))
     want = Reference(mixer.graph)({"track": audio}, values)
     torch.testing.assert_close(mixer({"track": audio}, values), want, rtol=0, atol=1e-10)
+
+
+def test_nothing_is_above_the_ceiling(mixer):
+    made = mixer({"track": 4 * noise(1, 2, 8000)}, params(mixer, master__gain=12.0, master__ceiling=-6.0))
+    assert float(made.abs().max()) <= 10 ** (-6 / 20) + 1e-12

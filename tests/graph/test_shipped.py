@@ -209,6 +209,8 @@ def test_mastering(registry: Registry) -> None:
         "track.width",
         *(f"{band}.{control}" for band in ("low", "mid", "high") for control in compressor),
         "master.gain",
+        "master.ceiling",
+        "master.release",
     ]
     for band in ("low", "mid", "high"):
         node = graph.by_id[f"{band}.compressor"]

@@ -174,7 +174,7 @@ ONE_IN = [
     "pan",
     "width",
     "mono",
-    "tilt_eq",
+    "tilt",
     "allpass",
     "isolator",
     "noise",

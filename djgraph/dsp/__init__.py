@@ -6,5 +6,6 @@ from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.state_variable import svf
+from djgraph.dsp.three_bands import three_bands
 
-__all__ = ["Frames", "first_order", "follow", "linkwitz_riley", "svf", "two_bands"]
+__all__ = ["Frames", "first_order", "follow", "linkwitz_riley", "svf", "three_bands", "two_bands"]

@@ -12,7 +12,7 @@ from djgraph.cli.options import Json
 from djgraph.cli.output import count, number, print_json, table
 
 if TYPE_CHECKING:
-    from djgraph.effects import Control
+    from djgraph.effects import Control, Effect
     from djgraph.plugins import EffectEntry
 
 
@@ -124,6 +124,7 @@ def describe(entry: EffectEntry) -> dict[str, Any]:
         "name": entry.name,
         "description": effect.description,
         "domain": effect.domain,
+        "causal": _is_causal(effect),
         "inputs": [port.name for port in effect.inputs],
         "outputs": [port.name for port in effect.outputs],
         "controls": [_control(control) for control in effect.controls],
@@ -132,6 +133,11 @@ def describe(entry: EffectEntry) -> dict[str, Any]:
         "distribution": entry.distribution,
         "version": entry.version,
     }
+
+
+def _is_causal(effect: type[Effect]) -> bool:
+    """Whether it can be under the causal lowering, as it is or by its twin."""
+    return effect.domain == "time" or getattr(effect, "causal_twin", None) is not None
 
 
 def _control(control: Control) -> dict[str, Any]:
@@ -161,6 +167,8 @@ def _page(entry: EffectEntry) -> str:
     lines = [f"{entry.name}: {effect.description}" if effect.description else entry.name]
     takes, gives = (", ".join(p.name for p in ports) for ports in (effect.inputs, effect.outputs))
     lines.append(f"{effect.domain} effect, {takes or 'nothing'} → {gives}; from {entry.origin}")
+    if effect.domain == "spectral":
+        lines.append("causal twin: " + ("yes, for --lowering causal" if _is_causal(effect) else "none"))
     lines += ["", count(len(effect.controls), "control")]
     if effect.controls:
         rows = [

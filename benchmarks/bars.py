@@ -34,6 +34,8 @@ BARS: dict[str, Bar] = {
     "long": Bar(31, None, "lower"),  # 5 minutes instead of 10 s: times as long
     "long_memory": Bar(1, 1 / 4, "lower"),  # of the inputs' own size
     "live": Bar(0.35, 0.15, "lower"),  # 99th percentile of the time of a block of 512 over its length
+    "causal": Bar(1, 1.5, "higher"),  # times as fast as the studio lowering, whole clips
+    "causal_live": Bar(0.5, 0.25, "lower"),  # 99th percentile of the time of a block of 128 over its length
     "hour_memory": Bar(600, 300, "lower"),  # MB above the program's own
     "hour": Bar(1.3, 1.1, "lower"),  # times as long as at the whole-clip rate
     "console": Bar(2, 4, "higher"),  # times as fast as one by one

@@ -28,6 +28,7 @@ CASES: dict[str, str] = {
     "engines": "the CPU's vector units and PyTorch's operators",
     "files": "an hour from file to file in blocks: memory and time",
     "live": "a stream in short blocks: the time of a block over its length",
+    "causal": "the causal lowering against the studio one: whole clips, and blocks of 128",
     "hour": "an hour of the default mixer from files to a file: memory, and time against the whole-clip rate",
     "gpu": "a GPU, where one is at hand: batch 16, against the plain baseline there",
 }

@@ -12,6 +12,7 @@ from benchmarks.context import Context
 from benchmarks.results import CaseReport, Result
 from benchmarks.timing import Spread
 from benchmarks.work import SAMPLE_RATE, Inputs
+from djgraph.mixer import Mixer
 
 BLOCKS = (64, 128, 512, 2048)
 WARM_UP = 30
@@ -22,9 +23,8 @@ def run(context: Context) -> CaseReport:
     results = []
     for size in BLOCKS:
         context.report(f"blocks of {size}")
-        shares = _shares(context, size)
-        ordered = sorted(shares)
-        worst = ordered[int(0.99 * (len(ordered) - 1))]
+        shares = block_shares(context.mixer, context, size)
+        worst = percentile(shares)
         bar = "live" if size == 512 else None
         results.append(
             Result(f"blocks of {size}: 99th percentile of time over length", Spread.of([worst]), "×", bar)
@@ -42,9 +42,15 @@ def run(context: Context) -> CaseReport:
     )
 
 
-def _shares(context: Context, size: int) -> list[float]:
+def percentile(shares: list[float], share: float = 0.99) -> float:
+    """The value that so many lie below."""
+    ordered = sorted(shares)
+    return ordered[int(share * (len(ordered) - 1))]
+
+
+def block_shares(mixer: Mixer, context: Context, size: int) -> list[float]:
     """For each block of a clip the seconds it took over the seconds it lasts."""
-    stream, params = context.mixer.stream(), context.params[0]
+    stream, params = mixer.stream(), context.params[0]
     total = context.scale.samples // size
     shares = []
     with torch.inference_mode():

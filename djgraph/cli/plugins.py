@@ -152,6 +152,7 @@ def describe(entry: EffectEntry) -> dict[str, Any]:
         "description": effect.description,
         "family": effect.family,
         "domain": effect.domain,
+        "causal": _is_causal(effect),
         "inputs": [port.name for port in effect.inputs],
         "outputs": [port.name for port in effect.outputs],
         "follows_clock": _follows_clock(entry),
@@ -162,6 +163,11 @@ def describe(entry: EffectEntry) -> dict[str, Any]:
         "distribution": entry.distribution,
         "version": entry.version,
     }
+
+
+def _is_causal(effect: type[Effect]) -> bool:
+    """Whether it can be under the causal lowering, as it is or by its twin."""
+    return effect.domain == "time" or getattr(effect, "causal_twin", None) is not None
 
 
 def _control(control: Control) -> dict[str, Any]:
@@ -245,6 +251,8 @@ def _page(entry: EffectEntry) -> str:
         lines.append(f"latency in a stream: {count(lag, 'sample')} at 44.1 kHz" if lag else "no latency")
     if _follows_clock(entry):
         lines.append("follows the clock")
+    if effect.domain == "spectral":
+        lines.append("causal twin: " + ("yes, for --lowering causal" if _is_causal(effect) else "none"))
     lines += ["", count(len(effect.controls), "control")]
     if effect.controls:
         rows = [

@@ -38,3 +38,6 @@ __all__ = [
     "true_peak",
     "two_bands",
 ]
+from djgraph.dsp.three_bands import three_bands
+
+__all__ = ["Frames", "first_order", "follow", "linkwitz_riley", "svf", "three_bands", "two_bands"]

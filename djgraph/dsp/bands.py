@@ -47,9 +47,9 @@ def two_bands(
     """
     if order not in _ORDERS:
         raise DJGraphError(f"two_bands has order 2 or 4, not {order}")
-    recursion, (level, *fit) = _ORDERS[order]
+    level, *fit = FITS[order]
     scale = math.pi * level / checked_rate(sample_rate)
-    made, last = recursion(audio, (cutoff, low, high), state, (scale, *fit))
+    made, last = _ORDERS[order](audio, (cutoff, low, high), state, (scale, *fit))
     return made, last
 
 
@@ -80,17 +80,14 @@ def _fourth(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -
 # For both orders the best fit of (u/(ω/2)²)^(order/2), in relative terms, for 0 < ω < 2π·0.3628: level^order·P(u) with
 # P = 1 − 0.441697·u for order 2 (off by 2.0 %), and 1 − 0.618222·u − 0.121437·u² for order 4 (off by 0.40 %). In the
 # bilinear transform's variable, s² = −u/(1 − u), that is (1 − u)·(1 − fit·s²) and (1 − u)²·(1 − fit·s² + curve·s⁴).
-_ORDERS: dict[int, tuple[Recursion, tuple[float, ...]]] = {
-    2: (
-        register(
-            Recursion("two_bands_2", "bands.SECOND", ("audio", "cutoff", "low", "high"), 1, 2, plain=_second)
-        ),
-        (1.0199856**0.5, 1 - 0.44169657),
-    ),
-    4: (
-        register(
-            Recursion("two_bands_4", "bands.FOURTH", ("audio", "cutoff", "low", "high"), 1, 4, plain=_fourth)
-        ),
-        (0.99603662**0.25, 2 - 0.61822182, 1 - 0.61822182 - 0.12143678),
-    ),
+FITS: dict[int, tuple[float, ...]] = {
+    2: (1.0199856**0.5, 1 - 0.44169657),
+    4: (0.99603662**0.25, 2 - 0.61822182, 1 - 0.61822182 - 0.12143678),
+}
+"""By order: level, fit and, for order 4, curve."""
+
+_INPUTS = ("audio", "cutoff", "low", "high")
+_ORDERS = {
+    2: register(Recursion("two_bands_2", "bands.SECOND", _INPUTS, outputs=1, states=2, plain=_second)),
+    4: register(Recursion("two_bands_4", "bands.FOURTH", _INPUTS, outputs=1, states=4, plain=_fourth)),
 }

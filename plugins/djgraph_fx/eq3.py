@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.dsp import two_bands
+from djgraph.dsp import three_bands, two_bands
 from djgraph.effects import (
     Block,
     CausalTwin,
@@ -99,31 +99,42 @@ class Eq3Twin(CausalTwin, of=Eq3):
         return None
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``first``, ``second``: of :func:`djgraph.dsp.two_bands`, for the sum and the low band."""
-        order = int(self.settings.order)
-        return {name: like.new_zeros(batch, channels, 2, order) for name in ("first", "second")}
+        """Of order 4 ``bands``, of :func:`djgraph.dsp.three_bands`; of order 2 ``first`` and ``second``, of
+        :func:`djgraph.dsp.two_bands` for the sum and the low band."""
+        if self.settings.order == 4:
+            return {"bands": like.new_zeros(batch, channels, 10)}
+        return {name: like.new_zeros(batch, channels, 2, 2) for name in ("first", "second")}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        settings, signal = self.settings, audio["in"]
-        order, rate = int(settings.order), block.sample_rate
-        both = signal.unsqueeze(-2).expand(*signal.shape[:-1], 2, -1)
-        whole_and_none = signal.new_tensor([[1.0], [0.0]])
-        split, first = two_bands(
-            both, settings.low, 1.0, whole_and_none, state["first"], order=order, sample_rate=rate
-        )
-        mid, more = controls["mid"], controls["low"] - controls["mid"]
-        # The second row is the low band, all of which passes on: more of it than of the mid band.
-        low_weights = torch.stack((mid, more), dim=-2)
-        high_weights = torch.stack((controls["high"], more), dim=-2)
-        made, second = two_bands(
-            split,
-            settings.high,
-            low_weights,
-            high_weights,
-            state["second"],
-            order=order,
+        signal, rate = audio["in"], block.sample_rate
+        if self.settings.order == 2:
+            return self._of_order_two(signal, controls, state, rate)
+        out, last = three_bands(
+            signal,
+            controls["low"],
+            controls["mid"],
+            controls["high"],
+            state["bands"],
+            crossovers=(self.settings.low, self.settings.high),
             sample_rate=rate,
+        )
+        return {"out": out}, {"bands": last}
+
+    def _of_order_two(
+        self, signal: Tensor, controls: Mapping[str, Tensor], state: State, rate: int
+    ) -> tuple[dict[str, Tensor], State]:
+        both = signal.unsqueeze(-2).expand(*signal.shape[:-1], 2, -1)
+        # The first row is the sum of both bands, the second one the low band alone.
+        share = torch.arange(1, -1, -1, dtype=signal.dtype, device=signal.device).unsqueeze(-1)
+        split, first = two_bands(
+            both, self.settings.low, 1.0, share, state["first"], order=2, sample_rate=rate
+        )
+        # All of the low band passes on: as much more of it than of the mid band as the controls say.
+        mid, more = controls["mid"], controls["low"] - controls["mid"]
+        weights = torch.stack((mid, more), dim=-2), torch.stack((controls["high"], more), dim=-2)
+        made, second = two_bands(
+            split, self.settings.high, *weights, state["second"], order=2, sample_rate=rate
         )
         return {"out": made.sum(-2)}, {"first": first, "second": second}

@@ -32,6 +32,7 @@ EXPECTED_BARS = {
     "console": {"console"},
     "batch": {"batch"},
     "step": {"step", "step_loss"},
+    "causal": {"causal", "causal_live"},
 }
 
 

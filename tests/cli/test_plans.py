@@ -112,3 +112,10 @@ def test_the_causal_lowering_is_explained(run: Run) -> None:
 def test_the_causal_lowering_is_profiled(run: Run) -> None:
     arguments = ("--seconds", 0.05, "--repeats", 1, "--no-backward", "--lowering", "causal")
     assert "_causal" in run("profile", GRAPH, *arguments).stdout
+
+
+def test_effects_say_whether_they_have_a_causal_twin(run: Run) -> None:
+    assert "causal twin: yes" in run("effects", "lowpass").stdout
+    assert "causal twin" not in run("effects", "gain").stdout
+    causal = {one["name"]: one["causal"] for one in json.loads(run("effects", "--json").stdout)}
+    assert causal["lowpass"] is causal["gain"] is True

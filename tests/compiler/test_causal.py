@@ -126,6 +126,13 @@ def test_a_causal_mixer_can_be_pickled() -> None:
     assert torch.equal(again(audio, params), mixer(audio, params))
 
 
+def test_a_causal_mixer_can_be_exported() -> None:
+    mixer = djgraph.compile(chained("eq3", "lowpass", "highpass"), lowering="causal")
+    audio, params = {"a": torch.randn(1, 2, 700)}, mixer.layout.pack()[None].float()
+    program = torch.export.export(mixer, (audio, params)).module()
+    torch.testing.assert_close(program(audio, params), mixer(audio, params))
+
+
 def test_one_error_names_all_nodes_without_a_twin() -> None:
     class Lonely(SpectralEffect):
         type = "lonely"

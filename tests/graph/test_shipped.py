@@ -13,11 +13,20 @@ import pytest
 from djgraph.graph import EffectNode, Graph, MacroCurve, Point, SumNode, load
 from djgraph.language import load_document
 from djgraph.language.schema import json_schema
+from djgraph.mixer import Mixer
 from djgraph.plugins import Registry
 
 Validate = Callable[[Any], None]
 FOLDER = Path(__file__).parents[2] / "graphs"
-NAMES = ["club_console", "dj_mixer", "djtransgan", "filter_knob", "mastering", "podcast_ducker"]
+NAMES = [
+    "club_console",
+    "dj_mixer",
+    "dj_mixer_live",
+    "djtransgan",
+    "filter_knob",
+    "mastering",
+    "podcast_ducker",
+]
 
 
 def shipped(name: str, registry: Registry, **args: Any) -> Graph:
@@ -288,3 +297,11 @@ def test_the_schema_explains_effects(registry: Registry) -> None:
     text = definitions["gain node"]["properties"]["controls"]["anyOf"][0]["properties"]["gain"]["description"]
     assert "0 … 1" in text
     assert "default 1" in text
+
+
+def test_dj_mixer_live(registry: Registry) -> None:
+    """The columns of the default mixer stay in their places, so that its params and automation fit."""
+    live = shipped("dj_mixer_live", registry)
+    assert names(live) == [*DJ_MIXER, "master.volume"]
+    mixer = Mixer(live, lowering="causal")
+    assert mixer.stream().latency == 111

@@ -80,6 +80,8 @@ def test_every_column_gets_a_gradient_where_the_chain_works(mixer):
         "low.threshold": -50,
         "mid.threshold": -50,
         "high.threshold": -50,
+        "track.gain": 0,
+        "master.gain": 18,
         "master.ceiling": -20,
     }.items():
         values[..., mixer.layout.index(name)] = value

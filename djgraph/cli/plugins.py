@@ -161,6 +161,8 @@ def _page(entry: EffectEntry) -> str:
     lines = [f"{entry.name}: {effect.description}" if effect.description else entry.name]
     takes, gives = (", ".join(p.name for p in ports) for ports in (effect.inputs, effect.outputs))
     lines.append(f"{effect.domain} effect, {takes or 'nothing'} → {gives}; from {entry.origin}")
+    if getattr(effect, "at_neutral", "identity") == "allpass":
+        lines.append("at neutral an all-pass: every frequency keeps its level, not its phase")
     lines += ["", count(len(effect.controls), "control")]
     if effect.controls:
         rows = [

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf
+from djgraph.dsp import steady, svf
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 from djgraph_fx.peq import warped
 
@@ -63,14 +63,14 @@ class Ladder(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, rate, r = audio["in"], block.sample_rate, self.MOST * controls["resonance"]
+        signal, rate, r = audio["in"], block.sample_rate, self.MOST * steady(controls["resonance"])
         lowpass = self.settings.kind == "lowpass"
         mix = (1.0, 0.0, 0.0) if lowpass else (0.0, 0.0, 1.0)
         filtered, after = signal, []
         for place, damping in enumerate((1 + r, 1 - r)):
             square = damping.square() + r.square()
             root = square.sqrt()
-            cutoff = warped(controls["cutoff"], root if lowpass else 1 / root, rate)
+            cutoff = warped(steady(controls["cutoff"]), root if lowpass else 1 / root, rate)
             q = root / (2 * damping)
             filtered, last = svf(
                 filtered, cutoff, q, *mix, state["integrators"][:, :, place], sample_rate=rate

@@ -148,6 +148,8 @@ def test_one_effect(run: Run) -> None:
     for control in djgraph.effect("eq3").controls:
         assert f"{control.min:g} … {control.max:g}" in rows[control.id]
         assert control.description in rows[control.id]
+    assert "at neutral an all-pass" in run("effects", "isolator").stdout
+    assert "all-pass" not in text
     data = json.loads(run("effects", "eq3", "--json").stdout)
     assert [control["id"] for control in data["controls"]] == ["low", "mid", "high"]
     assert data["controls"][0]["neutral"] == 1

@@ -96,8 +96,8 @@ def _blocks(audio: Tensor, before: Tensor, size: int) -> Tensor:
 def _taps(factor: int) -> Tensor:
     """The filter, 1 in its middle, ``[2·HALF·factor + 1]``, float64."""
     length = 2 * HALF * factor + 1
-    window = torch.kaiser_window(length, periodic=False, beta=BETA, dtype=torch.float64)
-    place = torch.arange(length, dtype=torch.float64) - HALF * factor
+    window = torch.kaiser_window(length, periodic=False, beta=BETA, dtype=torch.float64, device="cpu")
+    place = torch.arange(length, dtype=torch.float64, device="cpu") - HALF * factor
     return torch.sinc(place / factor) * window
 
 
@@ -123,9 +123,9 @@ def _matrices(make: Any, factor: int, like: Tensor) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=16)
 def _increase(factor: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """What two blocks add to the samples between those of the second one, ``[size, size·(factor − 1)]`` each."""
-    with torch.inference_mode(False), torch.device("cpu"):
-        sources = torch.arange(-2 * HALF, 2 * HALF) * factor
-        targets = torch.arange(2 * HALF * factor).unflatten(0, (-1, factor))[:, 1:].flatten()
+    with torch.inference_mode(False):
+        sources = torch.arange(-2 * HALF, 2 * HALF, device="cpu") * factor
+        targets = torch.arange(2 * HALF * factor, device="cpu").unflatten(0, (-1, factor))[:, 1:].flatten()
         first, second = _banded(_taps(factor), sources, targets).chunk(2)
         return first.to(device, dtype), second.to(device, dtype)
 
@@ -133,8 +133,8 @@ def _increase(factor: int, dtype: torch.dtype, device: torch.device) -> tuple[Te
 @lru_cache(maxsize=16)
 def _reduce(factor: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """What two blocks at the higher rate add to the second one at the lower, ``[size·factor, size]`` each."""
-    with torch.inference_mode(False), torch.device("cpu"):
-        sources = torch.arange(-2 * HALF * factor, 2 * HALF * factor)
-        targets = torch.arange(2 * HALF) * factor
+    with torch.inference_mode(False):
+        sources = torch.arange(-2 * HALF * factor, 2 * HALF * factor, device="cpu")
+        targets = torch.arange(2 * HALF, device="cpu") * factor
         first, second = _banded(_taps(factor) / factor, sources, targets).chunk(2)
         return first.to(device, dtype), second.to(device, dtype)

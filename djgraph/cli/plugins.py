@@ -253,6 +253,8 @@ def _page(entry: EffectEntry) -> str:
         lines.append("follows the clock")
     if effect.domain == "spectral":
         lines.append("causal twin: " + ("yes, for --lowering causal" if _is_causal(effect) else "none"))
+    if getattr(effect, "at_neutral", "identity") == "allpass":
+        lines.append("at neutral an all-pass: every frequency keeps its level, not its phase")
     lines += ["", count(len(effect.controls), "control")]
     if effect.controls:
         rows = [

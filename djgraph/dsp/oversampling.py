@@ -123,7 +123,7 @@ def _matrices(make: Any, factor: int, like: Tensor) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=16)
 def _increase(factor: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """What two blocks add to the samples between those of the second one, ``[size, size·(factor − 1)]`` each."""
-    with torch.inference_mode(False), torch.device("cpu"):
+    with torch.inference_mode(False):
         sources = torch.arange(-2 * HALF, 2 * HALF, device="cpu") * factor
         targets = torch.arange(2 * HALF * factor, device="cpu").unflatten(0, (-1, factor))[:, 1:].flatten()
         first, second = _banded(_taps(factor), sources, targets).chunk(2)
@@ -133,7 +133,7 @@ def _increase(factor: int, dtype: torch.dtype, device: torch.device) -> tuple[Te
 @lru_cache(maxsize=16)
 def _reduce(factor: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """What two blocks at the higher rate add to the second one at the lower, ``[size·factor, size]`` each."""
-    with torch.inference_mode(False), torch.device("cpu"):
+    with torch.inference_mode(False):
         sources = torch.arange(-2 * HALF * factor, 2 * HALF * factor, device="cpu")
         targets = torch.arange(2 * HALF, device="cpu") * factor
         first, second = _banded(_taps(factor) / factor, sources, targets).chunk(2)

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from djgraph.dsp import steady
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 from djgraph.errors import EffectError
 from djgraph_fx.crossover import Order, magnitudes, split, split_state
@@ -76,7 +77,7 @@ class _Isolator(TimeEffect):
         bands, after = split(audio["in"], self._cutoffs, self.settings.order, state, block.sample_rate)
         mixed = torch.zeros_like(audio["in"])
         for control, band in zip(self.controls, bands):
-            mixed = torch.addcmul(mixed, amplitude(controls[control.id]), band)
+            mixed = torch.addcmul(mixed, amplitude(steady(controls[control.id])), band)
         return {"out": mixed}, after
 
     def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:

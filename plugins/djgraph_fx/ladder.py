@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf, svf_response
+from djgraph.dsp import steady, svf, svf_response
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 from djgraph_fx.peq import warped
 
@@ -93,10 +93,11 @@ class Ladder(TimeEffect):
 
     def _filters(self, controls: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor | float]]:
         """Cutoff, q and gain of the two filters of second order."""
-        r = self.MOST * controls["resonance"]
+        # A control that rests is one number, and so is all that is computed of it.
+        frequency, r = steady(controls["cutoff"]), self.MOST * steady(controls["resonance"])
         for damping in (1 + r, 1 - r):
             square = damping.square() + r.square()
             root = square.sqrt()
             ratio = root if self.settings.kind == "lowpass" else 1 / root
-            cutoff = warped(controls["cutoff"], ratio, self.environment.sample_rate)
+            cutoff = warped(frequency, ratio, self.environment.sample_rate)
             yield cutoff, root / (2 * damping), 1.0 if self.settings.level else 1 / square

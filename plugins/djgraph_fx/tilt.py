@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from djgraph.dsp import first_order
+from djgraph.dsp import first_order, steady
 from djgraph.dsp.state_variable import HIGHEST
 from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
 
@@ -52,8 +52,8 @@ class Tilt(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, g = audio["in"], 10 ** (controls["tilt"] / 20)
-        pivot = (controls["pivot"] / block.sample_rate).clamp(max=HIGHEST)
+        signal, g = audio["in"], 10 ** (steady(controls["tilt"]) / 20)
+        pivot = (steady(controls["pivot"]) / block.sample_rate).clamp(max=HIGHEST)
         corner = g * torch.tan(math.pi * pivot)
         share = corner / (1 + corner)
         low, last = first_order(signal, share, share, 2 * share - 1, state["lowpass"])

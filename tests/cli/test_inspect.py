@@ -156,6 +156,8 @@ def test_one_effect(run: Run) -> None:
     for control in djgraph.effect("eq3").controls:
         assert f"{control.min:g} … {control.max:g}" in rows[control.id]
         assert control.description in rows[control.id]
+    assert "at neutral an all-pass" in run("effects", "isolator").stdout
+    assert "all-pass" not in text
     text = run("effects", "saturate").stdout
     assert "of the family colour, in → out" in text
     assert "no latency" in text

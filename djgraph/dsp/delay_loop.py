@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -23,6 +24,9 @@ from djgraph.dsp.frames import Curve
 from djgraph.dsp.operators import operator
 from djgraph.dsp.scan import scan_one
 from djgraph.errors import DJGraphError
+
+if TYPE_CHECKING:
+    from djgraph.simd.delay_loop import Loop
 
 Head = tuple[Curve, Curve]
 """Delay in samples, and gain."""
@@ -133,7 +137,7 @@ class _Loop(Operation):
         run_forward(rows(audio), curves_in_memory(curves, lead), signals, self._loop(tensors))
         return line, wet, low, high, curves
 
-    def _loop(self, tensors: Sequence[Tensor]) -> tuple[int, int, int, int]:
+    def _loop(self, tensors: Sequence[Tensor]) -> Loop:
         from djgraph.simd.delay_loop import Loop
 
         together = tensors[0].shape[-2] if self.crossed else 1

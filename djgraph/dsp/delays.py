@@ -99,7 +99,9 @@ def read_line(line: Tensor, place: Tensor, delay: Tensor, shortest: int, longest
     line: ``[…, length]``. place: ``[samples]``, int64. delay: float64, broadcastable to ``[…, samples]``; held to
     shortest … longest. No sample within ``shortest`` of a place is read.
     """
-    held = torch.nan_to_num(delay, nan=shortest).clamp(shortest, longest)
+    # Not clamp, whose gradient at its bounds is 0. NaN, which would become an index, is the shortest delay.
+    held = torch.where(delay >= shortest, delay, float(shortest))
+    held = torch.where(held <= longest, held, float(longest))
     whole = held.detach().floor()
     f = (held - whole).to(line.dtype)
     at = place - whole.to(torch.int64)

@@ -9,12 +9,14 @@ from djgraph.plugins import hookimpl
 from djgraph_fx.compressor import Compressor
 from djgraph_fx.delay import Delay
 from djgraph_fx.delay_samples import DelaySamples
+from djgraph_fx.echo import Echo
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
 from djgraph_fx.graphs import djgraph_graphs, djgraph_recipes
 from djgraph_fx.modulation import Chorus, Flanger, Vibrato
+from djgraph_fx.multitap import Multitap
 from djgraph_fx.phaser import Phaser
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.reverb import Reverb
@@ -31,6 +33,7 @@ __all__ = [
     "Compressor",
     "Delay",
     "DelaySamples",
+    "Echo",
     "Eq3",
     "Filter",
     "FilterKnob",
@@ -39,6 +42,7 @@ __all__ = [
     "Highpass",
     "Lowpass",
     "Mono",
+    "Multitap",
     "Pan",
     "Phaser",
     "Polarity",
@@ -81,3 +85,5 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Phaser
     yield RingMod
     yield DelaySamples
+    yield Echo
+    yield Multitap

@@ -9,6 +9,7 @@ from djgraph_fx import (
     Compressor,
     Delay,
     DelaySamples,
+    Echo,
     Eq3,
     Filter,
     FilterKnob,
@@ -17,6 +18,7 @@ from djgraph_fx import (
     Highpass,
     Lowpass,
     Mono,
+    Multitap,
     Pan,
     Phaser,
     Polarity,
@@ -39,6 +41,7 @@ EFFECTS = [
     *(Trim, Polarity, Balance, Pan, Width, Mono),
     *(Tremolo, Trans, Saturate),
     *(Vibrato, Chorus, Flanger, Phaser, RingMod, DelaySamples),
+    *(Echo, Multitap),
 ]
 
 ACROSS_SAMPLES = "delays of many samples step across samples, where the second derivative of the cubic jumps"
@@ -71,13 +74,20 @@ def test_everything_is_described(effect):
         (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
         (Flanger, Flanger.Settings(sync="beats", spread=0.5)),
         (DelaySamples, DelaySamples.Settings(samples=700)),
+        (Multitap, Multitap.Settings(sync="beats", times=(0.25, 0.75), levels=(0.5, -0.5), longest=1)),
     ],
     expected_failures={
         Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"},
         Chorus: {"check_gradients": ACROSS_SAMPLES},
+        Echo: {"check_gradients": ACROSS_SAMPLES},
     },
 )
 def test_contract(check):
+    check()
+
+
+@parametrize_with_checks([(Echo, Echo.Settings(sync="beats", mode="ping_pong", fade=5))])
+def test_contract_of_an_echo_in_beats(check):
     check()
 
 
@@ -95,13 +105,16 @@ def test_contract(check):
         (Compressor, Compressor.Settings(linked=False)),
         (Tremolo, Tremolo.Settings(shape="triangle", spread=1)),
         (Trans, Trans.Settings(edge=50)),
+        (Echo, Echo.Settings(change="tape")),
         (Vibrato, Vibrato.Settings(sync="beats", shape="triangle", spread=0.5)),
         (Chorus, Chorus.Settings(sync="beats", voices=1)),
         (Phaser, Phaser.Settings(sync="beats", stages=12, spread=0.5)),
         (Saturate, Saturate.Settings(kind="cubic")),
         (Saturate, Saturate.Settings(kind="hard")),
     ],
-    expected_failures={Chorus: {"check_gradients": ACROSS_SAMPLES}},
+    expected_failures={
+        Chorus: {"check_gradients": ACROSS_SAMPLES},
+    },
 )
 def test_contract_with_other_settings(check):
     check()

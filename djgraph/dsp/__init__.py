@@ -1,7 +1,7 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
 from djgraph.dsp.delay_loop import delay_loop
-from djgraph.dsp.delays import delay_history, read_delay
+from djgraph.dsp.delays import delay_history, read_delay, read_tap
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames
@@ -18,5 +18,6 @@ __all__ = [
     "linkwitz_riley",
     "phase",
     "read_delay",
+    "read_tap",
     "svf",
 ]

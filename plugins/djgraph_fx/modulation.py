@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import delay_history, delay_loop, read_delay
+from djgraph.dsp import delay_history, delay_loop, read_delay, read_tap
 from djgraph.effects import Block, Control, ControlModel, State
 from djgraph_fx.lfo import SHAPES, Beats, Lfo, Rate, SlowRate
 
@@ -102,7 +102,7 @@ class Chorus(Lfo):
         wet, past = read_delay(signal, delay + depth * SHAPES["sine"](cycle), state["past"])
         for voice in range(1, voices):
             swing = SHAPES["sine"](cycle + voice / voices)
-            wet = wet + read_delay(signal, delay + depth * swing, state["past"])[0]
+            wet = wet + read_tap(signal, delay + depth * swing, state["past"])
         out = (1 - mix) * signal + mix * (wet / math.sqrt(voices))
         return {"out": out}, {"past": past, **after}
 

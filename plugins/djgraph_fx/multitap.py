@@ -10,7 +10,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.dsp import delay_history, read_delay
+from djgraph.dsp import delay_history, read_tap
+from djgraph.dsp.history import latest
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
 from djgraph_fx.times import faded
 
@@ -72,7 +73,7 @@ class Multitap(TimeEffect):
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         signal, mix, past = audio["in"], controls["mix"], state["past"]
-        after: State = {}
+        after: State = {"past": latest(past, signal)}
         lengths: list[tuple[Any, Any]] = [(block.sample_rate / 1000, 1.0)]
         if block.clock is not None and self.uses_clock:
             beat = (60 * block.sample_rate / block.clock.tempo).expand(signal.shape[0], 1, block.length)
@@ -82,6 +83,5 @@ class Multitap(TimeEffect):
         wet = torch.zeros_like(signal)
         for time, level in zip(self.settings.times, self.settings.levels):
             for length, share in lengths:
-                tap, after["past"] = read_delay(signal, time * length, past)
-                wet = wet + level * share * tap
+                wet = wet + level * share * read_tap(signal, time * length, past)
         return {"out": (1 - mix) * signal + mix * wet}, after

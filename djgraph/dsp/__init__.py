@@ -3,7 +3,7 @@
 from djgraph.dsp.bands import two_bands
 from djgraph.dsp.biquads import biquads
 from djgraph.dsp.delay_loop import delay_loop
-from djgraph.dsp.delays import delay_history, read_delay
+from djgraph.dsp.delays import delay_history, read_delay, read_tap
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames, steady
@@ -14,6 +14,7 @@ from djgraph.dsp.oversampling import decimate, oversample
 from djgraph.dsp.phase import phase
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
+from djgraph.dsp.three_bands import three_bands
 from djgraph.dsp.true_peak import true_peak
 
 __all__ = [
@@ -30,14 +31,13 @@ __all__ = [
     "oversample",
     "phase",
     "read_delay",
+    "read_tap",
     "sliding_max",
     "sliding_mean",
     "steady",
     "svf",
     "svf_response",
+    "three_bands",
     "true_peak",
     "two_bands",
 ]
-from djgraph.dsp.three_bands import three_bands
-
-__all__ = ["Frames", "first_order", "follow", "linkwitz_riley", "svf", "three_bands", "two_bands"]

@@ -49,15 +49,18 @@ def read_delay(audio: Tensor, delay: Curve, past: Tensor) -> tuple[Tensor, Tenso
     Returns the delayed audio, and the past of the next block. Differentiable in all arguments. DJGraphError where
     shapes, types or devices do not fit.
     """
+    return read_tap(audio, delay, past), latest(past, audio)
+
+
+def read_tap(audio: Tensor, delay: Curve, past: Tensor) -> Tensor:
+    """:func:`read_delay` without the past of the next block: for further taps of the same signal."""
     check_past("read_delay", audio, past)
     place = as_curve("read_delay", "delay", delay, audio)
     given = (audio, past, place)
     if torch.compiler.is_compiling():
-        (out,) = _operator(list(given), [0])
-    else:
-        operation = _Read()
-        (out,) = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
-    return out, latest(past, audio)
+        return _operator(list(given), [0])[0]
+    operation = _Read()
+    return (operation(*given) if all(map(simd.takes, given)) else operation.plainly(given))[0]
 
 
 def check_past(name: str, audio: Tensor, past: Tensor) -> None:
@@ -99,7 +102,9 @@ def read_line(line: Tensor, place: Tensor, delay: Tensor, shortest: int, longest
     line: ``[…, length]``. place: ``[samples]``, int64. delay: float64, broadcastable to ``[…, samples]``; held to
     shortest … longest. No sample within ``shortest`` of a place is read.
     """
-    held = torch.nan_to_num(delay, nan=shortest).clamp(shortest, longest)
+    # Not clamp, whose gradient at its bounds is 0. NaN, which would become an index, is the shortest delay.
+    held = torch.where(delay >= shortest, delay, float(shortest))
+    held = torch.where(held <= longest, held, float(longest))
     whole = held.detach().floor()
     f = (held - whole).to(line.dtype)
     at = place - whole.to(torch.int64)

@@ -44,9 +44,9 @@ def phase(
     step = (values / sample_rate).expand(*values.shape[:-1], samples)
     start = values.new_zeros(*values.shape[:-1], 1) if state is None else state
     if not samples:
-        return torch.remainder(step + start + offset, 1.0), start
+        return _wrapped(step + start + offset), start
     end = start + (step.cumsum(-1) if samples <= STRETCH else _long_sum(step))
-    return torch.remainder(end - step + offset, 1.0), torch.remainder(end[..., -1:], 1.0)
+    return _wrapped(end - step + offset), _wrapped(end[..., -1:])
 
 
 def _long_sum(step: Tensor) -> Tensor:
@@ -54,6 +54,11 @@ def _long_sum(step: Tensor) -> Tensor:
     samples = step.shape[-1]
     padded = torch.nn.functional.pad(step, (0, -samples % STRETCH))
     inside = padded.unflatten(-1, (-1, STRETCH)).cumsum(-1)
-    total = torch.remainder(inside[..., -1:], 1.0)
+    total = _wrapped(inside[..., -1:])
     before = total.cumsum(-2) - total
-    return (torch.remainder(before, 1.0) + inside).flatten(-2)[..., :samples]
+    return (_wrapped(before) + inside).flatten(-2)[..., :samples]
+
+
+def _wrapped(cycles: Tensor) -> Tensor:
+    """``torch.remainder(cycles, 1)``, bit for bit and several times as fast."""
+    return cycles - cycles.floor()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from djgraph.simd.delays import ADDRESS, STEP, Curves, add, held, slope, value
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import peek
-from djgraph.simd.threads import in_threads
+from djgraph.simd.threads import over_rows
 
 FAINT = 1e-30
 """What is smaller is 0 when it goes round: numbers below float32's normal ones would circle for ever, slowly."""
@@ -65,14 +65,21 @@ class Gradients(NamedTuple):
 def run_forward(audio: NDArray, curves: Curves, signals: Signals, loop: Loop) -> None:
     """Runs the loop over all samples: ``audio``, ``[signals, samples]`` → what :class:`Signals` says."""
     kernel = _forward()
-    in_threads(lambda group: kernel(group, audio, curves, signals, loop), range(len(audio) // loop.together))
+    over_rows(
+        lambda groups: kernel(groups.start, groups.stop, audio, curves, signals, loop),
+        len(audio) // loop.together,
+        audio.size,
+    )
 
 
 def run_backward(curves: Curves, signals: Signals, gradients: Gradients, loop: Loop) -> None:
     """The adjoint of :func:`run_forward`, after it; the gradient of the audio is the end of that of the line."""
     kernel = _backward()
-    groups = len(signals.wet) // loop.together
-    in_threads(lambda group: kernel(group, curves, signals, gradients, loop), range(groups))
+    over_rows(
+        lambda groups: kernel(groups.start, groups.stop, curves, signals, gradients, loop),
+        len(signals.wet) // loop.together,
+        signals.wet.size,
+    )
 
 
 @part
@@ -113,24 +120,25 @@ def _echo(line, place, like, curves, row, n, loop):
 @lru_cache(maxsize=1)
 def _forward() -> Any:
     @kept
-    def delay_loop(group, audio, curves, signals, loop):
+    def delay_loop(first, stop, audio, curves, signals, loop):
         line, wet, low, high = signals
         samples = audio.shape[1]
         room = line.shape[1] - samples
-        rows = range(group * loop.together, (group + 1) * loop.together)
         like = np.empty(0)
         feedback = 2 * loop.heads
-        for n in range(samples):
-            for row in rows:
-                echo = _echo(line[row], room + n, like, curves, row, n, loop)
-                lo = low[row, n] + _at(like, curves, feedback + 1, row, n) * (echo - low[row, n])
-                hi = high[row, n] + _at(like, curves, feedback + 2, row, n) * (lo - high[row, n])
-                low[row, n + 1], high[row, n + 1] = _flushed(lo), _flushed(hi)
-                wet[row, n] = lo - hi
-            for row in rows:
-                other = _partner(row, loop)
-                back = low[other, n + 1] - high[other, n + 1]
-                line[row, room + n] = audio[row, n] + _flushed(_at(like, curves, feedback, row, n) * back)
+        for group in range(first, stop):
+            rows = range(group * loop.together, (group + 1) * loop.together)
+            for n in range(samples):
+                for row in rows:
+                    echo = _echo(line[row], room + n, like, curves, row, n, loop)
+                    lo = low[row, n] + _at(like, curves, feedback + 1, row, n) * (echo - low[row, n])
+                    hi = high[row, n] + _at(like, curves, feedback + 2, row, n) * (lo - high[row, n])
+                    low[row, n + 1], high[row, n + 1] = _flushed(lo), _flushed(hi)
+                    wet[row, n] = lo - hi
+                for row in rows:
+                    other = _partner(row, loop)
+                    back = low[other, n + 1] - high[other, n + 1]
+                    line[row, room + n] = audio[row, n] + _flushed(_at(like, curves, feedback, row, n) * back)
 
     return delay_loop
 
@@ -138,42 +146,43 @@ def _forward() -> Any:
 @lru_cache(maxsize=1)
 def _backward() -> Any:
     @kept
-    def delay_loop_adjoint(group, curves, signals, gradients, loop):
+    def delay_loop_adjoint(first, stop, curves, signals, gradients, loop):
         line, _, low, high = signals
         of_wet, of_line, of_low, of_high, of_curves = gradients
         samples = of_wet.shape[1]
         room = line.shape[1] - samples
-        begin, end = group * loop.together, (group + 1) * loop.together
         like = np.empty(0)
         feedback = 2 * loop.heads
         wet = np.empty(loop.together)
-        for n in range(samples - 1, -1, -1):
-            for row in range(begin, end):
-                other = _partner(row, loop)
-                back = low[other, n + 1] - high[other, n + 1]
-                of_curves[feedback, row, n] = of_line[row, room + n] * back
-                sent = _at(like, curves, feedback, row, n) * of_line[row, room + n]
-                wet[other - begin] = of_wet[other, n] + sent
-            for row in range(begin, end):
-                a, b = _at(like, curves, feedback + 1, row, n), _at(like, curves, feedback + 2, row, n)
-                hi = of_high[row] - wet[row - begin]
-                of_curves[feedback + 2, row, n] = hi * (low[row, n + 1] - high[row, n])
-                of_high[row] = (1 - b) * hi
-                lo = of_low[row] + wet[row - begin] + b * hi
-                place = room + n
-                echo = _echo(line[row], place, like, curves, row, n, loop)
-                of_curves[feedback + 1, row, n] = lo * (echo - low[row, n])
-                of_low[row] = (1 - a) * lo
-                longest = float(room - 2)
-                for head in range(loop.heads):
-                    given = _at(like, curves, 2 * head, row, n)
-                    delay = held(given, float(loop.shortest), longest)
-                    whole = int(delay)
-                    at, edge, f = place - whole, whole == loop.shortest, delay - whole
-                    amount = a * lo * _at(like, curves, 2 * head + 1, row, n)
-                    steep = slope(line[row], at, edge, f) if given == delay else 0.0
-                    of_curves[2 * head, row, n] = amount * steep
-                    of_curves[2 * head + 1, row, n] = a * lo * value(line[row], at, edge, f)
-                    add(of_line[row], at, edge, f, amount)
+        for group in range(first, stop):
+            begin, end = group * loop.together, (group + 1) * loop.together
+            for n in range(samples - 1, -1, -1):
+                for row in range(begin, end):
+                    other = _partner(row, loop)
+                    back = low[other, n + 1] - high[other, n + 1]
+                    of_curves[feedback, row, n] = of_line[row, room + n] * back
+                    sent = _at(like, curves, feedback, row, n) * of_line[row, room + n]
+                    wet[other - begin] = of_wet[other, n] + sent
+                for row in range(begin, end):
+                    a, b = _at(like, curves, feedback + 1, row, n), _at(like, curves, feedback + 2, row, n)
+                    hi = of_high[row] - wet[row - begin]
+                    of_curves[feedback + 2, row, n] = hi * (low[row, n + 1] - high[row, n])
+                    of_high[row] = (1 - b) * hi
+                    lo = of_low[row] + wet[row - begin] + b * hi
+                    place = room + n
+                    echo = _echo(line[row], place, like, curves, row, n, loop)
+                    of_curves[feedback + 1, row, n] = lo * (echo - low[row, n])
+                    of_low[row] = (1 - a) * lo
+                    longest = float(room - 2)
+                    for head in range(loop.heads):
+                        given = _at(like, curves, 2 * head, row, n)
+                        delay = held(given, float(loop.shortest), longest)
+                        whole = int(delay)
+                        at, edge, f = place - whole, whole == loop.shortest, delay - whole
+                        amount = a * lo * _at(like, curves, 2 * head + 1, row, n)
+                        steep = slope(line[row], at, edge, f) if given == delay else 0.0
+                        of_curves[2 * head, row, n] = amount * steep
+                        of_curves[2 * head + 1, row, n] = a * lo * value(line[row], at, edge, f)
+                        add(of_line[row], at, edge, f, amount)
 
     return delay_loop_adjoint

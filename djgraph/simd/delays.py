@@ -112,7 +112,15 @@ def _reader() -> Any:
         like = np.empty(0)
         line = np.empty(room + samples, audio.dtype)
         for row in range(first, stop):
-            _joined(line, past[row], audio[row])
+            # Of a long past a short block reads little: only that is brought together.
+            low, high = room + samples, 0
+            for n in range(samples):
+                at = room + n - int(held(peek(like, address, offsets[0, row] + n * step), 0.0, room - 2.0))
+                low, high = min(low, at - 2), max(high, at + 2)
+            for place in range(low, min(high, room)):
+                line[place] = past[row, place]
+            for place in range(max(low, room), min(high, room + samples)):
+                line[place] = audio[row, place - room]
             for n in range(samples):
                 delay = held(peek(like, address, offsets[0, row] + n * step), 0.0, room - 2.0)
                 whole = int(delay)

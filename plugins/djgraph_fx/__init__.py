@@ -12,7 +12,9 @@ from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
 from djgraph_fx.crush import Crush
 from djgraph_fx.deesser import DeEsser
 from djgraph_fx.delay import Delay
+from djgraph_fx.delay_samples import DelaySamples
 from djgraph_fx.ducker import Ducker
+from djgraph_fx.echo import Echo
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.expander import Expander
 from djgraph_fx.filter import Filter, FilterKnob
@@ -24,11 +26,15 @@ from djgraph_fx.isolator import Isolator, Isolator4
 from djgraph_fx.ladder import Ladder
 from djgraph_fx.leveler import Leveler
 from djgraph_fx.limiter import Limiter
+from djgraph_fx.modulation import Chorus, Flanger, Vibrato
+from djgraph_fx.multitap import Multitap
 from djgraph_fx.noise import Noise
 from djgraph_fx.peq import Peq
+from djgraph_fx.phaser import Phaser
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.pump import Pump
 from djgraph_fx.reverb import Reverb
+from djgraph_fx.ringmod import RingMod
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.tilt import Tilt
@@ -40,6 +46,7 @@ from djgraph_fx.trim import Trim
 __all__ = [
     "Allpass",
     "Balance",
+    "Chorus",
     "Compressor",
     "Crossover2",
     "Crossover3",
@@ -47,11 +54,14 @@ __all__ = [
     "Crush",
     "DeEsser",
     "Delay",
+    "DelaySamples",
     "Ducker",
+    "Echo",
     "Eq3",
     "Expander",
     "Filter",
     "FilterKnob",
+    "Flanger",
     "Gain",
     "Gate",
     "Highpass",
@@ -62,18 +72,22 @@ __all__ = [
     "Limiter",
     "Lowpass",
     "Mono",
+    "Multitap",
     "Noise",
     "Pan",
     "Peq",
+    "Phaser",
     "Polarity",
     "Pump",
     "Reverb",
+    "RingMod",
     "Saturate",
     "Tilt",
     "Trans",
     "Transient",
     "Tremolo",
     "Trim",
+    "Vibrato",
     "Width",
     "djgraph_graphs",
     "djgraph_recipes",
@@ -119,3 +133,11 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Transient
     yield Leveler
     yield Pump
+    yield Vibrato
+    yield Chorus
+    yield Flanger
+    yield Phaser
+    yield RingMod
+    yield DelaySamples
+    yield Echo
+    yield Multitap

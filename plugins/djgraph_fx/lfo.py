@@ -66,12 +66,16 @@ class Lfo(TimeEffect):
     def cycles(
         self, controls: Mapping[str, Tensor], state: State, block: Block, channels: int
     ) -> tuple[Tensor, State]:
-        """The phase of every channel, ``[batch, channels, samples]``, float64, wrapped to 0…1; the state after it."""
+        """The phase of every channel, ``[batch, channels, samples]``, float64, wrapped to 0…1; the state after it.
+
+        Where nothing spreads them, one phase for all channels: ``[batch, 1, samples]``.
+        """
         rate = controls["rate"]
+        channels = channels if self.settings.spread else 1
         offset = torch.linspace(0, self.settings.spread, channels, dtype=torch.float64, device=rate.device)
         if block.clock is not None and self.uses_clock:
-            position = block.clock.beats / controls["beats"].detach().double()
-            return torch.remainder(position + offset[:, None], 1.0), {}
+            position = block.clock.beats / controls["beats"].detach().double() + offset[:, None]
+            return position - position.floor(), {}
         cycle, last = phase(
             rate, block.length, state["phase"], sample_rate=block.sample_rate, offset=offset[:, None]
         )

@@ -157,6 +157,16 @@ def test_beyond_its_limits_a_delay_is_held_and_has_no_gradient(delay, compiled):
     assert wrong.grad.eq(0).all()
 
 
+@pytest.mark.parametrize("delay", [0.0, float(LONGEST)])
+def test_at_its_limits_a_delay_has_a_gradient(delay):
+    """A delay that was driven there can leave again."""
+    given_tensors = (noise(1, 1, 12), torch.full((12,), delay, dtype=torch.float64), arguments(1, 1, 1)[2])
+    check_both_ways_agree(read_delay, given_tensors)
+    moved = given_tensors[1].requires_grad_()
+    read_delay(given_tensors[0], moved, given_tensors[2])[0].square().sum().backward()
+    assert moved.grad.ne(0).all()
+
+
 def test_float32_audio_takes_delays_in_float64():
     """A second and a thousandth of a sample: float32 could not tell it from a second."""
     longest = 44100

@@ -6,6 +6,7 @@ import pytest
 from djgraph_fx import (
     Allpass,
     Balance,
+    Chorus,
     Compressor,
     Crossover2,
     Crossover3,
@@ -14,10 +15,13 @@ from djgraph_fx import (
     DeEsser,
     Delay,
     Ducker,
+    DelaySamples,
+    Echo,
     Eq3,
     Expander,
     Filter,
     FilterKnob,
+    Flanger,
     Gain,
     Gate,
     Highpass,
@@ -31,15 +35,20 @@ from djgraph_fx import (
     Noise,
     Pan,
     Peq,
+    Multitap,
+    Pan,
+    Phaser,
     Polarity,
     Pump,
     Reverb,
+    RingMod,
     Saturate,
     Tilt,
     Trans,
     Transient,
     Tremolo,
     Trim,
+    Vibrato,
     Width,
 )
 from djgraph_fx.eq3 import Eq3Twin
@@ -61,6 +70,8 @@ EFFECTS = [
     Limiter,
     *(Limiter, Gate, Expander, Ducker, DeEsser, Transient, Leveler),
     Pump,
+    *(Vibrato, Chorus, Flanger, Phaser, RingMod, DelaySamples),
+    *(Echo, Multitap),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""
@@ -75,6 +86,8 @@ COSTLY = (
     "check_gradients_at_range_ends",
     "check_magnitude",
 )
+
+ACROSS_SAMPLES = "delays of many samples step across samples, where the second derivative of the cubic jumps"
 
 
 def test_the_public_hook_hands_over_all():
@@ -108,12 +121,25 @@ CHECKS = parametrize_with_checks(
     expected_failures={
         Crush: {"check_gradients": "rounding: the gradient of the input is a stand-in"},
         Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"},
+        (Flanger, Flanger.Settings(sync="beats", spread=0.5)),
+        (DelaySamples, DelaySamples.Settings(samples=700)),
+        (Multitap, Multitap.Settings(sync="beats", times=(0.25, 0.75), levels=(0.5, -0.5), longest=1)),
+    ],
+    expected_failures={
+        Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"},
+        Chorus: {"check_gradients": ACROSS_SAMPLES},
+        Echo: {"check_gradients": ACROSS_SAMPLES},
     },
 )
 
 
 @spread(CHECKS, COSTLY)
 def test_contract(check):
+    check()
+
+
+@parametrize_with_checks([(Echo, Echo.Settings(sync="beats", mode="ping_pong", fade=5))])
+def test_contract_of_an_echo_in_beats(check):
     check()
 
 
@@ -134,6 +160,10 @@ def test_contract(check):
         (Limiter, Limiter.Settings(lookahead=0, linked=False)),
         (Tremolo, Tremolo.Settings(shape="triangle", spread=1)),
         (Trans, Trans.Settings(edge=50)),
+        (Echo, Echo.Settings(change="tape")),
+        (Vibrato, Vibrato.Settings(sync="beats", shape="triangle", spread=0.5)),
+        (Chorus, Chorus.Settings(sync="beats", voices=1)),
+        (Phaser, Phaser.Settings(sync="beats", stages=12, spread=0.5)),
         (Saturate, Saturate.Settings(kind="cubic")),
         (Saturate, Saturate.Settings(kind="hard")),
         (Saturate, Saturate.Settings(kind="fold")),
@@ -146,6 +176,10 @@ def test_contract(check):
         (Isolator, Isolator.Settings(profile="mixxx", order=2)),
         (Noise, Noise.Settings(kind="white", mono=True)),
     ]
+    ],
+    expected_failures={
+        Chorus: {"check_gradients": ACROSS_SAMPLES},
+    },
 )
 def test_contract_with_other_settings(check):
     check()

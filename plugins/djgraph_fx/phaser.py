@@ -1,0 +1,76 @@
+"""A phaser: notches that wander, from a chain of all-passes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp import first_order
+from djgraph.effects import Block, Control, ControlModel, State
+from djgraph_fx.lfo import SHAPES, Beats, Lfo, SlowRate
+
+
+class Phaser(Lfo):
+    """``out = (1 − mix)·x + mix·A(x)``, A a chain of all-passes of first order, (a + z⁻¹)/(1 + a·z⁻¹) each.
+
+    a = (tan(πf/rate) − 1)/(tan(πf/rate) + 1) turns the phase by 90° at f = centre·2^(depth·(swing(φ) − ½)), held
+    below 0.49 of the sample rate. With ``mix`` 0.5 a notch lies wherever the chain has turned an odd multiple of 180°:
+    half as many as stages.
+    """
+
+    type = "phaser"
+    family = "modulation"
+    description = "Notches that wander: a chain of all-passes"
+    HIGHEST = 0.49
+
+    class Settings(Lfo.Settings):
+        stages: int = Field(4, ge=2, le=12, description="How many all-passes; two make a notch")
+
+    class Controls(ControlModel):
+        mix: Annotated[
+            float,
+            Control(
+                0, 1, neutral=0, smoothing=5.0, description="0 is dry, 0.5 has the deepest notches, 1 none"
+            ),
+        ] = 0.0
+        centre: Annotated[
+            float,
+            Control(
+                100, 8000, neutral=1000, unit="Hz", scale="log", smoothing=5.0,
+                description="Middle of the sweep",
+            ),
+        ] = 1000.0  # fmt: skip
+        depth: Annotated[
+            float, Control(0, 6, neutral=3, unit="octaves", smoothing=5.0, description="Width of the sweep")
+        ] = 3.0
+        rate: SlowRate = 0.5
+        beats: Beats = 1.0
+
+    def tail(self) -> int | None:
+        return None
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``stages``: of :func:`djgraph.dsp.first_order`, ``[batch, channels, stages, 2]``; ``phase``."""
+        stages = like.new_zeros(batch, channels, self.settings.stages, 2)
+        return {"stages": stages, **super().initial_state(batch, channels, like)}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal, mix = audio["in"], controls["mix"]
+        cycle, after = self.cycles(controls, state, block, signal.shape[1])
+        octaves = controls["depth"].double() * (SHAPES["sine"](cycle) - 0.5)
+        frequency = controls["centre"].double() * 2**octaves / block.sample_rate
+        turn = torch.tan(math.pi * frequency.clamp(max=self.HIGHEST))
+        a = ((turn - 1) / (turn + 1)).to(signal.dtype)
+        turned, last = signal, []
+        for stage in range(self.settings.stages):
+            turned, one = first_order(turned, a, 1.0, a, state["stages"][..., stage, :])
+            last.append(one)
+        out = (1 - mix) * signal + mix * turned
+        return {"out": out}, {"stages": torch.stack(last, dim=-2), **after}

@@ -1,0 +1,44 @@
+"""A ring modulator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from djgraph.dsp import phase
+from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
+
+
+class RingMod(TimeEffect):
+    """``out = (1 − mix)·x + mix·x·cos 2πφ``: every frequency f becomes f ± ``frequency``."""
+
+    type = "ringmod"
+    family = "colour"
+    description = "Ring modulator: multiplies by a sine"
+
+    class Controls(ControlModel):
+        mix: Annotated[
+            float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is modulated only")
+        ] = 0.0
+        frequency: Annotated[
+            float,
+            Control(0.5, 5000, neutral=440, unit="Hz", scale="log", description="Of the sine"),
+        ] = 440.0
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``phase``: cycles at the next sample, ``[batch, 1, 1]``, float64."""
+        return {"phase": like.new_zeros(batch, 1, 1, dtype=torch.float64)}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal, mix = audio["in"], controls["mix"]
+        cycle, last = phase(
+            controls["frequency"], block.length, state["phase"], sample_rate=block.sample_rate
+        )
+        carrier = torch.cos(2 * math.pi * cycle.to(signal.dtype))
+        return {"out": (1 - mix) * signal + mix * (signal * carrier)}, {"phase": last}

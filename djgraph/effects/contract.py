@@ -377,16 +377,15 @@ class CausalTwin(TimeEffect):
 
     Settings, ports and controls are those of ``of``. Controls that it reads per frame are read per sample here, with
     5 ms of smoothing unless they have a grid: a time effect with controls per frame would have to wait for whole hops.
-    Their neutral value is None, since a twin that is flat may still shift phases. A twin whose output is its input at
-    neutral says ``identity_at_neutral = True`` and keeps the neutral values. A twin may also declare ``Controls`` of
-    its own, with other rates and smoothing.
+    At neutral a twin is an all-pass; one whose output is its input there says ``at_neutral = "identity"``. A twin may
+    also declare ``Controls`` of its own, with other rates and smoothing.
 
     Raises EffectError for an ``of`` that is no spectral effect, or has a twin already, and for controls or ports of its
     own that differ from those of ``of``.
     """
 
     type: ClassVar[str]
-    identity_at_neutral: ClassVar[bool] = False
+    at_neutral: ClassVar[AtNeutral] = "allpass"
 
     def __init_subclass__(cls, *, of: Any = None, **kwargs: Any) -> None:
         name = f"{cls.__module__}.{cls.__qualname__}"
@@ -410,7 +409,7 @@ class CausalTwin(TimeEffect):
         if "Controls" in own:
             check_twin_controls(name, of.__qualname__, collect_controls(name, cls.Controls), of.controls)
         else:
-            cls.Controls = twin_controls(of.controls, keep_neutral=cls.identity_at_neutral)
+            cls.Controls = twin_controls(of.controls)
         super().__init_subclass__(**kwargs)
         of.causal_twin = cls
 

@@ -17,11 +17,11 @@ _OWN = ("rate", "smoothing", "neutral", "label", "description", "aliases", "grad
 """What a twin may declare of a control for itself."""
 
 
-def twin_controls(controls: Sequence[Control], keep_neutral: bool) -> type[ControlModel]:
+def twin_controls(controls: Sequence[Control]) -> type[ControlModel]:
     """A model of the same controls, read at every sample instead of every frame."""
     fields: dict[str, Any] = {}
     for control in controls:
-        read = control if keep_neutral else control.replace(neutral=None)
+        read = control
         if control.rate == "frame":
             read = read.replace(rate="sample", smoothing=0.0 if control.held else SMOOTHING)
         fields[control.id] = (Annotated[float, read], control.default)

@@ -64,14 +64,16 @@ def test_a_twin_takes_everything_from_its_effect():
 def test_it_reads_per_sample_what_the_effect_reads_per_frame():
     level, kind, once = twin(spectral()).controls
     assert (level.id, level.min, level.max, level.default, level.unit) == ("level", 0, 2, 1, "ratio")
-    assert (level.rate, level.smoothing, level.neutral) == ("sample", 5.0, None)
+    assert (level.rate, level.smoothing, level.neutral) == ("sample", 5.0, 1)
     assert (kind.rate, kind.smoothing, kind.step) == ("sample", 0.0, 1)
     assert (once.rate, once.scale) == ("clip", "log")
 
 
-def test_it_keeps_neutral_values_where_it_says_so():
-    made = twin(spectral(), identity_at_neutral=True)
+def test_at_neutral_it_is_an_all_pass_unless_it_says_otherwise():
+    made = twin(spectral())
+    assert made.at_neutral == "allpass"
     assert [control.neutral for control in made.controls] == [1, 0, 1]
+    assert twin(spectral(), at_neutral="identity").at_neutral == "identity"
 
 
 def test_it_may_have_controls_of_its_own_with_another_rate():

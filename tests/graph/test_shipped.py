@@ -23,6 +23,7 @@ NAMES = [
     "dj_mixer",
     "dj_mixer_live",
     "djtransgan",
+    "dub_desk",
     "filter_knob",
     "mastering",
     "podcast_ducker",

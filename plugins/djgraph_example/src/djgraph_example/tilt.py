@@ -53,7 +53,7 @@ class TiltTwin(CausalTwin, of=Tilt):
     So numerator and denominator are the magnitudes of two polynomials of the filter's variable, s.
     """
 
-    identity_at_neutral = True
+    at_neutral = "identity"
     LEVEL, BEND = 1.0199856, 0.55830343
     """(ω/2)² ≈ t²/(LEVEL·(1 + BEND·t²)) with t = tan(ω/2)."""
 

@@ -101,6 +101,16 @@ def draw_levels(axis: Any, name: str, lines: Sequence[Line]) -> None:
     axis.set(xlabel="dB in", ylabel="dB out", xlim=(-60, 0), ylim=(-70, 5))
 
 
+def draw_response_while_loud(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """Gain over the frequency of a steady, loud tone."""
+    at = np.geomspace(200, 20000, 60)
+    for label, settings, controls in lines:
+        tones = [tone(0.3, hertz) for hertz in at]
+        outs = [run(name, settings, controls, one)["out"][0, -4410:].abs().max() for one in tones]
+        axis.semilogx(at, decibels(outs) - decibels(0.5), label=label)
+    axis.set(xlabel="Hz", ylabel="dB", xlim=(200, 20000))
+
+
 def draw_burst(axis: Any, name: str, lines: Sequence[Line]) -> None:
     """The level of a tone that is loud from 0.1 s to 0.3 s."""
     audio = tone(0.6, 2000.0, 1.0) * 0.05
@@ -161,6 +171,7 @@ def draw_spectrogram(axis: Any, name: str, lines: Sequence[Line], seconds: float
     """What becomes of noise."""
     ((_, settings, controls),) = lines
     noise = torch.randn(2, round(seconds * RATE), generator=torch.Generator().manual_seed(0)).double()
+    noise = noise * (name != "noise")  # which makes its own
     out = run(name, settings, controls, noise)["out"][0].numpy()
     axis.specgram(out, NFFT=512, Fs=RATE, noverlap=256, vmin=-90, vmax=-45, cmap="magma", rasterized=True)
     axis.set(xlabel="seconds", ylabel="Hz", ylim=(0, 12000))
@@ -263,6 +274,32 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(draw_levels, lines_of("ratio", [2, 4, 20], threshold=-30)),
         Scene(draw_burst, lines_of("attack", [1, 10, 50], " ms", threshold=-30, ratio=8)),
     ),
+    "gate": (
+        Scene(draw_levels, lines_of("range", [20, 40], " dB")),
+        Scene(draw_burst, lines_of("release", [20, 200], " ms", threshold=-20, range=40)),
+    ),
+    "expander": (
+        Scene(draw_levels, lines_of("ratio", [2, 4], threshold=-30)),
+        Scene(draw_burst, lines_of("release", [20, 200], " ms", threshold=-10, ratio=3)),
+    ),
+    "ducker": (
+        Scene(draw_levels, lines_of("depth", [6, 20], " dB", threshold=-30)),
+        Scene(draw_burst, lines_of("release", [50, 300], " ms", threshold=-15, depth=20)),
+    ),
+    "deesser": (
+        Scene(
+            draw_response_while_loud,
+            [(f"depth {d} dB", {}, {"depth": d}) for d in (6, 12, 24)],
+        ),
+    ),
+    "transient": (
+        Scene(draw_burst, lines_of("attack", [-12, 12], " dB")),
+        Scene(draw_burst, lines_of("sustain", [-12, 12], " dB")),
+    ),
+    "leveler": (
+        Scene(draw_burst, [(f"time {t} s", {}, {"time": t, "amount": 1, "range": 24}) for t in (0.3, 3)]),
+    ),
+    "pump": (Scene(draw_gain, lines_of("release", [0.3, 0.8], depth=24)),),
     "limiter": (
         Scene(draw_levels, lines_of("ceiling", [-18, -6], " dB", mix=1)),
         Scene(draw_burst, lines_of("release", [20, 100], " ms", ceiling=-18, mix=1)),
@@ -277,6 +314,17 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(draw_gain, [("spread 0.5", {"spread": 0.5}, {"depth": 1, "rate": 1})]),
     ),
     "trans": (Scene(draw_gain, lines_of("beats", [0.5, 1], " of 120 BPM", depth=1)),),
+    "vibrato": (Scene(draw_pitch, [("", {}, {"depth": 5, "rate": 2})]),),
+    "chorus": (Scene(draw_pitch, [("", {}, {"mix": 1, "depth": 10, "rate": 1})]),),
+    "flanger": (Scene(draw_spectrogram, [("", {}, {"mix": 0.5, "feedback": 0.6, "depth": 2})]),),
+    "phaser": (Scene(draw_spectrogram, [("", {"stages": 6}, {"mix": 0.5})]),),
+    "ringmod": (Scene(draw_pitch, [("", {}, {"mix": 1, "frequency": 180})]),),
+    "delay_samples": (Scene(draw_wave, [("samples 44", {"samples": 44}, {})]),),
+    "echo": (
+        Scene(draw_impulse, lines_of("feedback", [0.3, 0.7], mix=0.5, lowpass=3000)),
+        Scene(draw_impulse, [("ping-pong", {"mode": "ping_pong"}, {"mix": 0.5, "feedback": 0.7})]),
+    ),
+    "multitap": (Scene(draw_impulse, [("", {}, {"mix": 0.5})]),),
     "delay": (Scene(draw_impulse, lines_of("feedback", [0.5, 1], mix=0.5)),),
     "reverb": (Scene(draw_impulse, [(f"{t} s", {"decay_time": t}, {"mix": 1}) for t in (1.5, 0.5)]),),
 }
@@ -304,8 +352,8 @@ def draw(name: str, folder: Path = FOLDER) -> Path:
     figure.suptitle(name, fontsize=10)
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.png"
-    with matplotlib.rc_context({"savefig.dpi": 90}):
-        figure.savefig(path, metadata={"Software": None})
+    with matplotlib.rc_context({"savefig.dpi": 80}):
+        figure.savefig(path, metadata={"Software": None}, pil_kwargs={"optimize": True})
     return path
 
 

@@ -11,14 +11,17 @@ from torch import Tensor
 from djgraph.dsp import follow, svf
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 from djgraph_fx.level import decibels, loudest, ramp
+from djgraph_fx.peq import warped
 
 BUTTERWORTH = 0.5**0.5
 
 
 class DeEsser(TimeEffect):
-    """``out = in − (1 − gain)·HP(in)``, the gain by the level of the highs HP; at gain 1 the signal itself.
+    """A high shelf whose gain follows the level of the highs; at gain 1 the signal itself.
 
-    HP is a state-variable highpass of second order. Far above its cutoff the highs are turned down by the gain.
+    The highs are measured behind a state-variable highpass of second order. The shelf is that of :class:`Peq` with
+    q = √½, which is monotonic: highs that are turned down are never louder anywhere, as they would be where a share of
+    the highpass, which is a quarter of a cycle ahead at its cutoff, was taken off the signal.
     """
 
     type = "deesser"
@@ -72,16 +75,17 @@ class DeEsser(TimeEffect):
         ] = 60.0  # fmt: skip
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``filter``: of the highpass. ``level``: of the highs. ``share``: of the depth."""
+        """``filter``: of the highpass. ``shelf``: of the shelf. ``level``: of the highs. ``share``: of the depth."""
         one = (batch, 1, 1)
         return {
             "filter": like.new_zeros(batch, channels, 2),
+            "shelf": like.new_zeros(batch, channels, 2),
             "level": like.new_zeros(one),
             "share": like.new_zeros(one),
         }
 
     def tail(self) -> None:
-        """The highpass rings on, ever more quietly."""
+        """The shelf rings on, ever more quietly."""
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
@@ -101,5 +105,9 @@ class DeEsser(TimeEffect):
             state["share"],
             sample_rate=rate,
         )
-        gain = 10 ** (-controls["depth"] * share / 20)
-        return {"out": audio["in"] - (1 - gain) * highs}, after
+        a = 10 ** (-controls["depth"] * share / 40)
+        cutoff = warped(controls["frequency"], a.sqrt(), rate)
+        added, after["shelf"] = svf(
+            audio["in"], cutoff, BUTTERWORTH, 0.0, a - 1, (a - 1) * (a + 1), state["shelf"], sample_rate=rate
+        )
+        return {"out": audio["in"] + added}, after

@@ -121,16 +121,23 @@ def test_a_sidechain_of_another_channel_count(effect_class, channels, others):
 
 
 def test_the_deesser_equals_a_loop_behind_scipys_highpass():
-    """With the highpass from the analogue formula by the bilinear transform."""
+    """With the highpass by the bilinear transform of the analogue one, and the shelf by Zavalishin's integrators."""
     frequency, samples = 2500.0, 600
     audio, controls = bursts(1, 2, samples), moving(DeEsser, 1, samples)
     controls["frequency"] = torch.full_like(controls["depth"], frequency)
     warped = 2 * RATE * math.tan(math.pi * frequency / RATE)
     b, a = bilinear([1, 0, 0], [1, warped * 2**0.5, warped**2], RATE)
     highs = lfilter(b, a, audio[0].numpy())
-    gain = gains(DeEsser, np.abs(highs).max(0).tolist(), controls)
+    root = np.sqrt(gains(DeEsser, np.abs(highs).max(0).tolist(), controls))
+    want, first, second = audio[0].numpy().copy(), np.zeros(2), np.zeros(2)
+    for n in range(samples):
+        g, k, x = math.tan(math.pi * frequency / RATE) * math.sqrt(root[n]), 2**0.5, audio[0, :, n].numpy()
+        high = (x - (g + k) * first - second) / (1 + k * g + g * g)
+        band = g * high + first
+        first, second = g * high + band, second + 2 * g * band
+        want[:, n] += (root[n] - 1) * k * band + (root[n] ** 2 - 1) * high
     out, _ = process(build(DeEsser), audio, controls)
-    np.testing.assert_allclose(out[0].numpy(), audio[0].numpy() - (1 - gain) * highs, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(out[0].numpy(), want, rtol=1e-7, atol=1e-9)
 
 
 def power_loop(audio, target, time, limit, amount, gate=-60.0):
@@ -274,18 +281,20 @@ def test_the_transient_shaper_leaves_a_steady_tone():
     assert abs(changed) < 0.3
 
 
-def test_the_deesser_turns_highs_down_by_its_depth():
+def test_the_deesser_is_bristow_johnsons_shelf_and_nowhere_louder():
     n = torch.arange(RATE, dtype=torch.float64)
-    for frequency in (5000, 3000, 2000, 200):
+    a = 10 ** (-12 / 40)
+    for frequency in (5000, 3000, 2000, 1200, 200):
         s = 1j * math.tan(math.pi * frequency / RATE) / math.tan(math.pi * 2000 / RATE)
-        highs = s * s / (s * s + 2**0.5 * s + 1)
-        want = 20 * math.log10(abs(1 - (1 - 10 ** (-12 / 20)) * highs))
+        damped = math.sqrt(2 * a) * s
+        want = 20 * math.log10(abs(a * (a * s * s + damped + 1) / (s * s + damped + a)))
         tone = 0.5 * torch.sin(2 * math.pi * frequency * n / RATE)[None, None]
         values = {"frequency": 2000, "threshold": -60, "depth": 12, "release": 500}
         out, _ = process(build(DeEsser), tone, constant(DeEsser, RATE, **values))
         late = slice(RATE // 2, None)
         changed = 10 * math.log10(float(out[..., late].square().sum() / tone[..., late].square().sum()))
         assert changed == pytest.approx(want, abs=0.02)
+        assert changed < 0.01
 
 
 @EACH

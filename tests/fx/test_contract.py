@@ -85,8 +85,6 @@ COSTLY = (
     "check_magnitude",
 )
 
-ACROSS_SAMPLES = "delays of many samples step across samples, where the second derivative of the cubic jumps"
-
 
 def test_the_public_hook_hands_over_all():
     manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -122,8 +120,6 @@ CHECKS = parametrize_with_checks(
     expected_failures={
         Crush: {"check_gradients": "rounding: the gradient of the input is a stand-in"},
         Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"},
-        Chorus: {"check_gradients": ACROSS_SAMPLES},
-        Echo: {"check_gradients": ACROSS_SAMPLES},
     },
 )
 
@@ -170,10 +166,7 @@ def test_contract_of_an_echo_in_beats(check):
         (Crossover4, Crossover4.Settings(order=2)),
         (Isolator, Isolator.Settings(profile="mixxx", order=2)),
         (Noise, Noise.Settings(kind="white", mono=True)),
-    ],
-    expected_failures={
-        Chorus: {"check_gradients": ACROSS_SAMPLES},
-    },
+    ]
 )
 def test_contract_with_other_settings(check):
     check()

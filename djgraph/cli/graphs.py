@@ -48,10 +48,13 @@ def validate(
       djgraph validate my_mixer.yaml
       djgraph validate graphs/*.yaml
     """
+    import djgraph
+
     wrong = 0
     for file in files:
         try:
             graph = load_graph(file, args)
+            djgraph.compile(graph)  # settings may not go with the sample rate
         except DJGraphError as error:
             wrong += 1
             typer.echo(f"error: {error}", err=True)

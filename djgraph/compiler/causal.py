@@ -21,10 +21,9 @@ def lowered(graph: Graph, lowering: str) -> Graph:
     Raises CompileError for an unknown lowering, and under ``causal`` one that names all nodes whose effect has no
     causal twin, or none with its settings.
     """
-    if lowering not in LOWERINGS:
-        raise CompileError(
-            f"lowering is {' or '.join(map(repr, LOWERINGS))}, not {lowering!r}{did_you_mean(lowering, LOWERINGS)}"
-        )
+    if not isinstance(lowering, str) or lowering not in LOWERINGS:
+        guess = did_you_mean(lowering, LOWERINGS) if isinstance(lowering, str) else ""
+        raise CompileError(f"lowering is {' or '.join(map(repr, LOWERINGS))}, not {lowering!r}{guess}")
     if lowering == "studio":
         return graph
     faults = {

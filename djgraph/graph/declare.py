@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,10 +12,11 @@ from djgraph.effects import Effect
 from djgraph.errors import Problem
 from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Placed, PlacedOwner
-from djgraph.language.faults import explain
+from djgraph.language.faults import Fault, explain
 from djgraph.language.model import Header
 from djgraph.language.parts import Node, Override
 from djgraph.language.site import Site
+from djgraph.language.words import describe
 
 CHANNELS = {"mono": 1, "stereo": 2}
 SEND_EFFECT = "gain"
@@ -130,10 +131,13 @@ class Declarer:
     def _settings(self, effect: type[Effect], given: Mapping[str, Any], site: Site) -> BaseModel | None:
         # As JSON, because pydantic's strict mode then allows exactly what a file can say: a list for a
         # tuple, a text for an enumeration, but no text for a number.
+        place = site.below("settings")
+        if faults := list(_true_for_one(effect.Settings, given)):
+            self.problems += [place.fault(fault) for fault in faults]
+            return None
         try:
             return effect.Settings.model_validate_json(json.dumps(given), strict=True)
         except ValidationError as error:
-            place = site.below("settings")
             self.problems += [place.fault(fault) for fault in explain(error, effect.Settings, effect.type)]
             return None
 
@@ -157,3 +161,12 @@ class Declarer:
             is_send=True,
             controls=(control.replace(default=0.0, neutral=0.0, label=label, aliases=()),),
         )
+
+
+def _true_for_one(settings: type[BaseModel], given: Mapping[str, Any]) -> Iterator[Fault]:
+    """``true`` equals 1, so that pydantic takes it where 1 is a choice."""
+    for name, value in given.items():
+        field = settings.model_fields.get(name)
+        choices = get_args(field.annotation) if field is not None else ()
+        if isinstance(value, bool) and value in choices and not any(isinstance(one, bool) for one in choices):
+            yield Fault(f"{describe(value)} is not allowed here", (name,), tuple(map(str, choices)))

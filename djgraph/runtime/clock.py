@@ -125,7 +125,13 @@ def check_tempo(tempo: float | Tensor, batch: int, like: Tensor, placed: int | N
     expected = f"expected {SLOWEST:g} to {FASTEST:,.0f} BPM"
     if not isinstance(tempo, Tensor) and is_real(tempo) and not SLOWEST <= tempo <= FASTEST:
         raise InputError(f"tempo is {shown(tempo)}; {expected}")
-    bpm = torch.as_tensor(tempo, dtype=torch.float64, device=like.device)
+    try:
+        bpm = torch.as_tensor(tempo, dtype=torch.float64, device=like.device)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise InputError(
+            f"tempo must be a number, [batch] or [batch, frames], not {shown(tempo)}; where its frames lie, "
+            "positions= says"
+        ) from problem
     if bpm.ndim == 0:
         bpm = bpm.expand(batch)
     if bpm.ndim == 1:

@@ -259,3 +259,14 @@ def test_an_effect_of_a_stranger_is_described(run: Run) -> None:
         assert data["controls"][0]["neutral"] is None
     finally:
         reset()
+
+
+def test_validate_builds_effects(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "slow.yaml"
+    path.write_text(
+        "djgraph: 1\nname: slow\nsample_rate: 8000\ninputs: [{name: a}]\n"
+        "mixer:\n  - {strip: a, input: a, chain: [isolator4], to: m}\n  - bus: m\noutputs: [m]\n"
+    )
+    message = run("validate", str(path), code=1).stderr
+    assert "slow.yaml:6" in message
+    assert "below 4000 Hz" in message

@@ -168,3 +168,5 @@ def test_one_error_names_all_nodes_without_a_twin() -> None:
 def test_another_lowering_is_refused() -> None:
     with pytest.raises(CompileError, match="'studio' or 'causal', not 'casual'; did you mean 'causal'"):
         djgraph.compile("dj_mixer", lowering="casual")
+    with pytest.raises(CompileError, match="'studio' or 'causal', not None"):
+        djgraph.compile("dj_mixer", lowering=None)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import copy
 import pickle
 from typing import Any
 
+import djgraph_fx
 import pytest
 
 from djgraph.errors import DocumentError
@@ -509,3 +510,17 @@ def test_a_loaded_document_can_be_built_again(registry: Registry) -> None:
     document = load_document("djgraph: 1\nname: x\nargs: {n: 1}\nmixer: [bus: b$n]\noutputs: [b$n]\n")
     assert list(load(document, registry=registry).outputs) == ["b1"]
     assert list(load(document, registry=registry, n=2).outputs) == ["b2"]
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ({"effect": "saturate", "settings": {"oversampling": True}}, "true is not allowed here"),
+        ({"effect": "multitap", "settings": {"times": []}}, "expected at least 1 of them, got 0"),
+    ],
+)
+def test_true_is_no_choice_of_1_and_lists_have_lengths(node: dict[str, Any], words: str) -> None:
+    builtin = Registry()
+    builtin.register(djgraph_fx)
+    with pytest.raises(DocumentError, match=words):
+        build(builtin, strip(chain=[node]))

@@ -116,6 +116,12 @@ def test_tempos_that_there_are_not(tempo: Any) -> None:
         make_clock(tempo, 1, 10, RATE, LIKE)
 
 
+@pytest.mark.parametrize("tempo", ["fast", (torch.tensor([90.0, 120.0]), torch.tensor([0, 2000])), {}])
+def test_what_is_no_tempo(tempo: Any) -> None:
+    with pytest.raises(InputError, match="tempo must be a number"):
+        make_clock(tempo, 1, 10, RATE, LIKE)
+
+
 def test_tempos_that_fit_no_positions() -> None:
     with pytest.raises(InputError, match="tempo has 3 frames, but there are 2 positions"):
         make_clock(torch.full((1, 3), 120.0), 1, 10, RATE, LIKE, torch.tensor([0, 5]))

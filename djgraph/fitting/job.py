@@ -22,6 +22,7 @@ from djgraph.fitting.result import FitResult
 from djgraph.fitting.through import descend
 from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer, compile_graph
+from djgraph.runtime.mixing import check_clock
 
 __all__ = ["Progress", "fit"]
 
@@ -91,6 +92,7 @@ def fit(
             expected = f"params [frames, {len(mixer.layout)}]"
             raise InputError(f"truth: expected {expected}, got shape {list(truth.shape)}")
         mixer.layout.check(truth)
+    check_clock(mixer.compiled, tempo)
     began = time.perf_counter()
     problem = FitProblem.of(mixer, chosen, loss, priors or Priors(), tempo)
     channels = mixer.graph.channels(mixer.outputs[chosen])

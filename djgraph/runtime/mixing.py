@@ -64,9 +64,14 @@ def clock_of(
     positions: Tensor | None = None,
 ) -> Clock | None:
     """The clip's clock. Raises InputError where effects follow one and there is no tempo."""
+    check_clock(compiled, tempo)
+    return make_clock(tempo, batch, samples, compiled.graph.sample_rate, like, positions)
+
+
+def check_clock(compiled: Compiled, tempo: float | Tensor | None) -> None:
+    """Raises InputError where effects follow a clock and there is no tempo."""
     if tempo is None and compiled.uses_clock:
         raise InputError(
             f"graph {compiled.graph.name} has effects that follow a clock: give its tempo in BPM, "
             "tempo= in Python, --tempo on the command line"
         )
-    return make_clock(tempo, batch, samples, compiled.graph.sample_rate, like, positions)

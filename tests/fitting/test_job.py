@@ -396,3 +396,14 @@ def test_a_filter_in_time_is_fitted_by_its_magnitude() -> None:
     knob, gain = (mixer.layout.index(name) for name in ("a.filter_knob.knob", "a.gain"))
     np.testing.assert_allclose(result.params[:, knob], truth[:, knob], atol=0.05)
     np.testing.assert_allclose(result.params[:, gain], truth[:, gain], atol=1.5)
+
+
+def test_a_missing_tempo_is_told_before_any_work(tmp_path: Path) -> None:
+    document = SMALL | {
+        "inputs": [{"name": "b"}],
+        "mixer": [{"strip": "b", "input": "b", "chain": [GAIN, "trans"], "to": "master"}, {"bus": "master"}],
+    }
+    state = tmp_path / "state.json"
+    with pytest.raises(InputError, match="follow a clock"):
+        djgraph.fit(djgraph.compile(document), {"b": noise(3)}, noise(3), checkpoint=state)
+    assert not state.exists()

@@ -187,9 +187,11 @@ class _Loop(Operation):
         room, samples = past.shape[-1], audio.shape[-1]
         curves = [curve.expand(*curve.shape[:-1], samples) for curve in curves]
         wet = []
-        for start in range(0, samples, self.shortest):
-            x = audio[..., start : start + self.shortest]
-            *heads, feedback, low, high = (curve[..., start : start + self.shortest] for curve in curves)
+        # Tensors without data are for counting: in one stretch, which has as many operations on each sample.
+        stretch = max(samples, 1) if audio.is_meta else self.shortest
+        for start in range(0, samples, stretch):
+            x = audio[..., start : start + stretch]
+            *heads, feedback, low, high = (curve[..., start : start + stretch] for curve in curves)
             place = room + torch.arange(x.shape[-1], device=audio.device)
             y = torch.zeros_like(x)
             for delay, gain in zip(heads[::2], heads[1::2]):
@@ -202,7 +204,9 @@ class _Loop(Operation):
             z = (lows - highs)[..., 1:]
             wet.append(z.to(x.dtype))
             back = self._sent(z)
-            past = torch.cat((past[..., x.shape[-1] :], x + (feedback * back).to(x.dtype)), dim=-1)
+            past = torch.cat((past[..., x.shape[-1] :], x + (feedback * back).to(x.dtype)), dim=-1)[
+                ..., -room:
+            ]
         return torch.cat(wet, dim=-1) if wet else audio.clone(), past, filters
 
     def _sent(self, z: Tensor) -> Tensor:

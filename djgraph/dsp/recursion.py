@@ -164,7 +164,7 @@ class _Run(Operation):
             if gradient is None:
                 made.append(None)
                 continue
-            full = torch.from_numpy(gradient).view(*lead, -1)
+            full = torch.from_numpy(gradient).view(*lead, gradient.shape[-1])
             made.append(full.sum_to_size(tensor.shape).to(tensor.dtype))
         return *made, torch.from_numpy(first).view(tensors[-1].shape)
 
@@ -193,7 +193,7 @@ class _Run(Operation):
 
 
 def _rows(tensor: Tensor) -> NDArray[Any]:
-    return tensor.detach().reshape(-1, tensor.shape[-1]).contiguous().numpy()
+    return tensor.detach().reshape(tensor.shape[:-1].numel(), tensor.shape[-1]).contiguous().numpy()
 
 
 def _input(tensor: Tensor, lead: torch.Size, hop: int, samples: int) -> Input:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from djgraph.dsp import delay_history, delay_loop, first_order
 from djgraph.dsp.feedback import feedback_delay
 from djgraph.errors import DJGraphError
+from djgraph.inspection.meter import Meter
 
 LONGEST, RATE = 9, 1000
 
@@ -249,3 +250,14 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(DJGraphError, match="delay_loop"):
             delay_loop(*wrong, **options)
+
+
+def test_without_data_it_is_one_stretch():
+    """For counting, as ``explain`` does: not thousands of stretches of the shortest delay."""
+    audio = torch.empty(1, 2, 441_000, device="meta")
+    past = torch.empty(1, 2, delay_history(1000), device="meta")
+    filters = torch.empty(1, 2, 2, dtype=torch.float64, device="meta")
+    with Meter() as meter:
+        wet, after, last = delay_loop(audio, [(500.0, 1.0)], 0.5, past, filters, shortest=2)
+    assert (wet.shape, after.shape, last.shape) == (audio.shape, past.shape, filters.shape)
+    assert meter.flops > 0

@@ -162,3 +162,15 @@ def test_what_does_not_fit_is_refused(controls, state, said):
 def test_frames_without_a_hop_are_refused():
     with pytest.raises(DJGraphError, match="hop"):
         Frames(torch.zeros(3), 0)
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_no_samples(gradients):
+    audio = noise(2, 1, 0).requires_grad_(gradients)
+    state = noise(2, 1, 2)
+    filtered, last = first_order(audio, 0.5, 0.1, -0.9, state)
+    assert filtered.shape == audio.shape
+    assert torch.equal(last, state)
+    if gradients:
+        (gradient,) = torch.autograd.grad(filtered.sum() + last.sum(), audio)
+        assert gradient.shape == audio.shape

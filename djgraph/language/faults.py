@@ -115,8 +115,9 @@ def _translate(detail: ErrorDetails, model: type[BaseModel], effect: str | None)
             f"{describe(value)} is not allowed here", loc, _QUOTED.findall(expected) or (expected,), name
         )
     if kind in ("too_long", "too_short"):
-        limit = f"most {context['max_length']}" if kind == "too_long" else f"least {context['min_length']}"
-        return Fault(f"expected at {limit} of them, got {context['actual_length']}", loc)
+        limit = context["max_length"] if kind == "too_long" else context["min_length"]
+        which, items = "most" if kind == "too_long" else "least", "item" if limit == 1 else "items"
+        return Fault(f"expected at {which} {limit} {items}, got {context['actual_length']}", loc)
     if kind in ("value_error", "assertion_error"):
         return Fault(str(context.get("error", detail["msg"])), loc)
     message = detail["msg"].replace("Input should", "must").replace("valid ", "")

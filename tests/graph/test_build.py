@@ -516,7 +516,7 @@ def test_a_loaded_document_can_be_built_again(registry: Registry) -> None:
     ("node", "words"),
     [
         ({"effect": "saturate", "settings": {"oversampling": True}}, "true is not allowed here"),
-        ({"effect": "multitap", "settings": {"times": []}}, "expected at least 1 of them, got 0"),
+        ({"effect": "multitap", "settings": {"times": []}}, "expected at least 1 item, got 0"),
     ],
 )
 def test_true_is_no_choice_of_1_and_lists_have_lengths(node: dict[str, Any], words: str) -> None:

@@ -97,3 +97,11 @@ def check_both_ways_agree(kernel: Kernel, arguments: Sequence[Tensor]) -> None:
 def framed(kernel: Kernel, hop: int) -> Kernel:
     """The kernel with all controls as frames."""
     return lambda signal, *rest: kernel(signal, *(Frames(c, hop) for c in rest[:-1]), rest[-1])
+
+
+def check_silence_and_small_numbers(kernel: Kernel, *controls: object) -> None:
+    """Silence stays silence, state included, and numbers that hardly are any stay numbers."""
+    for value in (0.0, 1e-42):
+        results = kernel(torch.full((1, 1, 500), value), *controls)
+        assert all(result.isfinite().all() for result in results)
+        assert value or not any(result.any() for result in results)

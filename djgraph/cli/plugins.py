@@ -147,6 +147,7 @@ def _listing(entries: Iterable[EffectEntry]) -> str:
 def describe(entry: EffectEntry) -> dict[str, Any]:
     """An effect as data, for ``--json``."""
     effect = entry.effect
+    latency, follows_clock = _in_a_stream(entry)
     return {
         "name": entry.name,
         "description": effect.description,
@@ -155,8 +156,8 @@ def describe(entry: EffectEntry) -> dict[str, Any]:
         "causal": _is_causal(effect),
         "inputs": [port.name for port in effect.inputs],
         "outputs": [port.name for port in effect.outputs],
-        "follows_clock": _follows_clock(entry),
-        "latency": _latency(entry),
+        "follows_clock": follows_clock,
+        "latency": latency,
         "controls": [_control(control) for control in effect.controls],
         "settings": _settings(entry),
         "plugin": entry.plugin,
@@ -177,28 +178,18 @@ def _control(control: Control) -> dict[str, Any]:
     return {"id": fields.pop("id"), "label": fields.pop("label"), **fields}
 
 
-def _built(entry: EffectEntry) -> Effect | None:
-    """The effect with its settings left out, None where it needs some, or fails."""
+def _in_a_stream(entry: EffectEntry) -> tuple[int | None, bool]:
+    """Latency in samples at 44.1 kHz and whether it follows the clock, both with the settings left out.
+
+    None, and what the class says, where the effect needs settings, or fails: a graph that has it tells.
+    """
     from djgraph.effects import Environment
 
     try:
-        return entry.effect(entry.effect.Settings(), Environment(RATE))
-    except Exception:  # a plugin's code may raise anything; a graph with the effect says it
-        return None
-
-
-def _latency(entry: EffectEntry) -> int | None:
-    """Samples at 44.1 kHz with the settings left out, None where nobody knows."""
-    effect = _built(entry)
-    try:
-        return None if effect is None else int(effect.latency())
-    except Exception:  # as above
-        return None
-
-
-def _follows_clock(entry: EffectEntry) -> bool:
-    """Whether it does with the settings left out."""
-    return bool(getattr(_built(entry) or entry.effect, "uses_clock", False))
+        effect = entry.effect(entry.effect.Settings(), Environment(RATE))
+        return int(effect.latency()), bool(effect.uses_clock)
+    except Exception:  # a plugin's code may raise anything
+        return None, bool(entry.effect.uses_clock)
 
 
 def _settings(entry: EffectEntry) -> list[dict[str, Any]]:
@@ -246,10 +237,10 @@ def _page(entry: EffectEntry) -> str:
     lines.append(
         f"{effect.domain} effect of the family {effect.family}, {takes or 'nothing'} → {gives}; from {entry.origin}"
     )
-    lag = _latency(entry)
+    lag, follows_clock = _in_a_stream(entry)
     if effect.domain == "time" and lag is not None:
         lines.append(f"latency in a stream: {count(lag, 'sample')} at 44.1 kHz" if lag else "no latency")
-    if _follows_clock(entry):
+    if follows_clock:
         lines.append("follows the clock")
     if effect.domain == "spectral":
         lines.append("causal twin: " + ("yes, for --lowering causal" if _is_causal(effect) else "none"))

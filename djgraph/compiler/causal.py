@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from djgraph.effects import Environment, SpectralEffect
+from djgraph.effects.twin import twin_of
 from djgraph.errors import CompileError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, Node
 
@@ -45,7 +46,7 @@ def twin_fault(node: EffectNode, environment: Environment) -> str | None:
     """Why a node has no twin; None where it has one or, being a time effect, needs none."""
     if not issubclass(node.effect, SpectralEffect):
         return None
-    twin = node.effect.causal_twin
+    twin = twin_of(node.effect)
     if twin is None:
         return f"effect {node.effect.type} has no causal twin"
     fault = twin.fault(node.settings, environment)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from djgraph.dsp.checked import checked_state
 from djgraph.dsp.recursion import Recursion, register
 from djgraph.dsp.scan import scan
 from djgraph.errors import DJGraphError
@@ -33,10 +34,7 @@ def biquads(audio: Tensor, sections: Tensor, state: Tensor | None = None) -> tup
             f"{list(sections.shape)}"
         )
     count = sections.shape[-2]
-    shape = (*audio.shape[:-1], count, 2)
-    state = audio.new_zeros(shape) if state is None else state
-    if state.shape != shape:
-        raise DJGraphError(f"biquads: state has to be of shape {list(shape)}, not {list(state.shape)}")
+    state = checked_state("biquads", state, audio, count, 2)
     scaled = sections / sections[..., 3:4]
     after = []
     for section in range(count):

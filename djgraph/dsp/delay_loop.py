@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 from djgraph import simd
+from djgraph.dsp.checked import checked_state
 from djgraph.dsp.delays import (
     NEIGHBOURS,
     as_curve,
     check_past,
     curves_in_memory,
-    plain_gradients,
     read_line,
-    rows,
 )
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.operators import operator
+from djgraph.dsp.recursion import rows
 from djgraph.dsp.scan import scan_one
 from djgraph.errors import DJGraphError
 
@@ -73,14 +73,7 @@ def delay_loop(
         )
     if crossed and audio.ndim < 2:
         raise DJGraphError("delay_loop: audio has to be [..., channels, samples] where channels are crossed")
-    state_shape = (*audio.shape[:-1], 2)
-    if filters is None:
-        filters = audio.new_zeros(state_shape, dtype=torch.float64)
-    if filters.shape != state_shape or filters.dtype != torch.float64:
-        raise DJGraphError(
-            f"delay_loop: filters has to be float64 of shape {list(state_shape)}, not {filters.dtype} "
-            f"of shape {list(filters.shape)}"
-        )
+    filters = checked_state("delay_loop", filters, audio, 2, dtype=torch.float64, name="filters")
     curves = [
         as_curve("delay_loop", what, control, audio)
         for head in heads
@@ -151,7 +144,7 @@ class _Loop(Operation):
         needed: Sequence[bool],
     ) -> tuple[Tensor | None, ...]:
         if not all(map(simd.takes, tensors)):
-            return plain_gradients(self, tensors, gradients, needed)
+            return self.plain_gradients(tensors, gradients, needed)
         from djgraph.simd.delay_loop import Gradients, Signals, run_backward
 
         line, wet, low, high, curves = self._run(tensors)  # once more: nothing is kept but the arguments

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from djgraph import simd
+from djgraph.dsp.checked import check_signal, checked_control, checked_state
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve, Frames, at_samples
 from djgraph.dsp.history import latest
 from djgraph.dsp.operators import operator
+from djgraph.dsp.recursion import rows
 from djgraph.errors import DJGraphError
 
 if TYPE_CHECKING:
@@ -63,37 +65,21 @@ def read_tap(audio: Tensor, delay: Curve, past: Tensor) -> Tensor:
     return (operation(*given) if all(map(simd.takes, given)) else operation.plainly(given))[0]
 
 
-def check_past(name: str, audio: Tensor, past: Tensor) -> None:
+def check_past(kernel: str, audio: Tensor, past: Tensor) -> None:
     """DJGraphError unless audio is a signal, and past the same a while before."""
-    if audio.ndim < 1 or not audio.is_floating_point():
+    check_signal(kernel, "audio", audio)
+    history = past.shape[-1] if past.ndim else 0
+    if history <= NEIGHBOURS:
         raise DJGraphError(
-            f"{name}: audio has to be floating point of shape [..., samples], not {audio.dtype} "
-            f"of shape {list(audio.shape)}"
+            f"{kernel}: past has to hold a history of at least {NEIGHBOURS + 1} samples, not {list(past.shape)}"
         )
-    fits = past.ndim == audio.ndim and past.shape[:-1] == audio.shape[:-1] and past.shape[-1] > NEIGHBOURS
-    if not fits or past.dtype != audio.dtype or past.device != audio.device:
-        raise DJGraphError(
-            f"{name}: past has to be {audio.dtype} on {audio.device} of shape {[*audio.shape[:-1], 'history']} with a "
-            f"history of at least {NEIGHBOURS + 1} samples, not {past.dtype} on {past.device} of shape "
-            f"{list(past.shape)}"
-        )
+    checked_state(kernel, past, audio, history, name="past")
 
 
-def as_curve(name: str, what: str, control: Curve, audio: Tensor) -> Tensor:
+def as_curve(kernel: str, name: str, control: Curve, audio: Tensor) -> Tensor:
     """A control in float64, ``[…, 1]`` or ``[…, samples]``, with leading dimensions that broadcast to the audio's."""
-    samples = audio.shape[-1]
-    given = control.values if isinstance(control, Frames) else control
-    tensor = torch.as_tensor(given, dtype=torch.float64, device=audio.device)
-    tensor = tensor if tensor.ndim else tensor[None]
-    fits = tensor.ndim <= audio.ndim and all(
-        size in (1, wanted) for size, wanted in zip(tensor.shape[-2::-1], audio.shape[-2::-1])
-    )
-    if not fits or not (isinstance(control, Frames) or tensor.shape[-1] in (1, samples)):
-        raise DJGraphError(
-            f"{name}: {what} of shape {list(tensor.shape)} does not broadcast to audio of shape {list(audio.shape)}; "
-            f"its last size is 1, {samples} or, in Frames, that of the frames"
-        )
-    return at_samples(tensor, control.hop, samples) if isinstance(control, Frames) else tensor
+    tensor, hop = checked_control(kernel, name, control, audio, "audio", torch.float64)
+    return at_samples(tensor, hop, audio.shape[-1]) if isinstance(control, Frames) else tensor
 
 
 def read_line(line: Tensor, place: Tensor, delay: Tensor, shortest: int, longest: int) -> Tensor:
@@ -134,18 +120,6 @@ def curves_in_memory(curves: Sequence[Tensor], lead: torch.Size) -> Curves:
     return Curves(table, offsets)
 
 
-def plain_gradients(
-    operation: Operation, tensors: Sequence[Tensor], gradients: Sequence[Tensor], needed: Sequence[bool]
-) -> tuple[Tensor | None, ...]:
-    """Of an operator of ``torch.compile``, which autograd does not look into, where no compiled code runs."""
-    with torch.enable_grad():
-        given = [tensor.detach().requires_grad_(need) for tensor, need in zip(tensors, needed)]
-        made = operation.plainly(given)
-        wanted = [tensor for tensor in given if tensor.requires_grad]
-        found = iter(torch.autograd.grad(made, wanted, gradients, materialize_grads=True))
-    return tuple(next(found) if need else None for need in needed)
-
-
 class _Read(Operation):
     """``(audio, past, delay)`` → ``(delayed audio,)``."""
 
@@ -167,7 +141,7 @@ class _Read(Operation):
         needed: Sequence[bool],
     ) -> tuple[Tensor | None, ...]:
         if not all(map(simd.takes, tensors)):
-            return plain_gradients(self, tensors, gradients, needed)
+            return self.plain_gradients(tensors, gradients, needed)
         from djgraph.simd.delays import read_backward
 
         audio, past, delay = (tensor.detach().contiguous() for tensor in tensors)
@@ -194,11 +168,6 @@ class _Read(Operation):
         place = room + torch.arange(samples, device=audio.device)
         delay = delay.expand(*delay.shape[:-1], samples)
         return (read_line(torch.cat((past, audio), dim=-1), place, delay, 0, room - NEIGHBOURS),)
-
-
-def rows(tensor: Tensor) -> np.ndarray:
-    """A contiguous tensor as NumPy's, ``[signals, samples]``, the same memory."""
-    return tensor.detach().view(tensor.shape[:-1].numel(), tensor.shape[-1]).numpy()
 
 
 _operator = operator(

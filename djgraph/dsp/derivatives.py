@@ -48,6 +48,17 @@ class Operation(ABC):
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The results alone, by operations that autograd knows."""
 
+    def plain_gradients(
+        self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], needed: Sequence[bool]
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients by :meth:`plainly`: of an operator of ``torch.compile``, which autograd does not look into."""
+        with torch.enable_grad():
+            given = [tensor.detach().requires_grad_(need) for tensor, need in zip(tensors, needed)]
+            results = self.plainly(given)
+            wanted = [tensor for tensor in given if tensor.requires_grad]
+            found = iter(torch.autograd.grad(results, wanted, gradients, materialize_grads=True))
+        return tuple(next(found) if need else None for need in needed)
+
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         results = _Forward.apply(self, *tensors) if followed(tensors) else self.forward(tensors)
         return results[: len(results) - self.kept]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
 from djgraph.dsp.scan import scan_one
-from djgraph.dsp.state_variable import checked_rate
 
 SHORTEST = 1e-6
 """Milliseconds: shorter times are taken as this one, which is no time at all."""

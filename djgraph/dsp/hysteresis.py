@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from djgraph.dsp.checked import check_signal, checked_control, checked_state
 from djgraph.errors import DJGraphError
 
 
@@ -29,22 +30,14 @@ def hysteresis(
     sample was held against (fall where it was open before, else rise). DJGraphError where shapes or types do not fit.
     The host waits for nothing.
     """
-    if level.ndim < 1 or not level.is_floating_point():
-        raise DJGraphError(
-            f"hysteresis: level has to be floating point of shape [..., samples], not {level.dtype} "
-            f"of shape {list(level.shape)}"
-        )
+    check_signal("hysteresis", "level", level)
     if not softness > 0:
         raise DJGraphError(f"hysteresis: softness has to be above 0, not {softness}")
-    up, down = (_threshold(level, name, given) for name, given in (("rise", rise), ("fall", fall)))
-    shape = (*level.shape[:-1], 1)
-    if state is None:
-        state = level.new_zeros(shape)
-    elif state.shape != shape or state.dtype != level.dtype or state.device != level.device:
-        raise DJGraphError(
-            f"hysteresis: state has to be {level.dtype} on {level.device} of shape {list(shape)}, "
-            f"not {state.dtype} on {state.device} of shape {list(state.shape)}"
-        )
+    up, down = (
+        checked_control("hysteresis", name, given, level, "level", level.dtype)[0]
+        for name, given in (("rise", rise), ("fall", fall))
+    )
+    state = checked_state("hysteresis", state, level, 1)
     with torch.no_grad():
         line = torch.cat((state.detach(), _switched(level, up, down)), dim=-1)
         places = torch.arange(line.shape[-1], device=line.device).expand(line.shape)
@@ -61,15 +54,3 @@ def _switched(level: Tensor, rise: Tensor, fall: Tensor) -> Tensor:
     """1 where it opens, 0 where it closes, NaN where nothing is decided."""
     kept = torch.where(level < fall, 0.0, torch.nan)
     return torch.where(level > rise, 1.0, kept).to(level.dtype)
-
-
-def _threshold(level: Tensor, name: str, given: Tensor | float) -> Tensor:
-    tensor = torch.as_tensor(given, dtype=level.dtype, device=level.device)
-    tensor = tensor if tensor.ndim else tensor[None]
-    if tensor.ndim > level.ndim or any(
-        size not in (1, wanted) for size, wanted in zip(tensor.shape[::-1], level.shape[::-1])
-    ):
-        raise DJGraphError(
-            f"hysteresis: {name} of shape {list(tensor.shape)} does not broadcast to level of shape {list(level.shape)}"
-        )
-    return tensor

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
-from djgraph.dsp.state_variable import checked_rate, pass_signals
+from djgraph.dsp.state_variable import pass_signals
 from djgraph.errors import DJGraphError
 
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from djgraph.dsp.state_variable import checked_rate, svf
-from djgraph.errors import DJGraphError
+from djgraph.dsp.checked import checked_rate, checked_state
+from djgraph.dsp.state_variable import svf
 
 SHELF_FREQUENCY, SHELF_Q, SHELF_DB = 1681.9744509555319, 0.7071752369554193, 3.99984385397
 CUT_FREQUENCY, CUT_Q = 38.13547087613982, 0.5003270373253953
@@ -32,12 +32,7 @@ def k_weighting(audio: Tensor, state: Tensor | None = None, *, sample_rate: floa
     where shapes, types or devices do not fit.
     """
     rate = checked_rate(sample_rate)
-    if state is None:
-        state = audio.new_zeros(*audio.shape[:-1], 4)
-    if state.shape != (*audio.shape[:-1], 4):
-        raise DJGraphError(
-            f"k_weighting: state has to be of shape {[*audio.shape[:-1], 4]}, not {list(state.shape)}"
-        )
+    state = checked_state("k_weighting", state, audio, 4)
     high = 10 ** (SHELF_DB / 20)
     shelved, first = svf(
         audio,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.dsp.checked import check_signal, checked_state
 from djgraph.dsp.history import latest
 from djgraph.errors import DJGraphError
 
@@ -70,20 +71,8 @@ def _checked(name: str, audio: Tensor, factor: int, state: Tensor | None, length
     """The state, zeros where it is None."""
     if factor not in FACTORS:
         raise DJGraphError(f"{name} has a factor of 2, 4 or 8, not {factor}")
-    if audio.ndim < 1 or not audio.is_floating_point():
-        raise DJGraphError(
-            f"{name}: audio has to be floating point of shape [..., samples], not {audio.dtype} of shape "
-            f"{list(audio.shape)}"
-        )
-    shape = (*audio.shape[:-1], length)
-    if state is None:
-        return audio.new_zeros(shape)
-    if state.shape != shape or state.dtype != audio.dtype or state.device != audio.device:
-        raise DJGraphError(
-            f"{name}: state has to be {audio.dtype} on {audio.device} of shape {list(shape)}, not {state.dtype} on "
-            f"{state.device} of shape {list(state.shape)}"
-        )
-    return state
+    check_signal(name, "audio", audio)
+    return checked_state(name, state, audio, length)
 
 
 def _blocks(audio: Tensor, before: Tensor, size: int) -> Tensor:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from djgraph import simd
+from djgraph.dsp.checked import check_signal, checked_control, checked_state
 from djgraph.dsp.derivatives import Operation
-from djgraph.dsp.frames import Curve, Frames, at_samples, steady
+from djgraph.dsp.frames import Curve, at_samples
 from djgraph.dsp.operators import operator
-from djgraph.errors import DJGraphError
 
 if TYPE_CHECKING:
     from djgraph.simd.recursion import Input, Kernel
@@ -55,7 +55,7 @@ class Recursion:
     ) -> tuple[Tensor, ...]:
         """The outputs, shaped as the signal, and the state after its last sample."""
         values, hops = self._values(signal, controls)
-        state = self._state(signal, state)
+        state = checked_state(self.name, state, signal, self.states)
         if torch.compiler.is_compiling():
             given = [*values, state, torch.tensor(list(numbers), dtype=torch.float64, device="cpu")]
             return tuple(_OPERATORS[self.name](given, [*hops, 0]))
@@ -66,42 +66,13 @@ class Recursion:
 
     def _values(self, signal: Tensor, controls: Sequence[Curve]) -> tuple[list[Tensor], tuple[int, ...]]:
         """Signal and controls as tensors of one type that broadcast, and the hop of each."""
-        if signal.ndim < 1 or not signal.is_floating_point():
-            raise DJGraphError(
-                f"{self.name}: {self.inputs[0]} has to be floating point of shape [..., samples], not {signal.dtype} "
-                f"of shape {list(signal.shape)}"
-            )
-        values, hops = [signal], [0]
-        for name, control in zip(self.inputs[1:], controls):
-            given = control.values if isinstance(control, Frames) else control
-            tensor = torch.as_tensor(given, dtype=signal.dtype, device=signal.device)
-            tensor = tensor if tensor.ndim else tensor[None]
-            samples = signal.shape[-1]
-            if not isinstance(control, Frames) and tensor.shape[-1] == samples:
-                tensor = steady(tensor)
-            hop = control.hop if isinstance(control, Frames) else int(tensor.shape[-1] == 1)
-            fits = tensor.ndim <= signal.ndim and all(
-                size in (1, wanted) for size, wanted in zip(tensor.shape[-2::-1], signal.shape[-2::-1])
-            )
-            if not fits or (not hop and tensor.shape[-1] != samples):
-                raise DJGraphError(
-                    f"{self.name}: {name} of shape {list(tensor.shape)} does not broadcast to {self.inputs[0]} "
-                    f"of shape {list(signal.shape)}; its last size is 1, {samples} or, in Frames, that of the frames"
-                )
-            values.append(tensor)
-            hops.append(hop)
-        return values, tuple(hops)
-
-    def _state(self, signal: Tensor, state: Tensor | None) -> Tensor:
-        shape = (*signal.shape[:-1], self.states)
-        if state is None:
-            return signal.new_zeros(shape)
-        if state.shape != shape or state.dtype != signal.dtype or state.device != signal.device:
-            raise DJGraphError(
-                f"{self.name}: state has to be {signal.dtype} on {signal.device} of shape {list(shape)}, "
-                f"not {state.dtype} on {state.device} of shape {list(state.shape)}"
-            )
-        return state
+        given = self.inputs[0]
+        check_signal(self.name, given, signal)
+        checked = [
+            checked_control(self.name, name, control, signal, given, signal.dtype)
+            for name, control in zip(self.inputs[1:], controls)
+        ]
+        return [signal, *(tensor for tensor, _ in checked)], (0, *(hop for _, hop in checked))
 
     def kernel(self) -> Kernel:
         """The compiled code, made or read from disk when it first runs."""
@@ -131,9 +102,9 @@ class _Run(Operation):
         last, kept = run_forward(
             self.recursion.kernel(),
             self._inputs(tensors),
-            _rows(state),
+            rows(state),
             self._numbers(),
-            [_rows(output) for output in outputs],
+            [rows(output) for output in outputs],
         )
         return *outputs, torch.from_numpy(last).view(state.shape), torch.from_numpy(kept)
 
@@ -147,7 +118,7 @@ class _Run(Operation):
         from djgraph.simd.recursion import run_backward
 
         if not all(map(simd.takes, tensors)):
-            return self._backward_plainly(tensors, gradients, needed)
+            return self.plain_gradients(tensors, gradients, needed)
         states = kept[0] if kept else self.forward(tensors)[-1]  # an operator keeps nothing
         lead, samples = tensors[0].shape[:-1], tensors[0].shape[-1]
         found, first = run_backward(
@@ -156,7 +127,7 @@ class _Run(Operation):
             states.numpy(),
             self._numbers(),
             [_input(gradient, lead, 0, samples) for gradient in gradients[:-1]],
-            _rows(gradients[-1]),
+            rows(gradients[-1]),
             list(needed[:-1]),
         )
         made: list[Tensor | None] = []
@@ -173,17 +144,6 @@ class _Run(Operation):
         curves = [at_samples(values, hop, samples) for values, hop in zip(tensors, self.hops)]
         return self.recursion.plain(curves, tensors[-1], self.numbers)
 
-    def _backward_plainly(
-        self, tensors: Sequence[Tensor], gradients: Sequence[Tensor], needed: Sequence[bool]
-    ) -> tuple[Tensor | None, ...]:
-        """Of an operator of ``torch.compile``, which autograd does not look into, where no compiled code runs."""
-        with torch.enable_grad():
-            given = [tensor.detach().requires_grad_(need) for tensor, need in zip(tensors, needed)]
-            made = self.plainly(given)
-            wanted = [tensor for tensor in given if tensor.requires_grad]
-            found = iter(torch.autograd.grad(made, wanted, gradients, materialize_grads=True))
-        return tuple(next(found) if need else None for need in needed)
-
     def _inputs(self, tensors: Sequence[Tensor]) -> list[Input]:
         lead, samples = tensors[0].shape[:-1], tensors[0].shape[-1]
         return [_input(tensor, lead, hop, samples) for tensor, hop in zip(tensors, self.hops)]
@@ -192,7 +152,8 @@ class _Run(Operation):
         return np.array(self.numbers, np.float64)
 
 
-def _rows(tensor: Tensor) -> NDArray[Any]:
+def rows(tensor: Tensor) -> NDArray[Any]:
+    """``[signals, samples]``; the same memory where the tensor is contiguous."""
     return tensor.detach().reshape(tensor.shape[:-1].numel(), tensor.shape[-1]).contiguous().numpy()
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from djgraph.dsp.checked import check_signal, checked_state
 from djgraph.dsp.derivatives import followed
 from djgraph.errors import DJGraphError
 
@@ -46,21 +47,10 @@ def _extended(
     signal: Tensor, length: int, state: Tensor | None, name: str, rest: float
 ) -> tuple[Tensor, Tensor]:
     """The state followed by the signal, and the state of the next block, which owns its memory."""
-    if signal.ndim < 1 or not signal.is_floating_point():
-        raise DJGraphError(
-            f"{name}: signal has to be floating point of shape [..., samples], not {signal.dtype} "
-            f"of shape {list(signal.shape)}"
-        )
+    check_signal(name, "signal", signal)
     if not isinstance(length, int) or length < 1:
         raise DJGraphError(f"{name}: length has to be a whole number of samples from 1 up, not {length!r}")
-    shape = (*signal.shape[:-1], length - 1)
-    if state is None:
-        state = signal.new_full(shape, rest)
-    elif state.shape != shape or state.dtype != signal.dtype or state.device != signal.device:
-        raise DJGraphError(
-            f"{name}: state has to be {signal.dtype} on {signal.device} of shape {list(shape)}, "
-            f"not {state.dtype} on {state.device} of shape {list(state.shape)}"
-        )
+    state = checked_state(name, state, signal, length - 1, rest=rest)
     extended = torch.cat((state, signal), dim=-1)
     return extended, extended[..., signal.shape[-1] :].clone()
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
 from djgraph.dsp.scan import scan
-from djgraph.errors import DJGraphError
 
 HIGHEST = 0.49
 """The highest cutoff in cycles per sample."""
@@ -73,13 +73,6 @@ def svf_response(
     lowpass, bandpass, highpass = (g * cosine).square(), g * sine * cosine / q, -sine.square()
     above = torch.complex(*torch.broadcast_tensors(low * lowpass + high * highpass, band * bandpass))
     return above / torch.complex(lowpass + highpass, bandpass)
-
-
-def checked_rate(sample_rate: float) -> float:
-    """DJGraphError unless it is a number above 0."""
-    if not 0 < sample_rate < math.inf:
-        raise DJGraphError(f"sample_rate has to be a number of Hz above 0, not {sample_rate}")
-    return sample_rate
 
 
 def pass_signals(

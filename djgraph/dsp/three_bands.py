@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.bands import FITS
+from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
-from djgraph.dsp.state_variable import checked_rate, integrate
+from djgraph.dsp.state_variable import integrate
 from djgraph.errors import DJGraphError
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d
 
-from djgraph.errors import DJGraphError
+from djgraph.dsp.checked import check_signal, checked_state
 
 _PHASES = (
     (
@@ -51,19 +51,8 @@ def true_peak(audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tenso
     Differentiable in both. A sine is found up to 0.7 dB too small at half the sample rate, and 0.2 dB at a quarter of
     it, by where the places happen to lie. DJGraphError where shapes or types do not fit.
     """
-    if audio.ndim < 1 or not audio.is_floating_point():
-        raise DJGraphError(
-            f"true_peak: audio has to be floating point of shape [..., samples], not {audio.dtype} "
-            f"of shape {list(audio.shape)}"
-        )
-    shape = (*audio.shape[:-1], TAPS - 1)
-    if state is None:
-        state = audio.new_zeros(shape)
-    elif state.shape != shape or state.dtype != audio.dtype or state.device != audio.device:
-        raise DJGraphError(
-            f"true_peak: state has to be {audio.dtype} on {audio.device} of shape {list(shape)}, "
-            f"not {state.dtype} on {state.device} of shape {list(state.shape)}"
-        )
+    check_signal("true_peak", "audio", audio)
+    state = checked_state("true_peak", state, audio, TAPS - 1)
     extended = torch.cat((state, audio), dim=-1)
     last = extended[..., audio.shape[-1] :].clone()
     if not audio.numel():

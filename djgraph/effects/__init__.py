@@ -3,7 +3,6 @@
 from djgraph.effects.contract import (
     AmplitudeEffect,
     Block,
-    CausalTwin,
     Clock,
     Effect,
     Environment,
@@ -17,6 +16,7 @@ from djgraph.effects.contract import (
     Transform,
 )
 from djgraph.effects.control import Control, ControlModel, SettingModel
+from djgraph.effects.twin import CausalTwin
 
 __all__ = [
     "AmplitudeEffect",

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from djgraph.effects.control import IDENTIFIER, Control, ControlModel, SettingModel, collect_controls
-from djgraph.effects.twin_controls import check_twin_controls, twin_controls
 from djgraph.errors import EffectError
 
 Domain = Literal["time", "spectral"]
@@ -20,7 +19,6 @@ AtNeutral = Literal["identity", "allpass"]
 FAMILIES = ("level", "filters", "dynamics", "colour", "modulation", "time", "rooms", "tools", "other")
 """Families of effects, in the order of listings."""
 ModelClass = type[BaseModel]
-TwinClass = type["CausalTwin"]
 State = dict[str, Tensor]
 """What an effect remembers between blocks; every tensor's first dimension is the batch."""
 
@@ -262,6 +260,9 @@ class TimeEffect(Effect):
         raise NotImplementedError
 
 
+TimeEffectClass = type[TimeEffect]
+
+
 class AmplitudeEffect(TimeEffect):
     """A time effect that multiplies all channels by one number at every sample: a fader, a tremolo.
 
@@ -305,7 +306,7 @@ class SpectralEffect(Effect):
 
     type: ClassVar[str]  # again, so that type checkers compare subclasses with this
     domain = "spectral"
-    causal_twin: ClassVar[TwinClass | None] = None
+    causal_twin: ClassVar[TimeEffectClass | None] = None
     """What takes its place under the causal lowering; :class:`djgraph.effects.CausalTwin` declares it. A subclass does
     not inherit it, since its gain may be another one."""
 
@@ -364,56 +365,3 @@ class RatioEffect(SpectralEffect):
         if below is not None:
             gain = gain / torch.matmul(below, self.constant("below", below))
         return gain
-
-
-class CausalTwin(TimeEffect):
-    """Base of causal twins: ``class LowpassTwin(CausalTwin, of=Lowpass)`` declares one.
-
-    A twin has the magnitude response of its spectral effect, ``of``, for all settings that have a twin and all values
-    of the controls; phases are its own. It is a time effect, so it needs no look-ahead of half a window. It is not
-    registered and has no name in graph files: ``djgraph.compile(graph, lowering="causal")`` puts it in the place of
-    its spectral effect, and so layouts, automation files and checkpoints are the same. A subclass has ``process`` and
-    whatever else a time effect has.
-
-    Settings, ports and controls are those of ``of``. Controls that it reads per frame are read per sample here, with
-    5 ms of smoothing unless they have a grid: a time effect with controls per frame would have to wait for whole hops.
-    At neutral a twin is an all-pass; one whose output is its input there says ``at_neutral = "identity"``. A twin may
-    also declare ``Controls`` of its own, with other rates and smoothing.
-
-    Raises EffectError for an ``of`` that is no spectral effect, or has a twin already, and for controls or ports of its
-    own that differ from those of ``of``.
-    """
-
-    type: ClassVar[str]
-    at_neutral: ClassVar[AtNeutral] = "allpass"
-
-    def __init_subclass__(cls, *, of: Any = None, **kwargs: Any) -> None:
-        name = f"{cls.__module__}.{cls.__qualname__}"
-        if of is None:  # a base that several twins share
-            super().__init_subclass__(**kwargs)
-            return
-        if not (isinstance(of, type) and issubclass(of, SpectralEffect) and isinstance(of.type, str)):
-            raise EffectError(f"{name}: of={of!r} is no spectral effect with a type; twins are of those")
-        if of.causal_twin is not None:
-            raise EffectError(
-                f"{name}: {of.__qualname__} has a causal twin already, {of.causal_twin.__qualname__}"
-            )
-        own = vars(cls)
-        cls.type = own.get("type", f"{of.type}_causal")
-        cls.description = own.get("description", f"Causal twin of {of.type}")
-        cls.Settings = of.Settings
-        for ports in ("inputs", "outputs"):
-            if getattr(cls, ports) != getattr(of, ports) and ports in own:
-                raise EffectError(f"{name}: {ports} {getattr(cls, ports)} are not those of {of.__qualname__}")
-            setattr(cls, ports, getattr(of, ports))
-        if "Controls" in own:
-            check_twin_controls(name, of.__qualname__, collect_controls(name, cls.Controls), of.controls)
-        else:
-            cls.Controls = twin_controls(of.controls)
-        super().__init_subclass__(**kwargs)
-        of.causal_twin = cls
-
-    @classmethod
-    def fault(cls, settings: BaseModel, environment: Environment) -> str | None:
-        """Why there is no twin for these settings of its spectral effect, and what is near; None where there is."""
-        return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from djgraph.compiler.causal import twin_fault
 from djgraph.effects import SpectralEffect
-from djgraph.effects.response import Difference, twin_difference
+from djgraph.effects.checks.twin_difference import Difference, twin_difference
 from djgraph.graph.ir import EffectNode, Graph
 
 

@@ -21,7 +21,7 @@ from djgraph.effects import (
     State,
     TimeEffect,
 )
-from djgraph_fx.level import bend, decibels
+from djgraph_fx.level import Knee, bend, decibels, time_constant
 
 
 class Compressor(TimeEffect):
@@ -57,27 +57,9 @@ class Compressor(TimeEffect):
                 description="dB above the threshold that become one; 1 is none",
             ),
         ] = 1.0  # fmt: skip
-        knee: Annotated[
-            float,
-            Control(
-                0, 24, neutral=6, unit="dB", smoothing=5.0,
-                description="Width of the bend around the threshold; 0 is a corner",
-            ),
-        ] = 6.0  # fmt: skip
-        attack: Annotated[
-            float,
-            Control(
-                0.05, 250, neutral=10, unit="ms", scale="log",
-                description="Time constant in which it turns down: 63 % of the way",
-            ),
-        ] = 10.0  # fmt: skip
-        release: Annotated[
-            float,
-            Control(
-                1, 2500, neutral=100, unit="ms", scale="log",
-                description="Time constant in which it turns up again: 63 % of the way",
-            ),
-        ] = 100.0  # fmt: skip
+        knee: Knee = 6.0
+        attack: Annotated[float, time_constant(0.05, 250, 10, "it turns down")] = 10.0
+        release: Annotated[float, time_constant(1, 2500, 100, "it turns up again")] = 100.0
         makeup: Annotated[
             float, Control(-24, 24, neutral=0, unit="dB", smoothing=5.0, description="Gain behind it")
         ] = 0.0

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from djgraph.dsp import follow, svf
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
-from djgraph_fx.level import decibels, loudest, ramp
+from djgraph_fx.level import decibels, loudest, ramp, time_constant
 from djgraph_fx.peq import warped
 
 BUTTERWORTH = 0.5**0.5
@@ -59,20 +59,8 @@ class DeEsser(TimeEffect):
             float,
             Control(0, 24, neutral=0, unit="dB", smoothing=5.0, description="The most they are turned down"),
         ] = 0.0
-        attack: Annotated[
-            float,
-            Control(
-                0.05, 50, neutral=1, unit="ms", scale="log",
-                description="Time constant in which they are turned down: 63 % of the way in dB",
-            ),
-        ] = 1.0  # fmt: skip
-        release: Annotated[
-            float,
-            Control(
-                1, 500, neutral=60, unit="ms", scale="log",
-                description="Time constant in which they come up again: 63 % of the way in dB",
-            ),
-        ] = 60.0  # fmt: skip
+        attack: Annotated[float, time_constant(0.05, 50, 1, "they are turned down")] = 1.0
+        release: Annotated[float, time_constant(1, 500, 60, "they come up again")] = 60.0
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``filter``: of the highpass. ``shelf``: of the shelf. ``level``: of the highs. ``share``: of the depth."""

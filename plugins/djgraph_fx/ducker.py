@@ -11,7 +11,7 @@ from torch import Tensor
 
 from djgraph.dsp import follow
 from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
-from djgraph_fx.level import decibels, loudest, ramp
+from djgraph_fx.level import decibels, loudest, ramp, time_constant
 
 
 class Ducker(TimeEffect):
@@ -49,20 +49,8 @@ class Ducker(TimeEffect):
             float,
             Control(0, 60, neutral=0, unit="dB", smoothing=5.0, description="By how much it turns down"),
         ] = 0.0
-        attack: Annotated[
-            float,
-            Control(
-                0.05, 1000, neutral=20, unit="ms", scale="log",
-                description="Time constant in which it turns down: 63 % of the way in dB",
-            ),
-        ] = 20.0  # fmt: skip
-        release: Annotated[
-            float,
-            Control(
-                1, 5000, neutral=300, unit="ms", scale="log",
-                description="Time constant in which it turns up again: 63 % of the way in dB",
-            ),
-        ] = 300.0  # fmt: skip
+        attack: Annotated[float, time_constant(0.05, 1000, 20, "it turns down")] = 20.0
+        release: Annotated[float, time_constant(1, 5000, 300, "it turns up again")] = 300.0
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``level``: the sidechain's. ``share``: of the depth, in float64: in less it stops short of 1."""

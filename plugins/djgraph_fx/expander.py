@@ -10,7 +10,7 @@ from torch import Tensor
 
 from djgraph.dsp import follow
 from djgraph.effects import Block, Control, ControlModel, Port, State, TimeEffect
-from djgraph_fx.level import bend, decibels, loudest
+from djgraph_fx.level import Knee, bend, decibels, loudest, time_constant
 
 LEAST = 1e-3
 """Of the ratio less 1, where the range is divided by it."""
@@ -42,31 +42,13 @@ class Expander(TimeEffect):
                 description="dB that one below the threshold becomes; 1 is none",
             ),
         ] = 1.0  # fmt: skip
-        knee: Annotated[
-            float,
-            Control(
-                0, 24, neutral=6, unit="dB", smoothing=5.0,
-                description="Width of the bend around the threshold; 0 is a corner",
-            ),
-        ] = 6.0  # fmt: skip
+        knee: Knee = 6.0
         range: Annotated[
             float,
             Control(1, 80, neutral=40, unit="dB", smoothing=5.0, description="The most it turns down"),
         ] = 40.0
-        attack: Annotated[
-            float,
-            Control(
-                0.05, 250, neutral=1, unit="ms", scale="log",
-                description="Time constant in which it lets a signal through: 63 % of the way in dB",
-            ),
-        ] = 1.0  # fmt: skip
-        release: Annotated[
-            float,
-            Control(
-                1, 2500, neutral=100, unit="ms", scale="log",
-                description="Time constant in which it turns down: 63 % of the way in dB",
-            ),
-        ] = 100.0  # fmt: skip
+        attack: Annotated[float, time_constant(0.05, 250, 1, "it lets a signal through")] = 1.0
+        release: Annotated[float, time_constant(1, 2500, 100, "it turns down")] = 100.0
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``below``: how far the smoothed level is below the threshold, in dB."""

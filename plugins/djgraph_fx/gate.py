@@ -11,7 +11,7 @@ from torch import Tensor
 
 from djgraph.dsp import follow, hysteresis
 from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
-from djgraph_fx.level import decibels, loudest
+from djgraph_fx.level import decibels, loudest, time_constant
 
 LONG_AGO = 1e9
 """Samples since the gate was open, where it never was."""
@@ -56,13 +56,7 @@ class Gate(TimeEffect):
                 description="How far below the threshold it closes",
             ),
         ] = 6.0  # fmt: skip
-        attack: Annotated[
-            float,
-            Control(
-                0.05, 250, neutral=1, unit="ms", scale="log",
-                description="Time constant in which it opens: 63 % of the way in dB",
-            ),
-        ] = 1.0  # fmt: skip
+        attack: Annotated[float, time_constant(0.05, 250, 1, "it opens")] = 1.0
         hold: Annotated[
             float,
             Control(
@@ -70,13 +64,7 @@ class Gate(TimeEffect):
                 description="How long it stays open behind what opened it",
             ),
         ] = 20.0  # fmt: skip
-        release: Annotated[
-            float,
-            Control(
-                1, 2500, neutral=100, unit="ms", scale="log",
-                description="Time constant in which it closes: 63 % of the way in dB",
-            ),
-        ] = 100.0  # fmt: skip
+        release: Annotated[float, time_constant(1, 2500, 100, "it closes")] = 100.0
         range: Annotated[
             float,
             Control(

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
+
+from djgraph.effects import Control
 
 QUIETEST = 1e-6
 """An amplitude (−120 dB) below which nothing is measured: the logarithm of 0 has no value and no slope."""
 
 HARD = 1e-3
 """Added to a knee in dB: with a knee of exactly 0 a curve would have a corner without a slope."""
+
+
+def time_constant(low: float, high: float, neutral: float, what: str) -> Control:
+    """An attack or a release in ms."""
+    return Control(
+        low,
+        high,
+        neutral=neutral,
+        unit="ms",
+        scale="log",
+        description=f"Time constant in which {what}: 63 % of the way in dB",
+    )
+
+
+Knee = Annotated[
+    float,
+    Control(
+        0,
+        24,
+        neutral=6,
+        unit="dB",
+        smoothing=5.0,
+        description="Width of the bend around the threshold; 0 is a corner",
+    ),
+]
+"""Of a level that is bent by :func:`bend`."""
 
 
 def decibels(power: Tensor) -> Tensor:

@@ -23,19 +23,23 @@ SlowRate = Annotated[
     float,
     Control(0.05, 20, neutral=0.5, unit="Hz", scale="log", description="Cycles per second with sync hz"),
 ]
-Beats = Annotated[
-    float,
-    Control(
+
+
+def beats_control(neutral: float, description: str) -> Control:
+    """A length in beats, one of ``PERIODS``; from one to another there is no gradient."""
+    return Control(
         0.125,
         16,
-        neutral=1,
+        neutral=neutral,
         unit="beats",
         scale="log",
         choices=PERIODS,
         gradient="none",
-        description="Length of a cycle with sync beats",
-    ),
-]
+        description=description,
+    )
+
+
+Beats = Annotated[float, beats_control(1, "Length of a cycle with sync beats")]
 
 
 class Lfo(TimeEffect):

@@ -12,6 +12,7 @@ from torch import Tensor
 from djgraph.dsp import follow, sliding_max, sliding_mean, true_peak
 from djgraph.dsp.true_peak import DELAY
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph_fx.level import time_constant
 
 
 class Limiter(TimeEffect):
@@ -38,13 +39,7 @@ class Limiter(TimeEffect):
             float,
             Control(-24, 0, neutral=-1, unit="dB", smoothing=5.0, description="What no peak is above"),
         ] = -1.0
-        release: Annotated[
-            float,
-            Control(
-                1, 2500, neutral=80, unit="ms", scale="log",
-                description="Time constant in which it turns up again: 63 % of the way in dB",
-            ),
-        ] = 80.0  # fmt: skip
+        release: Annotated[float, time_constant(1, 2500, 80, "it turns up again")] = 80.0
         mix: Annotated[
             float,
             Control(

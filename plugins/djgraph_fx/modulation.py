@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -18,7 +18,26 @@ def mix_control(wet: str) -> Control:
     return Control(0, 1, neutral=0, smoothing=5.0, description=f"0 is dry, 1 is {wet} only")
 
 
-class Vibrato(Lfo):
+class SwingingDelay(Lfo):
+    """Base of effects that read their past through a delay of up to ``LONGEST`` ms."""
+
+    type: ClassVar[str]  # again, so that type checkers compare subclasses with this
+    LONGEST: ClassVar[float]
+
+    @property
+    def _history(self) -> int:
+        return delay_history(self.LONGEST * self.environment.sample_rate / 1000)
+
+    def tail(self) -> int | None:
+        return self._history
+
+    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
+        """``past``: of what is read late, ``[batch, channels, history]``; ``phase`` as for all oscillators."""
+        past = like.new_zeros(batch, channels, self._history)
+        return {"past": past, **super().initial_state(batch, channels, like)}
+
+
+class Vibrato(SwingingDelay):
     """``out[n] = x(n − depth·swing(φ))``: a pitch that swings, as the delay grows and shrinks.
 
     With a sine the pitch is off by up to ``π·rate·depth`` either way (depth in seconds): 1 ms at 5 Hz is ±27 cents.
@@ -40,15 +59,6 @@ class Vibrato(Lfo):
         rate: Rate = 4.0
         beats: Beats = 1.0
 
-    def tail(self) -> int:
-        return math.ceil(self.LONGEST * self.environment.sample_rate / 1000) + 2
-
-    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``past``: the latest input, ``[batch, channels, history]``; ``phase`` as for all oscillators."""
-        longest = self.LONGEST * self.environment.sample_rate / 1000
-        past = like.new_zeros(batch, channels, delay_history(longest))
-        return {"past": past, **super().initial_state(batch, channels, like)}
-
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
@@ -59,7 +69,7 @@ class Vibrato(Lfo):
         return {"out": out}, {"past": past, **after}
 
 
-class Chorus(Lfo):
+class Chorus(SwingingDelay):
     """``out = (1 − mix)·x + mix·Σ x(n − delay − depth·swing(φ + v/V))/√V``: V voices, evenly apart in phase."""
 
     type = "chorus"
@@ -86,15 +96,6 @@ class Chorus(Lfo):
         rate: SlowRate = 0.5
         beats: Beats = 1.0
 
-    def tail(self) -> int:
-        return math.ceil(self.LONGEST * self.environment.sample_rate / 1000) + 2
-
-    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``past``: the latest input, ``[batch, channels, history]``; ``phase`` as for all oscillators."""
-        longest = self.LONGEST * self.environment.sample_rate / 1000
-        past = like.new_zeros(batch, channels, delay_history(longest))
-        return {"past": past, **super().initial_state(batch, channels, like)}
-
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
@@ -109,7 +110,7 @@ class Chorus(Lfo):
         return {"out": out}, {"past": past, **after}
 
 
-class Flanger(Lfo):
+class Flanger(SwingingDelay):
     """``out = (1 − mix)·x + mix·z``, ``z[n] = v(n − delay − depth·swing(φ))``, ``v = x + feedback·z``.
 
     A comb filter whose teeth wander; with ``mix`` 0.5 and no feedback they are notches at odd multiples of half of
@@ -146,12 +147,6 @@ class Flanger(Lfo):
 
     def tail(self) -> int | None:
         return None
-
-    def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``past``: of v, ``[batch, channels, history]``; ``phase`` as for all oscillators."""
-        longest = self.LONGEST * self.environment.sample_rate / 1000
-        past = like.new_zeros(batch, channels, delay_history(longest))
-        return {"past": past, **super().initial_state(batch, channels, like)}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
-from djgraph_fx.lfo import PERIODS
+from djgraph_fx.lfo import beats_control
 
 
 class Pump(TimeEffect):
@@ -47,13 +47,7 @@ class Pump(TimeEffect):
                 description="Part of the rest of the cycle in which it comes back",
             ),
         ] = 0.8  # fmt: skip
-        beats: Annotated[
-            float,
-            Control(
-                0.125, 16, neutral=1, unit="beats", scale="log", choices=PERIODS, gradient="none",
-                description="Length of a cycle",
-            ),
-        ] = 1.0  # fmt: skip
+        beats: Annotated[float, beats_control(1, "Length of a cycle")] = 1.0
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
-from djgraph_fx.lfo import PERIODS
+from djgraph_fx.lfo import beats_control
 
 
 class Trans(TimeEffect):
@@ -41,19 +41,7 @@ class Trans(TimeEffect):
             float,
             Control(0.05, 0.95, neutral=0.5, smoothing=5.0, description="Part of the cycle that is open"),
         ] = 0.5
-        beats: Annotated[
-            float,
-            Control(
-                0.125,
-                16,
-                neutral=0.5,
-                unit="beats",
-                scale="log",
-                choices=PERIODS,
-                gradient="none",
-                description="Length of a cycle",
-            ),
-        ] = 0.5
+        beats: Annotated[float, beats_control(0.5, "Length of a cycle")] = 0.5
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_refused():
         biquads(audio, torch.zeros(2, 5))
     with pytest.raises(DJGraphError, match=r"sections have to be torch\.float32"):
         biquads(audio, torch.zeros(2, 6, dtype=torch.float64))
-    with pytest.raises(DJGraphError, match=r"state has to be of shape \[2, 2, 1, 2\], not \[2, 2\]"):
+    with pytest.raises(DJGraphError, match=r"state has to be .* of shape \[2, 2, 1, 2\], not .* \[2, 2\]"):
         biquads(audio, torch.ones(1, 6), torch.zeros(2, 2))
     with pytest.raises(DJGraphError, match=r"biquad: b0 of shape .* does not broadcast"):
         biquads(audio, torch.ones(3, 1, 1, 6))

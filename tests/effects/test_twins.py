@@ -20,7 +20,7 @@ from djgraph.effects import (
     SpectralEffect,
     TimeEffect,
 )
-from djgraph.effects.response import control_cases, twin_difference
+from djgraph.effects.checks.twin_difference import control_cases, twin_difference
 from djgraph.errors import EffectError
 
 

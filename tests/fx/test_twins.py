@@ -12,7 +12,7 @@ from djgraph_fx.eq3 import Eq3Twin
 from djgraph_fx.filters import HighpassTwin, LowpassTwin
 
 from djgraph.effects import Block, Environment, SpectralEffect
-from djgraph.effects.response import twin_difference
+from djgraph.effects.checks.twin_difference import twin_difference
 
 RATE = 44100
 SIZE = 2**16

@@ -6,7 +6,7 @@ from typing import Any
 
 import djgraph
 from djgraph.effects import Environment
-from djgraph.effects.response import twin_difference
+from djgraph.effects.checks.twin_difference import twin_difference
 from djgraph.graph import load
 from djgraph.inspection.certify import certify
 from djgraph.plugins import registry

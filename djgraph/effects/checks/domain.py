@@ -7,8 +7,9 @@ from torch import Tensor
 
 from djgraph.arguments import is_whole
 from djgraph.effects.checks.bench import Bench, Case, CheckSkipped, expect, expect_close, gradients, spread
+from djgraph.effects.checks.twin_difference import twin_difference
 from djgraph.effects.contract import Effect, SpectralEffect, State, TimeEffect
-from djgraph.effects.response import twin_difference
+from djgraph.effects.twin import twin_of
 
 TINY = 1e-9
 CLOSE = 1e-3
@@ -186,7 +187,7 @@ def check_causal_twin(bench: Bench) -> None:
     """Its causal twin has the gain of the mask to 0.25 dB, from 20 Hz to 16 kHz where that is above -30 dB."""
     effect = bench.effect_class
     assert issubclass(effect, SpectralEffect)
-    twin = effect.causal_twin
+    twin = twin_of(effect)
     if twin is None:
         raise CheckSkipped("it has no causal twin")
     if fault := twin.fault(bench.settings, bench.environment):

@@ -10,9 +10,10 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from djgraph.effects.checks.bench import spread
 from djgraph.effects.contract import Block, Environment, SpectralEffect
 from djgraph.effects.control import Control
-from djgraph.effects.grid import neighbours
+from djgraph.effects.twin import twin_of
 from djgraph.errors import EffectError
 
 SAMPLES = 2**16
@@ -57,7 +58,7 @@ def twin_difference(
 
     Raises EffectError where there is no twin, or none with these settings.
     """
-    twin = effect.causal_twin
+    twin = twin_of(effect)
     if twin is None:
         raise EffectError(f"effect {effect.type!r} has no causal twin")
     if fault := twin.fault(settings, environment):
@@ -111,10 +112,7 @@ def control_cases(controls: tuple[Control, ...]) -> Iterator[dict[str, float]]:
 
 def _value(control: Control, share: float) -> float:
     """The value at that share of the range, on the control's grid if it has one."""
-    value = control.min + share * (control.max - control.min)
-    if control.scale == "log":
-        value = control.min * (control.max / control.min) ** share
-    return neighbours(control, value)[0] if control.held else min(max(value, control.min), control.max)
+    return float(spread(control, torch.tensor(share, dtype=torch.float64, device="cpu")))
 
 
 def _largest(want: Tensor, got: Tensor, heard: Tensor) -> tuple[float, int]:

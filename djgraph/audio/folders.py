@@ -35,7 +35,7 @@ def search(
     really there, so that a folder is known by its own path where both are below the root, and each once, so that links
     in a circle end. Hidden folders are left out. limit: AudioFileError for more folders.
     """
-    found = Search()
+    search = Search()
     seen = {_identity(os.stat(folder)) for folder in Path(os.path.realpath(root)).parents}
     links = [root]
     for link in links:  # which grows
@@ -48,7 +48,7 @@ def search(
                 with os.scandir(folder) as listed:
                     entries = sorted(listed, key=lambda entry: entry.name)
             except OSError as problem:
-                found.unread.append(f"{folder} cannot be read: {problem.strerror or problem}")
+                search.unread.append(f"{folder} cannot be read: {problem.strerror or problem}")
                 continue
             if limit is not None and len(seen) > limit:
                 raise AudioFileError(
@@ -56,16 +56,16 @@ def search(
                 )
             kinds = {entry.name: _kind(entry) for entry in entries}
             if wanted(name for name, kind in kinds.items() if kind != "folder"):
-                found.folders.append(folder)
+                search.folders.append(folder)
                 continue
-            found.broken += [Path(folder, name) for name, kind in kinds.items() if kind == "broken"]
+            search.broken += [Path(folder, name) for name, kind in kinds.items() if kind == "broken"]
             if len(folder.relative_to(root).parts) < depth:
                 for entry in entries:
                     name = entry.name
                     if kinds[name] == "folder" and not name.startswith(".") and name not in _NO_TRACKS:
                         (links if entry.is_symlink() else below).append(Path(folder, name))
-    found.folders.sort(key=lambda folder: folder.relative_to(root).parts)
-    return found
+    search.folders.sort(key=lambda folder: folder.relative_to(root).parts)
+    return search
 
 
 def has_parts(names: Iterable[str], parts: Iterable[str], foreign: bool = False) -> bool:

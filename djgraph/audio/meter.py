@@ -186,8 +186,8 @@ class _Interpolator:
         return _larger(self._peak, self._between(torch.nn.functional.pad(self._history, (0, TAPS - 1))))
 
     def _between(self, signal: Tensor) -> float:
-        found = torch.nn.functional.conv1d(signal[:, None], self._kernel)
-        low, high = found.aminmax()
+        between = torch.nn.functional.conv1d(signal[:, None], self._kernel)
+        low, high = between.aminmax()
         return max(-float(low), float(high))
 
 

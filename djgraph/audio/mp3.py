@@ -144,20 +144,20 @@ class _Scan:
     def walk(self, at: int, kind: _Kind) -> Iterator[tuple[int, int]]:
         """Place and length of every frame from a first one on; what lies between is stepped over."""
         while at + 4 <= self.size:
-            found = parse(self.peek(at, 4))
-            if found is not None and found[0] == kind:
-                if at + found[1] > self.size:
+            frame = parse(self.peek(at, 4))
+            if frame is not None and frame[0] == kind:
+                if at + frame[1] > self.size:
                     return  # the last frame is not whole: nothing can be made of it
-                yield at, found[1]
-                at += found[1]
+                yield at, frame[1]
+                at += frame[1]
                 continue
             place = self.sync(self.after_tags(at))
             if place is None:
                 return
-            found = parse(self.peek(place, 4))
-            if found is not None and found[0] != kind:
+            frame = parse(self.peek(place, 4))
+            if frame is not None and frame[0] != kind:
                 raise AudioFileError(
-                    f"{self.path} changes from {kind} to {found[0]} at byte {place}; make one file of one kind of it,"
+                    f"{self.path} changes from {kind} to {frame[0]} at byte {place}; make one file of one kind of it,"
                     " for instance as WAV"
                 )
             at = place
@@ -181,11 +181,11 @@ class _Scan:
             header = self.peek_aside(at, 4)
             if number and (len(header) < 4 or header[:3] in (b"TAG", b"ID3", b"APE", b"LYR")):
                 return True
-            found = parse(header)
-            if found is None or (kind is not None and found[0] != kind):
+            frame = parse(header)
+            if frame is None or (kind is not None and frame[0] != kind):
                 return False
-            kind = found[0]
-            at += found[1]
+            kind = frame[0]
+            at += frame[1]
         return True
 
     def peek_aside(self, at: int, size: int) -> bytes:

@@ -22,20 +22,20 @@ class Spliced:
         """Up to ``size`` bytes from here on."""
         left = max(0, self._size - self._at)
         size = left if size < 0 else min(size, left)
-        found, at = b"", self._at
+        data, at = b"", self._at
         for piece in self._pieces:
-            if len(found) == size:
+            if len(data) == size:
                 break
             if at < _length(piece):
-                wanted = min(_length(piece) - at, size - len(found))
+                wanted = min(_length(piece) - at, size - len(data))
                 if isinstance(piece, bytes):
-                    found += piece[at : at + wanted]
+                    data += piece[at : at + wanted]
                 else:
                     self._file.seek(piece[0] + at)
-                    found += self._file.read(wanted)
+                    data += self._file.read(wanted)
             at = max(0, at - _length(piece))
-        self._at += len(found)
-        return found
+        self._at += len(data)
+        return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to another place, as files do."""

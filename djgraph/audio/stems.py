@@ -102,11 +102,11 @@ def find_stems(
         raise AudioFileError(f"{root} is a file; stems ({', '.join(stems)}) are read from a folder")
     track = _track_folder(root, stems)
     listed = _audio_files(track)
-    found = {stem: _only(track, stem, listed) for stem in stems}
-    missing = [stem for stem in stems if found[stem] is None and stem not in set(optional)]
+    chosen = {stem: _only(track, stem, listed) for stem in stems}
+    missing = [stem for stem in stems if chosen[stem] is None and stem not in set(optional)]
     if missing:
         _missing(track, missing, listed)
-    files = {stem: file for stem, file in found.items() if file is not None}
+    files = {stem: file for stem, file in chosen.items() if file is not None}
     if not files:
         _missing(track, stems, listed)
     left_out = [file.name for file in listed if file.stem.lower() in set(_SIX_STEMS) - set(stems)]
@@ -205,15 +205,15 @@ def _missing(folder: Path, stems: Sequence[str], listed: Sequence[Path]) -> NoRe
 def _track_folder(root: Path, stems: Sequence[str]) -> Path:
     """The folder with stems: ``root``, or the only one beneath it."""
     wanted = {stem.lower() for stem in stems}
-    found = search(root, _MAX_DEPTH, lambda names: has_parts(names, wanted), _MAX_FOLDERS)
-    if len(found.folders) > 1:
-        names = shorten([str(folder.relative_to(root)) for folder in found.folders])
-        raise AudioFileError(f"{root} has stems in {len(found.folders)} folders; name one of them: {names}")
-    if found.folders:
-        return found.folders[0]
-    if found.unread:
+    listing = search(root, _MAX_DEPTH, lambda names: has_parts(names, wanted), _MAX_FOLDERS)
+    if len(listing.folders) > 1:
+        names = shorten([str(folder.relative_to(root)) for folder in listing.folders])
+        raise AudioFileError(f"{root} has stems in {len(listing.folders)} folders; name one of them: {names}")
+    if listing.folders:
+        return listing.folders[0]
+    if listing.unread:
         raise AudioFileError(
-            f"{root} has no stems where they may be looked for\n  " + "\n  ".join(found.unread[:10])
+            f"{root} has no stems where they may be looked for\n  " + "\n  ".join(listing.unread[:10])
         )
     foreign = search(root, _MAX_DEPTH, lambda names: has_parts(names, wanted, foreign=True), _MAX_FOLDERS)
     return foreign.folders[0] if foreign.folders else root

@@ -125,16 +125,16 @@ class _Names:
 
     def _control(self, target: str) -> list[int]:
         texts = self._ordinal(target)
-        found: list[int] = []
+        columns: list[int] = []
         lacks = []
         for text in texts:
             try:
-                found += self._one(target, text)
+                columns += self._one(target, text)
             except _Missing as lack:
                 lacks.append(lack)
         if len(lacks) == len(texts):
             raise lacks[0]
-        return found
+        return columns
 
     def _one(self, target: str, text: str) -> list[int]:
         try:
@@ -160,12 +160,12 @@ class _Names:
         if not dot:
             return columns
         expression = stem.split("*")
-        found = [column for name, column in stems.items() if _matches(name, expression)]
-        if not found:
+        columns = [column for name, column in stems.items() if _matches(name, expression)]
+        if not columns:
             names = tuple(f"{text.partition('.')[0]}.{name}" for name in stems)
             kinds = " or ".join(f"{text}.{kind}" for kind in NAMES)
             raise _Missing(f"there is no stem with a fader {_named(target, text)} ({kinds})", names, text)
-        return found
+        return columns
 
     def _ordinal(self, target: str) -> list[str]:
         """The target with the names of the track that an ordinal stands for: one, as a rule."""

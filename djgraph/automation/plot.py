@@ -71,10 +71,10 @@ def digest(courses: Mapping[str, Any], duration: float) -> str:
 
     courses: label → array ``[frames, controls]``.
     """
-    found = hashlib.sha256(repr(float(duration)).encode())
+    digest = hashlib.sha256(repr(float(duration)).encode())
     for label, values in courses.items():
-        found.update(label.encode() + np.round(np.asarray(values) * 1000).astype("<i4").tobytes())
-    return found.hexdigest()[:16]
+        digest.update(label.encode() + np.round(np.asarray(values) * 1000).astype("<i4").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def check_path(path: str | os.PathLike[str]) -> None:

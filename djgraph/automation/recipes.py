@@ -45,12 +45,12 @@ def recipe(name: str | os.PathLike[str]) -> Recipe:
     text = os.fspath(name)
     entry = None if is_file(text) else registry().recipe(text)
     path = Path(text) if entry is None else entry.path
-    found = template(path)
-    missing = {a.name: a.description or a.name for a in found.arguments if a.default is None}
+    source = template(path)
+    missing = {a.name: a.description or a.name for a in source.arguments if a.default is None}
     if missing:  # what it names cannot be said without them
         controls: tuple[str, ...] = ()
     else:
-        items = found.fill().curves
+        items = source.fill().curves
 
         def words(item: Curve | First) -> str:
             if isinstance(item, First):
@@ -59,7 +59,7 @@ def recipe(name: str | os.PathLike[str]) -> Recipe:
 
         controls = tuple(map(words, items))
     if entry is None:
-        text, description = found.model.name, found.model.description
+        text, description = source.model.name, source.model.description
     else:
         description = entry.description
-    return Recipe(text, found.model.title, description, found.arguments, controls, path)
+    return Recipe(text, source.model.title, description, source.arguments, controls, path)

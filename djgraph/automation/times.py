@@ -113,12 +113,12 @@ class TooFar(ValueError):
 def _bounded(number: float | str, text: str) -> float:
     """The number as a float. TooFar for one beyond :data:`LONGEST`, infinite and without a value among them."""
     try:
-        found = float(number)
+        value = float(number)
     except OverflowError:  # a whole number of hundreds of digits
-        found = math.inf
-    if not abs(found) <= LONGEST:
+        value = math.inf
+    if not abs(value) <= LONGEST:
         raise TooFar(f"{text} is too far away: times go up to {LONGEST:,.0f} seconds, beats, bars or %")
-    return found
+    return value
 
 
 def shorten_text(text: str) -> str:

@@ -40,25 +40,25 @@ def certify(
     loaded = load_graph(graph, args)
     with Steps() as steps:
         steps.begin("measuring")
-        made = measure(loaded)
+        certificates = measure(loaded)
     latencies = {
         "studio": _latency(loaded, "studio"),
-        "causal": None if any(one.fault for one in made) else _latency(loaded, "causal"),
+        "causal": None if any(one.fault for one in certificates) else _latency(loaded, "causal"),
     }
-    kept = None if bound is None else all(_keeps(one, bound) for one in made)
+    kept = None if bound is None else all(_keeps(one, bound) for one in certificates)
     if as_json:
         print_json(
             {
                 "graph": loaded.name,
                 "sample_rate": loaded.sample_rate,
                 "latency": latencies,
-                "effects": [dataclasses.asdict(one) for one in made],
+                "effects": [dataclasses.asdict(one) for one in certificates],
                 "bound": bound,
                 "kept": kept,
             }
         )
     else:
-        typer.echo(_text(made, latencies, loaded.sample_rate))
+        typer.echo(_text(certificates, latencies, loaded.sample_rate))
     if kept is False:
         typer.echo(f"not within {bound:g} dB", err=True)
         raise typer.Exit(1)
@@ -74,11 +74,11 @@ def _latency(graph: Graph, lowering: Any) -> int | None:
     return djgraph.compile(graph, lowering=lowering).stages(stream=True)[-1].plan.latency
 
 
-def _text(made: list[Certificate], latencies: dict[str, int | None], rate: int) -> str:
-    rows = [_row(one) for one in made]
+def _text(certificates: list[Certificate], latencies: dict[str, int | None], rate: int) -> str:
+    rows = [_row(one) for one in certificates]
     header = ("effect", "nodes", "largest difference", "at", "studio", "causal", "tried")
     parts = [table(header, rows)] if rows else ["no spectral effects: both lowerings are the same"]
-    for one in made:
+    for one in certificates:
         if one.fault:
             parts.append(f"{_named(one)}: {one.fault}\n  nodes: {', '.join(one.nodes)}")
     lines = [
@@ -94,19 +94,19 @@ def _text(made: list[Certificate], latencies: dict[str, int | None], rate: int) 
 
 
 def _row(one: Certificate) -> tuple[object, ...]:
-    found = one.difference
-    if found is None:
+    difference = one.difference
+    if difference is None:
         return (_named(one), len(one.nodes), "no causal twin", "", "", "", "")
-    controls = ", ".join(f"{name} {value:.4g}" for name, value in found.controls.items())
-    where = f"{found.frequency:.0f} Hz" + (f", {controls}" if controls else "")
-    levels = (f"{found.studio:.2f} dB", f"{found.causal:.2f} dB")
+    controls = ", ".join(f"{name} {value:.4g}" for name, value in difference.controls.items())
+    where = f"{difference.frequency:.0f} Hz" + (f", {controls}" if controls else "")
+    levels = (f"{difference.studio:.2f} dB", f"{difference.causal:.2f} dB")
     return (
         _named(one),
         len(one.nodes),
-        f"{found.decibels:.3f} dB",
+        f"{difference.decibels:.3f} dB",
         where,
         *levels,
-        count(found.cases, "setting"),
+        count(difference.cases, "setting"),
     )
 
 

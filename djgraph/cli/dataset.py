@@ -155,7 +155,7 @@ def make(
             done.update(items=items, all=all_items)
 
         try:
-            made = make_corpus(
+            report = make_corpus(
                 out,
                 tracks=tracks or None,
                 demo=demo,
@@ -172,17 +172,17 @@ def make(
             if done["all"]:
                 warn(f"{done['items']} of {done['all']} items are done; djgraph dataset make {out} goes on")
             raise
-    for problem in made.remade:
+    for problem in report.remade:
         warn(f"made anew: {problem}")
-    about = made.description
+    about = report.description
     if as_json:
         print_json(
             {
                 "path": str(out),
                 "items": about.count,
-                "made": made.made,
-                "kept": made.kept,
-                "remade": list(made.remade),
+                "made": report.made,
+                "kept": report.kept,
+                "remade": list(report.remade),
                 "seconds": about.settings.seconds,
                 "sample_rate": about.sample_rate,
                 "frames": about.n_frames,
@@ -194,7 +194,7 @@ def make(
         return
     minutes = about.count * about.settings.seconds / 60
     length = f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-    typer.echo(f"{out}: {counted(about.count, 'transition')}, {made.made} made now, {made.kept} kept")
+    typer.echo(f"{out}: {counted(about.count, 'transition')}, {report.made} made now, {report.kept} kept")
     typer.echo(f"  {length} at {about.sample_rate} Hz, from {counted(len(about.tracks), 'track')}")
     typer.echo(f"  params [{about.n_frames}, {len(about.layout)}], layout {about.layout.fingerprint}")
 

@@ -109,8 +109,8 @@ def find_inputs(graph: Graph, given: dict[str, Path]) -> dict[Key, list[Path]]:
             files[name, None] = find_signal(path)
         else:
             optional = [node.stem or "" for node in nodes if node.input == name and node.optional]
-            found = find_stems(path, stems, optional)
-            files |= {(name, stem): [file] for stem, file in found.items()}
+            files_of_stems = find_stems(path, stems, optional)
+            files |= {(name, stem): [file] for stem, file in files_of_stems.items()}
         if path.is_dir():
             place = next(several[0].parent for key, several in files.items() if key[0] == name)
             reading_folder(path, place, partial(is_part, stems=stems))

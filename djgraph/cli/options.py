@@ -48,15 +48,15 @@ def pairs(option: str, texts: list[str] | None, what: str = "VALUE") -> dict[str
 
     ``what`` is the word for the value in the message.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise typer.BadParameter(f"{option} takes NAME={what}, not {text!r}")
-        if name in found:
+        if name in values:
             raise typer.BadParameter(f"{option} gives {name!r} twice")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def emit(text: str, out: Path | None, kind: str = "text") -> None:

@@ -65,7 +65,7 @@ def transitions(
         typer.echo(table(("recipe", "what it is"), list(automation.recipes().items())))
         return
     claim(plot)
-    found = automation.recipe(name)
+    recipe = automation.recipe(name)
     if plot is not None:
         from djgraph.automation.plot import plot_automation
 
@@ -73,9 +73,9 @@ def transitions(
         plot_automation(auto, load_graph(graph, None), plot, seconds, tempo)
         typer.echo(f"{plot}")
     elif as_json:
-        print_json(_data(found))
+        print_json(_data(recipe))
     else:
-        typer.echo(_page(found, name))
+        typer.echo(_page(recipe, name))
 
 
 def settings_of(texts: list[str] | None) -> dict[str, Any]:

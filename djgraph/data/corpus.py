@@ -157,8 +157,8 @@ class Corpus(Dataset[dict[str, Any]]):
         listed = store.listed_numbers(self.root)
         if len(listed) == count and listed[-1] == count - 1:  # each once, from 0 on
             return listed
-        found = store.numbers_there(self.root, count, self.settings.shard_size)
-        there = [index for index in found if (self._folder(index) / store.ITEM).is_file()]
+        numbers = store.numbers_there(self.root, count, self.settings.shard_size)
+        there = [index for index in numbers if (self._folder(index) / store.ITEM).is_file()]
         if len(there) < count and not partial:
             raise CorpusError(
                 f"{self.root} is half written: {len(there)} of {count} items are there\n"
@@ -170,10 +170,10 @@ class Corpus(Dataset[dict[str, Any]]):
 
     def _moved(self, folder: Path) -> dict[str, Track]:
         parts = dict.fromkeys(part for played in self.description.inputs.values() for part in played)
-        found = {track.name: track for track in find_tracks(folder, list(parts), list(parts))}
+        tracks = {track.name: track for track in find_tracks(folder, list(parts), list(parts))}
         for name in self._tracks:
-            if name not in found:
+            if name not in tracks:
                 raise CorpusError(
-                    f"{folder} lacks the track {name!r} of this corpus{did_you_mean(name, found)}"
+                    f"{folder} lacks the track {name!r} of this corpus{did_you_mean(name, tracks)}"
                 )
-        return found
+        return tracks

@@ -47,22 +47,22 @@ class Settings:
 
     def faults(self) -> list[str]:
         """What is wrong with them, in words."""
-        found = []
+        problems = []
         for name, low, high in (("seed", 0, MAX_SEED), ("shard_size", 1, MAX_COUNT)):
             value = getattr(self, name)
             if not (is_whole(value) and low <= value <= high):
                 most = "2^128 - 1" if high == MAX_SEED else high
-                found.append(f"{name} is {shown(value)}; expected a whole number from {low} to {most}")
+                problems.append(f"{name} is {shown(value)}; expected a whole number from {low} to {most}")
         for name, top in (("seconds", 3600.0), ("frames_per_second", 1000.0)):
             if not _is_within(getattr(self, name), top) or not getattr(self, name):
                 value = shown(getattr(self, name))
-                found.append(f"{name} is {value}; expected more than 0, at most {top:g}")
+                problems.append(f"{name} is {value}; expected more than 0, at most {top:g}")
         if not _is_within(self.curves, 1):
-            found.append(f"curves is {self.curves!r}; expected a share, 0 … 1")
+            problems.append(f"curves is {self.curves!r}; expected a share, 0 … 1")
         for name, allowed in (("stems", STEMS), ("align", ALIGN), ("short", SHORT)):
             if getattr(self, name) not in allowed:
-                found.append(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
-        return found
+                problems.append(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
+        return problems
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,11 @@ def inputs_of(graph: Graph) -> dict[str, dict[str, int]]:
     needed = {node.input for node in nodes if not node.optional}
     spare = [name for name in graph.inputs if name not in needed]
     played = needed | set(spare[: max(0, DECKS - len(needed))])
-    found: dict[str, dict[str, int]] = {name: {} for name in graph.inputs if name in played}
+    channels: dict[str, dict[str, int]] = {name: {} for name in graph.inputs if name in played}
     for node in nodes:
-        if node.input in found:
-            found[node.input][WHOLE if node.stem is None else node.stem] = node.channels
-    return found
+        if node.input in channels:
+            channels[node.input][WHOLE if node.stem is None else node.stem] = node.channels
+    return channels
 
 
 def parts_of(graph: Graph, inputs: Mapping[str, Mapping[str, int]]) -> tuple[list[str], list[str]]:

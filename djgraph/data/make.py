@@ -151,8 +151,8 @@ def _begin(
     settings = dataclasses.replace(settings, recipes=tuple(names))
     if tracks is None:
         tracks = demo_folder(root / DEMO, graph.sample_rate, settings.seconds)
-    found = _find(tracks, graph, about, problems)
-    about = dataclasses.replace(about, settings=settings, tracks=tuple(found))
+    chosen = _find(tracks, graph, about, problems)
+    about = dataclasses.replace(about, settings=settings, tracks=tuple(chosen))
     write_text(root / file, text, CorpusError)
     about.write(root)
     return about
@@ -186,9 +186,9 @@ def _agree(
     if demo and not (root / DEMO).is_dir():
         wrong.append("tracks: folders → the demo's")
     if tracks is not None:
-        found = [(track.name, track.folder.resolve()) for track in _find(tracks, graph, about, problems)]
-        if found != [(track.name, track.folder.resolve()) for track in about.tracks]:
-            wrong.append(f"tracks: {len(about.tracks)} → {len(found)}, or other ones")
+        there = [(track.name, track.folder.resolve()) for track in _find(tracks, graph, about, problems)]
+        if there != [(track.name, track.folder.resolve()) for track in about.tracks]:
+            wrong.append(f"tracks: {len(about.tracks)} → {len(there)}, or other ones")
     if count is not None and count < about.count:
         wrong.append(f"count: {about.count} → {count} (it may only grow)")
     if wrong:
@@ -256,8 +256,8 @@ def _layout(graph: Graph) -> Any:
 
 def _find(tracks: Any, graph: Graph, about: Description, problems: Problems) -> Sequence[Track]:
     stems, optional = parts_of(graph, about.inputs)
-    found = find_tracks(tracks, stems, optional, problems)
-    return long_enough(found, about.samples, about.sample_rate, about.settings.short, len(about.inputs))
+    candidates = find_tracks(tracks, stems, optional, problems)
+    return long_enough(candidates, about.samples, about.sample_rate, about.settings.short, len(about.inputs))
 
 
 def _is_fresh(root: Path) -> bool:

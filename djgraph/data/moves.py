@@ -71,12 +71,12 @@ def moves_for(layout: ParameterLayout) -> dict[str, Draw]:
 
 def _recipe(name: str, layout: ParameterLayout) -> Draw:
     """Draws one recipe. DocumentError, which says why, where it does not go with the layout."""
-    found = template(name)
-    found.fill().render(layout, n_frames=2, duration=60.0, tempo=120.0)
+    recipe = template(name)
+    recipe.fill().render(layout, n_frames=2, duration=60.0, tempo=120.0)
 
     def draw(random: np.random.RandomState, clip: ClipInfo) -> Move:
         args = {**_when(random, clip), **_amounts(random)}
-        own = {argument.name: argument.default for argument in found.arguments}
+        own = {argument.name: argument.default for argument in recipe.arguments}
         fitting = {key: value for key, value in args.items() if key in own and _alike(value, own[key])}
         size: dict[str, Any] = {
             "n_frames": clip.n_frames,
@@ -85,11 +85,11 @@ def _recipe(name: str, layout: ParameterLayout) -> Draw:
             "dtype": torch.float32,
         }
         try:
-            params = found.fill(**fitting).render(layout, **size)
+            params = recipe.fill(**fitting).render(layout, **size)
         except AutomationError:
             # A control with a step or choices may not take an amount that was drawn; the recipe's own it does.
             fitting = {key: value for key, value in fitting.items() if key not in AMOUNTS}
-            params = found.fill(**fitting).render(layout, **size)
+            params = recipe.fill(**fitting).render(layout, **size)
         return Move("recipe", name, params, fitting)
 
     return draw

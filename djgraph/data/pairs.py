@@ -76,7 +76,7 @@ class StemPairs(Dataset[dict[str, Any]]):
                 f"seconds is {seconds:g}, decks {list(decks)}; expected at least a sample, at least a deck"
             )
         random_state(seed)  # refuses a seed that is none
-        found = _as_tracks(tracks, stems, optional, problems)
+        usable = _as_tracks(tracks, stems, optional, problems)
         self.samples = round(seconds * sample_rate)
         self.sample_rate = sample_rate
         self.channels = dict.fromkeys(stems, channels)
@@ -85,9 +85,9 @@ class StemPairs(Dataset[dict[str, Any]]):
         self.seed = operator.index(seed)
         self.align = align
         self.tracks = long_enough(
-            found, self.samples, sample_rate, short, 1 if pairs is not None else len(decks)
+            usable, self.samples, sample_rate, short, 1 if pairs is not None else len(decks)
         )
-        self.pairs = None if pairs is None else self._given(pairs, {track.name for track in found})
+        self.pairs = None if pairs is None else self._given(pairs, {track.name for track in usable})
         # In shared memory, so that set_epoch reaches workers that have started already.
         self._epoch = _shared_number()
 

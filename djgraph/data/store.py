@@ -89,8 +89,8 @@ def read_record(folder: Path, index: int, deep: bool = False) -> dict[str, Any]:
         try:
             size = path.stat().st_size if path.is_file() else None
             if size != expected.bytes:
-                found = "is missing" if size is None else f"has {size} bytes, not {expected.bytes}"
-                raise CorpusError(f"{path} {found}")
+                fault = "is missing" if size is None else f"has {size} bytes, not {expected.bytes}"
+                raise CorpusError(f"{path} {fault}")
             if deep and _checksum(path) != expected.sha256:
                 raise CorpusError(f"{path} is damaged: its checksum is another")
         except OSError as problem:
@@ -108,17 +108,17 @@ def numbers_there(root: Path, count: int, shard_size: int) -> list[int]:
 
     Looks at what is there rather than for what should be: a wrong count costs nothing.
     """
-    found = []
+    numbers = []
     try:
         for shard in root.glob("shard-*"):
             for child in os.scandir(shard) if shard.is_dir() else ():
                 if child.name.isascii() and child.name.isdigit() and len(child.name) < 12:
                     index = int(child.name)
                     if index < count and item_folder(root, index, shard_size) == shard / child.name:
-                        found.append(index)
+                        numbers.append(index)
     except OSError as problem:
         raise CorpusError(f"{root} cannot be read: {problem.strerror or problem}") from problem
-    return sorted(found)
+    return sorted(numbers)
 
 
 def survey(

@@ -61,13 +61,13 @@ class Track:
         optional stem, is silence. Raises AudioFileError as :func:`djgraph.audio.read_excerpt` does.
         """
         wanted = channels if isinstance(channels, Mapping) else dict.fromkeys(self.parts, channels)
-        found = {}
+        parts = {}
         for part, count in wanted.items():
             audio = torch.zeros(count, samples, dtype=torch.float32, device="cpu")
             for file in self.parts.get(part, ()):
                 audio += read_excerpt(file, start, samples, sample_rate, count)
-            found[part] = audio
-        return found
+            parts[part] = audio
+        return parts
 
 
 def find_tracks(
@@ -105,15 +105,15 @@ def find_tracks(
     wrong: list[str] = []
     unread: list[str] = []
     for root in map(Path, listed):
-        found = _search(root, wanted)
-        unread += found.unread
-        wrong += found.unread
-        if not found.folders:
-            raise AudioFileError("\n  ".join([_nothing(root, stems), *found.unread[:10]]))
-        if found.broken:
-            links = shorten([str(link) for link in found.broken], 8)
+        listing = _search(root, wanted)
+        unread += listing.unread
+        wrong += listing.unread
+        if not listing.folders:
+            raise AudioFileError("\n  ".join([_nothing(root, stems), *listing.unread[:10]]))
+        if listing.broken:
+            links = shorten([str(link) for link in listing.broken], 8)
             warnings.warn(f"symbolic links that lead nowhere are left out: {links}", stacklevel=2)
-        for folder in found.folders:
+        for folder in listing.folders:
             name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
             try:
                 tracks.append(_track(name, folder, stems, set(optional)))

@@ -49,8 +49,8 @@ def _fader(owner: str, chain: Iterable[EffectNode], named: str, names: Container
             return f"{owner}.{name}"
     # Sends are gains as well: theirs are columns of the node's own name.
     gains = [node.id.rpartition(".")[2] for node in chain if node.effect.type == "gain"]
-    found = [level for name in gains if (level := levels[name]) is not None and ":" not in name]
-    return found[-1] if found else None
+    faders = [level for name in gains if (level := levels[name]) is not None and ":" not in name]
+    return faders[-1] if faders else None
 
 
 def _level(node: EffectNode, owner: str) -> str | None:
@@ -84,7 +84,7 @@ def _tracks(graph: Graph, own: Mapping[str, int]) -> dict[str, int]:
         track = next((t for t, one in enumerate(inputs) if mask and not mask & ~one), None)
         if track is not None:
             by_track[track].append(i)
-    found: dict[str, int] = {}
+    owners: dict[str, int] = {}
     for track, alone in by_track.items():
         # All of the input first, then what is nearest to it.
         alone.sort(key=lambda i: (-hears[i].bit_count(), before[i].bit_count()))
@@ -93,17 +93,17 @@ def _tracks(graph: Graph, own: Mapping[str, int]) -> dict[str, int]:
             # What lies before or behind a fader that is taken fades with it already.
             if not any(before[i] >> other & 1 or before[other] >> i & 1 for other in taken):
                 taken.append(i)
-        found |= {owner: track for i in taken for owner in groups[i]}
-    return found
+        owners |= {owner: track for i in taken for owner in groups[i]}
+    return owners
 
 
 def _audible(graph: Graph) -> set[str]:
     """The nodes that lead to the main output."""
-    found = {next(iter(graph.outputs.values())).node}
+    reaching = {next(iter(graph.outputs.values())).node}
     for node in reversed(graph.nodes):
-        if node.id in found:
-            found.update(point.node for _, point in sources(node))
-    return found
+        if node.id in reaching:
+            reaching.update(point.node for _, point in sources(node))
+    return reaching
 
 
 def _groups(masks: Mapping[str, int], inputs: Iterable[int]) -> list[list[str]]:

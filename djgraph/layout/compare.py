@@ -59,28 +59,28 @@ def origins(old: Layout, new: Layout) -> list[int | None]:
     A name that is in both wins; then an old name that the new column lists among its aliases; then an alias
     of the old column (the way back from a newer layout). No column is continued twice.
     """
-    found: list[int | None] = [
+    sources: list[int | None] = [
         old.names.index(name) if name in set(old.names) else None for name in new.names
     ]
-    taken = {i for i in found if i is not None}
+    taken = {i for i in sources if i is not None}
     position = {name: i for i, name in enumerate(old.names)}
     by_alias = {alias: i for i, aliases in enumerate(old.aliases) for alias in aliases}
     for source, lookup in ((new.aliases, position), ([(name,) for name in new.names], by_alias)):
         for i, candidates in enumerate(source):
             match = next((lookup[n] for n in candidates if n in lookup and lookup[n] not in taken), None)
-            if found[i] is None and match is not None:
-                found[i] = match
+            if sources[i] is None and match is not None:
+                sources[i] = match
                 taken.add(match)
-    return found
+    return sources
 
 
 def diff(old: Layout, new: Layout) -> str:
     """What changes on the way from ``old`` to ``new``, a line each; empty where nothing does."""
-    found = origins(old, new)
-    kept = {i for i in found if i is not None}
-    pairs = [(i, j) for j, i in enumerate(found) if i is not None]
+    sources = origins(old, new)
+    kept = {i for i in sources if i is not None}
+    pairs = [(i, j) for j, i in enumerate(sources) if i is not None]
     lines = [f"removed: {name} (column {i})" for i, name in enumerate(old.names) if i not in kept]
-    lines += [f"added: {name} (column {j})" for j, name in enumerate(new.names) if found[j] is None]
+    lines += [f"added: {name} (column {j})" for j, name in enumerate(new.names) if sources[j] is None]
     lines += [f"renamed: {old.names[i]} → {new.names[j]}" for i, j in pairs if old.names[i] != new.names[j]]
     for i, j in pairs:
         before, after = meaning(old.columns[i].control), meaning(new.columns[j].control)
@@ -98,12 +98,12 @@ def remap(params: Tensor, old: Layout, new: Layout) -> Tensor:
     if not isinstance(params, Tensor) or not params.ndim or params.shape[-1] != len(old):
         came = list(params.shape) if isinstance(params, Tensor) else type(params).__name__
         raise LayoutError(f"expected a tensor [..., {len(old)}] in the old layout, got {came}")
-    found = origins(old, new)
+    sources = origins(old, new)
     default = torch.tensor([c.control.default for c in new.columns], dtype=torch.float64, device="cpu").to(
         params
     )
-    here = [j for j, i in enumerate(found) if i is not None]
-    there = [i for i in found if i is not None]
+    here = [j for j, i in enumerate(sources) if i is not None]
+    there = [i for i in sources if i is not None]
     base = default.expand(*params.shape[:-1], len(new))
     moved = params.index_select(-1, torch.tensor(there, dtype=torch.long, device=params.device))
     return base.index_copy(-1, torch.tensor(here, dtype=torch.long, device=params.device), moved)

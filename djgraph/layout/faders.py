@@ -43,9 +43,9 @@ def find_faders(layout: ParameterLayout) -> dict[str, Faders]:
     The graph knows them (see :class:`djgraph.graph.ir.Fader`). In a layout without a graph a fader is called
     ``<track>.fader``, ``<track>.gain``, ``<track>.<stem>.fader`` or ``<track>.<stem>.gain``.
     """
-    found = _known(layout) if any(column.fader for column in layout) else _named(layout)
-    order = sorted(found, key=lambda name: (found[name].track is None, found[name].track))
-    return {name: found[name] for name in order}
+    faders = _known(layout) if any(column.fader for column in layout) else _named(layout)
+    order = sorted(faders, key=lambda name: (faders[name].track is None, faders[name].track))
+    return {name: faders[name] for name in order}
 
 
 def find_tracks(layout: ParameterLayout) -> list[TrackFaders]:
@@ -60,8 +60,8 @@ def find_tracks(layout: ParameterLayout) -> list[TrackFaders]:
         track.stems |= faders.stems
     for track in tracks.values():
         if len(track.names) > 1:  # each of its parts is a stem of it
-            found = find_faders(layout)
-            track.stems |= {name: own for name in track.names if (own := found[name].own) is not None}
+            parts = find_faders(layout)
+            track.stems |= {name: own for name in track.names if (own := parts[name].own) is not None}
     return list(tracks.values())
 
 
@@ -70,18 +70,18 @@ def _known(layout: ParameterLayout) -> dict[str, Faders]:
     heads: dict[str, set[int | None]] = {}
     for fader, _ in marked:
         heads.setdefault(fader.owner.partition(".")[0], set()).add(fader.track)
-    found: dict[str, Faders] = {}
+    by_head: dict[str, Faders] = {}
     for fader, i in marked:
         head, _, stem = fader.owner.partition(".")
         if len(heads[head] - {None}) > 1:  # several tracks under one first name
             head, stem = fader.owner, ""
-        faders = found.setdefault(head, Faders())
+        faders = by_head.setdefault(head, Faders())
         faders.track = fader.track if faders.track is None else faders.track
         if stem:
             faders.stems[stem] = i
         else:
             faders.own = i
-    return found
+    return by_head
 
 
 def _named(layout: ParameterLayout) -> dict[str, Faders]:

@@ -53,18 +53,18 @@ class Grid:
         That is a whole number of steps from the minimum, or the choice that is nearest in position.
         """
         values = values.detach()
-        made = values
+        snapped = values
         if self.stepped.numel():
             wide = values.index_select(-1, self.stepped).to(self.low.dtype)
             count = torch.minimum(torch.round((wide - self.low) / self.step).clamp(min=0), self.last)
             near = torch.minimum(self.low + count * self.step, self.high)
-            made = made.index_copy(-1, self.stepped, near.to(values.dtype))
+            snapped = snapped.index_copy(-1, self.stepped, near.to(values.dtype))
         if self.chosen.numel():
             wide = values.index_select(-1, self.chosen).to(self.values.dtype)
             place = (wide.unsqueeze(-1) > self.borders).sum(-1)
             rows = torch.arange(self.chosen.numel(), device=values.device)
-            made = made.index_copy(-1, self.chosen, self.values[rows, place].to(values.dtype))
-        return made
+            snapped = snapped.index_copy(-1, self.chosen, self.values[rows, place].to(values.dtype))
+        return snapped
 
     def allows(self, values: Tensor) -> Tensor:
         """Whether each of ``[…, controls]`` values is one that its control may take, up to rounding."""
@@ -84,8 +84,8 @@ def grid_of(controls: Sequence[Control], middle: Callable[[Tensor], Tensor]) -> 
     def floats(numbers: Iterable[float]) -> Tensor:
         return torch.tensor(list(numbers), dtype=torch.float64, device="cpu")
 
-    def indices(found: Sequence[int]) -> Tensor:
-        return torch.tensor(found, dtype=torch.long, device="cpu")
+    def indices(columns: Sequence[int]) -> Tensor:
+        return torch.tensor(columns, dtype=torch.long, device="cpu")
 
     chosen = [i for i, c in enumerate(controls) if c.choices]
     stepped = [i for i, c in enumerate(controls) if c.step and not c.choices]

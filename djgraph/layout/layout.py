@@ -277,15 +277,15 @@ class ParameterLayout:
         if torch.compiler.is_compiling():  # no tensor of a traced program may outlive it
             return self._units.to(tensor)
         key = (tensor.dtype, tensor.device)
-        found = self._moved_units.get(key)
-        if found is None:
+        units = self._moved_units.get(key)
+        if units is None:
             with torch.inference_mode(
                 False
             ):  # tensors made in inference mode could never serve training later
-                found = self._units.to(tensor)
-            if type(found.minimum) is Tensor:
-                self._moved_units[key] = found
-        return found
+                units = self._units.to(tensor)
+            if type(units.minimum) is Tensor:
+                self._moved_units[key] = units
+        return units
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a ParameterLayout cannot be changed (setting {name!r}); build another one")

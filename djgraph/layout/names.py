@@ -52,47 +52,47 @@ class Names:
         """The column of that name or alias, or None. Raises LayoutError where two columns share the alias."""
         if name in self._index:
             return self._index[name]
-        found = self._by_alias.get(name, [])
-        if len(found) > 1:
-            owners = " and ".join(self.names[i] for i in found)
+        columns = self._by_alias.get(name, [])
+        if len(columns) > 1:
+            owners = " and ".join(self.names[i] for i in columns)
             raise LayoutError(
                 f"{name!r} is an old name of more than one control: {owners}; use a present name"
             )
-        return found[0] if found else None
+        return columns[0] if columns else None
 
     def index(self, name: str) -> int:
         """The column of that name or alias; LayoutError with the nearest name otherwise."""
-        found = self.find(name) if isinstance(name, str) else None
-        if found is None:
+        column = self.find(name) if isinstance(name, str) else None
+        if column is None:
             guess = did_you_mean(name, self.names) if isinstance(name, str) else "; a control's name is text"
             raise LayoutError(f"there is no control {name!r}{guess}")
-        return found
+        return column
 
     def slice(self, prefix: str) -> slice:
         """The columns under a dotted prefix; LayoutError where there are none or they do not lie together."""
         start = prefix + "."
-        found = [i for i, name in enumerate(self.names) if name == prefix or name.startswith(start)]
-        if not found:
+        columns = [i for i, name in enumerate(self.names) if name == prefix or name.startswith(start)]
+        if not columns:
             alias = self.find(prefix)
             if alias is None:
                 raise LayoutError(f"no control lies under {prefix!r}{did_you_mean(prefix, self.prefixes)}")
-            found = [alias]
-        if found[-1] - found[0] + 1 != len(found):
+            columns = [alias]
+        if columns[-1] - columns[0] + 1 != len(columns):
             raise LayoutError(
-                f"the controls under {prefix!r} do not lie together (columns {found[0]} … {found[-1]} "
+                f"the controls under {prefix!r} do not lie together (columns {columns[0]} … {columns[-1]} "
                 f"hold others too); use select({prefix + '.**'!r})"
             )
-        return slice(found[0], found[-1] + 1)
+        return slice(columns[0], columns[-1] + 1)
 
     def select(self, pattern: str) -> list[int]:
         """The columns whose name matches, or else those whose alias does; LayoutError where none is found."""
-        found = self._matches(pattern)
-        if not found:
+        columns = self._matches(pattern)
+        if not columns:
             raise LayoutError(
                 f"no control matches {pattern!r}{did_you_mean(pattern, self.similar(pattern) or self.names)} "
                 "('*' stands for any text between two dots, '**' for any number of parts)"
             )
-        return found
+        return columns
 
     def similar(self, pattern: str) -> list[str]:
         """Patterns that do match something, with one word of this one exchanged."""
@@ -110,8 +110,8 @@ class Names:
 
     def _matches(self, pattern: str) -> list[int]:
         expression = _pattern(pattern)
-        found = [i for i, name in enumerate(self.names) if expression.fullmatch(name)]
-        return found or [i for i, old in enumerate(self.aliases) if any(map(expression.fullmatch, old))]
+        columns = [i for i, name in enumerate(self.names) if expression.fullmatch(name)]
+        return columns or [i for i, old in enumerate(self.aliases) if any(map(expression.fullmatch, old))]
 
 
 def _aliases(column: Column) -> tuple[str, ...]:

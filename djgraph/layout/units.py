@@ -136,8 +136,8 @@ def units_of(controls: Sequence[Control]) -> Units:
     def floats(values: Iterable[float]) -> Tensor:
         return torch.tensor(list(values), dtype=torch.float64, device="cpu")
 
-    def indices(found: Iterable[int]) -> Tensor:
-        return torch.tensor(list(found), dtype=torch.long, device="cpu")
+    def indices(columns: Iterable[int]) -> Tensor:
+        return torch.tensor(list(columns), dtype=torch.long, device="cpu")
 
     curved = [i for i, c in enumerate(controls) if c.scale in ("log", "db")]
     powered = [i for i, c in enumerate(controls) if c.scale == "power" and c.exponent != 1]

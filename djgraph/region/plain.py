@@ -16,7 +16,7 @@ from djgraph.dsp import stft
 from djgraph.effects import Block
 from djgraph.region.clip import Clip
 from djgraph.region.prologue import run_prologue
-from djgraph.region.schedule import Prologue, PrologueStep, RegionSchedule, Scale
+from djgraph.region.schedule import Prologue, PrologueStep, RegionSchedule, ScaleStep
 from djgraph.region.stacks import Stacks
 
 
@@ -52,7 +52,7 @@ def _mix(schedule: RegionSchedule, spectra: Tensor, gains: Sequence[Tensor]) -> 
     values.put(schedule.sources, spectra)
     for step in schedule.steps:
         taken = values.gather(step.ins)
-        if isinstance(step, Scale):
+        if isinstance(step, ScaleStep):
             product, *factors = (gains[group][low:high] for group, low, high in step.factors)
             for factor in factors:
                 product = product * factor

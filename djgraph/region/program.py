@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from djgraph.region.schedule import RegionSchedule, Scale, Sum
+from djgraph.region.schedule import RegionSchedule, ScaleStep, SumStep
 
 
 class Code(IntEnum):
@@ -59,7 +59,7 @@ class Flow:
         self.chains: list[tuple[tuple[int, int], ...]] = []
         """For each chain its factors: mask group and node within it."""
         for step in schedule.steps:
-            if isinstance(step, Sum):
+            if isinstance(step, SumStep):
                 self.sums[step.out] = step.ins
                 continue
             for row, (source, out) in enumerate(zip(step.ins, step.outs)):
@@ -90,7 +90,7 @@ class Flow:
         return self._in_order(names)
 
 
-def _factors(step: Scale, row: int) -> tuple[tuple[int, int], ...]:
+def _factors(step: ScaleStep, row: int) -> tuple[tuple[int, int], ...]:
     return tuple((group, low + row) for group, low, _ in step.factors)
 
 

@@ -69,7 +69,7 @@ class MaskGroup:
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScaleStep:
     """Spectra times gains. ``factors`` are ranges of mask groups: (group, first row, last row + 1)."""
 
     ins: tuple[str, ...]
@@ -86,7 +86,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Sum:
+class SumStep:
     ins: tuple[str, ...]
     out: str
     forgets: tuple[str, ...] = ()
@@ -109,7 +109,7 @@ class RegionSchedule:
     masks: tuple[MaskGroup, ...]
     mask_rows: Tensor
     mask_held: Held
-    steps: tuple[Scale | Sum, ...]
+    steps: tuple[ScaleStep | SumStep, ...]
     results: tuple[str, ...]
     writes: tuple[str, ...]
     channels: int
@@ -152,7 +152,7 @@ class RegionSchedule:
     @cached_property
     def sums_only(self) -> bool:
         """There are several results, and each is a sum of its own."""
-        sums = {step.out for step in self.steps if isinstance(step, Sum)}
+        sums = {step.out for step in self.steps if isinstance(step, SumStep)}
         return 1 < len(self.results) == len(sums.intersection(self.results))
 
     def smoothing_of(self, control: Control) -> float:
@@ -210,11 +210,11 @@ def schedule_region(
 
 
 def _control_rows(nodes: Sequence[EffectNode], bank: ControlBank) -> ControlRows:
-    found = []
+    reads = []
     for control in nodes[0].effect.controls:
         rows = [bank.row(node, control) for node in nodes]
-        found.append((control, torch.tensor(rows, device="cpu"), bank.held(rows)))
-    return tuple(found)
+        reads.append((control, torch.tensor(rows, device="cpu"), bank.held(rows)))
+    return tuple(reads)
 
 
 def _mask_groups(
@@ -257,8 +257,8 @@ def _prologue(
     return Prologue(len(strips), tuple(steps))
 
 
-def _steps(op: Region, plan: Plan) -> tuple[list[Scale | Sum], dict[str, list[EffectNode]]]:
-    """Masks in a row become one Scale; Scales of one depth and the same effects become one call."""
+def _steps(op: Region, plan: Plan) -> tuple[list[ScaleStep | SumStep], dict[str, list[EffectNode]]]:
+    """Masks in a row become one ScaleStep; Scales of one depth and the same effects become one call."""
     chains = _chains(op)
     depth = {strip.out: 0 for strip in op.inlets}
     by_depth: dict[int, list[list[Mask] | Add]] = defaultdict(list)
@@ -273,12 +273,12 @@ def _steps(op: Region, plan: Plan) -> tuple[list[Scale | Sum], dict[str, list[Ef
             by_depth[depth[chain[-1].out]].append(chain)
     groups: dict[str, list[EffectNode]] = {}
     order: dict[str, int] = {}
-    steps: list[Scale | Sum] = []
+    steps: list[ScaleStep | SumStep] = []
     for level in sorted(by_depth):
         alike: dict[tuple[str, ...], list[list[Mask]]] = defaultdict(list)
         for item in by_depth[level]:
             if isinstance(item, Add):
-                steps.append(Sum(item.sources, item.out))
+                steps.append(SumStep(item.sources, item.out))
             else:
                 alike[tuple(_kind(mask.node, plan) for mask in item)].append(item)
         for kernels, members in alike.items():
@@ -289,7 +289,9 @@ def _steps(op: Region, plan: Plan) -> tuple[list[Scale | Sum], dict[str, list[Ef
                 factors.append((order[kernel], len(nodes), len(nodes) + len(members)))
                 nodes += [chain[place].node for chain in members]
             steps.append(
-                Scale(tuple(c[0].source for c in members), tuple(c[-1].out for c in members), tuple(factors))
+                ScaleStep(
+                    tuple(c[0].source for c in members), tuple(c[-1].out for c in members), tuple(factors)
+                )
             )
     return steps, groups
 
@@ -315,19 +317,19 @@ def _chains(op: Region) -> list[list[Mask]]:
 
 
 def _lifetimes(
-    steps: Sequence[Scale | Sum], sources: Sequence[str], results: Sequence[str]
-) -> tuple[Scale | Sum, ...]:
+    steps: Sequence[ScaleStep | SumStep], sources: Sequence[str], results: Sequence[str]
+) -> tuple[ScaleStep | SumStep, ...]:
     """Marks what each step is the last to read, and which steps are the first and the final ones."""
     kept, needed = set(results), set[str]()
-    done: list[Scale | Sum] = []
+    done: list[ScaleStep | SumStep] = []
     for step in reversed(steps):
-        outs = step.outs if isinstance(step, Scale) else (step.out,)
+        outs = step.outs if isinstance(step, ScaleStep) else (step.out,)
         final = needed.isdisjoint(outs)
-        if isinstance(step, Scale) or not final:
+        if isinstance(step, ScaleStep) or not final:
             needed.update(step.ins)
         forgets = tuple(dict.fromkeys(name for name in step.ins if name not in kept))
         kept.update(step.ins)
-        if isinstance(step, Scale):
+        if isinstance(step, ScaleStep):
             done.append(replace(step, forgets=forgets, final=final, first=set(sources).issuperset(step.ins)))
         else:
             done.append(replace(step, forgets=forgets, final=final))

@@ -48,11 +48,11 @@ def mix(
             clock=clock_of(compiled, tempo, batch, samples, like, placed),
             values=Stacks(),
         )
-        made = executor(run)
+        results = executor(run)
         if check:
-            outputs = {name: tensor for name, tensor in made.items() if name.startswith("output ")}
+            outputs = {name: tensor for name, tensor in results.items() if name.startswith("output ")}
             check_finite(outputs, audio, input_names(compiled.graph))
-        return {name: tensor.to(given) for name, tensor in made.items()}
+        return {name: tensor.to(given) for name, tensor in results.items()}
 
 
 def clock_of(

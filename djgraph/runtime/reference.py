@@ -86,7 +86,7 @@ class Reference(nn.Module):
                         port: self._audio(signals[point], samples) for port, point in node.sources.items()
                     }
                     controls = self._controls(node, rows, timeline)
-                    made = process_clip(
+                    results = process_clip(
                         EffectCall(module, (node,)),
                         sources,
                         controls,
@@ -94,7 +94,7 @@ class Reference(nn.Module):
                         (batch, node.channels, samples),
                         clock,
                     )
-                    for port, tensor in made.items():
+                    for port, tensor in results.items():
                         signals[Point(node.id, port)] = Signal(tensor)
             else:
                 parts = [signals[point] for point in node.sources]

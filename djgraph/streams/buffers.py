@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.derivatives import unwatched
-from djgraph.streams.state import State
+from djgraph.streams.state import StreamState
 
 ROOM = 8192
 """Samples that a new buffer has room for, beside what is held; for one block where that is longer."""
@@ -64,10 +64,10 @@ class History:
     def detach(self) -> None:
         self._hold(self.audio.detach())
 
-    def state(self) -> State:
+    def state(self) -> StreamState:
         return {"audio": self.audio, "origin": torch.tensor([self.origin], device="cpu")}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StreamState) -> None:
         self._hold(state["audio"])
         self.origin = int(state["origin"])
 

@@ -16,7 +16,7 @@ from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.inputs import prepare_params, prepare_positions
 from djgraph.streams.clock import ClockTrack
 from djgraph.streams.controls import ControlTrack
-from djgraph.streams.state import State, part, prefixed
+from djgraph.streams.state import StreamState, part, prefixed
 
 CHECKED = 4096
 """Frames of a score that are checked at a time: checks take several times the memory of what they look at."""
@@ -95,7 +95,7 @@ class Intake:
         if self._latest is not None:
             self._latest = self._latest.detach()
 
-    def state(self) -> State:
+    def state(self) -> StreamState:
         state = {
             "fetched": torch.tensor([self._fetched], device="cpu"),
             **prefixed("track", self.track.state()),
@@ -106,7 +106,7 @@ class Intake:
             state |= prefixed("clock", self.clock.state())
         return state
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StreamState) -> None:
         self._fetched, self._latest = int(state["fetched"]), state.get("latest")
         self.track.restore(part("track", state))
         if self.clock is not None:

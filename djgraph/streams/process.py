@@ -20,7 +20,7 @@ from djgraph.host.calls import EffectCall
 from djgraph.streams.buffers import History
 from djgraph.streams.clock import ClockTrack
 from djgraph.streams.controls import ControlTrack
-from djgraph.streams.state import State, part, prefixed
+from djgraph.streams.state import StreamState, part, prefixed
 
 
 class ProcessStream:
@@ -146,13 +146,13 @@ class ProcessStream:
             history.detach()
         self._state = {name: tensor.detach() for name, tensor in self._state.items()}
 
-    def state(self) -> State:
+    def state(self) -> StreamState:
         state = {"position": torch.tensor([self._position], device="cpu"), **prefixed("effect", self._state)}
         for name, history in self._histories():
             state |= prefixed(name, history.state())
         return state
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StreamState) -> None:
         self._position, self._state = int(state["position"]), part("effect", state)
         self._owned = False
         for name, history in self._histories():

@@ -13,7 +13,7 @@ from djgraph.region.operation import run_clip
 from djgraph.region.schedule import RegionSchedule
 from djgraph.streams.buffers import History
 from djgraph.streams.controls import ControlTrack
-from djgraph.streams.state import State, part, prefixed
+from djgraph.streams.state import StreamState, part, prefixed
 
 
 class RegionStream:
@@ -113,7 +113,7 @@ class RegionStream:
             history.detach()
         self._overlap = self._overlap.detach()
 
-    def state(self) -> State:
+    def state(self) -> StreamState:
         return {
             "frame": torch.tensor([self._frame], device="cpu"),
             "overlap": self._overlap,
@@ -121,7 +121,7 @@ class RegionStream:
             **prefixed("done", self._done.state()),
         }
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: StreamState) -> None:
         self._frame, self._overlap = int(state["frame"]), state["overlap"]
         self._sources.restore(part("sources", state))
         self._done.restore(part("done", state))

@@ -8,21 +8,21 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-State = Mapping[str, Tensor]
+StreamState = Mapping[str, Tensor]
 
 
-def prefixed(prefix: str, state: State) -> dict[str, Tensor]:
+def prefixed(prefix: str, state: StreamState) -> dict[str, Tensor]:
     """The same with longer names."""
     return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
 
 
-def part(prefix: str, state: State) -> dict[str, Tensor]:
+def part(prefix: str, state: StreamState) -> dict[str, Tensor]:
     """The tensors under a prefix, by the rest of their names."""
     start = prefix + "."
     return {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
 
 
-def seal(state: State) -> Tensor:
+def seal(state: StreamState) -> Tensor:
     """A digest of all names, dtypes, shapes and values: what was cut short or edited has another one."""
     parts = []
     for name, tensor in sorted(state.items()):
@@ -33,7 +33,7 @@ def seal(state: State) -> Tensor:
 
 def digest(parts: Iterable[bytes]) -> Tensor:
     """SHA-256, ``[32]`` bytes."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for one in parts:
-        found.update(one)
-    return torch.tensor(list(found.digest()), dtype=torch.uint8, device="cpu")
+        digest.update(one)
+    return torch.tensor(list(digest.digest()), dtype=torch.uint8, device="cpu")

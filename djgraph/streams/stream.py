@@ -19,7 +19,7 @@ from djgraph.streams.intake import Intake
 from djgraph.streams.plan import StreamPlan
 from djgraph.streams.process import ProcessStream
 from djgraph.streams.region import RegionStream
-from djgraph.streams.state import State, digest, part, prefixed, seal
+from djgraph.streams.state import StreamState, digest, part, prefixed, seal
 from djgraph.streams.threads import FEW, calling_thread_only
 from djgraph.streams.time import Moment
 
@@ -46,7 +46,7 @@ class Stream:
         frames: Iterable[Tensor] | None = None,
         fps: float | None = None,
         tempo: float | Tensor | tuple[Tensor, Any] | None = None,
-        state: State | None = None,
+        state: StreamState | None = None,
         out_of_range: str = "clamp",
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",

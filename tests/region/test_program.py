@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import djgraph
 from djgraph.region.machine import Machine
 from djgraph.region.program import Code, Flow, backward_program, forward_program
-from djgraph.region.schedule import REGIONS, RegionSchedule, Scale, Sum
+from djgraph.region.schedule import REGIONS, RegionSchedule, ScaleStep, SumStep
 
 
-def region(strips: int, steps: list[Scale | Sum], results: tuple[str, ...]) -> Flow:
+def region(strips: int, steps: list[ScaleStep | SumStep], results: tuple[str, ...]) -> Flow:
     sources = tuple(f"strip{n}" for n in range(strips))
     return Flow(cast(RegionSchedule, SimpleNamespace(sources=sources, steps=steps, results=results)))
 
@@ -28,7 +28,7 @@ def flows(draw: st.DrawFn) -> Flow:
     """Scales, some of them several at once, and sums of anything that came before; the same twice is allowed."""
     strips = draw(st.integers(1, 4))
     values = [f"strip{n}" for n in range(strips)]
-    steps: list[Scale | Sum] = []
+    steps: list[ScaleStep | SumStep] = []
 
     def known() -> st.SearchStrategy[str]:
         # The latest more often than others, so that there are long ways from strips to results.
@@ -39,10 +39,10 @@ def flows(draw: st.DrawFn) -> Flow:
             ins = draw(st.lists(known(), min_size=1, max_size=3))
             outs = tuple(f"scaled{place}.{n}" for n in range(len(ins)))
             factors = tuple((group, 0, len(ins)) for group in range(draw(st.integers(1, 3))))
-            steps.append(Scale(tuple(ins), outs, factors))
+            steps.append(ScaleStep(tuple(ins), outs, factors))
             values += outs
         else:
-            steps.append(Sum(tuple(draw(st.lists(known(), min_size=1, max_size=4))), f"sum{place}"))
+            steps.append(SumStep(tuple(draw(st.lists(known(), min_size=1, max_size=4))), f"sum{place}"))
             values.append(f"sum{place}")
     return region(strips, steps, tuple(draw(st.lists(known(), min_size=1, max_size=4))))
 
@@ -133,19 +133,19 @@ def test_values_come_after_what_they_are_made_of_and_only_where_needed(flow: Flo
 
 
 def test_chains_name_the_nodes_of_their_groups() -> None:
-    steps: list[Scale | Sum] = [
-        Scale(("strip0", "strip1"), ("a", "b"), ((0, 3, 5), (2, 0, 2))),
-        Scale(("b",), ("c",), ((1, 7, 8),)),
+    steps: list[ScaleStep | SumStep] = [
+        ScaleStep(("strip0", "strip1"), ("a", "b"), ((0, 3, 5), (2, 0, 2))),
+        ScaleStep(("b",), ("c",), ((1, 7, 8),)),
     ]
     flow = region(2, steps, ("a", "c"))
     assert flow.chains == [((0, 3), (2, 0)), ((0, 4), (2, 1)), ((1, 7),)]
 
 
 def test_long_chains_of_sums_are_no_deep_recursion() -> None:
-    steps: list[Scale | Sum] = []
+    steps: list[ScaleStep | SumStep] = []
     last = "strip0"
     for n in range(3000):
-        steps.append(Sum((last,), f"sum{n}"))
+        steps.append(SumStep((last,), f"sum{n}"))
         last = f"sum{n}"
     flow = region(1, steps, (last,))
     assert Machine(forward_program(flow), [5], []).targets == {0: 5}
@@ -154,7 +154,11 @@ def test_long_chains_of_sums_are_no_deep_recursion() -> None:
 
 def test_slots_do_not_grow_with_how_often_a_value_is_read() -> None:
     few, many = (
-        region(1, [Sum(("strip0",) * n, "total"), Scale(("total",), ("out",), ((0, 0, 1),))], ("out",) * n)
+        region(
+            1,
+            [SumStep(("strip0",) * n, "total"), ScaleStep(("total",), ("out",), ((0, 0, 1),))],
+            ("out",) * n,
+        )
         for n in (2, 20)
     )
     assert forward_program(few).slots == forward_program(many).slots

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from djgraph.region.engines.operators.tilework import product_of, spectra_for_gains
 from djgraph.region.engines.operators.workspace import Workspace
-from djgraph.region.schedule import RegionSchedule, Scale, Sum
+from djgraph.region.schedule import RegionSchedule, ScaleStep, SumStep
 from djgraph.region.stacks import Stacks
 
 
@@ -39,7 +39,7 @@ def adjoint(
     back = Stacks()
     _add(back, schedule.results, seeds)
     for number, step in reversed(list(enumerate(schedule.steps))):
-        if isinstance(step, Sum):
+        if isinstance(step, SumStep):
             for name in step.ins:
                 if name in back:
                     back.add(name, back.get(step.out))
@@ -80,7 +80,9 @@ def _runs(names: Sequence[str], values: Stacks) -> Iterator[tuple[int, int]]:
             low = high
 
 
-def _product_gradient(step: Scale, spectra: Tensor, back: Stacks, size: int, workspace: Workspace) -> Tensor:
+def _product_gradient(
+    step: ScaleStep, spectra: Tensor, back: Stacks, size: int, workspace: Workspace
+) -> Tensor:
     """The gradient of the product of a chain's gains, ``[rows, items, frames, bins]``."""
     shape = (*spectra.shape[:2], *spectra.shape[3:])
     gradient = workspace.take("product gradient", shape, spectra.dtype.to_real(), spectra.device)
@@ -100,7 +102,7 @@ def _product_gradient(step: Scale, spectra: Tensor, back: Stacks, size: int, wor
 
 
 def _spread(
-    step: Scale,
+    step: ScaleStep,
     gradient: Tensor,
     gains: Sequence[Tensor],
     gain_gradients: Sequence[Tensor | None],

@@ -15,7 +15,7 @@ from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.lent import ClipControls, Lent, StretchControls
 from djgraph.region.prologue import run_prologue
 from djgraph.region.recorded import Recorded
-from djgraph.region.schedule import Prologue, PrologueStep, Scale, Sum
+from djgraph.region.schedule import Prologue, PrologueStep, ScaleStep, SumStep
 from djgraph.region.stacks import Stacks
 
 
@@ -158,7 +158,7 @@ class TileWork:
             results = self.workspace.take("results", shape, spectra.dtype, spectra.device)
         for step in schedule.steps:
             taken = values.gather(step.ins)
-            if isinstance(step, Scale):
+            if isinstance(step, ScaleStep):
                 product = product_of(step, gains, self.workspace).unsqueeze(2)
                 # Nobody reads these spectra again, so they are scaled where they lie.
                 scaled = taken.mul_(product) if step.owns_ins else taken * product
@@ -173,7 +173,7 @@ class TileWork:
         return values.gather(schedule.results) if results is None else results
 
 
-def product_of(step: Scale, gains: Sequence[Tensor], workspace: Workspace) -> Tensor:
+def product_of(step: ScaleStep, gains: Sequence[Tensor], workspace: Workspace) -> Tensor:
     """The product of a chain's gains, ``[rows, items, frames, bins]``; holds until the next is asked for."""
     first, *others = (gains[group][low:high] for group, low, high in step.factors)
     if not others:
@@ -185,7 +185,7 @@ def product_of(step: Scale, gains: Sequence[Tensor], workspace: Workspace) -> Te
 
 
 def spectra_for_gains(
-    steps: Sequence[Scale | Sum],
+    steps: Sequence[ScaleStep | SumStep],
     sources: Sequence[str],
     spectra: Tensor,
     gains: Sequence[Tensor],
@@ -197,7 +197,7 @@ def spectra_for_gains(
     for step in steps:
         if step.final:
             continue
-        if isinstance(step, Scale):
+        if isinstance(step, ScaleStep):
             product = product_of(step, gains, workspace).unsqueeze(2)
             values.put(step.outs, values.gather(step.ins) * product)
         else:

@@ -65,7 +65,7 @@ class RatioWeights:
         self._back.give_back(weights)
 
 
-class Tables:
+class GainTables:
     """``factors`` with the addresses of gains that are no ratios, computed for one stretch."""
 
     def __init__(

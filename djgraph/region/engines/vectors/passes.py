@@ -18,7 +18,7 @@ from djgraph.region.clip import Clip, Stretch
 from djgraph.region.engine import Gradients, Wanted
 from djgraph.region.engines.vectors import addresses
 from djgraph.region.engines.vectors.feed import Feed
-from djgraph.region.engines.vectors.masks import RatioWeights, Tables
+from djgraph.region.engines.vectors.masks import GainTables, RatioWeights
 from djgraph.region.engines.vectors.prepared import PreparedRegion
 from djgraph.region.engines.vectors.tiling import STRETCH_NUMBERS
 from djgraph.region.lent import ClipControls, Lent, StretchControls
@@ -38,7 +38,7 @@ def forward(
     weights = RatioWeights(call.prepared, clip, call.controls, bank_rows)
     left: list[program.Overlap] = []
     for stretch in call.stretches():
-        feed, tables = call.feed(stretch), Tables(call.prepared, clip, call.controls, stretch)
+        feed, tables = call.feed(stretch), GainTables(call.prepared, clip, call.controls, stretch)
         signals = call.signals(feed.sources, targets, weights, tables)
         left += program.run(call.prepared.forward, signals, call.jobs(stretch), call.step)
     if left:
@@ -66,7 +66,7 @@ def backward(
     for stretch in call.stretches():
         with torch.set_grad_enabled(wanted.some):
             feed = call.feed(stretch, row_total)
-            tables = Tables(call.prepared, clip, call.controls, stretch)
+            tables = GainTables(call.prepared, clip, call.controls, stretch)
         seeds, held = call.seeds(stretch, gradient)
         run = call.prepared.backward(chains, [target is not None for target in feed.targets])
         targets = [target for target in feed.targets if target is not None]
@@ -168,7 +168,7 @@ class _Call:
         sources: Sequence[list[int]],
         targets: Sequence[list[int]],
         weights: RatioWeights,
-        tables: Tables,
+        tables: GainTables,
     ) -> program.Signals:
         prepared = self.prepared
         return program.Signals(
@@ -185,5 +185,5 @@ class _Call:
         )
 
 
-def _table(made: Sequence[list[int]], columns: int) -> NDArray:
-    return np.array(made, np.int64).reshape(-1, columns)
+def _table(entries: Sequence[list[int]], columns: int) -> NDArray:
+    return np.array(entries, np.int64).reshape(-1, columns)

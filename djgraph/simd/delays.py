@@ -99,8 +99,10 @@ def add(line, at, edge, f, amount):
 
 @part
 def _joined(line, past, audio):
-    line[: len(past)] = past
-    line[len(past) :] = audio
+    for place in range(len(past)):  # assigning to slices takes 4 s more to compile
+        line[place] = past[place]
+    for place in range(len(audio)):
+        line[len(past) + place] = audio[place]
 
 
 @lru_cache(maxsize=1)

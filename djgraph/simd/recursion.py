@@ -174,7 +174,8 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
             at = number * TILE
             count = min(TILE, samples - at)
             here = Stretch(group, lanes, at, count)
-            kept[number] = state
+            for k in range(states * lanes):  # assigning a whole row takes 4 s more to compile
+                kept[number, k] = state[k]
             _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
             forward(tile, state, numbers, count, lanes)
             for k in range(outputs):
@@ -207,7 +208,8 @@ def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any
             _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
             begin = (inputs + outputs) * row
             _gather_all(tile, begin, inputs, outputs, square, table, offsets, here)
-            state[:] = kept[number]
+            for k in range(states * lanes):
+                state[k] = kept[number, k]
             backward(tile, state, adjoint, numbers, count, lanes)
             for k in range(inputs):
                 gradient, begin = table[k, GRADIENT], (inputs + 2 * outputs + k) * row
@@ -252,10 +254,12 @@ def _gather_all(tile, begin, start, inputs, square, table, offsets, here):
 @part
 def _draw_constants(tile, begin, inputs, square, table, offsets, group, lanes):
     """What has one frame, once for all tiles."""
+    row = row_size(lanes)
+    here = Stretch(group, lanes, row - row, row // lanes)  # with literals `_draw` would be compiled once more
     for k in range(inputs):
-        if table[k, HOP] and table[k, FRAMES] == 1:
-            to, address = begin + k * row_size(lanes), table[k, ADDRESS]
-            _draw(tile, to, square, address, offsets[k], 1, 1, Stretch(group, lanes, 0, TILE))
+        hop, frames = table[k, HOP], table[k, FRAMES]
+        if hop and frames == 1:
+            _draw(tile, begin + k * row, square, table[k, ADDRESS], offsets[k], hop, frames, here)
 
 
 @part

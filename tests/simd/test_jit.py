@@ -54,3 +54,33 @@ def test_recursions_from_disk_beside_new_ones(tmp_path: Path) -> None:
             env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
             check=True,
         )
+
+
+TEXTS = """
+import torch
+from numba.core import event
+from djgraph.dsp import delay_history, first_order, read_delay
+
+class Compiled(event.Listener):
+    modules = set()
+    def on_start(self, happened):
+        self.modules.add(happened.data["dispatcher"].py_func.__module__)
+    def on_end(self, happened):
+        pass
+
+event.register("numba:compile", Compiled())
+audio = torch.randn(3, 300, requires_grad=True)
+filtered, _ = first_order(audio, 0.1, 0.0, -0.9)
+delayed, _ = read_delay(filtered, 7.5, filtered.new_zeros(3, delay_history(20)))
+delayed.sum().backward()
+assert any(name.startswith("djgraph.") for name in Compiled.modules)
+assert not any("unicode" in name for name in Compiled.modules), Compiled.modules
+"""
+
+
+@pytest.mark.slow
+def test_no_kernel_compiles_numbas_texts(tmp_path: Path) -> None:
+    """Where arrays are assigned to slices Numba compiles a message on their shapes: 4 s for nothing."""
+    subprocess.run(
+        [sys.executable, "-c", TEXTS], env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}, check=True
+    )

@@ -55,6 +55,12 @@ def _plain(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) ->
 
 _BIQUAD = register(
     Recursion(
-        "biquad", "biquad.KERNEL", ("audio", "b0", "b1", "b2", "a1", "a2"), outputs=1, states=2, plain=_plain
+        "biquad",
+        "biquad.KERNEL",
+        ("audio", "b0", "b1", "b2", "a1", "a2"),
+        outputs=1,
+        states=2,
+        plain=_plain,
+        flops=(9, 25),
     )
 )

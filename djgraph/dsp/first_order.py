@@ -42,6 +42,12 @@ def _plain(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) ->
 
 _FIRST_ORDER = register(
     Recursion(
-        "first_order", "first_order.KERNEL", ("audio", "b0", "b1", "a1"), outputs=1, states=2, plain=_plain
+        "first_order",
+        "first_order.KERNEL",
+        ("audio", "b0", "b1", "a1"),
+        outputs=1,
+        states=2,
+        plain=_plain,
+        flops=(5, 15),
     )
 )

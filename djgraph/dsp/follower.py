@@ -90,5 +90,9 @@ def _decoupled(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]
 
 
 _INPUTS = ("level", "attack", "release")
-_BRANCHING = register(Recursion("follow_branching", "follower.BRANCHING", _INPUTS, 1, 1, plain=_branching))
-_DECOUPLED = register(Recursion("follow_decoupled", "follower.DECOUPLED", _INPUTS, 1, 2, plain=_decoupled))
+_BRANCHING = register(
+    Recursion("follow_branching", "follower.BRANCHING", _INPUTS, 1, 1, plain=_branching, flops=(10, 31))
+)
+_DECOUPLED = register(
+    Recursion("follow_decoupled", "follower.DECOUPLED", _INPUTS, 1, 2, plain=_decoupled, flops=(13, 56))
+)

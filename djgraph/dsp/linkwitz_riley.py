@@ -62,9 +62,25 @@ def _fourth(
 
 _ORDERS = {
     2: register(
-        Recursion("linkwitz_riley_2", "linkwitz_riley.SECOND", ("audio", "cutoff"), 2, 2, plain=_second)
+        Recursion(
+            "linkwitz_riley_2",
+            "linkwitz_riley.SECOND",
+            ("audio", "cutoff"),
+            2,
+            2,
+            plain=_second,
+            flops=(31, 89),
+        )
     ),
     4: register(
-        Recursion("linkwitz_riley_4", "linkwitz_riley.FOURTH", ("audio", "cutoff"), 2, 4, plain=_fourth)
+        Recursion(
+            "linkwitz_riley_4",
+            "linkwitz_riley.FOURTH",
+            ("audio", "cutoff"),
+            2,
+            4,
+            plain=_fourth,
+            flops=(42, 135),
+        )
     ),
 }

@@ -1,7 +1,8 @@
 """Operations as operators that torch.compile calls without looking inside.
 
 Our loops over tiles and blocks are few large calls already: tracing would unroll them one by one. So inside a
-compiled program each stands as one operator, forward and backward, and there is no graph break.
+compiled program each stands as one operator, forward and backward, and there is no graph break. On tensors without
+data (the device ``meta``), where effects' code is counted, it does so, too, and says what it would compute.
 
 An operator has the signature ``(Tensor[] tensors, SymInt[] numbers, str owner) -> Tensor[]``, with at least one
 number; ``owner`` says in words whose operator it is. Its backward operator does with the arguments alone: what an
@@ -30,6 +31,9 @@ Operator = Callable[..., list[Tensor]]
 """``(tensors, numbers, owner)``"""
 
 
+FLOPS: dict[str, float] = {}
+"""Of operators, forward and backward ones: floating point operations for each number of the first tensor."""
+
 _AUTOGRAD = ThreadPoolExecutor(1, thread_name_prefix="djgraph-autograd")
 """An operator's own code runs below autograd, but our backward passes differentiate the effects' code tile by
 tile. What is below autograd is a matter of the thread, so they run in one of their own."""
@@ -39,13 +43,16 @@ def operator(
     name: str,
     arrange: Arrange,
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
+    flops: tuple[float, float] = (0, 0),
 ) -> Operator:
     """Registers ``djgraph::name`` for an operation.
 
     arrange: the operation and its tensors from the operator's tensors and numbers, tensors in the same order; it may
     take the last ones for the operation itself, and these get no gradient.
-    like: empty tensors of the shapes that the operation returns.
+    like: empty tensors of the shapes that the operation returns. flops: floating point operations for each number of
+    the first tensor, forward and backward.
     """
+    FLOPS.update({name: flops[0], f"{name}_backward": flops[1]})
 
     def forward(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
         operation, given = arrange(tensors, numbers)
@@ -61,6 +68,11 @@ def operator(
         return [_own(part, tensor) for part, tensor in zip_longest(parts, tensors)]
 
     return _register(name, forward, backward, like)
+
+
+def as_operator(tensor: Tensor) -> bool:
+    """Whether a kernel is called as its operator."""
+    return torch.compiler.is_compiling() or tensor.is_meta
 
 
 def recomputed(

@@ -22,7 +22,7 @@ from djgraph import simd
 from djgraph.dsp.checked import check_signal, checked_control, checked_state
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve, at_samples
-from djgraph.dsp.operators import operator
+from djgraph.dsp.operators import as_operator, operator
 
 if TYPE_CHECKING:
     from djgraph.simd.recursion import Input, Kernel
@@ -36,7 +36,8 @@ class Recursion:
     """A recursion in time.
 
     name: in errors. compiled: its compiled code in ``djgraph.simd``, as module.name. inputs: the names of its signal
-    and controls, in order. outputs, states: how many. plain: the same by PyTorch's operations.
+    and controls, in order. outputs, states: how many. plain: the same by PyTorch's operations. flops: floating point
+    operations of the compiled code for each sample, forward and backward; elementary functions and choices are one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Recursion:
     outputs: int
     states: int
     plain: Plain
+    flops: tuple[int, int]
 
     def __call__(
         self,
@@ -56,7 +58,7 @@ class Recursion:
         """The outputs, shaped as the signal, and the state after its last sample."""
         values, hops = self._values(signal, controls)
         state = checked_state(self.name, state, signal, self.states)
-        if torch.compiler.is_compiling():
+        if as_operator(signal):
             given = [*values, state, torch.tensor(list(numbers), dtype=torch.float64, device="cpu")]
             return tuple(_OPERATORS[self.name](given, [*hops, 0]))
         operation = _Run(self, hops, tuple(numbers))
@@ -195,5 +197,5 @@ def register(recursion: Recursion) -> Recursion:
             torch.empty_like(tensors[-2]),
         ]
 
-    _OPERATORS[recursion.name] = operator(recursion.name, arrange, like)
+    _OPERATORS[recursion.name] = operator(recursion.name, arrange, like, recursion.flops)
     return recursion

@@ -111,5 +111,6 @@ _SVF = register(
         outputs=1,
         states=2,
         plain=_plain,
+        flops=(36, 105),
     )
 )

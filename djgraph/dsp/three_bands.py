@@ -86,5 +86,6 @@ _THREE_BANDS = register(
         outputs=1,
         states=10,
         plain=_plain,
+        flops=(86, 305),
     )
 )

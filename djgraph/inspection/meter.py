@@ -14,6 +14,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from djgraph.dsp.operators import FLOPS
+
 PER_ELEMENT = {"lerp": 3, "addcmul": 2, "addcdiv": 2}
 """Flops for each element where they are not 1; elementary functions (exp, sigmoid, log) count as 1."""
 COMPLEX_PRODUCT = 6
@@ -66,7 +68,10 @@ class Meter(TorchDispatchMode):
         if new or func._schema.is_mutable:
             name = func.overloadpacket.__name__
             if not name.startswith(("empty", "new_empty")):
-                self.flops += flops_of(name.rstrip("_"), args, read, made)
+                if func.namespace == "djgraph":  # a kernel of ours
+                    self.flops += FLOPS.get(name, 0) * made[0].numel()
+                else:
+                    self.flops += flops_of(name.rstrip("_"), args, read, made)
                 self.moved += sum(map(_bytes, read)) + sum(map(_bytes, made))
             for tensor in new:
                 self._hold(tensor)

@@ -1,0 +1,65 @@
+"""Counts what a compiled recursion computes for one sample, by running its Python source on numbers that count."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+from numba.core.dispatcher import Dispatcher
+
+from djgraph.dsp.recursion import Recursion
+
+FREE = ("load", "store", "fill", "zeros", "row_size")
+"""What moves numbers or makes constants."""
+
+
+class Counted:
+    """A number on all lanes: every operation on it counts."""
+
+    def __init__(self, counter: list[int]) -> None:
+        self.counter = counter
+
+    def _one(self, *_: Any) -> Counted:
+        self.counter[0] += 1
+        return self
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = _one
+
+
+def flops(recursion: Recursion, which: str) -> int:
+    """For one sample of one signal; ``which`` is forward or backward. Elementary functions and choices count as one."""
+    two, one = (_count(recursion, which, samples) for samples in (2, 1))
+    return two - one
+
+
+def _count(recursion: Recursion, which: str, samples: int) -> int:
+    counter = [0]
+    tile = _source(recursion, which, counter)
+    arguments: list[Any] = [[0.0] * 9, samples, 1]  # numbers, count, lanes
+    tile(None, None, *([None] if which == "backward" else []), *arguments)
+    return counter[0]
+
+
+def _source(recursion: Recursion, which: str, counter: list[int]) -> Any:
+    """The recursion's function of one tile, whose globals count."""
+    compiled = getattr(recursion.kernel(), which)().py_func
+    (tiles,) = (name for name in compiled.__code__.co_names if name.endswith("_tiles"))
+    run = vars(sys.modules[compiled.__module__])[tiles].py_func
+    cells = dict(zip(run.__code__.co_freevars, run.__closure__))
+    return _counting(cells[which].cell_contents, counter)
+
+
+def _counting(dispatcher: Dispatcher, counter: list[int]) -> Any:
+    function = dispatcher.py_func
+    names = dict(function.__globals__)
+    for name in function.__code__.co_names:
+        value = names.get(name)
+        if name in FREE:
+            names[name] = lambda *_: Counted(counter)
+        elif isinstance(value, Dispatcher):
+            names[name] = _counting(value, counter)
+        elif callable(value):  # an intrinsic
+            names[name] = lambda *_: Counted(counter)._one()
+    names |= {name: lambda *_: 1 for name in ("row_size",)}
+    return types.FunctionType(function.__code__, names, closure=function.__closure__)

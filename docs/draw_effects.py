@@ -186,6 +186,30 @@ def draw_pitch(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0
     axis.set(xlabel="seconds", ylabel="Hz", ylim=(0, 3000))
 
 
+def draw_moments(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
+    """Which moment of the input is heard, over time; the switch is on from 0.5 s to 1.5 s."""
+    time = torch.arange(round(seconds * RATE), dtype=torch.float64) / RATE
+    on = ((time >= 0.5) & (time < 1.5)).double()
+    for label, settings, controls in lines:
+        ramp, ones = (
+            run(name, settings, {"on": on, **controls}, one.expand(2, -1))["out"][0]
+            for one in (time, torch.ones_like(time))
+        )
+        heard = torch.where(ones.abs() > 0.01, ramp / ones, torch.nan)
+        axis.plot(time, heard, label=label)
+    axis.set(xlabel="seconds", ylabel="heard, seconds")
+
+
+def draw_held_gain(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
+    """The gain while the switch is on, from 0.5 s to 1.5 s."""
+    time = torch.arange(round(seconds * RATE), dtype=torch.float64) / RATE
+    on = ((time >= 0.5) & (time < 1.5)).double()
+    for label, settings, controls in lines:
+        out = run(name, settings, {"on": on, **controls}, torch.ones_like(time).expand(2, -1))["out"][0]
+        axis.plot(time, out, label=label)
+    axis.set(xlabel="seconds", ylabel="gain")
+
+
 def _peaks(signal: Tensor, around: int = 441) -> Tensor:
     """The largest magnitude near each sample."""
     padded = torch.nn.functional.pad(signal.abs()[None], (around // 2, around - 1 - around // 2))
@@ -213,6 +237,9 @@ def kinds_of(setting: str, kinds: Sequence[Any], **controls: Any) -> list[Line]:
     """A line for each value of a setting."""
     return [(f"{setting} {kind}", {setting: kind}, controls) for kind in kinds]
 
+
+LATER = torch.arange(RATE, 2 * RATE)
+"""The second second."""
 
 SCENES: dict[str, tuple[Scene, ...]] = {
     "gain": (Scene(draw_sweep, [("", {}, {"gain": "range"})]),),
@@ -325,6 +352,23 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(draw_impulse, [("ping-pong", {"mode": "ping_pong"}, {"mix": 0.5, "feedback": 0.7})]),
     ),
     "multitap": (Scene(draw_impulse, [("", {}, {"mix": 0.5})]),),
+    "roll": (Scene(draw_moments, lines_of("beats", [0.5, 0.125], " of 120 BPM")),),
+    "slip_roll": (
+        Scene(
+            draw_moments,
+            [
+                (
+                    "beats 0.5, then 0.25",
+                    {},
+                    {"beats": torch.full((2 * RATE,), 0.5).index_fill(0, LATER, 0.25)},
+                )
+            ],
+        ),
+    ),
+    "stutter": (
+        Scene(draw_moments, lines_of("beats", [0.5], gate=0.5)),
+        Scene(draw_held_gain, lines_of("decay", [0, 6], " dB", beats=0.25)),
+    ),
     "delay": (Scene(draw_impulse, lines_of("feedback", [0.5, 1], mix=0.5)),),
     "reverb": (Scene(draw_impulse, [(f"{t} s", {"decay_time": t}, {"mix": 1}) for t in (1.5, 0.5)]),),
 }

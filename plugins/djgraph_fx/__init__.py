@@ -35,6 +35,7 @@ from djgraph_fx.polarity import Polarity
 from djgraph_fx.pump import Pump
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.ringmod import RingMod
+from djgraph_fx.roll import Roll, SlipRoll, Stutter
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.tilt import Tilt
@@ -81,7 +82,10 @@ __all__ = [
     "Pump",
     "Reverb",
     "RingMod",
+    "Roll",
     "Saturate",
+    "SlipRoll",
+    "Stutter",
     "Tilt",
     "Trans",
     "Transient",
@@ -141,3 +145,6 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield DelaySamples
     yield Echo
     yield Multitap
+    yield Roll
+    yield SlipRoll
+    yield Stutter

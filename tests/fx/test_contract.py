@@ -41,7 +41,10 @@ from djgraph_fx import (
     Pump,
     Reverb,
     RingMod,
+    Roll,
     Saturate,
+    SlipRoll,
+    Stutter,
     Tilt,
     Trans,
     Transient,
@@ -70,6 +73,7 @@ EFFECTS = [
     Pump,
     *(Vibrato, Chorus, Flanger, Phaser, RingMod, DelaySamples),
     *(Echo, Multitap),
+    *(Roll, SlipRoll, Stutter),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""

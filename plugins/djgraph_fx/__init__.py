@@ -17,6 +17,7 @@ from djgraph_fx.ducker import Ducker
 from djgraph_fx.echo import Echo
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.expander import Expander
+from djgraph_fx.fdn import Fdn
 from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
@@ -59,6 +60,7 @@ __all__ = [
     "Echo",
     "Eq3",
     "Expander",
+    "Fdn",
     "Filter",
     "FilterKnob",
     "Flanger",
@@ -141,3 +143,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield DelaySamples
     yield Echo
     yield Multitap
+    yield Fdn

@@ -167,6 +167,16 @@ def draw_impulse(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2
     axis.set(xlabel="seconds", ylabel="dB", ylim=(-80, 3))
 
 
+def draw_decay(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
+    """The energy that is still to come after an impulse, in dB (Schroeder's integral)."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    for label, settings, controls in lines:
+        response = run(name, settings, controls, impulse(2 * seconds))["out"][0]
+        energy = response.square().flip(0).cumsum(0).flip(0)
+        axis.plot(time, decibels((energy / energy[0])[: len(time)].sqrt()), linewidth=0.8, label=label)
+    axis.set(xlabel="seconds", ylabel="dB to come", ylim=(-80, 3))
+
+
 def draw_spectrogram(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
     """What becomes of noise."""
     ((_, settings, controls),) = lines
@@ -240,6 +250,10 @@ def kinds_of(setting: str, kinds: Sequence[Any], **controls: Any) -> list[Line]:
 
 LATER = torch.arange(RATE, 2 * RATE)
 """The second second."""
+
+
+FROZEN = torch.linspace(0, 0.6, round(0.6 * RATE)).gt(0.4).double()
+"""From 0.4 s on, of :func:`draw_burst`."""
 
 SCENES: dict[str, tuple[Scene, ...]] = {
     "gain": (Scene(draw_sweep, [("", {}, {"gain": "range"})]),),
@@ -370,6 +384,11 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(draw_held_gain, lines_of("decay", [0, 6], " dB", beats=0.25)),
     ),
     "delay": (Scene(draw_impulse, lines_of("feedback", [0.5, 1], mix=0.5)),),
+    "fdn": (
+        Scene(draw_decay, lines_of("decay", [0.5, 1.5, 4], " s", mix=1, damping=0)),
+        Scene(draw_decay, lines_of("damping", [0, 0.5, 1], mix=1, decay=3)),
+        Scene(draw_burst, [("decay 1 s", {}, {"mix": 1, "decay": 1, "freeze": FROZEN})]),
+    ),
     "reverb": (Scene(draw_impulse, [(f"{t} s", {"decay_time": t}, {"mix": 1}) for t in (1.5, 0.5)]),),
 }
 

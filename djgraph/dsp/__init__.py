@@ -4,6 +4,7 @@ from djgraph.dsp.bands import two_bands
 from djgraph.dsp.biquads import biquads
 from djgraph.dsp.delay_loop import delay_loop
 from djgraph.dsp.delays import delay_history, read_delay, read_tap
+from djgraph.dsp.fdn import fdn
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames, steady
@@ -23,6 +24,7 @@ __all__ = [
     "decimate",
     "delay_history",
     "delay_loop",
+    "fdn",
     "first_order",
     "follow",
     "hysteresis",

@@ -17,6 +17,7 @@ from djgraph_fx.ducker import Ducker
 from djgraph_fx.echo import Echo
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.expander import Expander
+from djgraph_fx.fdn import Fdn
 from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
 from djgraph_fx.gain import Gain
@@ -60,6 +61,7 @@ __all__ = [
     "Echo",
     "Eq3",
     "Expander",
+    "Fdn",
     "Filter",
     "FilterKnob",
     "Flanger",
@@ -148,3 +150,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Roll
     yield SlipRoll
     yield Stutter
+    yield Fdn

@@ -19,6 +19,7 @@ from djgraph_fx import (
     Echo,
     Eq3,
     Expander,
+    Fdn,
     Filter,
     FilterKnob,
     Flanger,
@@ -74,6 +75,7 @@ EFFECTS = [
     *(Vibrato, Chorus, Flanger, Phaser, RingMod, DelaySamples),
     *(Echo, Multitap),
     *(Roll, SlipRoll, Stutter),
+    Fdn,
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""
@@ -170,6 +172,7 @@ def test_contract_of_an_echo_in_beats(check):
         (Crossover4, Crossover4.Settings(order=2)),
         (Isolator, Isolator.Settings(profile="mixxx", order=2)),
         (Noise, Noise.Settings(kind="white", mono=True)),
+        (Fdn, Fdn.Settings(size=5, lines=16)),
     ]
 )
 def test_contract_with_other_settings(check):

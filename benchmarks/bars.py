@@ -45,6 +45,9 @@ BARS: dict[str, Bar] = {
     "recursion": Bar(8, 20, "higher"),  # times as fast as torchlpc's filter of two poles
     "recursion_backward": Bar(8, 20, "higher"),  # the same, forward and backward
     "recursion_fixed": Bar(30, 80, "higher"),  # times as fast as torchaudio's fixed biquad
+    "effect": Bar(1, 3, "higher"),  # times as fast as Pedalboard's effect of that kind
+    "compressor": Bar(4, 10, "higher"),  # times as fast as torchcomp's gain
+    "compressor_backward": Bar(4, 10, "higher"),  # the same, forward and backward
     "compile_default": Bar(1, None, "lower"),  # seconds
     "compile_1000": Bar(5, None, "lower"),  # seconds
     "compile_growth": Bar(1, None, "lower"),  # of the exponent that n·log n has over the same sizes

@@ -23,6 +23,7 @@ CASES: dict[str, str] = {
     "compiling": "time to load and compile, and how it grows with the graph",
     "peers": "GRAFX and dasp-pytorch on like work",
     "recursions": "filters and envelopes with moving controls, against torchlpc and torchaudio",
+    "effects": "effects one by one, against Pedalboard's, and the compressor against torchcomp",
     "threads": "one thread and two",
     "double": "float64",
     "engines": "the CPU's vector units and PyTorch's operators",

@@ -20,7 +20,11 @@ from benchmarks.results import CaseReport
 from benchmarks.work import Scale
 
 SLOW = ("long", "peers")  # they start a process, or run a very slow peer
-NEEDS = {"pedalboard": ("pedalboard",), "peers": ("grafx", "dasp_pytorch")}
+NEEDS = {
+    "pedalboard": ("pedalboard",),
+    "peers": ("grafx", "dasp_pytorch"),
+    "effects": ("pedalboard", "torchcomp"),
+}
 EXPECTED_BARS = {
     "forward": {"forward"},
     "backward": {"backward"},
@@ -33,6 +37,7 @@ EXPECTED_BARS = {
     "batch": {"batch"},
     "step": {"step", "step_loss"},
     "causal": {"causal", "causal_live"},
+    "effects": {"effect", "compressor", "compressor_backward"},
 }
 
 

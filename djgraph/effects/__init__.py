@@ -17,14 +17,17 @@ from djgraph.effects.contract import (
 )
 from djgraph.effects.control import Control, ControlModel, SettingModel
 from djgraph.effects.twin import CausalTwin
+from djgraph.effects.use import Conflict, ControlUse, Use
 
 __all__ = [
     "AmplitudeEffect",
     "Block",
     "CausalTwin",
     "Clock",
+    "Conflict",
     "Control",
     "ControlModel",
+    "ControlUse",
     "Effect",
     "Environment",
     "NoControls",
@@ -36,4 +39,5 @@ __all__ = [
     "State",
     "TimeEffect",
     "Transform",
+    "Use",
 ]

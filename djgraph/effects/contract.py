@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from djgraph.effects.control import IDENTIFIER, Control, ControlModel, SettingModel, collect_controls
+from djgraph.effects.use import Conflict, Use
 from djgraph.errors import EffectError
 
 Domain = Literal["time", "spectral"]
@@ -188,6 +189,16 @@ class Effect(nn.Module):
     def tail(self) -> int | None:
         """Samples that go on sounding after the input has ended; None where they never quite end."""
         return 0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterable[Conflict]:
+        """What in a graph's use of this effect contradicts itself, or does nothing because of the rest.
+
+        Settings that no use allows are for ``Settings`` to refuse. This is for what only the whole shows: a setting
+        that another one takes the place of, controls fixed out of order, a control that the settings turn off. A graph
+        with conflicts is refused, each with its place in the file.
+        """
+        return ()
 
     def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         """The gain over frequency while the controls rest; None where there is none to tell, whatever the controls.

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from djgraph.effects import Transform
+from djgraph.effects import Environment, Transform
 from djgraph.errors import GraphError, Problem
 from djgraph.graph.bind import Binder
+from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Expanded, PlacedOwner, expand
@@ -42,6 +43,9 @@ def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, 
     _stop_if_wrong(problems)
     counts, problems = channels(nodes)
     _stop_if_wrong(problems)
+    header = expanded.header.model
+    environment = Environment(header.sample_rate, Transform(header.transform.size, header.transform.hop))
+    _stop_if_wrong(conflicts(nodes, counts, columns, environment))
     graph = _freeze(document, expanded, nodes, counts, columns, outputs, taps)
     declared = {owner.name: owner.placed.model.fader for owner in owners.values()}
     return replace(graph, columns=mark_faders(graph, declared))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -10,7 +10,18 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import svf, svf_response
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import beyond_half_the_rate, idle_controls
 from djgraph_fx.filter import BUTTERWORTH, Q
 
 
@@ -41,6 +52,12 @@ class Allpass(TimeEffect):
             float,
             Control(0, 1, neutral=0, smoothing=5.0, description="0 is the signal, 1 the all-pass only"),
         ] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.order == 1:
+            yield from idle_controls(use, ("q",), "an all-pass of order 1 has none")
+        yield from beyond_half_the_rate(use, ("frequency",), environment.sample_rate)
 
     def tail(self) -> int | None:
         return None

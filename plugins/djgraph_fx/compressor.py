@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from djgraph.dsp import first_order, follow
 from djgraph.effects import (
     Block,
+    Conflict,
     Control,
     ControlModel,
     Environment,
@@ -20,7 +21,9 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Use,
 )
+from djgraph.effects.use import idle_settings
 from djgraph_fx.level import Knee, bend, decibels, time_constant
 
 
@@ -69,6 +72,11 @@ class Compressor(TimeEffect):
                 0, 1, neutral=1, smoothing=5.0, description="1 is the compressed signal, 0 the signal before"
             ),
         ] = 1.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.detector == "peak":
+            yield from idle_settings(use, ("window",), "it is of detector: rms, and this one measures peaks")
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

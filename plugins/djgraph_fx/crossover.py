@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -11,7 +12,19 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import linkwitz_riley, svf
-from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    Port,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import beyond_half_the_rate, out_of_order
 
 Order = Literal[2, 4]
 Cutoff = Tensor | float
@@ -68,6 +81,17 @@ def split(
     return bands, {"split": last, "halves": halves_last, "allpass": allpass}
 
 
+def held_in_order(cutoffs: Sequence[Tensor]) -> list[Tensor]:
+    """Cutoffs that ascend: one that has moved past its neighbour is held there.
+
+    The one that :func:`split` splits at first stays where it is: of three the second one, else the first.
+    """
+    if len(cutoffs) < 3:
+        return list(accumulate(cutoffs, torch.maximum))
+    low, mid, high = cutoffs
+    return [torch.minimum(low, mid), mid, torch.maximum(high, mid)]
+
+
 def magnitudes(at: Tensor, cutoffs: Sequence[float], order: int, rate: float) -> list[Tensor]:
     """The gains of the bands of :func:`split` at frequencies ``[bins]`` in Hz, ``[bins]`` each."""
     if not cutoffs:
@@ -103,6 +127,12 @@ class Crossover(TimeEffect):
     class Settings(SettingModel):
         order: Order = Field(4, description="4 falls by 24 dB per octave beyond a crossover, 2 by 12")
 
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        names = [control.id for control in cls.controls]
+        yield from out_of_order(use, names, "Hz")
+        yield from beyond_half_the_rate(use, names, environment.sample_rate)
+
     def tail(self) -> int | None:
         return None
 
@@ -113,7 +143,7 @@ class Crossover(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        cutoffs = [controls[control.id] for control in self.controls]
+        cutoffs = held_in_order([controls[control.id] for control in self.controls])
         bands, after = split(audio["in"], cutoffs, self.settings.order, state, block.sample_rate)
         return {port.name: band for port, band in zip(self.outputs, bands)}, after
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import follow, svf
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import beyond_half_the_rate
 from djgraph_fx.level import decibels, loudest, ramp, time_constant
 from djgraph_fx.peq import warped
 
@@ -71,6 +82,10 @@ class DeEsser(TimeEffect):
             "level": like.new_zeros(one),
             "share": like.new_zeros(one),
         }
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from beyond_half_the_rate(use, ("frequency",), environment.sample_rate)
 
     def tail(self) -> None:
         """The shelf rings on, ever more quietly."""

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp.feedback import feedback_delay, feedback_delay_in_place
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import idle_controls
 
 
 class Delay(TimeEffect):
@@ -38,6 +49,11 @@ class Delay(TimeEffect):
                 0, 1, neutral=0, rate="sample", smoothing=5.0, description="0 is one echo, 1 is the most"
             ),
         ] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.max_feedback == 0:
+            yield from idle_controls(use, ("feedback",), "max_feedback is 0, so that no echo comes back")
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -10,7 +10,19 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import delay_history, delay_loop
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import idle_controls, idle_settings
+from djgraph_fx.hints import MONO
 from djgraph_fx.times import faded, glided
 
 LENGTHS = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -81,6 +93,25 @@ class Echo(TimeEffect):
                 description="Echoes get thinner below it each time",
             ),
         ] = 10.0  # fmt: skip
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.sync == "ms":
+            yield from idle_settings(
+                use, ("longest",), "with sync: ms the control time, up to 2000 ms, is the delay"
+            )
+        other = {"ms": "beats", "beats": "time"}[use.settings.sync]
+        yield from idle_controls(
+            use, (other,), f"with sync: {use.settings.sync} the delay is the other control's"
+        )
+        if use.settings.mode == "ping_pong" and use.channels == 1:
+            yield Conflict(
+                "mode ping_pong does nothing: a mono signal has no sides",
+                "settings",
+                "mode",
+                allowed=("stereo",),
+                hint=MONO,
+            )
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

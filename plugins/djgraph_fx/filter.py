@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -10,7 +10,18 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import svf, svf_response
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import beyond_half_the_rate
 
 BUTTERWORTH = 0.5**0.5
 Q = Control(0.5, 20, neutral=BUTTERWORTH, unit="Q", scale="log", smoothing=5.0)
@@ -48,6 +59,10 @@ class Filter(TimeEffect):
         mix: Annotated[
             float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is the signal, 1 the filter only")
         ] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from beyond_half_the_rate(use, ("cutoff",), environment.sample_rate)
 
     def tail(self) -> int | None:
         return None

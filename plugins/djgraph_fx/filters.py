@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -14,12 +14,14 @@ from djgraph.dsp import two_bands
 from djgraph.effects import (
     Block,
     CausalTwin,
+    Conflict,
     Control,
     ControlModel,
     Environment,
     RatioEffect,
     SettingModel,
     State,
+    Use,
 )
 
 FADE = 0.1
@@ -60,6 +62,17 @@ class _Filter(RatioEffect):
 
     type: ClassVar[str]
     Settings = FilterSettings
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if 2 * use.settings.lowest >= environment.sample_rate:
+            yield Conflict(
+                f"lowest is {use.settings.lowest:g} Hz, more than a sample rate of {environment.sample_rate} Hz holds: "
+                "at no cutoff there would be anything to filter",
+                "settings",
+                "lowest",
+                allowed=(f"below {environment.sample_rate / 2:g} Hz",),
+            )
 
     def constants(self) -> dict[str, Tensor]:
         """``above`` and ``below``: 1 and power, both over 1 + power, ``[2, bins]``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,7 +11,18 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from djgraph.dsp import steady
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import idle_settings
 from djgraph.errors import EffectError
 from djgraph_fx.crossover import Order, magnitudes, split, split_state
 from djgraph_fx.trim import LOWEST, amplitude
@@ -116,6 +127,13 @@ class Isolator(_Isolator):
         low: Annotated[float, _band("low")] = 0.0
         mid: Annotated[float, _band("middle")] = 0.0
         high: Annotated[float, _band("high")] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.profile in PROFILES:
+            low, high = PROFILES[use.settings.profile]
+            because = f"the profile {use.settings.profile} has its own crossovers, {low:g} Hz and {high:g} Hz"
+            yield from idle_settings(use, ("low", "high"), because)
 
     @staticmethod
     def cutoffs(settings: Any) -> Sequence[float]:

@@ -10,7 +10,18 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import steady, svf, svf_response
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import beyond_half_the_rate, idle_settings
 from djgraph_fx.peq import warped
 
 
@@ -53,6 +64,14 @@ class Ladder(TimeEffect):
         mix: Annotated[
             float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is the signal, 1 the filter only")
         ] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.controls["resonance"].high == 0:
+            yield from idle_settings(
+                use, ("level",), "resonance is fixed at 0, where the pass band keeps its level"
+            )
+        yield from beyond_half_the_rate(use, ("cutoff",), environment.sample_rate)
 
     def tail(self) -> int | None:
         return None

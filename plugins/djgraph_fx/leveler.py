@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import torch
@@ -12,7 +12,17 @@ from torch import Tensor
 
 from djgraph.dsp import first_order, k_weighting
 from djgraph.dsp.loudness import OFFSET, SURROUND
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
 
 FAST = 100.0
 """Time constant in ms of the loudness that is held against the gate."""
@@ -55,6 +65,18 @@ class Leveler(TimeEffect):
                 0, 1, neutral=0, smoothing=5.0, description="Part of the way to the target, in dB; 0 is off"
             ),
         ] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        target = use.controls["target"]
+        if use.settings.gate >= target.high:
+            yield Conflict(
+                f"the gate at {use.settings.gate:g} LUFS is not below the target, at most {target.high:g} LUFS: "
+                "what is as loud as that would never be measured",
+                "settings",
+                "gate",
+                allowed=(f"-70 … below {target.high:g} LUFS",),
+            )
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -11,7 +11,9 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import phase
-from djgraph.effects import Block, Control, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Conflict, Control, Environment, SettingModel, State, TimeEffect, Use
+from djgraph.effects.use import idle_controls
+from djgraph_fx.hints import MONO
 
 PERIODS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Lengths of a cycle in beats. Powers of two, so that float32 holds them exactly."""
@@ -58,6 +60,21 @@ class Lfo(TimeEffect):
         spread: float = Field(
             0.0, ge=0, le=1, description="Cycles by which the last channel is ahead of the first"
         )
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        other = {"hz": "beats", "beats": "rate"}[use.settings.sync]
+        yield from idle_controls(
+            use, (other,), f"with sync: {use.settings.sync} the phase is the other control's"
+        )
+        if use.channels == 1 and use.settings.spread and "spread" in use.stated:
+            yield Conflict(
+                "spread does nothing: a mono signal has one channel",
+                "settings",
+                "spread",
+                allowed=("0",),
+                hint=MONO,
+            )
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

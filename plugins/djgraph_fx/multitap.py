@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -12,8 +12,19 @@ from torch import Tensor
 
 from djgraph.dsp import delay_history, read_tap
 from djgraph.dsp.history import latest
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
-from djgraph_fx.times import faded
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import idle_settings
+from djgraph_fx.times import FASTEST, faded
 
 
 class Multitap(TimeEffect):
@@ -53,6 +64,24 @@ class Multitap(TimeEffect):
         mix: Annotated[
             float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is taps only")
         ] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.sync == "ms":
+            yield from idle_settings(use, ("fade",), "with sync: ms no tap ever moves")
+            return
+        most = use.settings.longest * FASTEST / 60
+        for index, time in enumerate(use.settings.times):
+            if time > most:
+                yield Conflict(
+                    f"a tap of {time:g} beats is beyond longest, {use.settings.longest:g} s, at any tempo up to "
+                    f"{FASTEST:g} BPM",
+                    "settings",
+                    "times",
+                    index,
+                    allowed=(f"up to {most:g} beats",),
+                    hint="times in ms go with sync: ms" if time >= 20 else None,
+                )
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

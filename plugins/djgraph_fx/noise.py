@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -10,7 +10,18 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import svf
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import beyond_half_the_rate, idle_controls
 from djgraph_fx.filter import BUTTERWORTH, Q
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -82,6 +93,13 @@ class Noise(TimeEffect):
             ),
         ] = 1000.0  # fmt: skip
         q: Annotated[float, Q.replace(description="Resonance; 0.707 has none, 20 whistles")] = BUTTERWORTH
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.kind == "white":
+            yield from idle_controls(use, ("cutoff", "q"), "kind: white has no filter")
+        else:
+            yield from beyond_half_the_rate(use, ("cutoff",), environment.sample_rate)
 
     def tail(self) -> int | None:
         return None

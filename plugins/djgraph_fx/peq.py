@@ -12,7 +12,18 @@ from torch import Tensor
 
 from djgraph.dsp import steady, svf, svf_response
 from djgraph.dsp.state_variable import HIGHEST
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import beyond_half_the_rate, idle_settings, out_of_order
 
 BUTTERWORTH = 0.5**0.5
 CUT_QS: dict[int, tuple[float, ...]] = {
@@ -109,6 +120,15 @@ class Peq(TimeEffect):
                 description="Cutoff of the high cut, which is off at 20 kHz",
             ),
         ] = 20000.0  # fmt: skip
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        low, high = use.controls["low_cut"], use.controls["high_cut"]
+        yield from out_of_order(use, ("low_cut", "high_cut"), "Hz")
+        if low.high == cls.LOW_CUT_OFF and high.low == cls.HIGH_CUT_OFF:
+            yield from idle_settings(use, ("slope",), "both cuts are fixed where they are off")
+        frequencies = [f"{band}_frequency" for band in ("low", *BELLS, "high")]
+        yield from beyond_half_the_rate(use, frequencies, environment.sample_rate)
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

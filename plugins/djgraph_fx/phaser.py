@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import torch
@@ -11,7 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import first_order
-from djgraph.effects import Block, Control, ControlModel, State
+from djgraph.effects import Block, Conflict, Control, ControlModel, Environment, State, Use
+from djgraph.effects.use import beyond_half_the_rate
 from djgraph_fx.lfo import SHAPES, Beats, Lfo, SlowRate
 
 
@@ -50,6 +51,11 @@ class Phaser(Lfo):
         ] = 3.0
         rate: SlowRate = 0.5
         beats: Beats = 1.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from super().conflicts(use, environment)
+        yield from beyond_half_the_rate(use, ("centre",), environment.sample_rate)
 
     def tail(self) -> int | None:
         return None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from djgraph.dsp import phase
-from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
+from djgraph.effects import Block, Conflict, Control, ControlModel, Environment, State, TimeEffect, Use
+from djgraph.effects.use import beyond_half_the_rate
 
 
 class RingMod(TimeEffect):
@@ -28,6 +29,10 @@ class RingMod(TimeEffect):
             float,
             Control(0.5, 5000, neutral=440, unit="Hz", scale="log", description="Of the sine"),
         ] = 440.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from beyond_half_the_rate(use, ("frequency",), environment.sample_rate)
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``phase``: cycles at the next sample, ``[batch, 1, 1]``, float64."""

@@ -10,6 +10,9 @@ from torch import Tensor
 from djgraph.dsp import first_order
 from djgraph.effects import Block
 
+FASTEST = 300.0
+"""A tempo in BPM that no music is meant to exceed: what does not fit a delay line then never does."""
+
 
 def faded(delay: Tensor, held: Tensor, block: Block, period: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """A delay as two that rest, and the share of the second one, which goes from 0 to 1 within ``period`` samples.

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import follow
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
 from djgraph_fx.level import loudest
 
 FLOOR = 1e-3
@@ -42,6 +52,17 @@ class Transient(TimeEffect):
         sustain: Annotated[
             float, Control(-24, 24, neutral=0, unit="dB", smoothing=5.0, description="Gain of decays")
         ] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.fall <= use.settings.window:
+            yield Conflict(
+                f"sustain does nothing: fall, {use.settings.fall:g} ms, is not above window, "
+                f"{use.settings.window:g} ms, so that the slow level falls with the quick one",
+                "settings",
+                "fall" if "fall" in use.stated else "window",
+                allowed=("a fall above window",),
+            )
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``level``: an amplitude. ``risen``, ``fallen``: the slow levels, in dB."""

@@ -225,3 +225,21 @@ def test_crossovers_have_to_ascend_and_to_fit_the_sample_rate():
         Isolator4.Settings(mid=7000)
     with pytest.raises(EffectError, match=r"isolator: the highest crossover is at 4000 Hz.*below 4000 Hz"):
         Isolator(Isolator.Settings(), Environment(8000))
+
+
+@ORDERS
+def test_crossovers_that_cross_are_held_in_order(order):
+    audio = noise(1, 1, 4000, seed=5)
+    low = torch.linspace(100, 8000, 4000, dtype=torch.float64)[None, None]
+    high = low.flip(-1)
+    three = build(Crossover3, order=order)
+    crossed, _ = bands(three, audio, {"low": low, "high": high})
+    ordered, _ = bands(three, audio, {"low": low, "high": torch.maximum(low, high)})
+    for name in crossed:
+        assert torch.equal(crossed[name], ordered[name])
+    four, mid = build(Crossover4, order=order), torch.full_like(low, 1000.0)
+    crossed, _ = bands(four, audio, {"low": low, "mid": mid, "high": high})
+    controls = {"low": torch.minimum(low, mid), "mid": mid, "high": torch.maximum(high, mid)}
+    ordered, _ = bands(four, audio, controls)
+    for name in crossed:
+        assert torch.equal(crossed[name], ordered[name])

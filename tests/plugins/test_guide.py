@@ -85,7 +85,7 @@ def test_every_effect_of_the_guide_can_be_registered_together(guide):
     ]
     registry = Registry()
     registry.register(types.SimpleNamespace(djgraph_effects=guide.hookimpl(lambda: classes)))
-    assert len(registry.effects) == len(classes) == 10
+    assert len(registry.effects) == len(classes) == 11
 
 
 def test_toml_blocks_are_toml():

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Region, Silence, Synthesise
 from djgraph.controls.reader import ControlReader, read_frames
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
-from djgraph.effects import Block, Clock, TimeEffect
+from djgraph.dsp.derivatives import followed
+from djgraph.effects import Clock, TimeEffect
 from djgraph.host.build import process_clip
 from djgraph.host.calls import EffectCall
 from djgraph.region.operation import run_region
 from djgraph.region.schedule import schedule_region
 from djgraph.region.stacks import Stacks
+from djgraph.runtime.blocks import block_length, process_in_blocks
 from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.identity import region_identity
 from djgraph.runtime.outputs import copies, own
@@ -127,15 +128,26 @@ class Executor:
         audio = {port.name: stacks[names] for port, names in zip(node.effect.inputs, rows)}
         count = len(op.nodes)
         size = (count * run.batch, node.channels, run.samples)
-        if run.samples > BLOCK and _streams(call, [run.rows, *audio.values()]):
+        clock = _repeat(run.clock, count) if module.uses_clock else None
+        length = block_length(call, audio, run.rows, size)
+        if length is not None:
             read = {name for row in op.ins for name in row}
             last = len(op.ins[0]) == 1 and read <= run.owned.intersection(frees)
             whole = last and run.values.is_whole([row[0] for row in op.ins])
-            outputs = _process_blocks(call, audio, reader, run, size, whole)
-            run.owned.update(name for row in op.outs for name in row)
+            outputs = process_in_blocks(
+                call,
+                audio,
+                lambda span: reader(run.rows, run.timeline, span),
+                clock,
+                run.rows,
+                size,
+                length,
+                whole,
+            )
+            if not followed(list(outputs.values())):
+                run.owned.update(name for row in op.outs for name in row)
         else:
             controls = reader(run.rows, run.timeline)
-            clock = _repeat(run.clock, count) if module.uses_clock else None
             outputs = process_clip(call, audio, controls, run.rows, size, clock)
         for place, port in enumerate(node.effect.outputs):
             names = [row[place] for row in op.outs]
@@ -158,57 +170,6 @@ class Executor:
         transform = self.plan.graph.transform
         audio = stft.synthesise(run.values.get(op.source), transform.size, transform.hop, run.samples)
         run.values.put((op.out,), audio.unsqueeze(0))
-
-
-BLOCK = 450_000
-"""Samples that a time effect gets at a time where no gradient is wanted: bounds what it needs beside its audio, and
-keeps its buffers small enough to be used again. (2¹⁹ points hold such a block and the default reverb's past.)"""
-
-
-def _streams(call: EffectCall, tensors: list[Tensor]) -> bool:
-    module = call.module
-    differentiable = any(tensor.requires_grad for tensor in (*tensors, *module.parameters()))
-    return (
-        not (differentiable and torch.is_grad_enabled())
-        and not torch.compiler.is_compiling()
-        and not module.uses_clock
-        and not call.latency()
-        and all(control.rate != "frame" for control in module.controls)
-    )
-
-
-def _process_blocks(
-    call: EffectCall,
-    audio: Mapping[str, Tensor],
-    reader: ControlReader,
-    run: Run,
-    size: tuple[int, int, int],
-    own: bool,
-) -> dict[str, Tensor]:
-    """A clip block by block, which equals one call by the effect's contract.
-
-    own: nobody else reads the one input, so that what comes out may take its place.
-    """
-    batch, channels, samples = size
-    sample_rate = call.module.environment.sample_rate
-    state = call.initial_state(batch, channels, run.rows)
-    out: dict[str, Tensor] = {}
-    for start in range(0, samples, BLOCK):
-        stop = min(start + BLOCK, samples)
-        pieces = {port: tensor[..., start:stop] for port, tensor in audio.items()}
-        if own:  # the effect may keep parts of its input for the next block
-            pieces = {port: piece.clone() for port, piece in pieces.items()}
-        controls = reader(run.rows, run.timeline, (start, stop))
-        block = Block(start, stop - start, sample_rate)
-        outputs, state = call.process(pieces, controls, state, block, (batch, channels, stop - start))
-        for port, piece in outputs.items():
-            if port not in out:
-                place = next(iter(audio.values())) if own and len(outputs) == 1 else None
-                if place is None or place.shape[:-1] != piece.shape[:-1]:
-                    place = piece.new_empty(*piece.shape[:-1], samples)
-                out[port] = place
-            out[port][..., start:stop] = piece
-    return out
 
 
 def _total(values: Stacks, names: tuple[str, ...]) -> Tensor:

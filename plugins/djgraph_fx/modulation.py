@@ -74,6 +74,7 @@ class Chorus(SwingingDelay):
 
     type = "chorus"
     family = "modulation"
+    blockwise = True
     description = "Voices that are late and out of tune by a little"
     LONGEST = 40.0
 

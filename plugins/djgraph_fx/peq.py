@@ -78,6 +78,7 @@ class Peq(TimeEffect):
 
     type = "peq"
     family = "filters"
+    blockwise = True
     description = "Parametric equaliser: low cut, low shelf, four bells, high shelf, high cut"
     LOW_CUT_OFF: ClassVar[float] = 10.0
     HIGH_CUT_OFF: ClassVar[float] = 20000.0

@@ -94,6 +94,7 @@ class Saturate(TimeEffect):
 
     type = "saturate"
     family = "colour"
+    blockwise = True
     description = "Saturation, anti-aliased"
 
     class Settings(SettingModel):

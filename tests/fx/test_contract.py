@@ -6,6 +6,7 @@ import pytest
 from djgraph_fx import (
     Allpass,
     Balance,
+    Brake,
     Chorus,
     Compressor,
     Crossover2,
@@ -40,10 +41,12 @@ from djgraph_fx import (
     Polarity,
     Pump,
     Reverb,
+    Reverse,
     RingMod,
     Roll,
     Saturate,
     SlipRoll,
+    Spinback,
     Stutter,
     Tilt,
     Trans,
@@ -73,7 +76,7 @@ EFFECTS = [
     Pump,
     *(Vibrato, Chorus, Flanger, Phaser, RingMod, DelaySamples),
     *(Echo, Multitap),
-    *(Roll, SlipRoll, Stutter),
+    *(Roll, SlipRoll, Stutter, Reverse, Brake, Spinback),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""

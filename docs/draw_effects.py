@@ -196,10 +196,15 @@ def draw_pitch(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0
     axis.set(xlabel="seconds", ylabel="Hz", ylim=(0, 3000))
 
 
-def draw_moments(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
-    """Which moment of the input is heard, over time; the switch is on from 0.5 s to 1.5 s."""
-    time = torch.arange(round(seconds * RATE), dtype=torch.float64) / RATE
-    on = ((time >= 0.5) & (time < 1.5)).double()
+def _held() -> tuple[Tensor, Tensor]:
+    """The time of each sample of 4 s, and a switch that is on from 1.5 s to 3 s."""
+    time = torch.arange(4 * RATE, dtype=torch.float64) / RATE
+    return time, ((time >= 1.5) & (time < 3)).double()
+
+
+def draw_moments(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """Which moment of the input is heard, over time; the switch is on from 1.5 s to 3 s."""
+    time, on = _held()
     for label, settings, controls in lines:
         ramp, ones = (
             run(name, settings, {"on": on, **controls}, one.expand(2, -1))["out"][0]
@@ -207,17 +212,16 @@ def draw_moments(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2
         )
         heard = torch.where(ones.abs() > 0.01, ramp / ones, torch.nan)
         axis.plot(time, heard, label=label)
-    axis.set(xlabel="seconds", ylabel="heard, seconds")
+    axis.set(xlabel="seconds", ylabel="heard, seconds", xlim=(1, 3.5), ylim=(0, 3.5))
 
 
-def draw_held_gain(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
-    """The gain while the switch is on, from 0.5 s to 1.5 s."""
-    time = torch.arange(round(seconds * RATE), dtype=torch.float64) / RATE
-    on = ((time >= 0.5) & (time < 1.5)).double()
+def draw_held_gain(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """The gain while the switch is on, from 1.5 s to 3 s."""
+    time, on = _held()
     for label, settings, controls in lines:
         out = run(name, settings, {"on": on, **controls}, torch.ones_like(time).expand(2, -1))["out"][0]
         axis.plot(time, out, label=label)
-    axis.set(xlabel="seconds", ylabel="gain")
+    axis.set(xlabel="seconds", ylabel="gain", xlim=(1, 3.5))
 
 
 def _peaks(signal: Tensor, around: int = 441) -> Tensor:
@@ -248,8 +252,8 @@ def kinds_of(setting: str, kinds: Sequence[Any], **controls: Any) -> list[Line]:
     return [(f"{setting} {kind}", {setting: kind}, controls) for kind in kinds]
 
 
-LATER = torch.arange(RATE, 2 * RATE)
-"""The second second."""
+LATER = torch.arange(9 * RATE // 4, 4 * RATE)
+"""From 2.25 s on."""
 
 
 FROZEN = torch.linspace(0, 0.6, round(0.6 * RATE)).gt(0.4).double()
@@ -374,7 +378,7 @@ SCENES: dict[str, tuple[Scene, ...]] = {
                 (
                     "beats 0.5, then 0.25",
                     {},
-                    {"beats": torch.full((2 * RATE,), 0.5).index_fill(0, LATER, 0.25)},
+                    {"beats": torch.full((4 * RATE,), 0.5).index_fill(0, LATER, 0.25)},
                 )
             ],
         ),
@@ -382,6 +386,15 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "stutter": (
         Scene(draw_moments, lines_of("beats", [0.5], gate=0.5)),
         Scene(draw_held_gain, lines_of("decay", [0, 6], " dB", beats=0.25)),
+    ),
+    "reverse": (Scene(draw_moments, lines_of("beats", [0.5, 1], " of 120 BPM")),),
+    "brake": (
+        Scene(draw_moments, [(f"curve {c:g}", {"curve": c}, {}) for c in (1, 2)]),
+        Scene(draw_held_gain, [(f"curve {c:g}", {"curve": c}, {}) for c in (1, 2)]),
+    ),
+    "spinback": (
+        Scene(draw_moments, lines_of("speed", [1, 3], time=500)),
+        Scene(draw_held_gain, lines_of("speed", [1, 3], time=500)),
     ),
     "delay": (Scene(draw_impulse, lines_of("feedback", [0.5, 1], mix=0.5)),),
     "fdn": (

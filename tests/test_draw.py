@@ -39,7 +39,17 @@ def drawn(graph: Graph) -> tuple[list[str], list[Box], list[str]]:
 
 @pytest.mark.parametrize(
     "name",
-    ["dj_mixer", "djtransgan", "club_console", "filter_knob", "mastering", "podcast_ducker", "dub_desk"],
+    [
+        "dj_mixer",
+        "djtransgan",
+        "club_console",
+        "filter_knob",
+        "mastering",
+        "podcast_ducker",
+        "dub_desk",
+        "stem_performer",
+        "club_mixer",
+    ],
 )
 def test_every_graph_that_ships_is_drawn_whole(name: str) -> None:
     graph = djgraph.load(name)

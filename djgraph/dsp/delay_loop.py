@@ -44,6 +44,7 @@ def delay_loop(
     highpass: Curve | None = None,
     sample_rate: float | None = None,
     crossed: bool = False,
+    saturated: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A delay line with feedback: ``v[n] = x[n] + feedback[n]·z[n]``, where z is what the heads read, filtered.
 
@@ -51,6 +52,9 @@ def delay_loop(
     samples ago, by a cubic that amplifies no frequency. LP and HP are filters of first order, −3 dB at their cutoffs:
     l[n] = l[n−1] + (1 − e^(−2π·lowpass/rate))·(y[n] − l[n−1]), and the highpass what the same at its cutoff leaves.
     With gains that add up to at most 1, |feedback| < 1 keeps the loop stable at every delay that rests.
+
+    Where it is ``saturated``, tanh(z[n]) comes back in place of z[n]: feedback of 1 and more sounds on by itself, and
+    the loop stays within |x| + |feedback| whatever goes in.
 
     On a CPU with Numba it runs sample by sample in compiled code; elsewhere in stretches of ``shortest`` samples, which
     is exact, too, and slow for short ones.
@@ -61,6 +65,7 @@ def delay_loop(
     ``[…, samples]``, or :class:`Frames`. past: of v, ``[…, delay_history(longest)]``. filters: states of lowpass and
     highpass, ``[…, 2]``, float64; None is rest. shortest: in samples, at least 1. sample_rate: in Hz, where there is a
     filter. crossed: the feedback of channels 1 and 2, 3 and 4, … goes to the other one of the pair.
+    saturated: whether what comes back passes tanh.
 
     Returns z, and past and filters of the next block. Differentiable in all tensors. DJGraphError where shapes, types
     or devices do not fit.
@@ -86,9 +91,9 @@ def delay_loop(
     ]
     given = (audio, past, filters, *curves)
     if as_operator(audio):
-        made = _operator(list(given), [shortest, int(crossed)])
+        made = _operator(list(given), [shortest, int(crossed), int(saturated)])
         return made[0], made[1], made[2]
-    operation = _Loop(shortest, crossed)
+    operation = _Loop(shortest, crossed, saturated)
     wet, after, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
     return wet, after, last
 
@@ -107,8 +112,8 @@ def _share(
 class _Loop(Operation):
     """``(audio, past, filters, delay and gain of each head…, feedback, low, high)`` → ``(wet, past, filters)``."""
 
-    def __init__(self, shortest: int, crossed: bool) -> None:
-        self.shortest, self.crossed = shortest, crossed
+    def __init__(self, shortest: int, crossed: bool, saturated: bool) -> None:
+        self.shortest, self.crossed, self.saturated = shortest, crossed, saturated
 
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         if not all(map(simd.takes, tensors)):
@@ -134,7 +139,7 @@ class _Loop(Operation):
         from djgraph.simd.delay_loop import Loop
 
         together = tensors[0].shape[-2] if self.crossed else 1
-        return Loop((len(tensors) - 6) // 2, self.shortest, together, int(self.crossed))
+        return Loop((len(tensors) - 6) // 2, self.shortest, together, int(self.crossed), int(self.saturated))
 
     def backward(
         self,
@@ -202,6 +207,7 @@ class _Loop(Operation):
 
     def _sent(self, z: Tensor) -> Tensor:
         """What goes back to each channel."""
+        z = torch.tanh(z) if self.saturated else z
         if not self.crossed:
             return z
         channels = z.shape[-2]
@@ -211,7 +217,7 @@ class _Loop(Operation):
 
 _operator = operator(
     "delay_loop",
-    lambda tensors, numbers: (_Loop(numbers[0], bool(numbers[1])), tensors),
+    lambda tensors, numbers: (_Loop(numbers[0], bool(numbers[1]), bool(numbers[2])), tensors),
     lambda tensors, numbers: [torch.empty_like(tensor) for tensor in tensors[:3]],
     flops=(33, 90),  # with one head
 )

@@ -4,7 +4,7 @@
     l[n] = l[n−1] + low[n]·(y[n] − l[n−1])          a one-pole lowpass
     h[n] = h[n−1] + high[n]·(l[n] − h[n−1])         what the one-pole highpass takes away
     z[n] = l[n] − h[n]
-    v[n] = x[n] + feedback[n]·z'[n]                 z' of the same channel, or of the other one of a pair
+    v[n] = x[n] + feedback[n]·z'[n]                 z' of the same channel, or of the other one of a pair; or tanh(z')
 
 No head reads within ``shortest`` ≥ 1 samples of n, so that v[n] is known when it is read. Signals are taken in groups,
 all channels of an item where they cross, one sample of each after the other. Curves are: delay and gain of each head,
@@ -13,6 +13,7 @@ then feedback, low, high.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -29,12 +30,16 @@ FAINT = 1e-30
 
 
 class Loop(NamedTuple):
-    """heads: how many. shortest: delay. together: signals of a group. crossed: 1 where pairs of channels cross."""
+    """heads: how many. shortest: delay. together: signals of a group. crossed: 1 where pairs of channels cross.
+
+    saturated: 1 where what comes back passes tanh.
+    """
 
     heads: int
     shortest: int
     together: int
     crossed: int
+    saturated: int
 
 
 class Signals(NamedTuple):
@@ -98,6 +103,11 @@ def _flushed(number):
 
 
 @part
+def _sent(back, loop):
+    return math.tanh(back) if loop.saturated else back
+
+
+@part
 def _at(like, curves, number, row, n):
     return peek(
         like, curves.table[number, ADDRESS], curves.offsets[number, row] + n * curves.table[number, STEP]
@@ -137,7 +147,7 @@ def _forward() -> Any:
                     wet[row, n] = lo - hi
                 for row in rows:
                     other = _partner(row, loop)
-                    back = low[other, n + 1] - high[other, n + 1]
+                    back = _sent(low[other, n + 1] - high[other, n + 1], loop)
                     line[row, room + n] = audio[row, n] + _flushed(_at(like, curves, feedback, row, n) * back)
 
     return delay_loop
@@ -159,10 +169,11 @@ def _backward() -> Any:
             for n in range(samples - 1, -1, -1):
                 for row in range(begin, end):
                     other = _partner(row, loop)
-                    back = low[other, n + 1] - high[other, n + 1]
+                    back = _sent(low[other, n + 1] - high[other, n + 1], loop)
                     of_curves[feedback, row, n] = of_line[row, room + n] * back
                     sent = _at(like, curves, feedback, row, n) * of_line[row, room + n]
-                    wet[other - begin] = of_wet[other, n] + sent
+                    steep = 1.0 - back * back if loop.saturated else 1.0
+                    wet[other - begin] = of_wet[other, n] + steep * sent
                 for row in range(begin, end):
                     a, b = _at(like, curves, feedback + 1, row, n), _at(like, curves, feedback + 2, row, n)
                     hi = of_high[row] - wet[row - begin]

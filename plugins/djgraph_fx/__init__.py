@@ -32,9 +32,11 @@ from djgraph_fx.multitap import Multitap
 from djgraph_fx.noise import Noise
 from djgraph_fx.peq import Peq
 from djgraph_fx.phaser import Phaser
+from djgraph_fx.platter import Brake, Spinback
 from djgraph_fx.polarity import Polarity
 from djgraph_fx.pump import Pump
 from djgraph_fx.reverb import Reverb
+from djgraph_fx.reverse import Reverse
 from djgraph_fx.ringmod import RingMod
 from djgraph_fx.roll import Roll, SlipRoll, Stutter
 from djgraph_fx.saturate import Saturate
@@ -48,6 +50,7 @@ from djgraph_fx.trim import Trim
 __all__ = [
     "Allpass",
     "Balance",
+    "Brake",
     "Chorus",
     "Compressor",
     "Crossover2",
@@ -83,10 +86,12 @@ __all__ = [
     "Polarity",
     "Pump",
     "Reverb",
+    "Reverse",
     "RingMod",
     "Roll",
     "Saturate",
     "SlipRoll",
+    "Spinback",
     "Stutter",
     "Tilt",
     "Trans",
@@ -151,3 +156,6 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield SlipRoll
     yield Stutter
     yield Fdn
+    yield Reverse
+    yield Brake
+    yield Spinback

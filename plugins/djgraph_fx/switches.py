@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from djgraph.dsp import first_order
 from djgraph.effects import Control
 
 FADE = 2.0
@@ -76,13 +77,17 @@ def held_since(values: Tensor, last: Tensor, before: Tensor) -> Tensor:
     return torch.cat((before, values.expand(*before.shape[:-1], -1)), dim=-1).gather(-1, last)
 
 
-def sum_since(steps: Tensor, last: Tensor, before: Tensor) -> Tensor:
-    """The sum of all steps after the last event, 0 at the event itself: ``[…, samples + 1]``, float64.
+def sum_since(steps: Tensor, event: Tensor, before: Tensor) -> Tensor:
+    """The sum of all steps after the last event, 0 at the event itself: ``[…, samples]``, float64.
 
-    steps: ``[…, samples]``, float64. before: ``[…, 1]``, the sum at the sample before the block.
+    As a recursion: a difference of running sums would be less exact the longer a clip is.
+
+    steps: ``[…, samples]``, float64. event: bool, alike. before: ``[…, 1]``, the sum at the sample before the block.
     """
-    total = torch.nn.functional.pad(steps.cumsum(dim=-1), (1, 0)).expand(last.shape)
-    return total - total.gather(-1, last) + torch.where(last > 0, 0.0, before)
+    goes_on = (~event).to(steps.dtype)
+    return first_order(steps, goes_on, 0.0, -goes_on, torch.cat((torch.zeros_like(before), before), dim=-1))[
+        0
+    ]
 
 
 def fitting(beats: Tensor, tempo: Tensor, longest: float) -> Tensor:

@@ -38,7 +38,7 @@ def arguments(batch, channels, samples, heads=1, shortest=1, seed=0):
     )
 
 
-def kernel(shortest=1, crossed=False):
+def kernel(shortest=1, crossed=False, saturated=False):
     def run(audio, past, filters, feedback, lowpass, highpass, *heads):
         return delay_loop(
             audio,
@@ -51,12 +51,15 @@ def kernel(shortest=1, crossed=False):
             highpass=highpass,
             sample_rate=RATE,
             crossed=crossed,
+            saturated=saturated,
         )
 
     return run
 
 
-def sample_loop(audio, past, filters, feedback, lowpass, highpass, *heads, shortest, crossed):
+def sample_loop(
+    audio, past, filters, feedback, lowpass, highpass, *heads, shortest, crossed, saturated=False
+):
     x = audio.numpy()
     room, (batch, channels, samples) = past.shape[-1], x.shape
     feedback, lowpass, highpass, *heads = (
@@ -75,7 +78,8 @@ def sample_loop(audio, past, filters, feedback, lowpass, highpass, *heads, short
             low[b, c] += (1 - np.exp(-2 * np.pi * lowpass[b, c, n] / RATE)) * (y - low[b, c])
             high[b, c] += (1 - np.exp(-2 * np.pi * highpass[b, c, n] / RATE)) * (low[b, c] - high[b, c])
             wet[b, c, n] = low[b, c] - high[b, c]
-        line[..., room + n] = x[..., n] + feedback[..., n] * wet[:, order, n]
+        back = np.tanh(wet[:, order, n]) if saturated else wet[:, order, n]
+        line[..., room + n] = x[..., n] + feedback[..., n] * back
     return wet, line[..., samples:], np.stack((low, high), -1)
 
 
@@ -87,17 +91,20 @@ def sample_loop(audio, past, filters, feedback, lowpass, highpass, *heads, short
     heads=st.integers(1, 3),
     shortest=st.integers(1, 7),
     crossed=st.booleans(),
+    saturated=st.booleans(),
     compiled=st.booleans(),
     seed=st.integers(0, 1000),
 )
-def test_equals_a_loop_over_samples(batch, channels, samples, heads, shortest, crossed, compiled, seed):
+def test_equals_a_loop_over_samples(
+    batch, channels, samples, heads, shortest, crossed, saturated, compiled, seed
+):
     given_tensors = arguments(batch, channels, samples, heads, shortest, seed)
-    want = sample_loop(*given_tensors, shortest=shortest, crossed=crossed)
+    want = sample_loop(*given_tensors, shortest=shortest, crossed=crossed, saturated=saturated)
     if compiled:
-        got = kernel(shortest, crossed)(*given_tensors)
+        got = kernel(shortest, crossed, saturated)(*given_tensors)
     else:
         with without_compiled_code():
-            got = kernel(shortest, crossed)(*given_tensors)
+            got = kernel(shortest, crossed, saturated)(*given_tensors)
     for tensor, wanted in zip(got, want):
         np.testing.assert_allclose(tensor.numpy(), wanted, rtol=1e-7, atol=1e-7)
 
@@ -131,6 +138,23 @@ def test_the_filters_are_those_of_first_order():
 def test_gradients(samples, crossed):
     given_tensors = arguments(1, 3, samples, heads=2, shortest=2)
     check_gradients(kernel(2, crossed), given_tensors, second=samples == 5)
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_gradients_where_it_is_saturated(crossed):
+    check_gradients(kernel(2, crossed, saturated=True), arguments(1, 3, 15, heads=2, shortest=2))
+    with without_compiled_code():
+        check_gradients(kernel(2, crossed, saturated=True), arguments(1, 3, 15, heads=2, shortest=2))
+
+
+def test_a_saturated_loop_sounds_on_and_stays_bounded():
+    """Feedback of 1.2: after a click it goes on at the level at which tanh makes up for it, and never above."""
+    audio, past = torch.zeros(1, 1, 20000, dtype=torch.float64), torch.zeros(1, 1, delay_history(50)).double()
+    audio[..., 0] = 1000
+    wet, _, _ = delay_loop(audio, [(50.0, 1.0)], 1.2, past, saturated=True)
+    assert wet[..., 51:].abs().max() <= 1.2
+    level = wet[0, 0, -50:].abs().max()
+    assert float(1.2 * torch.tanh(level)) == pytest.approx(float(level), rel=1e-6)
 
 
 def test_gradients_of_constants():

@@ -6,6 +6,7 @@ import pytest
 from djgraph_fx import (
     Allpass,
     Balance,
+    Brake,
     Chorus,
     Compressor,
     Crossover2,
@@ -41,10 +42,12 @@ from djgraph_fx import (
     Polarity,
     Pump,
     Reverb,
+    Reverse,
     RingMod,
     Roll,
     Saturate,
     SlipRoll,
+    Spinback,
     Stutter,
     Tilt,
     Trans,
@@ -76,6 +79,7 @@ EFFECTS = [
     *(Echo, Multitap),
     *(Roll, SlipRoll, Stutter),
     Fdn,
+    *(Roll, SlipRoll, Stutter, Reverse, Brake, Spinback),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""

@@ -13,22 +13,10 @@ from hypothesis import strategies as st
 from djgraph.effects import Environment
 
 from .bench import RATE, build, clock_of, noise, process, unit
+from .held import cuts_of, held, picked, steady, toggled
 
 FADE = round(2 * RATE / 1000)
 KINDS = (Roll, SlipRoll, Stutter)
-
-
-def steady(kind, samples, batch=1, dtype=torch.float64, **values):
-    given = {control.id: control.default for control in kind.controls} | values
-    return {name: torch.full((batch, 1, samples), value, dtype=dtype) for name, value in given.items()}
-
-
-def held(samples, *spans):
-    """1 within each span, else 0: ``[1, 1, samples]``."""
-    on = torch.zeros(1, 1, samples, dtype=torch.float64)
-    for start, end in spans:
-        on[..., start:end] = 1
-    return on
 
 
 def sample_loop(kind, x, values, tempo, beats, rate, longest):
@@ -103,15 +91,8 @@ def moving(kind, samples, batch, seed, toggles):
     random = np.random.default_rng(seed)
     values = steady(kind, samples, batch)
     for item in range(batch):
-        places = np.sort(random.integers(0, samples, toggles))
-        values["on"][item, 0] = torch.from_numpy(
-            np.searchsorted(places, np.arange(samples), "right") % 2
-        ).double()
-        marks = np.sort(random.integers(0, samples, 3))
-        picks = 2.0 ** random.integers(-5, 1, 4)
-        values["beats"][item, 0] = torch.from_numpy(
-            picks[np.searchsorted(marks, np.arange(samples), "right")]
-        )
+        values["on"][item, 0] = toggled(random, samples, toggles)
+        values["beats"][item, 0] = picked(random, samples, 2.0 ** np.arange(-5, 1))
     values["mix"] = unit(batch, 1, samples, seed=seed)
     if kind is Stutter:
         values["gate"] = 0.05 + 0.95 * unit(batch, 1, samples, seed=seed + 1)
@@ -129,13 +110,11 @@ def moving(kind, samples, batch, seed, toggles):
 )
 def test_against_a_sample_loop_in_any_blocks(kind, seed, toggles, channels, data):
     samples, environment = 700, Environment(1000)
-    cuts, left = [], samples
-    while left:
-        cuts.append(data.draw(st.integers(1, min(left, 300))))
-        left -= cuts[-1]
     clock = clock_of(60 + 200 * unit(2, 1, samples, seed=seed + 3), rate=1000, beat=3.3)
     values = moving(kind, samples, 2, seed, toggles)
-    compare(kind, environment, 0.4, noise(2, channels, samples, seed=seed), values, clock, cuts)
+    compare(
+        kind, environment, 0.4, noise(2, channels, samples, seed=seed), values, clock, cuts_of(data, samples)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,6 +20,7 @@ Validate = Callable[[Any], None]
 FOLDER = Path(__file__).parents[2] / "graphs"
 NAMES = [
     "club_console",
+    "club_mixer",
     "dj_mixer",
     "dj_mixer_live",
     "djtransgan",
@@ -27,6 +28,7 @@ NAMES = [
     "filter_knob",
     "mastering",
     "podcast_ducker",
+    "stem_performer",
 ]
 
 

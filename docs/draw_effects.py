@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 import djgraph
+from djgraph.audio import SoundFile
 from djgraph.effects import Block, Clock, Environment, SpectralEffect
 
 RATE = 44100
@@ -227,6 +228,15 @@ def kinds_of(setting: str, kinds: Sequence[Any], **controls: Any) -> list[Line]:
 FROZEN = torch.linspace(0, 0.6, round(0.6 * RATE)).gt(0.4).double()
 """From 0.4 s on, of :func:`draw_burst`."""
 
+STAIRS = SoundFile(
+    "stairs.wav",
+    48000,
+    (
+        torch.randn(2, 48000, generator=torch.Generator().manual_seed(0)) * torch.logspace(0, -3, 48000)
+    ).float(),
+)
+"""A response that is made here: noise that dies away by 60 dB in a second."""
+
 SCENES: dict[str, tuple[Scene, ...]] = {
     "gain": (Scene(draw_sweep, [("", {}, {"gain": "range"})]),),
     "trim": (Scene(draw_sweep, [("", {}, {"gain": "range"})]),),
@@ -344,6 +354,7 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(draw_decay, lines_of("damping", [0, 0.5, 1], mix=1, decay=3)),
         Scene(draw_burst, [("decay 1 s", {}, {"mix": 1, "decay": 1, "freeze": FROZEN})]),
     ),
+    "convolve": (Scene(draw_impulse, [("left", {"file": STAIRS}, {"mix": 1})]),),
     "reverb": (Scene(draw_impulse, [(f"{t} s", {"decay_time": t}, {"mix": 1}) for t in (1.5, 0.5)]),),
 }
 

@@ -8,6 +8,7 @@ from djgraph.effects import Effect
 from djgraph.plugins import hookimpl
 from djgraph_fx.allpass import Allpass
 from djgraph_fx.compressor import Compressor
+from djgraph_fx.convolve import Convolve
 from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
 from djgraph_fx.crush import Crush
 from djgraph_fx.deesser import DeEsser
@@ -49,6 +50,7 @@ __all__ = [
     "Balance",
     "Chorus",
     "Compressor",
+    "Convolve",
     "Crossover2",
     "Crossover3",
     "Crossover4",
@@ -144,3 +146,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Echo
     yield Multitap
     yield Fdn
+    yield Convolve

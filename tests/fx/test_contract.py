@@ -3,11 +3,13 @@
 import djgraph_fx
 import pluggy
 import pytest
+import torch
 from djgraph_fx import (
     Allpass,
     Balance,
     Chorus,
     Compressor,
+    Convolve,
     Crossover2,
     Crossover3,
     Crossover4,
@@ -55,6 +57,7 @@ from djgraph_fx.eq3 import Eq3Twin
 from djgraph_fx.filters import HighpassTwin, LowpassTwin
 from effort import spread
 
+from djgraph.audio import SoundFile
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.effects.contract import FAMILIES
 from djgraph.plugins import hookspecs
@@ -71,7 +74,7 @@ EFFECTS = [
     Pump,
     *(Vibrato, Chorus, Flanger, Phaser, RingMod, DelaySamples),
     *(Echo, Multitap),
-    Fdn,
+    *(Fdn, Convolve),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""
@@ -109,10 +112,13 @@ def test_everything_is_described(effect):
     assert all(field.description for field in effect.Settings.model_fields.values())
 
 
+SOUND = SoundFile("made.wav", 22050, torch.linspace(1, -0.5, 1400).view(2, 700))
+
 CHECKS = parametrize_with_checks(
     [
-        *(effect for effect in EFFECTS if effect is not Reverb),
+        *(effect for effect in EFFECTS if effect not in (Reverb, Convolve)),
         (Reverb, Reverb.Settings(decay_time=0.1)),
+        (Convolve, Convolve.Settings(file=SOUND, pre_delay=3)),
         (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
         *(LowpassTwin, HighpassTwin, Eq3Twin),
         (Flanger, Flanger.Settings(sync="beats", spread=0.5)),
@@ -169,6 +175,8 @@ def test_contract_of_an_echo_in_beats(check):
         (Isolator, Isolator.Settings(profile="mixxx", order=2)),
         (Noise, Noise.Settings(kind="white", mono=True)),
         (Fdn, Fdn.Settings(size=5, lines=16)),
+        Convolve,
+        (Convolve, Convolve.Settings(file=SOUND, level="file")),
     ]
 )
 def test_contract_with_other_settings(check):

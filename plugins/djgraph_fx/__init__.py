@@ -28,6 +28,8 @@ from djgraph_fx.isolator import Isolator, Isolator4
 from djgraph_fx.ladder import Ladder
 from djgraph_fx.leveler import Leveler
 from djgraph_fx.limiter import Limiter
+from djgraph_fx.meter import Meter
+from djgraph_fx.midside import MsJoin, MsSplit
 from djgraph_fx.modulation import Chorus, Flanger, Vibrato
 from djgraph_fx.multitap import Multitap
 from djgraph_fx.noise import Noise
@@ -75,7 +77,10 @@ __all__ = [
     "Leveler",
     "Limiter",
     "Lowpass",
+    "Meter",
     "Mono",
+    "MsJoin",
+    "MsSplit",
     "Multitap",
     "Noise",
     "Pan",
@@ -147,3 +152,6 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Multitap
     yield Fdn
     yield Convolve
+    yield Meter
+    yield MsSplit
+    yield MsJoin

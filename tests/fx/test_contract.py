@@ -34,7 +34,10 @@ from djgraph_fx import (
     Leveler,
     Limiter,
     Lowpass,
+    Meter,
     Mono,
+    MsJoin,
+    MsSplit,
     Multitap,
     Noise,
     Pan,
@@ -75,6 +78,7 @@ EFFECTS = [
     *(Vibrato, Chorus, Flanger, Phaser, RingMod, DelaySamples),
     *(Echo, Multitap),
     *(Fdn, Convolve),
+    *(Meter, MsSplit, MsJoin),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""

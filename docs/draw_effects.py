@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 import djgraph
+from djgraph.audio import SoundFile
 from djgraph.effects import Block, Clock, Environment, SpectralEffect
 
 RATE = 44100
@@ -119,6 +120,31 @@ def draw_burst(axis: Any, name: str, lines: Sequence[Line]) -> None:
     axis.plot(time, decibels(_peaks(audio[0])), color="grey", linewidth=0.8, label="in")
     for label, settings, controls in lines:
         axis.plot(time, decibels(_peaks(run(name, settings, controls, audio)["out"][0])), label=label)
+    axis.set(xlabel="seconds", ylabel="dB", ylim=(-60, 5))
+
+
+def draw_outputs(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """The left side of every output; tones of 200 Hz left, 300 Hz right go in."""
+    audio = torch.stack((tone(0.02, 200.0, 0.9)[0], tone(0.02, 300.0, 0.6)[0]))
+    time = 1000 * np.arange(audio.shape[-1]) / RATE
+    for side, signal in zip(("left", "right"), audio):
+        axis.plot(time, signal, ":", color="grey", linewidth=0.8, label=f"{side} in")
+    for _, settings, controls in lines:
+        for port, out in run(name, settings, controls, audio).items():
+            axis.plot(time, out[0], label=f"{port}, left")
+    axis.set(xlabel="ms", xlim=(5, 15))
+
+
+def draw_meter(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """Levels, as outputs, of a tone that is loud from 0.1 s to 0.3 s."""
+    audio = tone(1.0, 997.0, 1.0) * 0.05
+    audio[:, 4410:13230] *= 16
+    time = np.arange(audio.shape[-1]) / RATE
+    for _, settings, controls in lines:
+        for port, out in run(name, settings, controls, audio).items():
+            shown = _peaks(out[0]) if port == "out" else out[0]
+            style = {"color": "grey", "linewidth": 0.8} if port == "out" else {}
+            axis.plot(time, decibels(shown), label=port, **style)
     axis.set(xlabel="seconds", ylabel="dB", ylim=(-60, 5))
 
 
@@ -258,6 +284,15 @@ LATER = torch.arange(9 * RATE // 4, 4 * RATE)
 
 FROZEN = torch.linspace(0, 0.6, round(0.6 * RATE)).gt(0.4).double()
 """From 0.4 s on, of :func:`draw_burst`."""
+
+STAIRS = SoundFile(
+    "stairs.wav",
+    48000,
+    (
+        torch.randn(2, 48000, generator=torch.Generator().manual_seed(0)) * torch.logspace(0, -3, 48000)
+    ).float(),
+)
+"""A response that is made here: noise that dies away by 60 dB in a second."""
 
 SCENES: dict[str, tuple[Scene, ...]] = {
     "gain": (Scene(draw_sweep, [("", {}, {"gain": "range"})]),),
@@ -402,6 +437,10 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(draw_decay, lines_of("damping", [0, 0.5, 1], mix=1, decay=3)),
         Scene(draw_burst, [("decay 1 s", {}, {"mix": 1, "decay": 1, "freeze": FROZEN})]),
     ),
+    "meter": (Scene(draw_meter, [("", {}, {})]),),
+    "ms_split": (Scene(draw_outputs, [("", {}, {})]),),
+    "ms_join": (Scene(draw_outputs, [("", {}, {})]),),
+    "convolve": (Scene(draw_impulse, [("left", {"file": STAIRS}, {"mix": 1})]),),
     "reverb": (Scene(draw_impulse, [(f"{t} s", {"decay_time": t}, {"mix": 1}) for t in (1.5, 0.5)]),),
 }
 

@@ -15,6 +15,7 @@ from djgraph.audio.signal_blocks import (
     open_signals,
     open_stems,
 )
+from djgraph.audio.sound_file import SoundFile
 from djgraph.audio.stems import STEMS, find_stems, load_signal, load_stems, match_lengths
 from djgraph.audio.writing import write
 
@@ -28,6 +29,7 @@ __all__ = [
     "Outputs",
     "SignalReader",
     "SignalsReader",
+    "SoundFile",
     "check_format",
     "find_stems",
     "load_signal",

@@ -13,6 +13,7 @@ from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.oversampling import decimate, oversample
 from djgraph.dsp.phase import phase
+from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
 from djgraph.dsp.three_bands import three_bands
@@ -34,6 +35,9 @@ __all__ = [
     "phase",
     "read_delay",
     "read_tap",
+    "safe_divide",
+    "safe_log10",
+    "safe_sqrt",
     "sliding_max",
     "sliding_mean",
     "steady",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -135,8 +136,12 @@ class Declarer:
         if faults := list(_true_for_one(effect.Settings, given)):
             self.problems += [place.fault(fault) for fault in faults]
             return None
+        # What names a file finds it from there, as djgraph.audio.SoundFile does.
+        folder = None if site.source.file is None else Path(site.source.file).parent
         try:
-            return effect.Settings.model_validate_json(json.dumps(given), strict=True)
+            return effect.Settings.model_validate_json(
+                json.dumps(given), strict=True, context={"folder": folder}
+            )
         except ValidationError as error:
             self.problems += [place.fault(fault) for fault in explain(error, effect.Settings, effect.type)]
             return None

@@ -8,6 +8,7 @@ from djgraph.effects import Effect
 from djgraph.plugins import hookimpl
 from djgraph_fx.allpass import Allpass
 from djgraph_fx.compressor import Compressor
+from djgraph_fx.convolve import Convolve
 from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
 from djgraph_fx.crush import Crush
 from djgraph_fx.deesser import DeEsser
@@ -27,6 +28,8 @@ from djgraph_fx.isolator import Isolator, Isolator4
 from djgraph_fx.ladder import Ladder
 from djgraph_fx.leveler import Leveler
 from djgraph_fx.limiter import Limiter
+from djgraph_fx.meter import Meter
+from djgraph_fx.midside import MsJoin, MsSplit
 from djgraph_fx.modulation import Chorus, Flanger, Vibrato
 from djgraph_fx.multitap import Multitap
 from djgraph_fx.noise import Noise
@@ -53,6 +56,7 @@ __all__ = [
     "Brake",
     "Chorus",
     "Compressor",
+    "Convolve",
     "Crossover2",
     "Crossover3",
     "Crossover4",
@@ -77,7 +81,10 @@ __all__ = [
     "Leveler",
     "Limiter",
     "Lowpass",
+    "Meter",
     "Mono",
+    "MsJoin",
+    "MsSplit",
     "Multitap",
     "Noise",
     "Pan",
@@ -159,3 +166,7 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Reverse
     yield Brake
     yield Spinback
+    yield Convolve
+    yield Meter
+    yield MsSplit
+    yield MsJoin

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from djgraph.dsp import follow
+from djgraph.dsp import follow, safe_divide
 from djgraph.effects import Block, Control, ControlModel, Port, State, TimeEffect
 from djgraph_fx.level import Knee, bend, decibels, loudest, time_constant
 
@@ -61,7 +61,7 @@ class Expander(TimeEffect):
         level = decibels(loudest(audio["sidechain"]).square())
         below = bend(controls["threshold"] - level, controls["knee"])
         # In front of the smoothing: else a long silence would take long to come back from.
-        below = torch.minimum(below, controls["range"] / more.clamp(min=LEAST))
+        below = torch.minimum(below, safe_divide(controls["range"], more, LEAST))
         below, last = follow(
             below, controls["release"], controls["attack"], state["below"], sample_rate=block.sample_rate
         )

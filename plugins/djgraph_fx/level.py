@@ -7,6 +7,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from djgraph.dsp import safe_log10
+from djgraph.dsp.loudness import SURROUND
 from djgraph.effects import Control
 
 QUIETEST = 1e-6
@@ -44,7 +46,13 @@ Knee = Annotated[
 
 def decibels(power: Tensor) -> Tensor:
     """A power in dB of full scale, at least −120."""
-    return 10 * power.clamp(min=QUIETEST**2).log10()
+    return 10 * safe_log10(power, QUIETEST**2)
+
+
+def loudness_power(weighted: Tensor) -> Tensor:
+    """Of a K-weighted signal, ``[batch, 1, samples]``: channels added, surrounds 1.5 dB louder (ITU-R BS.1770-5)."""
+    power = weighted[:, :3].square().sum(1, keepdim=True)
+    return power + SURROUND * weighted[:, 3:].square().sum(1, keepdim=True)
 
 
 def loudest(audio: Tensor) -> Tensor:

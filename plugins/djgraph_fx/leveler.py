@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import first_order, k_weighting
-from djgraph.dsp.loudness import OFFSET, SURROUND
+from djgraph.dsp.loudness import OFFSET
 from djgraph.effects import (
     Block,
     Conflict,
@@ -23,6 +23,7 @@ from djgraph.effects import (
     TimeEffect,
     Use,
 )
+from djgraph_fx.level import loudness_power
 
 FAST = 100.0
 """Time constant in ms of the loudness that is held against the gate."""
@@ -96,8 +97,7 @@ class Leveler(TimeEffect):
     ) -> tuple[dict[str, Tensor], State]:
         signal, after = audio["in"], {}
         weighted, after["filter"] = k_weighting(signal, state["filter"], sample_rate=block.sample_rate)
-        power = weighted[:, :3].square().sum(1, keepdim=True)
-        power = power + SURROUND * weighted[:, 3:].square().sum(1, keepdim=True)
+        power = loudness_power(weighted)
         with torch.no_grad():
             fast, after["fast"] = first_order(
                 power.detach(), 1 - self._pole, 0.0, -self._pole, state["fast"].detach()

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp.convolution import Response
-from djgraph.dsp.history import latest
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph_fx.convolve import convolved
 from djgraph_fx.room import noise_response
 
 
@@ -78,12 +77,4 @@ class Reverb(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal = audio["in"]
-        # The FFT wants at least single precision.
-        dtype = torch.promote_types(signal.dtype, torch.float32)
-        mix = controls["mix"].to(dtype)
-        if signal.dtype != dtype:  # partitions keep no state in half precision
-            out = self._response.convolve(signal.to(dtype), state["past"].to(dtype), mix)
-            return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
-        out, after = self._response.stream(signal, state, mix, block.start, block.owned)
-        return {"out": out}, after
+        return convolved(self._response, audio["in"], controls["mix"], state, block)

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import follow
+from djgraph.dsp import follow, safe_log10
 from djgraph.effects import (
     Block,
     Conflict,
@@ -81,7 +81,7 @@ class Transient(TimeEffect):
         amplitude, after["level"] = follow(
             loudest(audio["in"]), 0.0, times.window, state["level"], sample_rate=rate
         )
-        level = 20 * amplitude.clamp(min=FLOOR).log10()
+        level = 20 * safe_log10(amplitude, FLOOR)
         risen, after["risen"] = follow(level, times.rise, 0.0, state["risen"], sample_rate=rate)
         fallen, after["fallen"] = follow(level, 0.0, times.fall, state["fallen"], sample_rate=rate)
         gain = controls["attack"] * _share(level - risen) + controls["sustain"] * _share(fallen - level)

@@ -3,12 +3,14 @@
 import djgraph_fx
 import pluggy
 import pytest
+import torch
 from djgraph_fx import (
     Allpass,
     Balance,
     Brake,
     Chorus,
     Compressor,
+    Convolve,
     Crossover2,
     Crossover3,
     Crossover4,
@@ -33,7 +35,10 @@ from djgraph_fx import (
     Leveler,
     Limiter,
     Lowpass,
+    Meter,
     Mono,
+    MsJoin,
+    MsSplit,
     Multitap,
     Noise,
     Pan,
@@ -61,6 +66,7 @@ from djgraph_fx.eq3 import Eq3Twin
 from djgraph_fx.filters import HighpassTwin, LowpassTwin
 from effort import spread
 
+from djgraph.audio import SoundFile
 from djgraph.effects.checks import parametrize_with_checks
 from djgraph.effects.contract import FAMILIES
 from djgraph.plugins import hookspecs
@@ -80,6 +86,8 @@ EFFECTS = [
     *(Roll, SlipRoll, Stutter),
     Fdn,
     *(Roll, SlipRoll, Stutter, Reverse, Brake, Spinback),
+    *(Fdn, Convolve),
+    *(Meter, MsSplit, MsJoin),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""
@@ -117,10 +125,13 @@ def test_everything_is_described(effect):
     assert all(field.description for field in effect.Settings.model_fields.values())
 
 
+SOUND = SoundFile("made.wav", 22050, torch.linspace(1, -0.5, 1400).view(2, 700))
+
 CHECKS = parametrize_with_checks(
     [
-        *(effect for effect in EFFECTS if effect is not Reverb),
+        *(effect for effect in EFFECTS if effect not in (Reverb, Convolve)),
         (Reverb, Reverb.Settings(decay_time=0.1)),
+        (Convolve, Convolve.Settings(file=SOUND, pre_delay=3)),
         (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
         *(LowpassTwin, HighpassTwin, Eq3Twin),
         (Flanger, Flanger.Settings(sync="beats", spread=0.5)),
@@ -177,6 +188,8 @@ def test_contract_of_an_echo_in_beats(check):
         (Isolator, Isolator.Settings(profile="mixxx", order=2)),
         (Noise, Noise.Settings(kind="white", mono=True)),
         (Fdn, Fdn.Settings(size=5, lines=16)),
+        Convolve,
+        (Convolve, Convolve.Settings(file=SOUND, level="file")),
     ]
 )
 def test_contract_with_other_settings(check):

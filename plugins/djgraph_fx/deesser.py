@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import follow, svf
+from djgraph.dsp import decibels, follow, svf
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
-from djgraph_fx.level import decibels, loudest, ramp, time_constant
+from djgraph_fx.level import loudest, ramp, time_constant
 from djgraph_fx.peq import warped
 
 BUTTERWORTH = 0.5**0.5

@@ -1,19 +1,12 @@
-"""How loud a signal is, in decibels: what effects of dynamics listen to."""
+"""What effects of dynamics share: times, knees, the loudest channel."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from torch import Tensor
 
 from djgraph.effects import Control
-
-QUIETEST = 1e-6
-"""An amplitude (−120 dB) below which nothing is measured: the logarithm of 0 has no value and no slope."""
-
-HARD = 1e-3
-"""Added to a knee in dB: with a knee of exactly 0 a curve would have a corner without a slope."""
 
 
 def time_constant(low: float, high: float, neutral: float, what: str) -> Control:
@@ -39,24 +32,12 @@ Knee = Annotated[
         description="Width of the bend around the threshold; 0 is a corner",
     ),
 ]
-"""Of a level that is bent by :func:`bend`."""
-
-
-def decibels(power: Tensor) -> Tensor:
-    """A power in dB of full scale, at least −120."""
-    return 10 * power.clamp(min=QUIETEST**2).log10()
+"""Of a level that is bent by :func:`djgraph.dsp.bend`."""
 
 
 def loudest(audio: Tensor) -> Tensor:
     """The magnitude of the loudest channel, ``[batch, 1, samples]``."""
     return audio.abs().amax(1, keepdim=True)
-
-
-def bend(over: Tensor, knee: Tensor) -> Tensor:
-    """``over`` above 0, 0 below, and a parabola within a knee as many dB wide (Giannoulis et al. 2012, eq. 4)."""
-    knee = knee + HARD
-    inside = torch.minimum((over + knee / 2).clamp(min=0), knee)
-    return inside.square() / (2 * knee) + (over - knee / 2).clamp(min=0)
 
 
 def ramp(over: Tensor, knee: Tensor) -> Tensor:

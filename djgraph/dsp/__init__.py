@@ -2,6 +2,7 @@
 
 from djgraph.dsp.bands import two_bands
 from djgraph.dsp.biquads import biquads
+from djgraph.dsp.compressor import compress
 from djgraph.dsp.delay_loop import delay_loop
 from djgraph.dsp.delays import delay_history, read_delay, read_tap
 from djgraph.dsp.fdn import fdn
@@ -9,6 +10,7 @@ from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames, steady
 from djgraph.dsp.hysteresis import hysteresis
+from djgraph.dsp.levels import bend, decibels
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.oversampling import decimate, oversample
@@ -21,7 +23,10 @@ from djgraph.dsp.true_peak import true_peak
 
 __all__ = [
     "Frames",
+    "bend",
     "biquads",
+    "compress",
+    "decibels",
     "decimate",
     "delay_history",
     "delay_loop",

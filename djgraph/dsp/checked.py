@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from djgraph.dsp.frames import Curve, Frames
+from djgraph.dsp.frames import Curve, Frames, steady
 from djgraph.errors import DJGraphError
 
 
@@ -49,13 +49,15 @@ def checked_control(
 ) -> tuple[Tensor, int]:
     """A control as a tensor that broadcasts to the signal, and its hop: 0 for one at each sample, 1 for one in all.
 
-    given: the signal's name.
+    A control that was expanded along its samples is one number. given: the signal's name.
     """
+    samples = signal.shape[-1]
     values = control.values if isinstance(control, Frames) else control
+    if isinstance(control, Tensor) and control.ndim and control.shape[-1] == samples:
+        values = steady(control)
     tensor = torch.as_tensor(values, dtype=dtype, device=signal.device)
     tensor = tensor if tensor.ndim else tensor[None]
     hop = control.hop if isinstance(control, Frames) else int(tensor.shape[-1] == 1)
-    samples = signal.shape[-1]
     fits = tensor.ndim <= signal.ndim and all(
         size in (1, wanted) for size, wanted in zip(tensor.shape[-2::-1], signal.shape[-2::-1])
     )

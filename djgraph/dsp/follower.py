@@ -74,7 +74,8 @@ def _branches(level: Tensor, rise: Tensor, fall: Tensor, initial: Tensor) -> Ten
     return run(rising)
 
 
-def _branching(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
+def branching(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The branching detector by PyTorch's operations: of level, attack and release at every sample."""
     level, attack, release = curves
     smoothed = _branches(level, _share(attack, numbers[0]), _share(release, numbers[0]), state[..., 0])
     return smoothed[..., 1:], smoothed[..., -1:]
@@ -91,7 +92,7 @@ def _decoupled(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]
 
 _INPUTS = ("level", "attack", "release")
 _BRANCHING = register(
-    Recursion("follow_branching", "follower.BRANCHING", _INPUTS, 1, 1, plain=_branching, flops=(10, 31))
+    Recursion("follow_branching", "follower.BRANCHING", _INPUTS, 1, 1, plain=branching, flops=(10, 31))
 )
 _DECOUPLED = register(
     Recursion("follow_decoupled", "follower.DECOUPLED", _INPUTS, 1, 2, plain=_decoupled, flops=(13, 56))

@@ -23,14 +23,14 @@ SHORTEST = 1e-6
 
 
 @part
-def _rate(time, step, like):
+def rate_of(time, step, like):
     """Samples are this share of a time constant; ``step`` is that of 1 ms."""
     shortest = fill(like, SHORTEST)
     return step / where_greater(time, shortest, time, shortest)
 
 
 @part
-def _of_time(of_share, time, share, step, like):
+def of_time(of_share, time, share, step, like):
     """The gradient of a time from that of its share 1 − e^−(step/time)."""
     shortest, none = fill(like, SHORTEST), zeros(like)
     rate = step / where_greater(time, shortest, time, shortest)
@@ -44,8 +44,8 @@ def _forward_branching(tile, state, numbers, count, lanes):
     for t in range(count):
         at = t * lanes
         x = load(tile, at)
-        rise = approach(_rate(load(tile, row + at), step, tile))
-        fall = approach(_rate(load(tile, 2 * row + at), step, tile))
+        rise = approach(rate_of(load(tile, row + at), step, tile))
+        fall = approach(rate_of(load(tile, 2 * row + at), step, tile))
         y = y + where_greater(x, y, rise, fall) * (x - y)
         store(tile, 3 * row + at, y)
     store(state, 0, y)
@@ -64,12 +64,12 @@ def _backward_branching(tile, state, adjoint, numbers, count, lanes):
         x, y = load(tile, at), load(tile, 8 * row + at)
         attack, release = load(tile, row + at), load(tile, 2 * row + at)
         time = where_greater(x, y, attack, release)
-        share = approach(_rate(time, step, tile))
+        share = approach(rate_of(time, step, tile))
         gradient = load(tile, 4 * row + at) + from_y
-        of_time = _of_time(gradient * (x - y), time, share, step, tile)
+        time_gradient = of_time(gradient * (x - y), time, share, step, tile)
         store(tile, 5 * row + at, gradient * share)
-        store(tile, 6 * row + at, where_greater(x, y, of_time, none))
-        store(tile, 7 * row + at, where_greater(x, y, none, of_time))
+        store(tile, 6 * row + at, where_greater(x, y, time_gradient, none))
+        store(tile, 7 * row + at, where_greater(x, y, none, time_gradient))
         from_y = gradient * (one - share)
     store(adjoint, 0, from_y)
 
@@ -81,9 +81,9 @@ def _forward_decoupled(tile, state, numbers, count, lanes):
     for t in range(count):
         at = t * lanes
         x = load(tile, at)
-        fall = approach(_rate(load(tile, 2 * row + at), step, tile))
+        fall = approach(rate_of(load(tile, 2 * row + at), step, tile))
         peak = where_greater(x, peak, x, peak + fall * (x - peak))
-        y = y + approach(_rate(load(tile, row + at), step, tile)) * (peak - y)
+        y = y + approach(rate_of(load(tile, row + at), step, tile)) * (peak - y)
         store(tile, 3 * row + at, y)
     store(state, 0, peak)
     store(state, lanes, y)
@@ -98,21 +98,21 @@ def _backward_decoupled(tile, state, adjoint, numbers, count, lanes):
         store(tile, 8 * row + at, peak)
         store(tile, 9 * row + at, y)
         x = load(tile, at)
-        fall = approach(_rate(load(tile, 2 * row + at), step, tile))
+        fall = approach(rate_of(load(tile, 2 * row + at), step, tile))
         peak = where_greater(x, peak, x, peak + fall * (x - peak))
-        y = y + approach(_rate(load(tile, row + at), step, tile)) * (peak - y)
+        y = y + approach(rate_of(load(tile, row + at), step, tile)) * (peak - y)
     from_peak, from_y = load(adjoint, 0), load(adjoint, lanes)
     for t in range(count - 1, -1, -1):
         at = t * lanes
         x, before, y = load(tile, at), load(tile, 8 * row + at), load(tile, 9 * row + at)
         attack, release = load(tile, row + at), load(tile, 2 * row + at)
-        fall, share = approach(_rate(release, step, tile)), approach(_rate(attack, step, tile))
+        fall, share = approach(rate_of(release, step, tile)), approach(rate_of(attack, step, tile))
         peak = where_greater(x, before, x, before + fall * (x - before))
         gradient = load(tile, 4 * row + at) + from_y
         of_peak = gradient * share + from_peak
-        store(tile, 6 * row + at, _of_time(gradient * (peak - y), attack, share, step, tile))
+        store(tile, 6 * row + at, of_time(gradient * (peak - y), attack, share, step, tile))
         from_y = gradient * (one - share)
-        of_release = _of_time(of_peak * (x - before), release, fall, step, tile)
+        of_release = of_time(of_peak * (x - before), release, fall, step, tile)
         store(tile, 5 * row + at, where_greater(x, before, of_peak, of_peak * fall))
         store(tile, 7 * row + at, where_greater(x, before, none, of_release))
         from_peak = where_greater(x, before, none, of_peak * (one - fall))

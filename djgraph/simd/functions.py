@@ -1,4 +1,4 @@
-"""More functions of vectors of the CPU: numbers on all lanes, a choice, one exponential, sine and cosine."""
+"""More functions of vectors of the CPU: numbers on all lanes, a choice, exponentials, sine and cosine."""
 
 from __future__ import annotations
 
@@ -123,5 +123,44 @@ def approach(typing_context: Any, value: Any) -> Any:
         one = _constant(vector, 1.0)
         # 1 − 2^−n·(1 − lost)
         return _fused(builder, power, lost, builder.fsub(one, power))
+
+    return value(value), generate
+
+
+@intrinsic
+def exponential(typing_context: Any, value: Any) -> Any:
+    """e^x on all lanes to a rounding or two; held where the result would be no normal number. e^0 is exactly 1.
+
+    e^x = 2^n·e^r with n the whole number next to x/ln 2, and the series of e^r for |r| ≤ ½·ln 2.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        vector = context.get_value_type(sig.args[0])
+        bits, mantissa, bias, terms = (64, 52, 1023, 14) if _is_double(vector) else (32, 23, 127, 8)
+        highest, lowest = (_constant(vector, (bias - 1) * math.log(2) * side) for side in (1, -1))
+        x = builder.select(builder.fcmp_ordered("<", arguments[0], highest), arguments[0], highest)
+        x = builder.select(builder.fcmp_ordered(">", x, lowest), x, lowest)
+        high = math.floor(math.log(2) * 2**14) / 2**14
+        # With what double precision leaves of ln 2: n may be a thousand.
+        low = math.log(2) - high + 2.3190468138462996e-17
+        half = builder.select(
+            builder.fcmp_ordered("<", x, _constant(vector, 0.0)),
+            _constant(vector, -0.5),
+            _constant(vector, 0.5),
+        )
+        whole = builder.fptosi(
+            _fused(builder, x, _constant(vector, 1 / math.log(2)), half),
+            ir.VectorType(ir.IntType(bits), vector.count),
+        )
+        n = builder.sitofp(whole, vector)
+        rest = _fused(builder, n, _constant(vector, -high), x)
+        rest = _fused(builder, n, _constant(vector, -low), rest)
+        made = _polynomial(builder, vector, rest, [1 / math.factorial(k) for k in range(terms)])
+
+        def integer(number: int) -> Any:
+            return ir.Constant(whole.type, [number] * vector.count)
+
+        power = builder.bitcast(builder.shl(builder.add(integer(bias), whole), integer(mantissa)), vector)
+        return builder.fmul(power, made)
 
     return value(value), generate

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import first_order, follow
+from djgraph.dsp import compress, first_order
 from djgraph.effects import (
     Block,
     Conflict,
@@ -24,7 +23,7 @@ from djgraph.effects import (
     Use,
 )
 from djgraph.effects.use import idle_settings
-from djgraph_fx.level import Knee, bend, decibels, time_constant
+from djgraph_fx.level import Knee, time_constant
 
 
 class Compressor(TimeEffect):
@@ -99,17 +98,21 @@ class Compressor(TimeEffect):
             power = power.amax(1, keepdim=True).expand_as(signal)
         if self.settings.detector == "rms":
             power, after["power"] = first_order(power, 1 - self._pole, 0.0, -self._pole, state["power"])
-        if self.settings.linked:
+        if self.settings.linked and power.shape[1] > 1:
             power = power.amax(1, keepdim=True)
-        excess, after["excess"] = follow(
-            bend(decibels(power) - controls["threshold"], controls["knee"]),
+        # Linked channels have one level, and so one state: each channel follows it by itself.
+        out, last = compress(
+            signal,
+            power,
+            controls["threshold"],
+            controls["ratio"],
+            controls["knee"],
             controls["attack"],
             controls["release"],
-            state["excess"],
+            controls["makeup"],
+            controls["mix"],
+            state["excess"].expand(-1, signal.shape[1], -1),
             sample_rate=block.sample_rate,
         )
-        # The ratio comes behind the smoothing: for a steady ratio that is the same, and at 1, where nothing is turned
-        # down, attack and release still know which way they go, so that the gradient is right there.
-        reduction = excess * (1 - 1 / controls["ratio"])
-        gain = 10 ** ((controls["makeup"] - reduction) / 20)
-        return {"out": torch.lerp(signal, signal * gain, controls["mix"])}, after
+        after["excess"] = last[:, : state["excess"].shape[1]]
+        return {"out": out}, after

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import follow, svf
+from djgraph.dsp import decibels, follow, svf
 from djgraph.effects import (
     Block,
     Conflict,
@@ -21,7 +21,7 @@ from djgraph.effects import (
     Use,
 )
 from djgraph.effects.use import beyond_half_the_rate
-from djgraph_fx.level import decibels, loudest, ramp, time_constant
+from djgraph_fx.level import loudest, ramp, time_constant
 from djgraph_fx.peq import warped
 
 BUTTERWORTH = 0.5**0.5

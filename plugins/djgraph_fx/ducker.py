@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import follow
+from djgraph.dsp import decibels, follow
 from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
-from djgraph_fx.level import decibels, loudest, ramp, time_constant
+from djgraph_fx.level import loudest, ramp, time_constant
 
 
 class Ducker(TimeEffect):

@@ -8,9 +8,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from djgraph.dsp import follow, safe_divide
+from djgraph.dsp import bend, decibels, follow, safe_divide
 from djgraph.effects import Block, Control, ControlModel, Port, State, TimeEffect
-from djgraph_fx.level import Knee, bend, decibels, loudest, time_constant
+from djgraph_fx.level import Knee, loudest, time_constant
 
 LEAST = 1e-3
 """Of the ratio less 1, where the range is divided by it."""

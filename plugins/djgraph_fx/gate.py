@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import follow, hysteresis
+from djgraph.dsp import decibels, follow, hysteresis
 from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
-from djgraph_fx.level import decibels, loudest, time_constant
+from djgraph_fx.level import loudest, time_constant
 
 LONG_AGO = 1e9
 """Samples since the gate was open, where it never was."""

@@ -1,21 +1,13 @@
-"""How loud a signal is, in decibels: what effects of dynamics listen to."""
+"""What effects of dynamics share: times, knees, the loudest channel."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from torch import Tensor
 
-from djgraph.dsp import safe_log10
 from djgraph.dsp.loudness import SURROUND
 from djgraph.effects import Control
-
-QUIETEST = 1e-6
-"""An amplitude (−120 dB) below which nothing is measured: the logarithm of 0 has no value and no slope."""
-
-HARD = 1e-3
-"""Added to a knee in dB: with a knee of exactly 0 a curve would have a corner without a slope."""
 
 
 def time_constant(low: float, high: float, neutral: float, what: str) -> Control:
@@ -41,12 +33,7 @@ Knee = Annotated[
         description="Width of the bend around the threshold; 0 is a corner",
     ),
 ]
-"""Of a level that is bent by :func:`bend`."""
-
-
-def decibels(power: Tensor) -> Tensor:
-    """A power in dB of full scale, at least −120."""
-    return 10 * safe_log10(power, QUIETEST**2)
+"""Of a level that is bent by :func:`djgraph.dsp.bend`."""
 
 
 def loudness_power(weighted: Tensor) -> Tensor:
@@ -58,13 +45,6 @@ def loudness_power(weighted: Tensor) -> Tensor:
 def loudest(audio: Tensor) -> Tensor:
     """The magnitude of the loudest channel, ``[batch, 1, samples]``."""
     return audio.abs().amax(1, keepdim=True)
-
-
-def bend(over: Tensor, knee: Tensor) -> Tensor:
-    """``over`` above 0, 0 below, and a parabola within a knee as many dB wide (Giannoulis et al. 2012, eq. 4)."""
-    knee = knee + HARD
-    inside = torch.minimum((over + knee / 2).clamp(min=0), knee)
-    return inside.square() / (2 * knee) + (over - knee / 2).clamp(min=0)
 
 
 def ramp(over: Tensor, knee: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import torch
 from dsp_recursions import noise, without_compiled_code
 
 from djgraph.dsp import first_order, follow, linkwitz_riley, steady, svf
+from djgraph.dsp.checked import checked_control
 
 RATE = 8000.0
 KERNELS = {
@@ -21,6 +22,16 @@ def test_only_an_expanded_curve_is_one_number():
     assert steady(one) is one
     for moving in (one.repeat(1, 1, 50), noise(2, 1, 50), noise(2, 1, 1).expand(2, 3, 1)):
         assert steady(moving) is moving
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_kernels_read_an_expanded_curve_as_one_number(dtype):
+    """No samples of it are made, neither by a change of type."""
+    signal, control = noise(2, 3, 50), torch.full((2, 1, 1), 3.0, dtype=dtype).expand(2, 1, 50)
+    read, hop = checked_control("kernel", "control", control, signal, "signal", signal.dtype)
+    assert (read.shape, hop) == ((2, 1, 1), 1)
+    moving, hop = checked_control("kernel", "control", noise(2, 1, 50), signal, "signal", signal.dtype)
+    assert (moving.shape, hop) == ((2, 1, 50), 0)
 
 
 @pytest.mark.parametrize("compiled", [True, False])

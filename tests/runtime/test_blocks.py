@@ -32,7 +32,8 @@ def made() -> tuple[dict[str, torch.Tensor], torch.Tensor, djgraph.Mixer, Refere
     generator = torch.Generator().manual_seed(0)
     graph = load(GRAPH)
     inputs = {
-        name: 0.5 * torch.randn(2, 2, SAMPLES, generator=generator, dtype=torch.float64) for name in ("a", "b")
+        name: 0.5 * torch.randn(2, 2, SAMPLES, generator=generator, dtype=torch.float64)
+        for name in ("a", "b")
     }
     mixer = djgraph.compile(graph)
     layout = mixer.layout

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from djgraph.simd.functions import approach, cosine, fill, sine, where_greater
+from djgraph.simd.functions import approach, cosine, exponential, fill, sine, where_greater
 from djgraph.simd.lanes import load, store, width
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -24,8 +24,10 @@ def _run(which, a, b, out, lanes):
             store(out, at, approach(x))
         elif which == 3:
             store(out, at, where_greater(x, load(b, at), x, load(b, at)))
-        else:
+        elif which == 4:
             store(out, at, fill(a, 0.25))
+        else:
+            store(out, at, exponential(x))
 
 
 def run(which, a, b=None):
@@ -48,6 +50,18 @@ def test_approach_is_exact_for_small_and_large_numbers(dtype):
     x = np.concatenate((np.zeros(1), np.geomspace(1e-30, 1e30, (1 << 12) - 2), [np.inf])).astype(dtype)
     want = -np.expm1(-x.astype("longdouble"))
     np.testing.assert_allclose(run(2, x), want.astype(dtype), rtol=4 * np.finfo(dtype).eps)
+
+
+@DTYPES
+def test_exponential(dtype):
+    most = {"float32": 87.3, "float64": 708.0}[dtype]
+    x = np.concatenate((np.zeros(1), np.linspace(-most, most, (1 << 12) - 1))).astype(dtype)
+    want = np.exp(x.astype("longdouble"))
+    np.testing.assert_allclose(run(5, x), want.astype(dtype), rtol=4 * np.finfo(dtype).eps)
+    assert run(5, x)[0] == 1
+    beyond = np.full(16, 1e4, dtype)
+    assert np.isfinite(run(5, beyond)).all()
+    assert (run(5, -beyond) > 0).all()
 
 
 @DTYPES

@@ -1,6 +1,6 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
-from djgraph.dsp.bands import two_bands
+from djgraph.dsp.bands import two_bands, two_bands_response
 from djgraph.dsp.biquads import biquads
 from djgraph.dsp.delay_loop import delay_loop
 from djgraph.dsp.delays import delay_history, read_delay, read_tap
@@ -40,4 +40,5 @@ __all__ = [
     "three_bands",
     "true_peak",
     "two_bands",
+    "two_bands_response",
 ]

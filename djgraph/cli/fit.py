@@ -13,6 +13,7 @@ from djgraph.cli.inputs import read_inputs
 from djgraph.cli.mixdown import check_outputs
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.output import print_json
+from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def fit(
     tempo: Annotated[
         float | None, typer.Option("--tempo", metavar="BPM", help="For graphs that follow a clock.")
     ] = None,
+    lowering: LoweringOption = LoweringName.studio,
     truth: Annotated[
         str | None,
         typer.Option(
@@ -90,6 +92,7 @@ def fit(
     Examples:
       djgraph fit dj_mixer -i track_a=one -i track_b=two --target mix.wav -o moves.yaml
       djgraph fit dj_mixer -i track_a=one -i track_b=two --target mix.mp3 --mix again.flac --plot moves.png
+      djgraph fit dj_mixer -i track_a=one -i track_b=two --target live.wav --lowering causal
       djgraph render dj_mixer -i track_a=one -i track_b=two --automation moves.yaml
     """
     given = {name: Path(os.path.expanduser(text)) for name, text in pairs("--input", input, "PATH").items()}
@@ -135,6 +138,7 @@ def fit(
             delay=delay,
             level=None if level is None else 10 ** (level / 20),
             tempo=tempo,
+            lowering=lowering.value,
             callback=Shown(bar, steps),
             checkpoint=state,
             resume=state if resume else None,
@@ -194,6 +198,8 @@ def state_file(out: Path) -> Path:
 def summarize(result: FitResult, out: Path, as_json: bool) -> None:
     """Print the report: all of it as JSON, or what a person wants to know."""
     report: dict[str, Any] = result.report
+    for text in report["warnings"]:
+        warn(text)
     if as_json:
         print_json({"automation": str(out), **report})
         return

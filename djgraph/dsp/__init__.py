@@ -1,6 +1,6 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
-from djgraph.dsp.bands import two_bands
+from djgraph.dsp.bands import two_bands, two_bands_response
 from djgraph.dsp.biquads import biquads
 from djgraph.dsp.compressor import compress
 from djgraph.dsp.delay_loop import delay_loop
@@ -51,4 +51,5 @@ __all__ = [
     "three_bands",
     "true_peak",
     "two_bands",
+    "two_bands_response",
 ]

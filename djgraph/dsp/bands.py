@@ -11,7 +11,7 @@ from torch import Tensor
 from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
-from djgraph.dsp.state_variable import integrate
+from djgraph.dsp.state_variable import integrate, svf_response
 from djgraph.errors import DJGraphError
 
 
@@ -52,6 +52,31 @@ def two_bands(
     scale = math.pi * level / checked_rate(sample_rate)
     made, last = _ORDERS[order](audio, (cutoff, low, high), state, (scale, *fit))
     return made, last
+
+
+def two_bands_response(
+    frequencies: Tensor, cutoff: Tensor | float, *, order: int = 4, sample_rate: float
+) -> tuple[Tensor, Tensor]:
+    """The frequency responses of both bands of :func:`two_bands` while the cutoff rests, complex, ``[…, bins]``.
+
+    frequencies: ``[bins]`` in Hz, floating point. cutoff: a number or ``[…, 1]``, above 0. DJGraphError for orders that
+    :func:`two_bands` does not have.
+    """
+    if order not in _ORDERS:
+        raise DJGraphError(f"two_bands has order 2 or 4, not {order}")
+    level, *fit = FITS[order]
+    rate = checked_rate(sample_rate)
+    h = torch.as_tensor(cutoff, dtype=frequencies.dtype, device=frequencies.device) * (math.pi * level / rate)
+    share = 1 / (1 + fit[0] * h * h) if order == 2 else 1 / (1 + fit[1] * h**4)
+    g = h * share ** (1 / order)
+    k = torch.full_like(g, 2.0) if order == 2 else (2 + fit[0] * g * g).sqrt()
+
+    def part(*mix: float) -> Tensor:
+        """Low-, band- and highpass of one of the state-variable filters, so much of each."""
+        return svf_response(frequencies, torch.atan(g) * (rate / math.pi), 1 / k, *mix, sample_rate=rate)
+
+    high = -share * part(0, 0, 1) if order == 2 else share * part(0, 0, 1).square()
+    return (part(1, 0, -1) if order == 2 else part(1, -1, 1)) - high, high
 
 
 def _second(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:

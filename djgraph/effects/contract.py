@@ -207,7 +207,16 @@ class Effect(nn.Module):
         ``[batch, points, bins]`` at ``environment.frequencies()``, or ``[batch, points, 1]`` where the gain is one
         number, the same for all channels and never below 0. What depends on the signal's level, on time or on the
         other channels has no such gain. ``djgraph fit`` solves for the controls of effects that have one, and
-        pictures are drawn of it.
+        pictures are drawn of it. Where :meth:`frequency_response` is given, it is that one's magnitude.
+        """
+        response = self.frequency_response(controls)
+        return None if response is None else response.abs()
+
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        """The same with phases, complex; None where the effect turns no phase, or tells only its gain.
+
+        Arguments and shapes are those of :meth:`magnitude`. ``djgraph fit`` needs it for filters in time: two that
+        have one gain, and different phases, do not sound alike where signals are added.
         """
         return None
 

@@ -44,8 +44,8 @@ def heard_error(sketch: Sketch, u: Tensor, truth: Tensor) -> dict[str, Any]:
     """
     layout, response, s = sketch.response.layout, sketch.response, sketch.statistics
     inputs = len(response.names)
-    made = response(sketch.grid(len(u)).read(layout.from_unit(u)).float())
-    known = response(sketch.grid(len(truth)).read(truth.double()).float())
+    made = response.loudness(response(sketch.grid(len(u)).read(layout.from_unit(u)).float()))
+    known = response.loudness(response(sketch.grid(len(truth)).read(truth.double()).float()))
     frequencies = response.bands.frequencies
     own = torch.diagonal(s.gram, dim1=2, dim2=3)[..., :inputs]  # [blocks, bands, inputs]
     edges = [0.0, *PARTS, math.inf]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from djgraph.arguments import shown
+from djgraph.compiler.causal import Lowering
 from djgraph.errors import InputError, did_you_mean
 from djgraph.fitting.guess import guess
 from djgraph.fitting.prepare import check_options, prepare
@@ -43,6 +44,7 @@ def fit(
     delay: float | None = None,
     level: float | None = None,
     tempo: float | None = None,
+    lowering: Lowering | None = None,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
@@ -60,6 +62,8 @@ def fit(
     share of the loss is the last. priors: what is preferred where the sound does not decide.
     delay: seconds by which the target lags the stems; level: its gain (ratio). Both are found where left out.
     tempo: BPM, for graphs with effects that follow a clock.
+    lowering: how a graph is compiled (:func:`djgraph.compile`): ``causal`` for what was recorded from a live mixer;
+    default ``studio``, or that of a compiled mixer, from which it may not differ.
     callback: called with a :class:`Progress` after each step; if it returns True the fit stops there. Ctrl-C does the
     same: what was best so far is returned, with ``report["interrupted"]``. Before the first step there is nothing to
     return, and Ctrl-C is a KeyboardInterrupt as elsewhere.
@@ -69,10 +73,21 @@ def fit(
 
     A target of inverted polarity, or with left and right exchanged, is turned round first; the report says so.
 
-    Raises InputError where the graph has no controls, the target is silent, far shorter than the stems or no mix of
-    them, where ``resume`` belongs to another layout or to other sounds, and for numbers out of range.
+    A mix that stays far from the target makes ``report["warnings"]``, which say why.
+
+    Raises CompileError for a lowering that the graph does not have, and InputError where the graph has no controls,
+    the target is silent, far shorter than the stems or no mix of them, where ``resume`` belongs to another layout or
+    to other sounds, and for numbers out of range.
     """
-    mixer = graph if isinstance(graph, Mixer) else compile_graph(graph)
+    if isinstance(graph, Mixer):
+        mixer = graph
+        if lowering not in (None, mixer.lowering):
+            raise InputError(
+                f"lowering is {lowering!r}, but the mixer is compiled with {mixer.lowering!r}; leave lowering out, or "
+                "give the graph instead of a mixer"
+            )
+    else:
+        mixer = compile_graph(graph, lowering=lowering or "studio")
     chosen = output or next(iter(mixer.outputs))
     if chosen not in mixer.outputs:
         raise InputError(f"the mixer has no output {chosen!r}{did_you_mean(chosen, mixer.outputs)}")

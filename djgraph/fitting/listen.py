@@ -26,13 +26,16 @@ COVERED = 0.05
 class Heard:
     """target: aligned and the right way round, ``[channels, samples]``; valid: 1 where it is known, ``[samples]``.
 
-    statistics and weights: of it. explained: the share of it that gains of the stems explain. delay: samples. peak: the
-    correlation at that, 0…1. inverted: names of the channels that were; swapped: whether left and right were.
+    statistics: of it and the sources, as the mixer at rest turns their phases. sources: of all that the response has
+    gains for. weights: of blocks and bands. explained: the share of it that gains of the stems explain. delay:
+    samples. peak: the correlation at that, 0…1. inverted: names of the channels that were; swapped: whether left and
+    right were.
     """
 
     target: Tensor
     valid: Tensor
     statistics: Statistics
+    sources: Statistics
     weights: Tensor
     explained: float
     delay: float
@@ -42,14 +45,23 @@ class Heard:
 
 
 def hear(
-    material: Material, bands: Bands, pool: int, per_second: int, rate: int, delay: float | None
+    material: Material,
+    bands: Bands,
+    pool: int,
+    per_second: int,
+    rate: int,
+    delay: float | None,
+    reference: Tensor | None = None,
+    turns: Tensor | None = None,
 ) -> Heard:
     """What gains of the stems explain best, of all ways round that the target may be.
 
     pool: STFT frames in a block. per_second: blocks that gains are free in, for noise. delay: seconds; found where left
-    out.
+    out, against ``reference`` ``[samples]`` (default: the sum of the sources). turns: of a mixer that turns phases, the
+    gains at rest ``[2·sources, bands]``, of magnitude 1.
     """
     total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
+    total = total if reference is None else reference
 
     def attempt(signs: Signs, found: float, peak: float) -> Heard:
         place = found if delay is None else delay * rate
@@ -57,10 +69,14 @@ def hear(
         target, valid = advance(turned, place, material.samples)
         exchanged = swapped(material.sources, target, valid, bands, pool)
         target = target.flip(0) if exchanged else target
-        statistics = gather(material.sources, target, valid, bands, pool)
-        counts = weights(statistics.energy, bands, noise(statistics, per_second))
+        turning = 0 if turns is None else len(material.sources)
+        sources = gather(material.sources, target, valid, bands, pool, turning)
+        statistics = sources if turns is None else sources.combined(turns)
+        counts = weights(sources.energy, bands, noise(sources, per_second))
         share = explained(statistics, counts)
-        return Heard(target, valid, statistics, counts, share, place, peak, describe(signs), exchanged)
+        return Heard(
+            target, valid, statistics, sources, counts, share, place, peak, describe(signs), exchanged
+        )
 
     tried = [attempt(*candidate) for candidate in orientations(material.target, total)]
     if max(one.explained for one in tried) < RELATED:

@@ -13,7 +13,7 @@ from torch import Tensor
 from djgraph.fitting import level as levels
 from djgraph.fitting.bands import Bands, bands_of
 from djgraph.fitting.listen import Heard, hear
-from djgraph.fitting.prepare import Material
+from djgraph.fitting.prepare import SILENT, Material
 from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
 from djgraph.fitting.result import FitState
@@ -55,7 +55,7 @@ class FitProblem:
     ) -> FitProblem:
         layout = mixer.layout
         bands = bands_of(mixer.graph.sample_rate, mixer.graph.transform)
-        response = Response(mixer.graph, mixer.outputs[output], bands)
+        response = Response(mixer.compiled.graph, mixer.outputs[output], bands)
         return cls(
             mixer=mixer,
             output=output,
@@ -119,7 +119,8 @@ def listen(
     if resume is not None:
         resumed = FitState.load(resume, problem.layout, material.sounds())
         delay = resumed.delay / rate if delay is None else delay
-    heard = hear(material, problem.bands, POOL, problem.per_second, rate, delay)
+    at_rest = _at_rest(problem, material) if problem.response.turning else (None, None)
+    heard = hear(material, problem.bands, POOL, problem.per_second, rate, delay, *at_rest)
     if level is not None:
         found = level
     elif resumed is not None:
@@ -127,6 +128,18 @@ def listen(
     else:
         # Nearly unwhitened: a codec's errors in quiet bands make their gains, and so the level, look smaller.
         found = levels.find_level(heard.statistics, heard.weights.sqrt())
-    sketch = Sketch.make(problem.response, heard.statistics, heard.weights, material.samples)
+    sketch = Sketch.make(problem.response, heard.sources, heard.weights, material.samples)
     free = level is None and abs(found - 1) > 1e-9
     return Listened(material, heard, found, free, sketch.at_level(found), resumed)
+
+
+def _at_rest(problem: FitProblem, material: Material) -> tuple[Tensor | None, Tensor]:
+    """What a mixer that turns phases does to them at rest: its mix ``[samples]``, None where that is silent, and how it
+    turns each source, ``[2·sources, bands]`` of magnitude 1."""
+    resting = problem.layout.from_unit(problem.rest.position)[None]
+    gains = problem.response(resting.float())[0]
+    size = torch.hypot(*gains.chunk(2)).repeat(2, 1)
+    plain = torch.cat([torch.full_like(gains[: len(gains) // 2], one) for one in (1.0, 0.0)])
+    mix = problem.mix(material.inputs, resting).mean(0)
+    heard = float(mix.square().mean()) > SILENT**2
+    return mix if heard else None, torch.where(size > 1e-6, gains / size.clamp(min=1e-6), plain)

@@ -16,6 +16,7 @@ from djgraph.fitting.prepare import fold
 from djgraph.fitting.problem import FitProblem, Listened
 from djgraph.fitting.progress import Log, Standing
 from djgraph.fitting.result import FitResult
+from djgraph.fitting.warnings import warnings
 
 
 def result_of(
@@ -66,10 +67,12 @@ def result_of(
         "mixer_steps": standing.steps,
         "interrupted": interrupted,
         "notes": remarks(heard, material, rate),
+        "warnings": [],
         "controls": controls,
         "not_identified": [name for name, entry in controls.items() if entry["audible"] == 0],
         "loss_curve": log.curve,
     }
+    report["warnings"] = warnings(problem, report)
     if truth is not None:
         # What could be heard of the known controls, not of those that were found.
         audible = identify(sketch, layout.to_unit(truth.double()))
@@ -79,7 +82,8 @@ def result_of(
 
 
 def _why_inaudible(problem: FitProblem, listened: Listened, column: int) -> str:
-    reached, sources = problem.response.reach[column], listened.material.sources
+    sources = listened.material.sources
+    reached = [i for i in problem.response.reach[column] if i < len(sources)]
     if reached and all(float(sources[i].abs().max()) < 1e-5 for i in reached):
         return "silent: " + ", ".join(problem.response.names[i] for i in reached)
     return "no audible effect anywhere in this mix"

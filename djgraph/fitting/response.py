@@ -1,8 +1,9 @@
 """How loud each input is in the mix, band by band, for given controls: a graph without its audio.
 
-Effects are asked for their gain in each band (:meth:`Effect.magnitude`); those without memory that do not tell it are
-tried whether they are one. What a graph does beyond that (echoes, reverberation, anything with several ports) is left
-out here and measured through the mixer.
+Effects are asked for their gain in each band (:meth:`Effect.magnitude`), and with its phase where they turn any
+(:meth:`Effect.frequency_response`); those without memory that do not tell it are tried whether they are one. What a
+graph does beyond that (echoes, reverberation, anything with several ports) is left out here and measured through the
+mixer.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ Masks = dict[int, Tensor]
 class Response:
     """Gains from every input node to one output.
 
-    names: the input nodes, ``track_a.drums``, in order. reach: for each column the indices of the inputs whose gain
-    it changes; empty for a column that only this model does not know. groups: columns that share no input, which can
-    be nudged at once. unknown: columns that drive an effect which is left out.
+    names: the input nodes, ``track_a.drums``, in order. turning: whether any effect turns phases. Each input is then
+    two sources, itself and itself a quarter of a cycle ahead: a complex gain is one real number for each, and what is
+    least squares in real gains stays so. sources: how many there are, inputs first, their quarter turns behind. reach:
+    for each column the indices of the sources whose gain it changes; empty for a column that only this model does not
+    know. groups: columns that share no input, which can be nudged at once. unknown: columns that drive an effect which
+    is left out.
     """
 
     def __init__(self, graph: Graph, output: Point, bands: Bands) -> None:
@@ -54,6 +58,9 @@ class Response:
             for node in graph.nodes
             if isinstance(node, EffectNode) and (width := self._width(node))
         }
+        self._turning = {node for node in self._widths if self._turns(node)}
+        self.turning = bool(self._turning)
+        self.sources = len(self.names) * (2 if self.turning else 1)
         alike: dict[tuple[type[Effect], str], list[EffectNode]] = defaultdict(list)
         for node in graph.nodes:
             if isinstance(node, EffectNode) and node.id in self._widths:
@@ -63,7 +70,7 @@ class Response:
         self.groups = _colour(self.reach)
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Gains ``[points, inputs, bands]`` for plain control values ``[points, controls]``."""
+        """Gains ``[points, sources, bands]`` for plain control values ``[points, controls]``."""
         rows = self._bank.rows(values.unsqueeze(0))
         gains = self._gains(rows)
         masks: dict[Point, Masks] = {}
@@ -80,13 +87,20 @@ class Response:
             elif isinstance(node, EffectNode):
                 for port in node.effect.outputs:
                     masks[Point(node.id, port.name)] = self._through(node, masks, gains)
-        result = values.new_zeros(len(values), len(self._inputs), len(self.bands))
+        result = values.new_zeros(len(values), self.sources, len(self.bands))
         for index, mask in masks[self.output].items():
-            result[:, index] = mask
+            if mask.is_complex():
+                result[:, index], result[:, len(self.names) + index] = mask.real, mask.imag
+            else:
+                result[:, index] = mask
         return result
 
+    def loudness(self, gains: Tensor) -> Tensor:
+        """The magnitudes ``[…, inputs, bands]`` of gains ``[…, sources, bands]``."""
+        return torch.hypot(*gains.chunk(2, dim=-2)) if self.turning else gains
+
     def slopes(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Gains at ``values`` and their derivatives ``[points, controls, inputs, bands]`` per plain unit."""
+        """Gains at ``values`` and their derivatives ``[points, controls, sources, bands]`` per plain unit."""
         low, high = self.layout.minimum.to(values), self.layout.maximum.to(values)
         step = NUDGE * (high - low)
         nudged = [values]
@@ -138,7 +152,9 @@ class Response:
                 row = rows[[self._bank.row(node, control) for node in nodes], 0]
                 values[control.id] = row[:, :1] if control.rate == "clip" else row
             controls = {name: value.unsqueeze(-1) for name, value in values.items()}
-            gain = call.magnitude(controls, len(nodes), rows.shape[-1], len(self.bands))
+            size = len(nodes), rows.shape[-1], len(self.bands)
+            turning = nodes[0].id in self._turning
+            gain = call.frequency_response(controls, *size) if turning else call.magnitude(controls, *size)
             if gain is None:
                 ones = rows.new_ones(len(nodes), 1, rows.shape[-1])
                 block = Block(0, rows.shape[-1], self.graph.sample_rate)
@@ -160,6 +176,14 @@ class Response:
         gain = EffectCall(module, (node,)).magnitude(controls, 1, 1, len(self.bands))
         return gain.shape[-1] if gain is not None else int(self._is_gain(node, controls))
 
+    def _turns(self, node_id: str) -> bool:
+        """Whether an effect tells the phase of its gain."""
+        node = self.graph.by_id[node_id]
+        assert isinstance(node, EffectNode)
+        controls = {c.id: torch.full((1, 1, 1), c.default) for c in node.effect.controls}
+        call = EffectCall(self._effects[node_id], (node,))
+        return call.frequency_response(controls, 1, 1, len(self.bands)) is not None
+
     def _is_gain(self, node: EffectNode, controls: Mapping[str, Tensor]) -> bool:
         """Whether an effect without memory, tried on two signals, is the same gain for all values and channels."""
         module, effect = self._effects[node.id], node.effect
@@ -178,7 +202,7 @@ class Response:
         return torch.allclose(out, probe * ones[:, :1, :1]) and torch.allclose(ones, ones[:, :1, :1])
 
     def _trace(self) -> tuple[list[tuple[int, ...]], list[int]]:
-        """For each column the inputs it acts on in this model, and the columns that drive what is left out."""
+        """For each column the sources it acts on in this model, and the columns that drive what is left out."""
         upstream: dict[Point, set[int]] = {Point(n.id): {i} for i, n in enumerate(self._inputs)}
         columns = {column.name: index for index, column in enumerate(self.graph.columns)}
         reach: list[set[int]] = [set() for _ in columns]
@@ -199,7 +223,9 @@ class Response:
                         else:
                             unknown.add(column)
         heard = upstream[self.output]
-        return [tuple(sorted(r & heard)) for r in reach], sorted(unknown)
+        inputs = [sorted(r & heard) for r in reach]
+        turns = (0, len(self.names)) if self.turning else (0,)
+        return [tuple(i + turn for turn in turns for i in one) for one in inputs], sorted(unknown)
 
 
 def _colour(reach: list[tuple[int, ...]]) -> list[list[int]]:

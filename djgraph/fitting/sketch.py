@@ -62,7 +62,7 @@ class Sketch:
         return KnotGrid.at(self.statistics.positions, self.samples, frames)
 
     def error(self, gains: Tensor) -> Tensor:
-        """Loss of each block ``[blocks]`` for gains ``[blocks, inputs, bands]``."""
+        """Loss of each block ``[blocks]`` for gains ``[blocks, sources, bands]``."""
         m = self.level * gains.transpose(1, 2)
         s = self.statistics
         quadratic = torch.einsum("tbi,tbij,tbj->t", m, s.gram, m)
@@ -94,7 +94,7 @@ class Sketch:
             m = self.level * gains.transpose(1, 2)
             pull = torch.einsum("tbij,tbj->tbi", s.gram[here], m) - s.cross[here]
             loss += float((m * (pull - s.cross[here])).double().sum() + s.energy[here].double().sum())
-            d = self.level * slopes.permute(0, 3, 2, 1)  # [blocks, bands, inputs, controls]
+            d = self.level * slopes.permute(0, 3, 2, 1)  # [blocks, bands, sources, controls]
             flat = d.flatten(1, 2)
             gradients.append(2 * torch.einsum("tkc,tk->tc", flat, pull.flatten(1)))
             spread = (s.gram[here] @ d).flatten(1, 2)
@@ -112,7 +112,7 @@ class Sketch:
         more = len(self.measured)
         gains = torch.nn.functional.pad(gains, (0, 0, 0, more))
         slopes = torch.nn.functional.pad(slopes, (0, 0, 0, more))
-        inputs = len(self.response.names)
+        inputs = self.response.sources
         for index, column in enumerate(self.measured):
             slopes[:, column] = 0
             slopes[:, column, inputs + index] = 1

@@ -144,7 +144,7 @@ class _Search:
     def _one_for_each_input(self, place: Tensor, change: Tensor, members: dict[int, list[int]]) -> Tensor:
         """In every block the best move of each input, as long as no two of them touch the same input."""
         reach = self.sketch.response.reach
-        inputs = len(self.sketch.response.names)
+        inputs = self.sketch.response.sources
         result = self.u.clone()
         busy = torch.zeros(len(result), inputs, dtype=torch.bool, device="cpu")
         for column in change.min(0).values.argsort().tolist():

@@ -45,9 +45,25 @@ class Statistics:
             total(self.gram), total(self.cross), total(self.energy), total(self.positions) / size
         )
 
+    def combined(self, gains: Tensor) -> Statistics:
+        """The same of each source and its quarter turn (:func:`gather`) as one: gains ``[2·sources, bands]``."""
+        parts = [torch.diag_embed(part.T) for part in gains.chunk(2)]
+        mixing = torch.cat(parts, dim=-1).to(self.gram)  # [bands, sources, 2·sources]
+        return Statistics(
+            mixing @ self.gram @ mixing.mT,
+            (mixing @ self.cross.unsqueeze(-1)).squeeze(-1),
+            self.energy,
+            self.positions,
+        )
 
-def gather(sources: list[Tensor], target: Tensor, valid: Tensor, bands: Bands, pool: int = 4) -> Statistics:
+
+def gather(
+    sources: list[Tensor], target: Tensor, valid: Tensor, bands: Bands, pool: int = 4, turning: int = 0
+) -> Statistics:
     """The statistics of sources and target, each ``[channels, samples]``, in blocks of ``pool`` STFT frames.
+
+    turning: so many of the sources, from the first on, count twice: as they are, and, behind those, a quarter of a
+    cycle ahead at every frequency. One real gain for each of both makes any complex gain.
 
     valid: ``[samples]``, 1 where the target is known and 0 elsewhere; frames that reach into the unknown count
     nothing. Transform: that of ``bands``, centred, mirrored at the clip's ends.
@@ -58,13 +74,16 @@ def gather(sources: list[Tensor], target: Tensor, valid: Tensor, bands: Bands, p
     known = known_frames(valid, transform.size, transform.hop)
     channels = max(len(signal) for signal in (*sources, target))
     signals = torch.stack([signal.expand(channels, -1) for signal in (*sources, target)])
-    count = len(signals)
+    count = len(signals) + turning
     blocks = -(-frames // pool)
     products = torch.zeros(blocks, len(bands), count, count, dtype=torch.float32, device="cpu")
     step = max(1, CHUNK // pool) * pool
     for start in range(0, frames, step):
         stop = min(start + step, frames)
-        spectra = torch.view_as_real(spectrum(signals, transform.size, transform.hop, start, stop))
+        whole = spectrum(signals, transform.size, transform.hop, start, stop)
+        if turning:
+            whole = torch.cat((whole[:turning], 1j * whole[:turning], whole[turning:]))
+        spectra = torch.view_as_real(whole)
         spectra = spectra * known[start:stop, None, None]
         short = -(stop - start) % pool
         if short:

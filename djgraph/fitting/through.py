@@ -103,6 +103,7 @@ def _measured(problem: FitProblem, listened: Listened, standing: Standing) -> Sk
         signals.append(fold(change, material.channels))
     heard = listened.heard
     sources = [*material.sources, *signals]
-    statistics = gather(sources, heard.target, heard.valid, problem.bands, POOL)
+    turning = len(material.sources) if response.turning else 0
+    statistics = gather(sources, heard.target, heard.valid, problem.bands, POOL, turning)
     sketch = Sketch.make(response, statistics, heard.weights, material.samples, columns)
     return sketch.at_level(standing.level)

@@ -99,6 +99,22 @@ class EffectCall:
         flat = isinstance(gain, Tensor) and gain.ndim > 0 and gain.shape[-1] == 1
         return self._expand("magnitude", gain, (rows, points, 1 if flat else bins), controls)
 
+    def frequency_response(
+        self, controls: Mapping[str, Tensor], rows: int, points: int, bins: int
+    ) -> Tensor | None:
+        """See :meth:`Effect.frequency_response`; complex, ``[rows, points, bins]``."""
+        with guarded(self.module, self.nodes, "frequency_response"):
+            response: Any = self.module.frequency_response(controls)
+        if response is None:
+            return None
+        if not isinstance(response, Tensor) or not response.is_complex():
+            raise self._wrong("frequency_response", f"it returned {_shown(response)}")
+        parts = (
+            self._expand("frequency_response", part, (rows, points, bins), controls)
+            for part in (response.real, response.imag)
+        )
+        return torch.complex(*parts)
+
     def amplitude(self, controls: Mapping[str, Tensor], rows: int, samples: int) -> Tensor:
         """See :meth:`AmplitudeEffect.amplitude`; ``[rows, 1, samples]`` or broadcastable to it."""
         with guarded(self.module, self.nodes, "amplitude"):
@@ -280,6 +296,7 @@ def _expected(effect: type[Effect], method: str) -> str:
         "process": f"process() must return ({{{ports}}}, state)",
         "initial_state": "initial_state() must return a mapping of names to tensors, {} where nothing is kept",
         "latency": "latency() must return a whole number of samples from 0",
+        "frequency_response": "frequency_response() must return a complex [batch, points, bins] or None",
         "magnitude": "magnitude() must return [batch, points, bins], [batch, points, 1] or None",
         "mask": "mask() must return [batch, frames, bins], or a tensor that broadcasts to it",
         "amplitude": "amplitude() must return [batch, 1, samples] or [batch, 1, 1]",

@@ -84,11 +84,11 @@ class Allpass(TimeEffect):
         out = signal + controls["mix"] * (turned - signal)
         return {"out": out}, {"integrators": torch.stack(after, dim=2)}
 
-    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         frequency, (q, mix) = controls["frequency"], self._stage(controls)
         at = self.environment.frequencies().to(frequency)
         stage = svf_response(at, frequency, q, *mix, sample_rate=self.environment.sample_rate)
-        return (1 - controls["mix"] * (1 - stage**self.settings.stages)).abs()
+        return 1 - controls["mix"] * (1 - stage**self.settings.stages)
 
     def _stage(self, controls: Mapping[str, Tensor]) -> tuple[Tensor | float, tuple[float, float, float]]:
         """Q and mix of a stage's state-variable filter."""

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.dsp import three_bands, two_bands
+from djgraph.dsp import three_bands, two_bands, two_bands_response
 from djgraph.effects import (
     Block,
     CausalTwin,
@@ -104,6 +104,17 @@ class Eq3Twin(CausalTwin, of=Eq3):
         if self.settings.order == 4:
             return {"bands": like.new_zeros(batch, channels, 10)}
         return {name: like.new_zeros(batch, channels, 2, 2) for name in ("first", "second")}
+
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        rate, order = self.environment.sample_rate, int(self.settings.order)
+        at = self.environment.frequencies().to(controls["low"])
+        (low, rest), (below, high) = (
+            two_bands_response(at, cutoff, order=order, sample_rate=rate)
+            for cutoff in (self.settings.low, self.settings.high)
+        )
+        # The low band passes the second crossover's all-pass, which splits the first one's.
+        low, high, whole = low * (below + high), (low + rest) * high, (low + rest) * (below + high)
+        return controls["low"] * low + controls["mid"] * (whole - low - high) + controls["high"] * high
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

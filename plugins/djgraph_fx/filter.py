@@ -88,11 +88,11 @@ class Filter(TimeEffect):
         )
         return {"out": signal - removed}, {"integrators": last}
 
-    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         mix, cutoff, q = controls["mix"], controls["cutoff"], controls["q"]
         left = (1 - mix * share for share in REMOVED[self.settings.kind])
         at = self.environment.frequencies().to(cutoff)
-        return svf_response(at, cutoff, q, *left, sample_rate=self.environment.sample_rate).abs()
+        return svf_response(at, cutoff, q, *left, sample_rate=self.environment.sample_rate)
 
 
 class FilterKnob(TimeEffect):
@@ -145,12 +145,12 @@ class FilterKnob(TimeEffect):
         )
         return {"out": signal - removed.sum(-2)}, {"integrators": last}
 
-    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         knob, q = controls["knob"], controls["q"]
         at, gains = self.environment.frequencies().to(knob), []
         for kind, cutoff, fade in zip(("lowpass", "highpass"), *self._sides(knob)):
             left = (1 - fade * share for share in REMOVED[kind])
-            gains.append(svf_response(at, cutoff, q, *left, sample_rate=self.environment.sample_rate).abs())
+            gains.append(svf_response(at, cutoff, q, *left, sample_rate=self.environment.sample_rate))
         # The side that does not filter has gain 1.
         return gains[0] * gains[1]
 

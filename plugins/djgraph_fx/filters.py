@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.dsp import two_bands
+from djgraph.dsp import two_bands, two_bands_response
 from djgraph.effects import (
     Block,
     CausalTwin,
@@ -160,6 +160,15 @@ class _FilterTwin(CausalTwin):
 
     def tail(self) -> int | None:
         return None
+
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        control, settings, environment = controls["cutoff"], self.settings, self.environment
+        cutoff, left = (control * settings.span).exp() * settings.lowest, _left(control, self.highs)
+        at = environment.frequencies().to(control)
+        low, high = two_bands_response(
+            at, cutoff, order=int(settings.order), sample_rate=environment.sample_rate
+        )
+        return low + left * high if self.highs else left * low + high
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``bands``: of :func:`djgraph.dsp.two_bands`."""

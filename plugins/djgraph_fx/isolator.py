@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.dsp import steady
+from djgraph.dsp import steady, svf_response
 from djgraph.effects import (
     Block,
     Conflict,
@@ -24,7 +24,7 @@ from djgraph.effects import (
 )
 from djgraph.effects.use import idle_settings
 from djgraph.errors import EffectError
-from djgraph_fx.crossover import Order, magnitudes, split, split_state
+from djgraph_fx.crossover import ALLPASS, Order, magnitudes, split, split_state
 from djgraph_fx.trim import LOWEST, amplitude
 
 PROFILES: dict[str, tuple[float, float]] = {"mixxx": (246.0, 2500.0), "soundcraft": (300.0, 3500.0)}
@@ -91,12 +91,15 @@ class _Isolator(TimeEffect):
             mixed = torch.addcmul(mixed, amplitude(steady(controls[control.id])), band)
         return {"out": mixed}, after
 
-    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
-        """Bands are in phase, so their magnitudes add up."""
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+        """Bands are in phase, so their magnitudes add up; their phase is that of all crossovers' all-passes."""
         gains = [amplitude(controls[control.id]) for control in self.controls]
         at = self.environment.frequencies().to(gains[0])
-        shares = magnitudes(at, self._cutoffs, self.settings.order, self.environment.sample_rate)
-        return torch.stack([gain * share for gain, share in zip(gains, shares)]).sum(0)
+        order, rate = self.settings.order, self.environment.sample_rate
+        shares = magnitudes(at, self._cutoffs, order, rate)
+        q, mix = ALLPASS[order]
+        turns = torch.stack([svf_response(at, cutoff, q, *mix, sample_rate=rate) for cutoff in self._cutoffs])
+        return torch.stack([gain * share for gain, share in zip(gains, shares)]).sum(0) * turns.prod(0)
 
 
 class Isolator(_Isolator):

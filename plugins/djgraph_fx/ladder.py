@@ -98,13 +98,13 @@ class Ladder(TimeEffect):
         out = signal + controls["mix"] * (filtered - signal)
         return {"out": out}, {"integrators": torch.stack(after, dim=2)}
 
-    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         at, rate = self.environment.frequencies().to(controls["cutoff"]), self.environment.sample_rate
         first, second = (
             level * svf_response(at, cutoff, q, *self._mix, sample_rate=rate)
             for cutoff, q, level in self._filters(controls)
         )
-        return (1 - controls["mix"] * (1 - first * second)).abs()
+        return 1 - controls["mix"] * (1 - first * second)
 
     @property
     def _mix(self) -> tuple[float, float, float]:

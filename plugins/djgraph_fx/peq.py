@@ -181,7 +181,7 @@ class Peq(TimeEffect):
             after.append(last)
         return signal - fade * (signal - filtered), torch.stack(after, dim=2)
 
-    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         rate = self.environment.sample_rate
         at = self.environment.frequencies().to(controls["low_cut"])
         response = torch.ones_like(at).to(torch.promote_types(at.dtype, torch.complex64))
@@ -191,7 +191,7 @@ class Peq(TimeEffect):
             response = response * (1 - fade * (1 - filtered.prod(0)))
         for cutoff, q, added in self._bands(controls, rate):
             response = response * (1 + svf_response(at, cutoff, q, *added, sample_rate=rate))
-        return response.abs()
+        return response
 
     def _fades(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """How much of the low cut and of the high cut there is: as in ``filter_knob``, none at the end of their range,

@@ -59,9 +59,9 @@ class Tilt(TimeEffect):
         low, last = first_order(signal, share, share, 2 * share - 1, state["lowpass"])
         return {"out": signal + (g - 1) * (signal - low) + (1 / g - 1) * low}, {"lowpass": last}
 
-    def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
+    def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         g, rate = 10 ** (controls["tilt"] / 20), self.environment.sample_rate
         at = self.environment.frequencies().to(g) * (math.pi / rate)
         # s = i·sine/cosine: both sides times the cosine, so that half the rate is no pole.
         sine = at.sin() / torch.tan(math.pi * (controls["pivot"] / rate).clamp(max=HIGHEST))
-        return torch.hypot(at.cos(), g * sine) / torch.hypot(g * at.cos(), sine)
+        return torch.complex(*torch.broadcast_tensors(at.cos(), g * sine)) / torch.complex(g * at.cos(), sine)

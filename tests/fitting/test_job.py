@@ -11,7 +11,7 @@ import torch
 from effort import few
 
 import djgraph
-from djgraph.errors import InputError
+from djgraph.errors import CompileError, InputError
 from djgraph.fitting import Progress, guess
 from djgraph.metrics import si_sdr
 
@@ -407,3 +407,67 @@ def test_a_missing_tempo_is_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="follow a clock"):
         djgraph.fit(djgraph.compile(document), {"b": noise(3)}, noise(3), checkpoint=state)
     assert not state.exists()
+
+
+KNOB_AND_PEQ = {
+    **SMALL,
+    "name": "knob_and_peq",
+    "inputs": [{"name": "a"}, {"name": "b"}],
+    "mixer": [
+        {
+            "strip": "a",
+            "input": "a",
+            "chain": [
+                {"effect": "filter_knob", "controls": {"q": 0.7071}},
+                {"effect": "tilt", "controls": {"pivot": 800}},
+                GAIN,
+            ],
+            "to": "master",
+        },
+        {"strip": "b", "input": "b", "chain": [GAIN], "to": "master"},
+        {"bus": "master"},
+    ],
+}
+
+
+def test_filters_in_time_on_one_strip_are_told_apart_by_their_phases() -> None:
+    mixer = djgraph.compile(KNOB_AND_PEQ)
+    stems = {"a": noise(1, colour=0.5), "b": noise(2)}
+    truth = mixer.layout.pack(
+        {
+            "a.filter_knob.knob": torch.linspace(0, -0.5, 16),
+            "a.tilt.tilt": torch.linspace(0, 6, 16),
+            "b.gain": torch.linspace(0.2, 1, 16),
+        }
+    )
+    target = play(mixer, stems, truth)
+    result = djgraph.fit(mixer, stems, target, frames=16, steps=4, truth=truth)
+    assert result.report["si_sdr_db"] > 30
+    assert result.report["heard_error"]["mean"] < 0.02
+    assert result.report["warnings"] == []
+
+
+def test_a_live_recording_is_unmixed_by_the_causal_lowering(stems: dict, truth: torch.Tensor) -> None:
+    live = djgraph.compile(SMALL, lowering="causal")
+    target = play(live, stems, truth)
+    result = djgraph.fit(SMALL, stems, target, frames=16, steps=4, truth=truth, lowering="causal")
+    assert result.report["si_sdr_db"] > 25
+    assert abs(result.report["delay_samples"]) < 0.2
+    studio = djgraph.fit(SMALL, stems, target, frames=16, steps=4)
+    assert studio.report["si_sdr_db"] < result.report["si_sdr_db"] - 6
+    with pytest.raises(InputError, match="lowering is 'studio', but the mixer is compiled with 'causal'"):
+        djgraph.fit(live, stems, target, lowering="studio")
+    with pytest.raises(CompileError, match="lowering is 'studio' or 'causal', not 'live'"):
+        djgraph.fit(SMALL, stems, target, lowering="live")  # type: ignore[arg-type]
+
+
+def test_a_mix_that_stays_far_from_its_target_is_warned_of(mixer: djgraph.Mixer, stems: dict) -> None:
+    # Half of the recording is something that no control of this mixer makes.
+    plain = play(mixer, stems, mixer.layout.pack({}))
+    other = play(mixer, stems | {"b": noise(9, colour=0.3)}, mixer.layout.pack({"a.low.gain": 0.0}))
+    result = djgraph.fit(mixer, stems, plain + other, frames=4, steps=0, level=1.0, delay=0.0)
+    fact, *reasons = result.report["warnings"]
+    assert "far from the target" in fact
+    assert "no step was made through the mixer" in reasons[0]
+    assert any("lowering causal" in reason for reason in reasons)
+    json.dumps(result.report)

@@ -82,3 +82,56 @@ def test_filters_in_time_are_known_by_their_magnitude() -> None:
     costs = dict(zip(names, response.costs().tolist()))
     assert costs["a.trim.gain"] == 1
     assert costs["a.filter.cutoff"] == costs["a.filter_knob.knob"] == 1.5
+
+
+BANDS = {"settings": {"low": 300, "high": 2000}}
+TURNING = {
+    "djgraph": 1,
+    "name": "turning",
+    "sample_rate": RATE,
+    "transform": {"size": 256, "hop": 64},
+    "inputs": [{"name": "a"}, {"name": "b"}],
+    "mixer": [
+        {
+            "strip": "a",
+            "input": "a",
+            "chain": ["filter_knob", "tilt", {"effect": "eq3", **BANDS}],
+            "to": "master",
+        },
+        {"strip": "b", "input": "b", "chain": [{"effect": "isolator", **BANDS}, "lowpass"], "to": "master"},
+        {"bus": "master"},
+    ],
+    "outputs": ["master"],
+}
+
+
+def test_the_response_with_phases_is_the_spectrum_of_an_impulse() -> None:
+    mixer = djgraph.compile(TURNING, lowering="causal")
+    bands = bands_of(RATE, Transform(256, 64))
+    response = Response(mixer.compiled.graph, mixer.outputs["master"], bands)
+    assert response.turning
+    assert response.names == ["a", "b"]
+    assert response.sources == 4
+    params = mixer.layout.pack(
+        {
+            "a.filter_knob.knob": -0.4,
+            "a.tilt.tilt": 4.0,
+            "a.eq3.mid": 0.4,
+            "b.isolator.low": -9.0,
+            "b.lowpass.cutoff": 0.7,
+        },
+        dtype=torch.float64,
+    )
+    gains = response(params)[0]
+    silence, impulse = torch.zeros(1, 1, 8192), torch.zeros(1, 1, 8192)
+    impulse[..., 0] = 1
+    at = bands.frequencies.numpy()
+    for index, name in enumerate(("a", "b")):
+        inputs = {"a": silence, "b": silence} | {name: impulse}
+        out = mixer(inputs, params.float())[0, 0].numpy()
+        waves = np.exp(-2j * np.pi * at[:, None] * np.arange(8192) / RATE)
+        want = waves @ out
+        np.testing.assert_allclose(gains[index] + 1j * gains[2 + index], want, atol=2e-3)
+        np.testing.assert_allclose(response.loudness(gains)[index], np.abs(want), atol=2e-3)
+    # A control reaches an input and its quarter turn.
+    assert response.reach[mixer.layout.index("b.isolator.low")] == (1, 3)

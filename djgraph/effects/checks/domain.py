@@ -122,7 +122,8 @@ def check_memoryless(bench: Bench) -> None:
 
 
 def check_magnitude(bench: Bench) -> None:
-    """magnitude(), where an effect has one, is the spectrum of what it makes of an impulse."""
+    """magnitude(), where an effect has one, is the spectrum of what it makes of an impulse; and frequency_response(),
+    where it has that, with its phase."""
     effect = bench.build()
     random = torch.Generator().manual_seed(0)
     size, bins = bench.environment.transform.size, bench.environment.transform.bins
@@ -139,16 +140,25 @@ def check_magnitude(bench: Bench) -> None:
         want = gain.detach().expand(1, 1, bins)
         expect(not bool((want < 0).any()), f"magnitude() is below 0 with {values}")
         scale = want.max().clamp(min=1)
+        method, response = "magnitude()", effect.frequency_response(resting)
+        if response is not None:
+            method = "frequency_response()"
+            response = response.detach().expand(1, 1, bins)
+            expect_close(
+                response.abs(), want, TINY, f"magnitude() against frequency_response() with {values}"
+            )
+            want = response
         for ringing in RINGING:
             case = bench.case(batch=1, samples=ringing * size, values=values, audio="impulse", seed=seed)
             with torch.no_grad():
                 (out,) = bench.run(effect, case).values()
-            got = torch.fft.rfft(out)[..., ::ringing].abs()
+            got = torch.fft.rfft(out)[..., ::ringing]
+            got = got if want.is_complex() else got.abs()
             if float(((got - want) / scale).abs().max()) < CLOSE:
                 break
         else:
-            what = f"spectrum of an impulse against magnitude() with {values}"
-            expect_close(got / scale, (want / scale).expand_as(got), CLOSE, what)
+            what = f"spectrum of an impulse against {method} with {values}"
+            expect_close((got - want).abs() / scale, torch.zeros_like(got.real), CLOSE, what)
 
 
 def check_mask_range(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from djgraph_fx.crush import Crush
 from djgraph_fx.deesser import DeEsser
 from djgraph_fx.delay import Delay
 from djgraph_fx.delay_samples import DelaySamples
+from djgraph_fx.dub_echo import DubEcho
 from djgraph_fx.ducker import Ducker
 from djgraph_fx.echo import Echo
 from djgraph_fx.eq3 import Eq3
@@ -39,6 +40,7 @@ from djgraph_fx.reverse import Reverse
 from djgraph_fx.ringmod import RingMod
 from djgraph_fx.roll import Roll, SlipRoll, Stutter
 from djgraph_fx.saturate import Saturate
+from djgraph_fx.spiral import Spiral
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
@@ -59,6 +61,7 @@ __all__ = [
     "DeEsser",
     "Delay",
     "DelaySamples",
+    "DubEcho",
     "Ducker",
     "Echo",
     "Eq3",
@@ -90,6 +93,7 @@ __all__ = [
     "Saturate",
     "SlipRoll",
     "Spinback",
+    "Spiral",
     "Stutter",
     "Tilt",
     "Trans",
@@ -156,3 +160,5 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Reverse
     yield Brake
     yield Spinback
+    yield DubEcho
+    yield Spiral

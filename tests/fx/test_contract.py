@@ -16,6 +16,7 @@ from djgraph_fx import (
     DeEsser,
     Delay,
     DelaySamples,
+    DubEcho,
     Ducker,
     Echo,
     Eq3,
@@ -47,6 +48,7 @@ from djgraph_fx import (
     Saturate,
     SlipRoll,
     Spinback,
+    Spiral,
     Stutter,
     Tilt,
     Trans,
@@ -77,6 +79,7 @@ EFFECTS = [
     *(Vibrato, Chorus, Flanger, Phaser, RingMod, DelaySamples),
     *(Echo, Multitap),
     *(Roll, SlipRoll, Stutter, Reverse, Brake, Spinback),
+    *(DubEcho, Spiral),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""

@@ -210,7 +210,17 @@ def draw_spectrogram(axis: Any, name: str, lines: Sequence[Line], seconds: float
     noise = noise * (name != "noise")  # which makes its own
     out = run(name, settings, controls, noise)["out"][0].numpy()
     axis.specgram(out, NFFT=512, Fs=RATE, noverlap=256, vmin=-90, vmax=-45, cmap="magma", rasterized=True)
-    axis.set(xlabel="seconds", ylabel="Hz", ylim=(0, 12000))
+    axis.set(xlabel="seconds", ylabel="Hz", ylim=(0, 12000), facecolor="black")
+
+
+def draw_spectrogram_of_echoes(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
+    """What becomes of a tone of 0.15 s."""
+    ((_, settings, controls),) = lines
+    audio = tone(seconds, 800.0)
+    audio = audio * (torch.arange(audio.shape[-1]) < 0.15 * RATE)
+    out = run(name, settings, controls, audio)["out"][0].numpy()
+    axis.specgram(out, NFFT=2048, Fs=RATE, noverlap=1792, vmin=-100, vmax=-30, cmap="magma", rasterized=True)
+    axis.set(xlabel="seconds", ylabel="Hz", ylim=(0, 3000), facecolor="black")
 
 
 def draw_pitch(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
@@ -278,6 +288,8 @@ def kinds_of(setting: str, kinds: Sequence[Any], **controls: Any) -> list[Line]:
     return [(f"{setting} {kind}", {setting: kind}, controls) for kind in kinds]
 
 
+OPENED = (torch.arange(2 * RATE) < RATE // 4).double()
+"""A send that is open for a quarter of a second."""
 LATER = torch.arange(9 * RATE // 4, 4 * RATE)
 """From 2.25 s on."""
 
@@ -431,6 +443,14 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(draw_moments, lines_of("speed", [1, 3], time=500)),
         Scene(draw_held_gain, lines_of("speed", [1, 3], time=500)),
     ),
+    "dub_echo": (
+        Scene(draw_impulse, lines_of("feedback", [1.1, 0.6], send=1, dry=0, time=150)),
+        Scene(draw_spectrogram, [("", {}, {"send": OPENED, "dry": 0, "time": 250, "feedback": 0.8})]),
+    ),
+    "spiral": (
+        Scene(draw_spectrogram_of_echoes, [("", {}, {"mix": 1, "feedback": 0.9, "shift": 3, "time": 250})]),
+        Scene(draw_spectrogram_of_echoes, [("", {}, {"mix": 1, "feedback": 0.9, "shift": -3, "time": 250})]),
+    ),
     "delay": (Scene(draw_impulse, lines_of("feedback", [0.5, 1], mix=0.5)),),
     "fdn": (
         Scene(draw_decay, lines_of("decay", [0.5, 1.5, 4], " s", mix=1, damping=0)),
@@ -454,7 +474,7 @@ def draw(name: str, folder: Path = FOLDER) -> Path:
     figure = Figure(figsize=(4.2 * len(scenes) + 0.6, 2.8), layout="constrained")
     for axis, scene in zip(figure.subplots(1, len(scenes), squeeze=False)[0], scenes):
         scene.draw(axis, name, scene.lines)
-        if scene.draw not in (draw_spectrogram, draw_pitch):
+        if scene.draw not in (draw_spectrogram, draw_spectrogram_of_echoes, draw_pitch):
             axis.grid(alpha=0.25)
         if scene.draw is draw_response:
             low, high = axis.get_ylim()

@@ -14,6 +14,7 @@ from djgraph_fx.crush import Crush
 from djgraph_fx.deesser import DeEsser
 from djgraph_fx.delay import Delay
 from djgraph_fx.delay_samples import DelaySamples
+from djgraph_fx.dub_echo import DubEcho
 from djgraph_fx.ducker import Ducker
 from djgraph_fx.echo import Echo
 from djgraph_fx.eq3 import Eq3
@@ -43,6 +44,7 @@ from djgraph_fx.reverse import Reverse
 from djgraph_fx.ringmod import RingMod
 from djgraph_fx.roll import Roll, SlipRoll, Stutter
 from djgraph_fx.saturate import Saturate
+from djgraph_fx.spiral import Spiral
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
@@ -64,6 +66,7 @@ __all__ = [
     "DeEsser",
     "Delay",
     "DelaySamples",
+    "DubEcho",
     "Ducker",
     "Echo",
     "Eq3",
@@ -99,6 +102,7 @@ __all__ = [
     "Saturate",
     "SlipRoll",
     "Spinback",
+    "Spiral",
     "Stutter",
     "Tilt",
     "Trans",
@@ -170,3 +174,5 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Meter
     yield MsSplit
     yield MsJoin
+    yield DubEcho
+    yield Spiral

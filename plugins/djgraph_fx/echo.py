@@ -134,7 +134,20 @@ class Echo(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix, settings = audio["in"], controls["mix"], self.settings
+        signal, mix = audio["in"], controls["mix"]
+        wet, after = self.looped(signal, controls, state, block)
+        return {"out": (1 - mix) * signal + mix * wet}, after
+
+    def looped(
+        self,
+        signal: Tensor,
+        controls: Mapping[str, Tensor],
+        state: State,
+        block: Block,
+        saturated: bool = False,
+    ) -> tuple[Tensor, State]:
+        """z, and the state of the next block; signal: what goes into the line, before it goes to a side."""
+        settings = self.settings
         delay = self._delay(controls, block).expand(signal.shape[0], 1, block.length)
         if settings.change == "fade":
             period = max(1, round(settings.fade * block.sample_rate / 1000))
@@ -155,8 +168,9 @@ class Echo(TimeEffect):
             highpass=controls["highpass"],
             sample_rate=block.sample_rate,
             crossed=crossed,
+            saturated=saturated,
         )
-        return {"out": (1 - mix) * signal + mix * wet}, {"past": past, "filters": filters, "delay": last}
+        return wet, {"past": past, "filters": filters, "delay": last}
 
     def _delay(self, controls: Mapping[str, Tensor], block: Block) -> Tensor:
         """In samples, ``[batch or 1, 1, samples]``, float64."""

@@ -18,6 +18,7 @@ from djgraph_fx import (
     DeEsser,
     Delay,
     DelaySamples,
+    DubEcho,
     Ducker,
     Echo,
     Eq3,
@@ -53,6 +54,7 @@ from djgraph_fx import (
     Saturate,
     SlipRoll,
     Spinback,
+    Spiral,
     Stutter,
     Tilt,
     Trans,
@@ -88,6 +90,7 @@ EFFECTS = [
     *(Roll, SlipRoll, Stutter, Reverse, Brake, Spinback),
     *(Fdn, Convolve),
     *(Meter, MsSplit, MsJoin),
+    *(DubEcho, Spiral),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""

@@ -1,0 +1,79 @@
+"""An echo that is played: a send that opens and closes, and a loop that saturates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.effects import Block, Control, ControlModel, State
+from djgraph_fx.echo import LENGTHS, Echo
+
+
+class DubEcho(Echo):
+    """``out = dry·x + z``, ``z = HP(LP(v(n − D)))``, ``v = send·x + feedback·tanh(g·z)/g``, g: ``drive``.
+
+    ``send`` lets the signal into the loop; closed, what is inside goes on sounding. With ``feedback`` at 1 and above it
+    sounds on by itself, and comes to rest at the level at which tanh takes away what feedback adds.
+    """
+
+    type = "dub_echo"
+    description = "Echo to be played: send, saturated loop, feedback up to self-oscillation"
+
+    class Settings(Echo.Settings):
+        change: Literal["fade", "tape"] = Field("tape", description="How it gets from one delay to another")
+        drive: float = Field(
+            6.0, ge=0, le=24, description="How far in dB below full scale the loop begins to saturate"
+        )
+
+    class Controls(ControlModel):
+        send: Annotated[
+            float, Control(0, 1, neutral=0, smoothing=5.0, description="How much goes into the loop")
+        ] = 0.0
+        dry: Annotated[
+            float,
+            Control(0, 1, neutral=1, smoothing=5.0, description="How much of the signal itself is heard"),
+        ] = 1.0
+        time: Annotated[
+            float,
+            Control(
+                20, 2000, neutral=375, unit="ms", scale="log", smoothing=5.0, description="Delay with sync ms"
+            ),
+        ] = 375.0
+        beats: Annotated[
+            float,
+            Control(
+                0.125, 4, neutral=0.75, unit="beats", scale="log", choices=LENGTHS, gradient="none",
+                description="Delay with sync beats",
+            ),
+        ] = 0.75  # fmt: skip
+        feedback: Annotated[
+            float,
+            Control(
+                0, 1.2, neutral=0.6, smoothing=5.0,
+                description="How much of each echo comes back; from 1 on it sounds on by itself",
+            ),
+        ] = 0.6  # fmt: skip
+        lowpass: Annotated[
+            float,
+            Control(
+                200, 20000, neutral=4000, unit="Hz", scale="log", smoothing=5.0,
+                description="Echoes get duller above it each time",
+            ),
+        ] = 4000.0  # fmt: skip
+        highpass: Annotated[
+            float,
+            Control(
+                10, 2000, neutral=100, unit="Hz", scale="log", smoothing=5.0,
+                description="Echoes get thinner below it each time",
+            ),
+        ] = 100.0  # fmt: skip
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal, gain = audio["in"], 10 ** (self.settings.drive / 20)
+        wet, after = self.looped(gain * controls["send"] * signal, controls, state, block, saturated=True)
+        return {"out": controls["dry"] * signal + wet / gain}, after

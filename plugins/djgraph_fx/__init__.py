@@ -40,6 +40,7 @@ from djgraph_fx.pump import Pump
 from djgraph_fx.reverb import Reverb
 from djgraph_fx.ringmod import RingMod
 from djgraph_fx.saturate import Saturate
+from djgraph_fx.shimmer import Shimmer
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
@@ -91,6 +92,7 @@ __all__ = [
     "Reverb",
     "RingMod",
     "Saturate",
+    "Shimmer",
     "Tilt",
     "Trans",
     "Transient",
@@ -155,3 +157,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Meter
     yield MsSplit
     yield MsJoin
+    yield Shimmer

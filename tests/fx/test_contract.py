@@ -48,6 +48,7 @@ from djgraph_fx import (
     Reverb,
     RingMod,
     Saturate,
+    Shimmer,
     Tilt,
     Trans,
     Transient,
@@ -79,6 +80,7 @@ EFFECTS = [
     *(Echo, Multitap),
     *(Fdn, Convolve),
     *(Meter, MsSplit, MsJoin),
+    Shimmer,
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""
@@ -179,6 +181,7 @@ def test_contract_of_an_echo_in_beats(check):
         (Isolator, Isolator.Settings(profile="mixxx", order=2)),
         (Noise, Noise.Settings(kind="white", mono=True)),
         (Fdn, Fdn.Settings(size=5, lines=16)),
+        (Shimmer, Shimmer.Settings(size=5, window=40, interval=-12)),
         Convolve,
         (Convolve, Convolve.Settings(file=SOUND, level="file")),
     ]

@@ -382,7 +382,7 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "meter": (Scene(draw_meter, [("", {}, {})]),),
     "ms_split": (Scene(draw_outputs, [("", {}, {})]),),
     "ms_join": (Scene(draw_outputs, [("", {}, {})]),),
-    "shimmer": (Scene(draw_pitch, [("", {}, {"mix": 1, "shimmer": 0.8, "damping": 0.2})]),),
+    "shimmer": (Scene(draw_pitch, [("", {"interval": 7}, {"mix": 1, "shimmer": 0.8, "damping": 0.2})]),),
     "convolve": (Scene(draw_impulse, [("left", {"file": STAIRS}, {"mix": 1})]),),
     "reverb": (Scene(draw_impulse, [(f"{t} s", {"decay_time": t}, {"mix": 1}) for t in (1.5, 0.5)]),),
 }

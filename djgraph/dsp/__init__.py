@@ -11,6 +11,7 @@ from djgraph.dsp.frames import Frames, steady
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting
+from djgraph.dsp.matrix_recursion import matrix_recursion
 from djgraph.dsp.oversampling import decimate, oversample
 from djgraph.dsp.phase import phase
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
@@ -31,6 +32,7 @@ __all__ = [
     "hysteresis",
     "k_weighting",
     "linkwitz_riley",
+    "matrix_recursion",
     "oversample",
     "phase",
     "read_delay",

@@ -365,7 +365,13 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "vibrato": (Scene(draw_pitch, [("", {}, {"depth": 5, "rate": 2})]),),
     "chorus": (Scene(draw_pitch, [("", {}, {"mix": 1, "depth": 10, "rate": 1})]),),
     "flanger": (Scene(draw_spectrogram, [("", {}, {"mix": 0.5, "feedback": 0.6, "depth": 2})]),),
-    "phaser": (Scene(draw_spectrogram, [("", {"stages": 6}, {"mix": 0.5})]),),
+    "phaser": (
+        Scene(draw_spectrogram, [("", {"stages": 6}, {"mix": 0.5})]),
+        Scene(
+            draw_response,
+            [(f"feedback {f}", {"feedback": f}, {"mix": 0.5, "depth": 0}) for f in (-0.8, 0, 0.8)],
+        ),
+    ),
     "ringmod": (Scene(draw_pitch, [("", {}, {"mix": 1, "frequency": 180})]),),
     "delay_samples": (Scene(draw_wave, [("samples 44", {"samples": 44}, {})]),),
     "echo": (

@@ -128,6 +128,7 @@ CHECKS = parametrize_with_checks(
         (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
         *(LowpassTwin, HighpassTwin, Eq3Twin),
         (Flanger, Flanger.Settings(sync="beats", spread=0.5)),
+        (Phaser, Phaser.Settings(feedback=-0.9, stages=3)),
         (DelaySamples, DelaySamples.Settings(samples=700)),
         (Multitap, Multitap.Settings(sync="beats", times=(0.25, 0.75), levels=(0.5, -0.5), longest=1)),
     ],

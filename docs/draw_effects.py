@@ -409,7 +409,13 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "vibrato": (Scene(draw_pitch, [("", {}, {"depth": 5, "rate": 2})]),),
     "chorus": (Scene(draw_pitch, [("", {}, {"mix": 1, "depth": 10, "rate": 1})]),),
     "flanger": (Scene(draw_spectrogram, [("", {}, {"mix": 0.5, "feedback": 0.6, "depth": 2})]),),
-    "phaser": (Scene(draw_spectrogram, [("", {"stages": 6}, {"mix": 0.5})]),),
+    "phaser": (
+        Scene(draw_spectrogram, [("", {"stages": 6}, {"mix": 0.5})]),
+        Scene(
+            draw_response,
+            [(f"feedback {f}", {"feedback": f}, {"mix": 0.5, "depth": 0}) for f in (-0.8, 0, 0.8)],
+        ),
+    ),
     "ringmod": (Scene(draw_pitch, [("", {}, {"mix": 1, "frequency": 180})]),),
     "delay_samples": (Scene(draw_wave, [("samples 44", {"samples": 44}, {})]),),
     "echo": (
@@ -460,6 +466,7 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "meter": (Scene(draw_meter, [("", {}, {})]),),
     "ms_split": (Scene(draw_outputs, [("", {}, {})]),),
     "ms_join": (Scene(draw_outputs, [("", {}, {})]),),
+    "shimmer": (Scene(draw_pitch, [("", {"interval": 7}, {"mix": 1, "shimmer": 0.8, "damping": 0.2})]),),
     "convolve": (Scene(draw_impulse, [("left", {"file": STAIRS}, {"mix": 1})]),),
     "reverb": (Scene(draw_impulse, [(f"{t} s", {"decay_time": t}, {"mix": 1}) for t in (1.5, 0.5)]),),
 }

@@ -1,10 +1,13 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
 from djgraph.dsp.bands import two_bands, two_bands_response
+from djgraph.dsp.allpass_loop import allpass_loop
+from djgraph.dsp.bands import two_bands
 from djgraph.dsp.biquads import biquads
 from djgraph.dsp.compressor import compress
 from djgraph.dsp.delay_loop import delay_loop
 from djgraph.dsp.delays import delay_history, read_delay, read_tap
+from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.fdn import fdn
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
@@ -13,6 +16,8 @@ from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.levels import bend, decibels
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting
+from djgraph.dsp.matrix_recursion import matrix_recursion
+from djgraph.dsp.operators import operator
 from djgraph.dsp.oversampling import decimate, oversample
 from djgraph.dsp.phase import phase
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
@@ -24,6 +29,8 @@ from djgraph.dsp.true_peak import true_peak
 __all__ = [
     "Frames",
     "bend",
+    "Operation",
+    "allpass_loop",
     "biquads",
     "compress",
     "decibels",
@@ -36,6 +43,8 @@ __all__ = [
     "hysteresis",
     "k_weighting",
     "linkwitz_riley",
+    "matrix_recursion",
+    "operator",
     "oversample",
     "phase",
     "read_delay",

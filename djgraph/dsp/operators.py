@@ -45,7 +45,10 @@ def operator(
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
     flops: tuple[float, float] = (0, 0),
 ) -> Operator:
-    """Registers ``djgraph::name`` for an operation.
+    """Registers an operation as one operator: ``name`` is ``namespace::name``, or, without one, ``djgraph::name``.
+
+    Called once, when a module is imported: a name cannot be registered twice. The operator is called with a list of
+    contiguous tensors and at least one whole number, where ``torch.compiler.is_compiling()``.
 
     arrange: the operation and its tensors from the operator's tensors and numbers, tensors in the same order; it may
     take the last ones for the operation itself, and these get no gradient.
@@ -110,15 +113,16 @@ def _register(
     backward: Callable[[list[Tensor], list[Tensor], list[int], list[bool]], list[Tensor]],
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
 ) -> Operator:
+    name = name if "::" in name else f"djgraph::{name}"
     op = torch.library.custom_op(
-        f"djgraph::{name}",
+        name,
         lambda tensors, numbers, owner="": _for(owner, forward, tensors, numbers),
         mutates_args=(),
         schema='(Tensor[] tensors, SymInt[] numbers, str owner="") -> Tensor[]',
     )
     op.register_fake(lambda tensors, numbers, owner="": _for(owner, like, tensors, numbers))
     back = torch.library.custom_op(
-        f"djgraph::{name}_backward",
+        f"{name}_backward",
         lambda *given, owner="": _AUTOGRAD.submit(_for, owner, backward, *given).result(),
         mutates_args=(),
         schema='(Tensor[] gradients, Tensor[] tensors, SymInt[] numbers, bool[] needs, *, str owner="")'

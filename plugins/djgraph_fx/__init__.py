@@ -45,6 +45,7 @@ from djgraph_fx.ringmod import RingMod
 from djgraph_fx.roll import Roll, SlipRoll, Stutter
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.spiral import Spiral
+from djgraph_fx.shimmer import Shimmer
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
@@ -104,6 +105,7 @@ __all__ = [
     "Spinback",
     "Spiral",
     "Stutter",
+    "Shimmer",
     "Tilt",
     "Trans",
     "Transient",
@@ -176,3 +178,4 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield MsJoin
     yield DubEcho
     yield Spiral
+    yield Shimmer

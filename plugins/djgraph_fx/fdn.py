@@ -155,7 +155,15 @@ class Fdn(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix, rate = audio["in"], controls["mix"], block.sample_rate
+        signal, mix = audio["in"], controls["mix"]
+        wet, after = self.reverberated(signal, controls, state, block)
+        return {"out": (1 - mix) * signal + mix * wet}, after
+
+    def reverberated(
+        self, signal: Tensor, controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[Tensor, State]:
+        """What is heard of the room alone, and the state after the block."""
+        rate = block.sample_rate
         decay, damping, freeze = (steady(controls[name].double()) for name in ("decay", "damping", "freeze"))
         predelay = controls["predelay"].double() * (rate / 1000)
         late, before = read_delay(signal, predelay, state["before"])
@@ -176,7 +184,7 @@ class Fdn(TimeEffect):
         after = {"before": before, "lines": lines, "damping": filters}
         for cut, parts in CUTS.items():
             wet, after[cut] = svf(wet, controls[cut], 0.5**0.5, *parts, state[cut], sample_rate=rate)
-        return {"out": (1 - mix) * signal + mix * wet}, after
+        return wet, after
 
     def _level(self, loss: Tensor) -> Tensor:
         """With which the input enters, so that white noise keeps its level, however long it stays.

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import first_order
+from djgraph.dsp import allpass_loop, first_order
 from djgraph.effects import Block, Conflict, Control, ControlModel, Environment, State, Use
 from djgraph.effects.use import beyond_half_the_rate
 from djgraph_fx.lfo import SHAPES, Beats, Lfo, SlowRate
@@ -21,7 +21,8 @@ class Phaser(Lfo):
 
     a = (tan(πf/rate) − 1)/(tan(πf/rate) + 1) turns the phase by 90° at f = centre·2^(depth·(swing(φ) − ½)), held
     below 0.49 of the sample rate. With ``mix`` 0.5 a notch lies wherever the chain has turned an odd multiple of 180°:
-    half as many as stages.
+    half as many as stages. With the setting ``feedback`` f (1 + f)·A/(1 − f·A) takes the place of A: resonances between
+    the notches, which stay where they are. There is no delay in that loop.
     """
 
     type = "phaser"
@@ -31,6 +32,9 @@ class Phaser(Lfo):
 
     class Settings(Lfo.Settings):
         stages: int = Field(4, ge=2, le=12, description="How many all-passes; two make a notch")
+        feedback: float = Field(
+            0.0, ge=-0.9, le=0.9, description="How much comes back: resonances; below 0 upside down"
+        )
 
     class Controls(ControlModel):
         mix: Annotated[
@@ -61,8 +65,12 @@ class Phaser(Lfo):
         return None
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``stages``: of :func:`djgraph.dsp.first_order`, ``[batch, channels, stages, 2]``; ``phase``."""
-        stages = like.new_zeros(batch, channels, self.settings.stages, 2)
+        """``stages``: of :func:`djgraph.dsp.first_order`, ``[batch, channels, stages, 2]``, or, with feedback, of
+        :func:`djgraph.dsp.allpass_loop`; ``phase``."""
+        if self.settings.feedback:
+            stages = like.new_zeros(batch, channels, self.settings.stages, dtype=torch.float64)
+        else:
+            stages = like.new_zeros(batch, channels, self.settings.stages, 2)
         return {"stages": stages, **super().initial_state(batch, channels, like)}
 
     def process(
@@ -73,10 +81,18 @@ class Phaser(Lfo):
         octaves = controls["depth"].double() * (SHAPES["sine"](cycle) - 0.5)
         frequency = controls["centre"].double() * 2**octaves / block.sample_rate
         turn = torch.tan(math.pi * frequency.clamp(max=self.HIGHEST))
-        a = ((turn - 1) / (turn + 1)).to(signal.dtype)
-        turned, last = signal, []
-        for stage in range(self.settings.stages):
-            turned, one = first_order(turned, a, 1.0, a, state["stages"][..., stage, :])
+        a = (turn - 1) / (turn + 1)
+        turned, last = self._turned(signal, a, state["stages"])
+        return {"out": (1 - mix) * signal + mix * turned}, {"stages": last, **after}
+
+    def _turned(self, signal: Tensor, a: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The chain's output, and its state. a: float64."""
+        stages, feedback = self.settings.stages, self.settings.feedback
+        if feedback:
+            turned, after = allpass_loop(signal, a, feedback, state, stages=stages)
+            return (1 + feedback) * turned, after
+        turned, last, a = signal, [], a.to(signal.dtype)
+        for stage in range(stages):
+            turned, one = first_order(turned, a, 1.0, a, state[..., stage, :])
             last.append(one)
-        out = (1 - mix) * signal + mix * turned
-        return {"out": out}, {"stages": torch.stack(last, dim=-2), **after}
+        return turned, torch.stack(last, dim=-2)

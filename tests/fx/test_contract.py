@@ -56,6 +56,7 @@ from djgraph_fx import (
     Spinback,
     Spiral,
     Stutter,
+    Shimmer,
     Tilt,
     Trans,
     Transient,
@@ -91,6 +92,7 @@ EFFECTS = [
     *(Fdn, Convolve),
     *(Meter, MsSplit, MsJoin),
     *(DubEcho, Spiral),
+    Shimmer,
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""
@@ -138,6 +140,7 @@ CHECKS = parametrize_with_checks(
         (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
         *(LowpassTwin, HighpassTwin, Eq3Twin),
         (Flanger, Flanger.Settings(sync="beats", spread=0.5)),
+        (Phaser, Phaser.Settings(feedback=-0.9, stages=3)),
         (DelaySamples, DelaySamples.Settings(samples=700)),
         (Multitap, Multitap.Settings(sync="beats", times=(0.25, 0.75), levels=(0.5, -0.5), longest=1)),
     ],
@@ -191,6 +194,7 @@ def test_contract_of_an_echo_in_beats(check):
         (Isolator, Isolator.Settings(profile="mixxx", order=2)),
         (Noise, Noise.Settings(kind="white", mono=True)),
         (Fdn, Fdn.Settings(size=5, lines=16)),
+        (Shimmer, Shimmer.Settings(size=5, window=40, interval=-12)),
         Convolve,
         (Convolve, Convolve.Settings(file=SOUND, level="file")),
     ]

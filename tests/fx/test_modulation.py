@@ -138,6 +138,32 @@ def test_a_resting_phaser_has_half_as_many_notches_as_stages(stages):
     assert (np.diff(np.sign(np.cos(turned / 2))) != 0).sum() == stages // 2
 
 
+@pytest.mark.parametrize("feedback", [-0.9, 0.5, 0.9])
+def test_a_resting_phaser_with_feedback_resonates(feedback):
+    """(1 + (1 + f)·A/(1 − f·A))/2 with A of gain 1 and the phase of the chain; the notches are where they were."""
+    samples = 1 << 15
+    audio = torch.zeros(1, 1, samples, dtype=torch.float64)
+    audio[..., 0] = 1
+    values = steady(Phaser, samples, mix=0.5, depth=0.0, centre=1000.0)
+    out, _ = process(build(Phaser, stages=4, feedback=feedback), audio, values)
+    f = np.fft.rfftfreq(samples)[:-1]
+    chain = np.exp(-8j * np.arctan(np.tan(np.pi * f) / np.tan(np.pi * 1000 / RATE)))
+    want = np.abs(1 + (1 + feedback) * chain / (1 - feedback * chain)) / 2
+    np.testing.assert_allclose(np.abs(np.fft.rfft(out[0, 0].numpy()))[:-1], want, atol=1e-5)
+
+
+@pytest.mark.parametrize("feedback", [-0.9, 0.9])
+def test_a_phaser_with_feedback_stays_bounded_and_blocks_are_the_whole(feedback):
+    """Controls at random at every sample: far beyond what smoothing lets through."""
+    effect = build(Phaser, stages=6, feedback=feedback)
+    audio, values = noise(2, 2, SAMPLES), controls(Phaser)
+    whole, last = process(effect, audio, values)
+    parts, state = process(effect, audio, values, cuts=[1, 100, 2, SAMPLES - 103])
+    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-9)
+    torch.testing.assert_close(state["stages"], last["stages"], rtol=0, atol=1e-9)
+    assert whole.abs().max() < 30 * audio.abs().max()
+
+
 def test_a_resting_flanger_is_a_comb():
     """(1 − mix) + mix·z⁻ᴰ/(1 − g·z⁻ᴰ) for a delay of whole samples."""
     samples, delay, g = 1 << 14, 22, 0.8

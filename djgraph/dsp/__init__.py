@@ -1,8 +1,7 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
-from djgraph.dsp.bands import two_bands, two_bands_response
 from djgraph.dsp.allpass_loop import allpass_loop
-from djgraph.dsp.bands import two_bands
+from djgraph.dsp.bands import two_bands, two_bands_response
 from djgraph.dsp.biquads import biquads
 from djgraph.dsp.compressor import compress
 from djgraph.dsp.delay_loop import delay_loop
@@ -28,9 +27,9 @@ from djgraph.dsp.true_peak import true_peak
 
 __all__ = [
     "Frames",
-    "bend",
     "Operation",
     "allpass_loop",
+    "bend",
     "biquads",
     "compress",
     "decibels",

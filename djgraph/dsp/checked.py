@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -52,14 +53,20 @@ def checked_control(
     A control that was expanded along its samples is one number. given: the signal's name.
     """
     samples = signal.shape[-1]
-    values = control.values if isinstance(control, Frames) else control
-    if isinstance(control, Tensor) and control.ndim and control.shape[-1] == samples:
-        values = steady(control)
-    tensor = torch.as_tensor(values, dtype=dtype, device=signal.device)
+    if isinstance(control, Tensor):
+        tensor = steady(control) if control.ndim and control.shape[-1] == samples else control
+        if tensor.dtype != dtype or tensor.device != signal.device:
+            tensor = tensor.to(signal.device, dtype)
+    elif isinstance(control, Frames):
+        tensor = torch.as_tensor(control.values, dtype=dtype, device=signal.device)
+    elif signal.device.type == "cpu" and not torch.compiler.is_compiling():
+        return _one_number(float(control), dtype), 1
+    else:
+        tensor = torch.as_tensor(control, dtype=dtype, device=signal.device)
     tensor = tensor if tensor.ndim else tensor[None]
     hop = control.hop if isinstance(control, Frames) else int(tensor.shape[-1] == 1)
     fits = tensor.ndim <= signal.ndim and all(
-        size in (1, wanted) for size, wanted in zip(tensor.shape[-2::-1], signal.shape[-2::-1])
+        [size in (1, wanted) for size, wanted in zip(tensor.shape[-2::-1], signal.shape[-2::-1])]
     )
     if not fits or (not hop and tensor.shape[-1] != samples):
         raise DJGraphError(
@@ -74,3 +81,10 @@ def checked_rate(sample_rate: float) -> float:
     if not 0 < sample_rate < math.inf:
         raise DJGraphError(f"sample_rate has to be a number of Hz above 0, not {sample_rate}")
     return sample_rate
+
+
+@lru_cache(maxsize=256)
+def _one_number(value: float, dtype: torch.dtype) -> Tensor:
+    """A control that is one number, ``[1]`` on the CPU; not to be written to. A stream asks for it at every block."""
+    with torch.inference_mode(False):
+        return torch.tensor([value], dtype=dtype, device="cpu")

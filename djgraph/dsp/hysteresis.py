@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.checked import check_signal, checked_control, checked_state
+from djgraph.dsp.derivatives import followed
 from djgraph.errors import DJGraphError
 
 
@@ -45,6 +46,8 @@ def hysteresis(
         decided = torch.where(line.isnan(), 0, places).cummax(-1).values
         found = line.gather(-1, decided)
         before = found[..., :-1] > 0.5
+    if not followed((up, down)):  # what follows is for their gradients
+        return found[..., 1:].clone(), found[..., -1:].clone()
     soft = torch.sigmoid((level.detach() - torch.where(before, down, up)) / softness)
     # Exactly 0 and 1: what is added is a number less itself.
     return found[..., 1:] + (soft - soft.detach()), found[..., -1:].clone()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from djgraph.dsp.frames import Curve, Frames, at_samples
+from djgraph.dsp.frames import Curve, Frames, at_samples, steady
 from djgraph.errors import DJGraphError
 
 STRETCH = 1 << 16
@@ -34,6 +34,8 @@ def phase(
     in rate, state and offset; where it is wrapped the derivative goes on. DJGraphError for a rate of other size.
     """
     given = rate.values if isinstance(rate, Frames) else rate
+    if isinstance(rate, Tensor) and rate.ndim and rate.shape[-1] == samples:
+        given = steady(rate)
     device = given.device if isinstance(given, Tensor) else "cpu"
     values = torch.as_tensor(given, dtype=torch.float64, device=device)
     values = values if values.ndim else values[None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class Recursion:
             given = [*values, state, torch.tensor(list(numbers), dtype=torch.float64, device="cpu")]
             return tuple(_OPERATORS[self.name](given, [*hops, 0]))
         operation = _Run(self, hops, tuple(numbers))
-        if not all(map(simd.takes, values)):
+        if not simd.takes(signal):  # all others have its type and device
             return operation.plainly((*values, state))
         return operation(*values, state)
 
@@ -78,9 +78,14 @@ class Recursion:
 
     def kernel(self) -> Kernel:
         """The compiled code, made or read from disk when it first runs."""
-        module, _, name = self.compiled.partition(".")
-        found: Kernel = getattr(import_module(f"djgraph.simd.{module}"), name)
-        return found
+        return _kernel(self.compiled)
+
+
+@cache
+def _kernel(compiled: str) -> Kernel:
+    module, _, name = compiled.partition(".")
+    found: Kernel = getattr(import_module(f"djgraph.simd.{module}"), name)
+    return found
 
 
 class _Run(Operation):
@@ -92,7 +97,7 @@ class _Run(Operation):
         self.recursion, self.hops, self.numbers = recursion, hops, numbers
 
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        if not all(map(simd.takes, tensors)):
+        if not simd.takes(tensors[0]):
             return *self.plainly(tensors), tensors[0].new_empty(0)
         from djgraph.simd.recursion import run_forward
 
@@ -105,7 +110,7 @@ class _Run(Operation):
             self.recursion.kernel(),
             self._inputs(tensors),
             rows(state),
-            self._numbers(),
+            _array(self.numbers),
             [rows(output) for output in outputs],
         )
         return *outputs, torch.from_numpy(last).view(state.shape), torch.from_numpy(kept)
@@ -119,15 +124,15 @@ class _Run(Operation):
     ) -> tuple[Tensor | None, ...]:
         from djgraph.simd.recursion import run_backward
 
-        if not all(map(simd.takes, tensors)):
+        if not simd.takes(tensors[0]):
             return self.plain_gradients(tensors, gradients, needed)
         states = kept[0] if kept else self.forward(tensors)[-1]  # an operator keeps nothing
-        lead, samples = tensors[0].shape[:-1], tensors[0].shape[-1]
+        lead, samples = tuple(tensors[0].shape[:-1]), tensors[0].shape[-1]
         found, first = run_backward(
             self.recursion.kernel(),
             self._inputs(tensors),
             states.numpy(),
-            self._numbers(),
+            _array(self.numbers),
             [_input(gradient, lead, 0, samples) for gradient in gradients[:-1]],
             rows(gradients[-1]),
             list(needed[:-1]),
@@ -147,11 +152,8 @@ class _Run(Operation):
         return self.recursion.plain(curves, tensors[-1], self.numbers)
 
     def _inputs(self, tensors: Sequence[Tensor]) -> list[Input]:
-        lead, samples = tensors[0].shape[:-1], tensors[0].shape[-1]
+        lead, samples = tuple(tensors[0].shape[:-1]), tensors[0].shape[-1]
         return [_input(tensor, lead, hop, samples) for tensor, hop in zip(tensors, self.hops)]
-
-    def _numbers(self) -> NDArray[np.float64]:
-        return np.array(self.numbers, np.float64)
 
 
 def rows(tensor: Tensor) -> NDArray[Any]:
@@ -159,25 +161,21 @@ def rows(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().reshape(tensor.shape[:-1].numel(), tensor.shape[-1]).contiguous().numpy()
 
 
-def _input(tensor: Tensor, lead: torch.Size, hop: int, samples: int) -> Input:
+def _input(tensor: Tensor, lead: tuple[int, ...], hop: int, samples: int) -> Input:
     """A tensor as rows in memory for each signal; what is broadcast is not copied."""
     from djgraph.simd.recursion import Input
 
-    tensor = tensor.detach()
-    if tensor.shape[-1] > 1 and tensor.stride(-1) != 1:
+    length, strides = tensor.shape[-1], tensor.stride()
+    if length > 1 and strides[-1] != 1:
         tensor = tensor.contiguous()
-    length = tensor.shape[-1]
-    offsets = _offsets(lead, tensor.expand(*lead, length).stride()[:-1])
-    return Input(tensor.numpy(), offsets, hop, length if hop else samples)
+        strides = tensor.stride()
+    layout = (lead, tuple(tensor.shape[:-1]), strides[:-1])
+    return Input(tensor, tensor.data_ptr(), layout, hop, length if hop else samples)
 
 
 @lru_cache(maxsize=256)
-def _offsets(sizes: tuple[int, ...], strides: tuple[int, ...]) -> NDArray[np.int64]:
-    """Where each row begins, in numbers."""
-    offsets = np.zeros((), np.int64)
-    for size, stride in zip(sizes, strides):
-        offsets = offsets[..., None] + np.arange(size) * stride
-    return offsets.reshape(-1)
+def _array(numbers: tuple[float, ...]) -> NDArray[np.float64]:
+    return np.array(numbers, np.float64)
 
 
 _OPERATORS: dict[str, Callable[..., list[Tensor]]] = {}

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from djgraph.simd.functions import fill
 from djgraph.simd.jit import part, part_for
 from djgraph.simd.lanes import load, load_at, peek, poke, store, store_at, transpose, width, zeros
-from djgraph.simd.threads import in_threads
+from djgraph.simd.threads import SMALL, in_threads
 
 TILE = 256
 """Samples of a tile: memory is read in stretches of this length, and a tile stays in the CPU's second cache."""
@@ -37,17 +38,21 @@ TILE = 256
 ADDRESS, HOP, FRAMES, GRADIENT = range(4)
 
 
-@dataclass(frozen=True)
-class Input:
+Layout = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+"""The signals' leading sizes, then the sizes and the strides of a tensor that broadcasts to them."""
+
+
+class Input(NamedTuple):
     """A signal or a control curve in memory, one row for each signal.
 
-    array: owns the memory. offsets: where in it each row begins, ``[signals]``, int64; rows may be the same.
+    owner: keeps the memory. address: where it begins. layout: how the signals lie in it, for :func:`_offsets`.
     hop: 0 where there is a number for each sample. Otherwise frames are ``hop`` samples apart, on straight lines
     between them and held behind the last one. frames: how many; 1 is a constant.
     """
 
-    array: NDArray
-    offsets: NDArray[np.int64]
+    owner: object
+    address: int
+    layout: Layout
     hop: int
     frames: int
 
@@ -95,8 +100,8 @@ def run_forward(
     kept = np.empty((groups, tiles, kernel.states * lanes), state.dtype)
     compiled = kernel.forward()
     in_threads(
-        lambda group: compiled(group, lanes, samples, given, state, numbers, to, last, kept[group]),
-        range(groups),
+        lambda span: compiled(*span, lanes, samples, given, state, numbers, to, last, kept),
+        _spans(groups, lanes * samples),
     )
     return last, kept
 
@@ -132,24 +137,43 @@ def run_backward(
     compiled = kernel.backward()
     sums = np.empty(0)
     in_threads(
-        lambda group: compiled(group, lanes, samples, given, kept[group], numbers, from_state, first, sums),
-        range(groups),
+        lambda span: compiled(*span, lanes, samples, given, kept, numbers, from_state, first, sums),
+        _spans(groups, lanes * samples),
     )
     return gradients, first
 
 
+def _spans(groups: int, numbers: int) -> list[tuple[int, int]]:
+    """Groups ``first…last − 1`` of each job; numbers: in one group. Little work is one job: a call costs, too."""
+    if groups * numbers < SMALL:
+        return [(0, groups)]
+    return [(group, group + 1) for group in range(groups)]
+
+
 def _given(inputs: list[Input], rows: int) -> Inputs:
-    table = np.zeros((len(inputs), 4), np.int64)
-    offsets = np.empty((len(inputs), rows), np.int64)
-    for number, one in enumerate(inputs):
-        table[number, :3] = one.array.ctypes.data, one.hop, one.frames
-        offsets[number, : len(one.offsets)] = one.offsets
-        offsets[number, len(one.offsets) :] = one.offsets[-1:]
-    return Inputs(table, offsets)
+    table = np.array([(one.address, one.hop, one.frames, 0) for one in inputs], np.int64)
+    return Inputs(table, _offsets(tuple([one.layout for one in inputs]), rows))
+
+
+@lru_cache(maxsize=256)
+def _offsets(layouts: tuple[Layout, ...], rows: int) -> NDArray[np.int64]:
+    """Where each row of each input begins, in numbers, ``[inputs, rows]``; rows beyond the signals are the last one."""
+    table = np.empty((len(layouts), rows), np.int64)
+    for number, (lead, sizes, strides) in enumerate(layouts):
+        offsets = np.zeros((), np.int64)
+        missing = len(lead) - len(sizes)
+        for place, size in enumerate(lead):
+            own = place - missing
+            stride = strides[own] if own >= 0 and sizes[own] > 1 else 0
+            offsets = offsets[..., None] + np.arange(size) * stride
+        flat = offsets.reshape(-1)
+        table[number, : len(flat)] = flat
+        table[number, len(flat) :] = flat[-1:]
+    return table
 
 
 def _addresses(arrays: list[NDArray]) -> NDArray[np.int64]:
-    return np.array([array.ctypes.data for array in arrays], np.int64)
+    return np.array([array.__array_interface__["data"][0] for array in arrays], np.int64)
 
 
 @part
@@ -159,38 +183,39 @@ def row_size(lanes):
 
 
 def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
-    """A compiled function of one group of signals that runs ``forward`` over all its tiles."""
+    """A compiled function of groups ``low…high − 1`` that runs ``forward`` over all tiles of each."""
 
     @part_for(forward)
-    def run(group, lanes, samples, given, first, numbers, to, last, kept):
+    def run(low, high, lanes, samples, given, first, numbers, to, last, kept):
         table, offsets = given.table, given.offsets
         row = row_size(lanes)
         tile = np.empty((inputs + outputs) * row, first.dtype)
         square = np.empty(lanes * lanes, first.dtype)
         state = np.empty(states * lanes, first.dtype)
-        _read_state(state, first, group, lanes)
-        _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
-        for number in range(kept.shape[0]):
-            at = number * TILE
-            count = min(TILE, samples - at)
-            here = Stretch(group, lanes, at, count)
-            for k in range(states * lanes):  # assigning a whole row takes 4 s more to compile
-                kept[number, k] = state[k]
-            _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
-            forward(tile, state, numbers, count, lanes)
-            for k in range(outputs):
-                begin = (inputs + k) * row
-                _scatter(tile, begin, square, to[k], samples, len(first), here)
-        _write_state(last, state, group, lanes)
+        for group in range(low, high):
+            _read_state(state, first, group, lanes)
+            _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
+            for number in range(kept.shape[1]):
+                at = number * TILE
+                count = min(TILE, samples - at)
+                here = Stretch(group, lanes, at, count)
+                for k in range(states * lanes):  # assigning a whole row takes 4 s more to compile
+                    kept[group, number, k] = state[k]
+                _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
+                forward(tile, state, numbers, count, lanes)
+                for k in range(outputs):
+                    begin = (inputs + k) * row
+                    _scatter(tile, begin, square, to[k], samples, len(first), here)
+            _write_state(last, state, group, lanes)
 
     return run
 
 
 def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any:
-    """A compiled function of one group of signals that runs ``backward`` over its tiles, the last one first."""
+    """A compiled function of groups ``low…high − 1`` that runs ``backward`` over the tiles of each, the last first."""
 
     @part_for(backward)
-    def run(group, lanes, samples, given, kept, numbers, behind, first, sums):
+    def run(low, high, lanes, samples, given, kept, numbers, behind, first, sums):
         table, offsets = given.table, given.offsets
         row = row_size(lanes)
         # Inputs, outputs, and for each a gradient, then the states.
@@ -198,27 +223,28 @@ def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any
         square = np.empty(lanes * lanes, behind.dtype)
         state = np.empty(states * lanes, behind.dtype)
         adjoint = np.empty(states * lanes, behind.dtype)
-        _read_state(adjoint, behind, group, lanes)
         signals = len(behind)
-        _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
-        for number in range(kept.shape[0] - 1, -1, -1):
-            at = number * TILE
-            count = min(TILE, samples - at)
-            here = Stretch(group, lanes, at, count)
-            _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
-            begin = (inputs + outputs) * row
-            _gather_all(tile, begin, inputs, outputs, square, table, offsets, here)
-            for k in range(states * lanes):
-                state[k] = kept[number, k]
-            backward(tile, state, adjoint, numbers, count, lanes)
-            for k in range(inputs):
-                gradient, begin = table[k, GRADIENT], (inputs + 2 * outputs + k) * row
-                if gradient and table[k, HOP]:
-                    hop, frames = table[k, HOP], table[k, FRAMES]
-                    _collect(tile, begin, square, sums, gradient, hop, frames, signals, here)
-                elif gradient:
-                    _scatter(tile, begin, square, gradient, samples, signals, here)
-        _write_state(first, adjoint, group, lanes)
+        for group in range(low, high):
+            _read_state(adjoint, behind, group, lanes)
+            _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
+            for number in range(kept.shape[1] - 1, -1, -1):
+                at = number * TILE
+                count = min(TILE, samples - at)
+                here = Stretch(group, lanes, at, count)
+                _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
+                begin = (inputs + outputs) * row
+                _gather_all(tile, begin, inputs, outputs, square, table, offsets, here)
+                for k in range(states * lanes):
+                    state[k] = kept[group, number, k]
+                backward(tile, state, adjoint, numbers, count, lanes)
+                for k in range(inputs):
+                    gradient, begin = table[k, GRADIENT], (inputs + 2 * outputs + k) * row
+                    if gradient and table[k, HOP]:
+                        hop, frames = table[k, HOP], table[k, FRAMES]
+                        _collect(tile, begin, square, sums, gradient, hop, frames, signals, here)
+                    elif gradient:
+                        _scatter(tile, begin, square, gradient, samples, signals, here)
+            _write_state(first, adjoint, group, lanes)
 
     return run
 

@@ -44,8 +44,8 @@ from djgraph_fx.reverse import Reverse
 from djgraph_fx.ringmod import RingMod
 from djgraph_fx.roll import Roll, SlipRoll, Stutter
 from djgraph_fx.saturate import Saturate
-from djgraph_fx.spiral import Spiral
 from djgraph_fx.shimmer import Shimmer
+from djgraph_fx.spiral import Spiral
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
 from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
@@ -101,11 +101,11 @@ __all__ = [
     "RingMod",
     "Roll",
     "Saturate",
+    "Shimmer",
     "SlipRoll",
     "Spinback",
     "Spiral",
     "Stutter",
-    "Shimmer",
     "Tilt",
     "Trans",
     "Transient",

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import svf, svf_response
+from djgraph.dsp import steady, svf, svf_response
 from djgraph.effects import (
     Block,
     Conflict,
@@ -74,7 +74,7 @@ class Filter(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix = audio["in"], controls["mix"]
+        signal, mix = audio["in"], steady(controls["mix"])
         low, band, high = (mix * share for share in REMOVED[self.settings.kind])
         removed, last = svf(
             signal,

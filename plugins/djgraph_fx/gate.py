@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import decibels, follow, hysteresis
+from djgraph.dsp import decibels, follow, hysteresis, steady
 from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
 from djgraph_fx.level import loudest, time_constant
 
@@ -95,11 +95,11 @@ class Gate(TimeEffect):
                 state["level"].detach(),
                 sample_rate=block.sample_rate,
             )
-        threshold = controls["threshold"]
+        threshold, depth = steady(controls["threshold"]), steady(controls["range"])
         switch, after["switch"] = hysteresis(
             decibels(level.square()),
             threshold,
-            threshold - controls["hysteresis"],
+            threshold - steady(controls["hysteresis"]),
             state["switch"],
             softness=self.settings.softness,
         )
@@ -108,7 +108,7 @@ class Gate(TimeEffect):
             last = torch.where(switch > 0.5, places, -1 - state["since"]).cummax(-1).values
             since = places - last
             after["since"] = since[..., -1:].clamp(max=LONG_AGO)
-            held = (since <= controls["hold"] * block.sample_rate / 1000).to(switch.dtype)
+            held = (since <= steady(controls["hold"]) * block.sample_rate / 1000).to(switch.dtype)
         opened, after["open"] = follow(
             held + (switch - switch.detach()),
             controls["attack"],
@@ -116,4 +116,4 @@ class Gate(TimeEffect):
             state["open"],
             sample_rate=block.sample_rate,
         )
-        return {"out": audio["in"] * 10 ** (-controls["range"] * (1 - opened) / 20)}, after
+        return {"out": audio["in"] * 10 ** (-depth * (1 - opened) / 20)}, after

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import delay_history, delay_loop, read_delay, read_tap
+from djgraph.dsp import delay_history, delay_loop, read_delay, read_tap, steady
 from djgraph.effects import Block, Control, ControlModel, State
 from djgraph_fx.lfo import SHAPES, Beats, Lfo, Rate, SlowRate
 
@@ -64,7 +64,7 @@ class Vibrato(SwingingDelay):
     ) -> tuple[dict[str, Tensor], State]:
         signal = audio["in"]
         cycle, after = self.cycles(controls, state, block, signal.shape[1])
-        depth = controls["depth"].double() * (block.sample_rate / 1000)
+        depth = steady(controls["depth"]).double() * (block.sample_rate / 1000)
         out, past = read_delay(signal, depth * SHAPES[self.settings.shape](cycle), state["past"])
         return {"out": out}, {"past": past, **after}
 
@@ -100,9 +100,11 @@ class Chorus(SwingingDelay):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix, voices = audio["in"], controls["mix"], self.settings.voices
+        signal, mix, voices = audio["in"], steady(controls["mix"]), self.settings.voices
         cycle, after = self.cycles(controls, state, block, signal.shape[1])
-        delay, depth = (controls[name].double() * (block.sample_rate / 1000) for name in ("delay", "depth"))
+        delay, depth = (
+            steady(controls[name]).double() * (block.sample_rate / 1000) for name in ("delay", "depth")
+        )
         wet, past = read_delay(signal, delay + depth * SHAPES["sine"](cycle), state["past"])
         for voice in range(1, voices):
             swing = SHAPES["sine"](cycle + voice / voices)
@@ -152,9 +154,11 @@ class Flanger(SwingingDelay):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix = audio["in"], controls["mix"]
+        signal, mix = audio["in"], steady(controls["mix"])
         cycle, after = self.cycles(controls, state, block, signal.shape[1])
-        delay, depth = (controls[name].double() * (block.sample_rate / 1000) for name in ("delay", "depth"))
+        delay, depth = (
+            steady(controls[name]).double() * (block.sample_rate / 1000) for name in ("delay", "depth")
+        )
         wet, past, _ = delay_loop(
             signal,
             [(delay + depth * SHAPES["sine"](cycle), 1.0)],

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import allpass_loop, first_order
+from djgraph.dsp import allpass_loop, first_order, steady
 from djgraph.effects import Block, Conflict, Control, ControlModel, Environment, State, Use
 from djgraph.effects.use import beyond_half_the_rate
 from djgraph_fx.lfo import SHAPES, Beats, Lfo, SlowRate
@@ -76,10 +76,10 @@ class Phaser(Lfo):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix = audio["in"], controls["mix"]
+        signal, mix = audio["in"], steady(controls["mix"])
         cycle, after = self.cycles(controls, state, block, signal.shape[1])
-        octaves = controls["depth"].double() * (SHAPES["sine"](cycle) - 0.5)
-        frequency = controls["centre"].double() * 2**octaves / block.sample_rate
+        octaves = steady(controls["depth"]).double() * (SHAPES["sine"](cycle) - 0.5)
+        frequency = steady(controls["centre"]).double() * 2**octaves / block.sample_rate
         turn = torch.tan(math.pi * frequency.clamp(max=self.HIGHEST))
         a = (turn - 1) / (turn + 1)
         turned, last = self._turned(signal, a, state["stages"])

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import decimate, oversample
+from djgraph.dsp import decimate, oversample, steady
 from djgraph.dsp.history import latest
 from djgraph.dsp.oversampling import HALF
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
@@ -146,7 +146,7 @@ class Saturate(TimeEffect):
     ) -> tuple[dict[str, Tensor], State]:
         signal, mix = audio["in"], controls["mix"]
         if self.settings.oversampling == 1:
-            driven = signal.double() * 10 ** (controls["drive"].double() / 20)
+            driven = signal.double() * 10 ** (steady(controls["drive"]).double() / 20)
             wet, after = self._bend(driven, state)
             wet = wet.to(signal.dtype)
         else:

@@ -138,7 +138,10 @@ class Declarer:
         try:
             return effect.Settings.model_validate_json(json.dumps(given), strict=True)
         except ValidationError as error:
-            self.problems += [place.fault(fault) for fault in explain(error, effect.Settings, effect.type)]
+            ids = [control.id for control in effect.controls]
+            self.problems += [
+                place.fault(fault) for fault in explain(error, effect.Settings, effect.type, ids)
+            ]
             return None
 
     def _send(self, owner: str, to: str, level: Override, site: Site) -> EffectDraft:

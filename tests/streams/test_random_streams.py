@@ -29,19 +29,31 @@ def cuts(seed: int) -> Iterator[int]:
         yield generator.choice([generator.randint(1, 700), generator.randint(1, 30_000), 128, 100_000])
 
 
-def deviation(seed: int) -> float:
-    """The largest difference from the whole clip, over all outputs and taps, as a share of full scale, or of the
-    signal where that is louder."""
-    mixer = Mixer(random_graph(seed))
-    samples = SECONDS * RATE
-    inputs = make_inputs(mixer.graph, 1, samples, torch.float32, seed)
-    params, positions = score_of(mixer, 1, FRAMES, samples, torch.float32, seed)
-    follows = any(module.uses_clock for module in mixer.effects.children())
-    tempo = 90.0 + seed % 80 if follows else None
-    with torch.no_grad():
-        expected = flat(mixer(inputs, params, positions=positions, tempo=tempo, return_intermediates=True))
-        stream = mixer.stream(score=(params, positions), tempo=tempo, taps=True)
-        made = play(stream, inputs, cuts(seed))
+class Case:
+    """A minute of a random graph, with random controls."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.graph, self.samples = seed, random_graph(seed), SECONDS * RATE
+        mixer = Mixer(self.graph)
+        self.inputs = make_inputs(self.graph, 1, self.samples, torch.float32, seed)
+        self.params, self.positions = score_of(mixer, 1, FRAMES, self.samples, torch.float32, seed)
+        follows = any(module.uses_clock for module in mixer.effects.children())
+        self.tempo = 90.0 + seed % 80 if follows else None
+
+    def whole(self, dtype: torch.dtype) -> list[torch.Tensor]:
+        """All outputs and taps of the whole clip."""
+        inputs = {name: audio.to(dtype) for name, audio in self.inputs.items()}
+        score = {"positions": self.positions, "tempo": self.tempo, "return_intermediates": True}
+        return flat(Mixer(self.graph).to(dtype)(inputs, self.params.to(dtype), **score))
+
+    def streamed(self) -> list[torch.Tensor]:
+        score = self.params, self.positions
+        stream = Mixer(self.graph).stream(score=score, tempo=self.tempo, taps=True)
+        return play(stream, self.inputs, cuts(self.seed))
+
+
+def apart(made: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
+    """The largest difference, as a share of full scale, or of the signal where that is louder."""
     return max(
         float((one - two).abs().max()) / max(1.0, float(two.abs().max()))
         for one, two in zip(made, expected, strict=True)
@@ -52,7 +64,12 @@ def deviation(seed: int) -> float:
 @pytest.mark.usefixtures("engines_by_cost")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_minute_of_a_random_graph(seed: int) -> None:
-    assert deviation(seed) < 1e-5
+    case = Case(seed)
+    with torch.no_grad():
+        whole = case.whole(torch.float32)
+        found = apart(case.streamed(), whole)
+        # Resonances and gains in series enlarge what rounds, in a whole clip as well: by far more than cutting does.
+        assert found < 1e-5 or found < 0.2 * apart(whole, case.whole(torch.float64))
 
 
 def test_the_graphs_have_every_effect() -> None:

@@ -102,7 +102,9 @@ class Binder:
                 if name not in known:
                     message = f"{node.effect.type} has no control {name!r}"
                     ids = [control.id for control in node.controls]
-                    self.problems.append(site.problem(message, allowed=ids, name=name, key=True))
+                    setting = name in node.effect.Settings.model_fields
+                    hint = f"{name} is a setting: it stands under `settings`" if setting else None
+                    self.problems.append(site.problem(message, allowed=ids, name=name, hint=hint, key=True))
                 elif known[name] in given:
                     message = f"{name!r} and {given[known[name]][0]!r} are the same control"
                     self.problems.append(site.problem(message, key=True))

@@ -143,7 +143,10 @@ class Declarer:
                 json.dumps(given), strict=True, context={"folder": folder}
             )
         except ValidationError as error:
-            self.problems += [place.fault(fault) for fault in explain(error, effect.Settings, effect.type)]
+            ids = [control.id for control in effect.controls]
+            self.problems += [
+                place.fault(fault) for fault in explain(error, effect.Settings, effect.type, ids)
+            ]
             return None
 
     def _send(self, owner: str, to: str, level: Override, site: Site) -> EffectDraft:

@@ -47,6 +47,8 @@ def _circle(graph: nx.DiGraph, part: set[int], nodes: Sequence[NodeDraft]) -> Pr
     start, end = max(edge for edge in edges if edge[1] <= edge[0])
     closing = next(source for source in sources(nodes[end]) if source.point.node == nodes[start].id)
     hint = "a graph has no feedback; an effect such as a delay keeps its own inside"
+    if len(names) == 1 and isinstance(node := nodes[end], EffectDraft):
+        hint = f"`{node.owner}@input` is the signal before the chain"
     return closing.site.problem(
         f"the signal goes round in a circle: {' → '.join([*names, names[0]])}", hint=hint
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from djgraph.errors import DocumentPath, nearest
-from djgraph.language.words import describe
+from djgraph.language.words import describe, no_number
 
 _TYPE = "djgraph"
 
@@ -39,17 +39,19 @@ def refusal(faults: Iterable[Fault]) -> ValidationError:
     return ValidationError.from_exception_data(_TYPE, lines)
 
 
-def explain(error: ValidationError, model: type[BaseModel], effect: str | None = None) -> list[Fault]:
+def explain(
+    error: ValidationError, model: type[BaseModel], effect: str | None = None, controls: Collection[str] = ()
+) -> list[Fault]:
     """The faults behind a pydantic error that validation by ``model`` raised.
 
-    effect: the name of the effect whose settings these are, if they are.
+    effect: the name of the effect whose settings these are, if they are, and controls: its controls' ids.
     """
     faults = []
     for detail in error.errors(include_url=False):
         if detail["type"] == _TYPE:
             faults.append(Fault(**{**detail["ctx"], "loc": detail["loc"]}))
         else:
-            faults.append(_translate(detail, model, effect))
+            faults.append(_translate(detail, model, effect, controls))
     faults = [replace(fault, allowed=tuple(fault.allowed)) for fault in faults]
     # A misspelt key is one mistake, not an unknown key and a missing one.
     meant = {
@@ -79,8 +81,6 @@ _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
@@ -94,18 +94,24 @@ _EXPECTED = {
     "dataclass_type": "a mapping",
     "none_required": "nothing",
 }
+_CONTROL_HINT = "{0} is a control: it stands under `controls`"
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def _translate(detail: ErrorDetails, model: type[BaseModel], effect: str | None) -> Fault:
+def _translate(
+    detail: ErrorDetails, model: type[BaseModel], effect: str | None, controls: Collection[str]
+) -> Fault:
     kind, loc, value = detail["type"], detail["loc"], detail.get("input")
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
         key = str(loc[-1])
         message = f"{effect} has no setting {key!r}" if effect else f"unknown key {key!r}"
-        return Fault(message, loc, keys_of(_model_at(model, loc[:-1])), key, key=True)
+        hint = _CONTROL_HINT.format(key) if key in controls and len(loc) == 1 else None
+        return Fault(message, loc, keys_of(_model_at(model, loc[:-1])), key, hint, key=True)
     if kind == "missing":
         return Fault(_missing(str(loc[-1]), effect), loc[:-1])
+    if kind in ("float_type", "float_parsing"):
+        return Fault(no_number(value), loc)
     if kind in _EXPECTED:
         return Fault(f"expected {_EXPECTED[kind]}, got {describe(value)}", loc)
     if kind in ("literal_error", "enum"):

@@ -33,6 +33,7 @@ from djgraph.language.words import (
     describe,
     has_reference,
     is_reference,
+    no_number,
 )
 
 CONCRETE = "concrete"
@@ -224,7 +225,7 @@ def _quote_hint(value: Any) -> str | None:
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refused(f"expected a number, got {describe(value)}")
+        raise Refused(no_number(value))
     return float(value)
 
 

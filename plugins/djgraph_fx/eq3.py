@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import torch
@@ -13,15 +13,17 @@ from djgraph.dsp import three_bands, two_bands, two_bands_response
 from djgraph.effects import (
     Block,
     CausalTwin,
+    Conflict,
     Control,
     ControlModel,
     Environment,
     RatioEffect,
     SettingModel,
     State,
+    Use,
 )
 from djgraph.errors import EffectError
-from djgraph_fx.filters import twin_fault
+from djgraph_fx.filters import too_high, twin_fault
 
 GRID = 2.0**24
 """Bands are rounded to steps of 1/GRID: float32 holds those and their sums exactly, so they add up to 1."""
@@ -70,6 +72,10 @@ class Eq3(RatioEffect):
                 f"{environment.sample_rate} Hz holds; allowed: above low ({settings.low:g} Hz) and below "
                 f"{nyquist:g} Hz"
             )
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from too_high(use.settings.high, use, environment)
 
     def constants(self) -> dict[str, Tensor]:
         """``above``: the bands, ``[3, bins]``, in the order of the controls."""

@@ -28,6 +28,19 @@ FADE = 0.1
 """Last part of the control's range, over which the filter fades out."""
 
 
+def too_high(crossover: float, use: Use, environment: Environment) -> Iterator[Conflict]:
+    """A conflict where the highest crossover, of setting ``high``, is not below half the sample rate."""
+    if 2 * crossover >= environment.sample_rate:
+        rate = environment.sample_rate
+        message = f"the highest crossover is at {crossover:g} Hz, more than a sample rate of {rate} Hz holds"
+        yield Conflict(
+            message,
+            "settings",
+            next((name for name in ("high", "profile") if name in use.stated), None),
+            allowed=(f"below {environment.sample_rate / 2:g} Hz",),
+        )
+
+
 class FilterSettings(SettingModel):
     """What both filters can be set to."""
 

@@ -25,6 +25,7 @@ from djgraph.effects import (
 from djgraph.effects.use import idle_settings
 from djgraph.errors import EffectError
 from djgraph_fx.crossover import ALLPASS, Order, magnitudes, split, split_state
+from djgraph_fx.filters import too_high
 from djgraph_fx.trim import LOWEST, amplitude
 
 PROFILES: dict[str, tuple[float, float]] = {"mixxx": (246.0, 2500.0), "soundcraft": (300.0, 3500.0)}
@@ -69,6 +70,10 @@ class _Isolator(TimeEffect):
                 f"{self.type}: the highest crossover is at {self._cutoffs[-1]:g} Hz, more than a sample rate of "
                 f"{environment.sample_rate} Hz holds; allowed: below {nyquist:g} Hz"
             )
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from too_high(cls.cutoffs(use.settings)[-1], use, environment)
 
     @staticmethod
     def cutoffs(settings: Any) -> Sequence[float]:
@@ -133,6 +138,7 @@ class Isolator(_Isolator):
 
     @classmethod
     def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from super().conflicts(use, environment)
         if use.settings.profile in PROFILES:
             low, high = PROFILES[use.settings.profile]
             because = f"the profile {use.settings.profile} has its own crossovers, {low:g} Hz and {high:g} Hz"

@@ -143,6 +143,16 @@ CASES: dict[str, tuple[str, str, str]] = {
         "lowpass: lowest is 5000 Hz, more than a sample rate of 8000 Hz holds",
         "allowed: below 4000 Hz",
     ),
+    "a crossover beyond half the rate": (
+        doc("{effect: isolator, settings: {high: ▸4000}}", rate=8000),
+        "isolator: the highest crossover is at 4000 Hz, more than a sample rate of 8000 Hz holds",
+        "allowed: below 4000 Hz",
+    ),
+    "a default crossover beyond half the rate": (
+        doc("▸eq3", rate=8000),
+        "eq3: the highest crossover is at 4000 Hz, more than a sample rate of 8000 Hz holds",
+        "allowed: below 4000 Hz",
+    ),
     "a gate above the target": (
         doc("{effect: leveler, settings: {gate: ▸-20}, controls: {target: -24}}"),
         "leveler: the gate at -20 LUFS is not below the target, at most -24 LUFS",

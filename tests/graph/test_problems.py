@@ -41,6 +41,28 @@ ROUND = """
 """
 
 GRAPH_CASES = {
+    "a setting among the controls": (
+        chain("{effect: delay, controls: {▸time: 375}}"),
+        "delay has no control 'time'",
+        "hint: time is a setting: it stands under `settings`",
+    ),
+    "a control among the settings": (
+        chain("{effect: delay, settings: {▸feedback: 0.5}}"),
+        "delay has no setting 'feedback'",
+        "hint: feedback is a control: it stands under `controls`",
+    ),
+    "a setting with its unit": (
+        chain("{effect: delay, settings: {time: ▸375ms}}"),
+        "expected a number, got text '375ms'; numbers are written without their unit: 375",
+        "settings.time",
+    ),
+    "an effect that listens to itself": (
+        doc(
+            "  - {strip: s, input: track.drums, to: master, chain: [{effect: compressor, inputs: {sidechain: ▸s}}]}"
+        ),
+        "the signal goes round in a circle: s.compressor → s.compressor",
+        "hint: `s@input` is the signal before the chain",
+    ),
     "unknown effect": (chain("{effect: ▸lowpas}"), "there is no effect 'lowpas'", "did you mean: lowpass"),
     "unknown effect, short": (chain("gain, ▸eq33"), "there is no effect 'eq33'", "did you mean: eq3"),
     "unknown control": (
@@ -687,3 +709,11 @@ def test_a_flood_of_problems_shares_the_names_it_allows(registry: Registry) -> N
     assert "more problems" in more.message
     assert len({id(problem.allowed) for problem in problems}) <= 2
     assert len(str(caught.value)) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("8kHz", "8000"), ("-6 dB", "-6"), ("0.5s", "0.5"), ("120 BPM", "120")]
+)
+def test_a_number_with_a_unit_is_told_how_it_is_written(written: str, meant: str, registry: Registry) -> None:
+    with pytest.raises(DocumentError, match=f"numbers are written without their unit: {meant}\n"):
+        load(chain(f"{{effect: filter, controls: {{cutoff: {written}}}}}"), registry=registry)

@@ -16,7 +16,7 @@ from djgraph.dsp.levels import bend, decibels
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.matrix_recursion import matrix_recursion
-from djgraph.dsp.operators import operator
+from djgraph.dsp.operators import as_operator, operator
 from djgraph.dsp.oversampling import decimate, oversample
 from djgraph.dsp.phase import phase
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
@@ -29,6 +29,7 @@ __all__ = [
     "Frames",
     "Operation",
     "allpass_loop",
+    "as_operator",
     "bend",
     "biquads",
     "compress",

@@ -59,5 +59,6 @@ _RECURSION = register(
         outputs=2,
         states=2,
         plain=_plain,
+        flops=(8, 20),
     )
 )

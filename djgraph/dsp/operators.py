@@ -32,7 +32,8 @@ Operator = Callable[..., list[Tensor]]
 
 
 FLOPS: dict[str, float] = {}
-"""Of operators, forward and backward ones: floating point operations for each number of the first tensor."""
+"""Of operators, forward and backward ones, ``namespace::name``: floating point operations for each number of the first
+tensor."""
 
 _AUTOGRAD = ThreadPoolExecutor(1, thread_name_prefix="djgraph-autograd")
 """An operator's own code runs below autograd, but our backward passes differentiate the effects' code tile by
@@ -48,13 +49,14 @@ def operator(
     """Registers an operation as one operator: ``name`` is ``namespace::name``, or, without one, ``djgraph::name``.
 
     Called once, when a module is imported: a name cannot be registered twice. The operator is called with a list of
-    contiguous tensors and at least one whole number, where ``torch.compiler.is_compiling()``.
+    contiguous tensors and at least one whole number, where :func:`as_operator` says so.
 
     arrange: the operation and its tensors from the operator's tensors and numbers, tensors in the same order; it may
     take the last ones for the operation itself, and these get no gradient.
     like: empty tensors of the shapes that the operation returns. flops: floating point operations for each number of
     the first tensor, forward and backward.
     """
+    name = _full(name)
     FLOPS.update({name: flops[0], f"{name}_backward": flops[1]})
 
     def forward(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
@@ -99,7 +101,11 @@ def recomputed(
         parts = iter(torch.autograd.grad(list(results), leaves, gradients, allow_unused=True))
         return [_own(next(parts) if tensor.requires_grad else None, tensor) for tensor in given]
 
-    return _register(name, forward, backward, like)
+    return _register(_full(name), forward, backward, like)
+
+
+def _full(name: str) -> str:
+    return name if "::" in name else f"djgraph::{name}"
 
 
 def _own(part: Tensor | None, tensor: Tensor) -> Tensor:
@@ -113,7 +119,6 @@ def _register(
     backward: Callable[[list[Tensor], list[Tensor], list[int], list[bool]], list[Tensor]],
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
 ) -> Operator:
-    name = name if "::" in name else f"djgraph::{name}"
     op = torch.library.custom_op(
         name,
         lambda tensors, numbers, owner="": _for(owner, forward, tensors, numbers),

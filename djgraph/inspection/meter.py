@@ -68,8 +68,8 @@ class Meter(TorchDispatchMode):
         if new or func._schema.is_mutable:
             name = func.overloadpacket.__name__
             if not name.startswith(("empty", "new_empty")):
-                if func.namespace == "djgraph":  # a kernel of ours
-                    self.flops += FLOPS.get(name, 0) * made[0].numel()
+                if (kernel := f"{func.namespace}::{name}") in FLOPS:
+                    self.flops += FLOPS[kernel] * made[0].numel()
                 else:
                     self.flops += flops_of(name.rstrip("_"), args, read, made)
                 self.moved += sum(map(_bytes, read)) + sum(map(_bytes, made))

@@ -32,8 +32,8 @@ class SoundFile:
 
     In a graph file it is the file's path, relative to the folder of the graph file and inside it. The file is read
     once, when the settings are validated; copies and pickles carry the audio along. Two are equal where they sound
-    alike, whatever the files' names and formats: so the sound of a graph depends on what is in the file. As JSON it is
-    a digest, which can be validated again in a process that holds the same sound.
+    alike, whatever the files' names and formats: so the sound of a graph depends on what is in the file. Dumped it is a
+    digest, which can be validated again in a process that holds the same sound.
 
     audio: ``[channels, samples]``, float32, one or two channels, not to be written to. sample_rate: in Hz.
     """
@@ -109,8 +109,7 @@ class SoundFile:
         cls, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(
-            cls._validate,
-            serialization=core_schema.plain_serializer_function_ser_schema(_as_json, when_used="json"),
+            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(_dumped)
         )
 
     @classmethod
@@ -133,7 +132,7 @@ class SoundFile:
             raise ValueError(str(problem)) from None
 
 
-def _as_json(file: SoundFile) -> str:
+def _dumped(file: SoundFile) -> str:
     return file.digest
 
 

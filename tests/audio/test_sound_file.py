@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 import djgraph
 from djgraph.audio import SoundFile, write
+from djgraph.compiler.parse import parse_plan
 from djgraph.effects import SettingModel
 from djgraph.errors import AudioFileError, DocumentError
 from djgraph.sound import Sound
@@ -62,6 +63,7 @@ def test_json_is_a_digest_that_comes_back(folder):
     settings = Settings(file=SoundFile.read(folder / "rooms" / "hall.wav"))
     text = settings.model_dump_json()
     assert "hall" not in text
+    assert settings.model_dump() == {"file": settings.file.digest}
     assert Settings.model_validate_json(text) == settings
     with pytest.raises(ValidationError, match="beside the graph file"):
         Settings(file="sha256:" + 64 * "0")
@@ -158,6 +160,15 @@ def test_a_graph_finds_it_beside_itself_and_sounds_as_the_file_does(folder, monk
     params = torch.ones(1, 1)
     energy = mixer({"track": audio}, params).square().sum()
     assert float(energy) == pytest.approx(2, rel=1e-4)
+
+
+def test_plans_show_the_digest_and_can_be_read_back(folder):
+    graph = djgraph.load(graph_file(folder, "rooms/hall.wav"))
+    (stage,) = djgraph.compile(graph).stages()[-1:]
+    text = str(stage.plan)
+    assert len(text) < 1000
+    assert "convolve{file='sha256:" in text
+    assert str(parse_plan(text, graph)) == text
 
 
 def test_errors_say_where_in_the_graph_file(folder):

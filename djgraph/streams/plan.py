@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from djgraph.compiler.plan import Add, Plan, Process, Region
+from djgraph.compiler.plan import Add, Op, Plan, Process, Region
 from djgraph.host.calls import EffectCall
 from djgraph.region.schedule import RegionSchedule, schedule_region
 from djgraph.runtime.compiled import Compiled
@@ -49,9 +49,13 @@ class StreamPlan:
             name for op in self.plan.ops if isinstance(op, Region) for name in op.writes
         }
 
-    def arrives(self, index: int) -> int:
-        """The latency of what an operation reads."""
-        op = self.plan.ops[index]
+        # Asked for at every block, so found once.
+        self.arrives = {index: self._arrives(index, self.plan.ops[index]) for index in self.ahead}
+        """The latency of what an operation reads, by its number."""
+        self.leaves = {index: self.latencies[self.plan.ops[index].writes[0]] for index in self.ahead}
+        """The latency of what it makes."""
+
+    def _arrives(self, index: int, op: Op) -> int:
         for name in op.reads:
             if name not in self.silent:
                 return self.latencies[name]

@@ -105,8 +105,10 @@ class ProcessStream:
         span = min(start, until - 1), until
         assert track.rows is not None
         controls = self._reader(track.rows, track.timeline(end), span)
-        controls = hold_controls(self._effect, controls, span, after)
-        controls = {name: self._latest(name, values, length) for name, values in controls.items()}
+        if after:
+            controls = hold_controls(self._effect, controls, span, after)
+        if span[1] - span[0] + after > length:
+            controls = {name: self._latest(name, values, length) for name, values in controls.items()}
         ticks = None
         if clock is not None and self._effect.uses_clock:
             ticks = longer_clock(clock.read(*span), after, self._rate)
@@ -119,7 +121,9 @@ class ProcessStream:
         self._position = until
         # The first samples that an effect with a latency gives lie before the clip.
         skipped = min(max(self._lag - start, 0), length)
-        return {port: tensor[..., skipped:].to(self._like.dtype) for port, tensor in results.items()}
+        if skipped:
+            results = {port: tensor[..., skipped:] for port, tensor in results.items()}
+        return {port: tensor.to(self._like.dtype) for port, tensor in results.items()}
 
     def _own_state(self) -> bool:
         """Whether the effect may write to its state in this call. What autograd or a caller may hold is copied first.

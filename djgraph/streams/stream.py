@@ -220,17 +220,17 @@ class Stream:
                 values[op.out] = step.take(moment.span(latencies[op.out])[1])
             case Process():
                 assert isinstance(step, ProcessStream)
-                arrives = self._plan.arrives(index)
+                arrives = self._plan.arrives[index]
                 rows = [[self._read(values, name, moment, arrives) for name in row] for row in op.ins]
-                stop, emit = moment.span(arrives)[1], moment.span(latencies[op.writes[0]])[1]
+                stop, emit = moment.span(arrives)[1], moment.span(self._plan.leaves[index])[1]
                 outputs = step(rows, self._intake.track, self._intake.clock, stop, emit, moment.end)
                 for names, parts in zip(op.outs, outputs):
                     values.update(zip(names, parts))
             case Region():
                 assert isinstance(step, RegionStream)
-                arrives = self._plan.arrives(index)
+                arrives = self._plan.arrives[index]
                 sources = [self._read(values, name, moment, arrives) for name in step.schedule.reads]
-                emit = moment.span(latencies[op.writes[0]])[1]
+                emit = moment.span(self._plan.leaves[index])[1]
                 results = step(sources, self._intake.track, moment.stop, emit, moment.end)
                 values.update(zip(step.schedule.writes, results))
             case _:

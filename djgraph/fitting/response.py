@@ -180,7 +180,7 @@ class Response:
         """Whether an effect tells the phase of its gain."""
         node = self.graph.by_id[node_id]
         assert isinstance(node, EffectNode)
-        controls = {c.id: torch.full((1, 1, 1), c.default) for c in node.effect.controls}
+        controls = {c.id: torch.full((1, 1, 1), c.default, device="cpu") for c in node.effect.controls}
         call = EffectCall(self._effects[node_id], (node,))
         return call.frequency_response(controls, 1, 1, len(self.bands)) is not None
 

@@ -34,7 +34,7 @@ def line_lengths(lines: int, mean: float) -> tuple[int, ...]:
 def entering(lines: int) -> Tensor:
     """``[lines, channels]`` for as many channels as lines, ±1/√lines: orthogonal rows of Hadamard's matrix, each times
     the signs of Golay, Rudin and Shapiro, which are like none of the rows."""
-    place = torch.arange(lines)
+    place = torch.arange(lines, device="cpu")
     scrambled = _parity(place[:, None] & place) ^ _parity(place & place >> 1)[:, None]
     return (1 - 2 * scrambled.double()) / math.sqrt(lines)
 
@@ -44,7 +44,7 @@ def leaving(lines: int) -> Tensor:
 
     What two channels have in common enters half of the lines. In this order they hear these with different signs.
     """
-    place = torch.arange(lines)
+    place = torch.arange(lines, device="cpu")
     return (1 - 2 * _parity((3 * place % lines)[:, None] & place).double()) / math.sqrt(lines)
 
 

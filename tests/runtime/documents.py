@@ -153,6 +153,8 @@ def registry_with(*effects: type[Effect]) -> Registry:
     return registry
 
 
+RATE = 22050
+
 SETTINGS: dict[str, Any] = {
     "reverb": {"decay_time": 0.1, "pre_delay": 1},
     "delay": {"time": 2},
@@ -192,7 +194,8 @@ def chains(draw: st.DrawFn, points: list[str], longest: int = 4) -> list[Any]:
             if choice == 0:
                 controls[control.id] = control.default
             elif choice == 1:
-                controls[control.id] = draw(st.floats(control.min, control.max))
+                highest = min(control.max, RATE * 0.49) if control.unit == "Hz" else control.max
+                controls[control.id] = draw(st.floats(control.min, highest))
         node: dict[str, Any] = {"effect": effect, "id": f"n{place}", "controls": controls}
         if effect in SETTINGS:
             node["settings"] = SETTINGS[effect]
@@ -248,7 +251,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "djgraph": 1,
         "name": "random",
-        "sample_rate": 22050,
+        "sample_rate": RATE,
         "transform": {"size": 64, "hop": 16},
         "inputs": inputs,
         "mixer": items,
@@ -284,7 +287,7 @@ def causal_graph(chains: list[list[str]]) -> Graph:
         {
             "djgraph": 1,
             "name": "causal",
-            "sample_rate": 22050,
+            "sample_rate": RATE,
             "transform": {"size": 64, "hop": 16},
             "inputs": [{"name": "a"}, {"name": "b", "optional": True}],
             "mixer": [*strips, {"bus": "mix"}],

@@ -105,8 +105,12 @@ def _node(draw: random.Random, name: str, place: int, first: bool) -> dict[str, 
         node["settings"] = settings
     fixed = draw.sample(effect.controls, min(len(effect.controls), draw.randint(0, 2)))
     node["controls"] = {control.id: control.default for control in fixed}
+    # Of another number of channels than a mono strip's: then the graph cannot be built, and the next one is drawn.
+    ports = {port.name: "s0@input" for port in effect.inputs[1:] if port.default is None and not port.apart}
     if name in SIDECHAINS and draw.random() < 0.5:
-        node["inputs"] = {"sidechain": "s0@input"}
+        ports["sidechain"] = "s0@input"
+    if ports:
+        node["inputs"] = ports
     return node
 
 

@@ -92,10 +92,10 @@ class Shimmer(Fdn):
     def heads(self, block: Block, device: torch.device) -> list[tuple[Tensor, Tensor]]:
         """Delay in samples and gain of each head, ``[samples]``, float64; the gains add up to 1."""
         place = torch.arange(block.length, device=device) + block.start % self.period
-        made = []
+        heads = []
         for offset in (0.0, 0.5):
             cycle = torch.remainder(place.double() / self.period + offset, 1.0)
             passed = cycle if self.way > 0 else 1 - cycle
             delay = self.shortest + abs(self.way) * passed
-            made.append((delay, torch.sin(math.pi * cycle).square()))
-        return made
+            heads.append((delay, torch.sin(math.pi * cycle).square()))
+        return heads

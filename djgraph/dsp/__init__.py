@@ -1,6 +1,7 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
 from djgraph.dsp.allpass_loop import allpass_loop
+from djgraph.dsp.antialiased import antialiased
 from djgraph.dsp.bands import two_bands, two_bands_response
 from djgraph.dsp.biquads import biquads
 from djgraph.dsp.compressor import compress
@@ -29,6 +30,7 @@ __all__ = [
     "Frames",
     "Operation",
     "allpass_loop",
+    "antialiased",
     "as_operator",
     "bend",
     "biquads",

@@ -58,10 +58,15 @@ class Input(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """All inputs for compiled code. table: a row of columns for each; offsets: ``[inputs, lanes of all groups]``."""
+    """All inputs for compiled code. table: a row of columns for each; offsets: ``[inputs, lanes of all groups]``.
+
+    lanes: signals of a group. samples: of a row.
+    """
 
     table: NDArray
     offsets: NDArray
+    lanes: int
+    samples: int
 
 
 class Stretch(NamedTuple):
@@ -94,13 +99,13 @@ def run_forward(
     signals, samples = outputs[0].shape
     lanes = width(state.itemsize)
     groups, tiles = -(-signals // lanes), -(-samples // TILE)
-    given = _given(inputs, groups * lanes)
+    given = _given(inputs, groups * lanes, lanes, samples)
     to = _addresses(outputs)
     last = np.empty_like(state)
     kept = np.empty((groups, tiles, kernel.states * lanes), state.dtype)
     compiled = kernel.forward()
     in_threads(
-        lambda span: compiled(*span, lanes, samples, given, state, numbers, to, last, kept),
+        lambda span: compiled(*span, given, state, numbers, to, last, kept),
         _spans(groups, lanes * samples),
     )
     return last, kept
@@ -122,7 +127,7 @@ def run_backward(
     signals, samples = len(from_state), from_outputs[0].frames
     lanes = width(from_state.itemsize)
     groups = -(-signals // lanes)
-    given = _given([*inputs, *from_outputs], groups * lanes)
+    given = _given([*inputs, *from_outputs], groups * lanes, lanes, samples)
     # Few frames sum up many samples: in double precision. A curve with a number for each sample sums nothing.
     gradients = [
         None if not want
@@ -137,7 +142,7 @@ def run_backward(
     compiled = kernel.backward()
     sums = np.empty(0)
     in_threads(
-        lambda span: compiled(*span, lanes, samples, given, kept, numbers, from_state, first, sums),
+        lambda span: compiled(*span, given, kept, numbers, from_state, first, sums),
         _spans(groups, lanes * samples),
     )
     return gradients, first
@@ -150,9 +155,9 @@ def _spans(groups: int, numbers: int) -> list[tuple[int, int]]:
     return [(group, group + 1) for group in range(groups)]
 
 
-def _given(inputs: list[Input], rows: int) -> Inputs:
+def _given(inputs: list[Input], rows: int, lanes: int, samples: int) -> Inputs:
     table = np.array([(one.address, one.hop, one.frames, 0) for one in inputs], np.int64)
-    return Inputs(table, _offsets(tuple([one.layout for one in inputs]), rows))
+    return Inputs(table, _offsets(tuple([one.layout for one in inputs]), rows), lanes, samples)
 
 
 @lru_cache(maxsize=256)
@@ -186,8 +191,8 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
     """A compiled function of groups ``low…high − 1`` that runs ``forward`` over all tiles of each."""
 
     @part_for(forward)
-    def run(low, high, lanes, samples, given, first, numbers, to, last, kept):
-        table, offsets = given.table, given.offsets
+    def run(low, high, given, first, numbers, to, last, kept):
+        table, offsets, lanes, samples = given.table, given.offsets, given.lanes, given.samples
         row = row_size(lanes)
         tile = np.empty((inputs + outputs) * row, first.dtype)
         square = np.empty(lanes * lanes, first.dtype)
@@ -215,8 +220,8 @@ def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any
     """A compiled function of groups ``low…high − 1`` that runs ``backward`` over the tiles of each, the last first."""
 
     @part_for(backward)
-    def run(low, high, lanes, samples, given, kept, numbers, behind, first, sums):
-        table, offsets = given.table, given.offsets
+    def run(low, high, given, kept, numbers, behind, first, sums):
+        table, offsets, lanes, samples = given.table, given.offsets, given.lanes, given.samples
         row = row_size(lanes)
         # Inputs, outputs, and for each a gradient, then the states.
         tile = np.empty((2 * inputs + 2 * outputs + states) * row, behind.dtype)

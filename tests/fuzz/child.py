@@ -31,6 +31,7 @@ from djgraph.cli import main
 from djgraph.cli.params import read_params
 from djgraph.data import Corpus, check_corpus, find_tracks
 from djgraph.draw import to_svg
+from djgraph.effects import Effect
 from djgraph.fitting.result import FitState
 from djgraph.layout import ParameterLayout
 from djgraph.runtime.reference import Reference
@@ -82,7 +83,8 @@ def _mix(graph: Any, mixer: Any) -> None:
     low, high = layout.minimum.double(), layout.maximum.double()
     params = low + (high - low) * torch.rand(1, 3, len(layout), dtype=torch.float64, generator=generator)
     params = layout.snap(params) if hasattr(layout, "snap") else params
-    tempo = {"tempo": 120.0} if getattr(graph, "clock", None) else {}
+    clocked = any(module.uses_clock for module in mixer.modules() if isinstance(module, Effect))
+    tempo = {"tempo": 120.0} if clocked else {}
     with torch.no_grad():
         found, wanted = mixer(inputs, params, **tempo), reference(inputs, params, **tempo)
     for name in found if isinstance(found, dict) else [None]:

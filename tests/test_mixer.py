@@ -416,7 +416,7 @@ def test_training_after_inference_mode() -> None:
 
 @pytest.mark.slow
 def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    from djgraph.runtime import executor
+    from djgraph.runtime import blocks
 
     for graph in ("club_console", "dj_mixer"):
         model = djgraph.compile(graph)
@@ -424,11 +424,11 @@ def test_long_clips_are_processed_in_blocks_with_the_same_result(monkeypatch: py
         before = [audio.clone() for audio in leaves(inputs)]
         params = make_params(model, 2, 9, torch.float64, 0)
         with torch.no_grad():
-            monkeypatch.setattr(executor, "BLOCK", 5000)
+            monkeypatch.setattr(blocks, "AT_ONCE", 5000)
             whole, taps = model(inputs, params, return_intermediates=True)
             whole = whole if isinstance(whole, dict) else {"master": whole}
             for block in (4999, 1700, 64):
-                monkeypatch.setattr(executor, "BLOCK", block)
+                monkeypatch.setattr(blocks, "AT_ONCE", block)
                 pieces, others = model(inputs, params, return_intermediates=True)
                 alone = model(inputs, params)  # values that nobody reads any more are written over
                 for made in (pieces, alone):

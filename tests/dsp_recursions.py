@@ -40,6 +40,24 @@ def without_compiled_code() -> object:
     return patch.object(simd, "takes", lambda tensor: False)
 
 
+def check_equals_a_loop(
+    kernel: Kernel,
+    sample_loop: Callable[..., Sequence[np.ndarray]],
+    arguments: Sequence[Tensor],
+    compiled: bool,
+    tolerance: float = 1e-10,
+) -> None:
+    """Results against a loop over samples in NumPy, by compiled code or by PyTorch's operations."""
+    want = sample_loop(*arguments)
+    if compiled:
+        got = kernel(*arguments)
+    else:
+        with without_compiled_code():
+            got = kernel(*arguments)
+    for tensor, wanted in zip(got, want, strict=True):
+        np.testing.assert_allclose(tensor.numpy(), wanted, rtol=tolerance, atol=tolerance)
+
+
 def check_blocks_equal_the_whole(
     kernel: Kernel, signal: Tensor, controls: Sequence[Tensor], state: Tensor, cuts: Sequence[int]
 ) -> None:

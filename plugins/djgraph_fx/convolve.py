@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -12,7 +12,18 @@ from torch import Tensor
 from djgraph.audio import SoundFile, resample
 from djgraph.dsp.convolution import Response
 from djgraph.dsp.history import latest
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import idle_settings
 
 
 class Convolve(TimeEffect):
@@ -47,6 +58,11 @@ class Convolve(TimeEffect):
             float,
             Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is the convolved signal only"),
         ] = 0.0
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        if use.settings.file is None:
+            yield from idle_settings(use, ("level",), "without a file there is no response")
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

@@ -9,7 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.effects import Block, Control, ControlModel, State
-from djgraph_fx.echo import LENGTHS, Echo
+from djgraph_fx.echo import Echo
+from djgraph_fx.echoes import Beats, Time, highpass_control, lowpass_control
 
 
 class DubEcho(Echo):
@@ -36,19 +37,8 @@ class DubEcho(Echo):
             float,
             Control(0, 1, neutral=1, smoothing=5.0, description="How much of the signal itself is heard"),
         ] = 1.0
-        time: Annotated[
-            float,
-            Control(
-                20, 2000, neutral=375, unit="ms", scale="log", smoothing=5.0, description="Delay with sync ms"
-            ),
-        ] = 375.0
-        beats: Annotated[
-            float,
-            Control(
-                0.125, 4, neutral=0.75, unit="beats", scale="log", choices=LENGTHS, gradient="none",
-                description="Delay with sync beats",
-            ),
-        ] = 0.75  # fmt: skip
+        time: Time = 375.0
+        beats: Beats = 0.75
         feedback: Annotated[
             float,
             Control(
@@ -56,20 +46,8 @@ class DubEcho(Echo):
                 description="How much of each echo comes back; from 1 on it sounds on by itself",
             ),
         ] = 0.6  # fmt: skip
-        lowpass: Annotated[
-            float,
-            Control(
-                200, 20000, neutral=4000, unit="Hz", scale="log", smoothing=5.0,
-                description="Echoes get duller above it each time",
-            ),
-        ] = 4000.0  # fmt: skip
-        highpass: Annotated[
-            float,
-            Control(
-                10, 2000, neutral=100, unit="Hz", scale="log", smoothing=5.0,
-                description="Echoes get thinner below it each time",
-            ),
-        ] = 100.0  # fmt: skip
+        lowpass: Annotated[float, lowpass_control(4000)] = 4000.0
+        highpass: Annotated[float, highpass_control(100)] = 100.0
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

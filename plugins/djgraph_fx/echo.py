@@ -18,18 +18,14 @@ from djgraph.effects import (
     Environment,
     SettingModel,
     State,
-    TimeEffect,
     Use,
 )
-from djgraph.effects.use import idle_controls, idle_settings
+from djgraph_fx.echoes import Beats, Echoing, Longest, Mix, Sync, Time, highpass_control, lowpass_control
 from djgraph_fx.hints import MONO
 from djgraph_fx.times import faded, glided
 
-LENGTHS = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""In beats; float32 holds them exactly."""
 
-
-class Echo(TimeEffect):
+class Echo(Echoing):
     """``out = (1 − mix)·x + mix·z``, ``z = HP(LP(v(n − D)))``, ``v = x + feedback·z``.
 
     D is ``time`` (``sync: ms``), or ``beats`` at the clock's tempo (``sync: beats``). When it changes, ``change: fade``
@@ -38,15 +34,10 @@ class Echo(TimeEffect):
     """
 
     type = "echo"
-    family = "time"
     description = "Echo in ms or beats: filters in its loop, ping-pong, fade or tape"
-    SHORTEST = 20.0
-    """ms"""
 
     class Settings(SettingModel):
-        sync: Literal["ms", "beats"] = Field(
-            "ms", description="What sets the delay: the control time (ms), or the clock and beats (beats)"
-        )
+        sync: Sync = "ms"
         mode: Literal["stereo", "ping_pong"] = Field(
             "stereo", description="Each channel for itself, or from side to side"
         )
@@ -54,56 +45,22 @@ class Echo(TimeEffect):
         fade: float = Field(
             50.0, ge=5, le=500, description="Length in ms of a fade, or time constant of the tape"
         )
-        longest: float = Field(
-            2.0, ge=2, le=20, description="Longest delay in s; beats at slow tempos are held to it"
-        )
+        longest: Longest = 2.0
 
     class Controls(ControlModel):
-        mix: Annotated[
-            float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is echoes only")
-        ] = 0.0
-        time: Annotated[
-            float,
-            Control(
-                20, 2000, neutral=375, unit="ms", scale="log", smoothing=5.0, description="Delay with sync ms"
-            ),
-        ] = 375.0
-        beats: Annotated[
-            float,
-            Control(
-                0.125, 4, neutral=0.75, unit="beats", scale="log", choices=LENGTHS, gradient="none",
-                description="Delay with sync beats",
-            ),
-        ] = 0.75  # fmt: skip
+        mix: Mix = 0.0
+        time: Time = 375.0
+        beats: Beats = 0.75
         feedback: Annotated[
             float,
             Control(0, 0.95, neutral=0, smoothing=5.0, description="How much of each echo comes back"),
         ] = 0.0
-        lowpass: Annotated[
-            float,
-            Control(
-                200, 20000, neutral=20000, unit="Hz", scale="log", smoothing=5.0,
-                description="Echoes get duller above it each time",
-            ),
-        ] = 20000.0  # fmt: skip
-        highpass: Annotated[
-            float,
-            Control(
-                10, 2000, neutral=10, unit="Hz", scale="log", smoothing=5.0,
-                description="Echoes get thinner below it each time",
-            ),
-        ] = 10.0  # fmt: skip
+        lowpass: Annotated[float, lowpass_control(20000)] = 20000.0
+        highpass: Annotated[float, highpass_control(10)] = 10.0
 
     @classmethod
     def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
-        if use.settings.sync == "ms":
-            yield from idle_settings(
-                use, ("longest",), "with sync: ms the control time, up to 2000 ms, is the delay"
-            )
-        other = {"ms": "beats", "beats": "time"}[use.settings.sync]
-        yield from idle_controls(
-            use, (other,), f"with sync: {use.settings.sync} the delay is the other control's"
-        )
+        yield from super().conflicts(use, environment)
         if use.settings.mode == "ping_pong" and use.channels == 1:
             yield Conflict(
                 "mode ping_pong does nothing: a mono signal has no sides",
@@ -112,15 +69,6 @@ class Echo(TimeEffect):
                 allowed=("stereo",),
                 hint=MONO,
             )
-
-    def __init__(self, settings: Any, environment: Environment) -> None:
-        super().__init__(settings, environment)
-        self.uses_clock = settings.sync == "beats"
-        self.shortest = max(1, int(self.SHORTEST * environment.sample_rate / 1000))
-        self.longest = settings.longest * environment.sample_rate
-
-    def tail(self) -> int | None:
-        return None
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``past``: of v, ``[batch, channels, history]``. ``filters``: ``[batch, channels, 2]``, float64. ``delay``:
@@ -148,7 +96,7 @@ class Echo(TimeEffect):
     ) -> tuple[Tensor, State]:
         """z, and the state of the next block; signal: what goes into the line, before it goes to a side."""
         settings = self.settings
-        delay = self._delay(controls, block).expand(signal.shape[0], 1, block.length)
+        delay = self.delay(controls, block, signal.shape[0])
         if settings.change == "fade":
             period = max(1, round(settings.fade * block.sample_rate / 1000))
             before, current, share, last = faded(delay, state["delay"], block, period)
@@ -171,13 +119,6 @@ class Echo(TimeEffect):
             saturated=saturated,
         )
         return wet, {"past": past, "filters": filters, "delay": last}
-
-    def _delay(self, controls: Mapping[str, Tensor], block: Block) -> Tensor:
-        """In samples, ``[batch or 1, 1, samples]``, float64."""
-        if block.clock is not None and self.uses_clock:
-            delay = controls["beats"].detach().double() * (60 * block.sample_rate) / block.clock.tempo
-            return delay.clamp(self.shortest, self.longest)
-        return controls["time"].double() * (block.sample_rate / 1000)
 
 
 def _to_the_left(signal: Tensor) -> Tensor:

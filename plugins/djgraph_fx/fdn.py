@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -11,7 +11,18 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import delay_history, fdn, read_delay, steady, svf
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+)
+from djgraph.effects.use import beyond_half_the_rate, out_of_order
 from djgraph_fx.room import DAMPING_CORNER, DAMPING_DEPTH
 
 SPREAD = 3.0
@@ -127,6 +138,11 @@ class Fdn(TimeEffect):
     LONGEST_PREDELAY = 200.0
     HIGHEST = 0.45
     """Of the sample rate, for the corner: where rates are low."""
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from out_of_order(use, ("low_cut", "high_cut"), "Hz")
+        yield from beyond_half_the_rate(use, ("low_cut", "high_cut"), environment.sample_rate)
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

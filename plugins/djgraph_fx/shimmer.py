@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -11,7 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import delay_history, delay_loop
-from djgraph.effects import Block, Control, Environment, State
+from djgraph.effects import Block, Conflict, Control, Environment, State, Use
+from djgraph.effects.use import beyond_half_the_rate
 from djgraph_fx.fdn import Fdn
 
 
@@ -51,6 +52,11 @@ class Shimmer(Fdn):
 
     LOWEST = 80.0
     """Hz below which nothing comes back: a direct current would not be shifted."""
+
+    @classmethod
+    def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
+        yield from super().conflicts(use, environment)
+        yield from beyond_half_the_rate(use, ("tone",), environment.sample_rate)
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

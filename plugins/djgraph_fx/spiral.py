@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import delay_history, delay_loop, phase
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
-from djgraph_fx.echo import LENGTHS
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State
+from djgraph_fx.echoes import Beats, Echoing, Longest, Mix, Sync, Time
 from djgraph_fx.times import glided
 
 
-class Spiral(TimeEffect):
+class Spiral(Echoing):
     """``out = (1 − mix)·x + mix·z``: an echo whose two heads glide along the line, each at home only in passing.
 
     A head whose delay shrinks by r − 1 samples a sample plays r times as high, r = 2^(shift/12). It glides through
@@ -26,42 +26,22 @@ class Spiral(TimeEffect):
     """
 
     type = "spiral"
-    family = "time"
     description = "Echoes that climb or fall in pitch, each further than the one before"
-    SHORTEST = 20.0
-    """ms"""
 
     class Settings(SettingModel):
-        sync: Literal["ms", "beats"] = Field(
-            "ms", description="What sets the delay: the control time (ms), or the clock and beats (beats)"
-        )
+        sync: Sync = "ms"
         window: float = Field(
             60.0, ge=20, le=200, description="Through how many ms of the line a head glides"
         )
         glide: float = Field(
             50.0, ge=5, le=500, description="Time constant in ms with which it gets from one delay to another"
         )
-        longest: float = Field(
-            2.0, ge=2, le=20, description="Longest delay in s; beats at slow tempos are held to it"
-        )
+        longest: Longest = 2.0
 
     class Controls(ControlModel):
-        mix: Annotated[
-            float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is echoes only")
-        ] = 0.0
-        time: Annotated[
-            float,
-            Control(
-                20, 2000, neutral=375, unit="ms", scale="log", smoothing=5.0, description="Delay with sync ms"
-            ),
-        ] = 375.0
-        beats: Annotated[
-            float,
-            Control(
-                0.125, 4, neutral=0.75, unit="beats", scale="log", choices=LENGTHS, gradient="none",
-                description="Delay with sync beats",
-            ),
-        ] = 0.75  # fmt: skip
+        mix: Mix = 0.0
+        time: Time = 375.0
+        beats: Beats = 0.75
         feedback: Annotated[
             float,
             Control(0, 0.95, neutral=0.6, smoothing=5.0, description="How much of each echo comes back"),
@@ -76,14 +56,7 @@ class Spiral(TimeEffect):
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)
-        self.uses_clock = settings.sync == "beats"
-        rate = environment.sample_rate
-        self.shortest = max(1, int(self.SHORTEST * rate / 1000))
-        self.window = settings.window * rate / 1000
-        self.longest = settings.longest * rate
-
-    def tail(self) -> int | None:
-        return None
+        self.window = settings.window * environment.sample_rate / 1000
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``past``: of the line, ``[batch, channels, history]``. ``delay``: of :func:`glided`, ``[batch, 1, 2]``.
@@ -98,12 +71,7 @@ class Spiral(TimeEffect):
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         signal, mix = audio["in"], controls["mix"]
-        if block.clock is not None and self.uses_clock:
-            wanted = controls["beats"].detach().double() * (60 * block.sample_rate) / block.clock.tempo
-            wanted = wanted.clamp(self.shortest, self.longest)
-        else:
-            wanted = controls["time"].double() * (block.sample_rate / 1000)
-        wanted = wanted.expand(signal.shape[0], 1, block.length)
+        wanted = self.delay(controls, block, signal.shape[0])
         delay, last = glided(wanted, state["delay"], block, self.settings.glide)
         ratio = torch.exp2(controls["shift"].double().expand(wanted.shape) / 12)
         windows = (ratio - 1) * (1000 / self.settings.window)  # per second

@@ -10,11 +10,11 @@ from dsp_recursions import (
     between,
     check_blocks_equal_the_whole,
     check_both_ways_agree,
+    check_equals_a_loop,
     check_gradients,
     check_silence_and_small_numbers,
     framed,
     noise,
-    without_compiled_code,
 )
 from effort import examples
 from hypothesis import given, settings
@@ -71,14 +71,7 @@ def sample_loop(audio, power, *rest):
 )
 def test_equals_a_loop_over_samples(batch, channels, samples, compiled, seed):
     given_tensors = arguments(batch, channels, samples, seed)
-    want = sample_loop(*given_tensors)
-    if compiled:
-        got = kernel(*given_tensors)
-    else:
-        with without_compiled_code():
-            got = kernel(*given_tensors)
-    for tensor, wanted in zip(got, want):
-        np.testing.assert_allclose(tensor.numpy(), wanted, rtol=1e-10, atol=1e-10)
+    check_equals_a_loop(kernel, sample_loop, given_tensors, compiled)
 
 
 def test_in_single_precision_it_is_the_same_to_rounding():

@@ -7,11 +7,11 @@ from dsp_recursions import (
     between,
     check_blocks_equal_the_whole,
     check_both_ways_agree,
+    check_equals_a_loop,
     check_gradients,
     drawn,
     framed,
     noise,
-    without_compiled_code,
 )
 from effort import examples
 from hypothesis import given, settings
@@ -54,14 +54,7 @@ def sample_loop(audio, b0, b1, a1, state):
 )
 def test_equals_a_loop_over_samples(batch, channels, samples, compiled, seed):
     given_tensors = arguments(batch, channels, samples, seed)
-    want = sample_loop(*given_tensors)
-    if compiled:
-        got = first_order(*given_tensors)
-    else:
-        with without_compiled_code():
-            got = first_order(*given_tensors)
-    for tensor, wanted in zip(got, want):
-        np.testing.assert_allclose(tensor.numpy(), wanted, rtol=1e-10, atol=1e-10)
+    check_equals_a_loop(first_order, sample_loop, given_tensors, compiled)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

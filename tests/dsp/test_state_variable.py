@@ -9,6 +9,7 @@ from dsp_recursions import (
     between,
     check_blocks_equal_the_whole,
     check_both_ways_agree,
+    check_equals_a_loop,
     check_gradients,
     check_silence_and_small_numbers,
     framed,
@@ -70,14 +71,7 @@ def sample_loop(audio, *controls_and_state):
 )
 def test_equals_a_loop_over_samples(batch, channels, samples, compiled, seed):
     given_tensors = arguments(batch, channels, samples, seed)
-    want = sample_loop(*given_tensors)
-    if compiled:
-        got = kernel(*given_tensors)
-    else:
-        with without_compiled_code():
-            got = kernel(*given_tensors)
-    for tensor, wanted in zip(got, want):
-        np.testing.assert_allclose(tensor.numpy(), wanted, rtol=1e-8, atol=1e-8)
+    check_equals_a_loop(kernel, sample_loop, given_tensors, compiled, 1e-8)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

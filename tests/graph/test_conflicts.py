@@ -48,6 +48,31 @@ CASES: dict[str, tuple[str, str, str]] = {
         "crossover4: high is at 900 Hz, which is not above mid at 1000 Hz",
         "allowed: above 1000 Hz",
     ),
+    "a spiral's other time": (
+        doc("{effect: spiral, controls: {beats: ▸0.5}}"),
+        "spiral: beats does nothing: with sync: ms the delay is the other control's",
+        "hint: leave it out, or fix it at its default, 0.75, so that it has no column",
+    ),
+    "a dub echo's other time": (
+        doc("{effect: dub_echo, settings: {sync: beats}, controls: {time: ▸{as: t}}}"),
+        "dub_echo: time does nothing: with sync: beats the delay is the other control's",
+        "hint: leave it out, or fix it at its default, 375, so that it has no column",
+    ),
+    "a room's cuts out of order": (
+        doc("{effect: fdn, controls: {low_cut: 1000, high_cut: ▸800}}"),
+        "fdn: high_cut is at 800 Hz, which is not above low_cut at 1000 Hz",
+        "allowed: above 1000 Hz",
+    ),
+    "a tone above half the rate": (
+        doc("{effect: shimmer, controls: {tone: ▸9000}}", rate=16000),
+        "shimmer: tone is 9000 Hz or above, more than a sample rate of 16000 Hz holds",
+        "allowed: below 8000 Hz",
+    ),
+    "a level of no response": (
+        doc("{effect: convolve, settings: {level: ▸file}}"),
+        "convolve: level does nothing: without a file there is no response",
+        "hint: leave it out",
+    ),
     "a tap beyond the line": (
         doc(MOST),
         "multitap: a tap of 40 beats is beyond longest, 4 s, at any tempo up to 300 BPM",

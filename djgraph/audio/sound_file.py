@@ -84,13 +84,13 @@ class SoundFile:
                 f"{shown(name)} may not lead out of the graph file's folder: write a path relative to it"
             )
         try:
-            found = (folder / wanted).resolve()
-            inside = found.is_relative_to(folder.resolve())
+            path = (folder / wanted).resolve()
+            inside = path.is_relative_to(folder.resolve())
         except (OSError, RuntimeError) as problem:  # a circle of links
             raise AudioFileError(f"{shown(name)} cannot be found: {problem}") from None
         if not inside:
             raise AudioFileError(f"{shown(name)} is a link that leads out of the graph file's folder")
-        return cls.read(found)
+        return cls.read(path)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SoundFile) and self.digest == other.digest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import torch
@@ -96,6 +96,32 @@ def process_clip(
     if clock is not None:  # which is float64, and may have widened the outputs
         outputs = {port: tensor.to(like.dtype) for port, tensor in outputs.items()}
     return {port: tensor[..., lag:] for port, tensor in outputs.items()} if lag else outputs
+
+
+def block_controls(
+    effect: Effect, read: Callable[[tuple[int, int]], Mapping[str, Tensor]], start: int, stop: int, last: int
+) -> Mapping[str, Tensor]:
+    """The controls of a block, samples ``start…stop − 1``, of which those from ``last`` on lie behind the clip: there
+    they are what they were at its end. read: gives them on a span of the clip's samples."""
+    span, behind = (min(start, last - 1), min(stop, last)), max(stop - last, 0)
+    controls = read(span)
+    if behind:
+        controls = hold_controls(effect, controls, span, behind)
+    if span[0] < start:  # the block begins behind the clip
+        sampled = {control.id for control in effect.controls if control.rate == "sample"}
+        controls = {
+            name: values[..., start - stop :] if name in sampled else values
+            for name, values in controls.items()
+        }
+    return controls
+
+
+def block_clock(
+    read: Callable[[int, int], Clock], start: int, stop: int, last: int, sample_rate: int
+) -> Clock:
+    """The same of the clock, which goes on at its last tempo."""
+    clock = longer_clock(read(min(start, last - 1), min(stop, last)), max(stop - last, 0), sample_rate)
+    return Clock(clock.tempo[..., start - stop :], clock.beats[..., start - stop :])
 
 
 def hold_controls(

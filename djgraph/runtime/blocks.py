@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn.functional import pad
 
 from djgraph.dsp.derivatives import followed
 from djgraph.effects import Block, Clock, TimeEffect
-from djgraph.host.build import hold_controls, longer_clock
+from djgraph.host.build import block_clock, block_controls
 from djgraph.host.calls import EffectCall
 
 AT_ONCE = 450_000
@@ -73,18 +74,10 @@ def process_in_blocks(
         inputs = {port: _filled(part, number, stop - start) for port, part in parts.items()}
         if own:  # the effect may keep parts of its input for the next block
             inputs = {port: piece.clone() for port, piece in inputs.items()}
-        # Behind the clip controls and clock go on as they are at its last sample.
-        span, behind = (min(start, samples - 1), min(stop, samples)), max(stop - samples, 0)
-        controls = hold_controls(module, read(span), span, behind)
-        controls = {
-            control.id: _latest(controls[control.id], control.rate, stop - start)
-            for control in module.controls
-        }
+        controls = block_controls(module, read, start, stop, samples)
         ticks = None
         if clock is not None:
-            ticks = Clock(clock.tempo[..., span[0] : span[1]], clock.beats[..., span[0] : span[1]])
-            ticks = longer_clock(ticks, behind, rate)
-            ticks = Clock(ticks.tempo[..., start - stop :], ticks.beats[..., start - stop :])
+            ticks = block_clock(partial(_cut, clock), start, stop, samples, rate)
         block = Block(start, stop - start, rate, ticks)
         outputs, state = call.process(inputs, controls, state, block, (batch, channels, stop - start))
         for port, piece in outputs.items():
@@ -110,5 +103,5 @@ def _filled(parts: Sequence[Tensor], number: int, length: int) -> Tensor:
     return pad(parts[number], (0, missing)) if missing else parts[number]
 
 
-def _latest(values: Tensor, rate: str, length: int) -> Tensor:
-    return values[..., values.shape[-1] - length :] if rate == "sample" else values
+def _cut(clock: Clock, start: int, stop: int) -> Clock:
+    return Clock(clock.tempo[..., start:stop], clock.beats[..., start:stop])

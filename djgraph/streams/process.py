@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -15,7 +16,7 @@ from djgraph.controls.reader import ControlReader
 from djgraph.dsp.derivatives import unwatched
 from djgraph.effects import Block, Clock, TimeEffect
 from djgraph.graph.ir import Graph
-from djgraph.host.build import hold_controls, longer_clock
+from djgraph.host.build import block_clock, block_controls
 from djgraph.host.calls import EffectCall
 from djgraph.streams.buffers import History
 from djgraph.streams.clock import ClockTrack
@@ -101,19 +102,13 @@ class ProcessStream:
             return dict(self._nothing)
         if after:  # what the effect still holds comes out with silence behind the clip
             audio = {port: pad(tensor, (0, after)) for port, tensor in audio.items()}
-        # Behind the clip controls hold what they are at its last sample.
-        span = min(start, until - 1), until
         assert track.rows is not None
-        controls = self._reader(track.rows, track.timeline(end), span)
-        if after:
-            controls = hold_controls(self._effect, controls, span, after)
-        if span[1] - span[0] + after > length:
-            controls = {name: self._latest(name, values, length) for name, values in controls.items()}
+        read = partial(self._reader, track.rows, track.timeline(end))
+        controls = block_controls(self._effect, read, start, until + after, until)
         ticks = None
         if clock is not None and self._effect.uses_clock:
-            ticks = longer_clock(clock.read(*span), after, self._rate)
-            tempo, beats = (part[..., part.shape[-1] - length :] for part in (ticks.tempo, ticks.beats))
-            ticks = Clock(tempo.repeat(self._count, 1, 1), beats.repeat(self._count, 1, 1))
+            ticks = block_clock(clock.read, start, until + after, until, self._rate)
+            ticks = Clock(ticks.tempo.repeat(self._count, 1, 1), ticks.beats.repeat(self._count, 1, 1))
         owned = self._own_state()
         block = Block(start, length, self._rate, ticks, owned)
         size = (self._count * self._batch, self._channels, length)
@@ -140,10 +135,6 @@ class ProcessStream:
             self._state = {name: one.clone() for name, one in self._state.items()}
         self._owned = owned
         return owned
-
-    def _latest(self, name: str, values: Tensor, length: int) -> Tensor:
-        rate = next(control.rate for control in self._effect.controls if control.id == name)
-        return values[..., values.shape[-1] - length :] if rate == "sample" else values
 
     def detach(self) -> None:
         for _, history in self._histories():

@@ -33,13 +33,13 @@ CUTS = {"low_cut": (0.0, 0.0, 1.0), "high_cut": (1.0, 0.0, 0.0)}
 
 def line_lengths(lines: int, mean: float) -> tuple[int, ...]:
     """Different primes, so that no two lines have a common divisor; even steps in pitch about a mean in samples."""
-    found: list[int] = []
+    lengths: list[int] = []
     for k in range(lines):
         length = max(2, math.ceil(mean * SPREAD ** (k / (lines - 1) - 0.5)))
-        while length in found or any(length % d == 0 for d in range(2, math.isqrt(length) + 1)):
+        while length in lengths or any(length % d == 0 for d in range(2, math.isqrt(length) + 1)):
             length += 1
-        found.append(length)
-    return tuple(found)
+        lengths.append(length)
+    return tuple(lengths)
 
 
 def entering(lines: int) -> Tensor:

@@ -38,6 +38,11 @@ CASES: dict[str, tuple[str, str, str]] = {
         "crossover3: high is at 300 Hz, which is not above low at 5000 Hz",
         "allowed: above 5000 Hz",
     ),
+    "crossovers at one frequency": (
+        doc("{effect: crossover3, controls: {low: 1000, high: ▸1000}}"),
+        "crossover3: high is at 1000 Hz, which is not above low at 1000 Hz",
+        "allowed: above 1000 Hz",
+    ),
     "crossover above what the other rests at": (
         doc("{effect: crossover3, controls: {low: ▸5000}}"),
         "crossover3: low rests at 5000 Hz, which is not below high at 4000 Hz",

@@ -116,7 +116,7 @@ class SoundFile:
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"type": "string"}
+        return {"type": "string", "format": "path"}
 
     @classmethod
     def _validate(cls, value: Any, info: ValidationInfo) -> SoundFile:

@@ -192,13 +192,21 @@ def _in_a_stream(entry: EffectEntry) -> tuple[int | None, bool]:
         return None, bool(entry.effect.uses_clock)
 
 
+def _kind(schema: dict[str, Any]) -> str:
+    """The type of a setting's values in one word; of several, joined by "or", but for what leaving it out means."""
+    if "anyOf" in schema:
+        kinds = [_kind(one) for one in schema["anyOf"] if one.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    return "file" if schema.get("format") == "path" else str(schema.get("type", "any"))
+
+
 def _settings(entry: EffectEntry) -> list[dict[str, Any]]:
     properties = entry.effect.Settings.model_json_schema().get("properties", {})
     required = entry.effect.Settings.model_json_schema().get("required", [])
     return [
         {
             "name": key,
-            "type": str(value.get("type", "any")),
+            "type": _kind(value),
             "default": value.get("default"),
             "allowed": value.get("enum") or [value[key] for key in ("const",) if key in value],
             "minimum": value.get("minimum", value.get("exclusiveMinimum")),

@@ -67,7 +67,10 @@ def test_json_is_a_digest_that_comes_back(folder):
     assert Settings.model_validate_json(text) == settings
     with pytest.raises(ValidationError, match="beside the graph file"):
         Settings(file="sha256:" + 64 * "0")
-    assert Settings.model_json_schema()["properties"]["file"]["anyOf"][0] == {"type": "string"}
+    assert Settings.model_json_schema()["properties"]["file"]["anyOf"][0] == {
+        "type": "string",
+        "format": "path",
+    }
 
 
 def test_copies_carry_the_audio(folder):

@@ -157,6 +157,12 @@ def test_one_effect(run: Run) -> None:
         assert f"{control.min:g} … {control.max:g}" in rows[control.id]
         assert control.description in rows[control.id]
     assert "at neutral an all-pass" in run("effects", "isolator").stdout
+    settings = json.loads(run("effects", "convolve", "--json").stdout)["settings"]
+    assert {one["name"]: one["type"] for one in settings} == {
+        "file": "file",
+        "level": "string",
+        "pre_delay": "number",
+    }
     assert "all-pass" not in text
     text = run("effects", "saturate").stdout
     assert "of the family colour, in → out" in text

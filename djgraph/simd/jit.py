@@ -13,8 +13,11 @@ from numba import njit
 from numba.core import event
 
 from djgraph.simd.disk import CodeCache, warn_once
+from djgraph.simd.parts import PartCompiler
 
-part = partial(njit, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)()
+part = partial(
+    njit, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=PartCompiler
+)()
 """Compiles a function that only other compiled functions call, which takes a third less time.
 
 Arguments that belong together come as named tuples. An array that is taken out of one is counted as one more reference,

@@ -122,12 +122,12 @@ class Checkpoint:
         for name, tensor in own.items():
             if name not in state or not isinstance(tensor, Tensor):
                 continue
-            found = state[name]
-            if not isinstance(found, Tensor):
-                wrong.append(f"{name}: {type(found).__name__} → {list(tensor.shape)}")
+            held = state[name]
+            if not isinstance(held, Tensor):
+                wrong.append(f"{name}: {type(held).__name__} → {list(tensor.shape)}")
             # A head's extra state is its layout: compared above.
-            elif tensor.shape != found.shape and not name.endswith("_extra_state"):
-                wrong.append(f"{name}: {list(found.shape)} → {list(tensor.shape)}")
+            elif tensor.shape != held.shape and not name.endswith("_extra_state"):
+                wrong.append(f"{name}: {list(held.shape)} → {list(tensor.shape)}")
         if wrong:
             raise CheckpointError(
                 f"{self.path} holds another model; from the checkpoint to this model:\n  "
@@ -138,12 +138,12 @@ class Checkpoint:
 
     def part(self, key: str) -> dict[str, Any]:
         """``state[key]``, a mapping. CheckpointError where there is none."""
-        found = self.state.get(key)
-        if not isinstance(found, dict):
+        part = self.state.get(key)
+        if not isinstance(part, dict):
             raise CheckpointError(
                 f"{self.path} holds no {key!r}; it holds: {shorten(list(map(str, self.state)))}"
             )
-        return found
+        return part
 
 
 def save(path: str | os.PathLike[str], state: Mapping[str, Any], layout: Mixable) -> None:
@@ -159,11 +159,11 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any], layout: Mixable
     """
     tensors: dict[str, Tensor] = {}
     tree = _pack(state, "", tensors)
-    found, graph = _parts(layout)
+    columns, graph = _parts(layout)
     header = {
         "format": FORMAT,
-        "fingerprint": found.fingerprint,
-        "layout": found.to_json(),
+        "fingerprint": columns.fingerprint,
+        "layout": columns.to_json(),
         "tree": json.dumps(tree, ensure_ascii=False),
     }
     if graph is not None:
@@ -185,9 +185,9 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     except (library.SafetensorError, OSError, ValueError, RuntimeError) as problem:
         raise CheckpointError(f"{path} is damaged, or no safetensors file: {problem}") from problem
     if header.get("format") != FORMAT:
-        found = header.get("format", "none")
+        written = header.get("format", "none")
         raise CheckpointError(
-            f"{path} is no checkpoint of djgraph: its format is {found!r:.80}, not {FORMAT!r}"
+            f"{path} is no checkpoint of djgraph: its format is {written!r:.80}, not {FORMAT!r}"
         )
     try:
         # Each level of a state is three of its tree: {"map": [[key, value], …]}.
@@ -286,14 +286,14 @@ def _unpack(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     if kind != "map":
         items = [_unpack(item, tensors) for item in inside]
         return tuple(items) if kind == "tuple" else items
-    found = {}
+    mapping = {}
     for pair in inside:
         if not (
             isinstance(pair, list) and len(pair) == 2 and (isinstance(pair[0], str) or is_whole(pair[0]))
         ):
             raise CheckpointError(f"its tree has a mapping with a part that is none: {shown(pair)}")
-        found[pair[0]] = _unpack(pair[1], tensors)
-    return found
+        mapping[pair[0]] = _unpack(pair[1], tensors)
+    return mapping
 
 
 def _safetensors() -> Any:

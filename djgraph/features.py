@@ -148,11 +148,11 @@ class BeatFeatures:
     def names(self) -> tuple[str, ...]:
         """What each feature is."""
         bands = range(self.bands)
-        found = [f"{name} energy {band}" for name in self.signals for band in bands]
+        names = [f"{name} energy {band}" for name in self.signals for band in bands]
         if self.mix:
-            found += [f"mix energy {band}" for band in bands]
-            found += [f"{name} gain {band}" for name in self.signals for band in bands]
-        return tuple(found)
+            names += [f"mix energy {band}" for band in bands]
+            names += [f"{name} gain {band}" for name in self.signals for band in bands]
+        return tuple(names)
 
     def __call__(self, audio: Mapping[str, Tensor], grid: BeatGrid, mix: Tensor | None = None) -> Tensor:
         """Signal → ``[channels, samples]``, all equally long (and the mix) → ``[steps, features]``, float32.
@@ -174,10 +174,10 @@ class BeatFeatures:
         rate = self.sample_rate / _HOP
         power = spectra.abs().square().mean(1)
         energy = grid.pool(filters @ power, rate)  # [signals, bands, steps]
-        found = [(10 * energy.clamp_min(1e-12).log10() / -FLOOR_DB + 1).clamp(0, 1)]
+        parts = [(10 * energy.clamp_min(1e-12).log10() / -FLOOR_DB + 1).clamp(0, 1)]
         if mix is not None:
-            found.append(_gains(spectra, filters, grid, rate, energy[:-1]))
-        return torch.cat([part.flatten(0, 1) for part in found]).T.contiguous()
+            parts.append(_gains(spectra, filters, grid, rate, energy[:-1]))
+        return torch.cat([part.flatten(0, 1) for part in parts]).T.contiguous()
 
 
 def _stereo_spectrum(audio: Tensor) -> Tensor:

@@ -106,12 +106,14 @@ class Mixer(nn.Module):
             raise CompileError(
                 "torch.jit.trace cannot follow a mixer; use torch.export.export or torch.compile"
             )
-        made = mix(self._executors[return_intermediates], inputs, params, self.out_of_range, tempo, positions)
-        main = {name: made["output " + name] for name in self.outputs}
+        results = mix(
+            self._executors[return_intermediates], inputs, params, self.out_of_range, tempo, positions
+        )
+        main = {name: results["output " + name] for name in self.outputs}
         result = main if len(main) > 1 else next(iter(main.values()))
         if not return_intermediates:
             return result
-        return result, {name: made["tap " + name] for name in self.graph.taps}
+        return result, {name: results["tap " + name] for name in self.graph.taps}
 
     def stream(
         self,

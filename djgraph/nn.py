@@ -109,10 +109,10 @@ class ControlHead(nn.Module):
         old = _read_layout(state[keys[LAYOUT_KEY]])
         shapes = {"weight": (len(old), self.features), "bias": (len(old),), "origin": (len(old),)}
         for key, shape in shapes.items():
-            found = state[keys[key]]
-            if not isinstance(found, Tensor) or tuple(found.shape) != shape:
+            held = state[keys[key]]
+            if not isinstance(held, Tensor) or tuple(held.shape) != shape:
                 what = "controls, features" if key == "weight" else "controls"
-                came = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+                came = list(held.shape) if isinstance(held, Tensor) else type(held).__name__
                 raise LayoutError(f"{keys[key]}: expected {list(shape)} ({what}), got {came}")
         weight, bias, origin = (state[keys[key]].detach() for key in shapes)
         fresh = ControlHead(self.features, self.layout).to(weight)

@@ -164,14 +164,14 @@ class _Scan:
         self.text, self.name, self.error, self.not_finite = text, name, error, not_finite
 
     def mapping(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        mapping = dict(pairs)
+        if len(mapping) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for i, name in enumerate(names) if name in names[:i])
             key = json.dumps(twice, ensure_ascii=False)
             where = [match for match in _TOKEN.finditer(self.text) if match[0] == key]
             self._refuse(f"{shown(twice)} is given twice", where[-1].start() if where else 0)
-        return found
+        return mapping
 
     def whole(self, digits: str) -> int:
         if len(digits) > DIGITS:
@@ -245,15 +245,15 @@ def _offset(text: str, path: DocumentPath) -> int:
     here = next(tokens, None)
     if here is None:
         return 0
-    found = here.start()
+    offset = here.start()
     for part in path:
         if here is None or here[0] not in ("{", "["):
             break
         here = _below(tokens, here[0], part)
         if here is None:
             break
-        found = here.start()
-    return found
+        offset = here.start()
+    return offset
 
 
 def _path(text: str, at: int) -> DocumentPath:

@@ -56,10 +56,10 @@ class _Lowering:
             return signal.audio
         channels = self.channels[signal.spectrum]
         name = self._fresh(f"istft({signal.spectrum[1:]})")
-        made = self.emit(Synthesise(signal.spectrum, name), channels)
+        audio = self.emit(Synthesise(signal.spectrum, name), channels)
         if signal.audio is None:
-            return made
-        return self.emit(Add((signal.audio, made), self._fresh(f"whole({point})")), channels)
+            return audio
+        return self.emit(Add((signal.audio, audio), self._fresh(f"whole({point})")), channels)
 
     def spectrum(self, point: Point) -> str:
         signal = self.signals[point]
@@ -67,10 +67,10 @@ class _Lowering:
             assert signal.spectrum is not None
             return signal.spectrum
         channels = self.channels[signal.audio]
-        made = self.emit(Analyse(signal.audio, self._fresh(f"~stft({signal.audio})")), channels)
+        spectrum = self.emit(Analyse(signal.audio, self._fresh(f"~stft({signal.audio})")), channels)
         if signal.spectrum is None:
-            return made
-        return self.emit(Add((signal.spectrum, made), self._fresh(f"~whole({point})")), channels)
+            return spectrum
+        return self.emit(Add((signal.spectrum, spectrum), self._fresh(f"~whole({point})")), channels)
 
     def spectral(self, node: EffectNode) -> None:
         source = self.spectrum(next(iter(node.sources.values())))

@@ -96,9 +96,9 @@ def _kinds(plan: Plan) -> Iterator[Fault]:
 def _channels(plan: Plan) -> Iterator[Fault]:
     for index, op in enumerate(plan.ops):
         if isinstance(op, (Add, Region, Mask, Analyse, Synthesise, Delay)):
-            found = {plan.channels[name] for name in (*op.reads, *op.writes)}
-            if len(found) > 1:
-                yield index, f"joins signals of {' and '.join(map(str, sorted(found)))} channels"
+            counts = {plan.channels[name] for name in (*op.reads, *op.writes)}
+            if len(counts) > 1:
+                yield index, f"joins signals of {' and '.join(map(str, sorted(counts)))} channels"
 
 
 def _rows(plan: Plan) -> Iterator[Fault]:
@@ -222,9 +222,9 @@ def _least_latency(op: object, plan: Plan) -> int:
 
 def _joint_latency(plan: Plan) -> Iterator[Fault]:
     known, silent = plan.latencies or {}, plan.silent
-    found = {known.get(value, 0) for value in plan.outputs.values() if value not in silent}
-    if len(found) > 1:
-        yield None, f"outputs have latencies {', '.join(map(str, sorted(found)))}"
+    latencies = {known.get(value, 0) for value in plan.outputs.values() if value not in silent}
+    if len(latencies) > 1:
+        yield None, f"outputs have latencies {', '.join(map(str, sorted(latencies)))}"
 
 
 RULES = (

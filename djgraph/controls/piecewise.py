@@ -75,8 +75,8 @@ class _PiecewiseForward(_Piecewise):
 
 def _segment(values: Tensor, x: Tensor, last: Tensor, right: bool) -> Tensor:
     """The segment of each curve that a value lies in; at a point the one to its right or its left."""
-    found = torch.searchsorted(x, values.contiguous(), right=right) - 1
-    return torch.minimum(found.clamp(min=0), last[:, None])
+    segment = torch.searchsorted(x, values.contiguous(), right=right) - 1
+    return torch.minimum(segment.clamp(min=0), last[:, None])
 
 
 @torch.no_grad()

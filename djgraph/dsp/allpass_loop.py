@@ -43,8 +43,8 @@ def allpass_loop(
     curves = [as_curve("allpass_loop", name, one, audio) for name, one in (("a", a), ("feedback", feedback))]
     given = (audio, state, *curves)
     if as_operator(audio):
-        made = _operator(list(given), [stages])
-        return made[0], made[1]
+        results = _operator(list(given), [stages])
+        return results[0], results[1]
     operation = _Loop()
     output, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
     return output, last

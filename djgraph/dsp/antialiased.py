@@ -58,8 +58,8 @@ def antialiased(
     before = checked_state("antialiased", before, audio, 1, dtype=torch.float64, name="before")
     given = (audio, before, as_curve("antialiased", "drive", drive, audio))
     if as_operator(audio):
-        made = _operator(list(given), [list(MEANS).index(curve)])
-        return made[0], made[1]
+        results = _operator(list(given), [list(MEANS).index(curve)])
+        return results[0], results[1]
     operation = _Bent(curve)
     bent, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
     return bent, last

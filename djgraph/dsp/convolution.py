@@ -114,8 +114,8 @@ class Response:
         key = (audio.shape[1], -size, audio.dtype, audio.device)
         if key not in self._spectra:
             with torch.inference_mode(False):
-                made = partitioned.partitions(self._make(audio.shape[1]), size)
-                self._spectra[key] = made.to(device=audio.device, dtype=audio.dtype.to_complex())
+                spectra = partitioned.partitions(self._make(audio.shape[1]), size)
+                self._spectra[key] = spectra.to(device=audio.device, dtype=audio.dtype.to_complex())
         return self._spectra[key]
 
     def spectrum_for(self, audio: Tensor) -> Tensor:

@@ -91,8 +91,8 @@ def delay_loop(
     ]
     given = (audio, past, filters, *curves)
     if as_operator(audio):
-        made = _operator(list(given), [shortest, int(crossed), int(saturated)])
-        return made[0], made[1], made[2]
+        results = _operator(list(given), [shortest, int(crossed), int(saturated)])
+        return results[0], results[1], results[2]
     operation = _Loop(shortest, crossed, saturated)
     wet, after, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
     return wet, after, last

@@ -56,8 +56,8 @@ class Operation(ABC):
             given = [tensor.detach().requires_grad_(need) for tensor, need in zip(tensors, needed)]
             results = self.plainly(given)
             wanted = [tensor for tensor in given if tensor.requires_grad]
-            found = iter(torch.autograd.grad(results, wanted, gradients, materialize_grads=True))
-        return tuple(next(found) if need else None for need in needed)
+            obtained = iter(torch.autograd.grad(results, wanted, gradients, materialize_grads=True))
+        return tuple(next(obtained) if need else None for need in needed)
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         results = _Forward.apply(self, *tensors) if followed(tensors) else self.forward(tensors)

@@ -79,8 +79,8 @@ def fdn(
     given = (audio, past, filters, *curves)
     turn = math.tan(math.pi * corner / sample_rate)
     if as_operator(audio):
-        made = _operator([*given, torch.tensor([turn], dtype=torch.float64, device="cpu")], list(delays))
-        return made[0], made[1], made[2]
+        results = _operator([*given, torch.tensor([turn], dtype=torch.float64, device="cpu")], list(delays))
+        return results[0], results[1], results[2]
     operation = _Network(tuple(delays), turn)
     wet, after, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
     return wet, after, last

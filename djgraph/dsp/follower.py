@@ -69,8 +69,8 @@ def _branches(level: Tensor, rise: Tensor, fall: Tensor, initial: Tensor) -> Ten
 
     with torch.no_grad():
         rising = torch.zeros_like(level, dtype=torch.bool)
-        while not torch.equal(found := level > run(rising)[..., :-1], rising):
-            rising = found
+        while not torch.equal(passed := level > run(rising)[..., :-1], rising):
+            rising = passed
     return run(rising)
 
 

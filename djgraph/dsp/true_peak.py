@@ -60,8 +60,8 @@ def true_peak(audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tenso
     rows = extended.reshape(-1, 1, extended.shape[-1])
     taps = interpolator(audio.dtype, audio.device)
     step = audio.shape[-1] if torch.compiler.is_compiling() else max(LEAST, POINTS_AT_ONCE // len(rows))
-    found = [
+    phases = [
         conv1d(rows[..., at : at + step + TAPS - 1], taps).abs().amax(1)
         for at in range(0, audio.shape[-1], step)
     ]
-    return torch.cat(found, dim=-1).view(audio.shape), last
+    return torch.cat(phases, dim=-1).view(audio.shape), last

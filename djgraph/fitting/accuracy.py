@@ -25,12 +25,12 @@ def control_errors(sketch: Sketch, u: Tensor, truth: Tensor, identified: Identif
     truth: params ``[frames, controls]``.
     """
     layout = sketch.response.layout
-    made = sketch.grid(len(u)).read(layout.from_unit(u))
+    estimate = sketch.grid(len(u)).read(layout.from_unit(u))
     known = sketch.grid(len(truth)).read(truth.double())
     result: dict[str, Any] = {}
     for index, name in enumerate(layout.names):
         where = identified.audible[:, index]
-        error = (made[where, index] - known[where, index]).abs()
+        error = (estimate[where, index] - known[where, index]).abs()
         result[name] = float(error.mean()) if len(error) else None
     return result
 
@@ -44,7 +44,7 @@ def heard_error(sketch: Sketch, u: Tensor, truth: Tensor) -> dict[str, Any]:
     """
     layout, response, s = sketch.response.layout, sketch.response, sketch.statistics
     inputs = len(response.names)
-    made = response.loudness(response(sketch.grid(len(u)).read(layout.from_unit(u)).float()))
+    estimate = response.loudness(response(sketch.grid(len(u)).read(layout.from_unit(u)).float()))
     known = response.loudness(response(sketch.grid(len(truth)).read(truth.double()).float()))
     frequencies = response.bands.frequencies
     own = torch.diagonal(s.gram, dim1=2, dim2=3)[..., :inputs]  # [blocks, bands, inputs]
@@ -57,7 +57,7 @@ def heard_error(sketch: Sketch, u: Tensor, truth: Tensor) -> dict[str, Any]:
         heard &= energy > HEARD * energy.mean(0)
         # The gain of a part of the spectrum: weighted by what sounds there.
         share = own[:, part] / energy.clamp(min=1e-30)[:, None]
-        errors.append(((made[..., part] - known[..., part]).transpose(1, 2).abs() * share).sum(1))
+        errors.append(((estimate[..., part] - known[..., part]).transpose(1, 2).abs() * share).sum(1))
         heards.append(heard)
     error, heard = torch.stack(errors), torch.stack(heards)  # [parts, blocks, inputs]
 

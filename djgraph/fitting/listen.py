@@ -63,8 +63,8 @@ def hear(
     total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
     total = total if reference is None else reference
 
-    def attempt(signs: Signs, found: float, peak: float) -> Heard:
-        place = found if delay is None else delay * rate
+    def attempt(signs: Signs, lag: float, peak: float) -> Heard:
+        place = lag if delay is None else delay * rate
         turned = material.target * material.target.new_tensor(signs)[:, None]
         target, valid = advance(turned, place, material.samples)
         exchanged = swapped(material.sources, target, valid, bands, pool)

@@ -32,8 +32,8 @@ def weights(energy: Tensor, bands: Bands, noisy: Tensor | None = None) -> Tensor
     # A neighbour on each side: a hit must not make its own attack count little and the gap before it much.
     smooth = torch.nn.functional.avg_pool1d(density.T[:, None], 3, 1, 1, count_include_pad=False)[:, 0].T
     floor = FLOOR * smooth.mean(0) + FLOOR / 10 * smooth.mean()
-    made = (smooth + floor).clamp(min=1e-20) ** -WHITENING
-    return made if noisy is None else made * (CLEAN / (CLEAN + noisy))
+    whitening = (smooth + floor).clamp(min=1e-20) ** -WHITENING
+    return whitening if noisy is None else whitening * (CLEAN / (CLEAN + noisy))
 
 
 def noise(statistics: Statistics, blocks: int) -> Tensor:
@@ -94,8 +94,8 @@ class MixLoss:
         error = torch.view_as_real(self._complex(mix - self.target))
         total = (self.weight[..., None] * error.square()).sum()
         for size, wanted in zip(self.sizes, self.magnitudes):
-            made = self._magnitude(mix * self.valid, size)
-            total = total + self.magnitude / len(self.sizes) * (made - wanted).square().sum() / (
+            magnitude = self._magnitude(mix * self.valid, size)
+            total = total + self.magnitude / len(self.sizes) * (magnitude - wanted).square().sum() / (
                 wanted.square().sum() + 1e-8
             )
         return total

@@ -33,11 +33,11 @@ def orientations(target: Tensor, reference: Tensor) -> Iterator[tuple[Signs, flo
     target: ``[channels, samples]``; reference: ``[samples]``. As it is comes first, unless that is out of the question.
     """
     mono = target.mean(0)
-    found = {sign: find_delay(sign * mono, reference) for sign in (1, -1)}
-    peaks = {sign: peak for sign, (_, peak) in found.items()}
+    delays = {sign: find_delay(sign * mono, reference) for sign in (1, -1)}
+    peaks = {sign: peak for sign, (_, peak) in delays.items()}
     for sign in (1, -1):
         if PLAIN * max(peaks[sign], 0.0) >= peaks[-sign]:
-            yield (sign,) * len(target), *found[sign]
+            yield (sign,) * len(target), *delays[sign]
 
 
 def half_turned(target: Tensor, reference: Tensor) -> Iterator[tuple[Signs, float, float]]:

@@ -122,15 +122,15 @@ def listen(
     at_rest = _at_rest(problem, material) if problem.response.turning else (None, None)
     heard = hear(material, problem.bands, POOL, problem.per_second, rate, delay, *at_rest)
     if level is not None:
-        found = level
+        mix_level = level
     elif resumed is not None:
-        found = resumed.level
+        mix_level = resumed.level
     else:
         # Nearly unwhitened: a codec's errors in quiet bands make their gains, and so the level, look smaller.
-        found = levels.find_level(heard.statistics, heard.weights.sqrt())
+        mix_level = levels.find_level(heard.statistics, heard.weights.sqrt())
     sketch = Sketch.make(problem.response, heard.sources, heard.weights, material.samples)
-    free = level is None and abs(found - 1) > 1e-9
-    return Listened(material, heard, found, free, sketch.at_level(found), resumed)
+    free = level is None and abs(mix_level - 1) > 1e-9
+    return Listened(material, heard, mix_level, free, sketch.at_level(mix_level), resumed)
 
 
 def _at_rest(problem: FitProblem, material: Material) -> tuple[Tensor | None, Tensor]:

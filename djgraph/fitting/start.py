@@ -128,8 +128,8 @@ class _Search:
                 improved = least < change[:, column]
                 change[:, column] = torch.where(improved, least.to(change), change[:, column])
                 target = place[:, column]
-                found = trial[value, blocks][:, family]
-                target[:, family] = torch.where(improved[:, None], found, target[:, family])
+                tried = trial[value, blocks][:, family]
+                target[:, family] = torch.where(improved[:, None], tried, target[:, family])
         many = self._one_for_each_input(place, change, members)
         chosen = change.argmin(1)
         single = place[torch.arange(len(self.u), device="cpu"), chosen]

@@ -31,10 +31,12 @@ def certify(graph: Graph) -> list[Certificate]:
     for node in graph.nodes:
         if isinstance(node, EffectNode) and issubclass(node.effect, SpectralEffect):
             groups.setdefault((node.effect, node.settings.model_dump_json()), []).append(node)
-    made = []
+    certificates = []
     for (effect, _), nodes in groups.items():
         settings, fault = nodes[0].settings, twin_fault(nodes[0], graph.environment)
         difference = None if fault else twin_difference(effect, settings, graph.environment)
         changed = settings.model_dump(mode="json", exclude_defaults=True)
-        made.append(Certificate(effect.type, changed, tuple(node.id for node in nodes), difference, fault))
-    return made
+        certificates.append(
+            Certificate(effect.type, changed, tuple(node.id for node in nodes), difference, fault)
+        )
+    return certificates

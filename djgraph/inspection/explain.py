@@ -31,7 +31,7 @@ class StageDiff:
 
 def diff_stages(stages: Sequence[Stage]) -> list[StageDiff]:
     """What each stage changed in the one before it."""
-    found = []
+    diffs = []
     for before, after in pairwise(stages):
         # The first line only has the sizes, which the summary gives.
         old, new = (str(stage.plan).splitlines()[1:] for stage in (before, after))
@@ -42,8 +42,8 @@ def diff_stages(stages: Sequence[Stage]) -> list[StageDiff]:
             if lines
             else "nothing changed"
         )
-        found.append(StageDiff(after.name, f"{after.name}: {change} ({after.summary})", lines))
-    return found
+        diffs.append(StageDiff(after.name, f"{after.name}: {change} ({after.summary})", lines))
+    return diffs
 
 
 def cost_table(cost: PlanCost, sample_rate: int) -> str:

@@ -62,17 +62,17 @@ class Meter(TorchDispatchMode):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         read = list(_tensors([args, {key: value for key, value in kwargs.items() if key != "out"}]))
-        made = list(_tensors(result))
+        results = list(_tensors(result))
         known = {tensor.untyped_storage()._cdata for tensor in (*read, *_tensors(kwargs.get("out")))}
-        new = [tensor for tensor in made if tensor.untyped_storage()._cdata not in known]
+        new = [tensor for tensor in results if tensor.untyped_storage()._cdata not in known]
         if new or func._schema.is_mutable:
             name = func.overloadpacket.__name__
             if not name.startswith(("empty", "new_empty")):
                 if (kernel := f"{func.namespace}::{name}") in FLOPS:
-                    self.flops += FLOPS[kernel] * made[0].numel()
+                    self.flops += FLOPS[kernel] * results[0].numel()
                 else:
-                    self.flops += flops_of(name.rstrip("_"), args, read, made)
-                self.moved += sum(map(_bytes, read)) + sum(map(_bytes, made))
+                    self.flops += flops_of(name.rstrip("_"), args, read, results)
+                self.moved += sum(map(_bytes, read)) + sum(map(_bytes, results))
             for tensor in new:
                 self._hold(tensor)
         return result
@@ -91,7 +91,7 @@ class Meter(TorchDispatchMode):
         self.held -= self._sizes.pop(key)
 
 
-def flops_of(name: str, args: tuple[Any, ...], read: list[Tensor], made: list[Tensor]) -> float:
+def flops_of(name: str, args: tuple[Any, ...], read: list[Tensor], results: list[Tensor]) -> float:
     """Floating point operations of one tensor operation.
 
     A complex FFT of N points takes 5·N·log2 N, the usual count for a radix-2 transform (M. Frigo and
@@ -99,21 +99,21 @@ def flops_of(name: str, args: tuple[Any, ...], read: list[Tensor], made: list[Te
     matrix product takes 2 for each pair multiplied. Anything else takes one for each element of its largest
     operand: 2 if complex, 6 for a product of two complex numbers; copying takes none.
     """
-    if name in MOVES or not made:
+    if name in MOVES or not results:
         return 0.0
     if name.startswith("_fft_"):
         return _fft(name, args)
     if name in PRODUCTS:
-        return 2.0 * made[0].numel() * args[PRODUCTS[name]].shape[-1]
+        return 2.0 * results[0].numel() * args[PRODUCTS[name]].shape[-1]
     if name == "convolution":
         weight = args[1]
-        return 2.0 * made[0].numel() * weight.numel() / weight.shape[0]
+        return 2.0 * results[0].numel() * weight.numel() / weight.shape[0]
     if name == "convolution_backward":
         weight = args[2]
         return 4.0 * args[0].numel() * weight.numel() / weight.shape[0]
-    if not any(tensor.is_floating_point() or tensor.is_complex() for tensor in (*read, *made)):
+    if not any(tensor.is_floating_point() or tensor.is_complex() for tensor in (*read, *results)):
         return 0.0
-    elements = max(tensor.numel() for tensor in (*read, *made))
+    elements = max(tensor.numel() for tensor in (*read, *results))
     complex_operands = sum(tensor.is_complex() for tensor in read)
     if name == "mul" and complex_operands == 2:
         return float(COMPLEX_PRODUCT * elements)

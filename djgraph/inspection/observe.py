@@ -107,12 +107,12 @@ class Recorder:
 
     def spans(self, way: Way) -> dict[int, Interval]:
         """By operation; the last note of a way ends what came before it."""
-        found: dict[int, Interval] = {}
+        intervals: dict[int, Interval] = {}
         for (before, index, level, _), (_, _, stop, top) in pairwise(self._borders):
             if before == way:
-                first = found.get(index, Interval(level, stop, top))
-                found[index] = Interval(first.start, stop, max(first.top, top))
-        return found
+                first = intervals.get(index, Interval(level, stop, top))
+                intervals[index] = Interval(first.start, stop, max(first.top, top))
+        return intervals
 
     def whole(self, way: Way) -> Interval | None:
         """From the first to the last note of a way; None where there is none."""
@@ -135,9 +135,9 @@ class ObservedExecutor(Executor):
 
     def __call__(self, run: Run) -> dict[str, Tensor]:
         # What lies behind this marker is the reading of params.
-        made = super().__call__(replace(run, rows=_mark(run.rows, ELSEWHERE, self._recorder)))
+        results = super().__call__(replace(run, rows=_mark(run.rows, ELSEWHERE, self._recorder)))
         self._recorder.note("forward")
-        return made
+        return results
 
     def _kernel(self, op: Op, frees: tuple[str, ...]) -> Kernel:
         kernel, index = super()._kernel(op, frees), self._places[id(op)]

@@ -276,11 +276,11 @@ def _both(first: Both, *others: Both) -> Both:
 
 
 def _together(parts: Iterable[Work]) -> Work:
-    found = list(parts)
+    works = list(parts)
     return Work(
-        sum(part.flops for part in found),
-        sum(part.moved for part in found),
-        sum(part.memory for part in found),
+        sum(part.flops for part in works),
+        sum(part.moved for part in works),
+        sum(part.memory for part in works),
     )
 
 

@@ -115,9 +115,9 @@ class _ProfiledRun:
         executor = ObservedExecutor(self._plan, self._compiled, recorder)
         with gauge, torch.set_grad_enabled(self._backward):
             recorder.note("forward")
-            made = mix(executor, self._inputs, self._params, tempo=self._tempo)
+            outputs = mix(executor, self._inputs, self._params, tempo=self._tempo)
             recorder.note("forward")
-            loss = torch.stack([audio.square().mean() for audio in made.values()]).sum()
+            loss = torch.stack([audio.square().mean() for audio in outputs.values()]).sum()
             wanted = [self._params, *(weight for weight in self._weights if weight.requires_grad)]
             if self._backward and loss.requires_grad:
                 recorder.note("backward")

@@ -149,8 +149,8 @@ def distance(mix: Tensor, target: Tensor | Target, terms: Sequence[Term]) -> Ten
     if not fast or (wanted.requires_grad and torch.is_grad_enabled()):
         return plain(mix, wanted.expand_as(mix), terms)
     if mix.requires_grad and torch.is_grad_enabled():
-        (made,) = _Distance(target, tuple(terms))(mix)
-        return made
+        (distance,) = _Distance(target, tuple(terms))(mix)
+        return distance
     return _measure(mix.detach(), target, terms, False)[0]
 
 
@@ -167,17 +167,17 @@ def plain(mix: Tensor, target: Tensor, terms: Sequence[Term]) -> Tensor:
     for term in terms:
         if term.size not in known:
             known[term.size] = _power(mix, term.size), _power(target, term.size)
-        made, wanted = ((power + term.floor**2).sqrt() for power in known[term.size])
+        given, wanted = ((power + term.floor**2).sqrt() for power in known[term.size])
         if term.filters is not None:
             filters = term.filters.to(mix)
-            made, wanted = filters @ made, filters @ wanted
+            given, wanted = filters @ given, filters @ wanted
         if term.convergence:
-            apart = torch.linalg.vector_norm(wanted - made, dim=(-2, -1))
+            apart = torch.linalg.vector_norm(wanted - given, dim=(-2, -1))
             total = total + term.convergence * apart / torch.linalg.vector_norm(wanted, dim=(-2, -1))
         if term.log:
-            total = total + term.log * (wanted.log() - made.log()).abs().mean((-2, -1))
+            total = total + term.log * (wanted.log() - given.log()).abs().mean((-2, -1))
         if term.linear:
-            total = total + term.linear * (wanted - made).abs().mean((-2, -1))
+            total = total + term.linear * (wanted - given).abs().mean((-2, -1))
     return total
 
 

@@ -102,9 +102,9 @@ class Loudness(nn.Module):
 
     def forward(self, mix: Tensor, target: Tensor | Target) -> Tensor:
         """mix, target: as for :class:`djgraph.losses.MultiResolutionSTFT`, from 0.4 s. A scalar, or ``[batch]``."""
-        made, wanted = fit(mix, target.audio if isinstance(target, Target) else target)
+        mixed, wanted = fit(mix, target.audio if isinstance(target, Target) else target)
         audio = wanted.audio if isinstance(wanted, Target) else wanted  # one for all items
-        apart = (loudness(made, self.sample_rate) - loudness(audio, self.sample_rate)).abs()
+        apart = (loudness(mixed, self.sample_rate) - loudness(audio, self.sample_rate)).abs()
         return apart.mean() if self.reduction == "mean" else apart
 
 
@@ -154,8 +154,8 @@ def _response(size: int, rate: float) -> Tensor:
     high = 10 ** (SHELF_DB / 20)
     middle = high**SHELF_EXPONENT
     shelf = (high + middle * k / q + k * k, 2 * (k * k - high), high - middle * k / q + k * k)
-    made = quotient(shelf, below(k, q))
+    shelved = quotient(shelf, below(k, q))
     q, k = CUT_Q, math.tan(math.pi * CUT_FREQUENCY / rate)
     # The standard's numerator is 1 − 2z⁻¹ + z⁻², with the denominator's first coefficient divided out below only.
-    found = below(k, q)
-    return made * quotient((found[0], -2 * found[0], found[0]), found)
+    cut = below(k, q)
+    return shelved * quotient((cut[0], -2 * cut[0], cut[0]), cut)

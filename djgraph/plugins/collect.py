@@ -98,16 +98,16 @@ def _files(
     manager: pluggy.PluginManager, hook: str, kind: str, record_type: type[_Record]
 ) -> dict[str, _Record]:
     """The file records that a hook gives, by name."""
-    found: dict[str, _Record] = {}
+    records: dict[str, _Record] = {}
     for record in _call(manager, hook):
         if not isinstance(record, record_type):
             name = record_type.__name__
             raise PluginError(f"{hook}() gave {record!r}, which is not a djgraph.plugins.{name}")
         _check_file(kind, record)
-        if record.name in found:
+        if record.name in records:
             raise PluginError(f"{hook}() gave two {kind}s named {record.name!r}")
-        found[record.name] = record
-    return found
+        records[record.name] = record
+    return records
 
 
 def _check_file(kind: str, record: GraphFile | RecipeFile) -> None:

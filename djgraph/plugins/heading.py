@@ -24,7 +24,7 @@ def read_heading(path: Path) -> Heading:
     from ruamel.yaml.error import YAMLError
     from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEvent, ScalarEvent
 
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     depth, key = 0, None
     try:
         with path.open(encoding="utf-8") as stream:
@@ -40,10 +40,10 @@ def read_heading(path: Path) -> Heading:
                     depth += 1
                 elif depth == 1 and isinstance(event, NodeEvent):
                     if isinstance(event, ScalarEvent) and key in Heading._fields:
-                        found[str(key)] = " ".join(event.value.split())
+                        fields[str(key)] = " ".join(event.value.split())
                     key = None
-                if len(found) == len(Heading._fields):
+                if len(fields) == len(Heading._fields):
                     break
     except (OSError, UnicodeDecodeError, YAMLError):
-        return Heading(**found)
-    return Heading(**found)
+        return Heading(**fields)
+    return Heading(**fields)

@@ -120,12 +120,12 @@ class Registry:
             name = getattr(plugin, "__name__", type(plugin).__name__)
         origin = Origin(name, distribution, version)
         try:
-            found = _collect(plugin, origin)
+            collected = _collect(plugin, origin)
         except PluginError as error:
             raise PluginError(f"{origin} {error}") from error
         with self._lock:
-            self._add([found])
-        return found.plugin
+            self._add([collected])
+        return collected.plugin
 
     def load_entry_points(self) -> None:
         """Add every installed plugin: the entry points of group ``djgraph``, djgraph's own among them.
@@ -137,10 +137,10 @@ class Registry:
         are always a PluginError: whichever won, a graph file would sound different depending on what else
         is installed.
         """
-        found = sorted(importlib.metadata.entry_points(group=PROJECT), key=_sort_key)
+        points = sorted(importlib.metadata.entry_points(group=PROJECT), key=_sort_key)
         collected: list[_Collected] = []
         failures: list[PluginFailure] = []
-        for point in found:
+        for point in points:
             origin = _origin(point)
             try:
                 with apart():
@@ -155,7 +155,7 @@ class Registry:
         with self._lock:
             self._add(collected)
             self._failures = _sorted((*self._failures, *failures))
-            self._builtins_missing = not any(_origin(point).distribution == PROJECT for point in found)
+            self._builtins_missing = not any(_origin(point).distribution == PROJECT for point in points)
         if failures:
             warnings.warn(
                 "left out, because loading failed (see `djgraph plugins`): " + "; ".join(map(str, failures)),
@@ -163,15 +163,19 @@ class Registry:
                 stacklevel=2,
             )
 
-    def _add(self, found: Sequence[_Collected]) -> None:
-        effects, effect_clashes = _merge("effect", self._effects, (e for one in found for e in one.effects))
-        graphs, graph_clashes = _merge("graph", self._graphs, (g for one in found for g in one.graphs))
-        recipes, recipe_clashes = _merge("recipe", self._recipes, (r for one in found for r in one.recipes))
+    def _add(self, collected: Sequence[_Collected]) -> None:
+        effects, effect_clashes = _merge(
+            "effect", self._effects, (e for one in collected for e in one.effects)
+        )
+        graphs, graph_clashes = _merge("graph", self._graphs, (g for one in collected for g in one.graphs))
+        recipes, recipe_clashes = _merge(
+            "recipe", self._recipes, (r for one in collected for r in one.recipes)
+        )
         if clashes := effect_clashes + graph_clashes + recipe_clashes:
             raise PluginError("\n".join(clashes))
         self._effects, self._graphs = MappingProxyType(effects), MappingProxyType(graphs)
         self._recipes = MappingProxyType(recipes)
-        self._plugins = _sorted((*self._plugins, *(one.plugin for one in found)))
+        self._plugins = _sorted((*self._plugins, *(one.plugin for one in collected)))
 
     def _find(self, kind: str, name: str, table: Mapping[str, _Entry]) -> _Entry:
         if name in table:

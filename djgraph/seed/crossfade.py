@@ -104,12 +104,16 @@ def _default_layout() -> ParameterLayout:
 
 def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list[int], list[int]]:
     """The fader columns of two tracks, by default those of the first two inputs."""
-    faders, found = find_faders(layout), find_tracks(layout)
-    names = [name for track in found for name in track.names]
+    faders, tracks_found = find_faders(layout), find_tracks(layout)
+    names = [name for track in tracks_found for name in track.names]
     for name in tracks or ():
         if name not in faders:
             raise LayoutError(f"there is no track {name!r} with a fader{did_you_mean(name, faders)}")
-    chosen = [track.columns for track in found[:2]] if tracks is None else [faders[t].columns for t in tracks]
+    chosen = (
+        [track.columns for track in tracks_found[:2]]
+        if tracks is None
+        else [faders[t].columns for t in tracks]
+    )
     if len(chosen) != 2 or (tracks is not None and len(set(tracks)) != 2):
         raise LayoutError(too_few(layout, names))
     first, second = chosen

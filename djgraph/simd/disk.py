@@ -53,8 +53,8 @@ class CodeCache(FunctionCache):
         try:
             payload = _read(path)
             # Only now: what passes was written whole by djgraph, in a file that no other user could have written.
-            found, code = pickle.loads(payload) if payload is not None else (None, None)
-            return self._impl.rebuild(target_context, code) if found == key else None
+            written, code = pickle.loads(payload) if payload is not None else (None, None)
+            return self._impl.rebuild(target_context, code) if written == key else None
         except Exception as problem:  # an unpickler may raise anything, and none of it matters
             reason = str(problem) if isinstance(problem, (_Unfit, OSError)) else f"damaged: {problem!r:.200}"
             warn_once("read", f"{path} is not used, and its code is compiled anew: {reason}")

@@ -41,11 +41,11 @@ def in_threads(work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:
     if _pool is None or _pool[0] != os.getpid():  # a forked process has none of its parent's threads
         _pool = (os.getpid(), ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="djgraph-simd"))
     waiting = iter(enumerate(jobs))
-    made: dict[int, R] = {}
+    results: dict[int, R] = {}
 
     def drain() -> None:
         for number, job in waiting:
-            made[number] = work(job)
+            results[number] = work(job)
 
     others = [_pool[1].submit(drain) for _ in range(threads - 1)]
     try:
@@ -53,4 +53,4 @@ def in_threads(work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:
     finally:
         for other in others:
             other.result()
-    return [made[number] for number in range(len(jobs))]
+    return [results[number] for number in range(len(jobs))]

@@ -66,15 +66,15 @@ def _levels(plan: Plan) -> dict[str, int]:
 
 def _closure(inverse: Synthesise, writer: dict[str, Op]) -> list[Op]:
     """The spectral operations that an inverse needs, back to the transforms."""
-    found: dict[int, Op] = {}
+    closure: dict[int, Op] = {}
     open_ = [inverse.source]
     while open_:
         op = writer[open_.pop()]
-        if id(op) not in found:
-            found[id(op)] = op
+        if id(op) not in closure:
+            closure[id(op)] = op
             if not isinstance(op, Analyse):
                 open_ += op.reads
-    return list(found.values())
+    return list(closure.values())
 
 
 def _regions(

@@ -266,8 +266,8 @@ def check_copies(bench: Bench) -> None:
         copies["pickled copy"] = pickle.loads(pickle.dumps(effect))
     except Exception as error:
         raise CheckFailed(f"cannot be pickled: {type(error).__name__}: {error}") from error
-    for kind, made in copies.items():
-        for name, tensor in bench.run(made, case).items():
+    for kind, duplicate in copies.items():
+        for name, tensor in bench.run(duplicate, case).items():
             expect(torch.equal(tensor, want[name]), f"{name} of a {kind} differs")
 
 

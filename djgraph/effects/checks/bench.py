@@ -279,10 +279,10 @@ def gradients(loss: Tensor, case: Case) -> dict[str, Tensor]:
     tensors = case.tensors()
     if not loss.requires_grad:
         return {name: torch.zeros_like(tensor) for name, tensor in tensors.items()}
-    found = torch.autograd.grad(
+    by_tensor = torch.autograd.grad(
         loss, list(tensors.values()), retain_graph=True, allow_unused=True, materialize_grads=True
     )
-    return dict(zip(tensors, found, strict=True))
+    return dict(zip(tensors, by_tensor, strict=True))
 
 
 def expect(condition: bool, message: str) -> None:

@@ -202,11 +202,12 @@ def check_causal_twin(bench: Bench) -> None:
         raise CheckSkipped("it has no causal twin")
     if fault := twin.fault(bench.settings, bench.environment):
         raise CheckSkipped(f"it has no causal twin with these settings: {fault}")
-    found = twin_difference(effect, bench.settings, bench.environment)
+    difference = twin_difference(effect, bench.settings, bench.environment)
     expect(
-        found.decibels <= TWIN_BOUND,
-        f"the causal twin's gain is {found.causal:.2f} dB instead of {found.studio:.2f} dB at {found.frequency:.0f} Hz"
-        f" with {', '.join(f'{name} {value:g}' for name, value in found.controls.items()) or 'no controls'}",
+        difference.decibels <= TWIN_BOUND,
+        f"the causal twin's gain is {difference.causal:.2f} dB instead of {difference.studio:.2f} dB"
+        f" at {difference.frequency:.0f} Hz"
+        f" with {', '.join(f'{name} {value:g}' for name, value in difference.controls.items()) or 'no controls'}",
     )
 
 

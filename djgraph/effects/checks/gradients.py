@@ -40,13 +40,13 @@ def check_finite_gradients(bench: Bench) -> None:
             expect(bool(gradient.isfinite().all()), f"gradient of {name} is not finite: {what}")
         weights = dict(effect.named_parameters())
         if weights and loss.requires_grad:
-            found = torch.autograd.grad(
+            of_weights = torch.autograd.grad(
                 bench.loss(bench.run(effect, plain)),
                 list(weights.values()),
                 allow_unused=True,
                 materialize_grads=True,
             )
-            for name, gradient in zip(weights, found, strict=True):
+            for name, gradient in zip(weights, of_weights, strict=True):
                 expect(bool(gradient.isfinite().all()), f"gradient of weight {name} is not finite: {what}")
 
 

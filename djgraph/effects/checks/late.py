@@ -85,8 +85,8 @@ def _stream(bench: Bench, effect: Effect, case: Case) -> dict[str, Tensor]:
     state, parts = bench.state(effect, case), []
     step = bench.place(BLOCK) or bench.environment.transform.hop
     for start in range(0, case.samples, step):
-        made, state = bench.process(effect, case, start, min(start + step, case.samples), state)
-        parts.append(made)
+        block, state = bench.process(effect, case, start, min(start + step, case.samples), state)
+        parts.append(block)
     return {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
 
 

@@ -83,8 +83,8 @@ def twin_difference(
             }
             state = causal.initial_state(1, 1, impulse)
             port, out = effect.inputs[0].name, effect.outputs[0].name
-            made, _ = causal.process({port: impulse}, curves, state, Block(0, SAMPLES, rate))
-            got = torch.fft.rfft(made[out][0, 0]).abs()
+            response, _ = causal.process({port: impulse}, curves, state, Block(0, SAMPLES, rate))
+            got = torch.fft.rfft(response[out][0, 0]).abs()
             off, place = _largest(want, got, heard)
             if worst is None or off > worst.decibels + ROUNDING:
                 heights = [float(_decibels(gain[place])) for gain in (want, got)]

@@ -80,9 +80,9 @@ def test_tremolo_swings_on_exactly_for_minutes():
     state = effect.initial_state(1, 1, ones)
     start = 0
     while start < seconds * sample_rate:
-        made, state = effect.process({"in": ones}, controls, state, Block(start, size, sample_rate))
+        block, state = effect.process({"in": ones}, controls, state, Block(start, size, sample_rate))
         start += size
     n = torch.arange(start - size, start, dtype=torch.float64)
     phase = float(torch.tensor(rate)) * n / sample_rate
     wanted = (1 + torch.cos(2 * torch.pi * phase)) / 2
-    assert (made["out"][0, 0] - wanted).abs().max() < 1e-6
+    assert (block["out"][0, 0] - wanted).abs().max() < 1e-6

@@ -75,9 +75,9 @@ class TiltTwin(CausalTwin, of=Tilt):
         cutoff = g.atan() * (block.sample_rate / math.pi)
         q = (below * above).sqrt() / along
         weights = (low / below, band / along, high / above)
-        made, first = svf(audio["in"], cutoff, q, *weights, state["first"], sample_rate=block.sample_rate)
-        made, second = svf(made, cutoff, q, *weights, state["second"], sample_rate=block.sample_rate)
-        return {"out": made}, {"first": first, "second": second}
+        tilted, first = svf(audio["in"], cutoff, q, *weights, state["first"], sample_rate=block.sample_rate)
+        tilted, second = svf(tilted, cutoff, q, *weights, state["second"], sample_rate=block.sample_rate)
+        return {"out": tilted}, {"first": first, "second": second}
 
     def _analogue(self, x: Tensor, sample_rate: float) -> tuple[Tensor, Tensor, Tensor]:
         """c, b, a of c + b·s + a·s², whose squared magnitude is 1 + y/2 + y²/12 times a factor that both sides have."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -15,9 +15,9 @@ QUICK_SHARE = 0.1
 QUICK_LEAST = 5
 
 
-def examples(count: int) -> int:
-    """``max_examples`` of a property test: ``count``, or a tenth of it (at least 5) in the quick profile."""
-    return count if FULL else min(count, max(QUICK_LEAST, round(QUICK_SHARE * count)))
+def examples(count: int, least: int = QUICK_LEAST) -> int:
+    """``max_examples`` of a property test: ``count``, or a tenth of it (at least ``least``) in the quick profile."""
+    return count if FULL else min(count, max(least, round(QUICK_SHARE * count)))
 
 
 def few(cases: Iterable[Any], keep: int) -> list[Any]:
@@ -45,16 +45,16 @@ def _quickly(inputs: Any) -> dict[str, bool]:
     return {"fast_mode": not FULL and every}
 
 
-def spread(mark: pytest.MarkDecorator, costly: Sequence[str], share: int = 4) -> pytest.MarkDecorator:
-    """Of ``parametrize_with_checks``: each costly check runs in the daily loop for one effect of ``share``, another one
-    for the effect after it. The others are marked ``slow``."""
+def spread(mark: pytest.MarkDecorator, shares: Mapping[str, int]) -> pytest.MarkDecorator:
+    """Of ``parametrize_with_checks``: a check with a share of n runs in the daily loop for one effect of n, another
+    check for the effect after it. The others are marked ``slow``. What has no share runs for every effect."""
     names, cases = mark.args
     effects: dict[str, int] = {}
     rows = []
     for case in cases:
         effect, _, check = case.id.rpartition("-")
         place = effects.setdefault(effect, len(effects))
-        late = check in costly and (place + costly.index(check)) % share
+        late = check in shares and (place + list(shares).index(check)) % shares[check]
         rows.append(
             pytest.param(*case.values, id=case.id, marks=(*case.marks, *[pytest.mark.slow] * bool(late)))
         )

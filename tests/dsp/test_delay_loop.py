@@ -142,9 +142,9 @@ def test_gradients(samples, crossed):
 
 @pytest.mark.parametrize("crossed", [False, True])
 def test_gradients_where_it_is_saturated(crossed):
-    check_gradients(kernel(2, crossed, saturated=True), arguments(1, 3, 15, heads=2, shortest=2))
+    check_gradients(kernel(2, crossed, saturated=True), arguments(1, 3, 9, heads=2, shortest=2))
     with without_compiled_code():
-        check_gradients(kernel(2, crossed, saturated=True), arguments(1, 3, 15, heads=2, shortest=2))
+        check_gradients(kernel(2, crossed, saturated=True), arguments(1, 3, 9, heads=2, shortest=2))
 
 
 def test_a_saturated_loop_sounds_on_and_stays_bounded():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from djgraph_fx import DeEsser, Ducker, Expander, Gate, Leveler, Transient
-from effort import examples
+from effort import examples, gradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import bilinear, lfilter
@@ -332,7 +332,7 @@ def test_gradients(effect_class):
 
     if len(effect_class.inputs) == 1:
         heard = heard.detach()
-    assert torch.autograd.gradcheck(run, (audio, heard, *free.values()))
+    assert gradcheck(run, (audio, heard, *free.values()))
 
 
 def test_thresholds_of_a_gate_learn_by_their_surrogate():

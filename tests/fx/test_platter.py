@@ -55,7 +55,7 @@ def moving(kind, samples, seed, toggles, batch=2):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(40, least=2), deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     toggles=st.integers(0, 8),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from delayed_reads import read
 from djgraph_fx import DubEcho, Spiral
-from effort import gradcheck
+from effort import few, gradcheck
 
 from djgraph.effects import Environment
 
@@ -62,7 +62,7 @@ def wanted_delay(values, clock, sync, rate):
 
 
 @pytest.mark.parametrize("sync", ["ms", "beats"])
-@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("channels", few([2, 1, 4], 1))
 def test_a_dub_echo_against_a_sample_loop(channels, sync):
     audio, values = noise(2, channels, SAMPLES), moving(DubEcho, SAMPLES)
     clock = clock_of((90 + 60 * unit(1, 1, SAMPLES, seed=4)).expand(2, 1, SAMPLES), rate=1000)
@@ -81,7 +81,7 @@ def test_a_dub_echo_against_a_sample_loop(channels, sync):
 
 
 @pytest.mark.parametrize("sync", ["ms", "beats"])
-@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("channels", few([2, 1, 4], 1))
 def test_a_spiral_against_a_sample_loop(channels, sync):
     audio, values = noise(2, channels, SAMPLES), moving(Spiral, SAMPLES)
     clock = clock_of((90 + 60 * unit(1, 1, SAMPLES, seed=4)).expand(2, 1, SAMPLES), rate=1000)

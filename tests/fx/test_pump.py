@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from djgraph_fx import Pump
+from effort import gradcheck
 
 from .bench import RATE, at, build, clock_of, noise, process, unit
 
@@ -79,4 +80,4 @@ def test_gradients():
     def run(audio, *others):
         return process(build(Pump), audio, values | dict(zip(names, others)), clock=clock)[0]
 
-    assert torch.autograd.gradcheck(run, (audio, *(values[name].requires_grad_() for name in names)))
+    assert gradcheck(run, (audio, *(values[name].requires_grad_() for name in names)))

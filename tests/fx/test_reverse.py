@@ -53,7 +53,7 @@ def sample_loop(x, values, tempo, beats, rate, longest):
     return out
 
 
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(40, least=2), deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     toggles=st.integers(0, 12),

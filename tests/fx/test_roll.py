@@ -101,7 +101,7 @@ def moving(kind, samples, batch, seed, toggles):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(40, least=2), deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     toggles=st.integers(0, 12),

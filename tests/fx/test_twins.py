@@ -10,6 +10,7 @@ import torch
 from djgraph_fx import Eq3, Highpass, Lowpass
 from djgraph_fx.eq3 import Eq3Twin
 from djgraph_fx.filters import HighpassTwin, LowpassTwin
+from effort import few
 
 from djgraph.effects import Block, Environment, SpectralEffect
 from djgraph.effects.checks.twin_difference import twin_difference
@@ -31,7 +32,7 @@ def response(twin, settings=None, rate=RATE, **controls):
     return torch.fft.rfft(made["out"][0, 0])
 
 
-@pytest.mark.parametrize("rate", [44100, 48000, 96000])
+@pytest.mark.parametrize("rate", few([44100, 48000, 96000], 1))
 @pytest.mark.parametrize(
     ("effect", "settings"),
     [

@@ -99,13 +99,13 @@ def test_shipped_graphs_with_positions(name: str, simd: bool) -> None:
     compare(djgraph.load(name), samples=3333, positions=positions, dtype=torch.float32, simd=simd)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", few(SHIPPED, 4))
+@pytest.mark.parametrize("dtype", few([torch.float64, torch.float32], 1))
 def test_shipped_graphs(name: str, dtype: torch.dtype) -> None:
     compare(djgraph.load(name), samples=3333, frames=5, dtype=dtype)
 
 
-@pytest.mark.parametrize("skipped", PASS_NAMES)
+@pytest.mark.parametrize("skipped", few(PASS_NAMES, 3))
 def test_every_pass_can_be_switched_off(skipped: str) -> None:
     compare(djgraph.load("club_console"), samples=700, optimize=set(PASS_NAMES) - {skipped})
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import few
 from numba.core import config
 
 from djgraph.simd import disk, jit
@@ -87,7 +88,7 @@ DAMAGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", few(DAMAGES, 4))
 def test_a_damaged_file_is_replaced_and_said_once(cache: Path, damage: str) -> None:
     make()(4)
     file = only(cache)

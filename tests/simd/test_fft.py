@@ -84,7 +84,7 @@ def test_backward_is_the_sum_of_all_waves(size: int, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", few(SIZES, 4))
 def test_there_and_back_is_size_times_what_was(size: int, dtype: str) -> None:
     block = Block(size, dtype, seed=2)
     block.forward()

@@ -10,7 +10,7 @@ from numba.core.dispatcher import Dispatcher
 
 from djgraph.dsp.recursion import Recursion
 
-FREE = ("load", "store", "fill", "zeros", "row_size")
+FREE = ("load", "store", "fill", "zeros", "unknown", "row_size")
 """What moves numbers or makes constants."""
 
 

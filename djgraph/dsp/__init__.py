@@ -12,6 +12,7 @@ from djgraph.dsp.fdn import fdn
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames, steady
+from djgraph.dsp.gating import gate
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.levels import bend, decibels
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
@@ -42,6 +43,7 @@ __all__ = [
     "fdn",
     "first_order",
     "follow",
+    "gate",
     "hysteresis",
     "k_weighting",
     "linkwitz_riley",

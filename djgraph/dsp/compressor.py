@@ -68,6 +68,6 @@ _COMPRESS = register(
         outputs=1,
         states=1,
         plain=_plain,
-        flops=(39, 97),
+        flops=(41, 105),
     )
 )

@@ -51,7 +51,7 @@ def follow(
     return smoothed, last
 
 
-def _share(time: Tensor, step: float) -> Tensor:
+def share_of(time: Tensor, step: float) -> Tensor:
     """1 − α: which share of its distance a state covers in a sample."""
     return -torch.expm1(-step / time.clamp(min=SHORTEST))
 
@@ -77,23 +77,23 @@ def _branches(level: Tensor, rise: Tensor, fall: Tensor, initial: Tensor) -> Ten
 def branching(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
     """The branching detector by PyTorch's operations: of level, attack and release at every sample."""
     level, attack, release = curves
-    smoothed = _branches(level, _share(attack, numbers[0]), _share(release, numbers[0]), state[..., 0])
+    smoothed = _branches(level, share_of(attack, numbers[0]), share_of(release, numbers[0]), state[..., 0])
     return smoothed[..., 1:], smoothed[..., -1:]
 
 
 def _decoupled(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
     level, attack, release = curves
     rise = torch.ones_like(level)
-    peak = _branches(level, rise, _share(release, numbers[0]), state[..., 0])
-    share = _share(attack, numbers[0]).expand_as(level)
+    peak = _branches(level, rise, share_of(release, numbers[0]), state[..., 0])
+    share = share_of(attack, numbers[0]).expand_as(level)
     smoothed = scan_one(1 - share, share * peak[..., 1:], state[..., 1])
     return smoothed[..., 1:], torch.stack((peak[..., -1], smoothed[..., -1]), dim=-1)
 
 
 _INPUTS = ("level", "attack", "release")
 _BRANCHING = register(
-    Recursion("follow_branching", "follower.BRANCHING", _INPUTS, 1, 1, plain=branching, flops=(10, 31))
+    Recursion("follow_branching", "follower.BRANCHING", _INPUTS, 1, 1, plain=branching, flops=(12, 39))
 )
 _DECOUPLED = register(
-    Recursion("follow_decoupled", "follower.DECOUPLED", _INPUTS, 1, 2, plain=_decoupled, flops=(13, 56))
+    Recursion("follow_decoupled", "follower.DECOUPLED", _INPUTS, 1, 2, plain=_decoupled, flops=(15, 60))
 )

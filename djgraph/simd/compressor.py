@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from djgraph.simd.follower import of_time, rate_of
-from djgraph.simd.functions import approach, exponential, fill, where_greater
+from djgraph.simd.follower import of_time, share_of
+from djgraph.simd.functions import exponential, fill, unknown, where_greater
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, logarithm, store, zeros
 from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
@@ -48,12 +48,15 @@ def _forward(tile, state, numbers, count, lanes):
     row, step, one = row_size(lanes), fill(tile, numbers[0]), fill(tile, 1.0)
     half, to_nepers = fill(tile, 0.5), fill(tile, _PER_DECIBEL)
     y = load(state, 0)
+    attack, release, rise, fall = unknown(tile), unknown(tile), zeros(tile), zeros(tile)
     for t in range(count):
         at = t * lanes
         audio, mix = load(tile, at), load(tile, 8 * row + at)
         x, _ = _measure(load(tile, row + at), load(tile, 2 * row + at), load(tile, 4 * row + at), tile)
-        rise = approach(rate_of(load(tile, 5 * row + at), step, tile))
-        fall = approach(rate_of(load(tile, 6 * row + at), step, tile))
+        now = load(tile, 5 * row + at)
+        rise, attack = share_of(now, rise, attack, step, tile), now
+        now = load(tile, 6 * row + at)
+        fall, release = share_of(now, fall, release, step, tile), now
         y = y + where_greater(x, y, rise, fall) * (x - y)
         slope = one - one / load(tile, 3 * row + at)
         made = audio * exponential((load(tile, 7 * row + at) - y * slope) * to_nepers)
@@ -71,22 +74,28 @@ def _backward(tile, state, adjoint, numbers, count, lanes):
     half, to_nepers, per_neper = fill(tile, 0.5), fill(tile, _PER_DECIBEL), fill(tile, _PER_NEPER)
     quietest = fill(tile, _QUIETEST)
     y = load(state, 0)
+    attack, release, rise, fall = unknown(tile), unknown(tile), none, none
     for t in range(count):
         at = t * lanes
         store(tile, 20 * row + at, y)
         x, _ = _measure(load(tile, row + at), load(tile, 2 * row + at), load(tile, 4 * row + at), tile)
-        rise = approach(rate_of(load(tile, 5 * row + at), step, tile))
-        fall = approach(rate_of(load(tile, 6 * row + at), step, tile))
+        now = load(tile, 5 * row + at)
+        rise, attack = share_of(now, rise, attack, step, tile), now
+        now = load(tile, 6 * row + at)
+        fall, release = share_of(now, fall, release, step, tile), now
         y = y + where_greater(x, y, rise, fall) * (x - y)
     from_y = load(adjoint, 0)
     for t in range(count - 1, -1, -1):
         at = t * lanes
         audio, power, mix = load(tile, at), load(tile, row + at), load(tile, 8 * row + at)
-        attack, release = load(tile, 5 * row + at), load(tile, 6 * row + at)
+        now = load(tile, 5 * row + at)
+        rise, attack = share_of(now, rise, attack, step, tile), now
+        now = load(tile, 6 * row + at)
+        fall, release = share_of(now, fall, release, step, tile), now
         before = load(tile, 20 * row + at)
         x, place = _measure(power, load(tile, 2 * row + at), load(tile, 4 * row + at), tile)
         time = where_greater(x, before, attack, release)
-        share = approach(rate_of(time, step, tile))
+        share = where_greater(x, before, rise, fall)
         y = before + share * (x - before)
         per_ratio = one / load(tile, 3 * row + at)
         gain = exponential((load(tile, 7 * row + at) - y * (one - per_ratio)) * to_nepers)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from djgraph.simd.functions import approach, fill, where_greater
+from djgraph.simd.functions import approach, differs, fill, unknown, where_greater
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, store, zeros
 from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
@@ -30,6 +30,17 @@ def rate_of(time, step, like):
 
 
 @part
+def share_of(time, known, of, step, like):
+    """The share of its distance that a state covers in a sample; ``known`` is that of the time ``of``.
+
+    A time that stands still, as most do, costs a comparison.
+    """
+    if differs(time, of):
+        return approach(rate_of(time, step, like))
+    return known
+
+
+@part
 def of_time(of_share, time, share, step, like):
     """The gradient of a time from that of its share 1 − e^−(step/time)."""
     shortest, none = fill(like, SHORTEST), zeros(like)
@@ -41,11 +52,14 @@ def of_time(of_share, time, share, step, like):
 @part
 def _forward_branching(tile, state, numbers, count, lanes):
     row, step, y = row_size(lanes), fill(tile, numbers[0]), load(state, 0)
+    attack, release, rise, fall = unknown(tile), unknown(tile), zeros(tile), zeros(tile)
     for t in range(count):
         at = t * lanes
         x = load(tile, at)
-        rise = approach(rate_of(load(tile, row + at), step, tile))
-        fall = approach(rate_of(load(tile, 2 * row + at), step, tile))
+        now = load(tile, row + at)
+        rise, attack = share_of(now, rise, attack, step, tile), now
+        now = load(tile, 2 * row + at)
+        fall, release = share_of(now, fall, release, step, tile), now
         y = y + where_greater(x, y, rise, fall) * (x - y)
         store(tile, 3 * row + at, y)
     store(state, 0, y)
@@ -59,12 +73,16 @@ def _backward_branching(tile, state, adjoint, numbers, count, lanes):
     for t in range(1, count):
         store(tile, 8 * row + t * lanes, load(tile, 3 * row + (t - 1) * lanes))
     from_y = load(adjoint, 0)
+    attack, release, rise, fall = unknown(tile), unknown(tile), none, none
     for t in range(count - 1, -1, -1):
         at = t * lanes
         x, y = load(tile, at), load(tile, 8 * row + at)
-        attack, release = load(tile, row + at), load(tile, 2 * row + at)
+        now = load(tile, row + at)
+        rise, attack = share_of(now, rise, attack, step, tile), now
+        now = load(tile, 2 * row + at)
+        fall, release = share_of(now, fall, release, step, tile), now
         time = where_greater(x, y, attack, release)
-        share = approach(rate_of(time, step, tile))
+        share = where_greater(x, y, rise, fall)
         gradient = load(tile, 4 * row + at) + from_y
         time_gradient = of_time(gradient * (x - y), time, share, step, tile)
         store(tile, 5 * row + at, gradient * share)
@@ -78,12 +96,16 @@ def _backward_branching(tile, state, adjoint, numbers, count, lanes):
 def _forward_decoupled(tile, state, numbers, count, lanes):
     row, step = row_size(lanes), fill(tile, numbers[0])
     peak, y = load(state, 0), load(state, lanes)
+    attack, release, rise, fall = unknown(tile), unknown(tile), zeros(tile), zeros(tile)
     for t in range(count):
         at = t * lanes
         x = load(tile, at)
-        fall = approach(rate_of(load(tile, 2 * row + at), step, tile))
+        now = load(tile, row + at)
+        rise, attack = share_of(now, rise, attack, step, tile), now
+        now = load(tile, 2 * row + at)
+        fall, release = share_of(now, fall, release, step, tile), now
         peak = where_greater(x, peak, x, peak + fall * (x - peak))
-        y = y + approach(rate_of(load(tile, row + at), step, tile)) * (peak - y)
+        y = y + rise * (peak - y)
         store(tile, 3 * row + at, y)
     store(state, 0, peak)
     store(state, lanes, y)
@@ -93,25 +115,31 @@ def _forward_decoupled(tile, state, numbers, count, lanes):
 def _backward_decoupled(tile, state, adjoint, numbers, count, lanes):
     row, step, one, none = row_size(lanes), fill(tile, numbers[0]), fill(tile, 1.0), zeros(tile)
     peak, y = load(state, 0), load(state, lanes)
+    attack, release, rise, fall = unknown(tile), unknown(tile), none, none
     for t in range(count):
         at = t * lanes
         store(tile, 8 * row + at, peak)
         store(tile, 9 * row + at, y)
         x = load(tile, at)
-        fall = approach(rate_of(load(tile, 2 * row + at), step, tile))
+        now = load(tile, row + at)
+        rise, attack = share_of(now, rise, attack, step, tile), now
+        now = load(tile, 2 * row + at)
+        fall, release = share_of(now, fall, release, step, tile), now
         peak = where_greater(x, peak, x, peak + fall * (x - peak))
-        y = y + approach(rate_of(load(tile, row + at), step, tile)) * (peak - y)
+        y = y + rise * (peak - y)
     from_peak, from_y = load(adjoint, 0), load(adjoint, lanes)
     for t in range(count - 1, -1, -1):
         at = t * lanes
         x, before, y = load(tile, at), load(tile, 8 * row + at), load(tile, 9 * row + at)
-        attack, release = load(tile, row + at), load(tile, 2 * row + at)
-        fall, share = approach(rate_of(release, step, tile)), approach(rate_of(attack, step, tile))
+        now = load(tile, row + at)
+        rise, attack = share_of(now, rise, attack, step, tile), now
+        now = load(tile, 2 * row + at)
+        fall, release = share_of(now, fall, release, step, tile), now
         peak = where_greater(x, before, x, before + fall * (x - before))
         gradient = load(tile, 4 * row + at) + from_y
-        of_peak = gradient * share + from_peak
-        store(tile, 6 * row + at, of_time(gradient * (peak - y), attack, share, step, tile))
-        from_y = gradient * (one - share)
+        of_peak = gradient * rise + from_peak
+        store(tile, 6 * row + at, of_time(gradient * (peak - y), attack, rise, step, tile))
+        from_y = gradient * (one - rise)
         of_release = of_time(of_peak * (x - before), release, fall, step, tile)
         store(tile, 5 * row + at, where_greater(x, before, of_peak, of_peak * fall))
         store(tile, 7 * row + at, where_greater(x, before, none, of_release))

@@ -1,4 +1,4 @@
-"""More functions of vectors of the CPU: numbers on all lanes, a choice, exponentials, sine and cosine."""
+"""More functions of vectors of the CPU: numbers on all lanes, choices, exponentials, sine and cosine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
+from numba import types
 from numba.extending import intrinsic
 
 from djgraph.simd.lanes import Lanes
@@ -59,6 +60,32 @@ def where_greater(typing_context: Any, a: Any, b: Any, then: Any, otherwise: Any
         return builder.select(builder.fcmp_ordered(">", first, second), chosen, other)
 
     return then(a, b, then, otherwise), generate
+
+
+@intrinsic
+def differs(typing_context: Any, a: Any, b: Any) -> Any:
+    """Whether a and b are unequal, or no numbers, on any lane: then what was computed of b has to be computed of a.
+
+    Controls that stand still are the rule, and the branch is foreseen by the CPU.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        unequal = builder.fcmp_unordered("!=", *arguments)
+        bits = ir.IntType(context.get_value_type(sig.args[0]).count)
+        return builder.icmp_unsigned("!=", builder.bitcast(unequal, bits), ir.Constant(bits, 0))
+
+    return types.boolean(a, b), generate
+
+
+@intrinsic
+def unknown(typing_context: Any, like: Any) -> Any:
+    """NaN on every lane, of the array's type: it differs from every control that may come first."""
+    lanes = Lanes(like.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        return _constant(context.get_value_type(lanes), math.nan)
+
+    return lanes(like), generate
 
 
 Series = Callable[[int], float]

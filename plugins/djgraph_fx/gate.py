@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import decibels, follow, hysteresis, steady
+from djgraph.dsp import gate
 from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
 from djgraph_fx.level import loudest, time_constant
-
-LONG_AGO = 1e9
-"""Samples since the gate was open, where it never was."""
 
 
 class Gate(TimeEffect):
     """Turns down what is quieter than a threshold.
 
-    The level is a peak that falls with ``window``. A switch with two thresholds (:func:`djgraph.dsp.hysteresis`) opens
-    and closes by it; a hold keeps it open; attack and release smooth it, and it turns down by ``range`` decibels.
+    The level is a peak that falls with ``window``. A switch with two thresholds opens and closes by it; a hold keeps it
+    open; attack and release smooth it, and it turns down by ``range`` decibels (:func:`djgraph.dsp.gate`).
 
     The gradient to the audio takes the switch as it is, which is right almost everywhere. The thresholds get a
     surrogate, the hold none.
@@ -78,42 +74,25 @@ class Gate(TimeEffect):
         ] = 0.0
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``level``, ``switch``: of the kernels. ``since``: samples since the switch was on. ``open``: from 0 to 1."""
-        nothing = like.new_zeros(batch, 1, 1)
-        since = like.new_full((batch, 1, 1), LONG_AGO, dtype=torch.float64)
-        return {"level": nothing, "switch": nothing.clone(), "since": since, "open": nothing.clone()}
+        """``gate``: of the kernel; that of all channels, which listen to the same."""
+        return {"gate": like.new_zeros(batch, 1, 4)}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        after: State = {}
-        with torch.no_grad():  # the switch passes no gradient on to what it listens to
-            level, after["level"] = follow(
-                loudest(audio["sidechain"].detach()),
-                0.0,
-                self.settings.window,
-                state["level"].detach(),
-                sample_rate=block.sample_rate,
-            )
-        threshold, depth = steady(controls["threshold"]), steady(controls["range"])
-        switch, after["switch"] = hysteresis(
-            decibels(level.square()),
-            threshold,
-            threshold - steady(controls["hysteresis"]),
-            state["switch"],
-            softness=self.settings.softness,
-        )
-        with torch.no_grad():
-            places = torch.arange(block.length, dtype=torch.float64, device=switch.device)
-            last = torch.where(switch > 0.5, places, -1 - state["since"]).cummax(-1).values
-            since = places - last
-            after["since"] = since[..., -1:].clamp(max=LONG_AGO)
-            held = (since <= steady(controls["hold"]) * block.sample_rate / 1000).to(switch.dtype)
-        opened, after["open"] = follow(
-            held + (switch - switch.detach()),
+        signal, heard = audio["in"], audio["sidechain"].detach()
+        out, last = gate(
+            signal,
+            heard if heard.shape[1] == 1 else loudest(heard),
+            controls["threshold"],
+            controls["hysteresis"],
             controls["attack"],
+            controls["hold"].detach(),
             controls["release"],
-            state["open"],
+            controls["range"],
+            state["gate"].expand(-1, signal.shape[1], -1),
+            window=self.settings.window,
+            softness=self.settings.softness,
             sample_rate=block.sample_rate,
         )
-        return {"out": audio["in"] * 10 ** (-depth * (1 - opened) / 20)}, after
+        return {"out": out}, {"gate": last[:, :1]}

@@ -33,6 +33,19 @@ def flops(recursion: Recursion, which: str) -> int:
     return two - one
 
 
+def flops_of_part(part: Dispatcher, **places: int) -> int:
+    """Of one sample, in a function of a tile that ends with the samples and the lanes. places: of its arguments those
+    that are several places in memory, and how many; what is computed of places does not count."""
+    counted = []
+    for samples in (2, 1):
+        counter = [0]
+        run = _counting(part, counter)
+        names = run.__code__.co_varnames[: run.__code__.co_argcount - 2]
+        run(*[[0] * places[name] if name in places else 0 for name in names], samples, 1)
+        counted.append(counter[0])
+    return counted[0] - counted[1]
+
+
 def _count(recursion: Recursion, which: str, samples: int) -> int:
     counter = [0]
     tile = _source(recursion, which, counter)

@@ -14,7 +14,7 @@ from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames, steady
 from djgraph.dsp.gating import gate
 from djgraph.dsp.hysteresis import hysteresis
-from djgraph.dsp.levels import bend, decibels
+from djgraph.dsp.levels import amplitude, bend, decibels
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.matrix_recursion import matrix_recursion
@@ -24,13 +24,16 @@ from djgraph.dsp.phase import phase
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
+from djgraph.dsp.svf_series import Section, svf_series
 from djgraph.dsp.three_bands import three_bands
 from djgraph.dsp.true_peak import true_peak
 
 __all__ = [
     "Frames",
     "Operation",
+    "Section",
     "allpass_loop",
+    "amplitude",
     "antialiased",
     "as_operator",
     "bend",
@@ -61,6 +64,7 @@ __all__ = [
     "steady",
     "svf",
     "svf_response",
+    "svf_series",
     "three_bands",
     "true_peak",
     "two_bands",

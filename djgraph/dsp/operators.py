@@ -31,9 +31,11 @@ Operator = Callable[..., list[Tensor]]
 """``(tensors, numbers, owner)``"""
 
 
-FLOPS: dict[str, float] = {}
-"""Of operators, forward and backward ones, ``namespace::name``: floating point operations for each number of the first
-tensor."""
+Flops = tuple[float, float]
+"""Floating point operations for each number of the first tensor, forward and backward."""
+
+_FLOPS: dict[str, Callable[[Sequence[Tensor]], Flops]] = {}
+_BACKWARD = "_backward"
 
 _AUTOGRAD = ThreadPoolExecutor(1, thread_name_prefix="djgraph-autograd")
 """An operator's own code runs below autograd, but our backward passes differentiate the effects' code tile by
@@ -44,7 +46,7 @@ def operator(
     name: str,
     arrange: Arrange,
     like: Callable[[list[Tensor], list[int]], list[Tensor]],
-    flops: tuple[float, float] = (0, 0),
+    flops: Flops | Callable[[Sequence[Tensor]], Flops] = (0, 0),
 ) -> Operator:
     """Registers an operation as one operator: ``name`` is ``namespace::name``, or, without one, ``djgraph::name``.
 
@@ -54,10 +56,10 @@ def operator(
     arrange: the operation and its tensors from the operator's tensors and numbers, tensors in the same order; it may
     take the last ones for the operation itself, and these get no gradient.
     like: empty tensors of the shapes that the operation returns. flops: floating point operations for each number of
-    the first tensor, forward and backward.
+    the first tensor, forward and backward; where they depend on how many tensors there are, a function of those.
     """
     name = _full(name)
-    FLOPS.update({name: flops[0], f"{name}_backward": flops[1]})
+    _FLOPS[name] = flops if callable(flops) else lambda tensors: flops
 
     def forward(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
         operation, given = arrange(tensors, numbers)
@@ -78,6 +80,18 @@ def operator(
 def as_operator(tensor: Tensor) -> bool:
     """Whether a kernel is called as its operator."""
     return torch.compiler.is_compiling() or tensor.is_meta
+
+
+def flops_of_operator(name: str, arguments: Sequence[Any]) -> float | None:
+    """Of ``namespace::name``, forward or backward, called with these: for each number of the first tensor.
+
+    None where it is no operator of ours.
+    """
+    count = _FLOPS.get(name.removesuffix(_BACKWARD))
+    if count is None:
+        return None
+    backward = name.endswith(_BACKWARD)
+    return count(arguments[int(backward)])[int(backward)]
 
 
 def recomputed(
@@ -127,7 +141,7 @@ def _register(
     )
     op.register_fake(lambda tensors, numbers, owner="": _for(owner, like, tensors, numbers))
     back = torch.library.custom_op(
-        f"{name}_backward",
+        f"{name}{_BACKWARD}",
         lambda *given, owner="": _AUTOGRAD.submit(_for, owner, backward, *given).result(),
         mutates_args=(),
         schema='(Tensor[] gradients, Tensor[] tensors, SymInt[] numbers, bool[] needs, *, str owner="")'

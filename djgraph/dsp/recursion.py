@@ -56,17 +56,17 @@ class Recursion:
         numbers: Sequence[float] = (),
     ) -> tuple[Tensor, ...]:
         """The outputs, shaped as the signal, and the state after its last sample."""
-        values, hops = self._values(signal, controls)
+        values, hops = self.values(signal, controls)
         state = checked_state(self.name, state, signal, self.states)
         if as_operator(signal):
             given = [*values, state, torch.tensor(list(numbers), dtype=torch.float64, device="cpu")]
             return tuple(_OPERATORS[self.name](given, [*hops, 0]))
-        operation = _Run(self, hops, tuple(numbers))
+        operation = Run(self, hops, tuple(numbers))
         if not simd.takes(signal):  # all others have its type and device
             return operation.plainly((*values, state))
         return operation(*values, state)
 
-    def _values(self, signal: Tensor, controls: Sequence[Curve]) -> tuple[list[Tensor], tuple[int, ...]]:
+    def values(self, signal: Tensor, controls: Sequence[Curve]) -> tuple[list[Tensor], tuple[int, ...]]:
         """Signal and controls as tensors of one type that broadcast, and the hop of each."""
         given = self.inputs[0]
         check_signal(self.name, given, signal)
@@ -88,7 +88,7 @@ def _kernel(compiled: str) -> Kernel:
     return found
 
 
-class _Run(Operation):
+class Run(Operation):
     """One run of a recursion: ``(signal, controls…, state)`` → ``(outputs…, last state)``."""
 
     kept = 1
@@ -186,7 +186,7 @@ def register(recursion: Recursion) -> Recursion:
 
     def arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:
         fixed = tuple(tensors[-1].tolist())
-        return _Run(recursion, tuple(numbers[:-1]), fixed), tensors[:-1]
+        return Run(recursion, tuple(numbers[:-1]), fixed), tensors[:-1]
 
     def like(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
         outputs = [torch.empty_like(tensors[0], memory_format=torch.contiguous_format)]

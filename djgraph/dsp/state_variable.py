@@ -15,6 +15,8 @@ from djgraph.dsp.scan import scan
 
 HIGHEST = 0.49
 """The highest cutoff in cycles per sample."""
+STEEPEST = math.tan(math.pi * HIGHEST)
+"""The tangent of half its angle, the largest g."""
 
 
 def svf(
@@ -55,6 +57,7 @@ def svf_response(
     low: Tensor | float,
     band: Tensor | float,
     high: Tensor | float,
+    ratio: Tensor | float = 1.0,
     *,
     sample_rate: float,
 ) -> Tensor:
@@ -62,13 +65,13 @@ def svf_response(
 
     frequencies: ``[bins]`` in Hz, floating point. Controls broadcast: numbers or ``[…, 1]``; cutoff above 0. The
     bilinear transform puts i·tan(π·f)/tan(π·cutoff), in cycles per sample, in the place of s; all is multiplied by
-    cos²(π·f), so that half the rate is no pole.
+    cos²(π·f), so that half the rate is no pole. ratio: that of a :class:`djgraph.dsp.Section`.
     """
     period = math.pi / checked_rate(sample_rate)
     cutoff, q = (
         torch.as_tensor(value, dtype=frequencies.dtype, device=frequencies.device) for value in (cutoff, q)
     )
-    g = torch.tan((cutoff * period).clamp(max=HIGHEST * math.pi))
+    g = (torch.tan((cutoff * period).clamp(max=HIGHEST * math.pi)) * ratio).clamp(max=STEEPEST)
     sine, cosine = torch.sin(frequencies * period), torch.cos(frequencies * period)
     lowpass, bandpass, highpass = (g * cosine).square(), g * sine * cosine / q, -sine.square()
     above = torch.complex(*torch.broadcast_tensors(low * lowpass + high * highpass, band * bandpass))

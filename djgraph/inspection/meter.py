@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from djgraph.dsp.operators import FLOPS
+from djgraph.dsp.operators import flops_of_operator
 
 PER_ELEMENT = {"lerp": 3, "addcmul": 2, "addcdiv": 2}
 """Flops for each element where they are not 1; elementary functions (exp, sigmoid, log) count as 1."""
@@ -68,10 +68,11 @@ class Meter(TorchDispatchMode):
         if new or func._schema.is_mutable:
             name = func.overloadpacket.__name__
             if not name.startswith(("empty", "new_empty")):
-                if (kernel := f"{func.namespace}::{name}") in FLOPS:
-                    self.flops += FLOPS[kernel] * results[0].numel()
-                else:
+                per_number = flops_of_operator(f"{func.namespace}::{name}", args)
+                if per_number is None:
                     self.flops += flops_of(name.rstrip("_"), args, read, results)
+                else:
+                    self.flops += per_number * results[0].numel()
                 self.moved += sum(map(_bytes, read)) + sum(map(_bytes, results))
             for tensor in new:
                 self._hold(tensor)

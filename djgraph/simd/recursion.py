@@ -102,7 +102,7 @@ def run_forward(
     given = _given(inputs, groups * lanes, lanes, samples)
     to = _addresses(outputs)
     last = np.empty_like(state)
-    kept = np.empty((groups, tiles, kernel.states * lanes), state.dtype)
+    kept = np.empty((groups, tiles, state.shape[1] * lanes), state.dtype)
     compiled = kernel.forward()
     in_threads(
         lambda span: compiled(*span, given, state, numbers, to, last, kept),
@@ -198,7 +198,7 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
         square = np.empty(lanes * lanes, first.dtype)
         state = np.empty(states * lanes, first.dtype)
         for group in range(low, high):
-            _read_state(state, first, group, lanes)
+            read_state(state, first, group, lanes)
             _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
             for number in range(kept.shape[1]):
                 at = number * TILE
@@ -210,8 +210,8 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
                 forward(tile, state, numbers, count, lanes)
                 for k in range(outputs):
                     begin = (inputs + k) * row
-                    _scatter(tile, begin, square, to[k], samples, len(first), here)
-            _write_state(last, state, group, lanes)
+                    scatter(tile, begin, square, to[k], samples, len(first), here)
+            write_state(last, state, group, lanes)
 
     return run
 
@@ -230,7 +230,7 @@ def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any
         adjoint = np.empty(states * lanes, behind.dtype)
         signals = len(behind)
         for group in range(low, high):
-            _read_state(adjoint, behind, group, lanes)
+            read_state(adjoint, behind, group, lanes)
             _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
             for number in range(kept.shape[1] - 1, -1, -1):
                 at = number * TILE
@@ -246,16 +246,16 @@ def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any
                     gradient, begin = table[k, GRADIENT], (inputs + 2 * outputs + k) * row
                     if gradient and table[k, HOP]:
                         hop, frames = table[k, HOP], table[k, FRAMES]
-                        _collect(tile, begin, square, sums, gradient, hop, frames, signals, here)
+                        collect(tile, begin, square, sums, gradient, hop, frames, signals, here)
                     elif gradient:
-                        _scatter(tile, begin, square, gradient, samples, signals, here)
-            _write_state(first, adjoint, group, lanes)
+                        scatter(tile, begin, square, gradient, samples, signals, here)
+            write_state(first, adjoint, group, lanes)
 
     return run
 
 
 @part
-def _read_state(state, source, group, lanes):
+def read_state(state, source, group, lanes):
     for lane in range(lanes):
         signal = min(group * lanes + lane, len(source) - 1)
         for k in range(source.shape[1]):
@@ -263,7 +263,7 @@ def _read_state(state, source, group, lanes):
 
 
 @part
-def _write_state(target, state, group, lanes):
+def write_state(target, state, group, lanes):
     for signal in range(group * lanes, min((group + 1) * lanes, len(target))):
         for k in range(target.shape[1]):
             target[signal, k] = state[k * lanes + signal - group * lanes]
@@ -277,24 +277,24 @@ def _gather_all(tile, begin, start, inputs, square, table, offsets, here):
         to, address = begin + (k - start) * row_size(lanes), table[k, ADDRESS]
         hop, frames = table[k, HOP], table[k, FRAMES]
         if hop and frames > 1:
-            _draw(tile, to, square, address, offsets[k], hop, frames, here)
+            draw(tile, to, square, address, offsets[k], hop, frames, here)
         elif not hop:
-            _gather(tile, to, square, address, offsets[k], here)
+            gather(tile, to, square, address, offsets[k], here)
 
 
 @part
 def _draw_constants(tile, begin, inputs, square, table, offsets, group, lanes):
     """What has one frame, once for all tiles."""
     row = row_size(lanes)
-    here = Stretch(group, lanes, row - row, row // lanes)  # with literals `_draw` would be compiled once more
+    here = Stretch(group, lanes, row - row, row // lanes)  # with literals `draw` would be compiled once more
     for k in range(inputs):
         hop, frames = table[k, HOP], table[k, FRAMES]
         if hop and frames == 1:
-            _draw(tile, begin + k * row, square, table[k, ADDRESS], offsets[k], hop, frames, here)
+            draw(tile, begin + k * row, square, table[k, ADDRESS], offsets[k], hop, frames, here)
 
 
 @part
-def _gather(tile, to, square, address, offsets, here):
+def gather(tile, to, square, address, offsets, here):
     """A stretch of each lane's signal, from memory onto lanes."""
     group, lanes, at, count = here
     first = group * lanes
@@ -310,7 +310,7 @@ def _gather(tile, to, square, address, offsets, here):
 
 
 @part
-def _scatter(tile, begin, square, address, samples, signals, here):
+def scatter(tile, begin, square, address, samples, signals, here):
     """The way back, to rows of ``samples`` numbers."""
     group, lanes, at, count = here
     t = 0
@@ -327,7 +327,7 @@ def _scatter(tile, begin, square, address, samples, signals, here):
 
 
 @part
-def _draw(tile, to, square, address, offsets, hop, frames, here):
+def draw(tile, to, square, address, offsets, hop, frames, here):
     """A curve of frames on a stretch."""
     group, lanes, at, count = here
     first = group * lanes
@@ -352,7 +352,7 @@ def _draw(tile, to, square, address, offsets, hop, frames, here):
 
 
 @part
-def _collect(tile, begin, square, sums, address, hop, frames, signals, here):
+def collect(tile, begin, square, sums, address, hop, frames, signals, here):
     """Adds the gradients of a curve's samples to those of its frames."""
     group, lanes, at, count = here
     t = 0

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import decibels, follow, svf
+from djgraph.dsp import Section, amplitude, decibels, follow, svf, svf_series
 from djgraph.effects import (
     Block,
     Conflict,
@@ -22,7 +22,6 @@ from djgraph.effects import (
 )
 from djgraph.effects.use import beyond_half_the_rate
 from djgraph_fx.level import loudest, ramp, time_constant
-from djgraph_fx.peq import warped
 
 BUTTERWORTH = 0.5**0.5
 
@@ -108,9 +107,8 @@ class DeEsser(TimeEffect):
             state["share"],
             sample_rate=rate,
         )
-        a = 10 ** (-controls["depth"] * share / 40)
-        cutoff = warped(controls["frequency"], a.sqrt(), rate)
-        added, after["shelf"] = svf(
-            audio["in"], cutoff, BUTTERWORTH, 0.0, a - 1, (a - 1) * (a + 1), state["shelf"], sample_rate=rate
-        )
-        return {"out": audio["in"] + added}, after
+        square = amplitude(-controls["depth"] * share)
+        a = square.sqrt()
+        shelf = Section(controls["frequency"], BUTTERWORTH, 1.0, a, square, a.sqrt())
+        out, last = svf_series(audio["in"], [shelf], state["shelf"].unsqueeze(-2), sample_rate=rate)
+        return {"out": out}, after | {"shelf": last.squeeze(-2)}

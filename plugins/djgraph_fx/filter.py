@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import steady, svf, svf_response
+from djgraph.dsp import Section, steady, svf, svf_response, svf_series
 from djgraph.effects import (
     Block,
     Conflict,
@@ -74,25 +74,21 @@ class Filter(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix = audio["in"], steady(controls["mix"])
-        low, band, high = (mix * share for share in REMOVED[self.settings.kind])
-        removed, last = svf(
-            signal,
-            controls["cutoff"],
-            controls["q"],
-            low,
-            band,
-            high,
-            state["integrators"],
-            sample_rate=block.sample_rate,
-        )
-        return {"out": signal - removed}, {"integrators": last}
+        # What is left of each part: without a mix all of it, which is the signal, bit for bit.
+        section = Section(controls["cutoff"], controls["q"], *self._left(steady(controls["mix"])))
+        states = state["integrators"].unsqueeze(-2)
+        out, last = svf_series(audio["in"], [section], states, sample_rate=block.sample_rate)
+        return {"out": out}, {"integrators": last.squeeze(-2)}
 
     def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         mix, cutoff, q = controls["mix"], controls["cutoff"], controls["q"]
-        left = (1 - mix * share for share in REMOVED[self.settings.kind])
         at = self.environment.frequencies().to(cutoff)
-        return svf_response(at, cutoff, q, *left, sample_rate=self.environment.sample_rate)
+        return svf_response(at, cutoff, q, *self._left(mix), sample_rate=self.environment.sample_rate)
+
+    def _left(self, mix: Tensor) -> tuple[Tensor | float, Tensor | float, Tensor | float]:
+        """The shares of lowpass, bandpass and highpass that stay."""
+        low, band, high = (1 - mix if share else 1.0 for share in REMOVED[self.settings.kind])
+        return low, band, high
 
 
 class FilterKnob(TimeEffect):

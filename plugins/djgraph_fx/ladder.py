@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import steady, svf, svf_response
+from djgraph.dsp import Section, steady, svf_series
 from djgraph.effects import (
     Block,
     Conflict,
@@ -22,7 +21,6 @@ from djgraph.effects import (
     Use,
 )
 from djgraph.effects.use import beyond_half_the_rate, idle_settings
-from djgraph_fx.peq import warped
 
 
 class Ladder(TimeEffect):
@@ -83,40 +81,29 @@ class Ladder(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, filtered, after = audio["in"], audio["in"], []
-        for place, (cutoff, q, level) in enumerate(self._filters(controls)):
-            filtered, last = svf(
-                filtered,
-                cutoff,
-                q,
-                *self._mix,
-                state["integrators"][:, :, place],
-                sample_rate=block.sample_rate,
-            )
-            filtered = filtered * level
-            after.append(last)
-        out = signal + controls["mix"] * (filtered - signal)
-        return {"out": out}, {"integrators": torch.stack(after, dim=2)}
+        out, last = svf_series(
+            audio["in"],
+            list(self._filters(controls)),
+            state["integrators"],
+            mix=controls["mix"],
+            sample_rate=block.sample_rate,
+        )
+        return {"out": out}, {"integrators": last}
 
     def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         at, rate = self.environment.frequencies().to(controls["cutoff"]), self.environment.sample_rate
-        first, second = (
-            level * svf_response(at, cutoff, q, *self._mix, sample_rate=rate)
-            for cutoff, q, level in self._filters(controls)
-        )
+        first, second = (one.response(at, sample_rate=rate) for one in self._filters(controls))
         return 1 - controls["mix"] * (1 - first * second)
 
-    @property
-    def _mix(self) -> tuple[float, float, float]:
-        return (1.0, 0.0, 0.0) if self.settings.kind == "lowpass" else (0.0, 0.0, 1.0)
-
-    def _filters(self, controls: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor | float]]:
-        """Cutoff, q and gain of the two filters of second order."""
+    def _filters(self, controls: Mapping[str, Tensor]) -> Iterator[Section]:
+        """The two filters of second order."""
         # A control that rests is one number, and so is all that is computed of it.
         frequency, r = steady(controls["cutoff"]), self.MOST * steady(controls["resonance"])
         for damping in (1 + r, 1 - r):
             square = damping.square() + r.square()
             root = square.sqrt()
-            ratio = root if self.settings.kind == "lowpass" else 1 / root
-            cutoff = warped(frequency, ratio, self.environment.sample_rate)
-            yield cutoff, root / (2 * damping), 1.0 if self.settings.level else 1 / square
+            q, level = root / (2 * damping), 1.0 if self.settings.level else 1 / square
+            if self.settings.kind == "lowpass":
+                yield Section(frequency, q, level, 0.0, 0.0, root)
+            else:
+                yield Section(frequency, q, 0.0, 0.0, level, 1 / root)

@@ -10,8 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import steady, svf, svf_response
-from djgraph.dsp.state_variable import HIGHEST
+from djgraph.dsp import Section, amplitude, steady, svf_series
 from djgraph.effects import (
     Block,
     Conflict,
@@ -33,9 +32,6 @@ CUT_QS: dict[int, tuple[float, ...]] = {
 """The q of each section of a Butterworth filter, by its slope in dB per octave."""
 BELLS = ("bell1", "bell2", "bell3", "bell4")
 
-Mix = tuple[Tensor | float, Tensor | float, Tensor | float]
-"""What a band adds to the signal: shares of its lowpass, bandpass and highpass."""
-
 
 def _frequency(hertz: float, what: str) -> Control:
     return Control(
@@ -51,15 +47,6 @@ def _q(highest: float, neutral: float, what: str) -> Control:
     return Control(
         0.3, highest, neutral=neutral, unit="Q", scale="log", smoothing=5.0, description=f"{what}, its Q"
     )
-
-
-def warped(cutoff: Tensor, ratio: Tensor, sample_rate: float) -> Tensor:
-    """The cutoff in Hz whose analogue frequency, behind the bilinear transform, is ``ratio`` times that of ``cutoff``.
-
-    So the shelves' shift of their cutoff is that of the analogue shelf, at any frequency.
-    """
-    analogue = torch.tan(math.pi * (cutoff / sample_rate).clamp(max=HIGHEST))
-    return torch.atan(analogue * ratio) * (sample_rate / math.pi)
 
 
 class Peq(TimeEffect):
@@ -151,47 +138,51 @@ class Peq(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        rate, after = block.sample_rate, []
         # Of 20 controls most rest: their curves are then one number, and so is all that is computed of them.
         controls = {name: steady(control) for name, control in controls.items()}
-        low_fade, high_fade = self._fades(controls)
-        signal, low_state = self._cut(
-            audio["in"], controls["low_cut"], low_fade, (0, 0, 1), state["low_cut"], rate
-        )
-        for place, (cutoff, q, mix) in enumerate(self._bands(controls, rate)):
-            added, last = svf(signal, cutoff, q, *mix, state["bands"][:, :, place], sample_rate=rate)
-            signal = signal + added
-            after.append(last)
-        signal, high_state = self._cut(
-            signal, controls["high_cut"], high_fade, (1, 0, 0), state["high_cut"], rate
-        )
-        return {"out": signal}, {
-            "low_cut": low_state,
-            "bands": torch.stack(after, dim=2),
-            "high_cut": high_state,
-        }
-
-    def _cut(
-        self, signal: Tensor, cutoff: Tensor, fade: Tensor, mix: Mix, state: Tensor, rate: int
-    ) -> tuple[Tensor, Tensor]:
-        """A Butterworth filter, faded in."""
-        filtered, after = signal, []
-        for place, q in enumerate(self._cuts):
-            filtered, last = svf(filtered, cutoff, q, *mix, state[:, :, place], sample_rate=rate)
-            after.append(last)
-        return signal - fade * (signal - filtered), torch.stack(after, dim=2)
+        names = ("low_cut", "bands", "high_cut")
+        parts = self._parts(controls)
+        if len(self._cuts) == 1:  # all in one pass: the fade of a single section is in its weights
+            states = torch.cat([state[name] for name in names], dim=2)
+            sections = [section for part, _ in parts for section in part]
+            out, last = svf_series(audio["in"], sections, states, sample_rate=block.sample_rate)
+            after = last.split([len(part) for part, _ in parts], dim=2)
+            return {"out": out}, dict(zip(names, after))
+        out, made = audio["in"], {}
+        for name, (sections, fade) in zip(names, parts):
+            out, made[name] = svf_series(out, sections, state[name], mix=fade, sample_rate=block.sample_rate)
+        return {"out": out}, made
 
     def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         rate = self.environment.sample_rate
         at = self.environment.frequencies().to(controls["low_cut"])
         response = torch.ones_like(at).to(torch.promote_types(at.dtype, torch.complex64))
-        cuts = (controls["low_cut"], (0.0, 0.0, 1.0)), (controls["high_cut"], (1.0, 0.0, 0.0))
-        for fade, (cutoff, mix) in zip(self._fades(controls), cuts):
-            filtered = torch.stack([svf_response(at, cutoff, q, *mix, sample_rate=rate) for q in self._cuts])
-            response = response * (1 - fade * (1 - filtered.prod(0)))
-        for cutoff, q, added in self._bands(controls, rate):
-            response = response * (1 + svf_response(at, cutoff, q, *added, sample_rate=rate))
+        for sections, fade in self._parts(controls):
+            made = response
+            for section in sections:
+                made = made * section.response(at, sample_rate=rate)
+            response = made if fade is None else response - fade * (response - made)
         return response
+
+    def _parts(self, controls: Mapping[str, Tensor]) -> list[tuple[list[Section], Tensor | None]]:
+        """Low cut, shelves and bells, high cut: the sections of each, and how much of them there is, where the sections
+        do not say that themselves."""
+        low_fade, high_fade = self._fades(controls)
+        low, high = controls["low_cut"], controls["high_cut"]
+        bands = list(self._bands(controls))
+        if len(self._cuts) == 1:
+            (q,) = self._cuts
+            low_left, high_left = 1 - low_fade, 1 - high_fade
+            return [
+                ([Section(low, q, low_left, low_left, 1.0)], None),
+                (bands, None),
+                ([Section(high, q, 1.0, high_left, high_left)], None),
+            ]
+        return [
+            ([Section(low, q, 0.0, 0.0, 1.0) for q in self._cuts], low_fade),
+            (bands, None),
+            ([Section(high, q, 1.0, 0.0, 0.0) for q in self._cuts], high_fade),
+        ]
 
     def _fades(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """How much of the low cut and of the high cut there is: as in ``filter_knob``, none at the end of their range,
@@ -202,15 +193,15 @@ class Peq(TimeEffect):
         low, high = low_cut.clamp(max=1), high_cut.clamp(max=1)
         return low * (2 - low), high * (2 - high)
 
-    def _bands(self, controls: Mapping[str, Tensor], rate: int) -> Iterator[tuple[Tensor, Tensor, Mix]]:
-        """Cutoff, q and what is added, of each shelf and bell from low to high."""
+    def _bands(self, controls: Mapping[str, Tensor]) -> Iterator[Section]:
+        """Each shelf and bell from low to high."""
         for name in ("low", *BELLS, "high"):
             frequency, q = controls[f"{name}_frequency"], controls[f"{name}_q"]
-            a = 10 ** (controls[f"{name}_gain"] / 40)
-            once, twice = a - 1, (a - 1) * (a + 1)
+            square = amplitude(controls[f"{name}_gain"])
+            a = square.sqrt()
             if name == "low" and self.settings.low == "shelf":
-                yield warped(frequency, a.rsqrt(), rate), q, (twice, once, 0.0)
+                yield Section(frequency, q, square, a, 1.0, a.rsqrt())
             elif name == "high" and self.settings.high == "shelf":
-                yield warped(frequency, a.sqrt(), rate), q, (0.0, once, twice)
+                yield Section(frequency, q, 1.0, a, square, a.sqrt())
             else:
-                yield frequency, a * q, (0.0, twice, 0.0)
+                yield Section(frequency, a * q, 1.0, square, 1.0)

@@ -115,9 +115,9 @@ FITS: dict[int, tuple[float, ...]] = {
 _INPUTS = ("audio", "cutoff", "low", "high")
 _ORDERS = {
     2: register(
-        Recursion("two_bands_2", "bands.SECOND", _INPUTS, outputs=1, states=2, plain=_second, flops=(39, 102))
+        Recursion("two_bands_2", "bands.SECOND", _INPUTS, outputs=1, states=2, plain=_second, flops=(40, 92))
     ),
     4: register(
-        Recursion("two_bands_4", "bands.FOURTH", _INPUTS, outputs=1, states=4, plain=_fourth, flops=(58, 189))
+        Recursion("two_bands_4", "bands.FOURTH", _INPUTS, outputs=1, states=4, plain=_fourth, flops=(58, 171))
     ),
 }

@@ -23,6 +23,7 @@ from djgraph.dsp.phase import phase
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
+from djgraph.dsp.sweep import sweep
 from djgraph.dsp.three_bands import three_bands
 from djgraph.dsp.true_peak import true_peak
 
@@ -59,6 +60,7 @@ __all__ = [
     "steady",
     "svf",
     "svf_response",
+    "sweep",
     "three_bands",
     "true_peak",
     "two_bands",

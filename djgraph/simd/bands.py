@@ -9,8 +9,8 @@ coefficients first and that of the cutoff last. In one loop a CPU looks ahead ov
 long again.
 
 Numbers: what makes h = ½·ω of a cutoff in Hz, and the coefficients of the fit. Rows of a tile: x, cutoff, low, high |
-y | ∂y | ∂x, ∂cutoff, ∂low, ∂high | states of the first filter, of the second one | coefficients. :mod:`djgraph.simd.sweep`
-has other rows: functions of both are told at which number of the tile each row begins.
+y | ∂y | ∂x, ∂cutoff, ∂low, ∂high | states of the first filter, of the second one | coefficients.
+:mod:`djgraph.simd.sweep` has other rows: functions of both are told at which number of the tile each row begins.
 """
 
 from __future__ import annotations
@@ -37,11 +37,24 @@ def positive(cutoff, like):
 
 
 @part
-def prepare_second(tile, room, row, cutoff, numbers):
+def fits_second(numbers, like):
+    """What makes h of a cutoff, and fit, on lanes. Read in front of loops: a loop that stores would read them again."""
+    return fill(like, numbers[0]), fill(like, numbers[1])
+
+
+@part
+def fits_fourth(numbers, like):
+    """The same, and curve."""
+    return fill(like, numbers[0]), fill(like, numbers[1]), fill(like, numbers[2])
+
+
+@part
+def prepare_second(tile, room, row, cutoff, fits):
     """Coefficients of one sample: g = h/√λ with 1/λ = 1/(1 + fit·h²)."""
+    scale, fit = fits
     one = fill(tile, 1.0)
-    h = fill(tile, numbers[0]) * positive(cutoff, tile)
-    share = one / (one + fill(tile, numbers[1]) * h * h)
+    h = scale * positive(cutoff, tile)
+    share = one / (one + fit * h * h)
     g = h * root(share)
     store(tile, room, g)
     store(tile, room + row, one / (one + g * (g + one + one)))
@@ -49,14 +62,15 @@ def prepare_second(tile, room, row, cutoff, numbers):
 
 
 @part
-def prepare_fourth(tile, room, row, cutoff, numbers):
+def prepare_fourth(tile, room, row, cutoff, fits):
     """Coefficients of one sample: g = h·λ^−¼ with 1/λ = 1/(1 + curve·h⁴), and k = √(2 + fit·g²)."""
+    scale, fit, curve = fits
     one = fill(tile, 1.0)
-    h = fill(tile, numbers[0]) * positive(cutoff, tile)
+    h = scale * positive(cutoff, tile)
     square = h * h
-    share = one / (one + fill(tile, numbers[2]) * square * square)
+    share = one / (one + curve * square * square)
     g = h * root(root(share))
-    k = root(one + one + fill(tile, numbers[1]) * g * g)
+    k = root(one + one + fit * g * g)
     store(tile, room, g)
     store(tile, room + row, one / (one + g * (g + k)))
     store(tile, room + 2 * row, share)
@@ -72,9 +86,9 @@ def over(g, k, inverse):
 
 
 @part
-def of_cutoff_second(tile, room, row, cutoff, numbers):
+def of_cutoff_second(tile, room, row, cutoff, fits):
     """The gradient of one sample's cutoff from those of g and 1/λ, which have taken the place of g and 1/d."""
-    none, scale, fit = zeros(tile), fill(tile, numbers[0]), fill(tile, numbers[1])
+    none, (scale, fit) = zeros(tile), fits
     of_g, of_share, share = load(tile, room), load(tile, room + row), load(tile, room + 2 * row)
     # dg/dh = share·√share; d share/dh = −2·fit·h·share²
     h = scale * positive(cutoff, tile)
@@ -83,9 +97,9 @@ def of_cutoff_second(tile, room, row, cutoff, numbers):
 
 
 @part
-def of_cutoff_fourth(tile, room, row, cutoff, numbers):
+def of_cutoff_fourth(tile, room, row, cutoff, fits):
     """The same at order 4."""
-    none, scale, curve = zeros(tile), fill(tile, numbers[0]), fill(tile, numbers[2])
+    none, (scale, _, curve) = zeros(tile), fits
     of_g, of_share, share = load(tile, room), load(tile, room + row), load(tile, room + 2 * row)
     # dg/dh = share^(5/4); d share/dh = −4·curve·h³·share²
     h = scale * positive(cutoff, tile)
@@ -195,10 +209,10 @@ def return_second(tile, rows, state, adjoint, count, lanes):
 
 
 @part
-def return_fourth(tile, rows, state, adjoint, numbers, count, lanes):
+def return_fourth(tile, rows, state, adjoint, fits, count, lanes):
     """The same at order 4."""
     x_at, low_at, high_at, from_y, to_x, to_low, to_high, states, room = rows
-    row, none, fit = row_size(lanes), zeros(tile), fill(tile, numbers[1])
+    row, none, fit = row_size(lanes), zeros(tile), fits[1]
     first, second = load(state, 0), load(state, lanes)
     third, fourth = load(state, 2 * lanes), load(state, 3 * lanes)
     for t in range(count):
@@ -267,49 +281,49 @@ def return_fourth(tile, rows, state, adjoint, numbers, count, lanes):
 
 @part
 def _forward_second(tile, state, numbers, count, lanes):
-    row = row_size(lanes)
+    row, fits = row_size(lanes), fits_second(numbers, tile)
     for t in range(count):
         at = t * lanes
-        prepare_second(tile, 5 * row + at, row, load(tile, row + at), numbers)
+        prepare_second(tile, 5 * row + at, row, load(tile, row + at), fits)
     run_second(tile, (row - row, 2 * row, 3 * row, 4 * row, 5 * row), state, count, lanes)
 
 
 @part
 def _backward_second(tile, state, adjoint, numbers, count, lanes):
-    row = row_size(lanes)
+    row, fits = row_size(lanes), fits_second(numbers, tile)
     room = 12 * row
     for t in range(count):
         at = t * lanes
-        prepare_second(tile, room + at, row, load(tile, row + at), numbers)
+        prepare_second(tile, room + at, row, load(tile, row + at), fits)
     rows = (row - row, 2 * row, 3 * row, 5 * row, 6 * row, 8 * row, 9 * row, 10 * row, room)
     return_second(tile, rows, state, adjoint, count, lanes)
     for t in range(count):
         at = t * lanes
-        made = of_cutoff_second(tile, room + at, row, load(tile, row + at), numbers)
+        made = of_cutoff_second(tile, room + at, row, load(tile, row + at), fits)
         store(tile, 7 * row + at, made)
 
 
 @part
 def _forward_fourth(tile, state, numbers, count, lanes):
-    row = row_size(lanes)
+    row, fits = row_size(lanes), fits_fourth(numbers, tile)
     for t in range(count):
         at = t * lanes
-        prepare_fourth(tile, 5 * row + at, row, load(tile, row + at), numbers)
+        prepare_fourth(tile, 5 * row + at, row, load(tile, row + at), fits)
     run_fourth(tile, (row - row, 2 * row, 3 * row, 4 * row, 5 * row), state, count, lanes)
 
 
 @part
 def _backward_fourth(tile, state, adjoint, numbers, count, lanes):
-    row = row_size(lanes)
+    row, fits = row_size(lanes), fits_fourth(numbers, tile)
     room = 14 * row
     for t in range(count):
         at = t * lanes
-        prepare_fourth(tile, room + at, row, load(tile, row + at), numbers)
+        prepare_fourth(tile, room + at, row, load(tile, row + at), fits)
     rows = (row - row, 2 * row, 3 * row, 5 * row, 6 * row, 8 * row, 9 * row, 10 * row, room)
-    return_fourth(tile, rows, state, adjoint, numbers, count, lanes)
+    return_fourth(tile, rows, state, adjoint, fits, count, lanes)
     for t in range(count):
         at = t * lanes
-        made = of_cutoff_fourth(tile, room + at, row, load(tile, row + at), numbers)
+        made = of_cutoff_fourth(tile, room + at, row, load(tile, row + at), fits)
         store(tile, 7 * row + at, made)
 
 

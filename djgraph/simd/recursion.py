@@ -10,9 +10,9 @@ A recursion is two functions of one tile, compiled by :func:`djgraph.simd.jit.pa
 ``forward(tile, state, numbers, count, lanes)`` and ``backward(tile, state, adjoint, numbers, count, lanes)``
 
 A row of a tile is ``row_size`` numbers, sample after sample, each on all lanes. The rows are the inputs, the outputs,
-then, for the backward pass, the outputs' gradients, the inputs' gradients, and the states; then, in both directions, rows
-that a function keeps what it likes in. ``state`` and
-``adjoint`` (the gradient of the state behind the tile) are ``[states·lanes]`` and are replaced.
+then, for the backward pass, the outputs' gradients, the inputs' gradients, and the states; then, in both directions, as
+many rows as the functions want for what one of their loops hands to the next. ``state`` and ``adjoint`` (the gradient
+of the state behind the tile) are ``[states·lanes]`` and are replaced.
 
 Lanes without a signal repeat the last one, and write the same numbers to the same place.
 """

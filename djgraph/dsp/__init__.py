@@ -25,6 +25,7 @@ from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
 from djgraph.dsp.svf_series import Section, svf_series
+from djgraph.dsp.sweep import sweep
 from djgraph.dsp.three_bands import three_bands
 from djgraph.dsp.true_peak import true_peak
 
@@ -65,6 +66,7 @@ __all__ = [
     "svf",
     "svf_response",
     "svf_series",
+    "sweep",
     "three_bands",
     "true_peak",
     "two_bands",

@@ -79,7 +79,8 @@ def two_bands_response(
     return (part(1, 0, -1) if order == 2 else part(1, -1, 1)) - high, high
 
 
-def _second(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
+def split_second(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """:func:`two_bands` of order 2 by PyTorch's operations."""
     audio, cutoff, low, high = curves
     scale, fit = numbers
     h = scale * cutoff.clamp(min=0)
@@ -89,7 +90,8 @@ def _second(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -
     return low * (2 * v1 + 2 * v2 - audio - above) + high * above, last
 
 
-def _fourth(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
+def split_fourth(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The same of order 4."""
     audio, cutoff, low, high = curves
     scale, fit, curve = numbers
     h = scale * cutoff.clamp(min=0)
@@ -115,9 +117,13 @@ FITS: dict[int, tuple[float, ...]] = {
 _INPUTS = ("audio", "cutoff", "low", "high")
 _ORDERS = {
     2: register(
-        Recursion("two_bands_2", "bands.SECOND", _INPUTS, outputs=1, states=2, plain=_second, flops=(39, 102))
+        Recursion(
+            "two_bands_2", "bands.SECOND", _INPUTS, outputs=1, states=2, plain=split_second, flops=(40, 92)
+        )
     ),
     4: register(
-        Recursion("two_bands_4", "bands.FOURTH", _INPUTS, outputs=1, states=4, plain=_fourth, flops=(58, 189))
+        Recursion(
+            "two_bands_4", "bands.FOURTH", _INPUTS, outputs=1, states=4, plain=split_fourth, flops=(58, 171)
+        )
     ),
 }

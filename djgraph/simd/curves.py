@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
+import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
@@ -81,7 +82,7 @@ def _read(values, first, frames, samples, start, half, out):
         offset = (place * (frames - 1) - frame * (samples - 1)) / (samples - 1)
         slope = (frames - 1) / (samples - 1)
         for i in range(end - place):
-            weight = offset + i * slope
+            weight = offset + np.int32(i) * slope  # 32 bits: vectors have no other conversion to float64
             out[place - start + i] = left * (1 - weight) + right * weight
         place, frame = end, frame + 1
     if stop == samples:
@@ -104,7 +105,7 @@ def _sides(gradient, offset, slope):
     total, right = 0.0, 0.0
     for i in range(len(gradient)):
         total += gradient[i]
-        right += gradient[i] * (offset + i * slope)
+        right += gradient[i] * (offset + np.int32(i) * slope)
     return total, right
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
+import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
@@ -87,7 +88,7 @@ def _read(values, positions, samples, start, half, out):
             since = float(place - positions[frame])
             step = 1.0 / (positions[frame + 1] - positions[frame])
             for i in range(end - place):
-                weight = (since + i) * step
+                weight = (since + np.int32(i)) * step  # 32 bits: vectors have no other conversion to float64
                 out[place - start + i] = left * (1 - weight) + right * weight
         place, frame = end, frame + 1
     if half > 0:
@@ -110,7 +111,7 @@ def _sums(gradient, since, step):
     total, right = 0.0, 0.0
     for i in range(len(gradient)):
         total += gradient[i]
-        right += gradient[i] * ((since + i) * step)
+        right += gradient[i] * ((since + np.int32(i)) * step)
     return total, right
 
 

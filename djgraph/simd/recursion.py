@@ -10,8 +10,9 @@ A recursion is two functions of one tile, compiled by :func:`djgraph.simd.jit.pa
 ``forward(tile, state, numbers, count, lanes)`` and ``backward(tile, state, adjoint, numbers, count, lanes)``
 
 A row of a tile is ``row_size`` numbers, sample after sample, each on all lanes. The rows are the inputs, the outputs,
-then, for the backward pass, the outputs' gradients, the inputs' gradients, and room for the states. ``state`` and
-``adjoint`` (the gradient of the state behind the tile) are ``[states·lanes]`` and are replaced.
+then, for the backward pass, the outputs' gradients, the inputs' gradients, and the states; then, in both directions, as
+many rows as the functions want for what one of their loops hands to the next. ``state`` and ``adjoint`` (the gradient
+of the state behind the tile) are ``[states·lanes]`` and are replaced.
 
 Lanes without a signal repeat the last one, and write the same numbers to the same place.
 """
@@ -187,14 +188,17 @@ def row_size(lanes):
     return TILE * lanes
 
 
-def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
-    """A compiled function of groups ``low…high − 1`` that runs ``forward`` over all tiles of each."""
+def forward_tiles(forward: Any, inputs: int, outputs: int, states: int, room: int = 0) -> Any:
+    """A compiled function of groups ``low…high − 1`` that runs ``forward`` over all tiles of each.
+
+    room: rows behind the outputs that ``forward`` may use between its loops.
+    """
 
     @part_for(forward)
     def run(low, high, given, first, numbers, to, last, kept):
         table, offsets, lanes, samples = given.table, given.offsets, given.lanes, given.samples
         row = row_size(lanes)
-        tile = np.empty((inputs + outputs) * row, first.dtype)
+        tile = np.empty((inputs + outputs + room) * row, first.dtype)
         square = np.empty(lanes * lanes, first.dtype)
         state = np.empty(states * lanes, first.dtype)
         for group in range(low, high):
@@ -216,15 +220,18 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int) -> Any:
     return run
 
 
-def backward_tiles(backward: Any, inputs: int, outputs: int, states: int) -> Any:
-    """A compiled function of groups ``low…high − 1`` that runs ``backward`` over the tiles of each, the last first."""
+def backward_tiles(backward: Any, inputs: int, outputs: int, states: int, room: int = 0) -> Any:
+    """A compiled function of groups ``low…high − 1`` that runs ``backward`` over the tiles of each, the last first.
+
+    room: rows behind the states that ``backward`` may use between its loops.
+    """
 
     @part_for(backward)
     def run(low, high, given, kept, numbers, behind, first, sums):
         table, offsets, lanes, samples = given.table, given.offsets, given.lanes, given.samples
         row = row_size(lanes)
-        # Inputs, outputs, and for each a gradient, then the states.
-        tile = np.empty((2 * inputs + 2 * outputs + states) * row, behind.dtype)
+        # Inputs, outputs, and for each a gradient, then the states and the room.
+        tile = np.empty((2 * inputs + 2 * outputs + states + room) * row, behind.dtype)
         square = np.empty(lanes * lanes, behind.dtype)
         state = np.empty(states * lanes, behind.dtype)
         adjoint = np.empty(states * lanes, behind.dtype)

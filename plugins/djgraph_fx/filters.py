@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.dsp import two_bands, two_bands_response
+from djgraph.dsp import sweep, two_bands_response
 from djgraph.effects import (
     Block,
     CausalTwin,
@@ -184,21 +184,21 @@ class _FilterTwin(CausalTwin):
         return low + left * high if self.highs else left * low + high
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``bands``: of :func:`djgraph.dsp.two_bands`."""
+        """``bands``: of :func:`djgraph.dsp.sweep`."""
         return {"bands": like.new_zeros(batch, channels, int(self.settings.order))}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        control, settings = controls["cutoff"], self.settings
-        cutoff = (control * settings.span).exp() * settings.lowest
-        left = _left(control, self.highs)
-        out, last = two_bands(
+        settings = self.settings
+        out, last = sweep(
             audio["in"],
-            cutoff,
-            low=1.0 if self.highs else left,
-            high=left if self.highs else 1.0,
-            state=state["bands"],
+            controls["cutoff"],
+            state["bands"],
+            keeps="low" if self.highs else "high",
+            lowest=settings.lowest,
+            highest=settings.highest,
+            fade=FADE,
             order=int(settings.order),
             sample_rate=block.sample_rate,
         )

@@ -1,0 +1,198 @@
+"""A lowpass or highpass with its cutoff set by a knob, one signal on each lane.
+
+The formulas are those of :mod:`djgraph.dsp.sweep`, and the filters those of :mod:`djgraph.simd.bands`: the knob makes
+the cutoff and the weight of the band that is taken away.
+
+Numbers: three of :mod:`djgraph.simd.bands`, lowest cutoff, logarithm of highest over lowest, 1 for a lowpass and 0 for
+a highpass, 1/fade. Rows of a tile: x, knob | y | ∂y | ∂x, ∂knob | states of the first filter, of the second one |
+coefficients | on the way there a weight of 1, the other weight; on the way back also cutoff and the gradients of both
+weights.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from djgraph.simd.bands import (
+    FOURTH_ROOM,
+    SECOND_ROOM,
+    fits_fourth,
+    fits_second,
+    of_cutoff_fourth,
+    of_cutoff_second,
+    prepare_fourth,
+    prepare_second,
+    return_fourth,
+    return_second,
+    run_fourth,
+    run_second,
+)
+from djgraph.simd.functions import exponential, fill, where_greater
+from djgraph.simd.jit import kept, part
+from djgraph.simd.lanes import load, store
+from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
+
+_SECOND = (2, 1, 2)
+_FOURTH = (2, 1, 4)
+
+
+@part
+def _law(numbers, like):
+    """What a knob means, on lanes: lowest cutoff, span, 1 for a lowpass, 1/fade."""
+    return fill(like, numbers[3]), fill(like, numbers[4]), fill(like, numbers[5]), fill(like, numbers[6])
+
+
+@part
+def _cutoff(knob, law):
+    return law[0] * exponential(law[1] * knob)
+
+
+@part
+def _left(knob, law, like):
+    """1 − u, of which the square is the weight of what is taken away: u is how far the knob is from wide open, over the
+    fade, at most 1."""
+    one, lowpass = fill(like, 1.0), law[2]
+    u = (lowpass + (one - lowpass - lowpass) * knob) * law[3]
+    return one - where_greater(u, one, one, u)
+
+
+@part
+def _weights(tile, at, row, knob, law):
+    """Stores a weight of 1 and the other one."""
+    left = _left(knob, law, tile)
+    store(tile, at, fill(tile, 1.0))
+    store(tile, at + row, left * left)
+
+
+@part
+def _sides(begin, row, numbers):
+    """Where the rows of low and high begin, of a pair of which the second is of what is taken away."""
+    if numbers[5] > 0:
+        return begin, begin + row
+    return begin + row, begin
+
+
+@part
+def _of_knob(knob, cutoff, of_cutoff, of_weight, law, like):
+    """The gradient of the knob. Where the fade ends it is 0 from both sides."""
+    one, lowpass = fill(like, 1.0), law[2]
+    slope = (lowpass + lowpass - one) * (law[3] + law[3])
+    return of_cutoff * cutoff * law[1] + of_weight * slope * _left(knob, law, like)
+
+
+@part
+def _forward_second(tile, state, numbers, count, lanes):
+    row, fits, law = row_size(lanes), fits_second(numbers, tile), _law(numbers, tile)
+    room, weights = 3 * row, 6 * row
+    for t in range(count):
+        at = t * lanes
+        knob = load(tile, row + at)
+        prepare_second(tile, room + at, row, _cutoff(knob, law), fits)
+        _weights(tile, weights + at, row, knob, law)
+    low, high = _sides(weights, row, numbers)
+    run_second(tile, (row - row, low, high, 2 * row, room), state, count, lanes)
+
+
+@part
+def _backward_second(tile, state, adjoint, numbers, count, lanes):
+    row, fits, law = row_size(lanes), fits_second(numbers, tile), _law(numbers, tile)
+    room, weights, cutoffs, gradients = 8 * row, 11 * row, 13 * row, 14 * row
+    for t in range(count):
+        at = t * lanes
+        knob = load(tile, row + at)
+        cutoff = _cutoff(knob, law)
+        store(tile, cutoffs + at, cutoff)
+        prepare_second(tile, room + at, row, cutoff, fits)
+        _weights(tile, weights + at, row, knob, law)
+    low, high = _sides(weights, row, numbers)
+    to_low, to_high = _sides(gradients, row, numbers)
+    rows = (row - row, low, high, 3 * row, 4 * row, to_low, to_high, 6 * row, room)
+    return_second(tile, rows, state, adjoint, count, lanes)
+    for t in range(count):
+        at = t * lanes
+        knob, cutoff = load(tile, row + at), load(tile, cutoffs + at)
+        of_cutoff = of_cutoff_second(tile, room + at, row, cutoff, fits)
+        of_weight = load(tile, gradients + row + at)
+        store(tile, 5 * row + at, _of_knob(knob, cutoff, of_cutoff, of_weight, law, tile))
+
+
+@part
+def _forward_fourth(tile, state, numbers, count, lanes):
+    row, fits, law = row_size(lanes), fits_fourth(numbers, tile), _law(numbers, tile)
+    room, weights = 3 * row, 7 * row
+    for t in range(count):
+        at = t * lanes
+        knob = load(tile, row + at)
+        prepare_fourth(tile, room + at, row, _cutoff(knob, law), fits)
+        _weights(tile, weights + at, row, knob, law)
+    low, high = _sides(weights, row, numbers)
+    run_fourth(tile, (row - row, low, high, 2 * row, room), state, count, lanes)
+
+
+@part
+def _backward_fourth(tile, state, adjoint, numbers, count, lanes):
+    row, fits, law = row_size(lanes), fits_fourth(numbers, tile), _law(numbers, tile)
+    room, weights, cutoffs, gradients = 10 * row, 14 * row, 16 * row, 17 * row
+    for t in range(count):
+        at = t * lanes
+        knob = load(tile, row + at)
+        cutoff = _cutoff(knob, law)
+        store(tile, cutoffs + at, cutoff)
+        prepare_fourth(tile, room + at, row, cutoff, fits)
+        _weights(tile, weights + at, row, knob, law)
+    low, high = _sides(weights, row, numbers)
+    to_low, to_high = _sides(gradients, row, numbers)
+    rows = (row - row, low, high, 3 * row, 4 * row, to_low, to_high, 6 * row, room)
+    return_fourth(tile, rows, state, adjoint, fits, count, lanes)
+    for t in range(count):
+        at = t * lanes
+        knob, cutoff = load(tile, row + at), load(tile, cutoffs + at)
+        of_cutoff = of_cutoff_fourth(tile, room + at, row, cutoff, fits)
+        of_weight = load(tile, gradients + row + at)
+        store(tile, 5 * row + at, _of_knob(knob, cutoff, of_cutoff, of_weight, law, tile))
+
+
+_second_forward_tiles = forward_tiles(_forward_second, *_SECOND, SECOND_ROOM + 2)
+_second_backward_tiles = backward_tiles(_backward_second, *_SECOND, SECOND_ROOM + 5)
+_fourth_forward_tiles = forward_tiles(_forward_fourth, *_FOURTH, FOURTH_ROOM + 2)
+_fourth_backward_tiles = backward_tiles(_backward_fourth, *_FOURTH, FOURTH_ROOM + 5)
+
+
+@lru_cache(maxsize=1)
+def _compile_second_forward():
+    @kept
+    def sweep_2_forward(*arguments):
+        _second_forward_tiles(*arguments)
+
+    return sweep_2_forward
+
+
+@lru_cache(maxsize=1)
+def _compile_second_backward():
+    @kept
+    def sweep_2_backward(*arguments):
+        _second_backward_tiles(*arguments)
+
+    return sweep_2_backward
+
+
+@lru_cache(maxsize=1)
+def _compile_fourth_forward():
+    @kept
+    def sweep_4_forward(*arguments):
+        _fourth_forward_tiles(*arguments)
+
+    return sweep_4_forward
+
+
+@lru_cache(maxsize=1)
+def _compile_fourth_backward():
+    @kept
+    def sweep_4_backward(*arguments):
+        _fourth_backward_tiles(*arguments)
+
+    return sweep_4_backward
+
+
+SECOND = Kernel(*_SECOND, _compile_second_forward, _compile_second_backward)
+FOURTH = Kernel(*_FOURTH, _compile_fourth_forward, _compile_fourth_backward)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,17 +80,63 @@ def read_frames(
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """Rows of the bank that are read in one call.
+class _Wanted:
+    """A control of stacked nodes: the rows of the bank that they read, each once.
 
-    parts: for each control its place among the reader's, and its nodes' rows among those that are read: a slice, or
-    numbers where nodes share rows.
+    repeat: for each node its place among those rows; None where each node has a row of its own.
+    """
+
+    control: Control
+    rows: list[int]
+    held: Held
+    repeat: list[int] | None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Rows of the bank that are read in one call: those of several controls, one behind the other.
+
+    places: of the controls among all that are wanted; counts: how many rows each has.
     """
 
     control: Control
     rows: Tensor
     held: Held
-    parts: tuple[tuple[int, slice | list[int]], ...]
+    places: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+class _Readings:
+    """Controls that are read at the same time; those that are read alike share a call."""
+
+    def __init__(self, wanted: Sequence[_Wanted], bank: ControlBank, sample_rate: int, hop: int) -> None:
+        self.wanted = tuple(wanted)
+        self._sample_rate, self._hop = sample_rate, hop
+        alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        for place, one in enumerate(wanted):
+            key = one.control.rate, one.control.smoothing, repr(one.held) if one.held.some else ""
+            alike[key].append(place)
+        self._readings = tuple(self._together(places, bank) for places in alike.values())
+
+    def _together(self, places: list[int], bank: ControlBank) -> _Reading:
+        some = [self.wanted[place] for place in places]
+        rows = [row for one in some for row in one.rows]
+        index = torch.tensor(rows, dtype=torch.int64, device="cpu")
+        counts = tuple(len(one.rows) for one in some)
+        return _Reading(some[0].control, index, bank.held(rows), tuple(places), counts)
+
+    def __call__(self, rows: Tensor, timeline: Timeline, span: SampleSpan) -> list[Tensor]:
+        """``[nodes·batch, 1, points]`` for each control that is wanted; rows: ``[rows, batch, frames]``."""
+        values: dict[int, Tensor] = {}
+        for reading in self._readings:
+            chosen = rows.index_select(0, reading.rows.to(rows.device))
+            curves = read_control(
+                reading.control, chosen, reading.held, timeline, span, self._sample_rate, self._hop
+            )
+            for place, part in zip(reading.places, curves.split(reading.counts)):
+                repeat = self.wanted[place].repeat
+                values[place] = (part if repeat is None else part[repeat]).flatten(0, 1).unsqueeze(1)
+        return [values[place] for place in range(len(self.wanted))]
 
 
 class ControlReader:
@@ -104,36 +150,19 @@ class ControlReader:
         self, nodes: Sequence[EffectNode], bank: ControlBank, sample_rate: int, hop: int, graph: str = ""
     ) -> None:
         self.controls = nodes[0].effect.controls
-        self.sample_rate, self.hop = sample_rate, hop
-        plans: list[tuple[list[int], Held, list[int] | None]] = []
+        self.bank, self.sample_rate, self.hop = bank, sample_rate, hop
+        wanted = []
         for control in self.controls:
             rows = [bank.row(node, control) for node in nodes]
             distinct = list(dict.fromkeys(rows))
             repeat = None if len(distinct) == len(rows) else [distinct.index(row) for row in rows]
-            plans.append((distinct, bank.held(distinct), repeat))
-        self._readings = tuple(self._together(plans, bank))
+            wanted.append(_Wanted(control, distinct, bank.held(distinct), repeat))
+        self._read = _Readings(wanted, bank, sample_rate, hop)
         self._nodes = len(nodes)
         self._owner = f"a mixer of graph {graph!r}"
         # All that reading depends on, so that an exported program finds a reader that does the same.
+        plans = [(one.rows, one.held, one.repeat) for one in wanted]
         self._handle = _READERS.add(self, repr((plans, self._nodes, self.controls, sample_rate, hop)))
-
-    def _together(
-        self, plans: Sequence[tuple[list[int], Held, list[int] | None]], bank: ControlBank
-    ) -> Iterator[_Reading]:
-        alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
-        for place, (control, (_, held, _)) in enumerate(zip(self.controls, plans)):
-            alike[control.rate, control.smoothing, repr(held) if held.some else ""].append(place)
-        for places in alike.values():
-            rows: list[int] = []
-            parts: list[tuple[int, slice | list[int]]] = []
-            for place in places:
-                distinct, _, repeat = plans[place]
-                low = len(rows)
-                rows += distinct
-                whole = slice(low, len(rows))
-                parts.append((place, whole if repeat is None else [low + number for number in repeat]))
-            index = torch.tensor(rows, dtype=torch.int64, device="cpu")
-            yield _Reading(self.controls[places[0]], index, bank.held(rows), tuple(parts))
 
     def __call__(self, rows: Tensor, timeline: Timeline, span: SampleSpan | None = None) -> dict[str, Tensor]:
         """By control id ``[nodes·batch, 1, points]``, on the whole clip where no span is given.
@@ -148,21 +177,28 @@ class ControlReader:
             values = self._read(rows, timeline, span or (0, timeline.samples))
         return {control.id: value for control, value in zip(self.controls, values)}
 
-    def _read(self, rows: Tensor, timeline: Timeline, span: SampleSpan) -> list[Tensor]:
-        values: dict[int, Tensor] = {}
-        for reading in self._readings:
-            chosen = rows[reading.rows]
-            curves = read_control(
-                reading.control, chosen, reading.held, timeline, span, self.sample_rate, self.hop
-            )
-            for place, part in reading.parts:
-                values[place] = curves[part].flatten(0, 1).unsqueeze(1)
-        return [values[place] for place in range(len(self.controls))]
-
     def like(self, rows: Tensor, samples: int) -> list[Tensor]:
         points = {"sample": samples, "frame": 1 + samples // self.hop, "clip": 1}
         batch = self._nodes * rows.shape[1]
         return [rows.new_empty(batch, 1, points[control.rate]) for control in self.controls]
+
+
+class JointReader:
+    """Reads in one go what several readers of one graph want of the same samples.
+
+    Each reader has rows of its own in what is read, also where two read the same: an effect may write to its controls.
+    """
+
+    def __init__(self, readers: Sequence[ControlReader]) -> None:
+        first = readers[0]
+        wanted = [one for reader in readers for one in reader._read.wanted]
+        self._read = _Readings(wanted, first.bank, first.sample_rate, first.hop)
+        self._controls = [reader.controls for reader in readers]
+
+    def __call__(self, rows: Tensor, timeline: Timeline, span: SampleSpan) -> list[dict[str, Tensor]]:
+        """What each of the readers gives for the span."""
+        values = iter(self._read(rows, timeline, span))
+        return [{control.id: next(values) for control in controls} for controls in self._controls]
 
 
 _READERS = Handles()

@@ -6,8 +6,6 @@ What was handed out is never written to again. With gradients everything is out 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -41,13 +39,6 @@ class History:
             self._hold(torch.cat((self.audio, audio), -1))
             return
         self._room_for(audio.shape[-1]).copy_(audio)
-
-    def append_stack(self, signals: Sequence[Tensor]) -> None:
-        """Adds signals that become one, ``[signals, …, samples]``."""
-        if not unwatched():
-            self.append(torch.stack(list(signals)))
-            return
-        torch.stack(list(signals), out=self._room_for(signals[0].shape[-1]))
 
     def forget(self, before: int) -> None:
         """Drops the samples before one of the clip's."""

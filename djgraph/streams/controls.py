@@ -6,12 +6,14 @@ kept as rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from djgraph.controls.reader import ControlReader, JointReader, SampleSpan
 from djgraph.dsp.placed import PlacedTimeline
 
 Rows = Callable[[Tensor], Tensor]
@@ -21,6 +23,9 @@ AHEAD = 256
 """Frames of a score that are made rows at a time, at least."""
 SPARE = 32
 """Frames that nobody needs any more before they are dropped: dropping one at a time would copy the others each time."""
+TOGETHER = 4096
+"""Samples of a block whose curves are read for several effects at once: of longer ones each effect reads its own, so
+that they are still in the cache when it needs them."""
 
 
 class ControlTrack:
@@ -113,3 +118,38 @@ class ControlTrack:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self._next = int(state["next"])
         self._set(state.get("rows"), state["positions"].cpu())
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """What several readers gave, and for what."""
+
+    rows: Tensor
+    timeline: PlacedTimeline
+    span: SampleSpan
+    values: list[dict[str, Tensor]]
+
+    def answers(self, rows: Tensor, timeline: PlacedTimeline, span: SampleSpan) -> bool:
+        return self.rows is rows and self.timeline is timeline and self.span == span
+
+
+class SharedReading:
+    """The controls of effects that run on the same samples of a stream: of a short block, read by one call for all.
+
+    Whoever asks first has all of them read; the others of the block find theirs. Where it asks for something else, as
+    at the end, where effects lag differently, an effect gets a reading of its own.
+    """
+
+    def __init__(self, readers: Sequence[ControlReader]) -> None:
+        self._readers, self._joint = readers, JointReader(readers)
+        self._curves: _Curves | None = None
+
+    def read(self, number: int, track: ControlTrack, end: int | None, span: SampleSpan) -> dict[str, Tensor]:
+        """As the reader of that number reads the track's rows. end: the clip's length, if it is known."""
+        rows, timeline = track.rows, track.timeline(end)
+        assert rows is not None
+        if span[1] - span[0] > TOGETHER or len(self._readers) == 1:
+            return self._readers[number](rows, timeline, span)
+        if self._curves is None or not self._curves.answers(rows, timeline, span):
+            self._curves = _Curves(rows, timeline, span, self._joint(rows, timeline, span))
+        return self._curves.values[number]

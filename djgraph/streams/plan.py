@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 
-from djgraph.compiler.plan import Add, Op, Plan, Process, Region
+from djgraph.compiler.plan import Add, Delay, Load, Op, Plan, Process, Region, Silence
 from djgraph.host.calls import EffectCall
 from djgraph.region.schedule import RegionSchedule, schedule_region
 from djgraph.runtime.compiled import Compiled
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Delays of one length that stand side by side in a plan, as one operation on a stack."""
+
+    sources: tuple[str, ...]
+    outs: tuple[str, ...]
+
+
+Step = Add | Silence | Process | Region | Delays
+"""What a stream runs; audio that comes in is there beforehand."""
 
 
 class StreamPlan:
     """A compiled graph, ready to be streamed. ``latency`` is that of all outputs, in samples.
 
     schedules and calls: by the operation's place in the plan. fresh: values that lie in memory of nobody else's.
+    steps: what runs, with its place in the plan and the values that nobody reads afterwards; silent sums do not.
+    inputs: (input node, value) of what comes in, those of as many channels side by side.
     """
 
     @torch.inference_mode(False)
@@ -26,7 +41,13 @@ class StreamPlan:
         assert self.plan.latencies is not None
         self.latencies: Mapping[str, int] = self.plan.latencies
         self.silent = self.plan.silent
-        self.frees = self.plan.frees or ((),) * len(self.plan.ops)
+        self.steps = tuple(self._steps())
+        channels = self.plan.channels
+        loads = [(op.node, op.out) for op in self.plan.ops if isinstance(op, Load)]
+        self.inputs = tuple(
+            tuple(pair for pair in loads if channels[pair[1]] == count)
+            for count in dict.fromkeys(channels[out] for _, out in loads)
+        )
         self.latency = self.plan.latency or 0
         self.lookahead = max((lag.lookahead for lag in needed.values()), default=0)
         self.schedules: dict[int, RegionSchedule] = {}
@@ -60,3 +81,30 @@ class StreamPlan:
             if name not in self.silent:
                 return self.latencies[name]
         return self.latencies[op.writes[0]] - self.ahead.get(index, 0)
+
+    def _steps(self) -> Iterator[tuple[int, Step, tuple[str, ...]]]:
+        ops = self.plan.ops
+        frees = self.plan.frees or ((),) * len(ops)
+        index = 0
+        while index < len(ops):
+            op, stop = ops[index], index + 1
+            if isinstance(op, Delay):
+                alike = [op]
+                while stop < len(ops) and isinstance(other := ops[stop], Delay) and self._alike(op, other):
+                    alike.append(other)
+                    stop += 1
+                step: Step = Delays(tuple(one.source for one in alike), tuple(one.out for one in alike))
+                yield index, step, tuple(name for free in frees[index:stop] for name in free)
+            elif isinstance(op, (Add, Silence, Process, Region)):
+                if not (isinstance(op, Add) and op.out in self.silent):
+                    yield index, op, frees[index]
+            elif not isinstance(op, Load):
+                raise TypeError(f"{type(op).__name__} in a stream plan: spectra belong into regions")
+            index = stop
+
+    def _alike(self, one: Delay, other: Delay) -> bool:
+        """Whether two delays take and give samples of the same time, with as many channels."""
+        return all(
+            self.latencies[a] == self.latencies[b] and self.plan.channels[a] == self.plan.channels[b]
+            for a, b in ((one.source, other.source), (one.out, other.out))
+        )

@@ -11,8 +11,6 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from djgraph.compiler.plan import Process
-from djgraph.controls.bank import ControlBank
-from djgraph.controls.reader import ControlReader
 from djgraph.dsp.derivatives import unwatched
 from djgraph.effects import Block, Clock, TimeEffect
 from djgraph.graph.ir import Graph
@@ -20,7 +18,7 @@ from djgraph.host.build import block_clock, block_controls
 from djgraph.host.calls import EffectCall
 from djgraph.streams.buffers import History
 from djgraph.streams.clock import ClockTrack
-from djgraph.streams.controls import ControlTrack
+from djgraph.streams.controls import ControlTrack, SharedReading
 from djgraph.streams.state import StreamState, part, prefixed
 
 
@@ -31,11 +29,18 @@ class ProcessStream:
     """
 
     def __init__(
-        self, op: Process, call: EffectCall, bank: ControlBank, graph: Graph, batch: int, like: Tensor
+        self,
+        op: Process,
+        call: EffectCall,
+        controls: tuple[SharedReading, int],
+        graph: Graph,
+        batch: int,
+        like: Tensor,
     ) -> None:
+        """controls: what reads them, and the effect's number there."""
         self.call, self.op, self._batch, self._like = call, op, batch, like
         self._effect = cast(TimeEffect, call.module)
-        self._reader = ControlReader(op.nodes, bank, graph.sample_rate, graph.transform.hop, graph.name)
+        self._reading, self._number = controls
         self._rate = graph.sample_rate
         self._count, self._channels = len(op.nodes), op.nodes[0].channels
         rows = self._count * batch
@@ -57,19 +62,19 @@ class ProcessStream:
 
     def __call__(
         self,
-        audio: Sequence[Sequence[Tensor]],
+        audio: Sequence[Tensor],
         track: ControlTrack,
         clock: ClockTrack | None,
         stop: int,
         emit: int,
         end: int | None,
-    ) -> list[list[Tensor]]:
-        """For each node its ports' next samples, up to ``stop`` → the outputs before sample ``emit``, alike."""
-        blocks = {}
-        for place, port in enumerate(self._effect.inputs):
-            rows = [row[place] for row in audio]
-            # A copy: an effect may keep parts of its input, whose memory a caller may use again.
-            blocks[port.name] = rows[0].clone() if len(rows) == 1 else torch.cat(rows)
+    ) -> list[Tensor]:
+        """The next samples of each input, up to ``stop`` → of each output those before sample ``emit``.
+
+        ``[nodes, batch, channels, samples]`` each.
+        """
+        # Copies: an effect may keep parts of its input, which another one may have kept and go on to write to.
+        blocks = {port.name: one.flatten(0, 1).clone() for port, one in zip(self._effect.inputs, audio)}
         until = stop // self._step * self._step if end is None else end
         if self._step > 1:
             for name, history in self._waiting.items():
@@ -80,8 +85,10 @@ class ProcessStream:
             for name, history in self._made.items():
                 history.append(results[name])
                 results[name] = history.take(emit)
-        parts = [results[port.name].unflatten(0, (self._count, self._batch)) for port in self._effect.outputs]
-        return [[part[row] for part in parts] for row in range(self._count)]
+        return [
+            results[port.name].view(self._count, self._batch, *results[port.name].shape[1:])
+            for port in self._effect.outputs
+        ]
 
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""
@@ -102,8 +109,7 @@ class ProcessStream:
             return dict(self._nothing)
         if after:  # what the effect still holds comes out with silence behind the clip
             audio = {port: pad(tensor, (0, after)) for port, tensor in audio.items()}
-        assert track.rows is not None
-        read = partial(self._reader, track.rows, track.timeline(end))
+        read = partial(self._reading.read, self._number, track, end)
         controls = block_controls(self._effect, read, start, until + after, until)
         ticks = None
         if clock is not None and self._effect.uses_clock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -37,20 +36,18 @@ class RegionStream:
         self._overlap = like.new_zeros(results, batch, channels, 0)
         self._done = History(like.new_zeros(results, batch, channels, 0))
 
-    def __call__(
-        self, sources: Sequence[Tensor], track: ControlTrack, now: int, emit: int, end: int | None
-    ) -> tuple[Tensor, ...]:
-        """The next samples of the sources, ``[batch, channels, samples]`` each → the results before sample ``emit``.
+    def __call__(self, sources: Tensor, track: ControlTrack, now: int, emit: int, end: int | None) -> Tensor:
+        """The next samples, ``[sources, batch, channels, samples]`` → ``[results, …]`` before sample ``emit``.
 
         now: the sample before which controls are known. end: the clip's length, where these were its last samples.
         """
-        self._sources.append_stack(sources)
+        self._sources.append(sources)
         ready = self._ready(min(self._sources.stop, now - self._ahead), end)
         if ready > self._frame:
             self._run(ready, track, end)
         elif end is not None:
             self._finish(self._overlap, max(self._frame * self.hop - self.half, 0), ready, end)
-        return self._done.take(emit).unbind(0)
+        return self._done.take(emit)
 
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,13 +12,16 @@ import torch
 from torch import Tensor
 
 from djgraph.arguments import whole
-from djgraph.compiler.plan import Add, Delay, Load, Op, Process, Region, Silence
+from djgraph.compiler.plan import Add, Process, Region, Silence
+from djgraph.controls.reader import ControlReader
 from djgraph.errors import InputError
+from djgraph.region.stacks import Stacks
 from djgraph.runtime.inputs import Inputs, input_names, prepare_audio
 from djgraph.runtime.outputs import check_inputs_finite
 from djgraph.streams.buffers import History
+from djgraph.streams.controls import SharedReading
 from djgraph.streams.intake import Intake
-from djgraph.streams.plan import StreamPlan
+from djgraph.streams.plan import Delays, Step, StreamPlan
 from djgraph.streams.process import ProcessStream
 from djgraph.streams.region import RegionStream
 from djgraph.streams.state import StreamState, digest, part, prefixed, seal
@@ -26,6 +31,8 @@ from djgraph.streams.time import Moment
 DTYPES = (torch.float32, torch.float64)
 ALL_THREADS = nullcontext()
 """As many as PyTorch uses."""
+FORM = 2
+"""Of states: which tensors they have for a plan. A state of another form is refused."""
 
 
 class Stream:
@@ -59,14 +66,10 @@ class Stream:
         self._intake = Intake(self._compiled, self.batch, self._like, out_of_range, score, frames, fps, tempo)
         self._position = 0
         self._finished = self._broken = False
-        self._loads = tuple((op.out, op.node) for op in plan.plan.ops if isinstance(op, Load))
-        self._ops = tuple(
-            (index, op, free)
-            for index, (op, free) in enumerate(zip(plan.plan.ops, plan.frees))
-            if not isinstance(op, Load)
-        )
+        self._names = input_names(self._compiled.graph)
+        self._controls = self._readings()
         self._steps = {
-            index: step for index, op, _ in self._ops if (step := self._step(index, op)) is not None
+            index: step for index, op, _ in plan.steps if (step := self._step(index, op)) is not None
         }
         self._memories = tuple(step for step in self._steps.values() if not isinstance(step, History))
         if state is not None:
@@ -105,11 +108,11 @@ class Stream:
             )
         if batch not in (1, self.batch):
             raise InputError(f"this stream has a batch of {self.batch}, but the audio has {batch}")
-        check_inputs_finite(audio, input_names(graph), self._position)
+        taken = self._taken(audio)
         live = self._intake.check(params, tempo)
         moment = Moment(self._position, self._position + samples)
         self._intake.take(live, moment.stop - 1)
-        values = self._run(moment, {name: one.expand(self.batch, -1, -1) for name, one in audio.items()})
+        values = self._run(moment, taken)
         self._position = moment.stop
         return self._shape(values, samples)
 
@@ -123,12 +126,16 @@ class Stream:
             raise InputError("this stream has got no audio yet: there is nothing to finish")
         moment = Moment(self._position, self._position, self._position)
         graph = self._compiled.graph
-        audio = {
-            node.id: self._like.new_zeros(self.batch, node.channels, 0)
-            for node in graph.nodes
-            if node.id in input_names(graph)
-        }
-        values = self._run(moment, audio)
+        values = self._run(
+            moment,
+            self._taken(
+                {
+                    node.id: self._like.new_zeros(self.batch, node.channels, 0)
+                    for node in graph.nodes
+                    if node.id in self._names
+                }
+            ),
+        )
         self._finished = True
         return self._shape(values, self.latency)
 
@@ -179,22 +186,37 @@ class Stream:
 
     def _identity(self) -> Tensor:
         """A digest of what a state belongs to."""
-        text = f"{self._compiled.identity} {self._plan.plan} {self.batch} {self._like.dtype}"
+        text = f"{FORM} {self._compiled.identity} {self._plan.plan} {self.batch} {self._like.dtype}"
         return digest([text.encode()])
 
-    def _run(self, moment: Moment, audio: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _taken(self, audio: Mapping[str, Tensor]) -> Stacks:
+        """What came in by the plan's names, in memory of the stream's own: a caller may fill its buffers anew.
+
+        audio: by input node. Raises InputError for what is not finite.
+        """
+        taken = Stacks()
+        total = 0.0
+        for names in self._plan.inputs:
+            stack = torch.stack([audio[node].expand(self.batch, -1, -1) for node, _ in names])
+            taken.put([out for _, out in names], stack)
+            total += float(stack.detach().sum())
+        if not math.isfinite(total):  # or the sum alone is not
+            check_inputs_finite(audio, self._names, self._position)
+        return taken
+
+    def _run(self, moment: Moment, values: Stacks) -> dict[str, Tensor]:
         self._intake.advance(moment.stop)
         self._broken = True  # until all operations have run
-        values = {name: audio[node] for name, node in self._loads}
-        few = self._like.device.type == "cpu" and sum(one.numel() for one in audio.values()) <= FEW
+        samples = sum(self._plan.plan.channels[out] for names in self._plan.inputs for _, out in names)
+        samples *= self.batch * (moment.stop - moment.start)
+        few = self._like.device.type == "cpu" and samples <= FEW
         with (
             torch.autocast(self._like.device.type, enabled=False),
             calling_thread_only() if few else ALL_THREADS,
         ):
-            for index, op, free in self._ops:
-                self._run_op(index, op, moment, values)
-                for name in free:
-                    values.pop(name, None)
+            for index, op, frees in self._plan.steps:
+                self._run_step(index, op, moment, values)
+                values.drop(name for name in frees if name in values)
         oldest = min((step.oldest_control() for step in self._memories), default=moment.stop)
         self._intake.forget(oldest, self._plan.lookahead)
         self._broken = False
@@ -203,56 +225,75 @@ class Stream:
             for name, value in self._plan.plan.outputs.items()
         }
 
-    def _run_op(self, index: int, op: Op, moment: Moment, values: dict[str, Tensor]) -> None:
+    def _run_step(self, index: int, op: Step, moment: Moment, values: Stacks) -> None:
         latencies, step = self._plan.latencies, self._steps.get(index)
         match op:
-            case Silence() | Add() if op.out in self._plan.silent:
+            case Silence():
                 pass  # made where it is read, as long as its neighbours are
             case Add():
-                arrives = latencies[op.out]
-                first, *others = (self._read(values, name, moment, arrives) for name in op.sources)
-                for other in others:
-                    first = first + other
-                values[op.out] = first
-            case Delay():
+                stack = self._stack(values, op.sources, moment, latencies[op.out])
+                values.put((op.out,), stack.sum(0, keepdim=True))
+            case Delays():
                 assert isinstance(step, History)
-                step.append(values[op.source])
-                values[op.out] = step.take(moment.span(latencies[op.out])[1])
+                step.append(values.gather(op.sources))
+                values.put(op.outs, step.take(moment.span(latencies[op.outs[0]])[1]))
             case Process():
                 assert isinstance(step, ProcessStream)
                 arrives = self._plan.arrives[index]
-                rows = [[self._read(values, name, moment, arrives) for name in row] for row in op.ins]
+                audio = [self._stack(values, names, moment, arrives) for names in zip(*op.ins)]
                 stop, emit = moment.span(arrives)[1], moment.span(self._plan.leaves[index])[1]
-                outputs = step(rows, self._intake.track, self._intake.clock, stop, emit, moment.end)
-                for names, parts in zip(op.outs, outputs):
-                    values.update(zip(names, parts))
+                outputs = step(audio, self._intake.track, self._intake.clock, stop, emit, moment.end)
+                for names, stack in zip(zip(*op.outs), outputs):
+                    values.put(names, stack)
             case Region():
                 assert isinstance(step, RegionStream)
-                arrives = self._plan.arrives[index]
-                sources = [self._read(values, name, moment, arrives) for name in step.schedule.reads]
+                sources = self._stack(values, step.schedule.reads, moment, self._plan.arrives[index])
                 emit = moment.span(self._plan.leaves[index])[1]
-                results = step(sources, self._intake.track, moment.stop, emit, moment.end)
-                values.update(zip(step.schedule.writes, results))
-            case _:
-                raise TypeError(type(op).__name__)
+                values.put(
+                    step.schedule.writes, step(sources, self._intake.track, moment.stop, emit, moment.end)
+                )
 
-    def _read(self, values: Mapping[str, Tensor], name: str, moment: Moment, latency: int) -> Tensor:
+    def _stack(self, values: Stacks, names: Sequence[str], moment: Moment, latency: int) -> Tensor:
+        """Values' samples in this call, ``[values, batch, channels, samples]``."""
+        if self._plan.silent.isdisjoint(names):
+            return values.gather(names)
+        return torch.stack([self._read(values, name, moment, latency) for name in names])
+
+    def _read(self, values: Stacks, name: str, moment: Moment, latency: int) -> Tensor:
         """A value's samples in this call; silence is as long as whoever reads it needs."""
         if name in values:
-            return values[name]
+            return values.get(name)
         start, stop = moment.span(latency)
         return self._like.new_zeros(self.batch, self._plan.plan.channels[name], stop - start)
 
-    def _step(self, index: int, op: Op) -> RegionStream | ProcessStream | History | None:
+    def _readings(self) -> dict[int, tuple[SharedReading, int]]:
+        """By time effect's operation what reads its controls: one for all that run on the same samples."""
+        graph, bank = self._compiled.graph, self._compiled.bank
+        together: dict[int, list[int]] = defaultdict(list)
+        for index in self._plan.calls:
+            together[self._plan.arrives[index]].append(index)
+        readings: dict[int, tuple[SharedReading, int]] = {}
+        for indices in together.values():
+            readers = [
+                ControlReader(op.nodes, bank, graph.sample_rate, graph.transform.hop, graph.name)
+                for op in map(self._plan.plan.ops.__getitem__, indices)
+                if isinstance(op, Process)
+            ]
+            shared = SharedReading(readers)
+            readings |= {index: (shared, number) for number, index in enumerate(indices)}
+        return readings
+
+    def _step(self, index: int, op: Step) -> RegionStream | ProcessStream | History | None:
         plan, like = self._plan, self._like
         match op:
             case Region():
                 return RegionStream(plan.schedules[index], self.batch, like)
             case Process():
-                graph, bank = self._compiled.graph, self._compiled.bank
-                return ProcessStream(op, plan.calls[index], bank, graph, self.batch, like)
-            case Delay():
-                return History(like.new_zeros(self.batch, plan.plan.channels[op.out], 0))
+                graph = self._compiled.graph
+                return ProcessStream(op, plan.calls[index], self._controls[index], graph, self.batch, like)
+            case Delays():
+                channels = plan.plan.channels[op.outs[0]]
+                return History(like.new_zeros(len(op.outs), self.batch, channels, 0))
         return None
 
     def _shape(self, values: Mapping[str, Tensor], samples: int) -> Any:

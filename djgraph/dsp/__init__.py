@@ -1,5 +1,6 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
+from djgraph.dsp.allpass_chain import allpass_chain
 from djgraph.dsp.allpass_loop import allpass_loop
 from djgraph.dsp.antialiased import antialiased
 from djgraph.dsp.bands import two_bands, two_bands_response
@@ -11,7 +12,7 @@ from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.fdn import fdn
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
-from djgraph.dsp.frames import Frames, steady
+from djgraph.dsp.frames import Curve, Frames, steady
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.levels import bend, decibels
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
@@ -19,22 +20,28 @@ from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.matrix_recursion import matrix_recursion
 from djgraph.dsp.operators import as_operator, operator
 from djgraph.dsp.oversampling import decimate, oversample
-from djgraph.dsp.phase import phase
+from djgraph.dsp.phase import cycles, phase
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
+from djgraph.dsp.swing import allpass_sweep, swing
 from djgraph.dsp.three_bands import three_bands
 from djgraph.dsp.true_peak import true_peak
+from djgraph.dsp.voices import swinging_voices
 
 __all__ = [
+    "Curve",
     "Frames",
     "Operation",
+    "allpass_chain",
     "allpass_loop",
+    "allpass_sweep",
     "antialiased",
     "as_operator",
     "bend",
     "biquads",
     "compress",
+    "cycles",
     "decibels",
     "decimate",
     "delay_history",
@@ -59,6 +66,8 @@ __all__ = [
     "steady",
     "svf",
     "svf_response",
+    "swing",
+    "swinging_voices",
     "three_bands",
     "true_peak",
     "two_bands",

@@ -1,5 +1,6 @@
 """Signal processing as functions of tensors; the kernels that are public, for authors of effects, are named here."""
 
+from djgraph.dsp.allpass_chain import allpass_chain
 from djgraph.dsp.allpass_loop import allpass_loop
 from djgraph.dsp.antialiased import antialiased
 from djgraph.dsp.bands import two_bands, two_bands_response
@@ -13,6 +14,7 @@ from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
 from djgraph.dsp.frames import Frames, steady
 from djgraph.dsp.gating import gate
+from djgraph.dsp.frames import Curve, Frames, steady
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.levels import amplitude, bend, decibels
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
@@ -20,26 +22,33 @@ from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.matrix_recursion import matrix_recursion
 from djgraph.dsp.operators import as_operator, operator
 from djgraph.dsp.oversampling import decimate, oversample
-from djgraph.dsp.phase import phase
+from djgraph.dsp.phase import cycles, phase
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
 from djgraph.dsp.svf_series import Section, svf_series
 from djgraph.dsp.sweep import sweep
+from djgraph.dsp.swing import allpass_sweep, swing
 from djgraph.dsp.three_bands import three_bands
 from djgraph.dsp.true_peak import true_peak
+from djgraph.dsp.voices import swinging_voices
 
 __all__ = [
+    "Curve",
     "Frames",
     "Operation",
     "Section",
     "allpass_loop",
     "amplitude",
+    "allpass_chain",
+    "allpass_loop",
+    "allpass_sweep",
     "antialiased",
     "as_operator",
     "bend",
     "biquads",
     "compress",
+    "cycles",
     "decibels",
     "decimate",
     "delay_history",
@@ -67,6 +76,8 @@ __all__ = [
     "svf_response",
     "svf_series",
     "sweep",
+    "swing",
+    "swinging_voices",
     "three_bands",
     "true_peak",
     "two_bands",

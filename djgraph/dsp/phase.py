@@ -51,6 +51,35 @@ def phase(
     return _wrapped(end - step + offset), _wrapped(end[..., -1:])
 
 
+def cycles(
+    rate: Curve,
+    samples: int,
+    state: Tensor | None = None,
+    *,
+    sample_rate: float,
+    offset: Tensor | float = 0.0,
+) -> tuple[Curve, Tensor]:
+    """The phase for kernels that take a cycle as a curve: where the rate rests it is a line, and no tensor holds it.
+
+    Arguments, errors and state are those of :func:`phase`. Returns the phase in cycles, and the state of the next
+    block. For a rate that is one number over the block the phase is ``Frames`` of two, the phase at the first sample
+    and behind the last one, not wrapped; else it is what :func:`phase` returns. A line is as exact: of a phase of 10⁵
+    cycles, an hour at 27 Hz, float64 tells 10⁻¹¹ cycles.
+    """
+    at_rest = not isinstance(rate, Frames)
+    if isinstance(rate, Tensor) and rate.ndim and rate.shape[-1] == samples:
+        rate = steady(rate)
+    if not at_rest or (isinstance(rate, Tensor) and rate.ndim and rate.shape[-1] != 1):
+        return phase(rate, samples, state, sample_rate=sample_rate, offset=offset)
+    device = rate.device if isinstance(rate, Tensor) else "cpu"
+    values = torch.as_tensor(rate, dtype=torch.float64, device=device)
+    values = values if values.ndim else values[None]
+    start = values.new_zeros(values.shape) if state is None else state
+    end = start + values * (samples / sample_rate)
+    line = torch.cat(torch.broadcast_tensors(start + offset, end + offset), dim=-1)
+    return Frames(line, max(1, samples)), _wrapped(end)
+
+
 def _long_sum(step: Tensor) -> Tensor:
     """The running sum, up to whole numbers, with a rounding error that does not grow with its length."""
     samples = step.shape[-1]

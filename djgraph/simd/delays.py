@@ -98,11 +98,13 @@ def add(line, at, edge, f, amount):
 
 
 @part
-def _joined(line, past, audio):
-    for place in range(len(past)):  # assigning to slices takes 4 s more to compile
-        line[place] = past[place]
-    for place in range(len(audio)):
-        line[len(past) + place] = audio[place]
+def joined(line, past, audio, row):
+    """A signal's past and block → ``line``."""
+    room = past.shape[1]
+    for place in range(room):  # assigning to slices takes 4 s more to compile
+        line[place] = past[row, place]
+    for place in range(audio.shape[1]):
+        line[room + place] = audio[row, place]
 
 
 @lru_cache(maxsize=1)
@@ -140,7 +142,7 @@ def _read_adjoint() -> Any:
         like = np.empty(0)
         line = np.empty(room + samples, audio.dtype)
         for row in range(first, stop):
-            _joined(line, past[row], audio[row])
+            joined(line, past, audio, row)
             for n in range(samples):
                 given = peek(like, address, offsets[0, row] + n * step)
                 delay = held(given, 0.0, room - 2.0)

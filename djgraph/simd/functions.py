@@ -154,6 +154,30 @@ def approach(typing_context: Any, value: Any) -> Any:
     return value(value), generate
 
 
+def _doublings(builder: Any, vector: Any, x: Any) -> tuple[Any, Any]:
+    """n, the whole number next to x/ln 2, and 2^n."""
+    double = _is_double(vector)
+    bits, mantissa, bias = (64, 52, 1023) if double else (32, 23, 127)
+    integers = ir.VectorType(ir.IntType(bits), vector.count)
+
+    def integer(number: int) -> Any:
+        return ir.Constant(integers, [number] * vector.count)
+
+    turns = _constant(vector, 1 / math.log(2))
+    if double:
+        # Without AVX-512 there is no conversion to 64-bit integers. Behind a sum that is this large are no fractions,
+        # and n stands in the lowest bits.
+        large = _constant(vector, 1.5 * 2.0**mantissa)
+        total = _fused(builder, x, turns, large)
+        n, whole = builder.fsub(total, large), builder.bitcast(total, integers)
+    else:
+        below = builder.fcmp_ordered("<", x, _constant(vector, 0.0))
+        half = builder.select(below, _constant(vector, -0.5), _constant(vector, 0.5))
+        whole = builder.fptosi(_fused(builder, x, turns, half), integers)
+        n = builder.sitofp(whole, vector)
+    return n, builder.bitcast(builder.shl(builder.add(integer(bias), whole), integer(mantissa)), vector)
+
+
 @intrinsic
 def exponential(typing_context: Any, value: Any) -> Any:
     """e^x on all lanes to a rounding or two; held where the result would be no normal number. e^0 is exactly 1.
@@ -163,31 +187,17 @@ def exponential(typing_context: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         vector = context.get_value_type(sig.args[0])
-        bits, mantissa, bias, terms = (64, 52, 1023, 14) if _is_double(vector) else (32, 23, 127, 8)
+        bias, terms = (1023, 14) if _is_double(vector) else (127, 8)
         highest, lowest = (_constant(vector, (bias - 1) * math.log(2) * side) for side in (1, -1))
         x = builder.select(builder.fcmp_ordered("<", arguments[0], highest), arguments[0], highest)
         x = builder.select(builder.fcmp_ordered(">", x, lowest), x, lowest)
         high = math.floor(math.log(2) * 2**14) / 2**14
         # With what double precision leaves of ln 2: n may be a thousand.
         low = math.log(2) - high + 2.3190468138462996e-17
-        half = builder.select(
-            builder.fcmp_ordered("<", x, _constant(vector, 0.0)),
-            _constant(vector, -0.5),
-            _constant(vector, 0.5),
-        )
-        whole = builder.fptosi(
-            _fused(builder, x, _constant(vector, 1 / math.log(2)), half),
-            ir.VectorType(ir.IntType(bits), vector.count),
-        )
-        n = builder.sitofp(whole, vector)
+        n, power = _doublings(builder, vector, x)
         rest = _fused(builder, n, _constant(vector, -high), x)
         rest = _fused(builder, n, _constant(vector, -low), rest)
         made = _polynomial(builder, vector, rest, [1 / math.factorial(k) for k in range(terms)])
-
-        def integer(number: int) -> Any:
-            return ir.Constant(whole.type, [number] * vector.count)
-
-        power = builder.bitcast(builder.shl(builder.add(integer(bias), whole), integer(mantissa)), vector)
         return builder.fmul(power, made)
 
     return value(value), generate

@@ -85,6 +85,16 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic
+def pick(typing_context: Any, array: Any, index: Any) -> Any:
+    """``array[index]``; no bounds are checked, and an index below 0 does not count from the end."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        return builder.load(_element(context, builder, sig.args[0], *arguments))
+
+    return array.dtype(array, types.intp), generate
+
+
+@intrinsic
 def splat(typing_context: Any, array: Any, index: Any) -> Any:
     """``array[index]`` on every lane."""
     lanes = Lanes(array.dtype)
@@ -242,6 +252,16 @@ def root(typing_context: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         return _called(builder, "sqrt", context.get_value_type(sig.args[0]), arguments[0])
+
+    return value(value), generate
+
+
+@intrinsic
+def floor(typing_context: Any, value: Any) -> Any:
+    """The next whole number below, or the number itself, on all lanes."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        return _called(builder, "floor", context.get_value_type(sig.args[0]), arguments[0])
 
     return value(value), generate
 

@@ -11,7 +11,8 @@ from effort import examples, gradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from djgraph.dsp import Frames, phase
+from djgraph.dsp import Frames, cycles, phase
+from djgraph.dsp.frames import at_samples
 from djgraph.errors import DJGraphError
 
 RATE = 44100
@@ -105,3 +106,40 @@ def test_gradients_of_a_long_sum():
 def test_a_rate_of_other_size_is_refused():
     with pytest.raises(DJGraphError, match="phase: rate of shape"):
         phase(torch.ones(3), 4, sample_rate=RATE)
+
+
+@settings(max_examples=examples(25), deadline=None)
+@given(
+    samples=st.integers(0, 50),
+    seed=st.integers(0, 100),
+    resting=st.sampled_from(["tensor", "view", "number"]),
+)
+def test_cycles_of_a_rate_that_rests_are_a_line(samples, seed, resting):
+    rate, start = between(-30, 30, 2, 1, 1, seed=seed), between(0, 1, 2, 1, 1, seed=seed + 1)
+    offset = torch.tensor([[0.0], [0.3]], dtype=torch.float64)
+    given_rate = {"tensor": rate, "view": rate.expand(2, 1, samples), "number": 7.5}[resting]
+    line, last = cycles(given_rate, samples, start, sample_rate=RATE, offset=offset)
+    want, want_last = phase(given_rate, samples, start, sample_rate=RATE, offset=offset)
+    got = at_samples(line.values, line.hop, samples)
+    assert (got.shape, last.shape) == (want.shape, want_last.shape)
+    assert not samples or float(apart(got, want).max()) < 1e-12
+    assert float(apart(last, want_last).max()) < 1e-12
+
+
+def test_cycles_of_a_rate_that_moves_are_the_phase():
+    rate, start = between(-30, 30, 2, 1, 40), between(0, 1, 2, 1, 1)
+    for given_rate in (rate, Frames(rate, 3)):
+        for got, want in zip(
+            cycles(given_rate, 40, start, sample_rate=RATE), phase(given_rate, 40, start, sample_rate=RATE)
+        ):
+            assert torch.equal(got, want)
+
+
+def test_gradients_of_a_line():
+    rate, start = between(1, 20, 2, 1, 1).requires_grad_(), between(0.2, 0.3, 2, 1, 1).requires_grad_()
+
+    def run(rate, start):
+        line, last = cycles(rate, 9, start, sample_rate=100, offset=0.2)
+        return line.values, last
+
+    assert torch.autograd.gradcheck(run, (rate, start))

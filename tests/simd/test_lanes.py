@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from djgraph.simd.lanes import (
     BYTES,
     absolute,
+    floor,
     load,
     load_at,
     logarithm,
     peek,
+    pick,
     poke,
     root,
     sign,
@@ -196,6 +198,13 @@ def _functions(a, out, lanes):
     store(out, 3 * lanes, sign(x))
 
 
+@njit
+def _floor_and_pick(a, out, lanes):
+    store(out, 0, floor(load(a, 0)))
+    for k in range(lanes):
+        out[lanes + k] = pick(a, lanes - 1 - k)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_functions_of_one_vector(dtype: str) -> None:
     lanes, tiny = lanes_of(dtype), np.finfo(dtype).tiny
@@ -227,3 +236,12 @@ def test_functions_of_one_vector(dtype: str) -> None:
     out = np.empty(4 * lanes, dtype)
     _functions(signed, out, lanes)
     np.testing.assert_array_equal(out[2 * lanes :], [*np.abs(signed), *np.sign(signed)])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_whole_numbers_below_and_single_numbers(dtype: str) -> None:
+    lanes = lanes_of(dtype)
+    values = np.resize(np.array([-2.5, -0.0, 3.0, 7.99], dtype), lanes)
+    out = np.empty(2 * lanes, dtype)
+    _floor_and_pick(values, out, lanes)
+    np.testing.assert_array_equal(out, [*np.floor(values), *values[::-1]])

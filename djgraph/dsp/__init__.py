@@ -12,9 +12,8 @@ from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.fdn import fdn
 from djgraph.dsp.first_order import first_order
 from djgraph.dsp.follower import follow
-from djgraph.dsp.frames import Frames, steady
-from djgraph.dsp.gating import gate
 from djgraph.dsp.frames import Curve, Frames, steady
+from djgraph.dsp.gating import gate
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.levels import amplitude, bend, decibels
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
@@ -38,11 +37,10 @@ __all__ = [
     "Frames",
     "Operation",
     "Section",
-    "allpass_loop",
-    "amplitude",
     "allpass_chain",
     "allpass_loop",
     "allpass_sweep",
+    "amplitude",
     "antialiased",
     "as_operator",
     "bend",

@@ -15,6 +15,7 @@ from djgraph.dsp.frames import Frames, steady
 from djgraph.dsp.gating import gate
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.levels import bend, decibels
+from djgraph.dsp.limiter import limit, limit_states
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting
 from djgraph.dsp.matrix_recursion import matrix_recursion
@@ -46,6 +47,8 @@ __all__ = [
     "gate",
     "hysteresis",
     "k_weighting",
+    "limit",
+    "limit_states",
     "linkwitz_riley",
     "matrix_recursion",
     "operator",

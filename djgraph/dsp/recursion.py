@@ -7,7 +7,7 @@ operations, by scans. Both are the same function, and further derivatives are ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
@@ -110,7 +110,7 @@ class Run(Operation):
             self.recursion.kernel(),
             self._inputs(tensors),
             rows(state),
-            _array(self.numbers),
+            numbers_array(self.numbers),
             [rows(output) for output in outputs],
         )
         return *outputs, torch.from_numpy(last).view(state.shape), torch.from_numpy(kept)
@@ -132,19 +132,12 @@ class Run(Operation):
             self.recursion.kernel(),
             self._inputs(tensors),
             states.numpy(),
-            _array(self.numbers),
-            [_input(gradient, lead, 0, samples) for gradient in gradients[:-1]],
+            numbers_array(self.numbers),
+            [as_input(gradient, lead, 0, samples) for gradient in gradients[:-1]],
             rows(gradients[-1]),
             list(needed[:-1]),
         )
-        made: list[Tensor | None] = []
-        for gradient, tensor in zip(found, tensors):
-            if gradient is None:
-                made.append(None)
-                continue
-            full = torch.from_numpy(gradient).view(*lead, gradient.shape[-1])
-            made.append(full.sum_to_size(tensor.shape).to(tensor.dtype))
-        return *made, torch.from_numpy(first).view(tensors[-1].shape)
+        return *summed(found, tensors), torch.from_numpy(first).view(tensors[-1].shape)
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         samples = tensors[0].shape[-1]
@@ -153,7 +146,7 @@ class Run(Operation):
 
     def _inputs(self, tensors: Sequence[Tensor]) -> list[Input]:
         lead, samples = tuple(tensors[0].shape[:-1]), tensors[0].shape[-1]
-        return [_input(tensor, lead, hop, samples) for tensor, hop in zip(tensors, self.hops)]
+        return [as_input(tensor, lead, hop, samples) for tensor, hop in zip(tensors, self.hops)]
 
 
 def rows(tensor: Tensor) -> NDArray[Any]:
@@ -161,7 +154,21 @@ def rows(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().reshape(tensor.shape[:-1].numel(), tensor.shape[-1]).contiguous().numpy()
 
 
-def _input(tensor: Tensor, lead: tuple[int, ...], hop: int, samples: int) -> Input:
+def summed(gradients: Sequence[NDArray[Any] | None], tensors: Sequence[Tensor]) -> Iterator[Tensor | None]:
+    """Gradients for each signal, ``[signals, samples or frames]``, as those of what was broadcast to the signals.
+
+    tensors: what they are gradients of, the signal first.
+    """
+    lead = tensors[0].shape[:-1]
+    for gradient, tensor in zip(gradients, tensors):
+        if gradient is None:
+            yield None
+        else:
+            full = torch.from_numpy(gradient).view(*lead, gradient.shape[-1])
+            yield full.sum_to_size(tensor.shape).to(tensor.dtype)
+
+
+def as_input(tensor: Tensor, lead: tuple[int, ...], hop: int, samples: int) -> Input:
     """A tensor as rows in memory for each signal; what is broadcast is not copied."""
     from djgraph.simd.recursion import Input
 
@@ -174,7 +181,7 @@ def _input(tensor: Tensor, lead: tuple[int, ...], hop: int, samples: int) -> Inp
 
 
 @lru_cache(maxsize=256)
-def _array(numbers: tuple[float, ...]) -> NDArray[np.float64]:
+def numbers_array(numbers: tuple[float, ...]) -> NDArray[np.float64]:
     return np.array(numbers, np.float64)
 
 

@@ -100,14 +100,14 @@ def run_forward(
     signals, samples = outputs[0].shape
     lanes = width(state.itemsize)
     groups, tiles = -(-signals // lanes), -(-samples // TILE)
-    given = _given(inputs, groups * lanes, lanes, samples)
-    to = _addresses(outputs)
+    given = inputs_given(inputs, groups * lanes, lanes, samples)
+    to = addresses(outputs)
     last = np.empty_like(state)
     kept = np.empty((groups, tiles, state.shape[1] * lanes), state.dtype)
     compiled = kernel.forward()
     in_threads(
         lambda span: compiled(*span, given, state, numbers, to, last, kept),
-        _spans(groups, lanes * samples),
+        spans(groups, lanes * samples),
     )
     return last, kept
 
@@ -128,35 +128,43 @@ def run_backward(
     signals, samples = len(from_state), from_outputs[0].frames
     lanes = width(from_state.itemsize)
     groups = -(-signals // lanes)
-    given = _given([*inputs, *from_outputs], groups * lanes, lanes, samples)
-    # Few frames sum up many samples: in double precision. A curve with a number for each sample sums nothing.
-    gradients = [
-        None if not want
-        else np.zeros((signals, one.frames)) if one.hop
-        else np.empty((signals, samples), from_state.dtype)
-        for one, want in zip(inputs, wanted)
-    ]  # fmt: skip
-    for row, gradient in enumerate(gradients):
-        if gradient is not None:
-            given.table[row, GRADIENT] = gradient.ctypes.data
+    given = inputs_given([*inputs, *from_outputs], groups * lanes, lanes, samples)
+    gradients = room_for_gradients(given, inputs, wanted, signals, from_state.dtype)
     first = np.empty_like(from_state)
     compiled = kernel.backward()
     sums = np.empty(0)
     in_threads(
         lambda span: compiled(*span, given, kept, numbers, from_state, first, sums),
-        _spans(groups, lanes * samples),
+        spans(groups, lanes * samples),
     )
     return gradients, first
 
 
-def _spans(groups: int, numbers: int) -> list[tuple[int, int]]:
+def room_for_gradients(
+    given: Inputs, inputs: list[Input], wanted: list[bool], signals: int, dtype: np.dtype
+) -> list[NDArray | None]:
+    """An array for the gradient of each input that is wanted, entered into the table of ``given``."""
+    # Few frames sum up many samples: in double precision. A curve with a number for each sample sums nothing.
+    gradients = [
+        None if not want
+        else np.zeros((signals, one.frames)) if one.hop
+        else np.empty((signals, given.samples), dtype)
+        for one, want in zip(inputs, wanted)
+    ]  # fmt: skip
+    for row, gradient in enumerate(gradients):
+        if gradient is not None:
+            given.table[row, GRADIENT] = gradient.ctypes.data
+    return gradients
+
+
+def spans(groups: int, numbers: int) -> list[tuple[int, int]]:
     """Groups ``first…last − 1`` of each job; numbers: in one group. Little work is one job: a call costs, too."""
     if groups * numbers < SMALL:
         return [(0, groups)]
     return [(group, group + 1) for group in range(groups)]
 
 
-def _given(inputs: list[Input], rows: int, lanes: int, samples: int) -> Inputs:
+def inputs_given(inputs: list[Input], rows: int, lanes: int, samples: int) -> Inputs:
     table = np.array([(one.address, one.hop, one.frames, 0) for one in inputs], np.int64)
     return Inputs(table, _offsets(tuple([one.layout for one in inputs]), rows), lanes, samples)
 
@@ -178,7 +186,7 @@ def _offsets(layouts: tuple[Layout, ...], rows: int) -> NDArray[np.int64]:
     return table
 
 
-def _addresses(arrays: list[NDArray]) -> NDArray[np.int64]:
+def addresses(arrays: list[NDArray]) -> NDArray[np.int64]:
     return np.array([array.__array_interface__["data"][0] for array in arrays], np.int64)
 
 
@@ -203,14 +211,14 @@ def forward_tiles(forward: Any, inputs: int, outputs: int, states: int, room: in
         state = np.empty(states * lanes, first.dtype)
         for group in range(low, high):
             read_state(state, first, group, lanes)
-            _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
+            draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
             for number in range(kept.shape[1]):
                 at = number * TILE
                 count = min(TILE, samples - at)
                 here = Stretch(group, lanes, at, count)
                 for k in range(states * lanes):  # assigning a whole row takes 4 s more to compile
                     kept[group, number, k] = state[k]
-                _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
+                gather_all(tile, 0, 0, inputs, square, table, offsets, here)
                 forward(tile, state, numbers, count, lanes)
                 for k in range(outputs):
                     begin = (inputs + k) * row
@@ -238,24 +246,20 @@ def backward_tiles(backward: Any, inputs: int, outputs: int, states: int, room: 
         signals = len(behind)
         for group in range(low, high):
             read_state(adjoint, behind, group, lanes)
-            _draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
+            draw_constants(tile, 0, inputs, square, table, offsets, group, lanes)
             for number in range(kept.shape[1] - 1, -1, -1):
                 at = number * TILE
                 count = min(TILE, samples - at)
                 here = Stretch(group, lanes, at, count)
-                _gather_all(tile, 0, 0, inputs, square, table, offsets, here)
+                gather_all(tile, 0, 0, inputs, square, table, offsets, here)
                 begin = (inputs + outputs) * row
-                _gather_all(tile, begin, inputs, outputs, square, table, offsets, here)
+                gather_all(tile, begin, inputs, outputs, square, table, offsets, here)
                 for k in range(states * lanes):
                     state[k] = kept[group, number, k]
                 backward(tile, state, adjoint, numbers, count, lanes)
-                for k in range(inputs):
-                    gradient, begin = table[k, GRADIENT], (inputs + 2 * outputs + k) * row
-                    if gradient and table[k, HOP]:
-                        hop, frames = table[k, HOP], table[k, FRAMES]
-                        collect(tile, begin, square, sums, gradient, hop, frames, signals, here)
-                    elif gradient:
-                        scatter(tile, begin, square, gradient, samples, signals, here)
+                scatter_gradients(
+                    tile, (inputs + 2 * outputs) * row, inputs, square, sums, table, samples, signals, here
+                )
             write_state(first, adjoint, group, lanes)
 
     return run
@@ -277,7 +281,7 @@ def write_state(target, state, group, lanes):
 
 
 @part
-def _gather_all(tile, begin, start, inputs, square, table, offsets, here):
+def gather_all(tile, begin, start, inputs, square, table, offsets, here):
     """Inputs ``start…start + inputs − 1`` that are not constant, to rows from ``tile[begin]`` on."""
     lanes = here.lanes
     for k in range(start, start + inputs):
@@ -290,7 +294,19 @@ def _gather_all(tile, begin, start, inputs, square, table, offsets, here):
 
 
 @part
-def _draw_constants(tile, begin, inputs, square, table, offsets, group, lanes):
+def scatter_gradients(tile, begin, inputs, square, sums, table, samples, signals, here):
+    """Gradients of ``inputs`` inputs, in rows from ``tile[begin]`` on, to where they are wanted."""
+    for k in range(inputs):
+        gradient, row = table[k, GRADIENT], begin + k * row_size(here.lanes)
+        if gradient and table[k, HOP]:
+            hop, frames = table[k, HOP], table[k, FRAMES]
+            collect(tile, row, square, sums, gradient, hop, frames, signals, here)
+        elif gradient:
+            scatter(tile, row, square, gradient, samples, signals, here)
+
+
+@part
+def draw_constants(tile, begin, inputs, square, table, offsets, group, lanes):
     """What has one frame, once for all tiles."""
     row = row_size(lanes)
     here = Stretch(group, lanes, row - row, row // lanes)  # with literals `draw` would be compiled once more

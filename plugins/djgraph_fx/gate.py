@@ -10,7 +10,7 @@ from torch import Tensor
 
 from djgraph.dsp import gate
 from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
-from djgraph_fx.level import loudest, time_constant
+from djgraph_fx.level import linked, time_constant
 
 
 class Gate(TimeEffect):
@@ -80,10 +80,10 @@ class Gate(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, heard = audio["in"], audio["sidechain"].detach()
+        signal = audio["in"]
         out, last = gate(
             signal,
-            heard if heard.shape[1] == 1 else loudest(heard),
+            linked(audio["sidechain"].detach()),
             controls["threshold"],
             controls["hysteresis"],
             controls["attack"],

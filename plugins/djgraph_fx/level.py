@@ -47,6 +47,11 @@ def loudest(audio: Tensor) -> Tensor:
     return audio.abs().amax(1, keepdim=True)
 
 
+def linked(audio: Tensor) -> Tensor:
+    """What linked channels are measured by, ``[batch, 1, samples]``: for kernels that take the magnitude themselves."""
+    return audio if audio.shape[1] == 1 else loudest(audio)
+
+
 def ramp(over: Tensor, knee: Tensor) -> Tensor:
     """From 0 where ``over`` is 0 to 1 where it is ``knee``, without a corner: u²·(3 − 2u)."""
     u = (over / knee).clamp(0, 1)

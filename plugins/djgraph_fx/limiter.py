@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import follow, sliding_max, sliding_mean, true_peak
+from djgraph.dsp import limit, limit_states, true_peak
 from djgraph.dsp.true_peak import DELAY
 from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
-from djgraph_fx.level import time_constant
+from djgraph_fx.level import linked, time_constant
 
 
 class Limiter(TimeEffect):
@@ -20,7 +20,8 @@ class Limiter(TimeEffect):
 
     What a sample has to be turned down by, in dB, is held over the look-ahead by a sliding maximum, let go by a
     release, and smoothed by two box filters that together are as long as the look-ahead. The signal is delayed by
-    that. So where a peak comes out, both filters average nothing but values at least as large as the one it needs.
+    that. So where a peak comes out, both filters average nothing but values at least as large as the one it needs
+    (:func:`djgraph.dsp.limit`).
     """
 
     type = "limiter"
@@ -51,61 +52,47 @@ class Limiter(TimeEffect):
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)
         self._ahead = round(settings.lookahead * environment.sample_rate / 1000)
+        self._late = DELAY if settings.true_peak else 0
         # What lies between two samples is held for both of them.
-        self._held = self._ahead + 1 + settings.true_peak
-        self._first = self._ahead // 2 + 1
-        self._second = self._ahead + 2 - self._first
-        self._delay = self._ahead + DELAY * settings.true_peak
+        self._hold = 2 if settings.true_peak else 1
 
     def latency(self) -> int:
         """The look-ahead, and 6 samples where it looks between samples."""
-        return self._delay
+        return self._ahead + self._late
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``past``: signal, bound and mix of each sample, as long as the latency. ``samples``: level and ceiling of
-        the last six. The others: of the kernels, in dB."""
-        measured = 1 if self.settings.linked else channels
-        state = {
-            "past": like.new_zeros(batch, channels + measured + 1, self._delay),
-            "needed": like.new_zeros(batch, measured, self._held - 1),
-            "released": like.new_zeros(batch, measured, 1),
-            "first": like.new_zeros(batch, measured, self._first - 1),
-            "second": like.new_zeros(batch, measured, self._second - 1),
-        }
+        """``limiter``: of the kernel. ``between``: of the true peak, and ``samples``: the last six of signal, ceiling
+        and mix."""
+        state = {"limiter": like.new_zeros(batch, channels, limit_states(self._ahead, self._hold))}
         if self.settings.true_peak:
             state["between"] = like.new_zeros(batch, channels, 11)
-            state["samples"] = like.new_ones(batch, measured + 1, DELAY)
-            state["samples"][:, :-1] = 0
+            state["samples"] = like.new_zeros(batch, channels + 2, DELAY)
         return state
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         signal, after = audio["in"], {}
-        ceiling, mix = 10 ** (controls["ceiling"] / 20), controls["mix"]
-        level = self._linked(signal.abs())
-        bound = torch.lerp(torch.maximum(level, ceiling), ceiling, mix)
+        ceiling, mix = controls["ceiling"], controls["mix"]
         if self.settings.true_peak:
             between, after["between"] = true_peak(signal, state["between"])
-            line = torch.cat((state["samples"], torch.cat((level, ceiling), dim=1)), dim=-1)
+            now = torch.cat((signal, ceiling, mix), dim=1)
+            line = torch.cat((state["samples"], now), dim=-1)
             after["samples"] = line[..., block.length :].clone()
-            # A sample six samples ago, and what lies between it and the next one.
-            level, ceiling = line[..., : block.length].split((level.shape[1], 1), dim=1)
-            level = torch.maximum(level, self._linked(between))
-        needed = 20 * (torch.maximum(level, ceiling) / ceiling).log10()
-        held, after["needed"] = sliding_max(needed, self._held, state["needed"])
-        released, after["released"] = follow(
-            held, 0.0, controls["release"], state["released"], sample_rate=block.sample_rate
+            # Six samples ago, and what lies between that sample and the next one.
+            signal, ceiling, mix = line[..., : block.length].split((signal.shape[1], 1, 1), dim=1)
+            peak = torch.maximum(signal.abs(), between)
+        else:
+            peak = signal
+        out, after["limiter"] = limit(
+            signal,
+            linked(peak) if self.settings.linked else peak,
+            ceiling,
+            controls["release"],
+            mix,
+            state["limiter"],
+            ahead=self._ahead,
+            hold=self._hold,
+            sample_rate=block.sample_rate,
         )
-        smooth, after["first"] = sliding_mean(released, self._first, state["first"])
-        smooth, after["second"] = sliding_mean(smooth, self._second, state["second"])
-        line = torch.cat((state["past"], torch.cat((signal, bound, mix), dim=1)), dim=-1)
-        after["past"] = line[..., block.length :].clone()
-        late, bound, mix = line[..., : block.length].split((signal.shape[1], bound.shape[1], 1), dim=1)
-        # The mix comes behind the averages: at 0, where nothing is turned down, its gradient is right then.
-        out = late * 10 ** (-mix * smooth / 20)
-        # The averages are as large as they must be but for their rounding, which this takes away.
-        return {"out": out + (out.clamp(-bound, bound) - out).detach()}, after
-
-    def _linked(self, level: Tensor) -> Tensor:
-        return level.amax(1, keepdim=True) if self.settings.linked else level
+        return {"out": out}, after

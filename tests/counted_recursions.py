@@ -36,14 +36,18 @@ def flops(recursion: Recursion, which: str) -> int:
 def flops_of_part(part: Dispatcher, **places: int) -> int:
     """Of one sample, in a function of a tile that ends with the samples and the lanes. places: of its arguments those
     that are several places in memory, and how many; what is computed of places does not count."""
-    counted = []
-    for samples in (2, 1):
-        counter = [0]
-        run = _counting(part, counter)
-        names = run.__code__.co_varnames[: run.__code__.co_argcount - 2]
-        run(*[[0] * places[name] if name in places else 0 for name in names], samples, 1)
-        counted.append(counter[0])
-    return counted[0] - counted[1]
+    code = part.py_func.__code__
+    names = code.co_varnames[: code.co_argcount - 2]
+    given = [[0] * places[name] if name in places else 0 for name in names]
+    two, one = (operations(part, *given, samples, 1) for samples in (2, 1))
+    return two - one
+
+
+def operations(part: Dispatcher, *arguments: Any) -> int:
+    """Of one call."""
+    counter = [0]
+    _counting(part, counter)(*arguments)
+    return counter[0]
 
 
 def _count(recursion: Recursion, which: str, samples: int) -> int:

@@ -20,6 +20,7 @@ from djgraph.dsp.checked import check_signal, checked_state
 from djgraph.dsp.delays import as_curve, curves_in_memory
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve
+from djgraph.dsp.levels import amplitude
 from djgraph.dsp.operators import as_operator, operator
 from djgraph.dsp.recursion import rows
 from djgraph.errors import DJGraphError, did_you_mean
@@ -36,7 +37,7 @@ CUBIC_KNEE, CUBIC = 1.5, 4 / 27
 
 
 def antialiased(
-    audio: Tensor, drive: Curve, before: Tensor | None = None, *, curve: str
+    audio: Tensor, drive: Curve, before: Tensor | None = None, *, curve: str, decibels: bool = False
 ) -> tuple[Tensor, Tensor]:
     """A curve of v = drive·x, anti-aliased: y[n] is the curve's mean between v[n−1] and v[n].
 
@@ -44,9 +45,9 @@ def antialiased(
     float64, whatever the audio is in.
 
     audio: x, ``[…, samples]``, any number of samples from 0 up. drive: a factor: a number, a tensor of shape ``[…, 1]``
-    or ``[…, samples]`` that broadcasts to the audio, or :class:`Frames`. before: v at the sample in front of the first,
-    ``[…, 1]``, float64; None is 0. curve: ``tanh``; ``cubic``, w − 4/27·w³ with w = v clipped to ±1.5; ``hard``, v
-    clipped to ±1; ``fold``, sin v.
+    or ``[…, samples]`` that broadcasts to the audio, or :class:`Frames`; with ``decibels`` its level in dB. before: v
+    at the sample in front of the first, ``[…, 1]``, float64; None is 0. curve: ``tanh``; ``cubic``, w − 4/27·w³ with
+    w = v clipped to ±1.5; ``hard``, v clipped to ±1; ``fold``, sin v.
 
     Returns y, and the ``before`` of the next block. Differentiable in all tensors. DJGraphError where shapes, types or
     devices do not fit, and for another curve.
@@ -58,9 +59,9 @@ def antialiased(
     before = checked_state("antialiased", before, audio, 1, dtype=torch.float64, name="before")
     given = (audio, before, as_curve("antialiased", "drive", drive, audio))
     if as_operator(audio):
-        results = _operator(list(given), [list(MEANS).index(curve)])
+        results = _operator(list(given), [list(MEANS).index(curve), int(decibels)])
         return results[0], results[1]
-    operation = _Bent(curve)
+    operation = _Bent(curve, decibels)
     bent, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
     return bent, last
 
@@ -122,8 +123,8 @@ MEANS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 class _Bent(Operation):
     """``(audio, before, drive)`` → ``(bent, last)``."""
 
-    def __init__(self, curve: str) -> None:
-        self.curve = curve
+    def __init__(self, curve: str, decibels: bool) -> None:
+        self.curve, self.decibels = curve, decibels
 
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         if not all(map(simd.takes, tensors)):
@@ -177,7 +178,7 @@ class _Bent(Operation):
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         audio, before, drive = tensors
-        driven = audio.double() * drive
+        driven = audio.double() * (amplitude(drive) if self.decibels else drive)
         path = torch.cat((before, driven), dim=-1)
         bent = MEANS[self.curve](path[..., :-1], path[..., 1:])
         return bent.to(audio.dtype), path[..., -1:].clone()
@@ -186,16 +187,19 @@ class _Bent(Operation):
         from djgraph.simd.antialiased import CLIPPED, FOLD, TANH, Shape
 
         return {
-            "tanh": Shape(TANH, CLOSE, 1.0, 0.0),
-            "cubic": Shape(CLIPPED, CLOSE_CLIPPED, CUBIC_KNEE, CUBIC),
-            "hard": Shape(CLIPPED, CLOSE_CLIPPED, 1.0, 0.0),
-            "fold": Shape(FOLD, 0.0, 1.0, 0.0),
+            "tanh": Shape(TANH, CLOSE, 1.0, 0.0, self.decibels),
+            "cubic": Shape(CLIPPED, CLOSE_CLIPPED, CUBIC_KNEE, CUBIC, self.decibels),
+            "hard": Shape(CLIPPED, CLOSE_CLIPPED, 1.0, 0.0, self.decibels),
+            "fold": Shape(FOLD, 0.0, 1.0, 0.0, self.decibels),
         }[self.curve]
 
 
+FLOPS = (26, 67)
+"""Of compiled code for each sample of tanh, forward and backward."""
+
 _operator = operator(
     "antialiased",
-    lambda tensors, numbers: (_Bent(list(MEANS)[numbers[0]]), tensors),
+    lambda tensors, numbers: (_Bent(list(MEANS)[numbers[0]], bool(numbers[1])), tensors),
     lambda tensors, numbers: [torch.empty_like(tensor) for tensor in tensors[:2]],
-    flops=(12, 30),
+    flops=FLOPS,
 )

@@ -22,7 +22,7 @@ def decibels(power: Tensor) -> Tensor:
 
 
 def amplitude(level: Tensor) -> Tensor:
-    """A level in dB as a factor, 10^(level/20); 0 dB is exactly 1. A power of PyTorch's takes five times as long."""
+    """A level in dB as a factor, 10^(level/20); 0 dB is exactly 1. A power of PyTorch's takes three times as long."""
     return torch.exp(level * (math.log(10) / 20))
 
 

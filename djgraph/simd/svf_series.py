@@ -10,7 +10,7 @@ What a sample needs of its controls, its *shape*, is these three factors and g/d
 controls all rest have one shape, computed once for a group of signals; others have one at each sample, computed for a
 tile before it is filtered.
 
-Inputs: the audio, six controls of each section, and a mix where there is one.
+Inputs: the audio, seven controls of each section, and a mix where there is one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from djgraph.simd.functions import cosine, fill, sine, where_greater
+from djgraph.simd.functions import cosine, exponential, fill, sine, where_greater
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, peek, store, zeros
 from djgraph.simd.recursion import (
@@ -41,15 +41,19 @@ from djgraph.simd.recursion import (
 )
 from djgraph.simd.state_variable import HIGHEST, limited, of_cutoff, pull_back, step
 
-CONTROLS = 6
-"""Of a section: cutoff, ratio, q, low, band, high."""
+CONTROLS = 7
+"""Of a section: cutoff, ratio, q, low, band, high, gain."""
+PLAIN, BELL, LOW_SHELF, HIGH_SHELF = range(4)
+"""What a section's gain does: :data:`djgraph.dsp.svf_series.TURNS`."""
+PER_DECIBEL = math.log(10) / 40
+"""Of the natural logarithm of a = 10^(gain/40), for each dB."""
 SHAPE = 6
 """Numbers of a shape: g/d, g²/d, 1 − 1/d, and the factors of x, v1 and v2."""
 STEEPEST = math.tan(math.pi * HIGHEST)
 """The largest g."""
 
 # Rows of a tile of the forward pass. Behind them lie constant inputs and the shapes of sections at rest, on all lanes.
-_AUDIO, _OUT, _SHAPES, _MOVING, _MIX, _ROWS = 0, 1, 2, 8, 14, 15
+_AUDIO, _OUT, _SHAPES, _MOVING, _MIX, _ROWS = 0, 1, 2, 8, 15, 16
 
 
 @part
@@ -68,17 +72,59 @@ def _coefficients(f, ratio, q, like):
 
 
 @part
-def _shape_tile(tile, begins, steps, to, apart, rate, count, lanes):
-    """The shapes of ``count`` samples, to rows ``apart`` numbers apart. begins, steps: where the section's controls
-    begin, and the way from a sample to the next; rate: 1/sample rate."""
+def _turned(turns, gain, given, like):
+    """√a, and what the gain makes of a section's ratio, q, low, band and high."""
+    ratio, q, low, band, high = given
+    root = fill(like, 1.0)
+    if turns != PLAIN:
+        root = exponential(gain * fill(like, 0.5 * PER_DECIBEL))
+        a = root * root
+        if turns == BELL:
+            q, band = q * a, band * a * a
+        elif turns == LOW_SHELF:
+            ratio, low, band = ratio / root, low * a * a, band * a
+        else:
+            ratio, band, high = ratio * root, band * a, high * a * a
+    return root, (ratio, q, low, band, high)
+
+
+@part
+def _turned_back(turns, root, made, gradients, like):
+    """The gradient of the gain, and those of what was given, from those of what was made of it."""
+    ratio, q, low, band, high = made
+    of_ratio, of_q, of_low, of_band, of_high = gradients
+    of_gain = zeros(like)
+    if turns != PLAIN:
+        half, two, a = fill(like, 0.5), fill(like, 2.0), root * root
+        if turns == BELL:
+            of_gain = of_q * q + two * of_band * band
+            of_q, of_band = of_q * a, of_band * a * a
+        elif turns == LOW_SHELF:
+            of_gain = two * of_low * low + of_band * band - half * of_ratio * ratio
+            of_ratio, of_low, of_band = of_ratio / root, of_low * a * a, of_band * a
+        else:
+            of_gain = two * of_high * high + of_band * band + half * of_ratio * ratio
+            of_ratio, of_band, of_high = of_ratio * root, of_band * a, of_high * a * a
+        of_gain = of_gain * fill(like, PER_DECIBEL)
+    return of_gain, (of_ratio, of_q, of_low, of_band, of_high)
+
+
+@part
+def _shape_tile(tile, begins, steps, target, given, count, lanes):
+    """The shapes of ``count`` samples. begins, steps: where the section's controls begin, and the way from a sample to
+    the next. target: where to, and how far the rows are apart. given: 1/sample rate, and what the gain does."""
+    to, apart = target
+    rate, turns = given
     inverse_rate = fill(tile, rate)
-    b0, b1, b2, b3, b4, b5 = begins[0], begins[1], begins[2], begins[3], begins[4], begins[5]
-    s0, s1, s2, s3, s4, s5 = steps[0], steps[1], steps[2], steps[3], steps[4], steps[5]
+    b0, b1, b2, b3, b4, b5, b6 = begins[0], begins[1], begins[2], begins[3], begins[4], begins[5], begins[6]
+    s0, s1, s2, s3, s4, s5, s6 = steps[0], steps[1], steps[2], steps[3], steps[4], steps[5], steps[6]
     for t in range(count):
         f = limited(load(tile, b0 + t * s0), inverse_rate, tile)
         ratio, q = load(tile, b1 + t * s1), load(tile, b2 + t * s2)
-        _, _, k, second, third, lost = _coefficients(f, ratio, q, tile)
         low, band, high = load(tile, b3 + t * s3), load(tile, b4 + t * s4), load(tile, b5 + t * s5)
+        gain = load(tile, b6 + t * s6)
+        _, (ratio, q, low, band, high) = _turned(turns, gain, (ratio, q, low, band, high), tile)
+        _, _, k, second, third, lost = _coefficients(f, ratio, q, tile)
         at = to + t * lanes
         store(tile, at, second)
         store(tile, at + apart, third)
@@ -112,19 +158,23 @@ def _filter_tile(tile, state, at_state, places, shape, count, lanes):
 
 
 @part
-def _pull_tile(tile, adjoint, at_state, begins, steps, places, rate, count, lanes):
+def _pull_tile(tile, adjoint, at_state, begins, steps, places, given, count, lanes):
     """The adjoint of a section. places: rows of its input, of the states before each sample, of the output's gradient,
     which is replaced by that of the input, and of the controls' gradients."""
     source, trace, gradients, controls = places
+    rate, turns = given
     row, inverse_rate, one, none = row_size(lanes), fill(tile, rate), fill(tile, 1.0), zeros(tile)
     steepest = fill(tile, STEEPEST)
-    b0, b1, b2, b3, b4, b5 = begins[0], begins[1], begins[2], begins[3], begins[4], begins[5]
-    s0, s1, s2, s3, s4, s5 = steps[0], steps[1], steps[2], steps[3], steps[4], steps[5]
+    b0, b1, b2, b3, b4, b5, b6 = begins[0], begins[1], begins[2], begins[3], begins[4], begins[5], begins[6]
+    s0, s1, s2, s3, s4, s5, s6 = steps[0], steps[1], steps[2], steps[3], steps[4], steps[5], steps[6]
     from_first, from_second = load(adjoint, at_state), load(adjoint, at_state + lanes)
     for t in range(count - 1, -1, -1):
         at = t * lanes
         cutoff, ratio, q = load(tile, b0 + t * s0), load(tile, b1 + t * s1), load(tile, b2 + t * s2)
         low, band, high = load(tile, b3 + t * s3), load(tile, b4 + t * s4), load(tile, b5 + t * s5)
+        gain = load(tile, b6 + t * s6)
+        root, made = _turned(turns, gain, (ratio, q, low, band, high), tile)
+        ratio, q, low, band, high = made
         x, gradient = load(tile, source + at), load(tile, gradients + at)
         first, second = load(tile, trace + at), load(tile, trace + row + at)
         f = limited(cutoff, inverse_rate, tile)
@@ -132,20 +182,29 @@ def _pull_tile(tile, adjoint, at_state, begins, steps, places, rate, count, lane
         half_first, half_second = step(x, first, second, a2, a3, lost)
         v1, v2 = first + half_first, second + half_second
         bandpass = k * v1
-        store(tile, controls + 3 * row + at, gradient * v2)
-        store(tile, controls + 4 * row + at, gradient * bandpass)
-        store(tile, controls + 5 * row + at, gradient * (x - bandpass - v2))
-        of_band, of_v2 = gradient * (band - high), gradient * (low - high)
+        of_bandpass, of_v2 = gradient * (band - high), gradient * (low - high)
         of_x, of_g, less_of_k, from_first, from_second = pull_back(
-            x, second, v1, (s / c, k, one - lost), (of_band * k, of_v2), (from_first, from_second)
+            x, second, v1, (s / c, k, one - lost), (of_bandpass * k, of_v2), (from_first, from_second)
         )
         store(tile, gradients + at, gradient * high + of_x)
         # g = ratio·tangent up to the steepest, which has no gradient.
         tangent = sine(f) / cosine(f)
         of_g = where_greater(ratio * tangent, steepest, none, of_g)
         store(tile, controls + at, of_cutoff(of_g * ratio, tangent, cutoff, inverse_rate, tile))
-        store(tile, controls + row + at, of_g * tangent)
-        store(tile, controls + 2 * row + at, (none - of_band * v1 + less_of_k) * k * k)
+        of_made = (
+            of_g * tangent,
+            (none - of_bandpass * v1 + less_of_k) * k * k,
+            gradient * v2,
+            gradient * bandpass,
+            gradient * (x - bandpass - v2),
+        )
+        of_gain, (of_ratio, of_q, of_low, of_band, of_high) = _turned_back(turns, root, made, of_made, tile)
+        store(tile, controls + row + at, of_ratio)
+        store(tile, controls + 2 * row + at, of_q)
+        store(tile, controls + 3 * row + at, of_low)
+        store(tile, controls + 4 * row + at, of_band)
+        store(tile, controls + 5 * row + at, of_high)
+        store(tile, controls + 6 * row + at, of_gain)
     store(adjoint, at_state, from_first)
     store(adjoint, at_state + lanes, from_second)
 
@@ -263,7 +322,9 @@ def _compile_forward():
             for section in range(sections):
                 if _place_controls(begins, steps, table, section, _MOVING * row, slots, lanes):
                     at = shapes + section * SHAPE * lanes
-                    _shape_tile(tile, begins, steps, at, lanes, rate, row // row, lanes)
+                    _shape_tile(
+                        tile, begins, steps, (at, lanes), (rate, numbers[1 + section]), row // row, lanes
+                    )
             for number in range(kept_states.shape[1]):
                 at = number * TILE
                 count = min(TILE, samples - at)
@@ -277,7 +338,9 @@ def _compile_forward():
                     if not _place_controls(begins, steps, table, section, _MOVING * row, slots, lanes):
                         _read_controls(tile, _MOVING * row, square, table, offsets, section, here)
                         shape = (_SHAPES * row, row, lanes)
-                        _shape_tile(tile, begins, steps, shape[0], row, rate, count, lanes)
+                        _shape_tile(
+                            tile, begins, steps, (shape[0], row), (rate, numbers[1 + section]), count, lanes
+                        )
                     places = (source, _OUT * row, -row)
                     _filter_tile(tile, state, 2 * section * lanes, places, shape, count, lanes)
                     source = _OUT * row
@@ -321,7 +384,9 @@ def _compile_backward():
             for section in range(sections):
                 if _place_controls(begins, steps, table, section, moving, slots, lanes):
                     at = shapes + section * SHAPE * lanes
-                    _shape_tile(tile, begins, steps, at, lanes, rate, row // row, lanes)
+                    _shape_tile(
+                        tile, begins, steps, (at, lanes), (rate, numbers[1 + section]), row // row, lanes
+                    )
             for number in range(kept_states.shape[1] - 1, -1, -1):
                 at = number * TILE
                 count = min(TILE, samples - at)
@@ -334,7 +399,9 @@ def _compile_backward():
                     if not _place_controls(begins, steps, table, section, moving, slots, lanes):
                         _read_controls(tile, moving, square, table, offsets, section, here)
                         shape = (moving_shapes, row, lanes)
-                        _shape_tile(tile, begins, steps, moving_shapes, row, rate, count, lanes)
+                        _shape_tile(
+                            tile, begins, steps, (shape[0], row), (rate, numbers[1 + section]), count, lanes
+                        )
                     places = (section * row, (section + 1) * row, traces + 2 * section * row)
                     _filter_tile(tile, state, 2 * section * lanes, places, shape, count, lanes)
                 gather(tile, gradients, square, table[inputs, ADDRESS], offsets[inputs], here)
@@ -349,7 +416,17 @@ def _compile_backward():
                     if not _place_controls(begins, steps, table, section, moving, slots, lanes):
                         _read_controls(tile, moving, square, table, offsets, section, here)
                     rows = (section * row, traces + 2 * section * row, gradients, of_controls)
-                    _pull_tile(tile, adjoint, 2 * section * lanes, begins, steps, rows, rate, count, lanes)
+                    _pull_tile(
+                        tile,
+                        adjoint,
+                        2 * section * lanes,
+                        begins,
+                        steps,
+                        rows,
+                        (rate, numbers[1 + section]),
+                        count,
+                        lanes,
+                    )
                     for j in range(CONTROLS):
                         k = 1 + section * CONTROLS + j
                         _return(tile, of_controls + j * row, square, sums, table, k, (signals, samples), here)

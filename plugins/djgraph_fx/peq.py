@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import Section, amplitude, steady, svf_series
+from djgraph.dsp import Section, steady, svf_series
 from djgraph.effects import (
     Block,
     Conflict,
@@ -197,11 +197,5 @@ class Peq(TimeEffect):
         """Each shelf and bell from low to high."""
         for name in ("low", *BELLS, "high"):
             frequency, q = controls[f"{name}_frequency"], controls[f"{name}_q"]
-            square = amplitude(controls[f"{name}_gain"])
-            a = square.sqrt()
-            if name == "low" and self.settings.low == "shelf":
-                yield Section(frequency, q, square, a, 1.0, a.rsqrt())
-            elif name == "high" and self.settings.high == "shelf":
-                yield Section(frequency, q, 1.0, a, square, a.sqrt())
-            else:
-                yield Section(frequency, a * q, 1.0, square, 1.0)
+            turns = getattr(self.settings, name, "bell").replace("shelf", f"{name}_shelf")
+            yield Section(frequency, q, 1.0, 1.0, 1.0, gain=controls[f"{name}_gain"], turns=turns)

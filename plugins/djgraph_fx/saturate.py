@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import antialiased, decimate, oversample, steady
+from djgraph.dsp import amplitude, antialiased, decimate, oversample, steady
 from djgraph.dsp.history import latest
 from djgraph.dsp.oversampling import HALF
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
@@ -81,18 +81,19 @@ class Saturate(TimeEffect):
     ) -> tuple[dict[str, Tensor], State]:
         signal, mix = audio["in"], controls["mix"]
         if self.settings.oversampling == 1:
-            drive = 10 ** (steady(controls["drive"]).double() / 20)
-            wet, last = antialiased(signal, drive, state["driven"], curve=self.settings.kind)
+            wet, last = antialiased(
+                signal, controls["drive"], state["driven"], curve=self.settings.kind, decibels=True
+            )
             after: State = {"driven": last}
         else:
-            wet, after = self._oversampled(signal * 10 ** (controls["drive"] / 20), state)
+            wet, after = self._oversampled(signal * amplitude(steady(controls["drive"])), state)
             dry, mix = (
                 torch.cat((state[name], one), -1)[..., : block.length]
                 for name, one in (("dry", signal), ("mix", mix))
             )
             after |= {"dry": latest(state["dry"], signal), "mix": latest(state["mix"], controls["mix"])}
             signal = dry
-        return {"out": (1 - mix) * signal + mix * wet}, after
+        return {"out": torch.lerp(signal, wet, steady(mix).to(signal.dtype))}, after
 
     def _oversampled(self, driven: Tensor, state: State) -> tuple[Tensor, State]:
         factor = self.settings.oversampling

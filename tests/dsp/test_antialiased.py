@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from counted_recursions import operations
 from effort import examples, gradcheck, gradgradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djgraph import simd
 from djgraph.dsp import Frames, antialiased
-from djgraph.dsp.antialiased import MEANS
+from djgraph.dsp.antialiased import FLOPS, MEANS
 from djgraph.errors import DJGraphError
 
 CURVES = pytest.mark.parametrize("curve", MEANS)
@@ -82,6 +83,70 @@ def test_blocks(curve, cuts, single):
     assert torch.equal(state, last)
     assert whole.dtype == audio.dtype
     assert last.dtype == torch.float64
+
+
+@CURVES
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_drive_in_decibels(curve, moves, monkeypatch):
+    """As the same drive as a factor, by compiled code and by PyTorch, with the gradient to its level."""
+    audio, before = made(3, 2, 300).requires_grad_(), made(3, 2, 1, seed=1).requires_grad_()
+    level = (12 * made(3, 1, 300 if moves else 1, seed=2)).requires_grad_()
+    leaves, weights = (audio, before, level), made(3, 2, 300, seed=3)
+    want = antialiased(audio, 10 ** (level / 20), before, curve=curve)
+    results = [
+        want,
+        antialiased(audio, level, before, curve=curve, decibels=True),
+        plainly(monkeypatch, audio, level, before, curve=curve, decibels=True),
+    ]
+    slopes = [torch.autograd.grad((out * weights).sum() + last.sum(), leaves) for out, last in results]
+    for got in (1, 2):
+        torch.testing.assert_close(results[got], want, rtol=1e-10, atol=1e-11)
+        torch.testing.assert_close(slopes[got], slopes[0], rtol=1e-7, atol=1e-8)
+    assert gradcheck(
+        lambda *given: antialiased(*given, curve="tanh", decibels=True),
+        (audio[:1, :1, :9].detach().requires_grad_(), level[:1, :, :9].detach().requires_grad_()),
+    )
+
+
+@CURVES
+def test_a_drive_at_rest_gives_what_the_same_at_every_sample_gives(curve):
+    audio, level = made(3, 2, 700, dtype=torch.float32), 10 * made(3, 1, 1, seed=1)
+    for decibels in (False, True):
+        rests = antialiased(audio, level, curve=curve, decibels=decibels)
+        moves = antialiased(audio, level.repeat(1, 1, 700), curve=curve, decibels=decibels)
+        assert all(map(torch.equal, rests, moves))
+
+
+@pytest.mark.parametrize("curve", ["tanh", "cubic", "hard"])
+def test_digits_do_not_depend_on_the_place_in_a_vector(curve):
+    """Every pair of inputs gives the same wherever it stands, also at the end of a block."""
+    pair = torch.tensor([0.3, 1.9, 0.3, 1.9001, -2.4, 1e-9, 2e-9])
+    audio = pair.repeat(90)
+    out, _ = antialiased(audio[None], 1.0, curve=curve)
+    rows = out[0, 7:].view(-1, 7)
+    assert torch.equal(rows, rows[:1].expand_as(rows))
+    for length in range(8, 40):
+        assert torch.equal(antialiased(audio[None, :length], 1.0, curve=curve)[0], out[:, :length])
+
+
+@pytest.mark.skipif(not simd.available(), reason="counts the source of compiled code")
+def test_flops():
+    """Of tanh: the parts on vectors, the product of drive and audio, and what the backward pass does one by one."""
+    from djgraph.simd import antialiased as compiled
+
+    shape = compiled.Shape(compiled.TANH, 1e-3, 1.0, 0.0, False)
+    chunk = compiled.Chunk(*[None] * 6)
+
+    def count(*parts):
+        """For one vector more."""
+        two, one = (
+            sum(operations(part, shape, chunk, vectors * compiled.LANES) for part in parts)
+            for vectors in (2, 1)
+        )
+        return two - one
+
+    forward = count(compiled._curve_chunk, compiled._mean_chunk) + 1
+    assert (forward, forward + count(compiled._slope_chunk) + 5) == FLOPS
 
 
 def test_no_samples_and_silence():

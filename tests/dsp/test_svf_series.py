@@ -23,22 +23,27 @@ from hypothesis import strategies as st
 
 from djgraph import simd
 from djgraph.dsp import Section, svf, svf_response, svf_series
-from djgraph.dsp.svf_series import FLOPS, MIX_FLOPS, _operator
+from djgraph.dsp.svf_series import FLOPS, MIX_FLOPS, TURNS, _operator
 from djgraph.errors import DJGraphError
 from djgraph.inspection.meter import Meter
 
 RATE = 8000.0
 
 
+def turns_of(section):
+    """What its gain does: all there is, in turn."""
+    return TURNS[(section + 1) % len(TURNS)]
+
+
 def kernel(audio, *rest):
-    """``(audio, six controls of each section…, mix where there is one, state)`` as one kernel."""
+    """``(audio, seven controls of each section…, mix where there is one, state)`` as one kernel."""
     *controls, state = rest
     count = state.shape[-1] // 2
-    sections = [
-        Section(cutoff, q, low, band, high, ratio)
-        for cutoff, ratio, q, low, band, high in zip(*[iter(controls[: 6 * count])] * 6)
-    ]
-    mix = controls[6 * count] if len(controls) > 6 * count else None
+    sections = []
+    for k in range(count):
+        cutoff, ratio, q, low, band, high, gain = controls[7 * k : 7 * k + 7]
+        sections.append(Section(cutoff, q, low, band, high, ratio, gain, turns_of(k)))
+    mix = controls[7 * count] if len(controls) > 7 * count else None
     made, last = svf_series(audio, sections, state.unflatten(-1, (-1, 2)), mix=mix, sample_rate=RATE)
     return made, last.flatten(-2)
 
@@ -56,6 +61,7 @@ def arguments(batch, channels, samples, sections=2, mixed=True, seed=0):
             noise(batch, 1, 1, seed=seed + 4),
             noise(1, seed=seed + 5),
             noise(length, seed=seed + 6),
+            between(-12, 12, batch, 1, samples if section % 2 else 1, seed=seed + 9),
         ]
     if mixed:
         made.append(between(0, 1, batch, 1, 1 if seed % 2 else samples, seed=seed + 7))
@@ -71,7 +77,14 @@ def sample_loop(audio, *controls_and_state):
     for n in range(x.shape[-1]):
         y = x[..., n]
         for k in range(state.shape[-1] // 2):
-            cutoff, ratio, q, low, band, high = (c[..., n] for c in controls[6 * k : 6 * k + 6])
+            cutoff, ratio, q, low, band, high, gain = (c[..., n] for c in controls[7 * k : 7 * k + 7])
+            a = 10 ** (gain / 40)
+            if turns_of(k) == "bell":
+                q, band = q * a, band * a**2
+            elif turns_of(k) == "low_shelf":
+                ratio, low, band = ratio * a**-0.5, low * a**2, band * a
+            elif turns_of(k) == "high_shelf":
+                ratio, band, high = ratio * a**0.5, band * a, high * a**2
             g = np.minimum(np.tan(np.pi * np.clip(cutoff / RATE, 0, 0.49)) * ratio, np.tan(np.pi * 0.49))
             s1, s2 = states[..., 2 * k], states[..., 2 * k + 1]
             hp = (y - (g + 1 / q) * s1 - s2) / (1 + g / q + g * g)
@@ -79,7 +92,7 @@ def sample_loop(audio, *controls_and_state):
             lp = g * bp + s2
             states[..., 2 * k], states[..., 2 * k + 1] = g * hp + bp, g * bp + lp
             y = low * lp + band * bp / q + high * hp
-        share = controls[-1][..., n] if len(controls) % 6 else 1.0
+        share = controls[-1][..., n] if len(controls) % 7 else 1.0
         out[..., n] = x[..., n] + share * (y - x[..., n])
     return out, states
 
@@ -119,12 +132,12 @@ def test_controls_at_rest_give_what_the_same_at_every_sample_gives(dtype, sample
     """A shape that is computed once, in a section alone and between sections that move, is the same bit for bit."""
     audio = noise(5, 2, samples, dtype=dtype)
     moves = Section(between(50, 3000, 5, 1, samples).to(dtype), 0.7, 1.0, 0.5, 0.2, 1.3)
-    numbers = [between(low, high, 5, 1, 1, seed=k).to(dtype)
-               for k, (low, high) in enumerate([(20, 3900), (0.4, 9), (0, 2), (0, 2), (0, 2), (0.5, 2)])]  # fmt: skip
+    ranges = [(20, 3900), (0.4, 9), (0, 2), (0, 2), (0, 2), (0.5, 2), (-6, 6)]
+    numbers = [between(*span, 5, 1, 1, seed=k).to(dtype) for k, span in enumerate(ranges)]
     mix = between(0, 1, 5, 1, 1, seed=9).to(dtype)
 
     def run(full):
-        rests = Section(*(one.repeat(1, 1, samples) if full else one for one in numbers))
+        rests = Section(*(one.repeat(1, 1, samples) if full else one for one in numbers), "low_shelf")
         given_mix = mix.repeat(1, 1, samples) if full else mix
         return svf_series(audio, [rests, moves, rests], mix=given_mix, sample_rate=RATE)
 
@@ -147,6 +160,7 @@ def test_gradients_of_frames():
         noise(4, seed=3),
         noise(2, 2, 1, seed=4),
         noise(2, 1, 4, seed=5),
+        between(-6, 6, 2, 1, 4, seed=8),
         between(0, 1, 2, 1, 4, seed=6),
         noise(2, 2, 2, seed=7),
     )
@@ -195,7 +209,8 @@ def test_no_gradient_beyond_the_limits():
 def test_equal_shares_and_no_mix_are_the_signal_bit_for_bit(dtype):
     audio = noise(3, 2, 700, dtype=dtype)
     flat = Section(between(20, 3800, 3, 1, 700).to(dtype), 3.0, 1.0, 1.0, 1.0, 1.5)
-    assert torch.equal(svf_series(audio, [flat] * 8, sample_rate=RATE)[0], audio)
+    for turns in TURNS:  # by no decibels
+        assert torch.equal(svf_series(audio, [flat._replace(turns=turns)] * 8, sample_rate=RATE)[0], audio)
     lowpass = flat._replace(band=0.0, high=0.0)
     assert torch.equal(svf_series(audio, [lowpass] * 2, mix=0.0, sample_rate=RATE)[0], audio)
 
@@ -242,7 +257,7 @@ def test_silence_small_numbers_and_no_samples():
 
 def test_the_operator_does_the_same():
     given_tensors = arguments(2, 2, 40)
-    numbers = torch.tensor([1 / RATE], dtype=torch.float64)
+    numbers = torch.tensor([1 / RATE, 1, 2], dtype=torch.float64)
 
     def run(call):
         leaves = [tensor.clone().requires_grad_() for tensor in given_tensors]
@@ -259,10 +274,13 @@ def test_the_operator_does_the_same():
 def test_flops():
     from djgraph.simd import svf_series as compiled
 
-    section = flops_of_part(compiled._shape_tile, begins=6, steps=6)
+    section = flops_of_part(compiled._shape_tile, begins=7, steps=7, target=2, given=2)
     section += flops_of_part(compiled._filter_tile, places=3, shape=3)
     # The backward pass computes the states once more.
-    assert (section, section + flops_of_part(compiled._pull_tile, begins=6, steps=6, places=4)) == FLOPS
+    assert (
+        section,
+        section + flops_of_part(compiled._pull_tile, begins=7, steps=7, places=4, given=2),
+    ) == FLOPS
     back = flops_of_part(compiled._unmix_tile, mix=2, places=3) + flops_of_part(compiled._add_tile)
     assert (flops_of_part(compiled._mix_tile, mix=2), back) == MIX_FLOPS
 
@@ -285,6 +303,8 @@ def test_faults_are_named():
     audio, lowpass = torch.zeros(2, 3, 4), Section(100.0, 1.0, 1.0, 0.0, 0.0)
     with pytest.raises(DJGraphError, match="at least one section"):
         svf_series(audio, [], sample_rate=RATE)
+    with pytest.raises(DJGraphError, match="turns is 'shelf'; allowed: nothing, bell, low_shelf, high_shelf"):
+        svf_series(audio, [lowpass._replace(turns="shelf")], sample_rate=RATE)
     with pytest.raises(DJGraphError, match="q of section 1 of shape"):
         svf_series(audio, [lowpass, lowpass._replace(q=torch.ones(2, 3, 5))], sample_rate=RATE)
     with pytest.raises(DJGraphError, match=r"state has to be .* of shape \[2, 3, 1, 2\]"):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
+from numba import types
 from numba.extending import intrinsic
 
 from djgraph.simd.lanes import Lanes
@@ -59,6 +60,18 @@ def where_greater(typing_context: Any, a: Any, b: Any, then: Any, otherwise: Any
         return builder.select(builder.fcmp_ordered(">", first, second), chosen, other)
 
     return then(a, b, then, otherwise), generate
+
+
+@intrinsic
+def differ(typing_context: Any, a: Any, b: Any) -> Any:
+    """Whether any lane of a has another number than that of b; NaN differs from everything."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        bits = ir.IntType(arguments[0].type.count)
+        unequal = builder.bitcast(builder.fcmp_unordered("!=", *arguments), bits)
+        return builder.icmp_unsigned("!=", unequal, ir.Constant(bits, 0))
+
+    return types.boolean(a, b), generate
 
 
 Series = Callable[[int], float]

@@ -16,7 +16,6 @@ from djgraph.dsp.frames import Curve, Frames, steady
 from djgraph.dsp.gating import gate
 from djgraph.dsp.hysteresis import hysteresis
 from djgraph.dsp.levels import amplitude, bend, decibels
-from djgraph.dsp.levels import bend, decibels
 from djgraph.dsp.limiter import limit, limit_states
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting

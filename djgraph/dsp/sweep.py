@@ -88,7 +88,7 @@ _ORDERS = {
             outputs=1,
             states=2,
             plain=_plain(split_second, 2),
-            flops=(51, 119),
+            flops=(52, 120),
         )
     ),
     4: register(
@@ -99,7 +99,7 @@ _ORDERS = {
             outputs=1,
             states=4,
             plain=_plain(split_fourth, 3),
-            flops=(69, 198),
+            flops=(70, 199),
         )
     ),
 }

@@ -5,8 +5,7 @@ the cutoff and the weight of the band that is taken away.
 
 Numbers: three of :mod:`djgraph.simd.bands`, lowest cutoff, logarithm of highest over lowest, 1 for a lowpass and 0 for
 a highpass, 1/fade. Rows of a tile: x, knob | y | ∂y | ∂x, ∂knob | states of the first filter, of the second one |
-coefficients | on the way there a weight of 1, the other weight; on the way back also cutoff and the gradients of both
-weights.
+coefficients | left, cutoff, a weight of 1 | on the way back the gradients of that one and of left.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from djgraph.simd.bands import (
     run_fourth,
     run_second,
 )
-from djgraph.simd.functions import exponential, fill, where_greater
+from djgraph.simd.functions import differs, exponential, fill, where_greater
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, store
 from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
@@ -57,19 +56,27 @@ def _left(knob, law, like):
 
 
 @part
-def _weights(tile, at, row, knob, law):
-    """Stores a weight of 1 and the other one."""
-    left = _left(knob, law, tile)
-    store(tile, at, fill(tile, 1.0))
-    store(tile, at + row, left * left)
+def _rests(tile, begin, count, lanes):
+    """Whether all samples of a row are the same."""
+    first, same = load(tile, begin), 1
+    while same < count and not differs(load(tile, begin + same * lanes), first):
+        same += 1
+    return same == count
 
 
 @part
-def _sides(begin, row, numbers):
-    """Where the rows of low and high begin, of a pair of which the second is of what is taken away."""
+def _fill_row(tile, begin, value, count, lanes):
+    """Writes the lanes of one sample to all of a row."""
+    for t in range(count):
+        store(tile, begin + t * lanes, value)
+
+
+@part
+def _sides(one, left, numbers):
+    """Where the rows of low and high begin, of a weight of 1 and of the one of what is taken away."""
     if numbers[5] > 0:
-        return begin, begin + row
-    return begin + row, begin
+        return one, left
+    return left, one
 
 
 @part
@@ -81,80 +88,110 @@ def _of_knob(knob, cutoff, of_cutoff, of_weight, law, like):
 
 
 @part
-def _forward_second(tile, state, numbers, count, lanes):
+def _prepare_second(tile, room, numbers, count, lanes):
+    """Makes of the knob the rows of coefficients, and behind them left, cutoff and a weight of 1.
+
+    That is most of the work, so a knob at rest is worked on once.
+    """
     row, fits, law = row_size(lanes), fits_second(numbers, tile), _law(numbers, tile)
-    room, weights = 3 * row, 6 * row
-    for t in range(count):
+    left, cutoffs, one = room + 3 * row, room + 4 * row, room + 5 * row
+    distinct = 1 if _rests(tile, row, count, lanes) else count
+    for t in range(distinct):
         at = t * lanes
         knob = load(tile, row + at)
-        prepare_second(tile, room + at, row, _cutoff(knob, law), fits)
-        _weights(tile, weights + at, row, knob, law)
-    low, high = _sides(weights, row, numbers)
+        cutoff, kept = _cutoff(knob, law), _left(knob, law, tile)
+        prepare_second(tile, room + at, row, cutoff, fits)
+        store(tile, left + at, kept * kept)
+        store(tile, cutoffs + at, cutoff)
+    if distinct < count:
+        for k in range(5):
+            _fill_row(tile, room + k * row, load(tile, room + k * row), count, lanes)
+    _fill_row(tile, one, fill(tile, 1.0), count, lanes)
+
+
+@part
+def _forward_second(tile, state, numbers, count, lanes):
+    row = row_size(lanes)
+    room = 3 * row
+    left, one = room + 3 * row, room + 5 * row
+    _prepare_second(tile, room, numbers, count, lanes)
+    low, high = _sides(one, left, numbers)
     run_second(tile, (row - row, low, high, 2 * row, room), state, count, lanes)
 
 
 @part
 def _backward_second(tile, state, adjoint, numbers, count, lanes):
     row, fits, law = row_size(lanes), fits_second(numbers, tile), _law(numbers, tile)
-    room, weights, cutoffs, gradients = 8 * row, 11 * row, 13 * row, 14 * row
-    for t in range(count):
-        at = t * lanes
-        knob = load(tile, row + at)
-        cutoff = _cutoff(knob, law)
-        store(tile, cutoffs + at, cutoff)
-        prepare_second(tile, room + at, row, cutoff, fits)
-        _weights(tile, weights + at, row, knob, law)
-    low, high = _sides(weights, row, numbers)
-    to_low, to_high = _sides(gradients, row, numbers)
+    room = 8 * row
+    left, cutoffs, one = room + 3 * row, room + 4 * row, room + 5 * row
+    of_one, of_left = room + 6 * row, room + 7 * row
+    _prepare_second(tile, room, numbers, count, lanes)
+    low, high = _sides(one, left, numbers)
+    to_low, to_high = _sides(of_one, of_left, numbers)
     rows = (row - row, low, high, 3 * row, 4 * row, to_low, to_high, 6 * row, room)
     return_second(tile, rows, state, adjoint, count, lanes)
     for t in range(count):
         at = t * lanes
         knob, cutoff = load(tile, row + at), load(tile, cutoffs + at)
         of_cutoff = of_cutoff_second(tile, room + at, row, cutoff, fits)
-        of_weight = load(tile, gradients + row + at)
+        of_weight = load(tile, of_left + at)
         store(tile, 5 * row + at, _of_knob(knob, cutoff, of_cutoff, of_weight, law, tile))
 
 
 @part
-def _forward_fourth(tile, state, numbers, count, lanes):
+def _prepare_fourth(tile, room, numbers, count, lanes):
+    """Makes of the knob the rows of coefficients, and behind them left, cutoff and a weight of 1.
+
+    That is most of the work, so a knob at rest is worked on once.
+    """
     row, fits, law = row_size(lanes), fits_fourth(numbers, tile), _law(numbers, tile)
-    room, weights = 3 * row, 7 * row
-    for t in range(count):
+    left, cutoffs, one = room + 4 * row, room + 5 * row, room + 6 * row
+    distinct = 1 if _rests(tile, row, count, lanes) else count
+    for t in range(distinct):
         at = t * lanes
         knob = load(tile, row + at)
-        prepare_fourth(tile, room + at, row, _cutoff(knob, law), fits)
-        _weights(tile, weights + at, row, knob, law)
-    low, high = _sides(weights, row, numbers)
+        cutoff, kept = _cutoff(knob, law), _left(knob, law, tile)
+        prepare_fourth(tile, room + at, row, cutoff, fits)
+        store(tile, left + at, kept * kept)
+        store(tile, cutoffs + at, cutoff)
+    if distinct < count:
+        for k in range(6):
+            _fill_row(tile, room + k * row, load(tile, room + k * row), count, lanes)
+    _fill_row(tile, one, fill(tile, 1.0), count, lanes)
+
+
+@part
+def _forward_fourth(tile, state, numbers, count, lanes):
+    row = row_size(lanes)
+    room = 3 * row
+    left, one = room + 4 * row, room + 6 * row
+    _prepare_fourth(tile, room, numbers, count, lanes)
+    low, high = _sides(one, left, numbers)
     run_fourth(tile, (row - row, low, high, 2 * row, room), state, count, lanes)
 
 
 @part
 def _backward_fourth(tile, state, adjoint, numbers, count, lanes):
     row, fits, law = row_size(lanes), fits_fourth(numbers, tile), _law(numbers, tile)
-    room, weights, cutoffs, gradients = 10 * row, 14 * row, 16 * row, 17 * row
-    for t in range(count):
-        at = t * lanes
-        knob = load(tile, row + at)
-        cutoff = _cutoff(knob, law)
-        store(tile, cutoffs + at, cutoff)
-        prepare_fourth(tile, room + at, row, cutoff, fits)
-        _weights(tile, weights + at, row, knob, law)
-    low, high = _sides(weights, row, numbers)
-    to_low, to_high = _sides(gradients, row, numbers)
+    room = 10 * row
+    left, cutoffs, one = room + 4 * row, room + 5 * row, room + 6 * row
+    of_one, of_left = room + 7 * row, room + 8 * row
+    _prepare_fourth(tile, room, numbers, count, lanes)
+    low, high = _sides(one, left, numbers)
+    to_low, to_high = _sides(of_one, of_left, numbers)
     rows = (row - row, low, high, 3 * row, 4 * row, to_low, to_high, 6 * row, room)
     return_fourth(tile, rows, state, adjoint, fits, count, lanes)
     for t in range(count):
         at = t * lanes
         knob, cutoff = load(tile, row + at), load(tile, cutoffs + at)
         of_cutoff = of_cutoff_fourth(tile, room + at, row, cutoff, fits)
-        of_weight = load(tile, gradients + row + at)
+        of_weight = load(tile, of_left + at)
         store(tile, 5 * row + at, _of_knob(knob, cutoff, of_cutoff, of_weight, law, tile))
 
 
-_second_forward_tiles = forward_tiles(_forward_second, *_SECOND, SECOND_ROOM + 2)
+_second_forward_tiles = forward_tiles(_forward_second, *_SECOND, SECOND_ROOM + 3)
 _second_backward_tiles = backward_tiles(_backward_second, *_SECOND, SECOND_ROOM + 5)
-_fourth_forward_tiles = forward_tiles(_forward_fourth, *_FOURTH, FOURTH_ROOM + 2)
+_fourth_forward_tiles = forward_tiles(_forward_fourth, *_FOURTH, FOURTH_ROOM + 3)
 _fourth_backward_tiles = backward_tiles(_backward_fourth, *_FOURTH, FOURTH_ROOM + 5)
 
 

@@ -112,6 +112,21 @@ def test_is_two_bands_of_that_cutoff(order, keeps, dtype, samples):
 
 @ORDERS
 @KEEPS
+def test_a_knob_that_rests_now_and_then(order, keeps):
+    """What rests is computed once for each stretch: the same numbers as one that has always been at rest, or moves."""
+    audio, knob, state = noise(3, 2, 1200), between(0, 1, 3, 1, 1200), noise(3, 2, order)
+    knob[..., 100:900] = knob[..., 100:101]
+    knob[1] = 0.25
+    given = [tensor.requires_grad_() for tensor in (audio, knob, state)]
+    made, last = kernel(order, keeps)(*given)
+    check_both_ways_agree(kernel(order, keeps), given)
+    alone, other = kernel(order, keeps)(audio[1], 0.25, state[1])
+    torch.testing.assert_close(made[1], alone, rtol=0, atol=0)
+    torch.testing.assert_close(last[1], other, rtol=0, atol=0)
+
+
+@ORDERS
+@KEEPS
 def test_wide_open_it_is_an_all_pass(order, keeps):
     impulse = torch.zeros(1, 1, 2**16, dtype=torch.float64)
     impulse[..., 0] = 1

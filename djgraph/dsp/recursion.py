@@ -78,7 +78,7 @@ class Recursion:
 
         Checks and tables depend on sizes, strides and types alone: they are made once for each.
         """
-        if type(signal) is not Tensor or type(state) is not Tensor:
+        if as_operator(signal) or type(signal) is not Tensor or type(state) is not Tensor:
             return None
         tensors = [signal]
         for control in controls:

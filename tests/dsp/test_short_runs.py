@@ -135,3 +135,13 @@ def test_what_is_kept_has_a_bound() -> None:
             first_order(noise(2, samples), 1.0, 0.5, 0.25, state)
     assert recursions
     assert all(0 < len(one._prepared) <= KEPT for one in recursions)
+
+
+def test_torch_compile_traces_the_long_way() -> None:
+    def run(audio: Tensor, cutoff: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        return crossover(audio, cutoff, 0.5, state)
+
+    given = noise(2, 64), 100 * noise(2, 64, seed=1).abs(), noise(2, 4)
+    with torch.no_grad():
+        traced = torch.compile(run, fullgraph=True, backend="eager")(*given)
+        assert all(torch.equal(*pair) for pair in zip(traced, run(*given), strict=True))

@@ -60,7 +60,7 @@ def checked_control(
     elif isinstance(control, Frames):
         tensor = torch.as_tensor(control.values, dtype=dtype, device=signal.device)
     elif signal.device.type == "cpu" and not torch.compiler.is_compiling():
-        return _one_number(float(control), dtype), 1
+        return one_number(float(control), dtype), 1
     else:
         tensor = torch.as_tensor(control, dtype=dtype, device=signal.device)
     tensor = tensor if tensor.ndim else tensor[None]
@@ -84,7 +84,7 @@ def checked_rate(sample_rate: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _one_number(value: float, dtype: torch.dtype) -> Tensor:
+def one_number(value: float, dtype: torch.dtype) -> Tensor:
     """A control that is one number, ``[1]`` on the CPU; not to be written to. A stream asks for it at every block."""
     with torch.inference_mode(False):
         return torch.tensor([value], dtype=dtype, device="cpu")

@@ -8,7 +8,7 @@ operations, by scans. Both are the same function, and further derivatives are ta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from djgraph import simd
-from djgraph.dsp.checked import check_signal, checked_control, checked_state
-from djgraph.dsp.derivatives import Operation
+from djgraph.dsp.checked import check_signal, checked_control, checked_state, one_number
+from djgraph.dsp.derivatives import Operation, followed
 from djgraph.dsp.frames import Curve, at_samples
 from djgraph.dsp.operators import as_operator, operator
 
 if TYPE_CHECKING:
-    from djgraph.simd.recursion import Input, Kernel
+    from djgraph.simd.recursion import Input, Kernel, Short
 
 Plain = Callable[[Sequence[Tensor], Tensor, Sequence[float]], tuple[Tensor, ...]]
 """``(signals and curves at every sample, first state, numbers)`` → the outputs and the last state; plain operations."""
@@ -47,6 +47,8 @@ class Recursion:
     states: int
     plain: Plain
     flops: tuple[int, int]
+    _prepared: dict[Any, _Prepared | None] = field(default_factory=dict, repr=False, compare=False)
+    """By sizes and strides, for :meth:`_quickly`; None for what goes the long way."""
 
     def __call__(
         self,
@@ -56,6 +58,9 @@ class Recursion:
         numbers: Sequence[float] = (),
     ) -> tuple[Tensor, ...]:
         """The outputs, shaped as the signal, and the state after its last sample."""
+        quick = self._quickly(signal, controls, state, tuple(numbers))
+        if quick is not None:
+            return quick
         values, hops = self.values(signal, controls)
         state = checked_state(self.name, state, signal, self.states)
         if as_operator(signal):
@@ -65,6 +70,48 @@ class Recursion:
         if not simd.takes(signal):  # all others have its type and device
             return operation.plainly((*values, state))
         return operation(*values, state)
+
+    def _quickly(
+        self, signal: Tensor, controls: Sequence[Curve], state: Tensor | None, numbers: tuple[float, ...]
+    ) -> tuple[Tensor, ...] | None:
+        """A short run that no derivative is taken of, as a stream has at every block; None for any other.
+
+        Checks and tables depend on sizes, strides and types alone: they are made once for each.
+        """
+        if as_operator(signal) or type(signal) is not Tensor or type(state) is not Tensor:
+            return None
+        tensors = [signal]
+        for control in controls:
+            if isinstance(control, (int, float)):
+                control = one_number(float(control), signal.dtype)
+            elif type(control) is not Tensor:
+                return None
+            tensors.append(control)
+        tensors.append(state)
+        if followed(tensors) or not simd.takes(signal):
+            return None
+        key = tuple([(one.shape, one.stride(), one.dtype, one.device) for one in tensors])
+        if key not in self._prepared:
+            if len(self._prepared) >= KEPT:  # another thread may look it up at any time
+                self._prepared.clear()
+            self._prepared[key] = self._prepare(signal, controls, tensors)
+        prepared = self._prepared.get(key)
+        return None if prepared is None else prepared.run(tensors, numbers_array(numbers))
+
+    def _prepare(
+        self, signal: Tensor, controls: Sequence[Curve], tensors: Sequence[Tensor]
+    ) -> _Prepared | None:
+        from djgraph.simd.recursion import prepare_short
+
+        values, hops = self.values(signal, controls)
+        checked_state(self.name, tensors[-1], signal, self.states)
+        lead, samples = tuple(signal.shape[:-1]), signal.shape[-1]
+        inputs = [as_input(tensor, lead, hop, samples) for tensor, hop in zip(values, hops)]
+        in_place = all(one.address == given.data_ptr() for one, given in zip(inputs, tensors))
+        if not in_place or not tensors[-1].is_contiguous() or not signal.numel():
+            return None
+        short = prepare_short(self.kernel(), inputs, lead, signal.element_size())
+        return None if short is None else _Prepared(short, self.outputs)
 
     def values(self, signal: Tensor, controls: Sequence[Curve]) -> tuple[list[Tensor], tuple[int, ...]]:
         """Signal and controls as tensors of one type that broadcast, and the hop of each."""
@@ -79,6 +126,30 @@ class Recursion:
     def kernel(self) -> Kernel:
         """The compiled code, made or read from disk when it first runs."""
         return _kernel(self.compiled)
+
+
+KEPT = 64
+"""Kinds of short runs that a recursion keeps what it has prepared for."""
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A short run of a recursion on tensors of known sizes and strides."""
+
+    short: Short
+    outputs: int
+
+    def run(self, tensors: Sequence[Tensor], numbers: NDArray[np.float64]) -> tuple[Tensor, ...]:
+        """``(signal, controls…, state)`` → ``(outputs…, last state)``."""
+        signal, state = tensors[0], tensors[-1]
+        made = [torch.empty_like(signal, memory_format=torch.contiguous_format) for _ in range(self.outputs)]
+        last = self.short.run(
+            [one.data_ptr() for one in tensors[:-1]],
+            rows(state),
+            numbers,
+            [one.data_ptr() for one in made],
+        )
+        return *made, torch.from_numpy(last).view(state.shape)
 
 
 @cache

@@ -19,6 +19,7 @@ Lanes without a signal repeat the last one, and write the same numbers to the sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -110,6 +111,44 @@ def run_forward(
         spans(groups, lanes * samples),
     )
     return last, kept
+
+
+@dataclass(frozen=True)
+class Short:
+    """A run that is one job, on inputs whose layouts, hops and frames are known: only addresses change.
+
+    table: an input's row has its hop and frames, and no address. tiles: of a row.
+    """
+
+    kernel: Kernel
+    table: NDArray
+    offsets: NDArray
+    lanes: int
+    samples: int
+    groups: int
+    tiles: int
+
+    def run(self, inputs: list[int], state: NDArray, numbers: NDArray, outputs: list[int]) -> NDArray:
+        """:func:`run_forward` without what the backward pass wants. inputs, outputs: addresses."""
+        table = self.table.copy()
+        table[:, ADDRESS] = inputs
+        given = Inputs(table, self.offsets, self.lanes, self.samples)
+        last = np.empty_like(state)
+        kept = np.empty((self.groups, self.tiles, self.kernel.states * self.lanes), state.dtype)
+        to = np.array(outputs, np.int64)
+        self.kernel.forward()(0, self.groups, given, state, numbers, to, last, kept)
+        return last
+
+
+def prepare_short(kernel: Kernel, inputs: list[Input], lead: tuple[int, ...], itemsize: int) -> Short | None:
+    """What is ready for a run on signals of these leading sizes; None where it is more than one job."""
+    samples, lanes = inputs[0].frames, width(itemsize)
+    groups = -(-math.prod(lead) // lanes)
+    if len(spans(groups, lanes * samples)) > 1:
+        return None
+    given = inputs_given(inputs, groups * lanes, lanes, samples)
+    given.table[:, ADDRESS] = 0
+    return Short(kernel, *given, groups, -(-samples // TILE))
 
 
 def run_backward(

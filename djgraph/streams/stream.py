@@ -125,17 +125,12 @@ class Stream:
         if not self._position:
             raise InputError("this stream has got no audio yet: there is nothing to finish")
         moment = Moment(self._position, self._position, self._position)
-        graph = self._compiled.graph
-        values = self._run(
-            moment,
-            self._taken(
-                {
-                    node.id: self._like.new_zeros(self.batch, node.channels, 0)
-                    for node in graph.nodes
-                    if node.id in self._names
-                }
-            ),
-        )
+        audio = {
+            node.id: self._like.new_zeros(self.batch, node.channels, 0)
+            for node in self._compiled.graph.nodes
+            if node.id in self._names
+        }
+        values = self._run(moment, self._taken(audio))
         self._finished = True
         return self._shape(values, self.latency)
 

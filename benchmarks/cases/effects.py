@@ -49,7 +49,11 @@ def run(context: Context) -> CaseReport:
         CASES["effects"],
         tuple(results),
         tuple(Timed(name, one, seconds) for name, one in times.items()),
-        (f"{SIGNALS} mono signals; Pedalboard runs them in a pool of {context.scale.threads}.", *missing),
+        (
+            f"{SIGNALS} mono signals; Pedalboard runs them in a pool of {context.scale.threads}.",
+            "Both choruses have one voice.",
+            *missing,
+        ),
     )
 
 

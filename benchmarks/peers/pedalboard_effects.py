@@ -2,7 +2,8 @@
 
 Pedalboard's settings stand still within a call, and one plugin runs one signal on one core; a pool of threads runs the
 signals. What it computes is not the same everywhere: its filters are fixed biquads, its limiter is two compressors
-that do not look ahead, its distortion is a tanh without anti-aliasing, its reverb is Freeverb.
+that do not look ahead, its distortion is a tanh without anti-aliasing, its reverb is Freeverb. Its chorus has one
+voice, and so ours is set to one.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ MATCHES = (
         rests={"range": 40},
         moves={"threshold": (-40, -20)},
     ),
-    Match("chorus", (("Chorus", {}),), rests={"depth": 3}, moves={"mix": (0.2, 0.6)}),
+    Match("chorus", (("Chorus", {}),), {"voices": 1}, rests={"depth": 3}, moves={"mix": (0.2, 0.6)}),
     Match("phaser", (("Phaser", {}),), rests={"depth": 3}, moves={"mix": (0.2, 0.6)}),
     Match("saturate", (("Distortion", {"drive_db": 15}),), rests={"mix": 1}, moves={"drive": (10, 20)}),
     Match(

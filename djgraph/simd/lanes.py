@@ -95,6 +95,18 @@ def pick(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def put(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Writes a number, as the array's type, to place ``index`` of the array's memory; no bounds are checked."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        number = context.cast(builder, arguments[2], sig.args[2], sig.args[0].dtype)
+        builder.store(number, _element(context, builder, sig.args[0], *arguments[:2]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), generate
+
+
+@intrinsic
 def splat(typing_context: Any, array: Any, index: Any) -> Any:
     """``array[index]`` on every lane."""
     lanes = Lanes(array.dtype)

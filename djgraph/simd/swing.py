@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from djgraph.simd.delays import ADDRESS, STEP, Curves
 from djgraph.simd.functions import cosine, exponential, fill, sine, where_greater
 from djgraph.simd.jit import kept, part
-from djgraph.simd.lanes import BYTES, absolute, floor, load, load_at, peek, poke, sign, store, width, zeros
+from djgraph.simd.lanes import BYTES, absolute, floor, load, load_at, peek, put, sign, store, width, zeros
 from djgraph.simd.threads import over_rows
 
 STRETCH = 256
@@ -107,7 +107,7 @@ def read_cycle(wave, row, start, count, target):
 def write(values, count, output, place):
     """A stretch → ``output``, of whatever type, from its number ``place`` on."""
     for t in range(count):
-        poke(output, output.ctypes.data, place + t, output.dtype.type(values[t]))
+        put(output, place + t, values[t])
 
 
 @part

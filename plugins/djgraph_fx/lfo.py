@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import phase
+from djgraph.dsp import Curve, cycles
 from djgraph.effects import Block, Conflict, Control, Environment, SettingModel, State, TimeEffect, Use
 from djgraph.effects.use import idle_controls
 from djgraph_fx.hints import MONO
@@ -86,10 +85,11 @@ class Lfo(TimeEffect):
 
     def cycles(
         self, controls: Mapping[str, Tensor], state: State, block: Block, channels: int
-    ) -> tuple[Tensor, State]:
-        """The phase of every channel, ``[batch, channels, samples]``, float64, wrapped to 0…1; the state after it.
+    ) -> tuple[Curve, State]:
+        """The phase of every channel, in cycles, for kernels that swing with it; the state after it.
 
-        Where nothing spreads them, one phase for all channels: ``[batch, 1, samples]``.
+        ``[batch, channels, samples]``, float64, or a line where the rate rests. Where nothing spreads the channels, one
+        phase for all: ``[batch, 1, samples]``.
         """
         rate = controls["rate"]
         channels = channels if self.settings.spread else 1
@@ -97,20 +97,7 @@ class Lfo(TimeEffect):
         if block.clock is not None and self.uses_clock:
             position = block.clock.beats / controls["beats"].detach().double() + offset[:, None]
             return position - position.floor(), {}
-        cycle, last = phase(
+        cycle, last = cycles(
             rate, block.length, state["phase"], sample_rate=block.sample_rate, offset=offset[:, None]
         )
         return cycle, {"phase": last}
-
-
-def sine(cycle: Tensor) -> Tensor:
-    """From 0 at phase 0 to 1 at phase ½ and back, with a slope that is continuous."""
-    return (1 - torch.cos(2 * math.pi * cycle)) / 2
-
-
-def triangle(cycle: Tensor) -> Tensor:
-    """From 0 at phase 0 to 1 at phase ½ and back, on straight lines."""
-    return 1 - (2 * cycle - 1).abs()
-
-
-SHAPES = {"sine": sine, "triangle": triangle}

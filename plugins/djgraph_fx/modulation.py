@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import delay_history, delay_loop, read_delay, read_tap, steady
+from djgraph.dsp import delay_history, delay_loop, steady, swing, swinging_voices
 from djgraph.effects import Block, Control, ControlModel, State
-from djgraph_fx.lfo import SHAPES, Beats, Lfo, Rate, SlowRate
+from djgraph_fx.lfo import Beats, Lfo, Rate, SlowRate
 
 
 def mix_control(wet: str) -> Control:
@@ -65,7 +65,7 @@ class Vibrato(SwingingDelay):
         signal = audio["in"]
         cycle, after = self.cycles(controls, state, block, signal.shape[1])
         depth = steady(controls["depth"]).double() * (block.sample_rate / 1000)
-        out, past = read_delay(signal, depth * SHAPES[self.settings.shape](cycle), state["past"])
+        out, past = swinging_voices(signal, cycle, 0.0, depth, state["past"], shape=self.settings.shape)
         return {"out": out}, {"past": past, **after}
 
 
@@ -100,16 +100,14 @@ class Chorus(SwingingDelay):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix, voices = audio["in"], steady(controls["mix"]), self.settings.voices
+        signal = audio["in"]
         cycle, after = self.cycles(controls, state, block, signal.shape[1])
         delay, depth = (
             steady(controls[name]).double() * (block.sample_rate / 1000) for name in ("delay", "depth")
         )
-        wet, past = read_delay(signal, delay + depth * SHAPES["sine"](cycle), state["past"])
-        for voice in range(1, voices):
-            swing = SHAPES["sine"](cycle + voice / voices)
-            wet = wet + read_tap(signal, delay + depth * swing, state["past"])
-        out = (1 - mix) * signal + mix * (wet / math.sqrt(voices))
+        out, past = swinging_voices(
+            signal, cycle, delay, depth, state["past"], mix=controls["mix"], voices=self.settings.voices
+        )
         return {"out": out}, {"past": past, **after}
 
 
@@ -161,7 +159,7 @@ class Flanger(SwingingDelay):
         )
         wet, past, _ = delay_loop(
             signal,
-            [(delay + depth * SHAPES["sine"](cycle), 1.0)],
+            [(swing(cycle, delay, depth, signal, dtype=torch.float64), 1.0)],
             controls["feedback"],
             state["past"],
             shortest=max(1, int(self.SHORTEST * block.sample_rate / 1000)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
@@ -10,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import allpass_loop, first_order, steady
+from djgraph.dsp import allpass_chain, allpass_loop, allpass_sweep, steady
 from djgraph.effects import Block, Conflict, Control, ControlModel, Environment, State, Use
 from djgraph.effects.use import beyond_half_the_rate
-from djgraph_fx.lfo import SHAPES, Beats, Lfo, SlowRate
+from djgraph_fx.lfo import Beats, Lfo, SlowRate
 
 
 class Phaser(Lfo):
@@ -28,7 +27,6 @@ class Phaser(Lfo):
     type = "phaser"
     family = "modulation"
     description = "Notches that wander: a chain of all-passes"
-    HIGHEST = 0.49
 
     class Settings(Lfo.Settings):
         stages: int = Field(4, ge=2, le=12, description="How many all-passes; two make a notch")
@@ -65,12 +63,10 @@ class Phaser(Lfo):
         return None
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
-        """``stages``: of :func:`djgraph.dsp.first_order`, ``[batch, channels, stages, 2]``, or, with feedback, of
-        :func:`djgraph.dsp.allpass_loop`; ``phase``."""
-        if self.settings.feedback:
-            stages = like.new_zeros(batch, channels, self.settings.stages, dtype=torch.float64)
-        else:
-            stages = like.new_zeros(batch, channels, self.settings.stages, 2)
+        """``stages``: of :func:`djgraph.dsp.allpass_chain`, ``[batch, channels, stages + 1]``, or, with feedback, of
+        :func:`djgraph.dsp.allpass_loop`, ``[batch, channels, stages]``, both float64; ``phase``."""
+        states = self.settings.stages + (not self.settings.feedback)
+        stages = like.new_zeros(batch, channels, states, dtype=torch.float64)
         return {"stages": stages, **super().initial_state(batch, channels, like)}
 
     def process(
@@ -78,21 +74,12 @@ class Phaser(Lfo):
     ) -> tuple[dict[str, Tensor], State]:
         signal, mix = audio["in"], steady(controls["mix"])
         cycle, after = self.cycles(controls, state, block, signal.shape[1])
-        octaves = steady(controls["depth"]).double() * (SHAPES["sine"](cycle) - 0.5)
-        frequency = steady(controls["centre"]).double() * 2**octaves / block.sample_rate
-        turn = torch.tan(math.pi * frequency.clamp(max=self.HIGHEST))
-        a = (turn - 1) / (turn + 1)
-        turned, last = self._turned(signal, a, state["stages"])
-        return {"out": (1 - mix) * signal + mix * turned}, {"stages": last, **after}
-
-    def _turned(self, signal: Tensor, a: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The chain's output, and its state. a: float64."""
+        centre, octaves = steady(controls["centre"]), steady(controls["depth"])
+        a = allpass_sweep(cycle, centre.double(), octaves, signal, sample_rate=block.sample_rate)
         stages, feedback = self.settings.stages, self.settings.feedback
-        if feedback:
-            turned, after = allpass_loop(signal, a, feedback, state, stages=stages)
-            return (1 + feedback) * turned, after
-        turned, last, a = signal, [], a.to(signal.dtype)
-        for stage in range(stages):
-            turned, one = first_order(turned, a, 1.0, a, state[..., stage, :])
-            last.append(one)
-        return turned, torch.stack(last, dim=-2)
+        if not feedback:
+            out, last = allpass_chain(signal, a, state["stages"], stages=stages, mix=mix)
+        else:
+            turned, last = allpass_loop(signal, a, feedback, state["stages"], stages=stages)
+            out = (1 - mix) * signal + mix * ((1 + feedback) * turned)
+        return {"out": out}, {"stages": last, **after}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from djgraph.dsp import phase
+from djgraph.dsp import cycles, steady, swing
 from djgraph.effects import Block, Conflict, Control, ControlModel, Environment, State, TimeEffect, Use
 from djgraph.effects.use import beyond_half_the_rate
 
@@ -41,9 +40,10 @@ class RingMod(TimeEffect):
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        signal, mix = audio["in"], controls["mix"]
-        cycle, last = phase(
+        signal = audio["in"]
+        cycle, last = cycles(
             controls["frequency"], block.length, state["phase"], sample_rate=block.sample_rate
         )
-        carrier = torch.cos(2 * math.pi * cycle.to(signal.dtype))
-        return {"out": (1 - mix) * signal + mix * (signal * carrier)}, {"phase": last}
+        # (1 − mix) + mix·cos 2πφ = 1 − 2·mix·sin² πφ
+        level = swing(cycle, 1.0, -2 * steady(controls["mix"]), signal)
+        return {"out": signal * level}, {"phase": last}

@@ -8,16 +8,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
+from djgraph.dsp import steady, swing
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State
-from djgraph_fx.lfo import SHAPES, Beats, Lfo, Rate
+from djgraph_fx.lfo import Beats, Lfo, Rate
 
 
 class Tremolo(Lfo):
     """``out = (1 − depth·swing(φ + offset))·in``, with ``swing`` in 0…1 and 0 at phase 0.
 
     The phase φ in cycles is the integral of ``rate`` (``sync: hz``), or the position in beats over ``beats``
-    (``sync: beats``). Both are computed in float64 and wrapped before they become the dtype of the audio. Channel c
-    of C is ``spread·c/(C − 1)`` cycles ahead; ``spread`` 0.5 on a stereo signal is an autopan.
+    (``sync: beats``). Both are computed in float64. Channel c of C is ``spread·c/(C − 1)`` cycles ahead; ``spread`` 0.5
+    on a stereo signal is an autopan.
     """
 
     type = "tremolo"
@@ -46,5 +47,5 @@ class Tremolo(Lfo):
     ) -> tuple[dict[str, Tensor], State]:
         signal = audio["in"]
         cycle, after = self.cycles(controls, state, block, signal.shape[1])
-        swing = SHAPES[self.settings.shape](cycle.to(signal.dtype))
-        return {"out": signal * (1 - controls["depth"] * swing)}, after
+        level = swing(cycle, 1.0, -steady(controls["depth"]), signal, shape=self.settings.shape)
+        return {"out": signal * level}, after

@@ -20,6 +20,7 @@ from djgraph.simd.lanes import (
     peek,
     pick,
     poke,
+    put,
     root,
     sign,
     splat,
@@ -202,7 +203,7 @@ def _functions(a, out, lanes):
 def _floor_and_pick(a, out, lanes):
     store(out, 0, floor(load(a, 0)))
     for k in range(lanes):
-        out[lanes + k] = pick(a, lanes - 1 - k)
+        put(out, lanes + k, pick(a, lanes - 1 - k))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

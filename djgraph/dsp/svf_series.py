@@ -85,7 +85,7 @@ def svf_series(
     fixed = (1 / checked_rate(sample_rate), *(float(TURNS.index(section.turns)) for section in sections))
     if as_operator(audio):
         numbers = torch.tensor(fixed, dtype=torch.float64, device="cpu")
-        made, last = _operator([*values, state, numbers], list(hops))
+        filtered, last = _operator([*values, state, numbers], list(hops))
     else:
         made, last = Run(recursion, hops, fixed)(*values, state)
     return made, last.unflatten(-1, (-1, 2))

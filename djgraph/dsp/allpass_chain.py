@@ -45,8 +45,8 @@ def allpass_chain(
         level = at_samples(level, hop, audio.shape[-1])
     given = (audio, state, as_curve(kernel, "a", a, audio), level)
     if as_operator(audio):
-        made = _operator(list(given), [stages])
-        return made[0], made[1]
+        results = _operator(list(given), [stages])
+        return results[0], results[1]
     operation = _Chain()
     output, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
     return output, last

@@ -50,8 +50,8 @@ def two_bands(
         raise DJGraphError(f"two_bands has order 2 or 4, not {order}")
     level, *fit = FITS[order]
     scale = math.pi * level / checked_rate(sample_rate)
-    made, last = _ORDERS[order](audio, (cutoff, low, high), state, (scale, *fit))
-    return made, last
+    sides, last = _ORDERS[order](audio, (cutoff, low, high), state, (scale, *fit))
+    return sides, last
 
 
 def two_bands_response(

@@ -46,8 +46,8 @@ def compress(
     where shapes, types or devices do not fit.
     """
     controls = (power, threshold, ratio, knee, attack, release, makeup, mix)
-    made, last = _COMPRESS(audio, controls, state, (1000 / checked_rate(sample_rate),))
-    return made, last
+    compressed, last = _COMPRESS(audio, controls, state, (1000 / checked_rate(sample_rate),))
+    return compressed, last
 
 
 def _plain(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:

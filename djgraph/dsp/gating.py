@@ -60,13 +60,13 @@ def gate(
         raise DJGraphError(
             f"gate: window has to be at least 0 and softness above 0, not {window} and {softness}"
         )
-    made, last = _GATE(
+    gated, last = _GATE(
         audio,
         (heard, threshold, hysteresis, attack, hold, release, range),
         state,
         (1000 / checked_rate(sample_rate), sample_rate, window, softness),
     )
-    return made, last
+    return gated, last
 
 
 def _plain(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:

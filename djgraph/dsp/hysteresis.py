@@ -44,13 +44,13 @@ def hysteresis(
         places = torch.arange(line.shape[-1], device=line.device).expand(line.shape)
         # The last place up to each sample at which something was decided; the first one is the state's.
         decided = torch.where(line.isnan(), 0, places).cummax(-1).values
-        found = line.gather(-1, decided)
-        before = found[..., :-1] > 0.5
+        switched = line.gather(-1, decided)
+        before = switched[..., :-1] > 0.5
     if not followed((up, down)):  # what follows is for their gradients
-        return found[..., 1:].clone(), found[..., -1:].clone()
+        return switched[..., 1:].clone(), switched[..., -1:].clone()
     soft = torch.sigmoid((level.detach() - torch.where(before, down, up)) / softness)
     # Exactly 0 and 1: what is added is a number less itself.
-    return found[..., 1:] + (soft - soft.detach()), found[..., -1:].clone()
+    return switched[..., 1:] + (soft - soft.detach()), switched[..., -1:].clone()
 
 
 def _switched(level: Tensor, rise: Tensor, fall: Tensor) -> Tensor:

@@ -79,8 +79,8 @@ def limit(
     given = (audio, *(values for values, _ in controls), state)
     if as_operator(audio):
         fixed = torch.tensor([step], dtype=torch.float64, device="cpu")
-        made = _operator([*given, fixed], [*hops, ahead, hold])
-        return made[0], made[1]
+        results = _operator([*given, fixed], [*hops, ahead, hold])
+        return results[0], results[1]
     operation = _Limit(hops, ahead, hold, step)
     out, last = operation(*given) if simd.takes(audio) else operation.plainly(given)
     return out, last
@@ -124,7 +124,7 @@ class _Limit(Operation):
         from djgraph.simd.limiter import plan, run_backward
 
         lead, samples, state = tuple(tensors[0].shape[:-1]), tensors[0].shape[-1], tensors[-1]
-        found, first = run_backward(
+        of_inputs, first = run_backward(
             self._inputs(tensors),
             rows(state),
             numbers_array((self.step,)),
@@ -133,7 +133,7 @@ class _Limit(Operation):
             rows(gradients[1]),
             list(needed[:-1]),
         )
-        return *summed(found, tensors), torch.from_numpy(first).view(state.shape)
+        return *summed(of_inputs, tensors), torch.from_numpy(first).view(state.shape)
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         *inputs, state = tensors

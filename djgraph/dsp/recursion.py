@@ -142,21 +142,23 @@ class _Prepared:
     def run(self, tensors: Sequence[Tensor], numbers: NDArray[np.float64]) -> tuple[Tensor, ...]:
         """``(signal, controls…, state)`` → ``(outputs…, last state)``."""
         signal, state = tensors[0], tensors[-1]
-        made = [torch.empty_like(signal, memory_format=torch.contiguous_format) for _ in range(self.outputs)]
+        outputs = [
+            torch.empty_like(signal, memory_format=torch.contiguous_format) for _ in range(self.outputs)
+        ]
         last = self.short.run(
             [one.data_ptr() for one in tensors[:-1]],
             rows(state),
             numbers,
-            [one.data_ptr() for one in made],
+            [one.data_ptr() for one in outputs],
         )
-        return *made, torch.from_numpy(last).view(state.shape)
+        return *outputs, torch.from_numpy(last).view(state.shape)
 
 
 @cache
 def _kernel(compiled: str) -> Kernel:
     module, _, name = compiled.partition(".")
-    found: Kernel = getattr(import_module(f"djgraph.simd.{module}"), name)
-    return found
+    kernel: Kernel = getattr(import_module(f"djgraph.simd.{module}"), name)
+    return kernel
 
 
 class Run(Operation):
@@ -199,7 +201,7 @@ class Run(Operation):
             return self.plain_gradients(tensors, gradients, needed)
         states = kept[0] if kept else self.forward(tensors)[-1]  # an operator keeps nothing
         lead, samples = tuple(tensors[0].shape[:-1]), tensors[0].shape[-1]
-        found, first = run_backward(
+        of_inputs, first = run_backward(
             self.recursion.kernel(),
             self._inputs(tensors),
             states.numpy(),
@@ -208,7 +210,7 @@ class Run(Operation):
             rows(gradients[-1]),
             list(needed[:-1]),
         )
-        return *summed(found, tensors), torch.from_numpy(first).view(tensors[-1].shape)
+        return *summed(of_inputs, tensors), torch.from_numpy(first).view(tensors[-1].shape)
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         samples = tensors[0].shape[-1]

@@ -57,12 +57,12 @@ def _extended(
 
 def _doubled(extended: Tensor, length: int) -> Tensor:
     """Maxima of 2, 4, 8, … samples, then of two such stretches that overlap and cover ``length``."""
-    found, span = extended, 1
+    largest, span = extended, 1
     while 2 * span <= length:
-        found = torch.maximum(found[..., span:], found[..., :-span])
+        largest = torch.maximum(largest[..., span:], largest[..., :-span])
         span *= 2
     rest = length - span
-    return torch.maximum(found[..., rest:], found[..., : found.shape[-1] - rest]) if rest else found
+    return torch.maximum(largest[..., rest:], largest[..., : largest.shape[-1] - rest]) if rest else largest
 
 
 def _winners(extended: Tensor, length: int) -> Tensor:

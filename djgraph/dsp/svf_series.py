@@ -87,8 +87,8 @@ def svf_series(
         numbers = torch.tensor(fixed, dtype=torch.float64, device="cpu")
         filtered, last = _operator([*values, state, numbers], list(hops))
     else:
-        made, last = Run(recursion, hops, fixed)(*values, state)
-    return made, last.unflatten(-1, (-1, 2))
+        filtered, last = Run(recursion, hops, fixed)(*values, state)
+    return filtered, last.unflatten(-1, (-1, 2))
 
 
 TURNS = ("nothing", "bell", "low_shelf", "high_shelf")
@@ -132,19 +132,19 @@ def _turned(
 
 def _plain(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
     audio, *controls = curves
-    made, after = audio, []
+    filtered, after = audio, []
     sections, mixed = divmod(len(controls), _CONTROLS)
     for section in range(sections):
         cutoff, ratio, q, low, band, high, gain = controls[section * _CONTROLS :][:_CONTROLS]
         ratio, q, low, band, high = _turned(TURNS[int(numbers[1 + section])], gain, ratio, q, low, band, high)
         tangent = torch.tan(math.pi * (cutoff * numbers[0]).clamp(0, HIGHEST))
         g = (tangent * ratio).clamp(max=STEEPEST)
-        v1, v2, last = integrate(made, g, 1 / q, state[..., 2 * section : 2 * section + 2])
-        made = high * made + (band - high) * (v1 / q) + (low - high) * v2
+        v1, v2, last = integrate(filtered, g, 1 / q, state[..., 2 * section : 2 * section + 2])
+        filtered = high * filtered + (band - high) * (v1 / q) + (low - high) * v2
         after.append(last)
     if mixed:
-        made = audio + controls[-1] * (made - audio)
-    return made, torch.cat(after, dim=-1)
+        filtered = audio + controls[-1] * (filtered - audio)
+    return filtered, torch.cat(after, dim=-1)
 
 
 _operator = operator(

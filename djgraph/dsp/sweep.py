@@ -56,8 +56,8 @@ def sweep(
     curve = fit[1] if order == 4 else 0.0
     span = math.log(highest / lowest)
     numbers = (scale, fit[0], curve, lowest, span, 1.0 if keeps == "low" else 0.0, 1 / fade)
-    made, last = _ORDERS[order](audio, (knob,), state, numbers)
-    return made, last
+    swept, last = _ORDERS[order](audio, (knob,), state, numbers)
+    return swept, last
 
 
 Split = Callable[[Sequence[Tensor], Tensor, Sequence[float]], tuple[Tensor, Tensor]]

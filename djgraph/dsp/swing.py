@@ -156,15 +156,15 @@ class _Swing(Operation):
 
         lead = gradients[0].shape[:-1]
         given = [tensor.detach().contiguous() for tensor in tensors]
-        made = [one.new_zeros(*lead, one.shape[-1]) for one in given]
+        room = [one.new_zeros(*lead, one.shape[-1]) for one in given]
         run_backward(
             self._wave(given, lead),
             self.highest,
             rows(gradients[0].contiguous()),
-            WaveGradients(*map(rows, made)),
+            WaveGradients(*map(rows, room)),
         )
         return tuple(
-            one.sum_to_size(tensor.shape) if need else None for one, tensor, need in zip(made, given, needed)
+            one.sum_to_size(tensor.shape) if need else None for one, tensor, need in zip(room, given, needed)
         )
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -172,10 +172,10 @@ class _Swing(Operation):
         s = list(SHAPES.values())[self.shape](at_samples(cycle, self.hop, self.samples))
         if self.highest:
             turn = torch.tan(math.pi * (low * 2 ** (depth * (s - 0.5))).clamp(max=self.highest))
-            made = (turn - 1) / (turn + 1)
+            values = (turn - 1) / (turn + 1)
         else:
-            made = low + depth * s
-        return (made.expand(self.size(tensors)).to(self.dtype),)
+            values = low + depth * s
+        return (values.expand(self.size(tensors)).to(self.dtype),)
 
 
 def _arranged(tensors: list[Tensor], numbers: list[int]) -> tuple[_Swing, list[Tensor]]:

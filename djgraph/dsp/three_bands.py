@@ -45,8 +45,8 @@ def three_bands(
         raise DJGraphError(f"three_bands takes crossovers in Hz above 0, not {crossovers}")
     rate = checked_rate(sample_rate)
     numbers = [number for crossover in crossovers for number in _coefficients(crossover / rate)]
-    made, last = _THREE_BANDS(audio, (low, mid, high), state, numbers)
-    return made, last
+    bands, last = _THREE_BANDS(audio, (low, mid, high), state, numbers)
+    return bands, last
 
 
 def _coefficients(cycles: float) -> tuple[float, float, float]:

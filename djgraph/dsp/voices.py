@@ -61,11 +61,11 @@ def swinging_voices(
     curves = (as_curve(kernel, name, one, audio) for name, one in (("delay", delay), ("depth", depth)))
     given = (audio, past, place, *curves, level)
     if as_operator(audio):
-        made = _operator(list(given), [hop, voices, number])[0]
+        wet = _operator(list(given), [hop, voices, number])[0]
     else:
         operation = _Voices(hop, voices, number)
-        made = (operation(*given) if all(map(simd.takes, given)) else operation.plainly(given))[0]
-    return made, latest(past, audio)
+        wet = (operation(*given) if all(map(simd.takes, given)) else operation.plainly(given))[0]
+    return wet, latest(past, audio)
 
 
 class _Voices(Operation):

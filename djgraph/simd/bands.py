@@ -299,8 +299,8 @@ def _backward_second(tile, state, adjoint, numbers, count, lanes):
     return_second(tile, rows, state, adjoint, count, lanes)
     for t in range(count):
         at = t * lanes
-        made = of_cutoff_second(tile, room + at, row, load(tile, row + at), fits)
-        store(tile, 7 * row + at, made)
+        of_cutoff = of_cutoff_second(tile, room + at, row, load(tile, row + at), fits)
+        store(tile, 7 * row + at, of_cutoff)
 
 
 @part
@@ -323,8 +323,8 @@ def _backward_fourth(tile, state, adjoint, numbers, count, lanes):
     return_fourth(tile, rows, state, adjoint, fits, count, lanes)
     for t in range(count):
         at = t * lanes
-        made = of_cutoff_fourth(tile, room + at, row, load(tile, row + at), fits)
-        store(tile, 7 * row + at, made)
+        of_cutoff = of_cutoff_fourth(tile, room + at, row, load(tile, row + at), fits)
+        store(tile, 7 * row + at, of_cutoff)
 
 
 _second_forward_tiles = forward_tiles(_forward_second, *_SECOND)

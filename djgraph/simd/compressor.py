@@ -59,11 +59,11 @@ def _forward(tile, state, numbers, count, lanes):
         fall, release = share_of(now, fall, release, step, tile), now
         y = y + where_greater(x, y, rise, fall) * (x - y)
         slope = one - one / load(tile, 3 * row + at)
-        made = audio * exponential((load(tile, 7 * row + at) - y * slope) * to_nepers)
-        change = made - audio
+        driven = audio * exponential((load(tile, 7 * row + at) - y * slope) * to_nepers)
+        change = driven - audio
         # As torch.lerp: exact at both ends.
         dry = audio + mix * change
-        wet = made - change * (one - mix)
+        wet = driven - change * (one - mix)
         store(tile, 9 * row + at, where_greater(half, mix, dry, wet))
     store(state, 0, y)
 

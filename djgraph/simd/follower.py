@@ -45,8 +45,8 @@ def of_time(of_share, time, share, step, like):
     """The gradient of a time from that of its share 1 − e^−(step/time)."""
     shortest, none = fill(like, SHORTEST), zeros(like)
     rate = step / where_greater(time, shortest, time, shortest)
-    made = none - of_share * (fill(like, 1.0) - share) * rate * rate / step
-    return where_greater(time, shortest, made, none)
+    of_time_constant = none - of_share * (fill(like, 1.0) - share) * rate * rate / step
+    return where_greater(time, shortest, of_time_constant, none)
 
 
 @part

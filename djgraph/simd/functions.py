@@ -100,8 +100,8 @@ def _of_half_turns(terms: dict[bool, int], series: Series, odd: bool) -> Any:
             vector = context.get_value_type(sig.args[0])
             coefficients = [series(term) for term in range(terms[_is_double(vector)])]
             square = builder.fmul(arguments[0], arguments[0])
-            made = _polynomial(builder, vector, square, coefficients)
-            return builder.fmul(made, arguments[0]) if odd else made
+            polynomial = _polynomial(builder, vector, square, coefficients)
+            return builder.fmul(polynomial, arguments[0]) if odd else polynomial
 
         return value(value), generate
 
@@ -197,7 +197,7 @@ def exponential(typing_context: Any, value: Any) -> Any:
         n, power = _doublings(builder, vector, x)
         rest = _fused(builder, n, _constant(vector, -high), x)
         rest = _fused(builder, n, _constant(vector, -low), rest)
-        made = _polynomial(builder, vector, rest, [1 / math.factorial(k) for k in range(terms)])
-        return builder.fmul(power, made)
+        polynomial = _polynomial(builder, vector, rest, [1 / math.factorial(k) for k in range(terms)])
+        return builder.fmul(power, polynomial)
 
     return value(value), generate

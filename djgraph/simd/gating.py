@@ -62,8 +62,8 @@ def _counted(left, switch, like):
 def _moved(opened, share, target, like):
     """How far it is open after a sample."""
     faint, none = fill(like, _FAINT), zeros(like)
-    made = opened + share * (target - opened)
-    return where_greater(made, faint, made, none)
+    after = opened + share * (target - opened)
+    return where_greater(after, faint, after, none)
 
 
 @part

@@ -63,9 +63,9 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         place = _element(context, builder, sig.args[0], *arguments)
-        made = builder.load(builder.bitcast(place, context.get_value_type(lanes).as_pointer()))
-        made.align = lanes.itemsize
-        return made
+        vector = builder.load(builder.bitcast(place, context.get_value_type(lanes).as_pointer()))
+        vector.align = lanes.itemsize
+        return vector
 
     return lanes(array, types.intp), generate
 
@@ -77,8 +77,8 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         place = _element(context, builder, sig.args[0], *arguments[:2])
         vector = context.get_value_type(sig.args[2])
-        made = builder.store(arguments[2], builder.bitcast(place, vector.as_pointer()))
-        made.align = sig.args[2].itemsize
+        stored = builder.store(arguments[2], builder.bitcast(place, vector.as_pointer()))
+        stored.align = sig.args[2].itemsize
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
@@ -161,9 +161,9 @@ def load_at(typing_context: Any, like: Any, address: Any, index: Any) -> Any:
     lanes = Lanes(like.dtype)
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        made = builder.load(_memory(context, builder, sig.args[0], lanes, *arguments[1:3]))
-        made.align = lanes.itemsize
-        return made
+        vector = builder.load(_memory(context, builder, sig.args[0], lanes, *arguments[1:3]))
+        vector.align = lanes.itemsize
+        return vector
 
     return lanes(like, types.intp, types.intp), generate
 
@@ -174,8 +174,8 @@ def store_at(typing_context: Any, like: Any, address: Any, index: Any, value: An
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         lanes = sig.args[3]
-        made = builder.store(arguments[3], _memory(context, builder, sig.args[0], lanes, *arguments[1:3]))
-        made.align = lanes.itemsize
+        stored = builder.store(arguments[3], _memory(context, builder, sig.args[0], lanes, *arguments[1:3]))
+        stored.align = lanes.itemsize
         return context.get_dummy_value()
 
     return types.void(like, types.intp, types.intp, value), generate
@@ -210,9 +210,9 @@ def transpose(
 
         rows = []
         for row in range(count):
-            made = builder.load(at_row(sig.args[0], array, start, apart, row))
-            made.align = lanes.itemsize
-            rows.append(made)
+            loaded = builder.load(at_row(sig.args[0], array, start, apart, row))
+            loaded.align = lanes.itemsize
+            rows.append(loaded)
         # Exchange the halves of pairs of rows that lie half a square apart, then a quarter, and so on.
         reach = count // 2
         while reach:
@@ -224,8 +224,8 @@ def transpose(
                     rows[row] = builder.shuffle_vector(a, b, _places(first))
                     rows[row + reach] = builder.shuffle_vector(a, b, _places(second))
             reach //= 2
-        for row, made in enumerate(rows):
-            stored = builder.store(made, at_row(sig.args[3], place, to_start, to_apart, row))
+        for row, column in enumerate(rows):
+            stored = builder.store(column, at_row(sig.args[3], place, to_start, to_apart, row))
             stored.align = lanes.itemsize
         return context.get_dummy_value()
 

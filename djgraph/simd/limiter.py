@@ -141,10 +141,10 @@ def _save(rings, plan, low, places, state, forwards, lanes):
     for ring in range(low, _RINGS):
         begin, length, column = plan[ring, _BEGIN], plan[ring, _LENGTH], plan[ring, _COLUMN]
         for k in range(1, length):
-            found = places[ring] + k
-            found = found if found < length else found - length
+            slot = places[ring] + k
+            slot = slot if slot < length else slot - length
             target = column + (k - 1 if forwards else length - 1 - k)
-            store(state, target * lanes, load(rings, (begin + found) * lanes))
+            store(state, target * lanes, load(rings, (begin + slot) * lanes))
 
 
 @part
@@ -160,28 +160,28 @@ def _sums(rings, begin, length, lanes):
 @part
 def _maxima(rings, length, lanes):
     """The maxima from each place of a stretch to its end, and their places."""
-    most, found = zeros(rings), zeros(rings)
+    most, winner = zeros(rings), zeros(rings)
     store(rings, 2 * length * lanes, most)
-    store(rings, (3 * length + 1) * lanes, found)
+    store(rings, (3 * length + 1) * lanes, winner)
     for k in range(length - 1, 0, -1):
         value = load(rings, k * lanes)
-        found = where_greater(value, most, fill(rings, k), found)
+        winner = where_greater(value, most, fill(rings, k), winner)
         most = where_greater(value, most, value, most)
         store(rings, (length + k) * lanes, most)
-        store(rings, (2 * length + 1 + k) * lanes, found)
+        store(rings, (2 * length + 1 + k) * lanes, winner)
 
 
 @part
 def _added(rings, begin, length, place, total, value, lanes):
     """The sum of the last ``length`` values, the sum of this stretch, and the next place."""
     total = total + value
-    made = total + load(rings, (begin + length + place + 1) * lanes)
+    mean = total + load(rings, (begin + length + place + 1) * lanes)
     store(rings, (begin + place) * lanes, value)
     place += 1
     if place == length:
         _sums(rings, begin, length, lanes)
         place, total = 0, zeros(rings)
-    return made, total, place
+    return mean, total, place
 
 
 @part
@@ -207,7 +207,7 @@ def _sweep(tile, rings, carried, places, numbers, plan, record, start, count, la
     late, whole = plan[_AUDIO, _LENGTH], fill(tile, length)
     per_first, per_second = fill(tile, 1 / first), fill(tile, 1 / second)
     p, q, r, s = places[_NEEDED], places[_FIRST], places[_SECOND], places[_AUDIO]
-    gone, most, found = load(carried, 0), load(carried, lanes), load(carried, 2 * lanes)
+    gone, most, winner = load(carried, 0), load(carried, lanes), load(carried, 2 * lanes)
     total, again = load(carried, 3 * lanes), load(carried, 4 * lanes)
     release, share, decibels, highest = unknown(tile), none, unknown(tile), none
     recording = len(record) > 0
@@ -221,12 +221,12 @@ def _sweep(tile, rings, carried, places, numbers, plan, record, start, count, la
         needed = logarithm(loud / highest) * per_neper
         store(rings, p * lanes, needed)
         here = fill(tile, p)
-        found = where_greater(most, needed, found, here)
+        winner = where_greater(most, needed, winner, here)
         most = where_greater(most, needed, most, needed)
         rest = load(rings, (length + p + 1) * lanes)
         held = where_greater(rest, most, rest, most)
         earlier = load(rings, (2 * length + 2 + p) * lanes) - whole
-        back = here - where_greater(rest, most, earlier, found)
+        back = here - where_greater(rest, most, earlier, winner)
         p += 1
         if p == length:
             _maxima(rings, length, lanes)
@@ -265,7 +265,7 @@ def _sweep(tile, rings, carried, places, numbers, plan, record, start, count, la
     places[_AUDIO], places[_CEILING], places[_MIX] = s, s, s
     store(carried, 0, gone)
     store(carried, lanes, most)
-    store(carried, 2 * lanes, found)
+    store(carried, 2 * lanes, winner)
     store(carried, 3 * lanes, total)
     store(carried, 4 * lanes, again)
 
@@ -389,10 +389,10 @@ def _end_back(state, rings, carried, places, ends, plan, samples, lanes):
         begin, length, column = plan[ring, _BEGIN], plan[ring, _LENGTH], plan[ring, _COLUMN]
         total, place = load(carried, ring * lanes), places[ring]
         for k in range(length - 2, -1, -1):
-            made, total, place = _added(rings, begin, length, place, total, zeros(rings), lanes)
+            mean, total, place = _added(rings, begin, length, place, total, zeros(rings), lanes)
             if k >= samples:
-                made = made + load(ends, (column + k - samples) * lanes)
-            store(state, (column + k) * lanes, made)
+                mean = mean + load(ends, (column + k - samples) * lanes)
+            store(state, (column + k) * lanes, mean)
     _save(rings, plan, _AUDIO, places, state, False, lanes)
 
 

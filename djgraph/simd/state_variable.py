@@ -82,8 +82,8 @@ def of_cutoff(of_g, g, cutoff, inverse_rate, like):
     """The gradient of a cutoff in Hz from that of g = tan(π·f); nothing beyond the limits."""
     none, one, highest = zeros(like), fill(like, 1.0), fill(like, HIGHEST)
     f = cutoff * inverse_rate
-    made = of_g * (fill(like, math.pi) * inverse_rate) * (one + g * g)
-    return where_greater(none, f, none, where_greater(f, highest, none, made))
+    of_f = of_g * (fill(like, math.pi) * inverse_rate) * (one + g * g)
+    return where_greater(none, f, none, where_greater(f, highest, none, of_f))
 
 
 @part

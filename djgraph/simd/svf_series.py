@@ -89,9 +89,9 @@ def _turned(turns, gain, given, like):
 
 
 @part
-def _turned_back(turns, root, made, gradients, like):
+def _turned_back(turns, root, bent, gradients, like):
     """The gradient of the gain, and those of what was given, from those of what was made of it."""
-    ratio, q, low, band, high = made
+    ratio, q, low, band, high = bent
     of_ratio, of_q, of_low, of_band, of_high = gradients
     of_gain = zeros(like)
     if turns != PLAIN:
@@ -173,8 +173,8 @@ def _pull_tile(tile, adjoint, at_state, begins, steps, places, given, count, lan
         cutoff, ratio, q = load(tile, b0 + t * s0), load(tile, b1 + t * s1), load(tile, b2 + t * s2)
         low, band, high = load(tile, b3 + t * s3), load(tile, b4 + t * s4), load(tile, b5 + t * s5)
         gain = load(tile, b6 + t * s6)
-        root, made = _turned(turns, gain, (ratio, q, low, band, high), tile)
-        ratio, q, low, band, high = made
+        root, bent = _turned(turns, gain, (ratio, q, low, band, high), tile)
+        ratio, q, low, band, high = bent
         x, gradient = load(tile, source + at), load(tile, gradients + at)
         first, second = load(tile, trace + at), load(tile, trace + row + at)
         f = limited(cutoff, inverse_rate, tile)
@@ -191,14 +191,14 @@ def _pull_tile(tile, adjoint, at_state, begins, steps, places, given, count, lan
         tangent = sine(f) / cosine(f)
         of_g = where_greater(ratio * tangent, steepest, none, of_g)
         store(tile, controls + at, of_cutoff(of_g * ratio, tangent, cutoff, inverse_rate, tile))
-        of_made = (
+        of_bent = (
             of_g * tangent,
             (none - of_bandpass * v1 + less_of_k) * k * k,
             gradient * v2,
             gradient * bandpass,
             gradient * (x - bandpass - v2),
         )
-        of_gain, (of_ratio, of_q, of_low, of_band, of_high) = _turned_back(turns, root, made, of_made, tile)
+        of_gain, (of_ratio, of_q, of_low, of_band, of_high) = _turned_back(turns, root, bent, of_bent, tile)
         store(tile, controls + row + at, of_ratio)
         store(tile, controls + 2 * row + at, of_q)
         store(tile, controls + 3 * row + at, of_low)
@@ -223,18 +223,18 @@ def _mix_tile(tile, mix, count, lanes):
 
 
 @part
-def _unmix_tile(tile, made, mix, places, count, lanes):
-    """Its adjoint. made: the row of what the last section made. places: rows of the gradient, which is replaced by that
-    of ``made``, of what goes to the audio past the sections, and of the mix's gradient."""
+def _unmix_tile(tile, wet, mix, places, count, lanes):
+    """Its adjoint. wet: the row of what the last section made. places: rows of the gradient, which is replaced by that
+    of ``wet``, of what goes to the audio past the sections, and of the mix's gradient."""
     gradients, direct, of_mix = places
     begin, move = mix
     for t in range(count):
         at = t * lanes
         gradient, share = load(tile, gradients + at), load(tile, begin + t * move)
-        wet = gradient * share
-        store(tile, of_mix + at, gradient * (load(tile, made + at) - load(tile, at)))
-        store(tile, direct + at, gradient - wet)
-        store(tile, gradients + at, wet)
+        through = gradient * share
+        store(tile, of_mix + at, gradient * (load(tile, wet + at) - load(tile, at)))
+        store(tile, direct + at, gradient - through)
+        store(tile, gradients + at, through)
 
 
 @part

@@ -151,8 +151,8 @@ def swing(shape, buffer, i, ahead):
     x = absolute(_wrapped(buffer, i, ahead))
     if shape == TRIANGLE:
         return x + x
-    made = sine(x)
-    return made * made
+    half = sine(x)
+    return half * half
 
 
 @part
@@ -170,7 +170,7 @@ def _forward() -> Any:
     @kept
     def swing_forward(first, stop, wave, highest, output):
         samples = output.shape[1]
-        cycle, low, depth, made = np.zeros(STRETCH), np.zeros(STRETCH), np.zeros(STRETCH), np.zeros(STRETCH)
+        cycle, low, depth, values = np.zeros(STRETCH), np.zeros(STRETCH), np.zeros(STRETCH), np.zeros(STRETCH)
         for row in range(first, stop):
             for start in range(0, samples, STRETCH):
                 count = min(STRETCH, samples - start)
@@ -183,10 +183,10 @@ def _forward() -> Any:
                         octaves = load(depth, i) * (s - fill(low, 0.5))
                         f = load(low, i) * exponential(octaves * fill(low, math.log(2)))
                         f = where_greater(fill(low, highest), f, f, fill(low, highest))
-                        store(made, i, (sine(f) - cosine(f)) / (sine(f) + cosine(f)))
+                        store(values, i, (sine(f) - cosine(f)) / (sine(f) + cosine(f)))
                     else:
-                        store(made, i, load(low, i) + load(depth, i) * s)
-                write(made, count, output, row * samples + start)
+                        store(values, i, load(low, i) + load(depth, i) * s)
+                write(values, count, output, row * samples + start)
 
     return swing_forward
 

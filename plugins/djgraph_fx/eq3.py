@@ -151,7 +151,7 @@ class Eq3Twin(CausalTwin, of=Eq3):
         # All of the low band passes on: as much more of it than of the mid band as the controls say.
         mid, more = controls["mid"], controls["low"] - controls["mid"]
         weights = torch.stack((mid, more), dim=-2), torch.stack((controls["high"], more), dim=-2)
-        made, second = two_bands(
+        bands, second = two_bands(
             split, self.settings.high, *weights, state["second"], order=2, sample_rate=rate
         )
-        return {"out": made.sum(-2)}, {"first": first, "second": second}
+        return {"out": bands.sum(-2)}, {"first": first, "second": second}

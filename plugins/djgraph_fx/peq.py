@@ -148,20 +148,22 @@ class Peq(TimeEffect):
             out, last = svf_series(audio["in"], sections, states, sample_rate=block.sample_rate)
             after = last.split([len(part) for part, _ in parts], dim=2)
             return {"out": out}, dict(zip(names, after))
-        out, made = audio["in"], {}
+        out, states = audio["in"], {}
         for name, (sections, fade) in zip(names, parts):
-            out, made[name] = svf_series(out, sections, state[name], mix=fade, sample_rate=block.sample_rate)
-        return {"out": out}, made
+            out, states[name] = svf_series(
+                out, sections, state[name], mix=fade, sample_rate=block.sample_rate
+            )
+        return {"out": out}, states
 
     def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         rate = self.environment.sample_rate
         at = self.environment.frequencies().to(controls["low_cut"])
         response = torch.ones_like(at).to(torch.promote_types(at.dtype, torch.complex64))
         for sections, fade in self._parts(controls):
-            made = response
+            filtered = response
             for section in sections:
-                made = made * section.response(at, sample_rate=rate)
-            response = made if fade is None else response - fade * (response - made)
+                filtered = filtered * section.response(at, sample_rate=rate)
+            response = filtered if fade is None else response - fade * (response - filtered)
         return response
 
     def _parts(self, controls: Mapping[str, Tensor]) -> list[tuple[list[Section], Tensor | None]]:

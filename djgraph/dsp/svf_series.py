@@ -42,7 +42,8 @@ class Section(NamedTuple):
     def response(self, frequencies: Tensor, *, sample_rate: float) -> Tensor:
         """:func:`djgraph.dsp.svf_response` while its controls, which are numbers or ``[…, 1]``, rest."""
         cutoff, *controls = (
-            torch.as_tensor(cast(Tensor | float, control)).to(frequencies) for control in self[:7]
+            torch.as_tensor(cast(Tensor | float, control), device=frequencies.device).to(frequencies)
+            for control in self[:7]
         )
         q, low, band, high, ratio, gain = controls
         ratio, q, low, band, high = _turned(self.turns, gain, ratio, q, low, band, high)

@@ -4,8 +4,9 @@ The formulas are those of :mod:`djgraph.dsp.limiter`. Maxima and sums over the l
 N samples (van Herk 1992; Gil, Werman 1993): a window is the end of one stretch and the beginning of the next. Nothing
 is ever taken away from a sum, so no rounding adds up, and a sum of zeros is 0. What is late stands in rings, too.
 
-The backward pass runs forward once more and records each sample, then runs through time backwards: the adjoint of a
-mean of the last samples is the mean of the next ones, and that of a delay is a delay.
+The backward pass runs forward once more and keeps the line at the beginning of each segment. From the last segment to
+the first it runs the segment again, records each sample, and runs through time backwards: the adjoint of a mean of the
+last samples is the mean of the next ones, and that of a delay is a delay.
 
 Rows of a tile: audio, peak, ceiling, release, mix | out, or ∂out | a gradient of each of the five.
 Columns of a state: what the last samples needed, the last samples of what is let go, the last samples of its mean,
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,10 @@ _INPUTS = 5
 _RECORDED = 5
 """Vectors of a sample that the backward pass records: late audio, late mix, mean, how far what is held lies above what
 was let go, and how many samples ago the largest came."""
+_SEGMENT = 32 * TILE
+"""Samples that are recorded at a time: they stay in the CPU's cache."""
+_CARRIED = 5
+"""Vectors that a line keeps beside its rings."""
 _NEEDED, _FIRST, _SECOND, _AUDIO, _CEILING, _MIX, _RINGS = range(7)
 _BEGIN, _LENGTH, _COLUMN = range(3)
 _MARGIN = 8
@@ -56,6 +61,17 @@ _FAINT = 1e-30
 _PER_NEPER = 20 / math.log(10)
 """dB of an amplitude for each 1 of its natural logarithm."""
 _PER_DECIBEL = math.log(10) / 20
+
+
+class _Line(NamedTuple):
+    """A limiter between two samples. rings: of :func:`plan`. carried: vectors beside them. places: where each ring is
+    next written. step: ms of a sample."""
+
+    rings: NDArray
+    carried: NDArray
+    places: NDArray
+    plan: NDArray
+    step: NDArray
 
 
 def plan(ahead: int, hold: int) -> NDArray[np.int64]:
@@ -196,8 +212,9 @@ def _amplitude(decibels, like):
 
 
 @part
-def _sweep(tile, rings, carried, places, numbers, plan, record, start, count, lanes):
-    """One tile of the limiter; ``carried`` is what it keeps beside the rings."""
+def _sweep(tile, line, record, start, count, lanes):
+    """One tile of the limiter. start: of the tile in the record."""
+    rings, carried, places, plan, numbers = line
     row, one, none, half = row_size(lanes), fill(tile, 1.0), zeros(tile), fill(tile, 0.5)
     step, faint = fill(tile, numbers[0]), fill(tile, _FAINT)
     per_neper, to_nepers = fill(tile, _PER_NEPER), fill(tile, _PER_DECIBEL)
@@ -271,31 +288,42 @@ def _sweep(tile, rings, carried, places, numbers, plan, record, start, count, la
 
 
 @part
-def _swept(tile, rings, carried, places, state, square, given, group, numbers, plan, record, to, signals):
-    """All tiles of a group: from the first state in ``state`` to the last one."""
-    table, offsets, lanes, samples = given.table, given.offsets, given.lanes, given.samples
-    gone = _last_column(plan) * lanes
+def _begin(line, state, lanes):
+    """The line in front of the first sample."""
+    rings, carried, places, plan, _ = line
     _restore(rings, plan, _NEEDED, places, state, True, lanes)
     _maxima(rings, plan[_NEEDED, _LENGTH], lanes)
     for ring in range(_FIRST, _AUDIO):
         _sums(rings, plan[ring, _BEGIN], plan[ring, _LENGTH], lanes)
-    store(carried, 0, load(state, gone))
-    for k in range(1, 5):
-        store(carried, k * lanes, zeros(tile))
-    for at in range(0, samples, TILE):
-        count = min(TILE, samples - at)
-        here = Stretch(group, lanes, at, count)
-        gather_all(tile, 0, 0, _INPUTS, square, table, offsets, here)
-        _sweep(tile, rings, carried, places, numbers, plan, record, at, count, lanes)
-        if to:
-            scatter(tile, _INPUTS * row_size(lanes), square, to, samples, signals, here)
-    _save(rings, plan, _NEEDED, places, state, True, lanes)
-    store(state, gone, load(carried, 0))
+    store(carried, 0, load(state, _last_column(plan) * lanes))
+    for k in range(1, _CARRIED):
+        store(carried, k * lanes, zeros(rings))
 
 
 @part
-def _back(tile, rings, carried, places, numbers, plan, ends, record, start, count, samples, lanes):
-    """One tile of the adjoint; ``ends``: the gradient of the last state. The rings run through time backwards."""
+def _swept(tile, square, line, given, group, span, record, output):
+    """The tiles of a group in a span of samples. output: its address, or 0, and how many signals it has."""
+    lanes, (start, stop), (to, signals) = given.lanes, span, output
+    for at in range(start, stop, TILE):
+        here = Stretch(group, lanes, at, min(TILE, stop - at))
+        gather_all(tile, 0, 0, _INPUTS, square, given.table, given.offsets, here)
+        _sweep(tile, line, record, at - start, here.samples, lanes)
+        if to:
+            scatter(tile, _INPUTS * row_size(lanes), square, to, given.samples, signals, here)
+
+
+@part
+def _copied(source, target):
+    for k in range(len(source)):
+        target[k] = source[k]
+
+
+@part
+def _back(tile, line, ends, record, at_record, here, samples):
+    """One tile of the adjoint, whose line runs through time backwards. ends: the gradient of the last state. at_record:
+    where the tile begins in the record."""
+    rings, carried, places, plan, numbers = line
+    _, lanes, start, count = here
     row, one, none, step = row_size(lanes), fill(tile, 1.0), zeros(tile), fill(tile, numbers[0])
     per_neper, to_nepers = fill(tile, _PER_NEPER), fill(tile, _PER_DECIBEL)
     at_first, at_second = plan[_FIRST, _BEGIN], plan[_SECOND, _BEGIN]
@@ -311,7 +339,7 @@ def _back(tile, rings, carried, places, numbers, plan, ends, record, start, coun
     scratch = np.empty(2 * lanes, tile.dtype)
     for t in range(count - 1, -1, -1):
         n, at = start + t, t * lanes
-        place = n * _RECORDED * lanes
+        place = (at_record + t) * _RECORDED * lanes
         given = load(tile, 5 * row + at)
         audio, mix, smooth = load(record, place), load(record, place + lanes), load(record, place + 2 * lanes)
         apart = load(record, place + 3 * lanes)
@@ -363,8 +391,9 @@ def _back(tile, rings, carried, places, numbers, plan, ends, record, start, coun
 
 
 @part
-def _begin_back(rings, carried, places, ends, plan, samples, lanes):
-    """The rings behind the last sample, from the gradient of the last state."""
+def _begin_back(line, ends, samples, lanes):
+    """The line behind the last sample, from the gradient of the last state."""
+    rings, carried, places, plan, _ = line
     length = plan[_NEEDED, _LENGTH]
     for k in range(len(rings)):
         rings[k] = 0.0
@@ -379,8 +408,9 @@ def _begin_back(rings, carried, places, ends, plan, samples, lanes):
 
 
 @part
-def _end_back(state, rings, carried, places, ends, plan, samples, lanes):
+def _end_back(state, line, ends, samples, lanes):
     """The gradient of the first state, which the means of samples before the first one reach, too."""
+    rings, carried, places, plan, _ = line
     length = plan[_NEEDED, _LENGTH]
     for k in range(length - 1):
         store(state, k * lanes, load(rings, (1 + k) % length * lanes))
@@ -396,24 +426,29 @@ def _end_back(state, rings, carried, places, ends, plan, samples, lanes):
     _save(rings, plan, _AUDIO, places, state, False, lanes)
 
 
+@part
+def _new_line(plan, numbers, lanes, like):
+    rings = np.empty(_vectors(plan) * lanes, like.dtype)
+    return _Line(rings, np.empty(_CARRIED * lanes, like.dtype), np.empty(_RINGS, np.int64), plan, numbers)
+
+
 @lru_cache(maxsize=1)
 def _forward() -> Any:
     @kept
     def limit_forward(low, high, given, first, numbers, to, last, plan):
-        table, offsets, lanes = given.table, given.offsets, given.lanes
-        tile = np.empty((_INPUTS + 1) * row_size(lanes), first.dtype)
-        square = np.empty(lanes * lanes, first.dtype)
-        rings = np.empty(_vectors(plan) * lanes, first.dtype)
-        carried, places = np.empty(5 * lanes, first.dtype), np.empty(_RINGS, np.int64)
-        state = np.empty(first.shape[1] * lanes, first.dtype)
-        record = np.empty(0, first.dtype)
+        lanes, dtype = given.lanes, first.dtype
+        tile = np.empty((_INPUTS + 1) * row_size(lanes), dtype)
+        square = np.empty(lanes * lanes, dtype)
+        line = _new_line(plan, numbers, lanes, first)
+        state = np.empty(first.shape[1] * lanes, dtype)
+        record = np.empty(0, dtype)
         for group in range(low, high):
             read_state(state, first, group, lanes)
-            draw_constants(tile, 0, _INPUTS, square, table, offsets, group, lanes)
-            _swept(
-                tile, rings, carried, places, state, square, given, group, numbers, plan, record,
-                to[0], len(first),
-            )  # fmt: skip
+            draw_constants(tile, 0, _INPUTS, square, given.table, given.offsets, group, lanes)
+            _begin(line, state, lanes)
+            _swept(tile, square, line, given, group, (0, given.samples), record, (to[0], len(first)))
+            _save(line.rings, plan, _NEEDED, line.places, state, True, lanes)
+            store(state, _last_column(plan) * lanes, load(line.carried, 0))
             write_state(last, state, group, lanes)
 
     return limit_forward
@@ -427,30 +462,44 @@ def _backward() -> Any:
         row, dtype, signals, states = row_size(lanes), behind.dtype, len(behind), behind.shape[1]
         tile = np.empty((2 * _INPUTS + 1) * row, dtype)
         square = np.empty(lanes * lanes, dtype)
-        rings = np.empty(_vectors(plan) * lanes, dtype)
-        carried, places = np.empty(5 * lanes, dtype), np.empty(_RINGS, np.int64)
+        line, back = _new_line(plan, numbers, lanes, behind), _new_line(plan, numbers, lanes, behind)
         state, ends = np.empty(states * lanes, dtype), np.empty(states * lanes, dtype)
-        record = np.empty(samples * _RECORDED * lanes, dtype)
+        none, record = np.empty(0, dtype), np.empty(min(samples, _SEGMENT) * _RECORDED * lanes, dtype)
+        segments = -(-samples // _SEGMENT)
+        rings = np.empty((segments, len(line.rings)), dtype)
+        carried, places = (
+            np.empty((segments, len(line.carried)), dtype),
+            np.empty((segments, _RINGS), np.int64),
+        )
         for group in range(low, high):
             read_state(state, before, group, lanes)
             read_state(ends, behind, group, lanes)
             draw_constants(tile, 0, _INPUTS, square, table, offsets, group, lanes)
-            _swept(
-                tile, rings, carried, places, state, square, given, group, numbers, plan, record, 0, signals
-            )
-            _begin_back(rings, carried, places, ends, plan, samples, lanes)
-            for at in range((samples - 1) // TILE * TILE, -1, -TILE):
-                here = Stretch(group, lanes, at, min(TILE, samples - at))
-                gather_all(tile, 0, 0, _INPUTS, square, table, offsets, here)
-                gather_all(tile, _INPUTS * row, _INPUTS, 1, square, table, offsets, here)
-                _back(
-                    tile, rings, carried, places, numbers, plan, ends, record, at, here.samples, samples,
-                    lanes,
-                )  # fmt: skip
-                scatter_gradients(
-                    tile, (_INPUTS + 1) * row, _INPUTS, square, sums, table, samples, signals, here
-                )
-            _end_back(state, rings, carried, places, ends, plan, samples, lanes)
+            _begin(line, state, lanes)
+            for number in range(segments):
+                _copied(line.rings, rings[number])
+                _copied(line.carried, carried[number])
+                _copied(line.places, places[number])
+                if number < segments - 1:
+                    span = (number * _SEGMENT, (number + 1) * _SEGMENT)
+                    _swept(tile, square, line, given, group, span, none, (0, signals))
+            _begin_back(back, ends, samples, lanes)
+            for number in range(segments - 1, -1, -1):
+                begin, end = number * _SEGMENT, min(samples, (number + 1) * _SEGMENT)
+                _copied(rings[number], line.rings)
+                _copied(carried[number], line.carried)
+                _copied(places[number], line.places)
+                _swept(tile, square, line, given, group, (begin, end), record, (0, signals))
+                for at in range(begin + (end - begin - 1) // TILE * TILE, begin - 1, -TILE):
+                    here = Stretch(group, lanes, at, min(TILE, end - at))
+                    gather_all(tile, 0, 0, _INPUTS, square, table, offsets, here)
+                    gather_all(tile, _INPUTS * row, _INPUTS, 1, square, table, offsets, here)
+                    _back(tile, back, ends, record, at - begin, here, samples)
+                    begin_of_gradients = (_INPUTS + 1) * row
+                    scatter_gradients(
+                        tile, begin_of_gradients, _INPUTS, square, sums, table, samples, signals, here
+                    )
+            _end_back(state, back, ends, samples, lanes)
             write_state(first, state, group, lanes)
 
     return limit_backward

@@ -141,6 +141,12 @@ def test_gradients_of_frames():
     check_gradients(framed(kernel(4), 10), arguments(2, 1, 35, 4, points=5, seed=3), second=False)
 
 
+@pytest.mark.parametrize("ahead", [0, 50])
+def test_gradients_over_several_segments(ahead):
+    """The backward pass records 8192 samples at a time."""
+    check_both_ways_agree(kernel(ahead), arguments(1, 2, 8192 * 2 + 300, ahead))
+
+
 @pytest.mark.parametrize("ahead", [0, 7, 300])
 @pytest.mark.parametrize("samples", [1, 255, 256, 257, 700])
 def test_both_ways_agree(samples, ahead):

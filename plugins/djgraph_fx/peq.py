@@ -148,12 +148,12 @@ class Peq(TimeEffect):
             out, last = svf_series(audio["in"], sections, states, sample_rate=block.sample_rate)
             after = last.split([len(part) for part, _ in parts], dim=2)
             return {"out": out}, dict(zip(names, after))
-        out, states = audio["in"], {}
+        out, last_of = audio["in"], dict[str, Tensor]()
         for name, (sections, fade) in zip(names, parts):
-            out, states[name] = svf_series(
+            out, last_of[name] = svf_series(
                 out, sections, state[name], mix=fade, sample_rate=block.sample_rate
             )
-        return {"out": out}, states
+        return {"out": out}, last_of
 
     def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         rate = self.environment.sample_rate

@@ -24,6 +24,7 @@ CASES: dict[str, str] = {
     "peers": "GRAFX and dasp-pytorch on like work",
     "recursions": "filters and envelopes with moving controls, against torchlpc and torchaudio",
     "effects": "effects one by one, against Pedalboard's, and the compressor against torchcomp",
+    "repertoire": "what each effect costs by itself",
     "threads": "one thread and two",
     "double": "float64",
     "engines": "the CPU's vector units and PyTorch's operators",

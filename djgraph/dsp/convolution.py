@@ -15,6 +15,8 @@ from djgraph.dsp.operators import Handles, operator
 
 LARGEST_SIZE = 2**19
 """Larger transforms leave the cache and gain nothing, unless the response itself needs one."""
+SMALLEST_SIZE = 2**12
+"""Smaller transforms cost more in calls than in points: a response of one sample would be as well off with any size."""
 SHORT = 8
 """Partitions that a block has at most to be convolved in partitions."""
 POINTS_AT_ONCE = 2**22
@@ -25,12 +27,13 @@ def fft_size(samples: int, length: int) -> int:
     """The power of two that convolves ``samples`` samples with a response of ``length`` samples the fastest.
 
     A transform yields ``size − length + 1`` samples; the size that needs the fewest points in all wins, the
-    smaller one on a tie.
+    smaller one on a tie. It is at least :data:`SMALLEST_SIZE`, or what all samples fit into.
     """
-    size = max(2, _power_of_two(length))
+    enough = _power_of_two(samples + length - 1)
+    size = max(2, _power_of_two(length), min(SMALLEST_SIZE, enough))
     largest = max(LARGEST_SIZE, 4 * size)
     best, least = size, _points(samples, length, size)
-    while size < min(largest, _power_of_two(samples + length - 1)):
+    while size < min(largest, enough):
         size *= 2
         points = _points(samples, length, size)
         if points < least:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djgraph.dsp import convolution
-from djgraph.dsp.convolution import convolve, fft_size, response_spectrum
+from djgraph.dsp.convolution import SMALLEST_SIZE, convolve, fft_size, response_spectrum
 
 
 def signals(batch, channels, samples, length, seed=0):
@@ -138,5 +138,11 @@ def test_size_needs_the_fewest_points(samples, length):
     def points(size):
         return int(np.ceil(samples / (size - length + 1))) * size
 
-    others = [2**k for k in range(1, 20) if 2**k >= length]
+    enough = 2 ** int(np.ceil(np.log2(max(1, samples + length - 1))))
+    others = [2**k for k in range(1, 20) if 2**k >= max(length, min(SMALLEST_SIZE, enough))]
     assert all(points(size) <= points(other) for other in others)
+
+
+def test_a_short_response_is_not_convolved_in_crumbs():
+    assert fft_size(441000, 1) == fft_size(441000, 2) == SMALLEST_SIZE
+    assert fft_size(64, 1) == 64

@@ -165,12 +165,15 @@ CHECKS = parametrize_with_checks(
 )
 
 
-@spread(CHECKS, dict.fromkeys(COSTLY, 8) | dict.fromkeys(CHEAPER, 3))
+SHARES = dict.fromkeys(COSTLY, 8) | dict.fromkeys(CHEAPER, 5)
+
+
+@spread(CHECKS, SHARES)
 def test_contract(check):
     check()
 
 
-@parametrize_with_checks([(Echo, Echo.Settings(sync="beats", mode="ping_pong", fade=5))])
+@spread(parametrize_with_checks([(Echo, Echo.Settings(sync="beats", mode="ping_pong", fade=5))]), SHARES)
 def test_contract_of_an_echo_in_beats(check):
     check()
 

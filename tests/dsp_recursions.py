@@ -112,6 +112,13 @@ def check_both_ways_agree(kernel: Kernel, arguments: Sequence[Tensor]) -> None:
             torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
 
 
+def check_compiled_programs(kernel: Kernel, arguments: Sequence[Tensor]) -> None:
+    """A program of torch.compile computes the same, without a graph break."""
+    program = torch.compile(kernel, backend="aot_eager", fullgraph=True)
+    for got, want in zip(program(*arguments), kernel(*arguments), strict=True):
+        torch.testing.assert_close(got, want)
+
+
 def framed(kernel: Kernel, hop: int) -> Kernel:
     """The kernel with all controls as frames."""
     return lambda signal, *rest: kernel(signal, *(Frames(c, hop) for c in rest[:-1]), rest[-1])

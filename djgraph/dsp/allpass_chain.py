@@ -12,7 +12,7 @@ from djgraph.dsp.checked import check_signal, checked_control, checked_state
 from djgraph.dsp.delays import as_curve, curves_in_memory
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve, Frames, at_samples
-from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import rows
 from djgraph.dsp.scan import scan_one
 from djgraph.errors import DJGraphError
@@ -44,11 +44,7 @@ def allpass_chain(
     if isinstance(mix, Frames):
         level = at_samples(level, hop, audio.shape[-1])
     given = (audio, state, as_curve(kernel, "a", a, audio), level)
-    if as_operator(audio):
-        results = _operator(list(given), [stages])
-        return results[0], results[1]
-    operation = _Chain()
-    output, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
+    output, last = run(_Chain(), given, _operator, [stages])
     return output, last
 
 

@@ -12,7 +12,7 @@ from djgraph.dsp.checked import check_signal, checked_state
 from djgraph.dsp.delays import as_curve, curves_in_memory
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve
-from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import rows
 from djgraph.dsp.scan import scan
 from djgraph.errors import DJGraphError
@@ -42,11 +42,7 @@ def allpass_loop(
     state = checked_state("allpass_loop", state, audio, stages, dtype=torch.float64)
     curves = [as_curve("allpass_loop", name, one, audio) for name, one in (("a", a), ("feedback", feedback))]
     given = (audio, state, *curves)
-    if as_operator(audio):
-        results = _operator(list(given), [stages])
-        return results[0], results[1]
-    operation = _Loop()
-    output, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
+    output, last = run(_Loop(), given, _operator, [stages])
     return output, last
 
 

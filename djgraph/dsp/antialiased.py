@@ -21,7 +21,7 @@ from djgraph.dsp.delays import as_curve, curves_in_memory
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.levels import amplitude
-from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import rows
 from djgraph.errors import DJGraphError, did_you_mean
 
@@ -58,11 +58,8 @@ def antialiased(
         raise DJGraphError(f"antialiased: curve is {curve!r}; allowed: {', '.join(MEANS)}{guess}")
     before = checked_state("antialiased", before, audio, 1, dtype=torch.float64, name="before")
     given = (audio, before, as_curve("antialiased", "drive", drive, audio))
-    if as_operator(audio):
-        results = _operator(list(given), [list(MEANS).index(curve), int(decibels)])
-        return results[0], results[1]
-    operation = _Bent(curve, decibels)
-    bent, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
+    numbers = [list(MEANS).index(curve), int(decibels)]
+    bent, last = run(_Bent(curve, decibels), given, _operator, numbers)
     return bent, last
 
 

@@ -20,7 +20,7 @@ from djgraph.dsp.delays import (
 )
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve
-from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import rows
 from djgraph.dsp.scan import scan_one
 from djgraph.errors import DJGraphError
@@ -90,11 +90,8 @@ def delay_loop(
         _share("highpass", highpass, 0.0, audio, sample_rate),
     ]
     given = (audio, past, filters, *curves)
-    if as_operator(audio):
-        results = _operator(list(given), [shortest, int(crossed), int(saturated)])
-        return results[0], results[1], results[2]
-    operation = _Loop(shortest, crossed, saturated)
-    wet, after, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
+    numbers = [shortest, int(crossed), int(saturated)]
+    wet, after, last = run(_Loop(shortest, crossed, saturated), given, _operator, numbers)
     return wet, after, last
 
 

@@ -14,7 +14,7 @@ from djgraph.dsp.checked import check_signal, checked_control, checked_state
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve, Frames, at_samples
 from djgraph.dsp.history import latest
-from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import rows
 from djgraph.errors import DJGraphError
 
@@ -59,10 +59,7 @@ def read_tap(audio: Tensor, delay: Curve, past: Tensor) -> Tensor:
     check_past("read_delay", audio, past)
     place = as_curve("read_delay", "delay", delay, audio)
     given = (audio, past, place)
-    if as_operator(audio):
-        return _operator(list(given), [0])[0]
-    operation = _Read()
-    return (operation(*given) if all(map(simd.takes, given)) else operation.plainly(given))[0]
+    return run(_Read(), given, _operator, [0])[0]
 
 
 def check_past(kernel: str, audio: Tensor, past: Tensor) -> None:

@@ -14,7 +14,7 @@ from djgraph.dsp.checked import check_signal, checked_rate, checked_state
 from djgraph.dsp.delays import as_curve, curves_in_memory
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve
-from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import rows
 from djgraph.dsp.scan import scan_one
 from djgraph.errors import DJGraphError
@@ -78,11 +78,7 @@ def fdn(
     ]
     given = (audio, past, filters, *curves)
     turn = math.tan(math.pi * corner / sample_rate)
-    if as_operator(audio):
-        results = _operator([*given, torch.tensor([turn], dtype=torch.float64, device="cpu")], list(delays))
-        return results[0], results[1], results[2]
-    operation = _Network(tuple(delays), turn)
-    wet, after, last = operation(*given) if all(map(simd.takes, given)) else operation.plainly(given)
+    wet, after, last = run(_Network(tuple(delays), turn), given, _operator, delays, turn)
     return wet, after, last
 
 

@@ -13,7 +13,7 @@ from djgraph.dsp.checked import check_signal, checked_control, checked_rate, che
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.follower import branching
 from djgraph.dsp.frames import Curve, at_samples
-from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import as_input, numbers_array, rows, summed
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.errors import DJGraphError
@@ -77,12 +77,7 @@ def limit(
     state = checked_state("limit", state, audio, limit_states(ahead, hold))
     hops = (0, *(hop for _, hop in controls))
     given = (audio, *(values for values, _ in controls), state)
-    if as_operator(audio):
-        fixed = torch.tensor([step], dtype=torch.float64, device="cpu")
-        results = _operator([*given, fixed], [*hops, ahead, hold])
-        return results[0], results[1]
-    operation = _Limit(hops, ahead, hold, step)
-    out, last = operation(*given) if simd.takes(audio) else operation.plainly(given)
+    out, last = run(_Limit(hops, ahead, hold, step), given, _operator, [*hops, ahead, hold], step)
     return out, last
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph import simd
 from djgraph.dsp.derivatives import Operation
 from djgraph.errors import CompileError, DJGraphError
 from djgraph.version import __version__ as VERSION
@@ -80,6 +81,24 @@ def operator(
 def as_operator(tensor: Tensor) -> bool:
     """Whether a kernel is called as its operator."""
     return torch.compiler.is_compiling() or tensor.is_meta
+
+
+def run(
+    operation: Operation,
+    tensors: Sequence[Tensor],
+    registered: Operator,
+    numbers: Sequence[int],
+    fixed: float | None = None,
+) -> tuple[Tensor, ...]:
+    """A kernel's results: by its operator where :func:`as_operator` says so, by compiled code where that takes all
+    tensors, else plainly.
+
+    numbers: the operator's. fixed: a number that it takes as one more tensor.
+    """
+    if as_operator(tensors[0]):
+        more = [] if fixed is None else [torch.tensor([fixed], dtype=torch.float64, device="cpu")]
+        return tuple(registered([*tensors, *more], list(numbers)))
+    return operation(*tensors) if all(map(simd.takes, tensors)) else operation.plainly(tensors)
 
 
 def flops_of_operator(name: str, arguments: Sequence[Any]) -> float | None:

@@ -15,7 +15,7 @@ from djgraph.dsp.delays import NEIGHBOURS, as_curve, check_past, curves_in_memor
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve, Frames, at_samples
 from djgraph.dsp.history import latest
-from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import rows
 from djgraph.dsp.swing import SHAPES, as_cycle, shape_number
 from djgraph.errors import DJGraphError
@@ -60,11 +60,7 @@ def swinging_voices(
         level = at_samples(level, level_hop, audio.shape[-1])
     curves = (as_curve(kernel, name, one, audio) for name, one in (("delay", delay), ("depth", depth)))
     given = (audio, past, place, *curves, level)
-    if as_operator(audio):
-        wet = _operator(list(given), [hop, voices, number])[0]
-    else:
-        operation = _Voices(hop, voices, number)
-        wet = (operation(*given) if all(map(simd.takes, given)) else operation.plainly(given))[0]
+    (wet,) = run(_Voices(hop, voices, number), given, _operator, [hop, voices, number])
     return wet, latest(past, audio)
 
 

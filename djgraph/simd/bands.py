@@ -18,7 +18,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from djgraph.simd.functions import fill, where_greater
-from djgraph.simd.jit import kept, part
+from djgraph.simd.jit import kept, part, part_for
 from djgraph.simd.lanes import load, root, store, zeros
 from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
 from djgraph.simd.state_variable import pull_back, step
@@ -158,10 +158,10 @@ def run_fourth(tile, rows, state, count, lanes):
 
 
 @part
-def return_second(tile, rows, state, adjoint, count, lanes):
+def return_second(tile, rows, state, adjoint, fits, count, lanes):
     """The way back through the recursion; rows: where x, low, high, ∂y, ∂x, ∂low, ∂high, states and coefficients begin.
 
-    The gradients of g and 1/λ take the place of g and 1/d.
+    The gradients of g and 1/λ take the place of g and 1/d. fits: for order 4, which is called alike.
     """
     x_at, low_at, high_at, from_y, to_x, to_low, to_high, states, room = rows
     row, k = row_size(lanes), fill(tile, 2.0)
@@ -279,58 +279,47 @@ def return_fourth(tile, rows, state, adjoint, fits, count, lanes):
     store(adjoint, 3 * lanes, from_fourth)
 
 
-@part
-def _forward_second(tile, state, numbers, count, lanes):
-    row, fits = row_size(lanes), fits_second(numbers, tile)
-    for t in range(count):
-        at = t * lanes
-        prepare_second(tile, 5 * row + at, row, load(tile, row + at), fits)
-    run_second(tile, (row - row, 2 * row, 3 * row, 4 * row, 5 * row), state, count, lanes)
+def _forward(prepare, run, fits_of):
+    """A tile forward, of the coefficients and the recursion of an order."""
+
+    @part_for(run)
+    def forward(tile, state, numbers, count, lanes):
+        row, fits = row_size(lanes), fits_of(numbers, tile)
+        for t in range(count):
+            at = t * lanes
+            prepare(tile, 5 * row + at, row, load(tile, row + at), fits)
+        run(tile, (row - row, 2 * row, 3 * row, 4 * row, 5 * row), state, count, lanes)
+
+    return forward
 
 
-@part
-def _backward_second(tile, state, adjoint, numbers, count, lanes):
-    row, fits = row_size(lanes), fits_second(numbers, tile)
-    room = 12 * row
-    for t in range(count):
-        at = t * lanes
-        prepare_second(tile, room + at, row, load(tile, row + at), fits)
-    rows = (row - row, 2 * row, 3 * row, 5 * row, 6 * row, 8 * row, 9 * row, 10 * row, room)
-    return_second(tile, rows, state, adjoint, count, lanes)
-    for t in range(count):
-        at = t * lanes
-        of_cutoff = of_cutoff_second(tile, room + at, row, load(tile, row + at), fits)
-        store(tile, 7 * row + at, of_cutoff)
+def _backward(prepare, run_back, fits_of, of_cutoff, states):
+    """Its adjoint; states: of the recursion, whose rows the coefficients lie behind."""
+
+    @part_for(run_back)
+    def backward(tile, state, adjoint, numbers, count, lanes):
+        row, fits = row_size(lanes), fits_of(numbers, tile)
+        room = (10 + states) * row
+        for t in range(count):
+            at = t * lanes
+            prepare(tile, room + at, row, load(tile, row + at), fits)
+        rows = (row - row, 2 * row, 3 * row, 5 * row, 6 * row, 8 * row, 9 * row, 10 * row, room)
+        run_back(tile, rows, state, adjoint, fits, count, lanes)
+        for t in range(count):
+            at = t * lanes
+            store(tile, 7 * row + at, of_cutoff(tile, room + at, row, load(tile, row + at), fits))
+
+    return backward
 
 
-@part
-def _forward_fourth(tile, state, numbers, count, lanes):
-    row, fits = row_size(lanes), fits_fourth(numbers, tile)
-    for t in range(count):
-        at = t * lanes
-        prepare_fourth(tile, 5 * row + at, row, load(tile, row + at), fits)
-    run_fourth(tile, (row - row, 2 * row, 3 * row, 4 * row, 5 * row), state, count, lanes)
-
-
-@part
-def _backward_fourth(tile, state, adjoint, numbers, count, lanes):
-    row, fits = row_size(lanes), fits_fourth(numbers, tile)
-    room = 14 * row
-    for t in range(count):
-        at = t * lanes
-        prepare_fourth(tile, room + at, row, load(tile, row + at), fits)
-    rows = (row - row, 2 * row, 3 * row, 5 * row, 6 * row, 8 * row, 9 * row, 10 * row, room)
-    return_fourth(tile, rows, state, adjoint, fits, count, lanes)
-    for t in range(count):
-        at = t * lanes
-        of_cutoff = of_cutoff_fourth(tile, room + at, row, load(tile, row + at), fits)
-        store(tile, 7 * row + at, of_cutoff)
-
-
-_second_forward_tiles = forward_tiles(_forward_second, *_SECOND)
-_second_backward_tiles = backward_tiles(_backward_second, *_SECOND)
-_fourth_forward_tiles = forward_tiles(_forward_fourth, *_FOURTH)
-_fourth_backward_tiles = backward_tiles(_backward_fourth, *_FOURTH)
+_second_forward_tiles = forward_tiles(_forward(prepare_second, run_second, fits_second), *_SECOND)
+_second_backward_tiles = backward_tiles(
+    _backward(prepare_second, return_second, fits_second, of_cutoff_second, _SECOND[2]), *_SECOND
+)
+_fourth_forward_tiles = forward_tiles(_forward(prepare_fourth, run_fourth, fits_fourth), *_FOURTH)
+_fourth_backward_tiles = backward_tiles(
+    _backward(prepare_fourth, return_fourth, fits_fourth, of_cutoff_fourth, _FOURTH[2]), *_FOURTH
+)
 
 
 @lru_cache(maxsize=1)

@@ -110,6 +110,19 @@ def _turned_back(turns, root, bent, gradients, like):
 
 
 @part
+def _put_shape(tile, at, apart, f, given):
+    """The shape of one sample, to rows ``apart`` from each other."""
+    ratio, q, low, band, high = given
+    _, _, k, second, third, lost = _coefficients(f, ratio, q, tile)
+    store(tile, at, second)
+    store(tile, at + apart, third)
+    store(tile, at + 2 * apart, lost)
+    store(tile, at + 3 * apart, high)
+    store(tile, at + 4 * apart, (band - high) * k)
+    store(tile, at + 5 * apart, low - high)
+
+
+@part
 def _shape_tile(tile, begins, steps, target, given, count, lanes):
     """The shapes of ``count`` samples. begins, steps: where the section's controls begin, and the way from a sample to
     the next. target: where to, and how far the rows are apart. given: 1/sample rate, and what the gain does."""
@@ -123,29 +136,14 @@ def _shape_tile(tile, begins, steps, target, given, count, lanes):
             f = limited(load(tile, b0 + t * s0), inverse_rate, tile)
             ratio, q = load(tile, b1 + t * s1), load(tile, b2 + t * s2)
             low, band, high = load(tile, b3 + t * s3), load(tile, b4 + t * s4), load(tile, b5 + t * s5)
-            _, _, k, second, third, lost = _coefficients(f, ratio, q, tile)
-            at = to + t * lanes
-            store(tile, at, second)
-            store(tile, at + apart, third)
-            store(tile, at + 2 * apart, lost)
-            store(tile, at + 3 * apart, high)
-            store(tile, at + 4 * apart, (band - high) * k)
-            store(tile, at + 5 * apart, low - high)
+            _put_shape(tile, to + t * lanes, apart, f, (ratio, q, low, band, high))
     else:
         for t in range(count):
             f = limited(load(tile, b0 + t * s0), inverse_rate, tile)
             ratio, q = load(tile, b1 + t * s1), load(tile, b2 + t * s2)
             low, band, high = load(tile, b3 + t * s3), load(tile, b4 + t * s4), load(tile, b5 + t * s5)
-            gain = load(tile, b6 + t * s6)
-            _, (ratio, q, low, band, high) = _turned(turns, gain, (ratio, q, low, band, high), tile)
-            _, _, k, second, third, lost = _coefficients(f, ratio, q, tile)
-            at = to + t * lanes
-            store(tile, at, second)
-            store(tile, at + apart, third)
-            store(tile, at + 2 * apart, lost)
-            store(tile, at + 3 * apart, high)
-            store(tile, at + 4 * apart, (band - high) * k)
-            store(tile, at + 5 * apart, low - high)
+            _, bent = _turned(turns, load(tile, b6 + t * s6), (ratio, q, low, band, high), tile)
+            _put_shape(tile, to + t * lanes, apart, f, bent)
 
 
 @part

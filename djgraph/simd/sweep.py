@@ -27,7 +27,7 @@ from djgraph.simd.bands import (
     run_second,
 )
 from djgraph.simd.functions import differs, exponential, fill, where_greater
-from djgraph.simd.jit import kept, part
+from djgraph.simd.jit import kept, part, part_for
 from djgraph.simd.lanes import load, store
 from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
 
@@ -87,112 +87,90 @@ def _of_knob(knob, cutoff, of_cutoff, of_weight, law, like):
     return of_cutoff * cutoff * law[1] + of_weight * slope * _left(knob, law, like)
 
 
-@part
-def _prepare_second(tile, room, numbers, count, lanes):
-    """Makes of the knob the rows of coefficients, and behind them left, cutoff and a weight of 1.
+def _prepared(prepare, fits_of, coefficients):
+    """Makes of the knob the rows of an order's coefficients, and behind them left, cutoff and a weight of 1.
 
     That is most of the work, so a knob at rest is worked on once.
     """
-    row, fits, law = row_size(lanes), fits_second(numbers, tile), _law(numbers, tile)
-    left, cutoffs, one = room + 3 * row, room + 4 * row, room + 5 * row
-    distinct = 1 if _rests(tile, row, count, lanes) else count
-    for t in range(distinct):
-        at = t * lanes
-        knob = load(tile, row + at)
-        cutoff, kept = _cutoff(knob, law), _left(knob, law, tile)
-        prepare_second(tile, room + at, row, cutoff, fits)
-        store(tile, left + at, kept * kept)
-        store(tile, cutoffs + at, cutoff)
-    if distinct < count:
-        for k in range(5):
-            _fill_row(tile, room + k * row, load(tile, room + k * row), count, lanes)
-    _fill_row(tile, one, fill(tile, 1.0), count, lanes)
+
+    @part_for(prepare)
+    def prepared(tile, room, numbers, count, lanes):
+        row, fits, law = row_size(lanes), fits_of(numbers, tile), _law(numbers, tile)
+        left = room + coefficients * row
+        distinct = 1 if _rests(tile, row, count, lanes) else count
+        for t in range(distinct):
+            at = t * lanes
+            knob = load(tile, row + at)
+            cutoff, kept = _cutoff(knob, law), _left(knob, law, tile)
+            prepare(tile, room + at, row, cutoff, fits)
+            store(tile, left + at, kept * kept)
+            store(tile, left + row + at, cutoff)
+        if distinct < count:
+            for k in range(coefficients + 2):
+                _fill_row(tile, room + k * row, load(tile, room + k * row), count, lanes)
+        _fill_row(tile, left + 2 * row, fill(tile, 1.0), count, lanes)
+
+    return prepared
 
 
-@part
-def _forward_second(tile, state, numbers, count, lanes):
-    row = row_size(lanes)
-    room = 3 * row
-    left, one = room + 3 * row, room + 5 * row
-    _prepare_second(tile, room, numbers, count, lanes)
-    low, high = _sides(one, left, numbers)
-    run_second(tile, (row - row, low, high, 2 * row, room), state, count, lanes)
+def _forward(prepared, run, coefficients):
+    """A tile forward, of the coefficients and the recursion of an order."""
+
+    @part_for(run)
+    def forward(tile, state, numbers, count, lanes):
+        row = row_size(lanes)
+        room = 3 * row
+        left = room + coefficients * row
+        prepared(tile, room, numbers, count, lanes)
+        low, high = _sides(left + 2 * row, left, numbers)
+        run(tile, (row - row, low, high, 2 * row, room), state, count, lanes)
+
+    return forward
 
 
-@part
-def _backward_second(tile, state, adjoint, numbers, count, lanes):
-    row, fits, law = row_size(lanes), fits_second(numbers, tile), _law(numbers, tile)
-    room = 8 * row
-    left, cutoffs, one = room + 3 * row, room + 4 * row, room + 5 * row
-    of_one, of_left = room + 6 * row, room + 7 * row
-    _prepare_second(tile, room, numbers, count, lanes)
-    low, high = _sides(one, left, numbers)
-    to_low, to_high = _sides(of_one, of_left, numbers)
-    rows = (row - row, low, high, 3 * row, 4 * row, to_low, to_high, 6 * row, room)
-    return_second(tile, rows, state, adjoint, count, lanes)
-    for t in range(count):
-        at = t * lanes
-        knob, cutoff = load(tile, row + at), load(tile, cutoffs + at)
-        of_cutoff = of_cutoff_second(tile, room + at, row, cutoff, fits)
-        of_weight = load(tile, of_left + at)
-        store(tile, 5 * row + at, _of_knob(knob, cutoff, of_cutoff, of_weight, law, tile))
+def _backward(prepared, run_back, fits_of, of_cutoff, sizes):
+    """Its adjoint. sizes: of the recursion's states, whose rows the coefficients lie behind, and of those."""
+    states, coefficients = sizes
+
+    @part_for(run_back)
+    def backward(tile, state, adjoint, numbers, count, lanes):
+        row, fits, law = row_size(lanes), fits_of(numbers, tile), _law(numbers, tile)
+        room = (6 + states) * row
+        left = room + coefficients * row
+        of_left = left + 4 * row
+        prepared(tile, room, numbers, count, lanes)
+        low, high = _sides(left + 2 * row, left, numbers)
+        to_low, to_high = _sides(left + 3 * row, of_left, numbers)
+        rows = (row - row, low, high, 3 * row, 4 * row, to_low, to_high, 6 * row, room)
+        run_back(tile, rows, state, adjoint, fits, count, lanes)
+        for t in range(count):
+            at = t * lanes
+            knob, cutoff = load(tile, row + at), load(tile, left + row + at)
+            gradient = of_cutoff(tile, room + at, row, cutoff, fits)
+            weight = load(tile, of_left + at)
+            store(tile, 5 * row + at, _of_knob(knob, cutoff, gradient, weight, law, tile))
+
+    return backward
 
 
-@part
-def _prepare_fourth(tile, room, numbers, count, lanes):
-    """Makes of the knob the rows of coefficients, and behind them left, cutoff and a weight of 1.
-
-    That is most of the work, so a knob at rest is worked on once.
-    """
-    row, fits, law = row_size(lanes), fits_fourth(numbers, tile), _law(numbers, tile)
-    left, cutoffs, one = room + 4 * row, room + 5 * row, room + 6 * row
-    distinct = 1 if _rests(tile, row, count, lanes) else count
-    for t in range(distinct):
-        at = t * lanes
-        knob = load(tile, row + at)
-        cutoff, kept = _cutoff(knob, law), _left(knob, law, tile)
-        prepare_fourth(tile, room + at, row, cutoff, fits)
-        store(tile, left + at, kept * kept)
-        store(tile, cutoffs + at, cutoff)
-    if distinct < count:
-        for k in range(6):
-            _fill_row(tile, room + k * row, load(tile, room + k * row), count, lanes)
-    _fill_row(tile, one, fill(tile, 1.0), count, lanes)
-
-
-@part
-def _forward_fourth(tile, state, numbers, count, lanes):
-    row = row_size(lanes)
-    room = 3 * row
-    left, one = room + 4 * row, room + 6 * row
-    _prepare_fourth(tile, room, numbers, count, lanes)
-    low, high = _sides(one, left, numbers)
-    run_fourth(tile, (row - row, low, high, 2 * row, room), state, count, lanes)
-
-
-@part
-def _backward_fourth(tile, state, adjoint, numbers, count, lanes):
-    row, fits, law = row_size(lanes), fits_fourth(numbers, tile), _law(numbers, tile)
-    room = 10 * row
-    left, cutoffs, one = room + 4 * row, room + 5 * row, room + 6 * row
-    of_one, of_left = room + 7 * row, room + 8 * row
-    _prepare_fourth(tile, room, numbers, count, lanes)
-    low, high = _sides(one, left, numbers)
-    to_low, to_high = _sides(of_one, of_left, numbers)
-    rows = (row - row, low, high, 3 * row, 4 * row, to_low, to_high, 6 * row, room)
-    return_fourth(tile, rows, state, adjoint, fits, count, lanes)
-    for t in range(count):
-        at = t * lanes
-        knob, cutoff = load(tile, row + at), load(tile, cutoffs + at)
-        of_cutoff = of_cutoff_fourth(tile, room + at, row, cutoff, fits)
-        of_weight = load(tile, of_left + at)
-        store(tile, 5 * row + at, _of_knob(knob, cutoff, of_cutoff, of_weight, law, tile))
-
-
-_second_forward_tiles = forward_tiles(_forward_second, *_SECOND, SECOND_ROOM + 3)
-_second_backward_tiles = backward_tiles(_backward_second, *_SECOND, SECOND_ROOM + 5)
-_fourth_forward_tiles = forward_tiles(_forward_fourth, *_FOURTH, FOURTH_ROOM + 3)
-_fourth_backward_tiles = backward_tiles(_backward_fourth, *_FOURTH, FOURTH_ROOM + 5)
+_prepared_second = _prepared(prepare_second, fits_second, SECOND_ROOM)
+_prepared_fourth = _prepared(prepare_fourth, fits_fourth, FOURTH_ROOM)
+_second_forward_tiles = forward_tiles(
+    _forward(_prepared_second, run_second, SECOND_ROOM), *_SECOND, SECOND_ROOM + 3
+)
+_second_backward_tiles = backward_tiles(
+    _backward(_prepared_second, return_second, fits_second, of_cutoff_second, (_SECOND[2], SECOND_ROOM)),
+    *_SECOND,
+    SECOND_ROOM + 5,
+)
+_fourth_forward_tiles = forward_tiles(
+    _forward(_prepared_fourth, run_fourth, FOURTH_ROOM), *_FOURTH, FOURTH_ROOM + 3
+)
+_fourth_backward_tiles = backward_tiles(
+    _backward(_prepared_fourth, return_fourth, fits_fourth, of_cutoff_fourth, (_FOURTH[2], FOURTH_ROOM)),
+    *_FOURTH,
+    FOURTH_ROOM + 5,
+)
 
 
 @lru_cache(maxsize=1)

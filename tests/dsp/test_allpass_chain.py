@@ -8,6 +8,7 @@ from dsp_recursions import (
     between,
     check_blocks_equal_the_whole,
     check_both_ways_agree,
+    check_compiled_programs,
     check_equals_a_loop,
     check_gradients,
     check_silence_and_small_numbers,
@@ -136,10 +137,7 @@ def test_silence_stays_silence_and_a_tail_ends_in_it():
 
 
 def test_compiled_programs():
-    given_tensors = arguments(2, 2, 12, 3)
-    program = torch.compile(kernel(3), backend="aot_eager", fullgraph=True)
-    for got, want in zip(program(*given_tensors), kernel(3)(*given_tensors)):
-        torch.testing.assert_close(got, want)
+    check_compiled_programs(kernel(3), arguments(2, 2, 12, 3))
 
 
 def test_what_does_not_fit_is_refused():

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
-from dsp_recursions import between, check_both_ways_agree, check_gradients, noise, without_compiled_code
+from dsp_recursions import (
+    between,
+    check_blocks_equal_the_whole,
+    check_both_ways_agree,
+    check_compiled_programs,
+    check_equals_a_loop,
+    check_gradients,
+    noise,
+)
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,15 +67,9 @@ def sample_loop(audio, a, feedback, state):
     seed=st.integers(0, 1000),
 )
 def test_equals_a_loop_over_samples(channels, samples, stages, compiled, seed):
-    given_tensors = arguments(2, channels, samples, stages, seed)
-    want = sample_loop(*given_tensors)
-    if compiled:
-        got = kernel(stages)(*given_tensors)
-    else:
-        with without_compiled_code():
-            got = kernel(stages)(*given_tensors)
-    for tensor, wanted in zip(got, want):
-        np.testing.assert_allclose(tensor.numpy(), wanted, rtol=1e-8, atol=1e-8)
+    check_equals_a_loop(
+        kernel(stages), sample_loop, arguments(2, channels, samples, stages, seed), compiled, 1e-9
+    )
 
 
 @pytest.mark.parametrize("feedback", [-0.9, 0.0, 0.9])
@@ -112,23 +114,8 @@ def test_compiled_code_and_pytorch_agree(samples):
 @settings(max_examples=examples(15), deadline=None)
 @given(cuts=st.lists(st.integers(1, 300), min_size=1, max_size=5), seed=st.integers(0, 100))
 def test_blocks_equal_the_whole(cuts, seed):
-    given_tensors = [one.requires_grad_() for one in arguments(2, 2, sum(cuts), 4, seed)]
-    audio, a, feedback, state = given_tensors
-    whole = kernel(4)(*given_tensors)
-    parts, start = [], 0
-    for cut in cuts:
-        span = slice(start, start + cut)
-        out, state = kernel(4)(audio[..., span], a[..., span], feedback[..., span], state)
-        parts.append(out)
-        start += cut
-    streamed = torch.cat(parts, -1), state
-    weights = [noise(*one.shape, seed=seed + k) for k, one in enumerate(whole)]
-
-    def gradients(results):
-        return torch.autograd.grad(sum((r * w).sum() for r, w in zip(results, weights)), given_tensors)
-
-    for got, want in zip((*streamed, *gradients(streamed)), (*whole, *gradients(whole))):
-        torch.testing.assert_close(got, want, rtol=1e-8, atol=1e-9)
+    audio, *controls, state = arguments(2, 2, sum(cuts), 4, seed)
+    check_blocks_equal_the_whole(kernel(4), audio, controls, state, cuts)
 
 
 def test_a_tail_ends_in_exact_silence():
@@ -140,10 +127,7 @@ def test_a_tail_ends_in_exact_silence():
 
 
 def test_compiled_programs():
-    given_tensors = arguments(2, 2, 12, 3)
-    program = torch.compile(kernel(3), backend="aot_eager", fullgraph=True)
-    for got, want in zip(program(*given_tensors), kernel(3)(*given_tensors)):
-        torch.testing.assert_close(got, want)
+    check_compiled_programs(kernel(3), arguments(2, 2, 12, 3))
 
 
 def test_what_does_not_fit_is_refused():

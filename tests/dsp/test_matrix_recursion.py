@@ -10,6 +10,7 @@ from dsp_recursions import (
     between,
     check_blocks_equal_the_whole,
     check_both_ways_agree,
+    check_compiled_programs,
     check_equals_a_loop,
     check_gradients,
     check_silence_and_small_numbers,
@@ -129,10 +130,7 @@ def test_silence_and_small_numbers():
 
 
 def test_compiled_programs():
-    given_tensors = arguments(2, 2, 12)
-    program = torch.compile(kernel, backend="aot_eager", fullgraph=True)
-    for got, want in zip(program(*given_tensors), kernel(*given_tensors)):
-        torch.testing.assert_close(got, want)
+    check_compiled_programs(kernel, arguments(2, 2, 12))
 
 
 def test_what_does_not_fit_is_refused():

@@ -9,6 +9,7 @@ from delayed_reads import read
 from dsp_recursions import (
     between,
     check_both_ways_agree,
+    check_compiled_programs,
     check_gradients,
     check_silence_and_small_numbers,
     noise,
@@ -163,10 +164,7 @@ def test_silence_stays_silence():
 
 
 def test_compiled_programs():
-    given_tensors = arguments(2, 2, 12)
-    program = torch.compile(kernel(3), backend="aot_eager", fullgraph=True)
-    for got, want in zip(program(*given_tensors), kernel(3)(*given_tensors)):
-        torch.testing.assert_close(got, want)
+    check_compiled_programs(kernel(3), arguments(2, 2, 12))
 
 
 def test_what_does_not_fit_is_refused():

@@ -19,7 +19,7 @@ from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.errors import DJGraphError
 
 if TYPE_CHECKING:
-    from djgraph.simd.recursion import Input
+    from djgraph.simd.tile import Input
 
 _CONTROLS = ("peak", "ceiling", "release", "mix")
 
@@ -116,7 +116,8 @@ class _Limit(Operation):
     ) -> tuple[Tensor | None, ...]:
         if not simd.takes(tensors[0]):
             return self.plain_gradients(tensors, gradients, needed)
-        from djgraph.simd.limiter import plan, run_backward
+        from djgraph.simd.limiter import plan
+        from djgraph.simd.limiter_adjoint import run_backward
 
         lead, samples, state = tuple(tensors[0].shape[:-1]), tensors[0].shape[-1], tensors[-1]
         of_inputs, first = run_backward(

@@ -25,7 +25,8 @@ from djgraph.dsp.frames import Curve, at_samples
 from djgraph.dsp.operators import as_operator, operator
 
 if TYPE_CHECKING:
-    from djgraph.simd.recursion import Input, Kernel, Short
+    from djgraph.simd.recursion import Kernel, Short
+    from djgraph.simd.tile import Input
 
 Plain = Callable[[Sequence[Tensor], Tensor, Sequence[float]], tuple[Tensor, ...]]
 """``(signals and curves at every sample, first state, numbers)`` → the outputs and the last state; plain operations."""
@@ -243,7 +244,7 @@ def summed(gradients: Sequence[NDArray[Any] | None], tensors: Sequence[Tensor]) 
 
 def as_input(tensor: Tensor, lead: tuple[int, ...], hop: int, samples: int) -> Input:
     """A tensor as rows in memory for each signal; what is broadcast is not copied."""
-    from djgraph.simd.recursion import Input
+    from djgraph.simd.tile import Input
 
     length, strides = tensor.shape[-1], tensor.stride()
     if length > 1 and strides[-1] != 1:

@@ -20,8 +20,9 @@ from functools import lru_cache
 from djgraph.simd.functions import fill, where_greater
 from djgraph.simd.jit import kept, part, part_for
 from djgraph.simd.lanes import load, root, store, zeros
-from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
+from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles
 from djgraph.simd.state_variable import pull_back, step
+from djgraph.simd.tile import row_size
 
 SECOND_ROOM, FOURTH_ROOM = 3, 4
 """Rows of coefficients: g, 1/d with d = 1 + g·(g + k), 1/λ, and k at order 4 (at order 2 it is 2)."""

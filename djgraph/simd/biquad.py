@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, store, zeros
-from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
+from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles
+from djgraph.simd.tile import row_size
 
 _SIZES = (6, 1, 2)
 

@@ -15,7 +15,8 @@ from djgraph.simd.follower import of_time, share_of
 from djgraph.simd.functions import exponential, fill, unknown, where_greater
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, logarithm, store, zeros
-from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
+from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles
+from djgraph.simd.tile import row_size
 
 _SIZES = (9, 1, 1)
 _QUIETEST = 1e-12

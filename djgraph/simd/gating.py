@@ -17,7 +17,8 @@ from djgraph.simd.follower import of_time, rate_of, share_of
 from djgraph.simd.functions import approach, differs, exponential, fill, unknown, where_greater
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import absolute, load, logarithm, store, zeros
-from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
+from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles
+from djgraph.simd.tile import row_size
 
 _SIZES = (8, 1, 4)
 MOST = float(2**23)

@@ -14,8 +14,9 @@ from functools import lru_cache
 from djgraph.simd.functions import cosine, fill, sine
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, store, zeros
-from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
+from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles
 from djgraph.simd.state_variable import coefficients, limited, of_cutoff, pull_back, step
+from djgraph.simd.tile import row_size
 
 _SECOND = (2, 2, 2)
 _FOURTH = (2, 2, 4)

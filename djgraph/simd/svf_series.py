@@ -23,13 +23,14 @@ import numpy as np
 from djgraph.simd.functions import cosine, exponential, fill, sine, where_greater
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, peek, store, zeros
-from djgraph.simd.recursion import (
+from djgraph.simd.recursion import Kernel
+from djgraph.simd.state_variable import HIGHEST, limited, of_cutoff, pull_back, step
+from djgraph.simd.tile import (
     ADDRESS,
     FRAMES,
     GRADIENT,
     HOP,
     TILE,
-    Kernel,
     Stretch,
     collect,
     draw,
@@ -39,7 +40,6 @@ from djgraph.simd.recursion import (
     scatter,
     write_state,
 )
-from djgraph.simd.state_variable import HIGHEST, limited, of_cutoff, pull_back, step
 
 CONTROLS = 7
 """Of a section: cutoff, ratio, q, low, band, high, gain."""

@@ -29,7 +29,8 @@ from djgraph.simd.bands import (
 from djgraph.simd.functions import differs, exponential, fill, where_greater
 from djgraph.simd.jit import kept, part, part_for
 from djgraph.simd.lanes import load, store
-from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles, row_size
+from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles
+from djgraph.simd.tile import row_size
 
 _SECOND = (2, 1, 2)
 _FOURTH = (2, 1, 4)

@@ -64,7 +64,7 @@ class Template:
         concrete = substitution.replace(written)
         if substitution.problems:
             raise AutomationError(*in_file_order(substitution.problems))
-        site = replace(root, renames=substitution.renames)
+        site = replace(root, moves=substitution.moves)
         try:
             header = AutomationHeader.model_validate(concrete, context=CONCRETE)
         except ValidationError as error:

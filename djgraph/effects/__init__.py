@@ -15,7 +15,7 @@ from djgraph.effects.contract import (
     TimeEffect,
     Transform,
 )
-from djgraph.effects.control import Control, ControlModel, SettingModel
+from djgraph.effects.control import Control, ControlModel, SettingModel, Unit
 from djgraph.effects.twin import CausalTwin
 from djgraph.effects.use import Conflict, ControlUse, Use
 
@@ -39,5 +39,6 @@ __all__ = [
     "State",
     "TimeEffect",
     "Transform",
+    "Unit",
     "Use",
 ]

@@ -8,7 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from djgraph.effects.grid import off_grid
 from djgraph.errors import EffectError
@@ -45,6 +47,7 @@ class Control:
     ``held`` from frame to frame, without smoothing, and snapped to the nearest of them, so that an effect sees no other
     value. The gradient is that of the value before snapping, or none where ``gradient`` says so.
     ``neutral`` is None where no value leaves the signal unchanged.
+    ``amplitude`` says that a ``ratio`` is a factor of the signal's amplitude, which graphs may write in decibels.
     """
 
     min: float
@@ -61,6 +64,7 @@ class Control:
     description: str = ""
     aliases: tuple[str, ...] = ()
     gradient: Gradient = "exact"
+    amplitude: bool = False
     id: str = ""
     default: float = math.nan
 
@@ -120,6 +124,21 @@ class ControlModel(BaseModel):
     """Base class of an effect's ``Controls``: every field is a float that carries a :class:`Control`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a number among an effect's settings, as metadata of its field: ``Annotated[float, Unit("ms")]``.
+
+    A graph may then write the number with a unit: ``375 ms``, ``0.375 s``. The JSON Schema has it as ``unit``.
+    """
+
+    name: str
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "unit": self.name}
 
 
 class SettingModel(BaseModel):

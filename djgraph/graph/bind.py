@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from djgraph.effects import Control
 from djgraph.errors import DocumentError, Problem
 from djgraph.graph import controls
+from djgraph.graph.controls import Points
 from djgraph.graph.draft import EffectDraft, OwnerDraft
 from djgraph.graph.expand import Placed, PlacedOwner
 from djgraph.graph.ir import Column, Constant, Free, MacroCurve
@@ -34,11 +36,27 @@ class _Column:
 
 @dataclass(eq=False)
 class _Drive:
-    """One control that a macro drives."""
+    """That a macro drives a control, or another macro. ``curve`` is as the file has it; None for a straight line."""
 
-    macro: _Column
-    points: tuple[tuple[float, float], ...]
+    macro: _Macro
+    curve: Sequence[tuple[float, float]] | str | None
     site: Site
+
+
+@dataclass(eq=False)
+class _Macro:
+    """A macro: its column, where it stands, and what drives it in turn."""
+
+    model: Knob
+    prefix: str
+    column: _Column
+    driven: _Drive | None = None
+    used: bool = False
+    """Whether it drives anything."""
+
+    @property
+    def name(self) -> str:
+        return self.column.name
 
 
 @dataclass(eq=False)
@@ -61,16 +79,24 @@ class _Use:
 
 
 class Binder:
-    """Gives every control its binding, and the graph its columns. ``problems`` fills with what is wrong."""
+    """Gives every control its binding, and the graph its columns. ``problems`` fills with what is wrong.
+
+    curves: those of the document, by name.
+    """
 
     def __init__(
-        self, owners: Mapping[str, OwnerDraft], items: Iterable[PlacedOwner | Placed[Macro]]
+        self,
+        owners: Mapping[str, OwnerDraft],
+        items: Iterable[PlacedOwner | Placed[Macro]],
+        curves: Mapping[str, Points],
     ) -> None:
         self._owners = owners
         self._items = tuple(items)
+        self._curves = curves
         self._uses: dict[str, list[_Use]] = {}
         self._targets: dict[str, _Use] = {}
         self._columns: dict[str, _Column] = {}
+        self._macros: dict[str, _Macro] = {}
         self._drives: dict[tuple[str, str], _Drive] = {}
         self.problems: list[Problem] = []
 
@@ -79,6 +105,7 @@ class Binder:
         for owner in self._owners.values():
             self._collect(owner)
         macros = [self._declare_macros(item) for item in self._items]
+        self._connect_macros()
         for item, own in zip(self._items, macros, strict=True):
             self._add_columns(item, own)
         for owner in self._owners.values():
@@ -122,7 +149,7 @@ class Binder:
                 for target in names:
                     self._targets.setdefault(f"{owner.name}.{target}", use)
 
-    def _declare_macros(self, item: PlacedOwner | Placed[Macro]) -> list[_Column]:
+    def _declare_macros(self, item: PlacedOwner | Placed[Macro]) -> list[_Macro]:
         if isinstance(item, Placed):
             return [self._macro(item.model.macro, item.model, "", item.site)]
         if not self._owns(item):
@@ -136,36 +163,115 @@ class Binder:
         """Whether this has its name; a second strip or bus of a name is a problem noted already."""
         return self._owners[item.name].placed is item
 
-    def _macro(self, name: str, model: Knob, prefix: str, site: Site) -> _Column:
-        """A macro's column; notes which controls it drives."""
+    def _macro(self, name: str, model: Knob, prefix: str, site: Site) -> _Macro:
         control, problems = controls.knob(name, model, [prefix + alias for alias in model.aliases], site)
         self.problems += problems
-        column = _Column(prefix + name, control, "macro", "", site)
-        for target, points in model.drives.items():
-            here = site.below("drives", target)
-            use = self._targets.get(prefix + target) or self._targets.get(target)
-            if use is None:
-                self._unknown_target(target, prefix, here)
-                continue
-            key = (use.node.id, use.control.id)
-            if key in self._drives:
-                other = self._drives[key]
-                message = f"{target!r} follows macro {other.macro.name!r} already, {other.site.where()}"
-                self.problems.append(here.problem(message, key=True))
-                continue
-            self._drives[key] = _Drive(column, tuple(points), here)
-        return column
+        macro = _Macro(model, prefix, _Column(prefix + name, control, "macro", "", site))
+        self._macros.setdefault(macro.name, macro)
+        return macro
+
+    def _connect_macros(self) -> None:
+        """Note what each macro drives: what it says so of, and then what says that it follows the macro."""
+        for macro in self._macros.values():
+            site = macro.column.site
+            exact = {self._find(macro.prefix, target) for target in macro.model.drives if "*" not in target}
+            for target, curve in macro.model.drives.items():
+                here = _drive_site(macro.model, site, target)
+                found = (
+                    self._matching(macro.prefix, target)
+                    if "*" in target
+                    else [self._find(macro.prefix, target)]
+                )
+                for one in found:
+                    if one is None:
+                        macro.used = True  # it would be: one problem is enough
+                        self._unknown_target(target, macro.prefix, here)
+                    elif one not in exact or "*" not in target:
+                        self._drive(_Drive(macro, curve, here), one, target)
+            if macro.model.follow is not None:
+                self._follow(macro, macro.prefix, macro.model, site)
+        for owner, uses in self._uses.items():
+            for use in uses:
+                if use.override.follow is not None:
+                    self._follow(use, f"{owner}.", use.override, use.site)
+        for macro in self._macros.values():
+            if not macro.used:
+                message = f"macro {macro.name!r} drives nothing"
+                hint = "name controls in its `drives`, or let controls `follow` it"
+                self.problems.append(macro.column.site.problem(message, hint=hint))
+        self._refuse_circles()
+
+    def _find(self, prefix: str, target: str) -> _Use | _Macro | None:
+        """A control, or a macro, below the same strip or bus, or else by its whole name."""
+        for name in (prefix + target, target):
+            found = self._targets.get(name) or self._macros.get(name)
+            if found is not None:
+                return found
+        return None
+
+    def _matching(self, prefix: str, pattern: str) -> list[_Use | _Macro | None]:
+        """What a pattern matches: below the same strip or bus, or else by whole names; [None] where nothing."""
+        known: dict[str, _Use | _Macro] = {**self._targets, **self._macros}
+        for start in dict.fromkeys([prefix, ""]):
+            matches = _pattern(start + pattern).fullmatch
+            found: list[_Use | _Macro | None] = [one for name, one in known.items() if matches(name)]
+            if found:
+                return list(dict.fromkeys(found))
+        return [None]
+
+    def _follow(self, what: _Use | _Macro, prefix: str, model: Override | Knob, site: Site) -> None:
+        assert model.follow is not None
+        name = next((name for name in (prefix + model.follow, model.follow) if name in self._macros), None)
+        if name is None:
+            message = f"there is no macro {model.follow!r} to follow"
+            known = [macro.removeprefix(prefix) for macro in self._macros]
+            hint = "to read a column as it is, `tie` to it" if model.follow in self._targets else None
+            self.problems.append(site.problem(message, "follow", allowed=known, name=model.follow, hint=hint))
+            return
+        macro = self._macros[name]
+        drive = _Drive(macro, model.curve, site.below("follow" if model.curve is None else "curve"))
+        self._drive(drive, what, what.name if isinstance(what, _Macro) else what.label)
+
+    def _drive(self, drive: _Drive, what: _Use | _Macro, target: str) -> None:
+        """Note a drive; one control is driven by one macro."""
+        drive.macro.used = True
+        key = (what.node.id, what.control.id) if isinstance(what, _Use) else None
+        other = what.driven if isinstance(what, _Macro) else self._drives.get((what.node.id, what.control.id))
+        if other is not None:
+            message = f"{target!r} follows macro {other.macro.name!r} already, {other.site.where()}"
+            self.problems.append(drive.site.problem(message, key=True))
+        elif isinstance(what, _Macro):
+            what.driven = drive
+        else:
+            assert key is not None
+            self._drives[key] = drive
+
+    def _refuse_circles(self) -> None:
+        """Macros that drive one another in a circle: told once, and taken apart."""
+        for macro in self._macros.values():
+            passed = [macro]
+            while (drive := passed[-1].driven) is not None:
+                if drive.macro in passed:
+                    circle = passed[passed.index(drive.macro) :]
+                    names = " → ".join(one.name for one in (drive.macro, *reversed(circle)))
+                    self.problems.append(drive.site.problem(f"macros drive one another in a circle: {names}"))
+                    drive.macro.driven = None
+                    break
+                passed.append(drive.macro)
 
     def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
         owner = self._owners.get(prefix.removesuffix("."))
         broken = [node for node in owner.chain if node.effect is None] if owner else []
         if any(target.startswith(f"{node.name}.") for node in broken):
             return  # its effect is unknown, which is a problem noted already
-        known = [name.removeprefix(prefix) for name in self._targets if name.startswith(prefix)]
-        message = f"there is no control {target!r} to drive"
-        self.problems.append(site.problem(message, allowed=known, name=target, key=True))
+        names = [*self._targets, *(name for name in self._macros if name != prefix)]
+        known = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        what = "no control matches" if "*" in target else "there is no control"
+        self.problems.append(
+            site.problem(f"{what} {target!r} to drive", allowed=known, name=target, key=True)
+        )
 
-    def _add_columns(self, item: PlacedOwner | Placed[Macro], macros: Iterable[_Column]) -> None:
+    def _add_columns(self, item: PlacedOwner | Placed[Macro], macros: Iterable[_Macro]) -> None:
         uses = self._uses[item.name] if isinstance(item, PlacedOwner) and self._owns(item) else ()
         for use in uses:
             if (use.node.id, use.control.id) in self._drives or use.override.tie is not None:
@@ -173,8 +279,11 @@ class Binder:
             if use.override.value is not None:
                 continue
             self._add(self._own_column(use.node.owner, use))
-        for column in macros:
-            self._add(column)
+        for macro in macros:
+            if macro.driven is None:
+                self._add(macro.column)
+            else:
+                self._refuse_beside(macro.driven, macro.model, macro.name, ("default",), macro.column.site)
 
     def _own_column(self, owner: str, use: _Use) -> _Column:
         control = self._declared(owner, use)
@@ -224,18 +333,55 @@ class Binder:
             use.node.bindings[use.control.id] = Free(name)
 
     def _bind_driven(self, owner: str, use: _Use, drive: _Drive) -> None:
-        for key in ("value", "tie", "default", "neutral"):
-            if getattr(use.override, key) is not None:
-                message = (
-                    f"{use.label!r} follows macro {drive.macro.name!r} ({drive.site.where()}), "
-                    f"so it cannot have `{key}` as well"
-                )
-                self.problems.append(use.site.problem(message, key))
+        keys = ("value", "tie", "default", "neutral")
+        self._refuse_beside(drive, use.override, use.label, keys, use.site)
         control, problems = controls.narrowed(use.control, use.override, use.site)
         self.problems += problems
-        self.problems += controls.curve(drive.macro.control, control, drive.points, drive.site)
-        drive.macro.readers.append((use.node, use.control))
-        use.node.bindings[use.control.id] = MacroCurve(drive.macro.name, drive.points)
+        points = self._curve(drive, control)
+        macro = drive.macro
+        while points is not None and macro.driven is not None:
+            before = self._curve(macro.driven, macro.column.control)
+            points = None if before is None else controls.composed(before, points)
+            if points is not None and len(points) > controls.LONGEST_CURVE:
+                message = (
+                    f"{use.label!r} follows a curve of more than {controls.LONGEST_CURVE} points (the limit)"
+                )
+                self.problems.append(use.site.problem(message, hint="through several macros in a row"))
+                return
+            macro = macro.driven.macro
+        if points is not None:
+            macro.column.readers.append((use.node, use.control))
+            use.node.bindings[use.control.id] = MacroCurve(macro.name, points)
+
+    def _curve(self, drive: _Drive, driven: Control) -> Points | None:
+        """A drive's points in the driven control's unit; None, with the problems noted, where something is wrong."""
+        macro = drive.macro.column.control
+        given = drive.curve
+        if given is None:
+            return controls.straight(macro, driven)
+        if isinstance(given, str):
+            if given not in self._curves:
+                message = f"there is no curve {given!r}"
+                problem = drive.site.problem(message, allowed=tuple(self._curves), name=given)
+                if problem not in self.problems:
+                    self.problems.append(problem)
+                return None
+            given = self._curves[given]
+        points, problems = controls.in_units_of(driven, given, drive.site)
+        problems = problems or controls.curve(macro, driven, points, drive.site)
+        self.problems += [problem for problem in problems if problem not in self.problems]
+        return None if problems else points
+
+    def _refuse_beside(
+        self, drive: _Drive, model: Override | Knob, label: str, keys: Iterable[str], site: Site
+    ) -> None:
+        for key in keys:
+            if getattr(model, key, None) is not None:
+                message = (
+                    f"{label!r} follows macro {drive.macro.name!r} ({drive.site.where()}), "
+                    f"so it cannot have `{key}` as well"
+                )
+                self.problems.append(site.problem(message, key))
 
     def _bind_tied(self, owner: str, use: _Use, tie: str) -> None:
         column = self._columns.get(f"{owner}.{tie}") or self._columns.get(tie)
@@ -266,3 +412,21 @@ class Binder:
             control = control.replace(rate=rate)
         drives = tuple((node.id, reader.id) for node, reader in column.readers)
         return Column(column.name, control, column.kind, column.effect, drives, column.site.position())
+
+
+def _drive_site(macro: Knob, site: Site, target: str) -> Site:
+    """Where a macro's ``drives`` has a target: in a mapping, or in a list of mappings."""
+    drives = macro.written().get("drives")
+    if isinstance(drives, list):
+        index = next(index for index, part in enumerate(drives) if target in part)
+        return site.below("drives", index, target)
+    return site.below("drives", target)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """``*`` is any part of one word of a name, ``**`` of several words."""
+    parts = re.split(r"(\*+)", text)
+    return re.compile("".join(_WILD.get(part, re.escape(part)) for part in parts))
+
+
+_WILD = {"*": r"[^.]*", "**": r".*"}

@@ -35,7 +35,8 @@ def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, 
     wirer.connect()
     outputs, output_problems = _outputs(expanded, wirer)
     taps = {owner.name: end for owner in owners.values() if (end := wirer.end(owner)) is not None}
-    binder = Binder(owners, expanded.items)
+    curves = {name: tuple(points) for name, points in expanded.header.model.curves.items()}
+    binder = Binder(owners, expanded.items, curves)
     columns = binder.bind()
     _stop_if_wrong(declarer.problems, wirer.problems, output_problems, binder.problems)
 

@@ -2,16 +2,81 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 from djgraph.effects import Control
 from djgraph.effects.grid import off_grid
 from djgraph.errors import Problem
 from djgraph.language.parts import Knob, Override
+from djgraph.language.quantity import Quantity
 from djgraph.language.site import Site
 
 TOLERANCE = 1e-9
+LONGEST_CURVE = 1000
+"""Most points of a curve that macros in a row make."""
+
+Points = tuple[tuple[float, float], ...]
+
+
+def in_units(override: Override, control: Control, site: Site) -> tuple[Override, list[Problem]]:
+    """What a graph changes, with quantities (``180 Hz``) as plain numbers in the control's unit."""
+    changes: dict[str, float] = {}
+    problems: list[Problem] = []
+    for key in ("default", "min", "max", "neutral", "value"):
+        given: Any = getattr(override, key)
+        if isinstance(given, Quantity):
+            place = site if key == "value" and not isinstance(site.written(), dict) else site.below(key)
+            changes[key], more = plain(control, given, place)
+            problems += more
+    return (override.model_copy(update=changes) if changes else override), problems
+
+
+def plain(control: Control, given: Quantity, site: Site) -> tuple[float, list[Problem]]:
+    """A quantity as a plain number of the control; its default where it fits none, which is a problem."""
+    number = given.plain(control.unit, control.amplitude)
+    if number is not None and math.isfinite(number):
+        # 375 ms is 0.375 s, and not what multiplying by 0.001 gives.
+        return float(f"{number:.12g}"), []
+    message = f"{given} does not fit {control.id}, which goes {_from_to(control)}"
+    hint = "a plain number is taken as it is"
+    if control.unit == "ratio":
+        hint = "decibels and % fit it" if control.amplitude else "it has no unit: a plain number, or %"
+    return control.default, [site.problem(message, hint=hint)]
+
+
+def in_units_of(
+    driven: Control, points: Sequence[tuple[float, float]], site: Site
+) -> tuple[Points, list[Problem]]:
+    """A curve's points with plain numbers for y."""
+    result, problems = [], []
+    for index, (x, y) in enumerate(points):
+        given: Any = y
+        if isinstance(given, Quantity):
+            y, more = plain(driven, given, site.below(index, 1))
+            problems += more
+        result.append((x, y))
+    return tuple(result), problems
+
+
+def straight(macro: Control, driven: Control) -> Points:
+    """The curve that is meant where none is given: over both ranges, from end to end."""
+    return (macro.min, driven.min), (macro.max, driven.max)
+
+
+def composed(inner: Points, outer: Points) -> Points:
+    """``outer`` after ``inner``: straight lines again, with points where either has one."""
+    points = []
+    for (x0, u0), (x1, u1) in pairwise(inner):
+        points.append((x0, interpolate(outer, u0)))
+        between = [(u, y) for u, y in outer if min(u0, u1) < u < max(u0, u1)]
+        for u, y in between if u0 < u1 else reversed(between):
+            points.append((x0 + (x1 - x0) * (u - u0) / (u1 - u0), y))
+    points.append((inner[-1][0], interpolate(outer, inner[-1][1])))
+    # Points so near that rounding puts them at one x are one.
+    return tuple(point for point, after in pairwise([*points, (math.inf, 0.0)]) if point[0] < after[0])
 
 
 def constant(control: Control, value: float, site: Site) -> list[Problem]:
@@ -157,6 +222,11 @@ def _in_range(control: Control, value: float, what: str, site: Site) -> list[Pro
     if fault := off_grid(control, value):
         return [site.problem(f"{what or 'the value '}of {control.id} is {fault}")]
     return []
+
+
+def _from_to(control: Control) -> str:
+    unit = "without a unit" if control.unit == "ratio" else f"in {control.unit}"
+    return f"from {control.min:g} to {control.max:g} {unit}"
 
 
 def _range(control: Control) -> str:

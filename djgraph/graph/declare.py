@@ -9,13 +9,15 @@ from typing import Any, Protocol, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from djgraph.effects import Effect
+from djgraph.effects import Control, Effect, Unit
 from djgraph.errors import Problem
+from djgraph.graph.controls import in_units
 from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Placed, PlacedOwner
 from djgraph.language.faults import Fault, explain
 from djgraph.language.model import Header
 from djgraph.language.parts import Node, Override
+from djgraph.language.quantity import quantity
 from djgraph.language.site import Site
 from djgraph.language.words import describe
 
@@ -93,12 +95,13 @@ class Declarer:
         targets: set[str] = set()
         for index, send in enumerate(item.model.sends):
             site = item.site.below("sends", index)
-            if send.to in targets:
-                self.problems.append(site.problem(f"{item.name!r} has a send to {send.to!r} already", "to"))
-            targets.add(send.to)
-            sends.append(
-                None if send.level.value == 1.0 else self._send(item.name, send.to, send.level, site)
-            )
+            name = send.name or send.to
+            if name in targets:
+                message = f"{item.name!r} has a send {'called' if send.name else 'to'} {name!r} already"
+                hint = "two sends to one bus need two names: `name: …`"
+                self.problems.append(site.problem(message, "name" if send.name else "to", hint=hint))
+            targets.add(name)
+            sends.append(self._send(item.name, name, send.level, site))
         total = SumDraft(f"sum:{item.name}", item.site) if item.kind == "bus" else None
         return OwnerDraft(item, chain, sends, total)
 
@@ -107,17 +110,26 @@ class Declarer:
         name = model.id or model.effect
         effect = self._effect(model.effect, site)
         settings = self._settings(effect, model.settings, site) if effect is not None else None
+        controls = effect.controls if effect is not None else ()
         return EffectDraft(
             f"{owner}.{name}",
             owner,
             name,
             effect,
             settings,
-            model.controls,
+            {key: self._in_units(one, key, controls, site) for key, one in model.controls.items()},
             site,
-            controls=effect.controls if effect is not None else (),
+            controls=controls,
             ports=model.inputs,
         )
+
+    def _in_units(self, override: Override, name: str, known: Iterable[Control], site: Site) -> Override:
+        control = next((one for one in known if name == one.id or name in one.aliases), None)
+        if control is None:
+            return override  # a problem that binding tells
+        changed, problems = in_units(override, control, site.below("controls", name))
+        self.problems += problems
+        return changed
 
     def _effect(self, name: str, site: Site) -> type[Effect] | None:
         entry = self._registry.effects.get(name)
@@ -133,7 +145,8 @@ class Declarer:
         # As JSON, because pydantic's strict mode then allows exactly what a file can say: a list for a
         # tuple, a text for an enumeration, but no text for a number.
         place = site.below("settings")
-        if faults := list(_true_for_one(effect.Settings, given)):
+        given, faults = _plain_settings(effect.Settings, given)
+        if faults := [*_true_for_one(effect.Settings, given), *faults]:
             self.problems += [place.fault(fault) for fault in faults]
             return None
         # What names a file finds it from there, as djgraph.audio.SoundFile does.
@@ -149,19 +162,27 @@ class Declarer:
             ]
             return None
 
-    def _send(self, owner: str, to: str, level: Override, site: Site) -> EffectDraft:
+    def _send(self, owner: str, name: str, level: Override, site: Site) -> EffectDraft | None:
+        """A send's node; None where it needs none, for its level is exactly 1."""
         entry = self._registry.effects.get(SEND_EFFECT)
         effect: type[Effect] | None = entry.effect if entry is not None else None
+        node = f"send:{name}"
         if effect is None:
+            if level.value == 1.0:
+                return None
             message = f"a send needs the effect {SEND_EFFECT!r}, which no plugin provides"
             self.problems.append(site.problem(message, hint=self._hint))
-            return EffectDraft(f"{owner}.send:{to}", owner, f"send:{to}", None, None, {}, site, is_send=True)
+            return EffectDraft(f"{owner}.{node}", owner, node, None, None, {}, site, is_send=True)
         control = effect.controls[0]
-        label = f"Send to {to.replace('_', ' ').replace('.', ' ')}"
+        level, problems = in_units(level, control, site.below("level"))
+        self.problems += problems
+        if level.value == 1.0:
+            return None
+        label = f"Send to {name.replace('_', ' ').replace('.', ' ')}"
         return EffectDraft(
-            f"{owner}.send:{to}",
+            f"{owner}.{node}",
             owner,
-            f"send:{to}",
+            node,
             effect,
             effect.Settings(),
             {control.id: level},
@@ -178,3 +199,20 @@ def _true_for_one(settings: type[BaseModel], given: Mapping[str, Any]) -> Iterat
         choices = get_args(field.annotation) if field is not None else ()
         if isinstance(value, bool) and value in choices and not any(isinstance(one, bool) for one in choices):
             yield Fault(f"{describe(value)} is not allowed here", (name,), tuple(map(str, choices)))
+
+
+def _plain_settings(
+    settings: type[BaseModel], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Fault]]:
+    """Settings with plain numbers in place of quantities (``375 ms``), where a setting says its unit."""
+    plain, faults = dict(given), []
+    for name, field in settings.model_fields.items():
+        unit = next((item.name for item in field.metadata if isinstance(item, Unit)), None)
+        value = quantity(given.get(name))
+        if unit is not None and value is not None:
+            number = value.plain(unit)
+            if number is None:
+                faults.append(Fault(f"{value} does not fit {name}, which is in {unit}", (name,)))
+            else:
+                plain[name] = float(f"{number:.12g}")
+    return plain, faults

@@ -14,11 +14,12 @@ from pydantic import ValidationError
 
 from djgraph.errors import DocumentError, Problem
 from djgraph.language import limits
-from djgraph.language.faults import explain
+from djgraph.language.faults import explain, keys_of
 from djgraph.language.fields import CONCRETE, Element
 from djgraph.language.load import Document, in_file_order
-from djgraph.language.model import Bus, Header, Item, Loop, Macro, Repeat, Strip, Template
-from djgraph.language.parts import ChainItem, Node, Range, Use
+from djgraph.language.model import Bus, Header, Inputs, Item, Macro, Repeat, Strip, Template
+from djgraph.language.parts import ChainItem, ChainRepeat, Node, Use
+from djgraph.language.repeats import Loop, Range
 from djgraph.language.site import Site
 from djgraph.language.source import plain
 from djgraph.language.substitute import Budget, Substitution
@@ -94,18 +95,22 @@ class _Expander:
         self._globals: Mapping[str, Any] = {}
         self._budget = Budget()
         self._problems: list[Problem] = []
-        self._inputs: dict[str, list[str]] = {}
+        self._inputs: dict[str, list[str]] | None = None
 
     def run(self, arguments: Mapping[str, Any]) -> Expanded:
         root = Site(self._document.source)
         self._globals = self._arguments(root, arguments)
         self._stop_if_wrong()
         frame = _Frame(self._globals, {})
+        # Inputs first: repeats in what follows may run over them.
+        beside = [key for key in keys_of(type(self._model)) if key not in keys_of(Inputs)]
+        inputs = self._place(Inputs, self._model, root, frame, without=beside)
+        self._stop_if_wrong()
+        assert inputs is not None
+        self._inputs = self._name_inputs(inputs)
         header = self._place(Header, self._model, root, frame, without=("args", "templates", "mixer"))
         self._stop_if_wrong()
         assert header is not None
-        self._name_inputs(header)
-        self._stop_if_wrong()
         items = tuple(self._items(self._model.mixer, root.below("mixer"), frame))
         self._stop_if_wrong()
         return Expanded(header, items)
@@ -127,17 +132,20 @@ class _Expander:
                 )
         return values
 
-    def _name_inputs(self, header: Placed[Header]) -> None:
-        for index, declared in enumerate(header.model.inputs):
-            site = header.site.below("inputs", index)
-            if declared.name in self._inputs:
+    def _name_inputs(self, placed: Placed[Inputs]) -> dict[str, list[str]]:
+        """The names of inputs, and of their stems."""
+        inputs: dict[str, list[str]] = {}
+        for index, declared in enumerate(placed.model.inputs):
+            site = placed.site.below("inputs", index)
+            if declared.name in inputs:
                 self._problems.append(site.problem(f"a second input is called {declared.name!r}", "name"))
             stems = [stem.name for stem in declared.stems]
             for number, stem in enumerate(stems):
                 if stem in stems[:number]:
                     message = f"a second stem of {declared.name!r} is called {stem!r}"
                     self._problems.append(site.problem(message, "stems", number))
-            self._inputs[declared.name] = stems
+            inputs[declared.name] = stems
+        return inputs
 
     def _items(
         self, items: Sequence[Item], site: Site, frame: _Frame
@@ -147,7 +155,8 @@ class _Expander:
 
     def _item(self, item: Item, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
         if isinstance(item, Repeat):
-            yield from self._repeat(item, site, frame)
+            for turn in self._turns(item, site, frame):
+                yield from self._items(item.do, site.below("do"), turn)
         elif isinstance(item, Use):
             piece = self._use(item, site, frame, "mixer")
             if piece is not None:
@@ -173,6 +182,10 @@ class _Expander:
     def _chain(self, items: Sequence[ChainItem], site: Site, frame: _Frame) -> Iterator[Placed[Node]]:
         for index, item in enumerate(items):
             here = self._at(site.below(index), frame)
+            if isinstance(item, ChainRepeat):
+                for turn in self._turns(item, here, frame):
+                    yield from self._chain(item.do, here.below("do"), turn)
+                continue
             if isinstance(item, Use):
                 piece = self._use(item, here, frame, "chain")
                 if piece is not None:
@@ -183,34 +196,52 @@ class _Expander:
                 self._budget.node(here)
                 yield node
 
-    def _repeat(self, item: Repeat, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
+    def _turns(self, item: Loop, site: Site, frame: _Frame) -> Iterator[_Frame]:
+        """What is known inside a repeat, for one value of its variable after the other."""
         placed = self._place(Loop, item, site, frame, without=("do",))
         if placed is None:
             return
-        ((variable, values),) = placed.model.for_.items()
-        for value in self._values(values, placed.site.below("for", variable)):
+        variable, values = self._run_over(placed)
+        for value in values:
             self._budget.step(site)
-            inner = replace(
+            yield replace(
                 frame,
                 scope={**frame.scope, variable: value},
                 variables={**frame.variables, variable: value},
                 depth=self._deeper(frame, site),
             )
-            yield from self._items(item.do, site.below("do"), inner)
+
+    def _run_over(self, placed: Placed[Loop]) -> tuple[str, list[Any]]:
+        ((variable, values),) = placed.model.for_.items()
+        return variable, self._values(values, placed.site.below("for", variable))
+
+    def _list_values(self, over: Any, site: Site) -> tuple[str, list[Any]] | None:
+        """What a repeat within a list runs over; see :class:`Substitution`."""
+        try:
+            loop = Loop.model_validate({"for": over}, context=CONCRETE)
+        except ValidationError as error:
+            self._problems += [site.fault(fault) for fault in explain(error, Loop)]
+            return None
+        return self._run_over(Placed(loop, site))
 
     def _values(self, values: Any, site: Site) -> list[Any]:
         if isinstance(values, Range):
             return list(range(values.from_, values.to + 1))
         if isinstance(values, list):
             return values
+        inputs = self._inputs
+        if inputs is None:
+            message = f"{values!r} cannot be repeated over before all inputs are known"
+            self._problems.append(site.problem(message, hint="give a list, or a range {from: 1, to: 4}"))
+            return []
         if values == "inputs":
-            return list(self._inputs)
+            return list(inputs)
         name, dot, last = values.rpartition(".")
-        if dot and last == "stems" and name in self._inputs:
-            if not self._inputs[name]:
+        if dot and last == "stems" and name in inputs:
+            if not inputs[name]:
                 self._problems.append(site.problem(f"input {name!r} has no stems: it is one signal"))
-            return self._inputs[name]
-        allowed = ["inputs", *(f"{name}.stems" for name, stems in self._inputs.items() if stems)]
+            return inputs[name]
+        allowed = ["inputs", *(f"{name}.stems" for name, stems in inputs.items() if stems)]
         hint = "or a list, or a range {from: 1, to: 4}"
         message = f"nothing to repeat over is called {values!r}"
         self._problems.append(site.problem(message, allowed=allowed, name=values, hint=hint))
@@ -297,10 +328,10 @@ class _Expander:
             return None
 
     def _replace(self, data: Any, site: Site, frame: _Frame) -> tuple[Any, Site]:
-        substitution = Substitution(frame.scope, site, self._budget)
+        substitution = Substitution(frame.scope, site, self._budget, self._list_values)
         concrete = substitution.replace(data)
         self._problems += substitution.problems
-        return concrete, replace(site, renames=substitution.renames) if substitution.renames else site
+        return concrete, replace(site, moves=substitution.moves) if substitution.moves else site
 
     def _at(self, site: Site, frame: _Frame) -> Site:
         return replace(site, variables=frame.variables, uses=frame.uses)

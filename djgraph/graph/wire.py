@@ -239,6 +239,10 @@ class Wirer:
         if tap == "post":
             return self.end(owner)
         names = list(owner.nodes)
+        if tap == "input":
+            if owner.generates:
+                self._note_no_input(owner, site)
+            return self.start(owner)
         if tap == "pre":
             fader = owner.placed.model.fader or "fader"
             if fader in names:
@@ -254,7 +258,7 @@ class Wirer:
         node = owner.nodes.get(tap)
         if node is None:
             message = f"{owner.placed.kind} {owner.name!r} has no node {tap!r}"
-            self.problems.append(site.problem(message, allowed=["post", "pre", *names], name=tap))
+            self.problems.append(site.problem(message, allowed=["post", "pre", "input", *names], name=tap))
             return None
         return node.out
 

@@ -24,6 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from djgraph.language import limits
 from djgraph.language.faults import Fault, explain, refusal
+from djgraph.language.quantity import quantity
 from djgraph.language.words import (
     IDENTIFIER,
     IDENTIFIER_RULE,
@@ -41,8 +42,8 @@ CONCRETE = "concrete"
 
 REFERENCE_SCHEMA: JsonSchemaValue = {
     "type": "string",
-    "pattern": r"^\$([a-z][a-z0-9_]*|\([a-z][a-z0-9_]*\))$",
-    "description": "A reference to an argument or to the variable of a repeat.",
+    "pattern": r"^\$([a-z][a-z0-9_]*|\([^()$]+\))$",
+    "description": "A reference to an argument or to the variable of a repeat, or a sum with some: $(n + 1).",
 }
 
 
@@ -163,10 +164,6 @@ LATE = Wrap(_pass, late=True)
 """For lists and mappings of which the whole may be a reference."""
 
 
-def _one_or_many(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    return handler([value] if isinstance(value, str) else value)
-
-
 def _identifier_keys(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
     if not isinstance(value, dict):
         raise refusal([Fault(f"expected a mapping, got {describe(value)}")])
@@ -229,6 +226,12 @@ def _number(value: Any) -> float:
     return float(value)
 
 
+def _quantity(value: Any) -> float:
+    """A number, or a number with its unit: a :class:`Quantity` then, until a control's declaration says what it is."""
+    given: Any = quantity(value)
+    return _number(value) if given is None else given
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Refused(f"expected true or false, got {describe(value)}")
@@ -239,8 +242,8 @@ def _pair(value: Any) -> tuple[float, float]:
     if not isinstance(value, list | tuple) or len(value) != 2:
         got = f"a list of {len(value)}" if isinstance(value, list | tuple) else describe(value)
         raise Refused(f"expected a point [x, y], got {got}")
-    x, y = (item if is_reference(item) else _number(item) for item in value)
-    return x, y
+    x, y = value
+    return x if is_reference(x) else _number(x), y if is_reference(y) else _quantity(y)
 
 
 def whole(low: int, high: int, even: bool = False) -> Leaf:
@@ -284,9 +287,15 @@ def _pattern(regex: str) -> JsonSchemaValue:
 _IDENTIFIER_SCHEMA = _pattern("^[a-z][a-z0-9_]*$")
 _NAME_SCHEMA = _pattern(r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")
 _POINT_SCHEMA = _pattern(r"^[a-z][a-z0-9_.]*(@[a-z][a-z0-9_.]*)?$")
+QUANTITY_SCHEMA: JsonSchemaValue = {
+    "type": "string",
+    "pattern": r"^\s*[+-]?[.\d].*[A-Za-z%]\s*$",
+    "description": "A number with its unit: 180 Hz, -6 dB, 1/2 beat, 375 ms.",
+}
+_NUMBER_OR_QUANTITY: JsonSchemaValue = {"anyOf": [{"type": "number"}, QUANTITY_SCHEMA]}
 _POINTS_ITEM = {
     "type": "array",
-    "items": {"anyOf": [{"type": "number"}, REFERENCE_SCHEMA]},
+    "items": {"anyOf": [{"type": "number"}, QUANTITY_SCHEMA, REFERENCE_SCHEMA]},
     "minItems": 2,
     "maxItems": 2,
 }
@@ -296,6 +305,7 @@ NAME_LEAF = Leaf(_name, _NAME_SCHEMA, text=True)
 IDENTIFIER_LEAF = Leaf(_identifier, _IDENTIFIER_SCHEMA, text=True)
 NODE_ID_LEAF = Leaf(_node_id, _IDENTIFIER_SCHEMA, text=True)
 NUMBER_LEAF = Leaf(_number, {"type": "number"})
+QUANTITY_LEAF = Leaf(_quantity, _NUMBER_OR_QUANTITY)
 
 Text = Annotated[str, TEXT_LEAF]
 Identifier = Annotated[str, IDENTIFIER_LEAF]
@@ -311,4 +321,4 @@ OptionalName = Annotated[str | None, NAME_LEAF]
 OptionalPoint = Annotated[str | None, Leaf(_text, _POINT_SCHEMA, text=True)]
 OptionalNodeId = Annotated[str | None, NODE_ID_LEAF]
 OptionalNumber = Annotated[float | None, NUMBER_LEAF]
-Names = Annotated[list[Name], Wrap(_one_or_many, shorthand=NAME_LEAF)]
+OptionalQuantity = Annotated[float | None, QUANTITY_LEAF]

@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
 
 from djgraph.errors import nearest
-from djgraph.language import limits
 from djgraph.language.faults import Fault, refusal
 from djgraph.language.fields import (
     IDENTIFIER_KEYS,
@@ -21,9 +20,9 @@ from djgraph.language.fields import (
     Element,
     Identifier,
     Name,
-    Names,
     OptionalNodeId,
     OptionalPoint,
+    Pair,
     Text,
     Version,
     Wrap,
@@ -33,14 +32,15 @@ from djgraph.language.parts import (
     Chain,
     Input,
     Knob,
+    Names,
     OutputItem,
     OwnMacro,
-    Range,
     Send,
     TransformModel,
     Use,
 )
-from djgraph.language.words import IDENTIFIER, describe
+from djgraph.language.repeats import EACH, Loop
+from djgraph.language.words import describe
 
 
 def _item(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Element:
@@ -50,36 +50,6 @@ def _item(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInf
     return ITEMS[kind].model_validate(value, context=info.context)
 
 
-def _repeat(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    if not isinstance(value, dict) or len(value) != 1:
-        got = f"{len(value)} of them" if isinstance(value, dict) else describe(value)
-        raise refusal([Fault(f"`for` takes one variable and its values, as in {{track: inputs}}, got {got}")])
-    ((variable, _),) = value.items()
-    if not IDENTIFIER.match(variable):
-        raise refusal([Fault(f"{variable!r} is not a name", (variable,), key=True)])
-    return handler(value)
-
-
-def _values(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    if isinstance(value, dict):
-        return Range.model_validate(value, context=info.context)
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, list | dict) or item is None:
-                raise refusal(
-                    [Fault(f"expected text, a number, true or false, got {describe(item)}", (index,))]
-                )
-        if len(value) > limits.REPEATS:
-            raise refusal([Fault(f"more than {limits.readable(limits.REPEATS)} repeats (the limit)")])
-        return value
-    if isinstance(value, str):
-        return value
-    raise refusal([Fault(f"expected {_VALUES}, got {describe(value)}")])
-
-
-_VALUES = "a list, `inputs`, the stems of an input (`track_a.stems`) or a range ({from: 1, to: 4})"
-
-
 class Owner(Element):
     """What strips and buses share: a chain and ways out of it."""
 
@@ -87,9 +57,9 @@ class Owner(Element):
     """Effects in order."""
     fader: OptionalNodeId = None
     """Which node is the fader; by default the one with the id `fader`."""
-    sends: Annotated[list[Send], LATE] = Field(default_factory=list)
+    sends: Annotated[list[Annotated[Send, EACH]], LATE] = Field(default_factory=list)
     """Branches to buses, each with a level."""
-    macros: Annotated[list[OwnMacro], LATE] = Field(default_factory=list)
+    macros: Annotated[list[Annotated[OwnMacro, EACH]], LATE] = Field(default_factory=list)
     """Controls that drive several others."""
     to: Annotated[Names, LATE] = Field(default_factory=list)
     """The buses that its end feeds."""
@@ -116,17 +86,6 @@ class Macro(Knob):
 
     macro: Name
     """The column's name."""
-
-
-Scalar = str | int | float | bool
-Values = Annotated[list[Scalar] | str | Range, Wrap(_values)]
-
-
-class Loop(Element):
-    """What a repeat runs over."""
-
-    for_: Annotated[dict[str, Values], Wrap(_repeat)] = Field(alias="for")
-    """One variable and its values."""
 
 
 class Repeat(Loop):
@@ -162,7 +121,14 @@ class Template(Element):
         return "chain" if "chain" in self.model_fields_set else "mixer"
 
 
-class Header(Element):
+class Inputs(Element):
+    """What comes in."""
+
+    inputs: list[Annotated[Input, EACH]] = Field(default_factory=list)
+    """What comes in, in order."""
+
+
+class Header(Inputs):
     """Everything of a document except what is expanded."""
 
     djgraph: Version
@@ -177,8 +143,8 @@ class Header(Element):
     """Samples per second."""
     transform: Annotated[TransformModel, LATE] = Field(default_factory=TransformModel)
     """The transform that spectral effects work in."""
-    inputs: list[Input] = Field(default_factory=list)
-    """What comes in, in order."""
+    curves: Annotated[dict[str, Annotated[list[Pair], LATE]], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    """Curves by name, for macros and what follows them."""
     outputs: list[OutputItem]
     """What goes out; the first is the main output."""
 

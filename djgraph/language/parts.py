@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from djgraph.language import limits
-from djgraph.language.faults import Fault, keys_of
+from djgraph.language.faults import Fault, explain, keys_of, refusal
 from djgraph.language.fields import (
     IDENTIFIER_LEAF,
     LATE,
     NAME_LEAF,
-    NUMBER_LEAF,
+    QUANTITY_LEAF,
+    REFERENCE_SCHEMA,
     Element,
     Flag,
     Identifier,
@@ -21,6 +30,7 @@ from djgraph.language.fields import (
     OptionalName,
     OptionalNodeId,
     OptionalNumber,
+    OptionalQuantity,
     OptionalText,
     Pair,
     PointText,
@@ -28,6 +38,7 @@ from djgraph.language.fields import (
     choice,
     whole,
 )
+from djgraph.language.repeats import EACH, ListRepeat, Loop
 
 
 def _stem(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Stem:
@@ -36,15 +47,65 @@ def _stem(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInf
 
 def _override(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Override:
     if not isinstance(value, dict):
-        return Override.model_construct(value=NUMBER_LEAF.validate(value, info))
+        return Override.model_construct(value=QUANTITY_LEAF.validate(value, info))
     return Override.model_validate(value, context=info.context)
 
 
 def _chain_item(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Element:
     if isinstance(value, str):
         return Node.model_validate({"effect": value}, context=info.context)
-    kind = Use if isinstance(value, dict) and "use" in value else Node
+    kinds: dict[str, type[Element]] = {"use": Use, "for": ChainRepeat}
+    kind = next((kinds[key] for key in kinds if isinstance(value, dict) and key in value), Node)
     return kind.model_validate(value, context=info.context)
+
+
+def _one_or_many(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    return handler([value] if isinstance(value, str) else value)
+
+
+Names = Annotated[list[Annotated[Name, EACH]], Wrap(_one_or_many, shorthand=NAME_LEAF)]
+
+
+def _curve(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    return IDENTIFIER_LEAF.validate(value, info) if isinstance(value, str) else handler(value)
+
+
+Curve = Annotated[list[Pair], Wrap(_curve, late=True, shorthand=IDENTIFIER_LEAF)]
+"""Points [x, y], or the name of a curve of the document."""
+
+
+def _drives(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    if not isinstance(value, list):
+        return handler(value)
+    together: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for index, item in enumerate(value):
+        try:
+            part = EACH.run(item, handler, info)
+        except ValidationError as error:
+            faults += [replace(fault, loc=(index, *fault.loc)) for fault in explain(error, Element)]
+            continue
+        if not isinstance(part, ListRepeat):
+            twice = [key for key in part if key in together]
+            faults += [Fault(f"{key!r} is driven twice", (index, key), key=True) for key in twice]
+            together |= part
+    if faults:
+        raise refusal(faults)
+    return together
+
+
+class _Drives(Wrap):
+    """A mapping, or a list of mappings and repeats of mappings."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        mapping = handler(schema)
+        listed = {"type": "array", "items": EACH.with_repeats(mapping), "minItems": 1}
+        return {"anyOf": [mapping, listed, REFERENCE_SCHEMA]}
+
+
+Drives = Annotated[dict[str, Curve], _Drives(_drives, late=True)]
 
 
 def _output(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Output:
@@ -69,7 +130,7 @@ class Input(Element):
     what: ClassVar[str] = "an input: {name: …}"
     name: Identifier
     """What the input is called."""
-    stems: Annotated[list[Annotated[Stem, Wrap(_stem, shorthand=IDENTIFIER_LEAF)]], LATE] = Field(
+    stems: Annotated[list[Annotated[Stem, Wrap(_stem, shorthand=IDENTIFIER_LEAF), EACH]], LATE] = Field(
         default_factory=list
     )
     """Its stems in order; left out, the input is one signal."""
@@ -103,24 +164,35 @@ class TransformModel(Element):
         return []
 
 
+def curve_alone(data: dict[str, Any]) -> list[Fault]:
+    """A curve says how something is followed, so that it needs what."""
+    if "curve" in data and "follow" not in data:
+        return [Fault("a `curve` without `follow`", ("curve",), key=True, hint="follow: a macro's name")]
+    return []
+
+
 class Override(Element):
     """What a graph changes in one control's declaration; a bare number is a constant."""
 
     what: ClassVar[str] = "a number or a mapping"
     as_: OptionalName = Field(default=None, alias="as")
     """The column's name below its strip or bus."""
-    default: OptionalNumber = None
+    default: OptionalQuantity = None
     """Where the control rests."""
-    min: OptionalNumber = None
+    min: OptionalQuantity = None
     """A narrower range."""
-    max: OptionalNumber = None
+    max: OptionalQuantity = None
     """A narrower range."""
-    neutral: OptionalNumber = None
+    neutral: OptionalQuantity = None
     """The value that leaves the signal unchanged."""
-    value: OptionalNumber = None
+    value: OptionalQuantity = None
     """A constant: the control has no column."""
     tie: OptionalName = None
     """The column to read instead of one of its own."""
+    follow: OptionalName = None
+    """The macro that drives the control."""
+    curve: Curve | None = None
+    """The curve through which it does; a straight line over the control's range if left out."""
     label: OptionalText = None
     """A short name for people."""
     description: OptionalText = None
@@ -135,10 +207,10 @@ class Override(Element):
             if sole in data and others:
                 message = f"a control with `{sole}` {what}, so it cannot have {', '.join(map(repr, others))} as well"
                 return [Fault(message, (others[0],), key=True)]
-        return []
+        return curve_alone(data)
 
 
-OverrideValue = Annotated[Override, Wrap(_override, shorthand=NUMBER_LEAF)]
+OverrideValue = Annotated[Override, Wrap(_override, shorthand=QUANTITY_LEAF)]
 
 
 class Node(Element):
@@ -166,7 +238,14 @@ class Use(Element):
     """Values for its arguments."""
 
 
-ChainItem = Annotated[Node | Use, Wrap(_chain_item, shorthand=IDENTIFIER_LEAF)]
+class ChainRepeat(Loop):
+    """Nodes once for each value of a variable."""
+
+    do: Chain
+    """What is repeated."""
+
+
+ChainItem = Annotated[Node | Use | ChainRepeat, Wrap(_chain_item, shorthand=IDENTIFIER_LEAF)]
 Chain = list[ChainItem]
 
 
@@ -176,8 +255,10 @@ class Send(Element):
     what: ClassVar[str] = "a send: {to: …}"
     to: Name
     """The bus that it feeds."""
+    name: OptionalName = None
+    """What the send is called; the bus's name if left out. Two sends to one bus need two names."""
     tap: Identifier = "post"
-    """Where it branches off: `post` (the end of the chain), `pre` (before the fader) or after a node."""
+    """Where it branches off: `post` (the end of the chain), `pre` (before the fader), `input` or after a node."""
     level: OverrideValue = Field(default_factory=Override)
     """Its level; at rest it is 0. A number is a constant."""
 
@@ -199,14 +280,18 @@ class Knob(Element):
     """What it does, for people."""
     aliases: Annotated[list[Name], LATE] = Field(default_factory=list)
     """Old names of the column, so that old data still fits."""
-    drives: Annotated[dict[str, Annotated[list[Pair], LATE]], LATE]
-    """Control → curve, as points [x, y]."""
+    drives: Drives = Field(default_factory=dict)
+    """Control, macro or pattern → curve, as points [x, y] or by name."""
+    follow: OptionalName = None
+    """The macro that drives this one."""
+    curve: Curve | None = None
+    """The curve through which it does; a straight line over the whole range if left out."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
-        if data.get("drives") == {}:
+        if data.get("drives") in ({}, []):
             return [Fault("a macro drives at least one control", ("drives",))]
-        return []
+        return curve_alone(data)
 
 
 class OwnMacro(Knob):
@@ -227,24 +312,7 @@ class Output(Element):
     """The strip, bus or point that it is."""
 
 
-OutputItem = Annotated[Output, Wrap(_output, shorthand=NAME_LEAF)]
+OutputItem = Annotated[Output, Wrap(_output, shorthand=NAME_LEAF), EACH]
 
 
-class Range(Element):
-    """Whole numbers, both ends included."""
-
-    from_: Annotated[int, whole(-1_000_000, 1_000_000)] = Field(alias="from")
-    """The first number."""
-    to: Annotated[int, whole(-1_000_000, 1_000_000)]
-    """The last number."""
-
-    @classmethod
-    def check(cls, data: dict[str, Any]) -> list[Fault]:
-        first, last = data.get("from"), data.get("to")
-        if not (isinstance(first, int) and isinstance(last, int)):
-            return []
-        if last < first:
-            return [Fault(f"the range {first} … {last} is empty")]
-        if last - first >= limits.REPEATS:
-            return [Fault(f"more than {limits.readable(limits.REPEATS)} repeats (the limit)")]
-        return []
+ChainRepeat.model_rebuild()

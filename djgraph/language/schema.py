@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from djgraph.language.fields import REFERENCE_SCHEMA
+from djgraph.language.fields import QUANTITY_SCHEMA, REFERENCE_SCHEMA
 from djgraph.language.model import DocumentModel
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -33,7 +33,8 @@ def json_schema(registry: EffectSource | None) -> Schema:
     for definition in (result, *definitions.values()):
         _tidy(definition)
     definitions["Template"]["oneOf"] = [{"required": ["chain"]}, {"required": ["mixer"]}]
-    definitions["Repeat"]["properties"]["for"] |= {"minProperties": 1, "maxProperties": 1}
+    for repeat in ("Repeat", "ChainRepeat"):
+        definitions[repeat]["properties"]["for"] |= {"minProperties": 1, "maxProperties": 1}
     if registry is not None:
         entries = registry.effects
         _know_effects(definitions, {name: entries[name].effect for name in sorted(entries)})
@@ -65,9 +66,10 @@ def _know_effects(definitions: dict[str, Schema], effects: Mapping[str, Any]) ->
             }
         }
         node["allOf"].append({"if": condition, "then": {"$ref": f"#/$defs/{name} node"}})
-    short = {"anyOf": [{"$ref": "#/$defs/Node"}, {"$ref": "#/$defs/Use"}, effect_name]}
-    for owner in ("Strip", "Bus", "Template"):
-        definitions[owner]["properties"]["chain"]["items"] = short
+    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in ("Node", "Use", "ChainRepeat")]
+    short = {"anyOf": [*kinds, effect_name]}
+    for owner, key in (("Strip", "chain"), ("Bus", "chain"), ("Template", "chain"), ("ChainRepeat", "do")):
+        definitions[owner]["properties"][key]["items"] = short
 
 
 def _settings(effect: str, model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
@@ -76,7 +78,10 @@ def _settings(effect: str, model: type[BaseModel], definitions: dict[str, Schema
         definitions[f"{effect} {name}"] = definition
     _tidy(own)
     properties = own.get("properties", {})
-    own["properties"] = {name: _or_reference(value) for name, value in properties.items()}
+    own["properties"] = {
+        name: _or_reference(value, *([QUANTITY_SCHEMA] if "unit" in value else []))
+        for name, value in properties.items()
+    }
     return own
 
 
@@ -88,16 +93,16 @@ def _controls(controls: tuple[Any, ...]) -> Schema:
         text = f"{control.label}: {control.description}" if control.description else control.label
         number = {"type": "number", "minimum": control.min, "maximum": control.max}
         described = {"description": f"{text} ({span})"}
-        properties[control.id] = {**described, "anyOf": [number, override, REFERENCE_SCHEMA]}
+        properties[control.id] = {**described, "anyOf": [number, QUANTITY_SCHEMA, override, REFERENCE_SCHEMA]}
         for alias in control.aliases:
             properties.setdefault(alias, {**properties[control.id], "deprecated": True})
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _or_reference(value: Schema) -> Schema:
+def _or_reference(value: Schema, *others: Schema) -> Schema:
     outer: Schema = {key: value[key] for key in ("description", "default", "title") if key in value}
     inner = {key: item for key, item in value.items() if key not in outer}
-    return {**outer, "anyOf": [inner, HOLDS_REFERENCE]}
+    return {**outer, "anyOf": [inner, *others, HOLDS_REFERENCE]}
 
 
 def _tidy(definition: Schema) -> None:

@@ -13,19 +13,27 @@ from djgraph.language.source import Source
 from djgraph.text import brief, clip
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Where a piece that expansion put elsewhere, or under another key, is written; and the repeats around it."""
+
+    path: DocumentPath
+    variables: Mapping[str, Any]
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """A path into a source, as one expansion sees it.
 
-    variables: the values of the repeats around it. uses: where the templates around it were used. renames:
-    paths with a key after substitution → the key as written.
+    variables: the values of the repeats around it. uses: where the templates around it were used. moves:
+    paths after expansion → where that is written.
     """
 
     source: Source
     path: DocumentPath = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
-    renames: Mapping[DocumentPath, str] = field(default_factory=dict)
+    moves: Mapping[DocumentPath, Moved] = field(default_factory=dict)
 
     def below(self, *tail: str | int) -> Site:
         return replace(self, path=(*self.path, *tail))
@@ -49,8 +57,8 @@ class Site:
         if isinstance(written, str) and "$" in written and not key:
             hints.append(f"it is written as {clip(written)}")
         hints += self.uses
-        if self.variables:
-            hints.append(f"here {self._here()}")
+        if variables := self._variables((*self.path, *tail)):
+            hints.append(f"here {_spoken(variables)}")
         return Problem(
             message, self.source.position(path, key=key), path, tuple(allowed), name, "; ".join(hints) or None
         )
@@ -64,27 +72,34 @@ class Site:
         """The place in words, for messages that name a second place."""
         position = self.position()
         text = f"at {position}" if position else f"in {format_path(self._written(self.path))}"
-        if self.variables:
-            text += f" ({self._here()})"
+        if variables := self._variables(self.path):
+            text += f" ({_spoken(variables)})"
         return text
 
-    def _here(self) -> str:
-        return ", ".join(f"{name} = {brief(value)}" for name, value in self.variables.items())
+    def _variables(self, path: DocumentPath) -> Mapping[str, Any]:
+        """The values of the repeats around what stands at ``path`` after expansion."""
+        moved = (self.moves.get(path[:depth]) for depth in range(len(path), 0, -1)) if self.moves else ()
+        return next((one.variables for one in moved if one is not None), self.variables)
 
     def written(self) -> Any:
         """What stands here, as it is written, references and all."""
         return self._value(self._written(self.path))
 
     def _written(self, path: DocumentPath) -> DocumentPath:
-        if not self.renames:
+        if not self.moves:
             return known(self.source, path)
-        written: DocumentPath = ()
-        for depth, part in enumerate(path):
-            written = (*written, self.renames.get(path[: depth + 1], part))
-        return known(self.source, written)
+        for depth in range(len(path), 0, -1):
+            moved = self.moves.get(path[:depth])
+            if moved is not None:
+                return known(self.source, (*moved.path, *path[depth:]))
+        return known(self.source, path)
 
     def _value(self, path: DocumentPath) -> Any:
         value: Any = self.source.data
         for part in path:
             value = value[part]
         return value
+
+
+def _spoken(variables: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {brief(value)}" for name, value in variables.items())

@@ -1,17 +1,26 @@
-"""References: ``$name`` and ``$(name)`` in texts, replaced by values; ``$$`` is a dollar."""
+"""References: ``$name``, ``$(name)`` and sums, ``$(n + 1)``, in texts, replaced by values; ``$$`` is a dollar.
+
+Repeats among the items of lists are put in place on the way: their items, once for each value of the variable.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from djgraph.errors import DocumentError, DocumentPath, Problem
 from djgraph.language import limits
-from djgraph.language.site import Site
+from djgraph.language.repeats import is_repeat
+from djgraph.language.site import Moved, Site
+from djgraph.language.sums import NoSum, evaluate
 from djgraph.language.words import REFERENCE, describe
 
-_DOLLAR = re.compile(r"\$(?:(\$)|([a-z][a-z0-9_]*)|\(([a-z][a-z0-9_]*)\))?")
+_DOLLAR = re.compile(r"\$(?:(\$)|([a-z][a-z0-9_]*)|\(([^()$]*)\))?")
+
+Values = Callable[[Any, Site], tuple[str, list[Any]] | None]
+"""What ``for`` says, without references, and where → the variable and its values; None, with problems noted."""
 
 
 class Budget:
@@ -46,88 +55,147 @@ class Budget:
 
 
 class Substitution:
-    """Replaces the references in one piece of a document.
+    """Replaces the references in one piece of a document, and puts repeats in its lists in place.
 
-    ``problems`` fills with what could not be replaced; ``renames`` with the paths of keys that changed.
+    values: what repeats run over; without it there are none. ``problems`` fills with what could not be replaced;
+    ``moves`` with where what is not at its place came from.
     """
 
-    def __init__(self, scope: Mapping[str, Any], site: Site, budget: Budget) -> None:
+    def __init__(
+        self, scope: Mapping[str, Any], site: Site, budget: Budget, values: Values | None = None
+    ) -> None:
         self._scope = scope
         self._site = site
         self._budget = budget
+        self._values = values
+        self._depth = 0
         self.problems: list[Problem] = []
-        self.renames: dict[DocumentPath, str] = {}
+        self.moves: dict[DocumentPath, Moved] = {}
 
-    def replace(self, value: Any, *tail: str | int) -> Any:
-        """``value``, which stands at ``tail`` below the site, without references.
+    def replace(self, value: Any) -> Any:
+        """``value``, which stands at the site, without references.
 
         What holds no reference is returned as it is, the same object; anything else is a copy.
         """
+        return self._replace(value, (), ())
+
+    def _replace(self, value: Any, at: DocumentPath, to: DocumentPath) -> Any:
+        """at: where it is written, and to: where it comes to stand, both below the site."""
         self._budget.step(self._site)
         if isinstance(value, str):
-            return self._text(value, tail) if "$" in value else value
+            return self._text(value, at) if "$" in value else value
         if isinstance(value, list):
-            items = [self.replace(item, *tail, index) for index, item in enumerate(value)]
-            return value if _same(items, value) else items
+            items = self._items(value, at, to)
+            return value if len(items) == len(value) and _same(items, value) else items
         if isinstance(value, dict):
-            return self._mapping(value, tail)
+            return self._mapping(value, at, to)
         return value
 
-    def _mapping(self, value: dict[str, Any], tail: DocumentPath) -> dict[str, Any]:
+    def _items(self, value: list[Any], at: DocumentPath, to: DocumentPath, first: int = 0) -> list[Any]:
+        """The items of a list, which come to stand from index ``first`` on."""
+        items: list[Any] = []
+        for index, item in enumerate(value):
+            place = first + len(items)
+            if self._values is not None and is_repeat(item):
+                items += self._repeat(item, (*at, index), to, place)
+                continue
+            if place != index or first or self._depth:
+                self._move((*to, place), (*at, index))
+            items.append(self._replace(item, (*at, index), (*to, place)))
+        return items
+
+    def _repeat(self, item: dict[str, Any], at: DocumentPath, to: DocumentPath, first: int) -> list[Any]:
+        """The items of a repeat, for one value after the other."""
+        assert self._values is not None
+        before = len(self.problems)
+        over = self._replace(item["for"], (*at, "for"), (*at, "for"))
+        if len(self.problems) > before:
+            return []
+        loop = self._values(over, self._site.below(*at))
+        if loop is None:
+            return []
+        self._depth += 1
+        if self._depth > limits.DEPTH:
+            _stop(self._site, f"repeats lie more than {limits.DEPTH} deep in one another (the limit)")
+        variable, values = loop
+        scope, site = self._scope, self._site
+        items: list[Any] = []
+        for value in values:
+            self._budget.step(site)
+            self._scope = {**scope, variable: value}
+            self._site = replace(site, variables={**site.variables, variable: value})
+            items += self._items(item["do"], (*at, "do"), to, first + len(items))
+        self._scope, self._site = scope, site
+        self._depth -= 1
+        return items
+
+    def _move(self, to: DocumentPath, at: DocumentPath) -> None:
+        path = self._site.path
+        self.moves[(*path, *to)] = Moved((*path, *at), self._site.variables)
+
+    def _mapping(self, value: dict[str, Any], at: DocumentPath, to: DocumentPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for written, item in value.items():
-            key = self._join(written, (*tail, written), key=True) if "$" in written else written
+            here = (*at, written)
+            key = self._join(written, here, key=True) if "$" in written else written
             if key in result:
-                self._problem(f"duplicate key {key!r}", (*tail, written), key=True)
+                self._problem(f"duplicate key {key!r}", here, key=True)
             if key != written:
-                self.renames[(*self._site.path, *tail, key)] = written
-            result[key] = self.replace(item, *tail, written)
+                self._move((*to, key), here)
+            result[key] = self._replace(item, here, (*to, key))
         unchanged = list(result) == list(value) and _same(result.values(), value.values())
         return value if unchanged else result
 
-    def _text(self, text: str, tail: DocumentPath) -> Any:
+    def _text(self, text: str, at: DocumentPath) -> Any:
         match = REFERENCE.match(text)
         if match is None:
-            return self._join(text, tail)
-        value = self._look_up(match[1] or match[2], tail)
+            return self._join(text, at)
+        value = self._look_up(match[1], at) if match[1] else self._sum(match[2], at)
         self._budget.value(value, self._site)
         return value
 
-    def _join(self, text: str, tail: DocumentPath, key: bool = False) -> str:
+    def _join(self, text: str, at: DocumentPath, key: bool = False) -> str:
         def put(match: re.Match[str]) -> str:
             if match[1]:
                 return "$"
-            name = match[2] or match[3]
-            if name is None:
+            if match[2] is None and match[3] is None:
                 hint = "write $name or $(name) for a reference, $$ for a dollar"
-                self._problem("a $ that begins no reference", tail, key=key, hint=hint)
+                self._problem("a $ that begins no reference", at, key=key, hint=hint)
                 return "$"
-            value = self._look_up(name, tail, key)
+            name = match[2] or match[3]
+            value = self._look_up(name, at, key) if match[2] else self._sum(name, at, key)
             if value is None or isinstance(value, list | dict):
-                self._problem(
-                    f"${name} is {describe(value)}, which cannot stand within a text", tail, key=key
-                )
+                self._problem(f"${name} is {describe(value)}, which cannot stand within a text", at, key=key)
                 return ""
             return str(value).lower() if isinstance(value, bool) else str(value)
 
         joined = _DOLLAR.sub(put, text)
         if len(joined) > limits.TEXT:
             _stop(
-                self._site.below(*tail),
+                self._site.below(*at),
                 f"a text of more than {limits.readable(limits.TEXT)} characters (the limit)",
             )
         return joined
 
-    def _look_up(self, name: str, tail: DocumentPath, key: bool = False) -> Any:
+    def _sum(self, text: str, at: DocumentPath, key: bool = False) -> Any:
+        before = len(self.problems)
+        try:
+            return evaluate(text, lambda name: self._look_up(name, at, key))
+        except NoSum as fault:
+            if len(self.problems) == before:  # a name that is not there is told already
+                self._problem(str(fault), at, key=key)
+            return ""
+
+    def _look_up(self, name: str, at: DocumentPath, key: bool = False) -> Any:
         if name in self._scope:
             return self._scope[name]
         self._problem(
-            f"there is no argument or variable {name!r}", tail, key=key, allowed=tuple(self._scope), name=name
+            f"there is no argument or variable {name!r}", at, key=key, allowed=tuple(self._scope), name=name
         )
         return ""
 
-    def _problem(self, message: str, tail: DocumentPath, **details: Any) -> None:
-        self.problems.append(self._site.problem(message, *tail, **details))
+    def _problem(self, message: str, at: DocumentPath, **details: Any) -> None:
+        self.problems.append(self._site.problem(message, *at, **details))
 
 
 def _same(items: Iterable[Any], others: Iterable[Any]) -> bool:

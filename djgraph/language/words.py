@@ -8,8 +8,8 @@ from typing import Any
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*\Z")
 NAME = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*\Z")
 
-REFERENCE = re.compile(r"\$(?:([a-z][a-z0-9_]*)|\(([a-z][a-z0-9_]*)\))\Z")
-"""A text that is exactly one reference: ``$name`` or ``$(name)``."""
+REFERENCE = re.compile(r"\$(?:([a-z][a-z0-9_]*)|\(([^()$]+)\))\Z")
+"""A text that is exactly one reference: ``$name``, ``$(name)`` or a sum, ``$(n + 1)``."""
 
 IDENTIFIER_RULE = "a lower-case letter, then lower-case letters, digits and underscores"
 NAME_RULE = f"{IDENTIFIER_RULE}; dots between such words"

@@ -99,6 +99,8 @@ def _column(row: Any, where: str) -> Column:
     fader = _fader(row.pop("fader", None), where) if isinstance(row, dict) else None
     _keys(row, {"name", "kind", "effect", "drives", "control"}, where)
     fields = {field.name for field in dataclasses.fields(Control)}
+    if isinstance(row["control"], dict):
+        row["control"].setdefault("amplitude", False)  # layouts written before there was one
     _keys(row["control"], fields, f"{where}.control")
     control: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in row["control"].items()
@@ -116,6 +118,8 @@ def _column(row: Any, where: str) -> Column:
     for key in ("unit", "scale", "rate", "label", "description", "gradient", "id"):
         if not isinstance(control[key], str):
             raise LayoutError(f"{where}.control.{key} is {control[key]!r}; expected text")
+    if not isinstance(control["amplitude"], bool):
+        raise LayoutError(f"{where}.control.amplitude is {control['amplitude']!r}; expected true or false")
     if row["kind"] not in KINDS:
         raise LayoutError(f"{where}.kind is {row['kind']!r}; expected one of {', '.join(KINDS)}")
     drives = row["drives"]

@@ -20,6 +20,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph.effects.use import idle_settings
@@ -42,7 +43,9 @@ class Compressor(TimeEffect):
 
     class Settings(SettingModel):
         detector: Literal["peak", "rms"] = Field("peak", description="What is measured")
-        window: float = Field(10.0, ge=0.1, le=1000, description="Time constant of the RMS detector in ms")
+        window: Annotated[float, Unit("ms")] = Field(
+            10.0, ge=0.1, le=1000, description="Time constant of the RMS detector in ms"
+        )
         linked: bool = Field(True, description="All channels are turned down alike, by the loudest")
 
     class Controls(ControlModel):

@@ -21,6 +21,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph.effects.use import idle_settings
@@ -44,7 +45,9 @@ class Convolve(TimeEffect):
         level: Literal["energy", "file"] = Field(
             "energy", description="energy: white noise keeps its level; file: as the file has it"
         )
-        pre_delay: float = Field(0.0, ge=0, le=1000, description="Silence before the response in ms")
+        pre_delay: Annotated[float, Unit("ms")] = Field(
+            0.0, ge=0, le=1000, description="Silence before the response in ms"
+        )
 
         @field_validator("file")
         @classmethod

@@ -18,6 +18,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph.effects.use import beyond_half_the_rate
@@ -39,7 +40,7 @@ class DeEsser(TimeEffect):
     description = "Turns the highs down where they are loud"
 
     class Settings(SettingModel):
-        window: float = Field(
+        window: Annotated[float, Unit("ms")] = Field(
             5.0, ge=0.1, le=1000, description="Time constant in ms in which the level of the highs falls"
         )
 

@@ -18,6 +18,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph.effects.use import idle_controls
@@ -31,7 +32,7 @@ class Delay(TimeEffect):
     description = "Echo with feedback"
 
     class Settings(SettingModel):
-        time: float = Field(
+        time: Annotated[float, Unit("ms")] = Field(
             375.0, ge=1, le=10000, description="Delay in ms; 375 is a dotted eighth at 120 BPM"
         )
         max_feedback: float = Field(

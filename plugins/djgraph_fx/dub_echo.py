@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.effects import Block, Control, ControlModel, State
+from djgraph.effects import Block, Control, ControlModel, State, Unit
 from djgraph_fx.echo import Echo
 from djgraph_fx.echoes import Beats, Time, highpass_control, lowpass_control
 
@@ -25,7 +25,7 @@ class DubEcho(Echo):
 
     class Settings(Echo.Settings):
         change: Literal["fade", "tape"] = Field("tape", description="How it gets from one delay to another")
-        drive: float = Field(
+        drive: Annotated[float, Unit("dB")] = Field(
             6.0, ge=0, le=24, description="How far in dB below full scale the loop begins to saturate"
         )
 

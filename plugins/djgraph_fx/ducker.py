@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import decibels, follow
-from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.level import loudest, ramp, time_constant
 
 
@@ -26,7 +26,7 @@ class Ducker(TimeEffect):
     inputs = (Port("in"), Port("sidechain", apart=True))
 
     class Settings(SettingModel):
-        window: float = Field(
+        window: Annotated[float, Unit("ms")] = Field(
             50.0, ge=0.1, le=1000, description="Time constant in ms in which the sidechain's level falls"
         )
 

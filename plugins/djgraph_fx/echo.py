@@ -18,6 +18,7 @@ from djgraph.effects import (
     Environment,
     SettingModel,
     State,
+    Unit,
     Use,
 )
 from djgraph_fx.echoes import Beats, Echoing, Longest, Mix, Sync, Time, highpass_control, lowpass_control
@@ -42,7 +43,7 @@ class Echo(Echoing):
             "stereo", description="Each channel for itself, or from side to side"
         )
         change: Literal["fade", "tape"] = Field("fade", description="How it gets from one delay to another")
-        fade: float = Field(
+        fade: Annotated[float, Unit("ms")] = Field(
             50.0, ge=5, le=500, description="Length in ms of a fade, or time constant of the tape"
         )
         longest: Longest = 2.0

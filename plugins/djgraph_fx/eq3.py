@@ -20,6 +20,7 @@ from djgraph.effects import (
     RatioEffect,
     SettingModel,
     State,
+    Unit,
     Use,
 )
 from djgraph.errors import EffectError
@@ -28,7 +29,7 @@ from djgraph_fx.filters import too_high, twin_fault
 GRID = 2.0**24
 """Bands are rounded to steps of 1/GRID: float32 holds those and their sums exactly, so they add up to 1."""
 
-Band = Control(0, 2, neutral=1, rate="frame")
+Band = Control(0, 2, neutral=1, rate="frame", amplitude=True)
 
 
 class Eq3(RatioEffect):
@@ -46,8 +47,12 @@ class Eq3(RatioEffect):
     description = "Three-band equaliser and isolator"
 
     class Settings(SettingModel):
-        low: float = Field(300.0, ge=20, le=20000, description="Crossover between low and mid in Hz")
-        high: float = Field(4000.0, ge=20, le=20000, description="Crossover between mid and high in Hz")
+        low: Annotated[float, Unit("Hz")] = Field(
+            300.0, ge=20, le=20000, description="Crossover between low and mid in Hz"
+        )
+        high: Annotated[float, Unit("Hz")] = Field(
+            4000.0, ge=20, le=20000, description="Crossover between mid and high in Hz"
+        )
         order: float = Field(
             4.0, ge=1, le=12, description="Steepness: 6·order dB per octave beyond a crossover"
         )

@@ -20,6 +20,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph.effects.use import beyond_half_the_rate, out_of_order
@@ -75,13 +76,13 @@ class Fdn(TimeEffect):
     description = "Reverb from a feedback delay network: decay, damping, cuts and freeze may move"
 
     class Settings(SettingModel):
-        size: float = Field(
+        size: Annotated[float, Unit("ms")] = Field(
             40.0, ge=5, le=200, description="Mean length of the lines in ms: how large the room is"
         )
         lines: Literal[8, 16] = Field(
             8, description="How many delay lines; 16 are denser and cost twice as much"
         )
-        corner: float = Field(
+        corner: Annotated[float, Unit("Hz")] = Field(
             DAMPING_CORNER,
             ge=200,
             le=10000,

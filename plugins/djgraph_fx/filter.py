@@ -19,6 +19,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph.effects.use import beyond_half_the_rate
@@ -106,8 +107,12 @@ class FilterKnob(TimeEffect):
     FADE: ClassVar[float] = 0.1
 
     class Settings(SettingModel):
-        lowest: float = Field(30.0, ge=10, le=1000, description="Cutoff in Hz at the left end")
-        highest: float = Field(15000.0, ge=2000, le=20000, description="Cutoff in Hz at the right end")
+        lowest: Annotated[float, Unit("Hz")] = Field(
+            30.0, ge=10, le=1000, description="Cutoff in Hz at the left end"
+        )
+        highest: Annotated[float, Unit("Hz")] = Field(
+            15000.0, ge=2000, le=20000, description="Cutoff in Hz at the right end"
+        )
 
     class Controls(ControlModel):
         knob: Annotated[

@@ -21,6 +21,7 @@ from djgraph.effects import (
     RatioEffect,
     SettingModel,
     State,
+    Unit,
     Use,
 )
 
@@ -45,8 +46,12 @@ class FilterSettings(SettingModel):
     """What both filters can be set to."""
 
     order: float = Field(4.0, ge=1, le=12, description="Steepness: 6·order dB per octave beyond the cutoff")
-    lowest: float = Field(20.0, ge=1, le=100000, description="Cutoff in Hz where the control is 0")
-    highest: float = Field(20000.0, ge=1, le=100000, description="Cutoff in Hz where the control is 1")
+    lowest: Annotated[float, Unit("Hz")] = Field(
+        20.0, ge=1, le=100000, description="Cutoff in Hz where the control is 0"
+    )
+    highest: Annotated[float, Unit("Hz")] = Field(
+        20000.0, ge=1, le=100000, description="Cutoff in Hz where the control is 1"
+    )
 
     @model_validator(mode="after")
     def _ascending(self) -> FilterSettings:

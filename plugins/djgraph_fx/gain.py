@@ -20,7 +20,15 @@ class Gain(AmplitudeEffect):
     class Controls(ControlModel):
         gain: Annotated[
             float,
-            Control(0, 1, neutral=1, rate="sample", smoothing=5.0, description="Amplitude; 0 is silence"),
+            Control(
+                0,
+                1,
+                neutral=1,
+                rate="sample",
+                smoothing=5.0,
+                amplitude=True,
+                description="Amplitude; 0 is silence",
+            ),
         ] = 1.0
 
     def amplitude(self, controls: Mapping[str, Tensor]) -> Tensor:

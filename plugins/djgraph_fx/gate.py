@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import gate
-from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.level import linked, time_constant
 
 
@@ -29,8 +29,10 @@ class Gate(TimeEffect):
     inputs = (Port("in"), Port("sidechain", apart=True, default="in"))
 
     class Settings(SettingModel):
-        window: float = Field(10.0, ge=0.1, le=1000, description="Time constant in ms in which a level falls")
-        softness: float = Field(
+        window: Annotated[float, Unit("ms")] = Field(
+            10.0, ge=0.1, le=1000, description="Time constant in ms in which a level falls"
+        )
+        softness: Annotated[float, Unit("dB")] = Field(
             3.0,
             gt=0,
             le=60,

@@ -20,6 +20,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph.effects.use import idle_settings
@@ -119,8 +120,8 @@ class Isolator(_Isolator):
     description = "Three-band isolator in dB, without latency"
 
     class Settings(SettingModel):
-        low: float = _crossover(300.0, "low and mid")
-        high: float = _crossover(4000.0, "mid and high")
+        low: Annotated[float, Unit("Hz")] = _crossover(300.0, "low and mid")
+        high: Annotated[float, Unit("Hz")] = _crossover(4000.0, "mid and high")
         order: Order = Field(4, description="4 falls by 24 dB per octave beyond a crossover, 2 by 12")
         profile: Literal["own", "mixxx", "soundcraft"] = Field(
             "own", description="Crossovers of a known mixer in place of low and high"
@@ -157,9 +158,9 @@ class Isolator4(_Isolator):
     description = "Four-band isolator in dB, without latency"
 
     class Settings(SettingModel):
-        low: float = _crossover(150.0, "low and low mid")
-        mid: float = _crossover(1000.0, "low mid and high mid")
-        high: float = _crossover(6000.0, "high mid and high")
+        low: Annotated[float, Unit("Hz")] = _crossover(150.0, "low and low mid")
+        mid: Annotated[float, Unit("Hz")] = _crossover(1000.0, "low mid and high mid")
+        high: Annotated[float, Unit("Hz")] = _crossover(6000.0, "high mid and high")
         order: Order = Field(4, description="4 falls by 24 dB per octave beyond a crossover, 2 by 12")
 
         @model_validator(mode="after")

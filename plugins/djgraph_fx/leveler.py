@@ -21,6 +21,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph_fx.level import loudness_power
@@ -42,7 +43,9 @@ class Leveler(TimeEffect):
     description = "Slow gain towards a loudness in LUFS"
 
     class Settings(SettingModel):
-        gate: float = Field(-60.0, ge=-70, le=-20, description="LUFS below which the gain waits")
+        gate: Annotated[float, Unit("LUFS")] = Field(
+            -60.0, ge=-70, le=-20, description="LUFS below which the gain waits"
+        )
 
     class Controls(ControlModel):
         target: Annotated[

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from djgraph.dsp import limit, limit_states, true_peak
 from djgraph.dsp.true_peak import DELAY
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.level import linked, time_constant
 
 
@@ -29,7 +29,7 @@ class Limiter(TimeEffect):
     description = "Look-ahead limiter with a ceiling, by sample peak or true peak"
 
     class Settings(SettingModel):
-        lookahead: float = Field(
+        lookahead: Annotated[float, Unit("ms")] = Field(
             5.0, ge=0, le=50, description="Time in ms in which it turns down, ahead of a peak; the latency"
         )
         true_peak: bool = Field(False, description="Looks between samples, too: four-fold oversampled")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import k_weighting, safe_sqrt, sliding_max, sliding_mean
 from djgraph.dsp.loudness import OFFSET
-from djgraph.effects import Block, Port, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Port, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.level import loudest, loudness_power
 
 MOMENTARY = 400.0
@@ -29,7 +30,7 @@ class Meter(TimeEffect):
     outputs = (Port("out"), Port("peak", 1), Port("rms", 1), Port("loudness", 1))
 
     class Settings(SettingModel):
-        window: float = Field(
+        window: Annotated[float, Unit("ms")] = Field(
             300.0, ge=1, le=3000, description="Length in ms of what peak and RMS look back on"
         )
 

@@ -21,6 +21,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph.effects.use import idle_settings
@@ -45,8 +46,10 @@ class Multitap(TimeEffect):
         levels: tuple[float, ...] = Field(
             (0.8, 0.6, 0.4, 0.2), min_length=1, max_length=16, description="Gains of the taps, −1…1"
         )
-        fade: float = Field(50.0, ge=5, le=500, description="Length in ms of a fade when the tempo changes")
-        longest: float = Field(4.0, ge=0.1, le=20, description="Longest delay in s")
+        fade: Annotated[float, Unit("ms")] = Field(
+            50.0, ge=5, le=500, description="Length in ms of a fade when the tempo changes"
+        )
+        longest: Annotated[float, Unit("s")] = Field(4.0, ge=0.1, le=20, description="Longest delay in s")
 
         @model_validator(mode="after")
         def _fit(self) -> Multitap.Settings:

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import delay_history, read_delay
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.switches import FADE, Mix, On, last_place, pressed, samples_since, sum_since
 
 MEMORY = ("on", "released", "turned", "delay")
@@ -40,7 +40,7 @@ class Platter(TimeEffect):
         curve: float = Field(
             1.0, ge=0.5, le=4, description="How the speed falls: 1 evenly, above quickly first, below late"
         )
-        longest: float = Field(
+        longest: Annotated[float, Unit("s")] = Field(
             4.0, ge=0.1, le=20, description="How far back in s it can get; what lies beyond is silent"
         )
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.lfo import beats_control
 
 
@@ -28,7 +28,9 @@ class Pump(TimeEffect):
     uses_clock = True
 
     class Settings(SettingModel):
-        edge: float = Field(5.0, ge=0.1, le=50, description="Time in ms in which it goes down, before a beat")
+        edge: Annotated[float, Unit("ms")] = Field(
+            5.0, ge=0.1, le=50, description="Time in ms in which it goes down, before a beat"
+        )
 
     class Controls(ControlModel):
         depth: Annotated[

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp.convolution import Response
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.convolve import convolved
 from djgraph_fx.room import noise_response
 
@@ -25,13 +25,15 @@ class Reverb(TimeEffect):
     description = "Convolution reverb with a synthetic room"
 
     class Settings(SettingModel):
-        decay_time: float = Field(
+        decay_time: Annotated[float, Unit("s")] = Field(
             1.5, ge=0.001, le=30, description="Seconds in which low frequencies die away by 60 dB (RT60)"
         )
         damping: float = Field(
             0.5, ge=0, le=1, description="How much sooner high frequencies die; 0 is not at all"
         )
-        pre_delay: float = Field(20.0, ge=0, le=1000, description="Silence before the reverberation in ms")
+        pre_delay: Annotated[float, Unit("ms")] = Field(
+            20.0, ge=0, le=1000, description="Silence before the reverberation in ms"
+        )
         seed: int = Field(0, ge=0, lt=2**63, description="Which noise; another seed is another room")
 
     class Controls(ControlModel):

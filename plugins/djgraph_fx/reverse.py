@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from djgraph.dsp import delay_history, read_tap
 from djgraph.dsp.history import latest
-from djgraph.effects import Block, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import Block, ControlModel, Environment, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.switches import (
     FADE,
     Length,
@@ -45,7 +45,7 @@ class Reverse(TimeEffect):
     uses_clock = True
 
     class Settings(SettingModel):
-        longest: float = Field(
+        longest: Annotated[float, Unit("s")] = Field(
             4.0, ge=0.1, le=20, description="Longest chunk in s; at tempos where it lasts longer it is halved"
         )
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect, Unit
 from djgraph_fx.switches import (
     FADE,
     Length,
@@ -46,7 +46,7 @@ class Repeating(TimeEffect):
     """Whether another length begins another slice."""
 
     class Settings(SettingModel):
-        longest: float = Field(
+        longest: Annotated[float, Unit("s")] = Field(
             4.0, ge=0.1, le=20, description="Longest pass in s; at tempos where it lasts longer it is halved"
         )
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import delay_history, delay_loop
-from djgraph.effects import Block, Conflict, Control, Environment, State, Use
+from djgraph.effects import Block, Conflict, Control, Environment, State, Unit, Use
 from djgraph.effects.use import beyond_half_the_rate
 from djgraph_fx.fdn import Fdn
 
@@ -33,7 +33,9 @@ class Shimmer(Fdn):
         interval: Literal[-12, 7, 12] = Field(
             12, description="Semitones that the sound moves by, each time round"
         )
-        window: float = Field(120.0, ge=40, le=500, description="Way of a head in ms until it jumps back")
+        window: Annotated[float, Unit("ms")] = Field(
+            120.0, ge=40, le=500, description="Way of a head in ms until it jumps back"
+        )
 
     class Controls(Fdn.Controls):
         shimmer: Annotated[

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import delay_history, delay_loop, phase
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, Unit
 from djgraph_fx.echoes import Beats, Echoing, Longest, Mix, Sync, Time
 from djgraph_fx.times import glided
 
@@ -30,10 +30,10 @@ class Spiral(Echoing):
 
     class Settings(SettingModel):
         sync: Sync = "ms"
-        window: float = Field(
+        window: Annotated[float, Unit("ms")] = Field(
             60.0, ge=20, le=200, description="Through how many ms of the line a head glides"
         )
-        glide: float = Field(
+        glide: Annotated[float, Unit("ms")] = Field(
             50.0, ge=5, le=500, description="Time constant in ms with which it gets from one delay to another"
         )
         longest: Longest = 2.0

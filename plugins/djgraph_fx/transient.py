@@ -18,6 +18,7 @@ from djgraph.effects import (
     SettingModel,
     State,
     TimeEffect,
+    Unit,
     Use,
 )
 from djgraph_fx.level import loudest
@@ -41,9 +42,15 @@ class Transient(TimeEffect):
     description = "Attacks and decays louder or softer"
 
     class Settings(SettingModel):
-        window: float = Field(30.0, ge=1, le=1000, description="Time constant in ms in which the level falls")
-        rise: float = Field(20.0, ge=1, le=1000, description="How long in ms a beginning counts as an attack")
-        fall: float = Field(200.0, ge=1, le=5000, description="How long in ms what ends counts as a decay")
+        window: Annotated[float, Unit("ms")] = Field(
+            30.0, ge=1, le=1000, description="Time constant in ms in which the level falls"
+        )
+        rise: Annotated[float, Unit("ms")] = Field(
+            20.0, ge=1, le=1000, description="How long in ms a beginning counts as an attack"
+        )
+        fall: Annotated[float, Unit("ms")] = Field(
+            200.0, ge=1, le=5000, description="How long in ms what ends counts as a decay"
+        )
 
     class Controls(ControlModel):
         attack: Annotated[

@@ -215,7 +215,7 @@ inputs:
   - {name: 7}
 mixer:
   - {strip: a, chain: [gain, {effect: eq, controls: {low: {as: 3}}}], to: 4}
-  - {macro: m}
+  - {macro: m, drives: {}}
 """
     with pytest.raises(DocumentError) as caught:
         load_document(text)
@@ -228,7 +228,7 @@ mixer:
         (5, "expected a name"),
         (7, "expected a name"),
         (7, "expected a list"),
-        (8, "missing key 'drives'"),
+        (8, "a macro drives at least one control"),
     ]
     paths = {str(p).split("at: ")[1].split("\n")[0] for p in caught.value.problems if p.path}
     assert "mixer[0].chain[1].controls.low.as" in paths

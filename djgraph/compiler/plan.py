@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from djgraph.effects import Effect
-from djgraph.graph.ir import Constant, EffectNode, Free, Graph, MacroCurve, Point
+from djgraph.graph.ir import Blend, Constant, EffectNode, Free, Graph, MacroCurve, Point
 
 
 @dataclass(frozen=True)
@@ -363,6 +363,8 @@ def effect_text(node: EffectNode) -> str:
                 bound.append(f"{control}=@{binding.column}")
             case MacroCurve():
                 bound.append(f"{control}=curve(@{binding.column})")
+            case Blend():
+                bound.append(f"{control}=blend(@{', @'.join(binding.columns)})")
     return (
         node.effect.type
         + (f"{{{settings}}}" if settings else "")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from djgraph.controls.piecewise import PiecewiseLinear
 from djgraph.effects import Control
-from djgraph.graph.ir import Binding, Constant, EffectNode, Free, Graph, MacroCurve
+from djgraph.graph.ir import Binding, Blend, Constant, EffectNode, Free, Graph, MacroCurve
 from djgraph.layout.grid import Grid
 from djgraph.layout.units import units_of
 
@@ -45,7 +45,8 @@ class Held:
 class ControlBank:
     """Maps params ``[batch, frames, columns]`` to rows ``[rows, batch, frames]``, one for each distinct binding.
 
-    Rows are the columns, then what macros drive, then the constants; controls that are tied or equal share a row.
+    Rows are the columns, then what macros drive, then what switches blend, then the constants; controls that are
+    tied or equal share a row.
     Macro curves are applied frame by frame; the controls they drive lie on straight lines between frames, as any.
     Controls with a step or choices read rows of their own, behind those: the same, snapped to what they may take.
     """
@@ -55,14 +56,18 @@ class ControlBank:
         columns = {column.name: index for index, column in enumerate(graph.columns)}
         nodes = [node for node in graph.nodes if isinstance(node, EffectNode)]
         bindings = [b for node in nodes for b in node.bindings.values()]
-        curves = list(dict.fromkeys(b for b in bindings if isinstance(b, MacroCurve)))
+        blends = list(dict.fromkeys(b for b in bindings if isinstance(b, Blend)))
+        parts = [curve for blend in blends for term in blend.terms for curve in term]
+        curves = list(dict.fromkeys([*(b for b in bindings if isinstance(b, MacroCurve)), *parts]))
         constants = list(dict.fromkeys(b for b in bindings if isinstance(b, Constant)))
         self._row: dict[Binding, int] = {Free(name): index for name, index in columns.items()}
-        distinct: list[Binding] = [*curves, *constants]
+        distinct: list[Binding] = [*curves, *blends, *constants]
         for binding in distinct:
             self._row[binding] = len(self._row)
         self._sources = [columns[curve.column] for curve in curves]
         self._curves = PiecewiseLinear([curve.points for curve in curves]) if curves else None
+        place = {curve: index for index, curve in enumerate(curves)}
+        self._blends = [[[place[curve] for curve in term] for term in blend.terms] for blend in blends]
         self._constants = torch.tensor(
             [constant.value for constant in constants], dtype=torch.float64, device="cpu"
         )
@@ -95,7 +100,11 @@ class ControlBank:
         columns = params.permute(2, 0, 1)
         parts = [columns]
         if self._curves is not None:
-            parts.append(self._curves(columns[self._sources]))
+            curves = self._curves(columns[self._sources])
+            parts.append(curves)
+            for terms in self._blends:
+                products = [curves[term].prod(0, keepdim=True) for term in terms]
+                parts.append(torch.cat(products).sum(0, keepdim=True))
         if len(self._constants):
             values = self._constants.to(device=params.device, dtype=params.dtype)
             parts.append(values[:, None, None].expand(-1, *params.shape[:2]))

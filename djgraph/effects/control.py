@@ -48,6 +48,7 @@ class Control:
     value. The gradient is that of the value before snapping, or none where ``gradient`` says so.
     ``neutral`` is None where no value leaves the signal unchanged.
     ``amplitude`` says that a ``ratio`` is a factor of the signal's amplitude, which graphs may write in decibels.
+    ``names`` are those of the whole numbers from ``min`` on, where they have some: the positions of a switch.
     """
 
     min: float
@@ -65,6 +66,7 @@ class Control:
     aliases: tuple[str, ...] = ()
     gradient: Gradient = "exact"
     amplitude: bool = False
+    names: tuple[str, ...] = ()
     id: str = ""
     default: float = math.nan
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from djgraph.controls.bank import ControlBank
 from djgraph.effects import Block, Effect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
-from djgraph.graph.ir import EffectNode, Free, Graph, InputNode, MacroCurve, Point, SumNode
+from djgraph.graph.ir import EffectNode, Graph, InputNode, Point, SumNode, columns_of
 from djgraph.host.calls import EffectCall, build
 from djgraph.layout import ParameterLayout
 
@@ -216,8 +216,8 @@ class Response:
                 for port in node.effect.outputs:
                     upstream[Point(node.id, port.name)] = before
                 for binding in node.bindings.values():
-                    if isinstance(binding, (Free, MacroCurve)):
-                        column = columns[binding.column]
+                    for name in columns_of(binding):
+                        column = columns[name]
                         if node.id in self._widths:
                             reach[column] |= before
                         else:

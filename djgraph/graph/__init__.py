@@ -10,6 +10,7 @@ from djgraph.graph.build import build
 from djgraph.graph.declare import EffectRegistry
 from djgraph.graph.ir import (
     Binding,
+    Blend,
     Column,
     Constant,
     EffectNode,
@@ -26,6 +27,7 @@ from djgraph.language import Document, load_document
 
 __all__ = [
     "Binding",
+    "Blend",
     "Column",
     "Constant",
     "EffectNode",

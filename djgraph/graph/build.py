@@ -72,6 +72,7 @@ def _in_document_order(inputs: list[InputDraft], owners: Mapping[str, OwnerDraft
             nodes.append(owner.sum)
         nodes += owner.chain
         nodes += (send for send in owner.sends if send is not None)
+        nodes += owner.routes
     return nodes
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from djgraph.effects import Conflict, ControlUse, Environment, Use
 from djgraph.errors import EffectError, Problem
 from djgraph.graph.controls import interpolate
 from djgraph.graph.draft import EffectDraft, NodeDraft
-from djgraph.graph.ir import Binding, Column, Constant, Free
+from djgraph.graph.ir import Binding, Blend, Column, Constant, Free
 
 
 def conflicts(
@@ -24,7 +25,7 @@ def conflicts(
     by_name = {column.name: column for column in columns}
     problems = []
     for node in nodes:
-        if isinstance(node, EffectDraft) and not node.is_send:
+        if isinstance(node, EffectDraft) and not (node.is_send or node.is_route):
             use = _use(node, counts[node.id], by_name)
             problems += [_problem(node, conflict) for conflict in _told(node, use, environment)]
     return problems
@@ -60,6 +61,11 @@ def _span(binding: Binding, columns: Mapping[str, Column]) -> tuple[float, float
     """The lowest and the highest value, and that at rest."""
     if isinstance(binding, Constant):
         return binding.value, binding.value, binding.value
+    if isinstance(binding, Blend):
+        terms = [[_span(curve, columns) for curve in term] for term in binding.terms]
+        rest = sum(math.prod(at_rest for _, _, at_rest in term) for term in terms)
+        # Each term's last curve is what its others weight.
+        return min(term[-1][0] for term in terms), max(term[-1][1] for term in terms), rest
     control = columns[binding.column].control
     if isinstance(binding, Free):
         return control.min, control.max, control.default

@@ -12,13 +12,14 @@ from pydantic import BaseModel, ValidationError
 from djgraph.effects import Control, Effect, Unit
 from djgraph.errors import Problem
 from djgraph.graph.controls import in_units
-from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, SumDraft
-from djgraph.graph.expand import Placed, PlacedOwner
+from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, SumDraft, SwitchDraft
+from djgraph.graph.expand import Placed, PlacedChain, PlacedOwner, PlacedSwitch
 from djgraph.language.faults import Fault, explain
 from djgraph.language.model import Header
 from djgraph.language.parts import Node, Override
 from djgraph.language.quantity import quantity
 from djgraph.language.site import Site
+from djgraph.language.switches import RouteSwitch
 from djgraph.language.words import describe
 
 CHANNELS = {"mono": 1, "stereo": 2}
@@ -79,31 +80,111 @@ class Declarer:
         return owners
 
     def _owner(self, item: PlacedOwner) -> OwnerDraft:
-        chain: list[EffectDraft] = []
-        sites: dict[str, Site] = {}
-        for placed in item.chain:
-            node = self._node(item.name, placed)
-            if node.name in sites:
-                message = f"{item.name!r} has a node {node.name!r} already, {sites[node.name].where()}"
-                self.problems.append(
-                    placed.site.problem(message, "id", hint="give one of them another `id`", name=None)
-                )
-                continue
-            sites[node.name] = placed.site
-            chain.append(node)
-        sends: list[EffectDraft | None] = []
+        total = SumDraft(f"sum:{item.name}", item.site) if item.kind == "bus" else None
+        owner = OwnerDraft(item, [], [], total, [])
+        last = self._chain(owner, item.chain, {}, None)
+        if item.model.mute or item.model.solo is not False:
+            owner.mute = self._route(item.name, "mute", "solo", item.site)
+            owner.mute.before = last
+            owner.chain.append(owner.mute)
+        if item.model.switch is not None:
+            owner.way_out = self._routes(owner, "to", item.model.switch, item.site.below("switch"))
         targets: set[str] = set()
         for index, send in enumerate(item.model.sends):
             site = item.site.below("sends", index)
-            name = send.name or send.to
+            name = send.name or send.to or ""
             if name in targets:
                 message = f"{item.name!r} has a send {'called' if send.name else 'to'} {name!r} already"
                 hint = "two sends to one bus need two names: `name: …`"
                 self.problems.append(site.problem(message, "name" if send.name else "to", hint=hint))
             targets.add(name)
-            sends.append(self._send(item.name, name, send.level, site))
-        total = SumDraft(f"sum:{item.name}", item.site) if item.kind == "bus" else None
-        return OwnerDraft(item, chain, sends, total)
+            owner.sends.append(self._send(item.name, name, send.level, site))
+            if send.switch is not None:
+                owner.send_switches[index] = self._routes(owner, name, send.switch, site.below("switch"))
+        return owner
+
+    def _chain(
+        self,
+        owner: OwnerDraft,
+        items: PlacedChain,
+        sites: dict[str, Site],
+        before: EffectDraft | SumDraft | None,
+    ) -> EffectDraft | SumDraft | None:
+        """Put a chain behind ``before``, and return its last. sites: where the nodes of the whole owner stand."""
+        for placed in items:
+            if isinstance(placed, PlacedSwitch):
+                before = self._switch(owner, placed, sites, before)
+                continue
+            node = self._node(owner.name, placed)
+            if self._is_new(owner, node.name, placed.site, sites):
+                node.before = before
+                owner.chain.append(node)
+                before = node
+        return before
+
+    def _is_new(self, owner: OwnerDraft, name: str, site: Site, sites: dict[str, Site]) -> bool:
+        if name in sites:
+            message = f"{owner.name!r} has a node {name!r} already, {sites[name].where()}"
+            self.problems.append(site.problem(message, "id", hint="give one of them another `id`", name=None))
+            return False
+        sites[name] = site
+        return True
+
+    def _switch(
+        self,
+        owner: OwnerDraft,
+        placed: PlacedSwitch,
+        sites: dict[str, Site],
+        before: EffectDraft | SumDraft | None,
+    ) -> EffectDraft | SumDraft | None:
+        """A switch among chains: a route into each, and the sum of what they give."""
+        model, site = placed.model, placed.site
+        name = model.id or model.switch or (model.by or "").rpartition(".")[2]
+        if not self._is_new(owner, name, site, sites):
+            return before
+        draft = SwitchDraft(model.switch or model.by or "", model.by is not None, model, site)
+        owner.switches.append(draft)
+        total = SumDraft(f"sum:{owner.name}.{name}", site, name=name)
+        for choice, chain in zip(model.choices, placed.chains, strict=True):
+            route = self._route(owner.name, name, choice, site)
+            route.before = before
+            draft.routes[choice] = route
+            owner.chain.append(route)
+            last = self._chain(owner, chain, sites, route)
+            assert last is not None
+            total.feeds.append(last)
+        owner.chain.append(total)
+        return total
+
+    def _routes(self, owner: OwnerDraft, name: str, model: RouteSwitch, site: Site) -> SwitchDraft:
+        """A switch among buses: a route to each choice that feeds any."""
+        draft = SwitchDraft(model.name or model.by or "", model.by is not None, model, site)
+        owner.switches.append(draft)
+        for choice, buses in model.choices.items():
+            if buses:
+                draft.routes[choice] = self._route(owner.name, name, choice, site)
+        return draft
+
+    def _route(self, owner: str, name: str, choice: str, site: Site) -> EffectDraft:
+        """One way of a switch: a gain that the switch drives."""
+        entry = self._registry.effects.get(SEND_EFFECT)
+        effect: type[Effect] | None = entry.effect if entry is not None else None
+        node = f"{name}:{choice}"
+        if effect is None:
+            message = f"a switch needs the effect {SEND_EFFECT!r}, which no plugin provides"
+            self.problems.append(site.problem(message, hint=self._hint))
+            return EffectDraft(f"{owner}.{node}", owner, node, None, None, {}, site, is_route=True)
+        return EffectDraft(
+            f"{owner}.{node}",
+            owner,
+            node,
+            effect,
+            effect.Settings(),
+            {},
+            site,
+            is_route=True,
+            controls=effect.controls,
+        )
 
     def _node(self, owner: str, placed: Placed[Node]) -> EffectDraft:
         model, site = placed.model, placed.site

@@ -12,8 +12,9 @@ from djgraph.effects import Control, Effect
 from djgraph.graph.expand import PlacedOwner
 from djgraph.graph.ir import Binding, Point
 from djgraph.language.model import Strip
-from djgraph.language.parts import Override
+from djgraph.language.parts import ChainSwitch, Override
 from djgraph.language.site import Site
+from djgraph.language.switches import RouteSwitch
 
 
 @dataclass(eq=False)
@@ -52,6 +53,10 @@ class EffectDraft:
     overrides: Mapping[str, Override]
     site: Site
     is_send: bool = False
+    is_route: bool = False
+    """It is one way of a switch."""
+    before: EffectDraft | SumDraft | None = None
+    """What comes before it in its chain; None for the first."""
     controls: tuple[Control, ...] = ()
     """The declarations that overrides start from."""
     ports: Mapping[str, str] = field(default_factory=dict)
@@ -71,22 +76,53 @@ class EffectDraft:
 
 @dataclass(eq=False)
 class SumDraft:
-    """A bus's sum."""
+    """A bus's sum, or that of the chains of a switch, which has a ``name`` in its owner's chain and ``feeds``."""
 
     id: str
     site: Site
     sources: list[PlacedPoint] = field(default_factory=list)
+    name: str = ""
+    feeds: list[EffectDraft | SumDraft] = field(default_factory=list)
+
+    @property
+    def out(self) -> Point:
+        return Point(self.id)
+
+
+@dataclass(eq=False)
+class SwitchDraft:
+    """A switch where it chooses: a route for each of its positions, in order.
+
+    name: of its own column, or of the switch elsewhere (``shared``) that it reads.
+    """
+
+    name: str
+    shared: bool
+    model: ChainSwitch | RouteSwitch
+    site: Site
+    routes: dict[str, EffectDraft] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
 class OwnerDraft:
-    """A strip or a bus."""
+    """A strip or a bus.
+
+    chain: in order; that of a switch is the chains of its choices, one behind the other, and then their sum.
+    """
 
     placed: PlacedOwner
-    chain: list[EffectDraft]
+    chain: list[EffectDraft | SumDraft]
     sends: list[EffectDraft | None]
     """In the order of ``sends``; None where a send of level 1 needs no node."""
     sum: SumDraft | None
+    switches: list[SwitchDraft]
+    """In order: those of its chain, the one that says what it feeds, those of its sends."""
+    mute: EffectDraft | None = None
+    """The gain at the end of its chain that mute and solo close, where it has them."""
+    way_out: SwitchDraft | None = None
+    """The one that says what it feeds."""
+    send_switches: dict[int, SwitchDraft] = field(default_factory=dict)
+    """Those of sends, by the send's place."""
 
     @property
     def name(self) -> str:
@@ -97,9 +133,22 @@ class OwnerDraft:
         return self.placed.site
 
     @cached_property
-    def nodes(self) -> dict[str, EffectDraft]:
+    def nodes(self) -> dict[str, EffectDraft | SumDraft]:
         """The chain by node id."""
-        return {node.name: node for node in self.chain}
+        return {
+            node.name: node for node in self.chain if not (isinstance(node, EffectDraft) and node.is_route)
+        }
+
+    @property
+    def effects(self) -> list[EffectDraft]:
+        """The chain's effects in order, without the routes of switches."""
+        return [node for node in self.chain if isinstance(node, EffectDraft) and not node.is_route]
+
+    @property
+    def routes(self) -> list[EffectDraft]:
+        """Of the switches that are no part of the chain."""
+        outside = [self.way_out, *self.send_switches.values()]
+        return [route for switch in outside if switch is not None for route in switch.routes.values()]
 
     @property
     def generates(self) -> bool:

@@ -18,11 +18,12 @@ from djgraph.language.faults import explain, keys_of
 from djgraph.language.fields import CONCRETE, Element
 from djgraph.language.load import Document, in_file_order
 from djgraph.language.model import Bus, Header, Inputs, Item, Macro, Repeat, Strip, Template
-from djgraph.language.parts import ChainItem, ChainRepeat, Node, Use
+from djgraph.language.parts import ChainItem, ChainRepeat, ChainSwitch, Node, Use
 from djgraph.language.repeats import Loop, Range
 from djgraph.language.site import Site
 from djgraph.language.source import plain
 from djgraph.language.substitute import Budget, Substitution
+from djgraph.language.switches import Switch
 
 _Model = TypeVar("_Model", bound=Element)
 
@@ -36,12 +37,24 @@ class Placed(Generic[_Model]):
 
 
 @dataclass(frozen=True)
+class PlacedSwitch:
+    """A switch among chains: ``model.choices`` says their names, and ``chains`` has them put in place, in order."""
+
+    model: ChainSwitch
+    site: Site
+    chains: tuple[PlacedChain, ...]
+
+
+PlacedChain = tuple["Placed[Node] | PlacedSwitch", ...]
+
+
+@dataclass(frozen=True)
 class PlacedOwner:
     """A strip or bus. ``chain`` is ``model.chain`` with templates and references put in place."""
 
     model: Strip | Bus
     site: Site
-    chain: tuple[Placed[Node], ...]
+    chain: PlacedChain
 
     @property
     def name(self) -> str:
@@ -52,12 +65,15 @@ class PlacedOwner:
         return "strip" if isinstance(self.model, Strip) else "bus"
 
 
+PlacedItem = PlacedOwner | Placed[Macro | Switch]
+
+
 @dataclass(frozen=True)
 class Expanded:
     """A document after expansion: what stands above the mixer, and the mixer's items in document order."""
 
     header: Placed[Header]
-    items: tuple[PlacedOwner | Placed[Macro], ...]
+    items: tuple[PlacedItem, ...]
 
 
 def expand(document: Document, arguments: Mapping[str, Any] | None = None) -> Expanded:
@@ -147,13 +163,11 @@ class _Expander:
             inputs[declared.name] = stems
         return inputs
 
-    def _items(
-        self, items: Sequence[Item], site: Site, frame: _Frame
-    ) -> Iterator[PlacedOwner | Placed[Macro]]:
+    def _items(self, items: Sequence[Item], site: Site, frame: _Frame) -> Iterator[PlacedItem]:
         for index, item in enumerate(items):
             yield from self._item(item, self._at(site.below(index), frame), frame)
 
-    def _item(self, item: Item, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
+    def _item(self, item: Item, site: Site, frame: _Frame) -> Iterator[PlacedItem]:
         if isinstance(item, Repeat):
             for turn in self._turns(item, site, frame):
                 yield from self._items(item.do, site.below("do"), turn)
@@ -161,11 +175,11 @@ class _Expander:
             piece = self._use(item, site, frame, "mixer")
             if piece is not None:
                 yield from self._items(piece.template.mixer, piece.site, piece.frame)
-        elif isinstance(item, Macro):
-            macro = self._place(Macro, item, site, frame)
-            if macro is not None:
+        elif isinstance(item, Macro | Switch):
+            knob: Placed[Macro | Switch] | None = self._place(type(item), item, site, frame)
+            if knob is not None:
                 self._budget.node(site)
-                yield macro
+                yield knob
         else:
             owner = self._owner(item, site, frame)
             if owner is not None:
@@ -176,10 +190,12 @@ class _Expander:
         chain = tuple(self._chain(item.chain, site.below("chain"), frame))
         if placed is None:
             return None
-        self._budget.node(site, 1 + len(placed.model.sends))
+        self._budget.node(site, 1 + len(placed.model.sends) + _routes(placed.model))
         return PlacedOwner(placed.model, placed.site, chain)
 
-    def _chain(self, items: Sequence[ChainItem], site: Site, frame: _Frame) -> Iterator[Placed[Node]]:
+    def _chain(
+        self, items: Sequence[ChainItem], site: Site, frame: _Frame
+    ) -> Iterator[Placed[Node] | PlacedSwitch]:
         for index, item in enumerate(items):
             here = self._at(site.below(index), frame)
             if isinstance(item, ChainRepeat):
@@ -191,10 +207,28 @@ class _Expander:
                 if piece is not None:
                     yield from self._chain(piece.template.chain, piece.site, piece.frame)
                 continue
+            if isinstance(item, ChainSwitch):
+                switch = self._switch(item, here, frame)
+                if switch is not None:
+                    yield switch
+                continue
             node = self._place(Node, item, here, frame)
             if node is not None:
                 self._budget.node(here)
                 yield node
+
+    def _switch(self, item: ChainSwitch, site: Site, frame: _Frame) -> PlacedSwitch | None:
+        written = item.written()
+        keys: dict[str, list[Any]] = {key: [] for key in written["choices"]}
+        placed = self._place(ChainSwitch, item, site, frame, data={**written, "choices": keys})
+        chains = tuple(
+            tuple(self._chain(chain, site.below("choices", key), frame))
+            for key, chain in item.choices.items()
+        )
+        if placed is None:
+            return None
+        self._budget.node(site, 1 + len(chains))
+        return PlacedSwitch(placed.model, placed.site, chains)
 
     def _turns(self, item: Loop, site: Site, frame: _Frame) -> Iterator[_Frame]:
         """What is known inside a repeat, for one value of its variable after the other."""
@@ -308,13 +342,20 @@ class _Expander:
         return {**self._globals, **defaults, **given}
 
     def _place(
-        self, model: type[_Model], written: _Model, site: Site, frame: _Frame, without: Sequence[str] = ()
+        self,
+        model: type[_Model],
+        written: _Model,
+        site: Site,
+        frame: _Frame,
+        without: Sequence[str] = (),
+        data: dict[str, Any] | None = None,
     ) -> Placed[_Model] | None:
         """A piece without references; None, with the problems noted, where something is wrong.
 
         written: the piece, or more than it, with ``without`` those of its keys that expansion goes through itself.
+        data: what is placed instead of all that is written.
         """
-        data = written.written(*without)
+        data = written.written(*without) if data is None else data
         before = len(self._problems)
         concrete, site = self._replace(data, site, frame)
         if len(self._problems) > before:
@@ -348,3 +389,9 @@ class _Expander:
     def _stop_if_wrong(self) -> None:
         if self._problems:
             raise DocumentError(*in_file_order(self._problems))
+
+
+def _routes(owner: Strip | Bus) -> int:
+    """How many ways the switches have that say what it and its sends feed."""
+    switches = [owner.switch, *(send.switch for send in owner.sends)]
+    return sum(len(switch.choices) for switch in switches if switch is not None)

@@ -47,7 +47,22 @@ class MacroCurve:
     points: tuple[tuple[float, float], ...]
 
 
-Binding = Constant | Free | MacroCurve
+@dataclass(frozen=True)
+class Blend:
+    """The control is a sum of products of curves: those that a switch weights, or mute and solo.
+
+    Each term's last curve is what its others weight.
+    """
+
+    terms: tuple[tuple[MacroCurve, ...], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads, each once."""
+        return tuple(dict.fromkeys(curve.column for term in self.terms for curve in term))
+
+
+Binding = Constant | Free | MacroCurve | Blend
 
 
 @dataclass(frozen=True)
@@ -118,7 +133,7 @@ class Column:
 
     name: str
     control: Control
-    kind: Literal["control", "macro", "send"] = "control"
+    kind: Literal["control", "macro", "send", "switch"] = "control"
     effect: str = ""
     drives: tuple[tuple[str, str], ...] = ()
     position: Position | None = None
@@ -181,6 +196,13 @@ class Graph:
         return {key: value for key, value in self.__dict__.items() if key not in cached}
 
 
+def columns_of(binding: Binding) -> tuple[str, ...]:
+    """The columns that a binding reads."""
+    if isinstance(binding, Constant):
+        return ()
+    return binding.columns if isinstance(binding, Blend) else (binding.column,)
+
+
 def sources(node: Node) -> Iterator[tuple[str, Point]]:
     """The points a node reads, with the port each arrives at."""
     if isinstance(node, EffectNode):
@@ -210,5 +232,7 @@ def _binding(binding: Binding) -> str:
         return f"{binding.value:g}"
     if isinstance(binding, Free):
         return f"@{binding.column}"
+    if isinstance(binding, Blend):
+        return " + ".join("·".join(map(_binding, term)) for term in binding.terms)
     points = " ".join(f"{x:g}→{y:g}" for x, y in binding.points)
     return f"@{binding.column}({points})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from djgraph.errors import Problem
-from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, PlacedPoint
+from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, PlacedPoint, SumDraft, SwitchDraft
 from djgraph.graph.ir import Point
 from djgraph.language.model import Strip
 from djgraph.language.site import Site
@@ -137,8 +137,12 @@ class Wirer:
             message = f"{owner.placed.kind} {name!r} has no node {node_name!r}"
             self.problems.append(site.problem(message, allowed=known, name=node_name))
             return None
-        if not port or node.effect is None:
+        if not port or (isinstance(node, EffectDraft) and node.effect is None):
             return node.out
+        if isinstance(node, SumDraft):
+            self.problems.append(site.problem(f"a switch has one output: {name}@{node_name}"))
+            return None
+        assert node.effect is not None
         ports = [output.name for output in node.effect.outputs]
         if port not in ports:
             message = f"{node.effect.type} has no output port {port!r}"
@@ -147,27 +151,28 @@ class Wirer:
         return Point(node.id, port)
 
     def _chain(self, owner: OwnerDraft) -> None:
-        current = self.start(owner)
-        site = owner.site.below("input")
+        start = self.start(owner)
         generates = owner.generates
         if generates and not owner.chain:
             self._note_silent(owner)
-        for index, node in enumerate(owner.chain):
-            if node.effect is not None:
+        for node in owner.chain:
+            if isinstance(node, SumDraft):
+                node.sources += [PlacedPoint(one.out, one.site) for one in node.feeds]
+            elif node.effect is not None:
+                first = generates and node.before is None
                 if not node.effect.inputs:
-                    if not (generates and index == 0):
+                    if not first:
                         message = f"{node.effect.type} makes sound of its own and reads nothing"
                         hint = "it can only be the first of a strip without `input`"
                         self.problems.append(node.site.problem(message, "effect", hint=hint))
                 else:
-                    if generates and index == 0:
+                    if first:
                         self._note_silent(owner)
-                    first = node.effect.inputs[0].name
+                    current = start if node.before is None else node.before.out
+                    site = owner.site.below("input") if node.before is None else node.before.site
                     if current is not None:
-                        node.sources[first] = PlacedPoint(current, site)
+                        node.sources[node.effect.inputs[0].name] = PlacedPoint(current, site)
                 self._ports(node)
-            current = node.out
-            site = node.site
 
     def _ports(self, node: EffectDraft) -> None:
         """The further input ports, in the effect's order."""
@@ -210,6 +215,8 @@ class Wirer:
                 self.problems.append(site.problem(f"bus {name!r} is named twice"))
             seen.add(name)
             self._feed(name, end, site)
+        if owner.way_out is not None:
+            self._route(owner.way_out, end)
         for index, (send, node) in enumerate(zip(model.sends, owner.sends, strict=True)):
             site = owner.site.below("sends", index)
             tap = self._tap(owner, send.tap, site.below("tap"))
@@ -217,11 +224,28 @@ class Wirer:
                 if node.effect is not None and tap is not None:
                     node.sources[node.effect.inputs[0].name] = PlacedPoint(tap, site)
                 tap = node.out
-            self._feed(send.to, tap, site.below("to"))
+            if index in owner.send_switches:
+                self._route(owner.send_switches[index], tap)
+            elif send.to is not None:
+                self._feed(send.to, tap, site.below("to"))
         if model.fader is not None and model.fader not in owner.nodes:
             known = list(owner.nodes)
             message = f"{owner.placed.kind} {owner.name!r} has no node {model.fader!r}"
             self.problems.append(owner.site.problem(message, "fader", allowed=known, name=model.fader))
+
+    def _route(self, switch: SwitchDraft, point: Point | None) -> None:
+        """Feed what a switch chooses."""
+        for choice, buses in switch.model.choices.items():
+            route = switch.routes.get(choice)
+            if route is None:
+                continue
+            if route.effect is not None and point is not None:
+                route.sources[route.effect.inputs[0].name] = PlacedPoint(point, switch.site)
+            for index, bus in enumerate(buses):
+                site = switch.site.below("choices", choice, index)
+                self._feed(
+                    str(bus), route.out, site if len(buses) > 1 else switch.site.below("choices", choice)
+                )
 
     def _feed(self, bus: str, point: Point | None, site: Site) -> None:
         owner = self._owners.get(bus)
@@ -246,10 +270,10 @@ class Wirer:
         if tap == "pre":
             fader = owner.placed.model.fader or "fader"
             if fader in names:
-                index = names.index(fader)
-                if index == 0 and owner.generates:
+                before = getattr(owner.nodes[fader], "before", None)
+                if before is None and owner.generates:
                     self._note_no_input(owner, site)
-                return owner.chain[index - 1].out if index else self.start(owner)
+                return self.start(owner) if before is None else before.out
             if owner.placed.model.fader is None:
                 hint = "name it with `fader: <node id>`, or give the node the id `fader`"
                 message = f"tap `pre` means before the fader, and {owner.name!r} says no node is its fader"

@@ -238,6 +238,14 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _solo(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        raise Refused(f"expected true, false or the name of a group, got {describe(value)}")
+    return _identifier(value)
+
+
 def _pair(value: Any) -> tuple[float, float]:
     if not isinstance(value, list | tuple) or len(value) != 2:
         got = f"a list of {len(value)}" if isinstance(value, list | tuple) else describe(value)
@@ -304,6 +312,7 @@ TEXT_LEAF = Leaf(_text, {"type": "string"}, text=True)
 NAME_LEAF = Leaf(_name, _NAME_SCHEMA, text=True)
 IDENTIFIER_LEAF = Leaf(_identifier, _IDENTIFIER_SCHEMA, text=True)
 NODE_ID_LEAF = Leaf(_node_id, _IDENTIFIER_SCHEMA, text=True)
+SOLO = Leaf(_solo, {"anyOf": [{"type": "boolean"}, _IDENTIFIER_SCHEMA]})
 NUMBER_LEAF = Leaf(_number, {"type": "number"})
 QUANTITY_LEAF = Leaf(_quantity, _NUMBER_OR_QUANTITY)
 

@@ -25,6 +25,12 @@ TEXT = 10_000
 REPEATS = 10_000
 """Values of one ``for``."""
 
+CHOICES = 64
+"""Choices of one switch."""
+
+SOLOS = 128
+"""Strips and buses that solo in one group: each reads the columns of all."""
+
 STEPS = 1_000_000
 """Values that expansion makes in all: repeats, uses of templates, and what they put in place."""
 

@@ -17,7 +17,9 @@ from djgraph.language.faults import Fault, refusal
 from djgraph.language.fields import (
     IDENTIFIER_KEYS,
     LATE,
+    SOLO,
     Element,
+    Flag,
     Identifier,
     Name,
     OptionalNodeId,
@@ -32,14 +34,14 @@ from djgraph.language.parts import (
     Chain,
     Input,
     Knob,
-    Names,
     OutputItem,
-    OwnMacro,
+    OwnKnob,
     Send,
     TransformModel,
     Use,
 )
 from djgraph.language.repeats import EACH, Loop
+from djgraph.language.switches import Names, RouteSwitch, Switch
 from djgraph.language.words import describe
 
 
@@ -59,10 +61,16 @@ class Owner(Element):
     """Which node is the fader; by default the one with the id `fader`."""
     sends: Annotated[list[Annotated[Send, EACH]], LATE] = Field(default_factory=list)
     """Branches to buses, each with a level."""
-    macros: Annotated[list[Annotated[OwnMacro, EACH]], LATE] = Field(default_factory=list)
-    """Controls that drive several others."""
+    macros: Annotated[list[OwnKnob], LATE] = Field(default_factory=list)
+    """Controls that drive several others, and switches that others choose by."""
     to: Annotated[Names, LATE] = Field(default_factory=list)
     """The buses that its end feeds."""
+    switch: RouteSwitch | None = None
+    """A choice among buses that its end feeds."""
+    mute: Flag = False
+    """Whether it has a column that silences its end."""
+    solo: Annotated[bool | str, SOLO] = False
+    """Whether it has a column that silences all others that have one, or all of a group: the group's name."""
 
 
 class Strip(Owner):
@@ -95,8 +103,15 @@ class Repeat(Loop):
     """What is repeated."""
 
 
-Item = Annotated[Strip | Bus | Macro | Repeat | Use, Wrap(_item)]
-ITEMS: dict[str, type[Element]] = {"strip": Strip, "bus": Bus, "macro": Macro, "for": Repeat, "use": Use}
+Item = Annotated[Strip | Bus | Macro | Switch | Repeat | Use, Wrap(_item)]
+ITEMS: dict[str, type[Element]] = {
+    "strip": Strip,
+    "bus": Bus,
+    "macro": Macro,
+    "for": Repeat,
+    "use": Use,
+    "switch": Switch,
+}
 
 
 class Template(Element):
@@ -173,6 +188,8 @@ def _kind_of(item: Any) -> str | Fault:
     if not isinstance(item, dict):
         return Fault(f"expected an item of the mixer, got {describe(item)}", allowed=kinds)
     named = [key for key in item if key in ITEMS]
+    if len(named) > 1:  # a strip may have a switch
+        named = [key for key in named if key != "switch"]
     if len(named) == 1:
         return named[0]
     if named:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import (
-    Field,
-    GetJsonSchemaHandler,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
 
-from djgraph.language.faults import Fault, explain, keys_of, refusal
+from djgraph.language.curves import Curve, Drives
+from djgraph.language.faults import Fault, keys_of
 from djgraph.language.fields import (
     IDENTIFIER_LEAF,
     LATE,
     NAME_LEAF,
     QUANTITY_LEAF,
-    REFERENCE_SCHEMA,
     Element,
     Flag,
     Identifier,
@@ -32,13 +23,13 @@ from djgraph.language.fields import (
     OptionalNumber,
     OptionalQuantity,
     OptionalText,
-    Pair,
     PointText,
     Wrap,
     choice,
     whole,
 )
-from djgraph.language.repeats import EACH, ListRepeat, Loop
+from djgraph.language.repeats import EACH, Loop
+from djgraph.language.switches import CHOICES, RouteSwitch, Switch, switch_faults
 
 
 def _stem(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Stem:
@@ -54,58 +45,14 @@ def _override(value: Any, handler: ValidatorFunctionWrapHandler, info: Validatio
 def _chain_item(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Element:
     if isinstance(value, str):
         return Node.model_validate({"effect": value}, context=info.context)
-    kinds: dict[str, type[Element]] = {"use": Use, "for": ChainRepeat}
+    kinds: dict[str, type[Element]] = {
+        "use": Use,
+        "for": ChainRepeat,
+        "switch": ChainSwitch,
+        "by": ChainSwitch,
+    }
     kind = next((kinds[key] for key in kinds if isinstance(value, dict) and key in value), Node)
     return kind.model_validate(value, context=info.context)
-
-
-def _one_or_many(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    return handler([value] if isinstance(value, str) else value)
-
-
-Names = Annotated[list[Annotated[Name, EACH]], Wrap(_one_or_many, shorthand=NAME_LEAF)]
-
-
-def _curve(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    return IDENTIFIER_LEAF.validate(value, info) if isinstance(value, str) else handler(value)
-
-
-Curve = Annotated[list[Pair], Wrap(_curve, late=True, shorthand=IDENTIFIER_LEAF)]
-"""Points [x, y], or the name of a curve of the document."""
-
-
-def _drives(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    if not isinstance(value, list):
-        return handler(value)
-    together: dict[str, Any] = {}
-    faults: list[Fault] = []
-    for index, item in enumerate(value):
-        try:
-            part = EACH.run(item, handler, info)
-        except ValidationError as error:
-            faults += [replace(fault, loc=(index, *fault.loc)) for fault in explain(error, Element)]
-            continue
-        if not isinstance(part, ListRepeat):
-            twice = [key for key in part if key in together]
-            faults += [Fault(f"{key!r} is driven twice", (index, key), key=True) for key in twice]
-            together |= part
-    if faults:
-        raise refusal(faults)
-    return together
-
-
-class _Drives(Wrap):
-    """A mapping, or a list of mappings and repeats of mappings."""
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        mapping = handler(schema)
-        listed = {"type": "array", "items": EACH.with_repeats(mapping), "minItems": 1}
-        return {"anyOf": [mapping, listed, REFERENCE_SCHEMA]}
-
-
-Drives = Annotated[dict[str, Curve], _Drives(_drives, late=True)]
 
 
 def _output(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Output:
@@ -245,7 +192,31 @@ class ChainRepeat(Loop):
     """What is repeated."""
 
 
-ChainItem = Annotated[Node | Use | ChainRepeat, Wrap(_chain_item, shorthand=IDENTIFIER_LEAF)]
+class ChainSwitch(Element):
+    """A choice among chains: the signal goes into one of them, and what comes out of all is added."""
+
+    what: ClassVar[str] = "a choice among chains: {switch: …, choices: {…}}"
+    switch: OptionalName = None
+    """The name of the column that chooses, below the strip or bus."""
+    by: OptionalName = None
+    """Or the switch elsewhere that does."""
+    id: OptionalNodeId = None
+    """Its name within the chain, for points and taps; the switch's name if left out."""
+    choices: Annotated[dict[str, Chain], CHOICES]
+    """Name → chain, in the order of the switch's positions."""
+    default: OptionalText = None
+    """The choice at rest; the first if left out."""
+    label: OptionalText = None
+    """A short name for people."""
+    description: OptionalText = None
+    """What it chooses, for people."""
+
+    @classmethod
+    def check(cls, data: dict[str, Any]) -> list[Fault]:
+        return switch_faults(data)
+
+
+ChainItem = Annotated[Node | Use | ChainRepeat | ChainSwitch, Wrap(_chain_item, shorthand=IDENTIFIER_LEAF)]
 Chain = list[ChainItem]
 
 
@@ -253,14 +224,24 @@ class Send(Element):
     """A branch to a bus with a level of its own."""
 
     what: ClassVar[str] = "a send: {to: …}"
-    to: Name
+    to: OptionalName = None
     """The bus that it feeds."""
+    switch: RouteSwitch | None = None
+    """Or a choice among buses."""
     name: OptionalName = None
     """What the send is called; the bus's name if left out. Two sends to one bus need two names."""
     tap: Identifier = "post"
     """Where it branches off: `post` (the end of the chain), `pre` (before the fader), `input` or after a node."""
     level: OverrideValue = Field(default_factory=Override)
     """Its level; at rest it is 0. A number is a constant."""
+
+    @classmethod
+    def check(cls, data: dict[str, Any]) -> list[Fault]:
+        if "switch" not in data:
+            return [] if "to" in data else [Fault("missing key 'to'")]
+        if "to" in data:
+            return [Fault("a send goes `to` a bus or where its `switch` says, not both", ("to",), key=True)]
+        return [] if "name" in data else [Fault("a send with a `switch` needs a `name`")]
 
 
 class Knob(Element):
@@ -302,6 +283,14 @@ class OwnMacro(Knob):
     """The column's name below its strip or bus."""
 
 
+def _own_knob(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Element:
+    kind = Switch if isinstance(value, dict) and "switch" in value else OwnMacro
+    return kind.model_validate(value, context=info.context)
+
+
+OwnKnob = Annotated[OwnMacro | Switch, Wrap(_own_knob), EACH]
+
+
 class Output(Element):
     """A named way out; a bare text is the name of a strip or bus."""
 
@@ -316,3 +305,4 @@ OutputItem = Annotated[Output, Wrap(_output, shorthand=NAME_LEAF), EACH]
 
 
 ChainRepeat.model_rebuild()
+ChainSwitch.model_rebuild()

@@ -66,10 +66,12 @@ def _know_effects(definitions: dict[str, Schema], effects: Mapping[str, Any]) ->
             }
         }
         node["allOf"].append({"if": condition, "then": {"$ref": f"#/$defs/{name} node"}})
-    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in ("Node", "Use", "ChainRepeat")]
+    kinds = [{"$ref": f"#/$defs/{kind}"} for kind in ("Node", "Use", "ChainRepeat", "ChainSwitch")]
     short = {"anyOf": [*kinds, effect_name]}
     for owner, key in (("Strip", "chain"), ("Bus", "chain"), ("Template", "chain"), ("ChainRepeat", "do")):
         definitions[owner]["properties"][key]["items"] = short
+    choices = definitions["ChainSwitch"]["properties"]["choices"]
+    choices["additionalProperties"] = {"type": "array", "items": short}
 
 
 def _settings(effect: str, model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:

@@ -19,7 +19,7 @@ VERSION = 1
 """Version of the JSON form, its key ``djgraph_layout``."""
 
 HEADER = ("index", "name", "min", "max", "default", "neutral", "unit", "scale", "rate", "kind", "description")
-KINDS = ("control", "macro", "send")
+KINDS = ("control", "macro", "send", "switch")
 
 
 def to_json(columns: Sequence[Column], indent: int | None) -> str:
@@ -100,7 +100,8 @@ def _column(row: Any, where: str) -> Column:
     _keys(row, {"name", "kind", "effect", "drives", "control"}, where)
     fields = {field.name for field in dataclasses.fields(Control)}
     if isinstance(row["control"], dict):
-        row["control"].setdefault("amplitude", False)  # layouts written before there was one
+        # Layouts that were written before there were these.
+        row["control"] = {"amplitude": False, "names": [], **row["control"]}
     _keys(row["control"], fields, f"{where}.control")
     control: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in row["control"].items()
@@ -115,6 +116,8 @@ def _column(row: Any, where: str) -> Column:
         isinstance(control["aliases"], tuple) and all(isinstance(name, str) for name in control["aliases"])
     ):
         raise LayoutError(f"{where}.control.aliases is no list of names")
+    if not (isinstance(control["names"], tuple) and all(isinstance(name, str) for name in control["names"])):
+        raise LayoutError(f"{where}.control.names is no list of names")
     for key in ("unit", "scale", "rate", "label", "description", "gradient", "id"):
         if not isinstance(control[key], str):
             raise LayoutError(f"{where}.control.{key} is {control[key]!r}; expected text")

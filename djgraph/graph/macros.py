@@ -1,0 +1,327 @@
+"""Macros and switches: what they drive, what follows them, and the curves of columns that come of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from djgraph.effects import Control
+from djgraph.errors import Problem
+from djgraph.graph import controls
+from djgraph.graph.binding import ColumnDraft, ControlUse, Drive, MacroDraft
+from djgraph.graph.controls import Points
+from djgraph.graph.draft import OwnerDraft, SwitchDraft
+from djgraph.graph.expand import Placed, PlacedItem
+from djgraph.graph.ir import MacroCurve
+from djgraph.language.curves import CurveSwitch
+from djgraph.language.parts import ChainSwitch, Knob, Override
+from djgraph.language.site import Site
+from djgraph.language.switches import RouteSwitch, Switch
+
+
+class Macros:
+    """All macros and switches of a graph. ``problems`` fills with what is wrong.
+
+    owners: strips and buses by name. curves: those of the document, by name.
+    """
+
+    def __init__(self, owners: Mapping[str, OwnerDraft], curves: Mapping[str, Points]) -> None:
+        self._owners = owners
+        self._curves = curves
+        self._targets: Mapping[str, ControlUse] = {}
+        self._macros: dict[str, MacroDraft] = {}
+        self._drives: dict[tuple[str, str], Drive] = {}
+        self._choosers: dict[int, MacroDraft] = {}
+        self.problems: list[Problem] = []
+
+    def __getitem__(self, name: str) -> MacroDraft:
+        return self._macros[name]
+
+    def drive(self, use: ControlUse) -> Drive | None:
+        """What drives a control, if anything does."""
+        return self._drives.get((use.node.id, use.control.id))
+
+    def chooser(self, draft: SwitchDraft) -> MacroDraft | None:
+        """The switch that chooses among chains or buses; None where there is none, which is a problem noted."""
+        return self._choosers.get(id(draft))
+
+    def declare(self, item: PlacedItem) -> list[MacroDraft]:
+        """What an item declares beside controls: an owner's switches first, where they choose, then its macros."""
+        if isinstance(item, Placed):
+            if isinstance(item.model, Switch):
+                return [self._add_switch(item.model.switch, item.model, item.model.choices, "", item.site)]
+            return [self._add(item.model.macro, item.model, "", item.site)]
+        prefix = f"{item.name}."
+        declared = [
+            self._add_on_off(name, label, prefix, item.site)
+            for name, label in (("mute", "Mute"), ("solo", "Solo"))
+            if getattr(item.model, name) is not False
+        ]
+        declared += [
+            self._add_switch(draft.name, draft.model, tuple(draft.model.choices), prefix, draft.site)
+            for draft in self._owners[item.name].switches
+            if not draft.shared
+        ]
+        for index, model in enumerate(item.model.macros):
+            site = item.site.below("macros", index)
+            if isinstance(model, Switch):
+                declared.append(self._add_switch(model.switch, model, model.choices, prefix, site))
+            else:
+                declared.append(self._add(model.name, model, prefix, site))
+        return declared
+
+    def _add_on_off(self, name: str, label: str, prefix: str, site: Site) -> MacroDraft:
+        """The column of mute or solo: a switch of two positions that rests off, where it changes nothing."""
+        model = Switch.model_construct(switch=name, choices=["off", "on"], label=label)
+        macro = self._add_switch(name, model, model.choices, prefix, site.below(name))
+        macro.column.control = macro.column.control.replace(neutral=0.0)
+        macro.used = True
+        return macro
+
+    def _add_switch(
+        self,
+        name: str,
+        model: Switch | ChainSwitch | RouteSwitch,
+        choices: Sequence[str],
+        prefix: str,
+        site: Site,
+    ) -> MacroDraft:
+        """A switch is a macro from 0 to its last position: the ways that it chooses are curves of it."""
+        at_rest = float(choices.index(model.default)) if model.default in choices else None
+        last = float(len(choices) - 1)
+        knob = Knob.model_construct(
+            max=last, default=at_rest, label=model.label, description=model.description
+        )
+        macro = self._add(name, knob, prefix, site)
+        macro.choices = tuple(choices)
+        macro.column.control = macro.column.control.replace(names=macro.choices)
+        macro.column.kind = "switch"
+        if model.default is not None and model.default not in choices:
+            message = f"there is no choice {model.default!r}"
+            self.problems.append(site.problem(message, "default", allowed=choices, name=model.default))
+        return macro
+
+    def _add(self, name: str, model: Knob, prefix: str, site: Site) -> MacroDraft:
+        control, problems = controls.knob(name, model, [prefix + alias for alias in model.aliases], site)
+        self.problems += problems
+        macro = MacroDraft(model, prefix, ColumnDraft(prefix + name, control, "macro", "", site))
+        self._macros.setdefault(macro.name, macro)
+        return macro
+
+    def connect(self, targets: Mapping[str, ControlUse], uses: Mapping[str, Sequence[ControlUse]]) -> None:
+        """Note what each macro drives: what it says so of, and then what says that it follows the macro.
+
+        targets: controls by the names that macros know. uses: those of each owner.
+        """
+        self._targets = targets
+        for macro in self._macros.values():
+            site = macro.column.site
+            exact = {self._find(macro.prefix, target) for target in macro.model.drives if "*" not in target}
+            for target, curve in macro.model.drives.items():
+                here = _drive_site(macro.model, site, target)
+                found = (
+                    self._matching(macro.prefix, target)
+                    if "*" in target
+                    else [self._find(macro.prefix, target)]
+                )
+                for one in found:
+                    if one is None:
+                        macro.used = True  # it would be: one problem is enough
+                        self._unknown_target(target, macro.prefix, here)
+                    elif one not in exact or "*" not in target:
+                        self._drive(Drive(macro, curve, here), one, target)
+            if macro.model.follow is not None:
+                self._follow(macro, macro.prefix, macro.model, site)
+        for name, own in uses.items():
+            for use in own:
+                if use.override.follow is not None:
+                    self._follow(use, f"{name}.", use.override, use.site)
+        for owner in self._owners.values():
+            for draft in owner.switches:
+                chooser = self.switch(f"{owner.name}.", draft.name, draft.model.choices, draft.site)
+                if chooser is not None:
+                    self._choosers[id(draft)] = chooser
+        self._refuse_circles()
+
+    def _find(self, prefix: str, target: str) -> ControlUse | MacroDraft | None:
+        """A control, or a macro, below the same strip or bus, or else by its whole name."""
+        for name in (prefix + target, target):
+            found = self._targets.get(name) or self._macros.get(name)
+            if found is not None:
+                return found
+        return None
+
+    def _matching(self, prefix: str, pattern: str) -> list[ControlUse | MacroDraft | None]:
+        """What a pattern matches: below the same strip or bus, or else by whole names; [None] where nothing."""
+        known: dict[str, ControlUse | MacroDraft] = {**self._targets, **self._macros}
+        for start in dict.fromkeys([prefix, ""]):
+            matches = _pattern(start + pattern).fullmatch
+            found: list[ControlUse | MacroDraft | None] = [
+                one for name, one in known.items() if matches(name)
+            ]
+            if found:
+                return list(dict.fromkeys(found))
+        return [None]
+
+    def _follow(self, what: ControlUse | MacroDraft, prefix: str, model: Override | Knob, site: Site) -> None:
+        assert model.follow is not None
+        name = next((name for name in (prefix + model.follow, model.follow) if name in self._macros), None)
+        if name is None:
+            message = f"there is no macro {model.follow!r} to follow"
+            known = [macro.removeprefix(prefix) for macro in self._macros]
+            hint = "to read a column as it is, `tie` to it" if model.follow in self._targets else None
+            self.problems.append(site.problem(message, "follow", allowed=known, name=model.follow, hint=hint))
+            return
+        macro = self._macros[name]
+        drive = Drive(macro, model.curve, site.below("follow" if model.curve is None else "curve"))
+        self._drive(drive, what, what.name if isinstance(what, MacroDraft) else what.label)
+
+    def switch(self, prefix: str, name: str, choices: Iterable[str], site: Site) -> MacroDraft | None:
+        """The switch of a name; None, with the problem noted, where there is none with these choices."""
+        found = self._macros.get(prefix + name) or self._macros.get(name)
+        switches = {key: macro for key, macro in self._macros.items() if macro.choices}
+        if found is None or not found.choices:
+            message = (
+                f"there is no switch {name!r}" if found is None else f"{name!r} is a macro, and no switch"
+            )
+            known = [key.removeprefix(prefix) for key in switches]
+            self.problems.append(site.problem(message, "by", allowed=known, name=name))
+            return None
+        found.used = True
+        if set(choices) != set(found.choices):
+            message = f"switch {found.name!r} has the choices {', '.join(found.choices)}, {found.column.site.where()}"
+            odd = next((one for one in choices if one not in found.choices), None)
+            tail = ("choices",) if odd is None else ("choices", odd)
+            self.problems.append(
+                site.problem(message, *tail, allowed=found.choices, name=odd, key=odd is not None)
+            )
+            return None
+        return found
+
+    def _drive(self, drive: Drive, what: ControlUse | MacroDraft, target: str) -> None:
+        """Note a drive; one control is driven by one macro."""
+        drive.macro.used = True
+        key = (what.node.id, what.control.id) if isinstance(what, ControlUse) else None
+        other = (
+            what.driven if isinstance(what, MacroDraft) else self._drives.get((what.node.id, what.control.id))
+        )
+        if other is not None:
+            message = f"{target!r} follows macro {other.macro.name!r} already, {other.site.where()}"
+            self.problems.append(drive.site.problem(message, key=True))
+        elif isinstance(what, MacroDraft):
+            what.driven = drive
+        else:
+            assert key is not None
+            self._drives[key] = drive
+
+    def refuse_idle(self) -> None:
+        """A macro or switch that nothing reads is one that somebody forgot to connect."""
+        for macro in self._macros.values():
+            if not macro.used:
+                kind, does = ("switch", "chooses") if macro.choices else ("macro", "drives")
+                message = f"{kind} {macro.name!r} {does} nothing"
+                hint = "name controls in its `drives`, or let controls `follow` it"
+                if macro.choices:
+                    hint = f"choose `by: {macro.own_name}` among chains, buses or curves"
+                self.problems.append(macro.column.site.problem(message, hint=hint))
+
+    def _refuse_circles(self) -> None:
+        """Macros that drive one another in a circle: told once, and taken apart."""
+        for macro in self._macros.values():
+            passed = [macro]
+            while (drive := passed[-1].driven) is not None:
+                if drive.macro in passed:
+                    circle = passed[passed.index(drive.macro) :]
+                    names = " → ".join(one.name for one in (drive.macro, *reversed(circle)))
+                    self.problems.append(drive.site.problem(f"macros drive one another in a circle: {names}"))
+                    drive.macro.driven = None
+                    break
+                passed.append(drive.macro)
+
+    def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
+        owner = self._owners.get(prefix.removesuffix("."))
+        broken = [node for node in owner.effects if node.effect is None] if owner else []
+        if any(target.startswith(f"{node.name}.") for node in broken):
+            return  # its effect is unknown, which is a problem noted already
+        names = [*self._targets, *(name for name in self._macros if name != prefix)]
+        known = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        what = "no control matches" if "*" in target else "there is no control"
+        self.problems.append(
+            site.problem(f"{what} {target!r} to drive", allowed=known, name=target, key=True)
+        )
+
+    def weight(self, switch: MacroDraft, choice: str, site: Site) -> MacroCurve | None:
+        last = len(switch.choices) - 1
+        points = tuple((float(x), float(switch.choices[x] == choice)) for x in range(last + 1))
+        return self.through(switch, points, site)
+
+    def through(self, macro: MacroDraft, points: Points, site: Site) -> MacroCurve | None:
+        """The curve of the column that in the end drives what ``macro`` drives; None where something is wrong."""
+        while macro.driven is not None:
+            before = self.curve(macro.driven, macro.column.control)
+            if before is None:
+                return None
+            points = controls.composed(before, points)
+            if len(points) > controls.LONGEST_CURVE:
+                message = f"a curve of more than {controls.LONGEST_CURVE} points (the limit)"
+                self.problems.append(site.problem(message, hint="through several macros in a row"))
+                return None
+            macro = macro.driven.macro
+        return MacroCurve(macro.name, points)
+
+    def curve(self, drive: Drive, driven: Control) -> Points | None:
+        """A drive's points in the driven control's unit; None, with the problems noted, where something is wrong."""
+        if drive.curve is None:
+            return controls.straight(drive.macro.column.control, driven)
+        if isinstance(drive.curve, CurveSwitch):
+            message = "only a control follows a choice among curves, and no macro"
+            self._once(drive.site.problem(message))
+            return None
+        return self.points(drive.curve, drive.macro, driven, drive.site)
+
+    def points(
+        self,
+        given: Sequence[tuple[float, float]] | str | float,
+        macro: MacroDraft,
+        driven: Control,
+        site: Site,
+    ) -> Points | None:
+        """Points, those of a named curve, or a value that is kept."""
+        if isinstance(given, str):
+            if given not in self._curves:
+                message = f"there is no curve {given!r}"
+                self._once(site.problem(message, allowed=tuple(self._curves), name=given))
+                return None
+            given = self._curves[given]
+        elif not isinstance(given, Sequence):
+            control = macro.column.control
+            given = ((control.min, given), (control.max, given))
+        assert not isinstance(given, str)
+        points, problems = controls.in_units_of(driven, given, site)
+        problems = problems or controls.curve(macro.column.control, driven, points, site)
+        for problem in problems:
+            self._once(problem)
+        return None if problems else points
+
+    def _once(self, problem: Problem) -> None:
+        """Note a problem that several ways lead to."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def _drive_site(macro: Knob, site: Site, target: str) -> Site:
+    """Where a macro's ``drives`` has a target: in a mapping, or in a list of mappings."""
+    drives = macro.written().get("drives")
+    if isinstance(drives, list):
+        index = next(index for index, part in enumerate(drives) if target in part)
+        return site.below("drives", index, target)
+    return site.below("drives", target)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """``*`` is any part of one word of a name, ``**`` of several words."""
+    parts = re.split(r"(\*+)", text)
+    return re.compile("".join(_WILD.get(part, re.escape(part)) for part in parts))
+
+
+_WILD = {"*": r"[^.]*", "**": r".*"}

@@ -14,7 +14,7 @@ from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Expanded, PlacedOwner, expand
 from djgraph.graph.faders import mark_faders
-from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Node, Point, SumNode
+from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Node, Owner, Point, SumNode
 from djgraph.graph.order import channels, ordered
 from djgraph.graph.wire import Wirer
 from djgraph.language.load import Document, in_file_order
@@ -48,6 +48,7 @@ def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, 
     environment = Environment(header.sample_rate, Transform(header.transform.size, header.transform.hop))
     _stop_if_wrong(conflicts(nodes, counts, columns, environment))
     graph = _freeze(document, expanded, nodes, counts, columns, outputs, taps)
+    graph = replace(graph, owners=tuple(_owner(owner, wirer.start(owner)) for owner in owners.values()))
     declared = {owner.name: owner.placed.model.fader for owner in owners.values()}
     return replace(graph, columns=mark_faders(graph, declared))
 
@@ -68,12 +69,28 @@ def _outputs(expanded: Expanded, wirer: Wirer) -> tuple[dict[str, Point], list[P
 def _in_document_order(inputs: list[InputDraft], owners: Mapping[str, OwnerDraft]) -> list[NodeDraft]:
     nodes: list[NodeDraft] = list(inputs)
     for owner in owners.values():
-        if owner.sum is not None:
-            nodes.append(owner.sum)
-        nodes += owner.chain
-        nodes += (send for send in owner.sends if send is not None)
-        nodes += owner.routes
+        nodes += _nodes(owner)
     return nodes
+
+
+def _nodes(owner: OwnerDraft) -> list[NodeDraft]:
+    """A bus's sum, the chain, the sends, and what switches among buses."""
+    nodes: list[NodeDraft] = [] if owner.sum is None else [owner.sum]
+    nodes += owner.chain
+    nodes += (send for send in owner.sends if send is not None)
+    nodes += owner.routes
+    return nodes
+
+
+def _owner(owner: OwnerDraft, start: Point | None) -> Owner:
+    fader = owner.nodes.get(owner.placed.model.fader or "fader")
+    return Owner(
+        owner.name,
+        "bus" if owner.sum is not None else "strip",
+        tuple(node.id for node in _nodes(owner)),
+        start,
+        fader.id if fader else None,
+    )
 
 
 def _freeze(

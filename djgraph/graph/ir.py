@@ -16,10 +16,15 @@ from djgraph.errors import Position
 
 @dataclass(frozen=True)
 class Point:
-    """A place in the graph where there is a signal: one output port of one node."""
+    """A place in the graph where there is a signal: one output port of one node.
+
+    of: the strip by whose name the file reads it, where that strip has no chain and so no node of its own: the
+    signal is the one that the strip reads. It is not part of the place: points are equal without it.
+    """
 
     node: str
     port: str = "out"
+    of: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.node if self.port == "out" else f"{self.node}.{self.port}"
@@ -141,11 +146,31 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """A strip or bus: which nodes are its own, and what it reads.
+
+    nodes: ids in document order: a bus's sum, the chain, then the sends. start: what it has before its chain; None for
+    a strip that makes its own sound. fader: the id of the node that is its fader.
+    """
+
+    name: str
+    kind: Literal["strip", "bus"]
+    nodes: tuple[str, ...] = ()
+    start: Point | None = None
+    fader: str | None = None
+
+    def name_of(self, node: str) -> str:
+        """What one of its nodes is called within it; a send is ``send:`` and the bus."""
+        return node.removeprefix("sum:").removeprefix(f"{self.name}.")
+
+
+@dataclass(frozen=True)
 class Graph:
     """A checked mixer: nodes in an order in which each comes after its sources.
 
     columns: the layout's columns in document order. outputs: the first is the main one. taps: every strip's and
-    bus's end by name. ``inputs`` maps an input's name to its stems, or to None where it is one signal.
+    bus's end by name. owners: the strips and buses in document order. ``inputs`` maps an input's name to its stems, or
+    to None where it is one signal.
     """
 
     name: str
@@ -159,10 +184,16 @@ class Graph:
     title: str = ""
     description: str = ""
     file: str | None = None
+    owners: tuple[Owner, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[str, Node]:
         return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def owner_of(self) -> dict[str, Owner]:
+        """Node id → the strip or bus that it belongs to; inputs belong to none."""
+        return {node: owner for owner in self.owners for node in owner.nodes}
 
     @property
     def environment(self) -> Environment:
@@ -192,7 +223,7 @@ class Graph:
         return "\n".join(lines)
 
     def __getstate__(self) -> dict[str, Any]:
-        cached = ("by_id", "digraph")
+        cached = ("by_id", "digraph", "owner_of")
         return {key: value for key, value in self.__dict__.items() if key not in cached}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from djgraph.errors import Problem
@@ -34,7 +35,7 @@ class Wirer:
 
     def end(self, owner: OwnerDraft) -> Point | None:
         """The end of a strip or bus: after its last node, or where it begins if it has none."""
-        return owner.chain[-1].out if owner.chain else self.start(owner)
+        return owner.chain[-1].out if owner.chain else _passed_by(owner, self.start(owner))
 
     def start(self, owner: OwnerDraft) -> Point | None:
         """What a strip or bus has before its chain; None for a strip that makes its own sound.
@@ -49,7 +50,8 @@ class Wirer:
             if here.sum is not None:
                 here = Point(here.sum.id)
             elif here.name in self._starts:
-                here = self._starts[here.name]
+                start = self._starts[here.name]
+                here = start if here is owner else _passed_by(here, start)
             elif here.name in passed:
                 names = list(passed)
                 circle = " → ".join([*names[names.index(here.name) :], here.name])
@@ -63,8 +65,10 @@ class Wirer:
                 if passed:
                     self._note_no_input(here, list(passed.values())[-1].site.below("input"))
                 here = None
-        self._starts.update(dict.fromkeys(passed, here))
-        return here
+        for reader in reversed(passed.values()):
+            self._starts[reader.name] = here
+            here = _passed_by(reader, here)
+        return self._starts[owner.name] if passed else here
 
     def _read(self, text: str, strip: OwnerDraft) -> Point | OwnerDraft | None:
         """What a strip's ``input`` names. By its bare name no strip means itself: an input is missing."""
@@ -95,7 +99,7 @@ class Wirer:
         start = self.start(located)
         if start is None and located.generates:
             self._note_no_input(located, site)
-        return start
+        return _passed_by(located, start)
 
     def _locate(self, text: str, site: Site, *, inputs_first: bool = False) -> Point | OwnerDraft | None:
         """A point, or a strip or bus, which then stands for where it begins.
@@ -293,3 +297,8 @@ class Wirer:
     def _note_no_input(self, owner: OwnerDraft, site: Site) -> None:
         message = f"strip {owner.name!r} reads nothing, so there is no signal before its chain"
         self.problems.append(site.problem(message))
+
+
+def _passed_by(owner: OwnerDraft, start: Point | None) -> Point | None:
+    """What a strip or bus gives where it begins, under its name if it has no chain."""
+    return start if start is None or owner.chain else replace(start, of=owner.name)

@@ -1,0 +1,104 @@
+"""The graph as a mixer person sees it: which strip, bus, input and output is connected with which, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from djgraph.graph.ir import EffectNode, Graph, Owner, Point, SumNode
+
+SEND = "send:"
+"""What the name of a send's node begins with; the bus follows."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A connection between two of: inputs, strips, buses, outputs.
+
+    source: a strip's or bus's name, or the id of an input node. point: the signal. target: a strip's or bus's name,
+    or an output's. kind: ``input`` (what a strip reads), ``port`` (a further port of a node), ``to`` (the end feeds a
+    bus), ``send`` (a branch feeds a bus), ``output``. node: of a send its level's node, or None where the level is a
+    constant 1; of a port the node that reads. port: the name of that port.
+    """
+
+    source: str
+    point: Point
+    target: str
+    kind: Literal["input", "port", "to", "send", "output"]
+    node: str | None = None
+    port: str = ""
+
+
+def links(graph: Graph) -> list[Link]:
+    """All connections between inputs, strips, buses and outputs, in the order of what reads.
+
+    What stays within a strip or bus is none, and neither is a port that hears what its node's chain hears.
+    """
+    found: list[Link] = []
+    for owner in graph.owners:
+        if owner.kind == "strip" and owner.start is not None:
+            found.append(Link(source_of(graph, owner.start), owner.start, owner.name, "input"))
+        for name in owner.nodes:
+            node = graph.by_id[name]
+            if isinstance(node, SumNode) and owner.kind == "bus" and name == owner.nodes[0]:
+                found += _into_bus(graph, owner, node)
+            elif isinstance(node, EffectNode):
+                found += _into_ports(graph, owner, node)
+    found += (Link(source_of(graph, point), point, name, "output") for name, point in graph.outputs.items())
+    return found
+
+
+def source_of(graph: Graph, point: Point) -> str:
+    """The strip or bus that a point is of, or else the id of its input node."""
+    if point.of:
+        return point.of
+    owner = graph.owner_of.get(point.node)
+    return point.node if owner is None else owner.name
+
+
+def tap_of(graph: Graph, owner: Owner, link: Link) -> str:
+    """Where a send branches off: ``post`` (the end of the chain), ``pre`` (before the fader), ``input`` (before the
+    chain), or the name of the node that it comes after, with its port unless that is the first."""
+    point = link.point
+    if link.node is not None:
+        send = graph.by_id[link.node]
+        assert isinstance(send, EffectNode)
+        point = next(iter(send.sources.values()))
+    if point == graph.taps[owner.name]:
+        return "post"
+    fader = None if owner.fader is None else graph.by_id[owner.fader]
+    if isinstance(fader, EffectNode) and point == next(iter(fader.sources.values()), None):
+        return "pre"
+    if point.node not in owner.nodes or isinstance(graph.by_id[point.node], SumNode):
+        return "input"
+    return place_of(graph, owner, point)
+
+
+def place_of(graph: Graph, owner: Owner, point: Point) -> str:
+    """A point behind one of an owner's nodes as graph files write it, without the owner: ``split.high``."""
+    node = graph.by_id[point.node]
+    first = node.effect.outputs[0].name if isinstance(node, EffectNode) else "out"
+    name = owner.name_of(point.node)
+    return name if point.port == first else f"{name}.{point.port}"
+
+
+def _into_bus(graph: Graph, owner: Owner, node: SumNode) -> Iterator[Link]:
+    for point in node.sources:
+        source = source_of(graph, point)
+        feeder = graph.owner_of.get(point.node)
+        if feeder is not None and feeder.name_of(point.node).startswith(SEND):
+            yield Link(source, point, owner.name, "send", point.node)
+        elif source in graph.taps and point != graph.taps[source]:
+            yield Link(source, point, owner.name, "send")
+        elif source != owner.name:
+            yield Link(source, point, owner.name, "to")
+
+
+def _into_ports(graph: Graph, owner: Owner, node: EffectNode) -> Iterator[Link]:
+    """The further ports of a node; its first is what the chain goes through."""
+    through = next(iter(node.sources.values()), None)
+    for port, point in list(node.sources.items())[1:]:
+        source = source_of(graph, point)
+        if source != owner.name and point != through:
+            yield Link(source, point, owner.name, "port", node.id, port)

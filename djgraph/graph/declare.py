@@ -80,7 +80,7 @@ class Declarer:
         chain: list[EffectDraft] = []
         sites: dict[str, Site] = {}
         for placed in item.chain:
-            node = self._node(item.name, placed)
+            node = self.node(item.name, placed)
             if node.name in sites:
                 message = f"{item.name!r} has a node {node.name!r} already, {sites[node.name].where()}"
                 self.problems.append(
@@ -102,7 +102,8 @@ class Declarer:
         total = SumDraft(f"sum:{item.name}", item.site) if item.kind == "bus" else None
         return OwnerDraft(item, chain, sends, total)
 
-    def _node(self, owner: str, placed: Placed[Node]) -> EffectDraft:
+    def node(self, owner: str, placed: Placed[Node]) -> EffectDraft:
+        """The draft of one node of an owner's chain."""
         model, site = placed.model, placed.site
         name = model.id or model.effect
         effect = self._effect(model.effect, site)

@@ -6,22 +6,25 @@ in their place.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from djgraph.errors import DocumentError, Problem
+from djgraph.errors import Copy, DocumentError, DocumentPath, Problem
 from djgraph.language import limits
 from djgraph.language.faults import explain
 from djgraph.language.fields import CONCRETE, Element
-from djgraph.language.load import Document, in_file_order
+from djgraph.language.fold import in_file_order
+from djgraph.language.load import Document
+from djgraph.language.losses import Loss, certain
 from djgraph.language.model import Bus, Header, Item, Loop, Macro, Repeat, Strip, Template
 from djgraph.language.parts import ChainItem, Node, Range, Use
-from djgraph.language.site import Site
+from djgraph.language.site import Site, spoken
 from djgraph.language.source import plain
-from djgraph.language.substitute import Budget, Substitution
+from djgraph.language.substitute import UNKNOWN, Budget, Substitution
 
 _Model = TypeVar("_Model", bound=Element)
 
@@ -59,12 +62,37 @@ class Expanded:
     items: tuple[PlacedOwner | Placed[Macro], ...]
 
 
+@dataclass(frozen=True)
+class Expansion:
+    """What of a document could be expanded.
+
+    problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``. unused: the nodes of
+    templates that nothing uses, as far as they are known without values for required arguments.
+    """
+
+    expanded: Expanded
+    problems: tuple[Problem, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    unused: tuple[Placed[Node], ...] = ()
+
+
 def expand(document: Document, arguments: Mapping[str, Any] | None = None) -> Expanded:
     """Put arguments, templates and repeats in place.
 
     arguments: values for the document's ``args``. Raises DocumentError that holds every problem found.
     """
-    return _Expander(document).run(arguments or {})
+    expansion = expand_sound(document, arguments or {})
+    if expansion.problems:
+        raise DocumentError(*in_file_order(expansion.problems))
+    return expansion.expanded
+
+
+def expand_sound(document: Document, arguments: Mapping[str, Any], unused: bool = False) -> Expansion:
+    """The same of what is sound. Raises DocumentError where that is too little to go on: a limit, the header.
+
+    unused: look into templates that nothing uses, too.
+    """
+    return _Expander(document).run(arguments, unused)
 
 
 @dataclass(frozen=True)
@@ -76,6 +104,9 @@ class _Frame:
     uses: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
     depth: int = 0
+    owner: str | None = None
+    """The strip or bus whose chain this is in, with the place of it."""
+    owner_path: DocumentPath = ()
 
 
 @dataclass(frozen=True)
@@ -94,21 +125,49 @@ class _Expander:
         self._globals: Mapping[str, Any] = {}
         self._budget = Budget()
         self._problems: list[Problem] = []
+        self._losses: list[Loss] = []
         self._inputs: dict[str, list[str]] = {}
+        self._used: set[str] = set()
+        self._copies: dict[DocumentPath, list[Copy]] = defaultdict(list)
 
-    def run(self, arguments: Mapping[str, Any]) -> Expanded:
+    def run(self, arguments: Mapping[str, Any], unused: bool) -> Expansion:
         root = Site(self._document.source)
         self._globals = self._arguments(root, arguments)
-        self._stop_if_wrong()
         frame = _Frame(self._globals, {})
         header = self._place(Header, self._model, root, frame, without=("args", "templates", "mixer"))
-        self._stop_if_wrong()
-        assert header is not None
+        if header is None:
+            problems = certain(self._document.as_written(self._problems), self._document.losses)
+            raise DocumentError(*in_file_order((*self._document.problems, *problems)))
         self._name_inputs(header)
-        self._stop_if_wrong()
         items = tuple(self._items(self._model.mixer, root.below("mixer"), frame))
-        self._stop_if_wrong()
-        return Expanded(header, items)
+        nodes = tuple(self._unused_nodes()) if unused else ()
+        return Expansion(Expanded(header, items), tuple(self._problems), tuple(self._losses), nodes)
+
+    def _unused_nodes(self) -> Iterator[Placed[Node]]:
+        """The nodes of templates that nothing uses, those first that others of them use."""
+        templates = self._model.templates
+        inner = {name for template in templates.values() for name in _names_used(template.written())}
+        for name in sorted(templates, key=lambda name: name in inner):
+            if name not in self._used:
+                self._budget = Budget()
+                yield from self._nodes_of(name, templates[name])
+
+    def _nodes_of(self, name: str, template: Template) -> Iterator[Placed[Node]]:
+        """The nodes of one template, with its defaults and, for required arguments, values that are not known."""
+        args = Site(self._document.source, ("templates", name, "args"))
+        defaults, _ = self._replace(template.args, args, _Frame(self._globals, {}))
+        if defaults is UNKNOWN:
+            return
+        values = {key: UNKNOWN if value is None else value for key, value in defaults.items()}
+        uses = (f"in template {name!r}, which nothing uses",)
+        frame = _Frame({**self._globals, **values}, {}, uses, (name,))
+        site = Site(self._document.source, ("templates", name, template.kind))
+        if template.kind == "chain":
+            yield from self._chain(template.chain, site, frame)
+            return
+        for item in self._items(template.mixer, site, frame):
+            if isinstance(item, PlacedOwner):
+                yield from item.chain
 
     def _arguments(self, root: Site, given: Mapping[str, Any]) -> dict[str, Any]:
         declared = self._model.args
@@ -118,9 +177,13 @@ class _Expander:
                 message = f"the graph has no argument {name!r}"
                 self._problems.append(Problem(message, site.position(), ("args",), tuple(declared), name))
         defaults = self._replace(declared, site, _Frame({}, {}))[0]
-        values = {**defaults, **{name: plain(value).data for name, value in given.items()}}
+        values: dict[str, Any] = {
+            **defaults,
+            **{name: plain(value).data for name, value in given.items() if name in declared},
+        }
         for name, value in values.items():
             if value is None:
+                values[name] = UNKNOWN
                 message = f"argument {name!r} needs a value: its default is null"
                 self._problems.append(
                     site.problem(message, name, key=True, hint=f"djgraph.load(…, {name}=…)")
@@ -164,6 +227,9 @@ class _Expander:
 
     def _owner(self, item: Strip | Bus, site: Site, frame: _Frame) -> PlacedOwner | None:
         placed = self._place(type(item), item, site, frame, without=("chain",))
+        if placed is not None:
+            name = placed.model.strip if isinstance(placed.model, Strip) else placed.model.bus
+            frame = replace(frame, owner=name, owner_path=site.path)
         chain = tuple(self._chain(item.chain, site.below("chain"), frame))
         if placed is None:
             return None
@@ -188,7 +254,11 @@ class _Expander:
         if placed is None:
             return
         ((variable, values),) = placed.model.for_.items()
-        for value in self._values(values, placed.site.below("for", variable)):
+        found = self._values(values, placed.site.below("for", variable))
+        if found is None:
+            self._lose(site, item.written("do"), frame)
+            return
+        for value in found:
             self._budget.step(site)
             inner = replace(
                 frame,
@@ -198,7 +268,8 @@ class _Expander:
             )
             yield from self._items(item.do, site.below("do"), inner)
 
-    def _values(self, values: Any, site: Site) -> list[Any]:
+    def _values(self, values: Any, site: Site) -> list[Any] | None:
+        """What a repeat runs over; None, with the problem noted, where there is no such thing."""
         if isinstance(values, Range):
             return list(range(values.from_, values.to + 1))
         if isinstance(values, list):
@@ -209,21 +280,30 @@ class _Expander:
         if dot and last == "stems" and name in self._inputs:
             if not self._inputs[name]:
                 self._problems.append(site.problem(f"input {name!r} has no stems: it is one signal"))
-            return self._inputs[name]
+            return self._inputs[name] or None
         allowed = ["inputs", *(f"{name}.stems" for name, stems in self._inputs.items() if stems)]
         hint = "or a list, or a range {from: 1, to: 4}"
         message = f"nothing to repeat over is called {values!r}"
         self._problems.append(site.problem(message, allowed=allowed, name=values, hint=hint))
-        return []
+        return None
 
     def _use(self, item: Use, site: Site, frame: _Frame, kind: Literal["chain", "mixer"]) -> _Piece | None:
         """The template that a use names, with its arguments bound; None, with the problems noted, if that fails."""
         self._budget.step(site)
+        piece = self._template(item, site, frame, kind)
+        if piece is None:
+            self._lose(site, item.written(), frame)
+        return piece
+
+    def _template(
+        self, item: Use, site: Site, frame: _Frame, kind: Literal["chain", "mixer"]
+    ) -> _Piece | None:
         placed = self._place(Use, item, site, frame)
         if placed is None:
             return None
         name, given = placed.model.use, placed.model.with_
         templates = self._model.templates
+        self._used.add(name)
         fitting = [key for key, template in templates.items() if template.kind == kind]
         if name not in templates:
             self._problems.append(
@@ -272,7 +352,7 @@ class _Expander:
         defaults, _ = self._replace(
             declared, Site(self._document.source, ("templates", name, "args")), _Frame(self._globals, {})
         )
-        if len(self._problems) > before:
+        if len(self._problems) > before or defaults is UNKNOWN:
             return None
         return {**self._globals, **defaults, **given}
 
@@ -286,7 +366,8 @@ class _Expander:
         data = written.written(*without)
         before = len(self._problems)
         concrete, site = self._replace(data, site, frame)
-        if len(self._problems) > before:
+        if len(self._problems) > before or concrete is UNKNOWN:
+            self._lose(site, data, frame)
             return None
         if concrete is data:
             return Placed(written, site)
@@ -294,16 +375,29 @@ class _Expander:
             return Placed(model.model_validate(concrete, context=CONCRETE), site)
         except ValidationError as error:
             self._problems += [site.fault(fault) for fault in explain(error, model)]
+            self._lose(site, concrete, frame)
             return None
 
     def _replace(self, data: Any, site: Site, frame: _Frame) -> tuple[Any, Site]:
+        """Data without references, or UNKNOWN where one of them has no value; and its place."""
         substitution = Substitution(frame.scope, site, self._budget)
         concrete = substitution.replace(data)
         self._problems += substitution.problems
+        if substitution.unknown:
+            return UNKNOWN, site
         return concrete, replace(site, renames=substitution.renames) if substitution.renames else site
 
+    def _lose(self, site: Site, data: Any, frame: _Frame) -> None:
+        """Note that a piece is missing from what follows."""
+        self._losses.append(Loss(site.path, data, frame.owner, frame.owner_path))
+
     def _at(self, site: Site, frame: _Frame) -> Site:
-        return replace(site, variables=frame.variables, uses=frame.uses)
+        """A place with what is known there; one of the copies of a piece that repeats and templates make."""
+        if not (frame.variables or frame.uses):
+            return site
+        copies = self._copies[site.path]
+        copies.append(Copy(spoken(frame.variables), copies))
+        return replace(site, variables=frame.variables, uses=frame.uses, copy=copies[-1])
 
     def _deeper(self, frame: _Frame, site: Site) -> int:
         if frame.depth >= limits.DEPTH:
@@ -314,6 +408,13 @@ class _Expander:
             )
         return frame.depth + 1
 
-    def _stop_if_wrong(self) -> None:
-        if self._problems:
-            raise DocumentError(*in_file_order(self._problems))
+
+def _names_used(data: Any) -> Iterator[str]:
+    """The templates that a piece of a document names."""
+    if isinstance(data, dict):
+        if isinstance(data.get("use"), str):
+            yield data["use"]
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from _names_used(item)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from djgraph.errors import DocumentPath, Position, Problem, format_path
+from djgraph.errors import Copy, DocumentPath, Position, Problem, format_path
 from djgraph.language.faults import Fault
 from djgraph.language.load import known
 from djgraph.language.source import Source
@@ -26,6 +26,8 @@ class Site:
     variables: Mapping[str, Any] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
     renames: Mapping[DocumentPath, str] = field(default_factory=dict)
+    copy: Copy | None = None
+    """Which of the copies this is that repeats and templates make."""
 
     def below(self, *tail: str | int) -> Site:
         return replace(self, path=(*self.path, *tail))
@@ -49,10 +51,14 @@ class Site:
         if isinstance(written, str) and "$" in written and not key:
             hints.append(f"it is written as {clip(written)}")
         hints += self.uses
-        if self.variables:
-            hints.append(f"here {self._here()}")
         return Problem(
-            message, self.source.position(path, key=key), path, tuple(allowed), name, "; ".join(hints) or None
+            message,
+            self.source.position(path, key=key),
+            path,
+            tuple(allowed),
+            name,
+            "; ".join(hints) or None,
+            self.copy,
         )
 
     def fault(self, fault: Fault) -> Problem:
@@ -65,11 +71,8 @@ class Site:
         position = self.position()
         text = f"at {position}" if position else f"in {format_path(self._written(self.path))}"
         if self.variables:
-            text += f" ({self._here()})"
+            text += f" ({spoken(self.variables)})"
         return text
-
-    def _here(self) -> str:
-        return ", ".join(f"{name} = {brief(value)}" for name, value in self.variables.items())
 
     def written(self) -> Any:
         """What stands here, as it is written, references and all."""
@@ -88,3 +91,8 @@ class Site:
         for part in path:
             value = value[part]
         return value
+
+
+def spoken(variables: Mapping[str, Any]) -> str:
+    """The values of repeats' variables: ``track = a, stem = drums``."""
+    return ", ".join(f"{name} = {brief(value)}" for name, value in variables.items())

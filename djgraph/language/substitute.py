@@ -11,6 +11,9 @@ from djgraph.language import limits
 from djgraph.language.site import Site
 from djgraph.language.words import REFERENCE, describe
 
+UNKNOWN = object()
+"""The value of an argument that nothing gives: what refers to it cannot be known."""
+
 _DOLLAR = re.compile(r"\$(?:(\$)|([a-z][a-z0-9_]*)|\(([a-z][a-z0-9_]*)\))?")
 
 
@@ -48,7 +51,8 @@ class Budget:
 class Substitution:
     """Replaces the references in one piece of a document.
 
-    ``problems`` fills with what could not be replaced; ``renames`` with the paths of keys that changed.
+    ``problems`` fills with what could not be replaced; ``renames`` with the paths of keys that changed. ``unknown``
+    says whether a reference had the value UNKNOWN, so that what was made is of no use.
     """
 
     def __init__(self, scope: Mapping[str, Any], site: Site, budget: Budget) -> None:
@@ -57,6 +61,7 @@ class Substitution:
         self._budget = budget
         self.problems: list[Problem] = []
         self.renames: dict[DocumentPath, str] = {}
+        self.unknown = False
 
     def replace(self, value: Any, *tail: str | int) -> Any:
         """``value``, which stands at ``tail`` below the site, without references.
@@ -120,6 +125,9 @@ class Substitution:
 
     def _look_up(self, name: str, tail: DocumentPath, key: bool = False) -> Any:
         if name in self._scope:
+            if self._scope[name] is UNKNOWN:
+                self.unknown = True
+                return ""
             return self._scope[name]
         self._problem(
             f"there is no argument or variable {name!r}", tail, key=key, allowed=tuple(self._scope), name=name

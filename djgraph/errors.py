@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import operator
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 
 from djgraph.text import clip, clip_words, one_line, printable
@@ -93,12 +93,25 @@ class Position:
         return f"{one_line(self.file)}:{self.line}:{self.column}"
 
 
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """One of the copies that repeats and templates make of a piece of a document.
+
+    values: the variables of the repeats around it, in words; empty where only templates are. all: every copy of
+    that piece, which fills while the document is expanded.
+    """
+
+    values: str
+    all: list[Copy]
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a document.
 
     ``allowed`` lists what could stand there; ``name`` is the offending word, from which the nearest
-    allowed one is suggested.
+    allowed one is suggested. ``copy`` is the copy that it was found in, until equal problems of several are told
+    as one, in the hint.
     """
 
     message: str
@@ -107,6 +120,7 @@ class Problem:
     allowed: Sequence[str] = ()
     name: str | None = None
     hint: str | None = None
+    copy: Copy | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         where = f"{self.position}: " if self.position else ""
@@ -118,8 +132,11 @@ class Problem:
         guess = nearest(self.name, self.allowed) if self.name is not None else None
         if guess is not None:
             lines.append(f"  did you mean: {one_line(guess)}")
-        if self.hint:
-            lines.append(f"  hint: {one_line(clip_words(self.hint, _PART))}")
+        hints = [self.hint] if self.hint else []
+        if self.copy is not None and self.copy.values:
+            hints.append(f"here {self.copy.values}")
+        if hints:
+            lines.append(f"  hint: {one_line(clip_words('; '.join(hints), _PART))}")
         return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
 from djgraph.effects.control import Control
 from djgraph.effects.grid import neighbours, off_grid
 from djgraph.errors import AutomationError, InputError, LayoutError, Problem, shorten
-from djgraph.language.load import in_file_order
+from djgraph.language.fold import in_file_order
 from djgraph.layout import ParameterLayout
 from djgraph.layout.faders import NAMES, find_faders, find_tracks, no_fade, too_few
 

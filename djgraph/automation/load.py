@@ -26,7 +26,8 @@ from djgraph.automation.times import Moment, Span, Term
 from djgraph.errors import AutomationError, Problem
 from djgraph.language.faults import explain
 from djgraph.language.fields import CONCRETE
-from djgraph.language.load import Graphs, in_file_order, problem, read, read_text
+from djgraph.language.fold import in_file_order
+from djgraph.language.load import Graphs, problem, read, read_text
 from djgraph.language.site import Site
 from djgraph.language.source import Source, plain
 from djgraph.language.substitute import Budget, Substitution

@@ -24,7 +24,8 @@ from djgraph.graph.ir import (
     SumNode,
     sources,
 )
-from djgraph.language import Document, load_document
+from djgraph.language import Document
+from djgraph.language.load import read, sound
 
 __all__ = [
     "Binding",
@@ -61,8 +62,9 @@ def load(
     registry: where effects (and shipped graphs) are looked up; the installed plugins if it is left out.
     args: values for the document's own arguments: ``load("dj_mixer", reverb_decay_time=2.0)``.
 
-    Raises DocumentError if the document is wrong, and GraphError (a DocumentError) if the mixer that it
-    describes is not possible. Both hold all problems found, with file, line and column.
+    Raises DocumentError if the document is wrong, and GraphError (a DocumentError) if only the mixer that it
+    describes is not possible. Both hold all problems found, with file, line and column: what is sound of a wrong
+    document is checked in the same run.
     """
     if registry is None:
         from djgraph.plugins import registry as installed
@@ -71,5 +73,5 @@ def load(
     if not isinstance(source, Document):
         graphs = {name: entry.path for name, entry in getattr(registry, "graphs", {}).items()}
         hint = getattr(registry, "hint", None)
-        source = load_document(source, graphs, hint=hint() if callable(hint) else None)
+        source = sound(read(source, graphs, hint() if callable(hint) else None))
     return build(source, registry, args)

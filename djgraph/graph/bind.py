@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from djgraph.effects import Control
-from djgraph.errors import DocumentError
+from djgraph.errors import DocumentError, Problem
 from djgraph.graph import controls
 from djgraph.graph.binding import ColumnDraft, ControlUse, Drive, MacroDraft, Reader
 from djgraph.graph.controls import Points
-from djgraph.graph.draft import OwnerDraft, SwitchDraft
+from djgraph.graph.draft import EffectDraft, OwnerDraft, SwitchDraft
 from djgraph.graph.expand import Placed, PlacedItem, PlacedOwner
 from djgraph.graph.ir import Blend, Column, Constant, Free
 from djgraph.graph.macros import Macros
@@ -23,8 +23,9 @@ _NOTHING = Override()
 
 
 class Binder:
-    """Gives every control its binding, and the graph its columns. ``problems`` fills with what is wrong.
+    """Gives every control its binding, and the graph its columns.
 
+    ``problems`` fills with what is wrong, ``missing`` with names of controls and columns that nothing has.
     curves: those of the document, by name.
     """
 
@@ -41,6 +42,7 @@ class Binder:
         self._columns: dict[str, ColumnDraft] = {}
         self._macros = Macros(owners, curves)
         self.problems = self._macros.problems
+        self.missing = self._macros.missing
 
     def bind(self) -> tuple[Column, ...]:
         """Set ``bindings`` of every draft, and return the columns in document order."""
@@ -56,44 +58,58 @@ class Binder:
             for draft in owner.switches:
                 self._bind_switch(draft)
             self._bind_mute(owner)
-        self._macros.refuse_idle()
         return tuple(self._finish(column) for column in self._columns.values())
 
+    def idle(self) -> list[Problem]:
+        """Macros and switches that nothing reads, once all is bound."""
+        return self._macros.idle()
+
+    def check(self, node: EffectDraft) -> None:
+        """Note what is wrong with the controls of a node that is no part of the mixer."""
+        for use, _ in self._match(node):
+            if use.override.value is not None:
+                self.problems += controls.constant(use.control, use.override.value, use.site)
+            elif use.override.tie is None and use.override.follow is None:
+                self._declared("", use)
+
     def _collect(self, owner: OwnerDraft) -> None:
-        """Match overrides with controls, by id or by an old id; note the names by which macros can find them."""
+        """Match overrides with controls; note the names by which macros can find them."""
         uses = self._uses[owner.name] = []
         for node in (*owner.effects, *(send for send in owner.sends if send is not None)):
-            known = {control.id: control.id for control in node.controls}
-            for control in node.controls:
-                for alias in control.aliases:
-                    known.setdefault(alias, control.id)
-            given: dict[str, tuple[str, Override]] = {}
-            for name, override in node.overrides.items():
-                if node.effect is None:
-                    break
-                site = node.control_site(name)
-                if name not in known:
-                    message = f"{node.effect.type} has no control {name!r}"
-                    ids = [control.id for control in node.controls]
-                    setting = name in node.effect.Settings.model_fields
-                    hint = f"{name} is a setting: it stands under `settings`" if setting else None
-                    self.problems.append(site.problem(message, allowed=ids, name=name, hint=hint, key=True))
-                elif known[name] in given:
-                    message = f"{name!r} and {given[known[name]][0]!r} are the same control"
-                    self.problems.append(site.problem(message, key=True))
-                else:
-                    given[known[name]] = (name, override)
-            for control in node.controls:
-                name, override = given.get(control.id, (control.id, _NOTHING))
-                use = ControlUse(node, control, override, node.control_site(name))
+            for use, ids in self._match(node):
                 uses.append(use)
-                names = (
-                    [use.label]
-                    if node.is_send
-                    else [f"{node.name}.{key}" for key in known if known[key] == control.id]
-                )
+                names = [use.label] if node.is_send else [f"{node.name}.{key}" for key in ids]
                 for target in names:
                     self._targets.setdefault(f"{owner.name}.{target}", use)
+
+    def _match(self, node: EffectDraft) -> list[tuple[ControlUse, list[str]]]:
+        """The controls of a node with their overrides, which may be under old ids, and all ids of each."""
+        known = {control.id: control.id for control in node.controls}
+        for control in node.controls:
+            for alias in control.aliases:
+                known.setdefault(alias, control.id)
+        given: dict[str, tuple[str, Override]] = {}
+        for name, override in node.overrides.items():
+            if node.effect is None:
+                break
+            site = node.control_site(name)
+            if name not in known:
+                message = f"{node.effect.type} has no control {name!r}"
+                ids = [control.id for control in node.controls]
+                setting = name in node.effect.Settings.model_fields
+                hint = f"{name} is a setting: it stands under `settings`" if setting else None
+                self.problems.append(site.problem(message, allowed=ids, name=name, hint=hint, key=True))
+            elif known[name] in given:
+                message = f"{name!r} and {given[known[name]][0]!r} are the same control"
+                self.problems.append(site.problem(message, key=True))
+            else:
+                given[known[name]] = (name, override)
+        matched = []
+        for control in node.controls:
+            name, override = given.get(control.id, (control.id, _NOTHING))
+            use = ControlUse(node, control, override, node.control_site(name))
+            matched.append((use, [key for key in known if known[key] == control.id]))
+        return matched
 
     def _declare(self, item: PlacedItem) -> list[MacroDraft]:
         return self._macros.declare(item) if isinstance(item, Placed) or self._owns(item) else []
@@ -274,7 +290,7 @@ class Binder:
             known = [name.removeprefix(prefix) for name in self._columns]
             message = f"there is no column {tie!r} to be tied to"
             hint = "a control that is a constant, tied or driven by a macro has no column"
-            self.problems.append(site.problem(message, allowed=known, name=tie, hint=hint))
+            self.missing.append(site.problem(message, allowed=known, name=tie, hint=hint))
             return
         control, other = use.control, column.control
         if not (control.min <= other.min and other.max <= control.max):

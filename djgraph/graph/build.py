@@ -7,27 +7,37 @@ from dataclasses import replace
 from typing import Any
 
 from djgraph.effects import Environment, Transform
-from djgraph.errors import GraphError, Problem
+from djgraph.errors import DocumentError, GraphError, Problem
 from djgraph.graph.bind import Binder
 from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
-from djgraph.graph.expand import Expanded, PlacedOwner, expand
+from djgraph.graph.expand import Expanded, Expansion, PlacedOwner, expand_sound
 from djgraph.graph.faders import mark_faders
 from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Node, Owner, Point, SumNode
 from djgraph.graph.order import channels, ordered
 from djgraph.graph.wire import Wirer
-from djgraph.language.load import Document, in_file_order
+from djgraph.language.fold import in_file_order
+from djgraph.language.load import Document
+from djgraph.language.losses import certain, unexplained
 
 
-def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, Any] | None = None) -> Graph:
+def build(
+    document: Document,
+    registry: EffectRegistry,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    unused: bool = False,
+) -> Graph:
     """The graph that a document describes.
 
-    arguments: values for the document's ``args``. Raises DocumentError for what is wrong with templates,
-    references and values, GraphError for effects, controls, routing and channels; each holds every problem
-    found.
+    arguments: values for the document's ``args``. unused: check templates that nothing uses, too.
+
+    Raises DocumentError for what is wrong with the text, templates, references and values, GraphError where only
+    effects, controls, routing or channels are wrong; each holds every problem found.
     """
-    expanded = expand(document, arguments)
+    expansion = expand_sound(document, arguments or {}, unused)
+    expanded = expansion.expanded
     declarer = Declarer(registry)
     inputs = declarer.inputs(expanded.header)
     owners = declarer.owners(item for item in expanded.items if isinstance(item, PlacedOwner))
@@ -38,8 +48,12 @@ def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, 
     curves = {name: tuple(points) for name, points in expanded.header.model.curves.items()}
     binder = Binder(owners, expanded.items, curves)
     columns = binder.bind()
-    _stop_if_wrong(declarer.problems, wirer.problems, output_problems, binder.problems)
+    for node in expansion.unused:
+        binder.check(declarer.node("", node))
+    own = [*declarer.problems, *wirer.problems, *output_problems, *binder.problems]
+    _stop_if_wrong_so_far(document, expansion, own, [*wirer.missing, *binder.missing])
 
+    _stop_if_wrong(binder.idle())
     nodes, problems = ordered(_in_document_order(inputs, owners))
     _stop_if_wrong(problems)
     counts, problems = channels(nodes)
@@ -136,6 +150,29 @@ def _node(draft: NodeDraft, count: int) -> Node:
         count,
         position,
     )
+
+
+def _stop_if_wrong_so_far(
+    document: Document, expansion: Expansion, own: list[Problem], names: list[Problem]
+) -> None:
+    """Raises what is wrong with text, expansion and mixer at once.
+
+    names: problems of names that nothing has. Those that what was left out before may have had are not told.
+    """
+    written = document.written
+    losses = [
+        replace(loss, path=written(loss.path), owner_path=written(loss.owner_path))
+        for loss in expansion.losses
+    ]
+    losses += document.losses
+    expanding = certain(document.as_written(expansion.problems), document.losses)
+    mixer = [
+        *unexplained(document.as_written(own), losses),
+        *certain(document.as_written(names), losses),
+    ]
+    if document.problems or expanding:
+        raise DocumentError(*in_file_order([*document.problems, *expanding, *mixer]))
+    _stop_if_wrong(mixer)
 
 
 def _stop_if_wrong(*problems: list[Problem]) -> None:

@@ -115,7 +115,7 @@ class Declarer:
             if isinstance(placed, PlacedSwitch):
                 before = self._switch(owner, placed, sites, before)
                 continue
-            node = self._node(owner.name, placed)
+            node = self.node(owner.name, placed)
             if self._is_new(owner, node.name, placed.site, sites):
                 node.before = before
                 owner.chain.append(node)
@@ -186,7 +186,8 @@ class Declarer:
             controls=effect.controls,
         )
 
-    def _node(self, owner: str, placed: Placed[Node]) -> EffectDraft:
+    def node(self, owner: str, placed: Placed[Node]) -> EffectDraft:
+        """The draft of one node of an owner's chain."""
         model, site = placed.model, placed.site
         name = model.id or model.effect
         effect = self._effect(model.effect, site)

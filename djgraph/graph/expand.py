@@ -6,23 +6,26 @@ in their place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from djgraph.errors import DocumentError, Problem
+from djgraph.errors import Copy, DocumentError, DocumentPath, Problem
 from djgraph.language import limits
 from djgraph.language.faults import explain, keys_of
 from djgraph.language.fields import CONCRETE, Element
-from djgraph.language.load import Document, in_file_order
+from djgraph.language.fold import in_file_order
+from djgraph.language.load import Document
+from djgraph.language.losses import Loss, certain
 from djgraph.language.model import Bus, Header, Inputs, Item, Macro, Repeat, Strip, Template
 from djgraph.language.parts import ChainItem, ChainRepeat, ChainSwitch, Node, Use
 from djgraph.language.repeats import Loop, Range
-from djgraph.language.site import Site
+from djgraph.language.site import Site, spoken
 from djgraph.language.source import plain
-from djgraph.language.substitute import Budget, Substitution
+from djgraph.language.substitute import UNKNOWN, Budget, Substitution
 from djgraph.language.switches import Switch
 
 _Model = TypeVar("_Model", bound=Element)
@@ -76,12 +79,37 @@ class Expanded:
     items: tuple[PlacedItem, ...]
 
 
+@dataclass(frozen=True)
+class Expansion:
+    """What of a document could be expanded.
+
+    problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``. unused: the nodes of
+    templates that nothing uses, as far as they are known without values for required arguments.
+    """
+
+    expanded: Expanded
+    problems: tuple[Problem, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    unused: tuple[Placed[Node], ...] = ()
+
+
 def expand(document: Document, arguments: Mapping[str, Any] | None = None) -> Expanded:
     """Put arguments, templates and repeats in place.
 
     arguments: values for the document's ``args``. Raises DocumentError that holds every problem found.
     """
-    return _Expander(document).run(arguments or {})
+    expansion = expand_sound(document, arguments or {})
+    if expansion.problems:
+        raise DocumentError(*in_file_order(expansion.problems))
+    return expansion.expanded
+
+
+def expand_sound(document: Document, arguments: Mapping[str, Any], unused: bool = False) -> Expansion:
+    """The same of what is sound. Raises DocumentError where that is too little to go on: a limit, the header.
+
+    unused: look into templates that nothing uses, too.
+    """
+    return _Expander(document).run(arguments, unused)
 
 
 @dataclass(frozen=True)
@@ -93,6 +121,9 @@ class _Frame:
     uses: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
     depth: int = 0
+    owner: str | None = None
+    """The strip or bus whose chain this is in, with the place of it."""
+    owner_path: DocumentPath = ()
 
 
 @dataclass(frozen=True)
@@ -112,24 +143,53 @@ class _Expander:
         self._budget = Budget()
         self._problems: list[Problem] = []
         self._inputs: dict[str, list[str]] | None = None
+        self._losses: list[Loss] = []
+        self._used: set[str] = set()
+        self._copies: dict[DocumentPath, list[Copy]] = defaultdict(list)
 
-    def run(self, arguments: Mapping[str, Any]) -> Expanded:
+    def run(self, arguments: Mapping[str, Any], unused: bool) -> Expansion:
         root = Site(self._document.source)
         self._globals = self._arguments(root, arguments)
-        self._stop_if_wrong()
         frame = _Frame(self._globals, {})
         # Inputs first: repeats in what follows may run over them.
         beside = [key for key in keys_of(type(self._model)) if key not in keys_of(Inputs)]
         inputs = self._place(Inputs, self._model, root, frame, without=beside)
-        self._stop_if_wrong()
-        assert inputs is not None
-        self._inputs = self._name_inputs(inputs)
-        header = self._place(Header, self._model, root, frame, without=("args", "templates", "mixer"))
-        self._stop_if_wrong()
-        assert header is not None
+        if inputs is not None:
+            self._inputs = self._name_inputs(inputs)
+            inner = ("args", "templates", "mixer")
+            header = self._place(Header, self._model, root, frame, without=inner)
+        if inputs is None or header is None:
+            problems = certain(self._document.as_written(self._problems), self._document.losses)
+            raise DocumentError(*in_file_order((*self._document.problems, *problems)))
         items = tuple(self._items(self._model.mixer, root.below("mixer"), frame))
-        self._stop_if_wrong()
-        return Expanded(header, items)
+        nodes = tuple(self._unused_nodes()) if unused else ()
+        return Expansion(Expanded(header, items), tuple(self._problems), tuple(self._losses), nodes)
+
+    def _unused_nodes(self) -> Iterator[Placed[Node]]:
+        """The nodes of templates that nothing uses, those first that others of them use."""
+        templates = self._model.templates
+        inner = {name for template in templates.values() for name in _names_used(template.written())}
+        for name in sorted(templates, key=lambda name: name in inner):
+            if name not in self._used:
+                self._budget = Budget()
+                yield from self._nodes_of(name, templates[name])
+
+    def _nodes_of(self, name: str, template: Template) -> Iterator[Placed[Node]]:
+        """The nodes of one template, with its defaults and, for required arguments, values that are not known."""
+        args = Site(self._document.source, ("templates", name, "args"))
+        defaults, _ = self._replace(template.args, args, _Frame(self._globals, {}))
+        if defaults is UNKNOWN:
+            return
+        values = {key: UNKNOWN if value is None else value for key, value in defaults.items()}
+        uses = (f"in template {name!r}, which nothing uses",)
+        frame = _Frame({**self._globals, **values}, {}, uses, (name,))
+        site = Site(self._document.source, ("templates", name, template.kind))
+        if template.kind == "chain":
+            yield from _nodes(self._chain(template.chain, site, frame))
+            return
+        for item in self._items(template.mixer, site, frame):
+            if isinstance(item, PlacedOwner):
+                yield from _nodes(item.chain)
 
     def _arguments(self, root: Site, given: Mapping[str, Any]) -> dict[str, Any]:
         declared = self._model.args
@@ -139,9 +199,13 @@ class _Expander:
                 message = f"the graph has no argument {name!r}"
                 self._problems.append(Problem(message, site.position(), ("args",), tuple(declared), name))
         defaults = self._replace(declared, site, _Frame({}, {}))[0]
-        values = {**defaults, **{name: plain(value).data for name, value in given.items()}}
+        values: dict[str, Any] = {
+            **defaults,
+            **{name: plain(value).data for name, value in given.items() if name in declared},
+        }
         for name, value in values.items():
             if value is None:
+                values[name] = UNKNOWN
                 message = f"argument {name!r} needs a value: its default is null"
                 self._problems.append(
                     site.problem(message, name, key=True, hint=f"djgraph.load(…, {name}=…)")
@@ -187,6 +251,9 @@ class _Expander:
 
     def _owner(self, item: Strip | Bus, site: Site, frame: _Frame) -> PlacedOwner | None:
         placed = self._place(type(item), item, site, frame, without=("chain",))
+        if placed is not None:
+            name = placed.model.strip if isinstance(placed.model, Strip) else placed.model.bus
+            frame = replace(frame, owner=name, owner_path=site.path)
         chain = tuple(self._chain(item.chain, site.below("chain"), frame))
         if placed is None:
             return None
@@ -236,6 +303,9 @@ class _Expander:
         if placed is None:
             return
         variable, values = self._run_over(placed)
+        if values is None:
+            self._lose(site, item.written("do"), frame)
+            return
         for value in values:
             self._budget.step(site)
             yield replace(
@@ -245,7 +315,7 @@ class _Expander:
                 depth=self._deeper(frame, site),
             )
 
-    def _run_over(self, placed: Placed[Loop]) -> tuple[str, list[Any]]:
+    def _run_over(self, placed: Placed[Loop]) -> tuple[str, list[Any] | None]:
         ((variable, values),) = placed.model.for_.items()
         return variable, self._values(values, placed.site.below("for", variable))
 
@@ -256,9 +326,11 @@ class _Expander:
         except ValidationError as error:
             self._problems += [site.fault(fault) for fault in explain(error, Loop)]
             return None
-        return self._run_over(Placed(loop, site))
+        variable, values = self._run_over(Placed(loop, site))
+        return None if values is None else (variable, values)
 
-    def _values(self, values: Any, site: Site) -> list[Any]:
+    def _values(self, values: Any, site: Site) -> list[Any] | None:
+        """What a repeat runs over; None, with the problem noted, where there is no such thing."""
         if isinstance(values, Range):
             return list(range(values.from_, values.to + 1))
         if isinstance(values, list):
@@ -267,28 +339,37 @@ class _Expander:
         if inputs is None:
             message = f"{values!r} cannot be repeated over before all inputs are known"
             self._problems.append(site.problem(message, hint="give a list, or a range {from: 1, to: 4}"))
-            return []
+            return None
         if values == "inputs":
             return list(inputs)
         name, dot, last = values.rpartition(".")
         if dot and last == "stems" and name in inputs:
             if not inputs[name]:
                 self._problems.append(site.problem(f"input {name!r} has no stems: it is one signal"))
-            return inputs[name]
+            return inputs[name] or None
         allowed = ["inputs", *(f"{name}.stems" for name, stems in inputs.items() if stems)]
         hint = "or a list, or a range {from: 1, to: 4}"
         message = f"nothing to repeat over is called {values!r}"
         self._problems.append(site.problem(message, allowed=allowed, name=values, hint=hint))
-        return []
+        return None
 
     def _use(self, item: Use, site: Site, frame: _Frame, kind: Literal["chain", "mixer"]) -> _Piece | None:
         """The template that a use names, with its arguments bound; None, with the problems noted, if that fails."""
         self._budget.step(site)
+        piece = self._template(item, site, frame, kind)
+        if piece is None:
+            self._lose(site, item.written(), frame)
+        return piece
+
+    def _template(
+        self, item: Use, site: Site, frame: _Frame, kind: Literal["chain", "mixer"]
+    ) -> _Piece | None:
         placed = self._place(Use, item, site, frame)
         if placed is None:
             return None
         name, given = placed.model.use, placed.model.with_
         templates = self._model.templates
+        self._used.add(name)
         fitting = [key for key, template in templates.items() if template.kind == kind]
         if name not in templates:
             self._problems.append(
@@ -337,7 +418,7 @@ class _Expander:
         defaults, _ = self._replace(
             declared, Site(self._document.source, ("templates", name, "args")), _Frame(self._globals, {})
         )
-        if len(self._problems) > before:
+        if len(self._problems) > before or defaults is UNKNOWN:
             return None
         return {**self._globals, **defaults, **given}
 
@@ -358,7 +439,8 @@ class _Expander:
         data = written.written(*without) if data is None else data
         before = len(self._problems)
         concrete, site = self._replace(data, site, frame)
-        if len(self._problems) > before:
+        if len(self._problems) > before or concrete is UNKNOWN:
+            self._lose(site, data, frame)
             return None
         if concrete is data:
             return Placed(written, site)
@@ -366,16 +448,29 @@ class _Expander:
             return Placed(model.model_validate(concrete, context=CONCRETE), site)
         except ValidationError as error:
             self._problems += [site.fault(fault) for fault in explain(error, model)]
+            self._lose(site, concrete, frame)
             return None
 
     def _replace(self, data: Any, site: Site, frame: _Frame) -> tuple[Any, Site]:
+        """Data without references, or UNKNOWN where one of them has no value; and its place."""
         substitution = Substitution(frame.scope, site, self._budget, self._list_values)
         concrete = substitution.replace(data)
         self._problems += substitution.problems
+        if substitution.unknown:
+            return UNKNOWN, site
         return concrete, replace(site, moves=substitution.moves) if substitution.moves else site
 
+    def _lose(self, site: Site, data: Any, frame: _Frame) -> None:
+        """Note that a piece is missing from what follows."""
+        self._losses.append(Loss(site.path, data, frame.owner, frame.owner_path))
+
     def _at(self, site: Site, frame: _Frame) -> Site:
-        return replace(site, variables=frame.variables, uses=frame.uses)
+        """A place with what is known there; one of the copies of a piece that repeats and templates make."""
+        if not (frame.variables or frame.uses):
+            return site
+        copies = self._copies[site.path]
+        copies.append(Copy(spoken(frame.variables), copies))
+        return replace(site, variables=frame.variables, uses=frame.uses, copy=copies[-1])
 
     def _deeper(self, frame: _Frame, site: Site) -> int:
         if frame.depth >= limits.DEPTH:
@@ -386,9 +481,26 @@ class _Expander:
             )
         return frame.depth + 1
 
-    def _stop_if_wrong(self) -> None:
-        if self._problems:
-            raise DocumentError(*in_file_order(self._problems))
+
+def _names_used(data: Any) -> Iterator[str]:
+    """The templates that a piece of a document names."""
+    if isinstance(data, dict):
+        if isinstance(data.get("use"), str):
+            yield data["use"]
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from _names_used(item)
+
+
+def _nodes(chain: Iterable[Placed[Node] | PlacedSwitch]) -> Iterator[Placed[Node]]:
+    """The nodes of a chain, those in its switches, too."""
+    for item in chain:
+        if isinstance(item, PlacedSwitch):
+            for inner in item.chains:
+                yield from _nodes(inner)
+        else:
+            yield item
 
 
 def _routes(owner: Strip | Bus) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from djgraph.effects import Control
 from djgraph.errors import Problem
@@ -20,7 +21,9 @@ from djgraph.language.switches import RouteSwitch, Switch
 
 
 class Macros:
-    """All macros and switches of a graph. ``problems`` fills with what is wrong.
+    """All macros and switches of a graph.
+
+    ``problems`` fills with what is wrong, ``missing`` with names of controls, macros and curves that nothing has.
 
     owners: strips and buses by name. curves: those of the document, by name.
     """
@@ -33,6 +36,7 @@ class Macros:
         self._drives: dict[tuple[str, str], Drive] = {}
         self._choosers: dict[int, MacroDraft] = {}
         self.problems: list[Problem] = []
+        self.missing: list[Problem] = []
 
     def __getitem__(self, name: str) -> MacroDraft:
         return self._macros[name]
@@ -170,7 +174,7 @@ class Macros:
             message = f"there is no macro {model.follow!r} to follow"
             known = [macro.removeprefix(prefix) for macro in self._macros]
             hint = "to read a column as it is, `tie` to it" if model.follow in self._targets else None
-            self.problems.append(site.problem(message, "follow", allowed=known, name=model.follow, hint=hint))
+            self.missing.append(site.problem(message, "follow", allowed=known, name=model.follow, hint=hint))
             return
         macro = self._macros[name]
         drive = Drive(macro, model.curve, site.below("follow" if model.curve is None else "curve"))
@@ -185,14 +189,14 @@ class Macros:
                 f"there is no switch {name!r}" if found is None else f"{name!r} is a macro, and no switch"
             )
             known = [key.removeprefix(prefix) for key in switches]
-            self.problems.append(site.problem(message, "by", allowed=known, name=name))
+            self.missing.append(site.problem(message, "by", allowed=known, name=name))
             return None
         found.used = True
         if set(choices) != set(found.choices):
             message = f"switch {found.name!r} has the choices {', '.join(found.choices)}, {found.column.site.where()}"
             odd = next((one for one in choices if one not in found.choices), None)
             tail = ("choices",) if odd is None else ("choices", odd)
-            self.problems.append(
+            self.missing.append(
                 site.problem(message, *tail, allowed=found.choices, name=odd, key=odd is not None)
             )
             return None
@@ -214,8 +218,9 @@ class Macros:
             assert key is not None
             self._drives[key] = drive
 
-    def refuse_idle(self) -> None:
-        """A macro or switch that nothing reads is one that somebody forgot to connect."""
+    def idle(self) -> list[Problem]:
+        """Macros and switches that nothing reads: somebody forgot to connect them, where all else is right."""
+        problems = []
         for macro in self._macros.values():
             if not macro.used:
                 kind, does = ("switch", "chooses") if macro.choices else ("macro", "drives")
@@ -223,7 +228,8 @@ class Macros:
                 hint = "name controls in its `drives`, or let controls `follow` it"
                 if macro.choices:
                     hint = f"choose `by: {macro.own_name}` among chains, buses or curves"
-                self.problems.append(macro.column.site.problem(message, hint=hint))
+                problems.append(macro.column.site.problem(message, hint=hint))
+        return problems
 
     def _refuse_circles(self) -> None:
         """Macros that drive one another in a circle: told once, and taken apart."""
@@ -246,9 +252,7 @@ class Macros:
         names = [*self._targets, *(name for name in self._macros if name != prefix)]
         known = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
         what = "no control matches" if "*" in target else "there is no control"
-        self.problems.append(
-            site.problem(f"{what} {target!r} to drive", allowed=known, name=target, key=True)
-        )
+        self.missing.append(site.problem(f"{what} {target!r} to drive", allowed=known, name=target, key=True))
 
     def weight(self, switch: MacroDraft, choice: str, site: Site) -> MacroCurve | None:
         last = len(switch.choices) - 1
@@ -275,7 +279,7 @@ class Macros:
             return controls.straight(drive.macro.column.control, driven)
         if isinstance(drive.curve, CurveSwitch):
             message = "only a control follows a choice among curves, and no macro"
-            self._once(drive.site.problem(message))
+            self._once(self.problems, drive.site.problem(message))
             return None
         return self.points(drive.curve, drive.macro, driven, drive.site)
 
@@ -287,10 +291,11 @@ class Macros:
         site: Site,
     ) -> Points | None:
         """Points, those of a named curve, or a value that is kept."""
+        name = given if isinstance(given, str) else None
         if isinstance(given, str):
             if given not in self._curves:
                 message = f"there is no curve {given!r}"
-                self._once(site.problem(message, allowed=tuple(self._curves), name=given))
+                self._once(self.missing, site.problem(message, allowed=tuple(self._curves), name=given))
                 return None
             given = self._curves[given]
         elif not isinstance(given, Sequence):
@@ -300,13 +305,18 @@ class Macros:
         points, problems = controls.in_units_of(driven, given, site)
         problems = problems or controls.curve(macro.column.control, driven, points, site)
         for problem in problems:
-            self._once(problem)
+            # A named curve stands elsewhere: its points may be what is missing.
+            if name is None:
+                self._once(self.problems, problem)
+            else:
+                self._once(self.missing, replace(problem, name=name))
         return None if problems else points
 
-    def _once(self, problem: Problem) -> None:
+    @staticmethod
+    def _once(problems: list[Problem], problem: Problem) -> None:
         """Note a problem that several ways lead to."""
-        if problem not in self.problems:
-            self.problems.append(problem)
+        if problem not in problems:
+            problems.append(problem)
 
 
 def _drive_site(macro: Knob, site: Site, target: str) -> Site:

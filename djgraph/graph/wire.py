@@ -14,7 +14,11 @@ from djgraph.language.site import Site
 
 
 class Wirer:
-    """Connects drafts. ``problems`` fills with what cannot be connected."""
+    """Connects drafts.
+
+    ``problems`` fills with what cannot be connected, ``missing`` with names of signals, buses and nodes that nothing
+    has.
+    """
 
     def __init__(self, inputs: Sequence[InputDraft], owners: Mapping[str, OwnerDraft]) -> None:
         self._owners = owners
@@ -25,6 +29,7 @@ class Wirer:
                 self._stems.setdefault(node.input, []).append(f"{node.input}.{node.stem}")
         self._starts: dict[str, Point | None] = {}
         self.problems: list[Problem] = []
+        self.missing: list[Problem] = []
 
     def connect(self) -> None:
         """Give every effect and bus its sources."""
@@ -75,7 +80,7 @@ class Wirer:
         site = strip.site.below("input")
         if text == strip.name and text not in self._signals and text not in self._stems:
             others = tuple(name for name in self._known_to_strips if name != text)
-            self.problems.append(site.problem(f"there is no input {text!r}", allowed=others, name=text))
+            self.missing.append(site.problem(f"there is no input {text!r}", allowed=others, name=text))
             return None
         return self._locate(text, site, inputs_first=True)
 
@@ -121,14 +126,14 @@ class Wirer:
         if owner is not None:
             return owner.chain[-1].out if owner.chain else owner
         known = self._known_to_strips if inputs_first else self._known
-        self.problems.append(site.problem(f"there is no signal called {name!r}", allowed=known, name=name))
+        self.missing.append(site.problem(f"there is no signal called {name!r}", allowed=known, name=name))
         return None
 
     def _locate_within(self, name: str, rest: str, site: Site) -> Point | OwnerDraft | None:
         owner = self._owners.get(name)
         if owner is None:
             message = f"there is no strip or bus {name!r}"
-            self.problems.append(site.problem(message, allowed=tuple(self._owners), name=name))
+            self.missing.append(site.problem(message, allowed=tuple(self._owners), name=name))
             return None
         if rest == "input":
             return owner
@@ -139,7 +144,7 @@ class Wirer:
         if node is None:
             known = [*owner.nodes, "input", "output"]
             message = f"{owner.placed.kind} {name!r} has no node {node_name!r}"
-            self.problems.append(site.problem(message, allowed=known, name=node_name))
+            self.missing.append(site.problem(message, allowed=known, name=node_name))
             return None
         if not port or (isinstance(node, EffectDraft) and node.effect is None):
             return node.out
@@ -235,7 +240,7 @@ class Wirer:
         if model.fader is not None and model.fader not in owner.nodes:
             known = list(owner.nodes)
             message = f"{owner.placed.kind} {owner.name!r} has no node {model.fader!r}"
-            self.problems.append(owner.site.problem(message, "fader", allowed=known, name=model.fader))
+            self.missing.append(owner.site.problem(message, "fader", allowed=known, name=model.fader))
 
     def _route(self, switch: SwitchDraft, point: Point | None) -> None:
         """Feed what a switch chooses."""
@@ -259,7 +264,7 @@ class Wirer:
                 if owner
                 else f"there is no bus {bus!r}"
             )
-            self.problems.append(site.problem(what, allowed=self._buses, name=bus))
+            self.missing.append(site.problem(what, allowed=self._buses, name=bus))
         elif point is not None:
             owner.sum.sources.append(PlacedPoint(point, site))
 
@@ -281,12 +286,12 @@ class Wirer:
             if owner.placed.model.fader is None:
                 hint = "name it with `fader: <node id>`, or give the node the id `fader`"
                 message = f"tap `pre` means before the fader, and {owner.name!r} says no node is its fader"
-                self.problems.append(site.problem(message, hint=hint, allowed=names))
+                self.missing.append(site.problem(message, hint=hint, allowed=names))
             return None
         node = owner.nodes.get(tap)
         if node is None:
             message = f"{owner.placed.kind} {owner.name!r} has no node {tap!r}"
-            self.problems.append(site.problem(message, allowed=["post", "pre", "input", *names], name=tap))
+            self.missing.append(site.problem(message, allowed=["post", "pre", "input", *names], name=tap))
             return None
         return node.out
 
@@ -296,7 +301,7 @@ class Wirer:
 
     def _note_no_input(self, owner: OwnerDraft, site: Site) -> None:
         message = f"strip {owner.name!r} reads nothing, so there is no signal before its chain"
-        self.problems.append(site.problem(message))
+        self.missing.append(site.problem(message))
 
 
 def _passed_by(owner: OwnerDraft, start: Point | None) -> Point | None:

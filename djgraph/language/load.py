@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from djgraph.errors import DocumentError, DocumentPath, Problem
 from djgraph.guard import reading
 from djgraph.language import limits
-from djgraph.language.faults import Fault, explain
+from djgraph.language.faults import Fault
+from djgraph.language.fold import in_file_order
+from djgraph.language.losses import Loss
+from djgraph.language.mend import Mended, examine
 from djgraph.language.model import DocumentModel
 from djgraph.language.source import Source, plain
 from djgraph.language.text import parse
@@ -23,14 +24,32 @@ from djgraph.regular import NotRegular, open_regular
 
 @dataclass(frozen=True)
 class Document:
-    """A well-formed graph file: data and positions, and the same as models (values may still be references)."""
+    """A graph file: data and positions, and the same as models (values may still be references).
+
+    problems: what is wrong with it as text; then source and model are what of it is sound, ``written`` says how a path
+    of theirs is written in the file, and ``losses`` what was left out.
+    """
 
     source: Source
     model: DocumentModel
+    problems: tuple[Problem, ...] = ()
+    mended: Mended | None = None
 
     @property
     def file(self) -> str | None:
         return self.source.file
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        return () if self.mended is None else self.mended.losses
+
+    def written(self, path: DocumentPath) -> DocumentPath:
+        """How the file has a path of ``source``."""
+        return path if self.mended is None else self.mended.original(path)
+
+    def as_written(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Problems of the sound part, with their paths as the file has them."""
+        return [replace(problem, path=self.written(problem.path)) for problem in problems]
 
 
 Graphs = Mapping[str, str | os.PathLike[str]]
@@ -54,12 +73,21 @@ def load_document(
 
 def validate(source: Source) -> Document:
     """Check everything that can be checked without knowing effects."""
-    try:
-        return Document(source, DocumentModel.model_validate(source.data))
-    except ValidationError as error:
-        raise DocumentError(
-            *in_file_order(problem(source, fault) for fault in explain(error, DocumentModel))
-        ) from None
+    document = sound(source)
+    if document.problems:
+        raise DocumentError(*document.problems)
+    return document
+
+
+def sound(source: Source) -> Document:
+    """What of a document is sound, with its problems. Raises DocumentError where that is too little to go on."""
+    examined = examine(source, DocumentModel)
+    problems = tuple(in_file_order(problem(source, fault) for fault in examined.faults))
+    if examined.model is None:
+        raise DocumentError(*problems)
+    if not problems:
+        return Document(source, examined.model)
+    return Document(examined.mended.source, examined.model, problems, examined.mended)
 
 
 def read(
@@ -116,23 +144,6 @@ def known(source: Source, path: DocumentPath) -> DocumentPath:
         else:
             return path[:depth]
     return path
-
-
-def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems by line and column, each once; of a flood only the first, and how many more there are."""
-    unique: dict[tuple[Any, ...], Problem] = {}
-    for problem in problems:
-        unique.setdefault((problem.position, problem.message, problem.path), problem)
-    ordered = sorted(unique.values(), key=_order)
-    if len(ordered) <= limits.PROBLEMS:
-        return ordered
-    more = Problem(f"… and {len(ordered) - limits.PROBLEMS} more problems")
-    return [*ordered[: limits.PROBLEMS], more]
-
-
-def _order(problem: Problem) -> tuple[str, int, int]:
-    where = problem.position
-    return (where.file, where.line, where.column) if where else ("", 0, 0)
 
 
 def _read_file(path: Path, kind: limits.Kind) -> Source:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from djgraph.errors import DocumentPath, Position, Problem, format_path
+from djgraph.errors import Copy, DocumentPath, Position, Problem, format_path
 from djgraph.language.faults import Fault
 from djgraph.language.load import known
 from djgraph.language.source import Source
@@ -15,10 +15,10 @@ from djgraph.text import brief, clip
 
 @dataclass(frozen=True)
 class Moved:
-    """Where a piece that expansion put elsewhere, or under another key, is written; and the repeats around it."""
+    """Where a piece that expansion put elsewhere, or under another key, is written; and which of the copies it is."""
 
     path: DocumentPath
-    variables: Mapping[str, Any]
+    copy: Copy | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,8 @@ class Site:
     variables: Mapping[str, Any] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
     moves: Mapping[DocumentPath, Moved] = field(default_factory=dict)
+    copy: Copy | None = None
+    """Which of the copies this is that repeats and templates make."""
 
     def below(self, *tail: str | int) -> Site:
         return replace(self, path=(*self.path, *tail))
@@ -57,10 +59,14 @@ class Site:
         if isinstance(written, str) and "$" in written and not key:
             hints.append(f"it is written as {clip(written)}")
         hints += self.uses
-        if variables := self._variables((*self.path, *tail)):
-            hints.append(f"here {_spoken(variables)}")
         return Problem(
-            message, self.source.position(path, key=key), path, tuple(allowed), name, "; ".join(hints) or None
+            message,
+            self.source.position(path, key=key),
+            path,
+            tuple(allowed),
+            name,
+            "; ".join(hints) or None,
+            self._copy((*self.path, *tail)),
         )
 
     def fault(self, fault: Fault) -> Problem:
@@ -72,14 +78,15 @@ class Site:
         """The place in words, for messages that name a second place."""
         position = self.position()
         text = f"at {position}" if position else f"in {format_path(self._written(self.path))}"
-        if variables := self._variables(self.path):
-            text += f" ({_spoken(variables)})"
+        copy = self._copy(self.path)
+        if copy is not None and copy.values:
+            text += f" ({copy.values})"
         return text
 
-    def _variables(self, path: DocumentPath) -> Mapping[str, Any]:
-        """The values of the repeats around what stands at ``path`` after expansion."""
+    def _copy(self, path: DocumentPath) -> Copy | None:
+        """Which of the copies it is that stands at ``path`` after expansion."""
         moved = (self.moves.get(path[:depth]) for depth in range(len(path), 0, -1)) if self.moves else ()
-        return next((one.variables for one in moved if one is not None), self.variables)
+        return next((one.copy for one in moved if one is not None), self.copy)
 
     def written(self) -> Any:
         """What stands here, as it is written, references and all."""
@@ -101,5 +108,6 @@ class Site:
         return value
 
 
-def _spoken(variables: Mapping[str, Any]) -> str:
+def spoken(variables: Mapping[str, Any]) -> str:
+    """The values of repeats' variables: ``track = a, stem = drums``."""
     return ", ".join(f"{name} = {brief(value)}" for name, value in variables.items())

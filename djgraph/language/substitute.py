@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from djgraph.errors import DocumentError, DocumentPath, Problem
+from djgraph.errors import Copy, DocumentError, DocumentPath, Problem
 from djgraph.language import limits
 from djgraph.language.repeats import is_repeat
-from djgraph.language.site import Moved, Site
+from djgraph.language.site import Moved, Site, spoken
 from djgraph.language.sums import NoSum, evaluate
 from djgraph.language.words import REFERENCE, describe
+
+UNKNOWN = object()
+"""The value of an argument that nothing gives: what refers to it cannot be known."""
 
 _DOLLAR = re.compile(r"\$(?:(\$)|([a-z][a-z0-9_]*)|\(([^()$]*)\))?")
 
@@ -58,7 +61,8 @@ class Substitution:
     """Replaces the references in one piece of a document, and puts repeats in its lists in place.
 
     values: what repeats run over; without it there are none. ``problems`` fills with what could not be replaced;
-    ``moves`` with where what is not at its place came from.
+    ``moves`` with where what is not at its place came from. ``unknown`` says whether a reference had the value
+    UNKNOWN, so that what was made is of no use.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Substitution:
         self._depth = 0
         self.problems: list[Problem] = []
         self.moves: dict[DocumentPath, Moved] = {}
+        self.unknown = False
 
     def replace(self, value: Any) -> Any:
         """``value``, which stands at the site, without references.
@@ -109,7 +114,7 @@ class Substitution:
         assert self._values is not None
         before = len(self.problems)
         over = self._replace(item["for"], (*at, "for"), (*at, "for"))
-        if len(self.problems) > before:
+        if len(self.problems) > before or self.unknown:
             return []
         loop = self._values(over, self._site.below(*at))
         if loop is None:
@@ -120,10 +125,13 @@ class Substitution:
         variable, values = loop
         scope, site = self._scope, self._site
         items: list[Any] = []
+        copies: list[Copy] = []
         for value in values:
             self._budget.step(site)
             self._scope = {**scope, variable: value}
-            self._site = replace(site, variables={**site.variables, variable: value})
+            variables = {**site.variables, variable: value}
+            copies.append(Copy(spoken(variables), copies))
+            self._site = replace(site, variables=variables, copy=copies[-1])
             items += self._items(item["do"], (*at, "do"), to, first + len(items))
         self._scope, self._site = scope, site
         self._depth -= 1
@@ -131,7 +139,7 @@ class Substitution:
 
     def _move(self, to: DocumentPath, at: DocumentPath) -> None:
         path = self._site.path
-        self.moves[(*path, *to)] = Moved((*path, *at), self._site.variables)
+        self.moves[(*path, *to)] = Moved((*path, *at), self._site.copy)
 
     def _mapping(self, value: dict[str, Any], at: DocumentPath, to: DocumentPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -182,12 +190,15 @@ class Substitution:
         try:
             return evaluate(text, lambda name: self._look_up(name, at, key))
         except NoSum as fault:
-            if len(self.problems) == before:  # a name that is not there is told already
+            if len(self.problems) == before and not self.unknown:  # a name that is not there is told already
                 self._problem(str(fault), at, key=key)
             return ""
 
     def _look_up(self, name: str, at: DocumentPath, key: bool = False) -> Any:
         if name in self._scope:
+            if self._scope[name] is UNKNOWN:
+                self.unknown = True
+                return ""
             return self._scope[name]
         self._problem(
             f"there is no argument or variable {name!r}", at, key=key, allowed=tuple(self._scope), name=name

@@ -651,7 +651,7 @@ outputs: [drums]
     assert str(problem) == (
         "<text>:7:43: expected a number, got text 'deep'\n"
         "  at: templates.band.chain[0].settings.low\n"
-        "  hint: it is written as $low; in template 'band', used at <text>:13:17; here stem = drums"
+        "  hint: it is written as $low; in template 'band', used at <text>:13:17; in 2 of 2: stem = drums, bass"
     )
 
 
@@ -673,21 +673,77 @@ outputs: [u]
     assert [line for line, _ in places] == [5, 5, 5, 5, 6, 6, 7, 8]
 
 
-def test_the_same_problem_in_every_repeat_is_told_once(registry: Registry) -> None:
+@pytest.mark.parametrize(
+    ("values", "chain", "told"),
+    [
+        ("[a, b, c]", "gian", ["there is no effect 'gian' / in 3 of 3: x = a, b, c"]),
+        ("[a, b, gian]", "$x", ["there is no effect 'a' / it is written as $x; in 3 of 3: x = a, b, gian"]),
+        (
+            "[gain, gian, trim]",
+            "$x",
+            ["there is no effect 'gian' / it is written as $x; here x = gian"],
+        ),
+        (
+            "[1, 3, 2]",
+            "{effect: gain, controls: {gain: $x}}",
+            ["3 is outside the range of gain, 0 … 1 / it is written as $x; in 2 of 3: x = 3, 2"],
+        ),
+        ("[1, 2, 3, 4, 5, 6, 7]", "gian", ["there is no effect 'gian' / in 7 of 7: x = 1, 2, 3, 4, 5, 6, …"]),
+        (
+            "[a, b]",
+            "{effect: gain, id: $y$z}",
+            [
+                "there is no argument or variable 'y' / it is written as $y$z; in 2 of 2: x = a, b",
+                "there is no argument or variable 'z' / it is written as $y$z; in 2 of 2: x = a, b",
+            ],
+        ),
+    ],
+)
+def test_equal_problems_of_repeats_are_told_once(
+    values: str, chain: str, told: list[str], registry: Registry
+) -> None:
+    text = f"""\
+djgraph: 1
+name: wrong
+inputs: [{{name: a}}]
+mixer:
+  - for: {{x: {values}}}
+    do: [{{strip: s$x, input: a, chain: [{chain}]}}]
+outputs: [a]
+"""
+    with pytest.raises(DocumentError) as caught:
+        load(text, registry=registry)
+    assert [f"{problem.message} / {problem.hint}" for problem in caught.value.problems] == told
+
+
+def test_equal_problems_of_repeats_in_repeats_and_of_templates_are_told_once(registry: Registry) -> None:
     text = """\
 djgraph: 1
 name: wrong
-inputs: [{name: a}, {name: b}, {name: c}]
+inputs:
+  - {name: a, stems: [x, y]}
+  - {name: b, stems: [z]}
+templates:
+  band: {chain: [gian]}
 mixer:
-  - for: {x: inputs}
-    do: [{strip: $x, input: $x, chain: [gian]}]
-outputs: [a]
+  - for: {track: inputs}
+    do:
+      - for: {stem: $track.stems}
+        do: [{strip: $track.$stem, input: $track.$stem, to: $stem}]
+  - {strip: s, input: a.x, chain: [{use: band}]}
+  - {strip: t, input: a.x, chain: [{use: band}]}
+  - bus: x
+outputs: [x]
 """
     with pytest.raises(GraphError) as caught:
         load(text, registry=registry)
-    (problem,) = caught.value.problems
-    assert problem.hint is not None
-    assert "here x = a" in problem.hint
+    assert [(problem.message, problem.hint) for problem in caught.value.problems] == [
+        ("there is no effect 'gian'", "in template 'band', used at <text>:13:36; in 2 of 2 copies"),
+        (
+            "there is no bus 'y'",
+            "it is written as $stem; in 2 of 3: track = a, stem = y; track = b, stem = z",
+        ),
+    ]
 
 
 def test_a_flood_of_problems_is_counted(registry: Registry) -> None:

@@ -90,6 +90,11 @@ class Binder:
                 self._bind(owner.name, use)
         return tuple(self._finish(column) for column in self._columns.values())
 
+    @property
+    def sites(self) -> dict[str, Site]:
+        """Where each column stands in the document."""
+        return {name: column.site for name, column in self._columns.items()}
+
     def check(self, node: EffectDraft) -> None:
         """Note what is wrong with the controls of a node that is no part of the mixer."""
         for use, _ in self._match(node):

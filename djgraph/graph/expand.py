@@ -66,14 +66,16 @@ class Expanded:
 class Expansion:
     """What of a document could be expanded.
 
-    problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``. unused: the nodes of
-    templates that nothing uses, as far as they are known without values for required arguments.
+    problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``. loose: nodes that are
+    sound, of strips and buses that are not and of templates that nothing uses. effects: the names of the effects of
+    nodes that hold references without a value, and where they stand.
     """
 
     expanded: Expanded
     problems: tuple[Problem, ...] = ()
     losses: tuple[Loss, ...] = ()
-    unused: tuple[Placed[Node], ...] = ()
+    loose: tuple[Placed[Node], ...] = ()
+    effects: tuple[tuple[str, Site], ...] = ()
 
 
 def expand(document: Document, arguments: Mapping[str, Any] | None = None) -> Expanded:
@@ -126,6 +128,8 @@ class _Expander:
         self._budget = Budget()
         self._problems: list[Problem] = []
         self._losses: list[Loss] = []
+        self._loose: list[Placed[Node]] = []
+        self._effects: list[tuple[str, Site]] = []
         self._inputs: dict[str, list[str]] = {}
         self._used: set[str] = set()
         self._copies: dict[DocumentPath, list[Copy]] = defaultdict(list)
@@ -140,20 +144,27 @@ class _Expander:
             raise DocumentError(*in_file_order((*self._document.problems, *problems)))
         self._name_inputs(header)
         items = tuple(self._items(self._model.mixer, root.below("mixer"), frame))
-        nodes = tuple(self._unused_nodes()) if unused else ()
-        return Expansion(Expanded(header, items), tuple(self._problems), tuple(self._losses), nodes)
+        if unused:
+            self._expand_unused()
+        return Expansion(
+            Expanded(header, items),
+            tuple(self._problems),
+            tuple(self._losses),
+            tuple(self._loose),
+            tuple(self._effects),
+        )
 
-    def _unused_nodes(self) -> Iterator[Placed[Node]]:
-        """The nodes of templates that nothing uses, those first that others of them use."""
+    def _expand_unused(self) -> None:
+        """Look into templates that nothing uses, those first that no other template uses either."""
         templates = self._model.templates
         inner = {name for template in templates.values() for name in _names_used(template.written())}
         for name in sorted(templates, key=lambda name: name in inner):
             if name not in self._used:
                 self._budget = Budget()
-                yield from self._nodes_of(name, templates[name])
+                self._expand_alone(name, templates[name])
 
-    def _nodes_of(self, name: str, template: Template) -> Iterator[Placed[Node]]:
-        """The nodes of one template, with its defaults and, for required arguments, values that are not known."""
+    def _expand_alone(self, name: str, template: Template) -> None:
+        """Note the nodes of one template, with its defaults and, for required arguments, values that are not known."""
         args = Site(self._document.source, ("templates", name, "args"))
         defaults, _ = self._replace(template.args, args, _Frame(self._globals, {}))
         if defaults is UNKNOWN:
@@ -163,11 +174,10 @@ class _Expander:
         frame = _Frame({**self._globals, **values}, {}, uses, (name,))
         site = Site(self._document.source, ("templates", name, template.kind))
         if template.kind == "chain":
-            yield from self._chain(template.chain, site, frame)
-            return
-        for item in self._items(template.mixer, site, frame):
+            self._loose += self._chain(template.chain, site, frame)
+        for item in self._items(template.mixer, site, frame) if template.kind == "mixer" else ():
             if isinstance(item, PlacedOwner):
-                yield from item.chain
+                self._loose += item.chain
 
     def _arguments(self, root: Site, given: Mapping[str, Any]) -> dict[str, Any]:
         declared = self._model.args
@@ -232,6 +242,7 @@ class _Expander:
             frame = replace(frame, owner=name, owner_path=site.path)
         chain = tuple(self._chain(item.chain, site.below("chain"), frame))
         if placed is None:
+            self._loose += chain
             return None
         self._budget.node(site, 1 + len(placed.model.sends))
         return PlacedOwner(placed.model, placed.site, chain)
@@ -248,6 +259,8 @@ class _Expander:
             if node is not None:
                 self._budget.node(here)
                 yield node
+            elif "$" not in item.effect:
+                self._effects.append((item.effect, here))
 
     def _repeat(self, item: Repeat, site: Site, frame: _Frame) -> Iterator[PlacedOwner | Placed[Macro]]:
         placed = self._place(Loop, item, site, frame, without=("do",))
@@ -303,7 +316,6 @@ class _Expander:
             return None
         name, given = placed.model.use, placed.model.with_
         templates = self._model.templates
-        self._used.add(name)
         fitting = [key for key, template in templates.items() if template.kind == kind]
         if name not in templates:
             self._problems.append(
@@ -324,6 +336,7 @@ class _Expander:
         scope = self._bind(name, template.args, given, placed.site)
         if scope is None:
             return None
+        self._used.add(name)
         position = site.position()
         inner = replace(
             frame,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,6 +55,11 @@ class _Use:
         """Its column's name below the owner."""
         if self.override.as_ is not None:
             return self.override.as_
+        return self.default_label
+
+    @property
+    def default_label(self) -> str:
+        """The same where the file gives it no name."""
         if self.node.is_send:
             return self.node.name.removeprefix("send:") + "_send"
         return f"{self.node.name}.{self.control.id}"
@@ -73,8 +78,10 @@ class Binder:
         self._items = tuple(items)
         self._uses: dict[str, list[_Use]] = {}
         self._targets: dict[str, _Use] = {}
+        self._labels: dict[str, _Use] = {}
         self._columns: dict[str, _Column] = {}
         self._drives: dict[tuple[str, str], _Drive] = {}
+        self._macros = set(self._macro_names())
         self.problems: list[Problem] = []
         self.missing: list[Problem] = []
 
@@ -109,9 +116,10 @@ class Binder:
         for node in (*owner.chain, *(send for send in owner.sends if send is not None)):
             for use, ids in self._match(node):
                 uses.append(use)
-                names = [use.label] if node.is_send else [f"{node.name}.{key}" for key in ids]
+                names = [use.default_label] if node.is_send else [f"{node.name}.{key}" for key in ids]
                 for target in names:
                     self._targets.setdefault(f"{owner.name}.{target}", use)
+                self._labels.setdefault(f"{owner.name}.{use.label}", use)
 
     def _match(self, node: EffectDraft) -> list[tuple[_Use, list[str]]]:
         """The controls of a node with their overrides, which may be under old ids, and all ids of each."""
@@ -142,6 +150,14 @@ class Binder:
             matched.append((use, [key for key in known if known[key] == control.id]))
         return matched
 
+    def _macro_names(self) -> Iterator[str]:
+        """What the columns of all macros are called."""
+        for item in self._items:
+            if isinstance(item, Placed):
+                yield item.model.macro
+            else:
+                yield from (f"{item.name}.{macro.name}" for macro in item.model.macros)
+
     def _declare_macros(self, item: PlacedOwner | Placed[Macro]) -> list[_Column]:
         if isinstance(item, Placed):
             return [self._macro(item.model.macro, item.model, "", item.site)]
@@ -163,18 +179,26 @@ class Binder:
         column = _Column(prefix + name, control, "macro", "", site)
         for target, points in model.drives.items():
             here = site.below("drives", target)
-            use = self._targets.get(prefix + target) or self._targets.get(target)
+            use = self._find(prefix, target)
             if use is None:
                 self._unknown_target(target, prefix, here)
                 continue
             key = (use.node.id, use.control.id)
             if key in self._drives:
                 other = self._drives[key]
-                message = f"{target!r} follows macro {other.macro.name!r} already, {other.site.where()}"
+                message = f"{target!r} is driven by macro {other.macro.name!r} already, {other.site.where()}"
                 self.problems.append(here.problem(message, key=True))
                 continue
             self._drives[key] = _Drive(column, tuple(points), here)
         return column
+
+    def _find(self, prefix: str, name: str) -> _Use | None:
+        """The control that a macro or a tie names, by its node or its column; those of its own strip or bus first."""
+        for full in (prefix + name, name):
+            use = self._targets.get(full) or self._labels.get(full)
+            if use is not None:
+                return use
+        return None
 
     def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
         owner = self._owners.get(prefix.removesuffix("."))
@@ -183,7 +207,10 @@ class Binder:
             return  # its effect is unknown, which is a problem noted already
         known = [name.removeprefix(prefix) for name in self._targets if name.startswith(prefix)]
         message = f"there is no control {target!r} to drive"
-        self.missing.append(site.problem(message, allowed=known, name=target, key=True))
+        macros = self._macros.intersection((prefix + target, target))
+        if macros:
+            message = f"{target!r} is a macro; a macro drives controls of effects and levels of sends"
+        self.missing.append(site.problem(message, allowed=known, name=None if macros else target, key=True))
 
     def _add_columns(self, item: PlacedOwner | Placed[Macro], macros: Iterable[_Column]) -> None:
         uses = self._uses[item.name] if isinstance(item, PlacedOwner) and self._owns(item) else ()
@@ -247,7 +274,7 @@ class Binder:
         for key in ("value", "tie", "default", "neutral"):
             if getattr(use.override, key) is not None:
                 message = (
-                    f"{use.label!r} follows macro {drive.macro.name!r} ({drive.site.where()}), "
+                    f"{use.label!r} is driven by macro {drive.macro.name!r} ({drive.site.where()}), "
                     f"so it cannot have `{key}` as well"
                 )
                 self.problems.append(use.site.problem(message, key))
@@ -260,6 +287,12 @@ class Binder:
     def _bind_tied(self, owner: str, use: _Use, tie: str) -> None:
         column = self._columns.get(f"{owner}.{tie}") or self._columns.get(tie)
         site = use.site.below("tie")
+        other_use = self._find(f"{owner}.", tie) if column is None else None
+        if other_use is not None:
+            column = self._columns.get(f"{other_use.node.owner}.{other_use.label}")
+            if column is None or other_use is use:
+                self.problems.append(self._no_column(tie, use, other_use, site))
+                return
         if column is None:
             prefix = f"{owner}."
             known = [name.removeprefix(prefix) for name in self._columns]
@@ -278,6 +311,22 @@ class Binder:
             )
         column.readers.append((use.node, control))
         use.node.bindings[control.id] = Free(column.name)
+
+    def _no_column(self, tie: str, use: _Use, other: _Use, site: Site) -> Problem:
+        """Why a control cannot be tied to another one, which has no column."""
+        if other is use:
+            return site.problem(f"{tie!r} is tied to itself", hint="a tie names another control's column")
+        drive = self._drives.get((other.node.id, other.control.id))
+        if drive is not None:
+            message = f"{tie!r} is driven by macro {drive.macro.name!r}, so it has no column to be tied to"
+            hint = "let the macro drive this control, too"
+        elif other.override.tie is not None:
+            message = f"{tie!r} is tied to {other.override.tie!r} itself, so it has no column"
+            hint = f"tie: {other.override.tie}, or its whole name"
+        else:
+            message = f"{tie!r} is a constant, so it has no column to be tied to"
+            hint = "give this control the same value"
+        return site.problem(message, hint=hint)
 
     def _finish(self, column: _Column) -> Column:
         control = column.control

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from djgraph.errors import Copy, DocumentError, DocumentPath, Problem
+from djgraph.errors import Copy, DocumentError, DocumentPath, Problem, option
 from djgraph.language import limits
 from djgraph.language.faults import explain
 from djgraph.language.fields import CONCRETE, Element
@@ -186,7 +186,9 @@ class _Expander:
             if name not in declared:
                 message = f"the graph has no argument {name!r}"
                 self._problems.append(Problem(message, site.position(), ("args",), tuple(declared), name))
+        before = len(self._problems)
         defaults = self._replace(declared, site, _Frame({}, {}))[0]
+        self._problems[before:] = map(_no_reference_in_defaults, self._problems[before:])
         values: dict[str, Any] = {
             **defaults,
             **{name: plain(value).data for name, value in given.items() if name in declared},
@@ -195,9 +197,8 @@ class _Expander:
             if value is None:
                 values[name] = UNKNOWN
                 message = f"argument {name!r} needs a value: its default is null"
-                self._problems.append(
-                    site.problem(message, name, key=True, hint=f"djgraph.load(…, {name}=…)")
-                )
+                hint = option(name, f"djgraph.load(…, {name}=…)", f"--arg {name}=…")
+                self._problems.append(site.problem(message, name, key=True, hint=hint))
         return values
 
     def _name_inputs(self, header: Placed[Header]) -> None:
@@ -420,6 +421,14 @@ class _Expander:
                 )
             )
         return frame.depth + 1
+
+
+def _no_reference_in_defaults(problem: Problem) -> Problem:
+    """What is said of an argument's default that refers to another argument."""
+    if problem.name is None:
+        return problem
+    message = f"the default of an argument cannot refer to another one (${problem.name})"
+    return replace(problem, message=message, name=None)
 
 
 def _names_used(data: Any) -> Iterator[str]:

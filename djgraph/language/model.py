@@ -27,6 +27,7 @@ from djgraph.language.fields import (
     Text,
     Version,
     Wrap,
+    not_a_name,
     whole,
 )
 from djgraph.language.parts import (
@@ -56,7 +57,9 @@ def _repeat(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationI
         raise refusal([Fault(f"`for` takes one variable and its values, as in {{track: inputs}}, got {got}")])
     ((variable, _),) = value.items()
     if not IDENTIFIER.match(variable):
-        raise refusal([Fault(f"{variable!r} is not a name", (variable,), key=True)])
+        raise refusal(
+            [Fault(f"{variable!r} is not a name", (variable,), hint=not_a_name(variable), key=True)]
+        )
     return handler(value)
 
 

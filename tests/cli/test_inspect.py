@@ -73,6 +73,13 @@ def test_validate_looks_into_templates_that_nothing_uses(run: Run, tiny: Path) -
     assert f"{tiny}:4:29: there is no effect 'gian'" in run("validate", tiny, code=1).stderr
 
 
+def test_a_missing_argument_names_the_option(run: Run, tiny: Path) -> None:
+    tiny.write_text(GOOD.replace("mixer:", "args: {size: null}\nmixer:"))
+    assert "hint: --arg size=…" in run("validate", tiny, code=1).stderr
+    with pytest.raises(djgraph.DocumentError, match=r"hint: djgraph.load\(…, size=…\)"):
+        djgraph.load(tiny)
+
+
 def test_layout_in_every_format(run: Run) -> None:
     names = djgraph.ParameterLayout.from_graph(djgraph.load("dj_mixer")).names
     table = run("layout", "dj_mixer").stdout.splitlines()

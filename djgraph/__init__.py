@@ -27,6 +27,7 @@ _WHERE = {
     "TimeEffect": "djgraph.effects",
     "Graph": "djgraph.graph",
     "load": "djgraph.graph",
+    "validate": "djgraph.validation",
     "ParameterLayout": "djgraph.layout",
     "Mixer": "djgraph.mixer",
     "Reference": "djgraph.runtime.reference",
@@ -116,6 +117,7 @@ if TYPE_CHECKING:
     from djgraph.runtime.reference import Reference
     from djgraph.seed.crossfade import SimpleCrossfader
     from djgraph.seed.mixer import DifferentiableDJMixer, MixerConfig, create_mixer
+    from djgraph.validation import validate
 
 
 def __getattr__(name: str) -> Any:

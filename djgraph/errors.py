@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from djgraph.text import clip, clip_words, one_line, printable
+
+_ON_COMMAND_LINE: ContextVar[bool] = ContextVar("_ON_COMMAND_LINE", default=False)
 
 DocumentPath = tuple[str | int, ...]
 """Where a value stands in a document: ``("mixer", 0, "bus")``."""
@@ -32,6 +36,26 @@ _NAME = 100
 _CANDIDATES = 500
 _COMPARISONS = 12
 _CLOSE = 0.55
+
+
+@contextmanager
+def on_command_line() -> Iterator[None]:
+    """Within, messages name options as a shell wants them, not Python's arguments."""
+    token = _ON_COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        _ON_COMMAND_LINE.reset(token)
+
+
+def option(name: str, python: str | None = None, shell: str | None = None) -> str:
+    """How whoever reads a message gives an argument: ``tempo=`` in Python, ``--tempo`` in a shell.
+
+    python, shell: what to say instead.
+    """
+    if _ON_COMMAND_LINE.get():
+        return shell or f"--{name}"
+    return python or f"{name}="
 
 
 class DJGraphError(Exception):

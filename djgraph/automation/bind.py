@@ -16,15 +16,14 @@ from djgraph.automation.model import ORDINAL
 from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
 from djgraph.effects.control import Control
 from djgraph.effects.grid import neighbours, off_grid
-from djgraph.errors import AutomationError, InputError, LayoutError, Problem, shorten
+from djgraph.effects.units import did_you_mean_value
+from djgraph.errors import AutomationError, InputError, LayoutError, Problem, option, shorten
 from djgraph.language.fold import in_file_order
 from djgraph.layout import ParameterLayout
 from djgraph.layout.faders import NAMES, find_faders, find_tracks, no_fade, too_few
 
 Array = NDArray[np.float64]
 Some = TypeVar("Some", bound=CurveSet)
-
-NEEDS_TEMPO = "give tempo: in the file, tempo= in Python, --tempo on the command line"
 
 
 @dataclass(frozen=True)
@@ -145,6 +144,8 @@ class _Names:
         if "*" in text:
             message = f"no control matches {_named(target, text)}"
             raise _Missing(message, self.layout.similar_patterns(text) or self.layout.names, text)
+        if (instead := self.layout.instead(text)) is not None:
+            raise _Missing(f"{instead}, so it has no column of its own")
         raise _Missing(f"there is no control {_named(target, text)}", self.layout.names, text)
 
     def _fader(self, target: str) -> list[int]:
@@ -245,7 +246,8 @@ def _values(layout: ParameterLayout, curve: Curve, columns: Sequence[int], probl
             message = (
                 f"{values[j, first]:g} is out of the range of {name}{more}: {c.min:g} … {c.max:g} {c.unit}"
             )
-            problems.append(at_point(curve, j, "value", message))
+            hint = did_you_mean_value(c, float(values[j, first]))
+            problems.append(at_point(curve, j, "value", message, hint))
         elif fault := next(filter(None, map(off_grid, controls, values[j].tolist())), None):
             which = next(i for i, c in enumerate(controls) if off_grid(c, values[j, i]))
             problems.append(at_point(curve, j, "value", f"{layout.names[columns[which]]} is {fault}"))
@@ -276,7 +278,9 @@ def _seconds(curve: Curve, ruler: Ruler, problems: list[Problem], late: list[Pro
         try:
             second = ruler.second(point.at)
         except NoTempo:
-            problems.append(at_point(curve, j, "at", f"the time {point.at} needs a tempo", hint=NEEDS_TEMPO))
+            problems.append(
+                at_point(curve, j, "at", f"the time {point.at} needs a tempo", hint=_needs_tempo())
+            )
             break
         if seconds and second < seconds[-1] - slack:
             before = curve.points[j - 1].at
@@ -299,7 +303,9 @@ def _check_span(auto: CurveSet, ruler: Ruler, problems: list[Problem], late: lis
         key, value = "length", str(auto.span.length)
         end = ruler.end
     except NoTempo:
-        problems.append(auto.site.problem(f"the {key} {value} needs a tempo", "span", key, hint=NEEDS_TEMPO))
+        problems.append(
+            auto.site.problem(f"the {key} {value} needs a tempo", "span", key, hint=_needs_tempo())
+        )
         return False
     slack = 1e-9 * max(1.0, ruler.duration)
     where = f"it goes from {start:g} s to {end:g} s, and the clip from 0 s to {ruler.duration:g} s"
@@ -311,6 +317,10 @@ def _check_span(auto: CurveSet, ruler: Ruler, problems: list[Problem], late: lis
         late.append(auto.site.problem(f"the automation ends before it begins: {where}", "span", "length"))
         return False
     return True
+
+
+def _needs_tempo() -> str:
+    return f"give {option('tempo')}, or `tempo:` in the file"
 
 
 def at_point(curve: Curve, index: int, key: str, message: str, hint: str | None = None) -> Problem:

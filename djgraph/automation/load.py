@@ -23,7 +23,7 @@ from djgraph.automation.model import (
 )
 from djgraph.automation.table import read_table
 from djgraph.automation.times import Moment, Span, Term
-from djgraph.errors import AutomationError, Problem
+from djgraph.errors import AutomationError, Problem, option
 from djgraph.language.faults import explain
 from djgraph.language.fields import CONCRETE
 from djgraph.language.fold import in_file_order
@@ -88,7 +88,7 @@ class Template:
         values = {**declared, **{name: plain(value).data for name, value in given.items()}}
         for name in declared:
             if values[name] is None:
-                hint = f"djgraph.automation.load(…, {name}=…), or --set {name}=… on the command line"
+                hint = option(name, f"djgraph.automation.load(…, {name}=…)", f"--set {name}=…")
                 message = f"argument {name!r} needs a value: it has no default"
                 problems.append(site.problem(message, name, key=True, hint=hint))
         if problems:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from djgraph.cli.streams import answers, nothing_to_print_to, screens
-from djgraph.errors import DJGraphError
+from djgraph.errors import DJGraphError, on_command_line
 from djgraph.guard import guarded, written
 from djgraph.text import printable
 
@@ -33,7 +33,7 @@ class Group(TyperGroup):
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        with screens(), guarded():
+        with screens(), guarded(), on_command_line():
             return super().main(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:

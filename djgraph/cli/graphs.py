@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from djgraph.cli.options import Args, GraphName, Json, Out, emit, load_graph
+from djgraph.cli.options import Args, GraphName, Json, Out, emit, given, load_graph
 from djgraph.cli.output import count, print_json, table
 from djgraph.cli.plans import (
     Batch,
@@ -40,25 +40,29 @@ def validate(
         list[str], typer.Argument(metavar="GRAPH...", help="Files, or names of shipped graphs.")
     ],
     args: Args = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
 ) -> None:
     """Check graph files; exit with 1 if any is wrong.
 
     \b
     Examples:
       djgraph validate my_mixer.yaml
-      djgraph validate graphs/*.yaml
+      djgraph validate --strict graphs/*.yaml
     """
-    import djgraph
+    from djgraph.cli.errors import warn
+    from djgraph.validation import validate as check
 
     wrong = 0
     for file in files:
         try:
-            graph = load_graph(file, args)
-            djgraph.compile(graph)  # settings may not go with the sample rate
+            validated = check(file, strict=strict, **given(args))
         except DJGraphError as error:
             wrong += 1
             typer.echo(f"error: {error}", err=True)
             continue
+        for warning in validated.warnings:
+            warn(str(warning))
+        graph = validated.graph
         sizes = f"{count(len(graph.nodes), 'node')}, {count(len(graph.columns), 'control')}"
         outputs = f"{'output' if len(graph.outputs) == 1 else 'outputs'} {', '.join(graph.outputs)}"
         typer.echo(f"{file}: {graph.name}, {sizes}, {outputs}")

@@ -40,7 +40,12 @@ def load_graph(name: str, args: list[str] | None) -> Graph:
     """The graph of that name or path, with ``--arg`` values; a value is JSON, or else text."""
     import djgraph
 
-    return djgraph.load(name, **{key: value_of(text) for key, text in pairs("--arg", args).items()})
+    return djgraph.load(name, **given(args))
+
+
+def given(args: list[str] | None) -> dict[str, Any]:
+    """The values of ``--arg``."""
+    return {key: value_of(text) for key, text in pairs("--arg", args).items()}
 
 
 def pairs(option: str, texts: list[str] | None, what: str = "VALUE") -> dict[str, str]:

@@ -66,6 +66,14 @@ def load(
     describes is not possible. Both hold all problems found, with file, line and column: what is sound of a wrong
     document is checked in the same run.
     """
+    document, registry = find(source, registry)
+    return build(document, registry, args)
+
+
+def find(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Document, registry: EffectRegistry | None = None
+) -> tuple[Document, EffectRegistry]:
+    """What is sound of the document that :func:`load` would load, with its problems; and the registry that it uses."""
     if registry is None:
         from djgraph.plugins import registry as installed
 
@@ -74,4 +82,4 @@ def load(
         graphs = {name: entry.path for name, entry in getattr(registry, "graphs", {}).items()}
         hint = getattr(registry, "hint", None)
         source = sound(read(source, graphs, hint() if callable(hint) else None))
-    return build(source, registry, args)
+    return source, registry

@@ -39,6 +39,7 @@ class Binder:
         self._items = tuple(items)
         self._uses: dict[str, list[ControlUse]] = {}
         self._targets: dict[str, ControlUse] = {}
+        self._labels: dict[str, ControlUse] = {}
         self._columns: dict[str, ColumnDraft] = {}
         self._macros = Macros(owners, curves)
         self.problems = self._macros.problems
@@ -49,7 +50,7 @@ class Binder:
         for owner in self._owners.values():
             self._collect(owner)
         macros = [self._declare(item) for item in self._items]
-        self._macros.connect(self._targets, self._uses)
+        self._macros.connect({**self._labels, **self._targets}, self._uses)
         for item, own in zip(self._items, macros, strict=True):
             self._add_columns(item, own)
         for owner in self._owners.values():
@@ -63,6 +64,11 @@ class Binder:
     def idle(self) -> list[Problem]:
         """Macros and switches that nothing reads, once all is bound."""
         return self._macros.idle()
+
+    @property
+    def sites(self) -> dict[str, Site]:
+        """Where each column stands in the document."""
+        return {name: column.site for name, column in self._columns.items()}
 
     def check(self, node: EffectDraft) -> None:
         """Note what is wrong with the controls of a node that is no part of the mixer."""
@@ -78,9 +84,10 @@ class Binder:
         for node in (*owner.effects, *(send for send in owner.sends if send is not None)):
             for use, ids in self._match(node):
                 uses.append(use)
-                names = [use.label] if node.is_send else [f"{node.name}.{key}" for key in ids]
+                names = [use.default_label] if node.is_send else [f"{node.name}.{key}" for key in ids]
                 for target in names:
                     self._targets.setdefault(f"{owner.name}.{target}", use)
+                self._labels.setdefault(f"{owner.name}.{use.label}", use)
 
     def _match(self, node: EffectDraft) -> list[tuple[ControlUse, list[str]]]:
         """The controls of a node with their overrides, which may be under old ids, and all ids of each."""
@@ -277,7 +284,7 @@ class Binder:
         for key in keys:
             if getattr(model, key, None) is not None:
                 message = (
-                    f"{label!r} follows macro {drive.macro.name!r} ({drive.site.where()}), "
+                    f"{label!r} is driven by macro {drive.macro.name!r} ({drive.site.where()}), "
                     f"so it cannot have `{key}` as well"
                 )
                 self.problems.append(site.problem(message, key))
@@ -285,6 +292,12 @@ class Binder:
     def _bind_tied(self, owner: str, use: ControlUse, tie: str) -> None:
         column = self._columns.get(f"{owner}.{tie}") or self._columns.get(tie)
         site = use.site.below("tie")
+        other_use = self._macros.control(f"{owner}.", tie) if column is None else None
+        if other_use is not None:
+            column = self._columns.get(f"{other_use.node.owner}.{other_use.label}")
+            if column is None or other_use is use:
+                self.problems.append(self._no_column(tie, use, other_use, site))
+                return
         if column is None:
             prefix = f"{owner}."
             known = [name.removeprefix(prefix) for name in self._columns]
@@ -303,6 +316,22 @@ class Binder:
             )
         column.readers[use.node, control] = None
         use.node.bindings[control.id] = Free(column.name)
+
+    def _no_column(self, tie: str, use: ControlUse, other: ControlUse, site: Site) -> Problem:
+        """Why a control cannot be tied to another one, which has no column."""
+        if other is use:
+            return site.problem(f"{tie!r} is tied to itself", hint="a tie names another control's column")
+        drive = self._macros.drive(other)
+        if drive is not None:
+            message = f"{tie!r} is driven by macro {drive.macro.name!r}, so it has no column to be tied to"
+            hint = "let the macro drive this control, too"
+        elif other.override.tie is not None:
+            message = f"{tie!r} is tied to {other.override.tie!r} itself, so it has no column"
+            hint = f"tie: {other.override.tie}, or its whole name"
+        else:
+            message = f"{tie!r} is a constant, so it has no column to be tied to"
+            hint = "give this control the same value"
+        return site.problem(message, hint=hint)
 
     def _finish(self, column: ColumnDraft) -> Column:
         control = column.control

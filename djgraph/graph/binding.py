@@ -74,6 +74,11 @@ class ControlUse:
         """Its column's name below the owner."""
         if self.override.as_ is not None:
             return self.override.as_
+        return self.default_label
+
+    @property
+    def default_label(self) -> str:
+        """The same where the file gives it no name."""
         if self.node.is_send:
             return self.node.name.removeprefix("send:") + "_send"
         return f"{self.node.name}.{self.control.id}"

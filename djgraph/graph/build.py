@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from djgraph.effects import Environment, Transform
@@ -20,23 +20,38 @@ from djgraph.graph.wire import Wirer
 from djgraph.language.fold import in_file_order
 from djgraph.language.load import Document
 from djgraph.language.losses import certain, unexplained
+from djgraph.language.site import Site
 
 
-def build(
-    document: Document,
-    registry: EffectRegistry,
-    arguments: Mapping[str, Any] | None = None,
-    *,
-    unused: bool = False,
-) -> Graph:
+@dataclass(frozen=True)
+class Built:
+    """A graph, and how the document says it: what warnings are made of.
+
+    owners: strips and buses by name. read: those of which something names a point. sites: where each column stands.
+    """
+
+    graph: Graph
+    owners: Mapping[str, OwnerDraft]
+    read: frozenset[str]
+    sites: Mapping[str, Site]
+
+
+def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, Any] | None = None) -> Graph:
     """The graph that a document describes.
 
-    arguments: values for the document's ``args``. unused: check templates that nothing uses, too.
+    arguments: values for the document's ``args``.
 
     Raises DocumentError for what is wrong with the text, templates, references and values, GraphError where only
     effects, controls, routing or channels are wrong; each holds every problem found.
     """
-    expansion = expand_sound(document, arguments or {}, unused)
+    return assemble(document, registry, arguments or {}).graph
+
+
+def assemble(
+    document: Document, registry: EffectRegistry, arguments: Mapping[str, Any], *, unused: bool = False
+) -> Built:
+    """The same, with how the document says it. unused: check templates that nothing uses, too."""
+    expansion = expand_sound(document, arguments, unused)
     expanded = expansion.expanded
     declarer = Declarer(registry)
     inputs = declarer.inputs(expanded.header)
@@ -48,10 +63,9 @@ def build(
     curves = {name: tuple(points) for name, points in expanded.header.model.curves.items()}
     binder = Binder(owners, expanded.items, curves)
     columns = binder.bind()
-    for node in expansion.unused:
-        binder.check(declarer.node("", node))
     own = [*declarer.problems, *wirer.problems, *output_problems, *binder.problems]
-    _stop_if_wrong_so_far(document, expansion, own, [*wirer.missing, *binder.missing])
+    loose = _loose(expansion, registry)
+    _stop_if_wrong_so_far(document, expansion, own, [*wirer.missing, *binder.missing], loose)
 
     _stop_if_wrong(binder.idle())
     nodes, problems = ordered(_in_document_order(inputs, owners))
@@ -64,7 +78,8 @@ def build(
     graph = _freeze(document, expanded, nodes, counts, columns, outputs, taps)
     graph = replace(graph, owners=tuple(_owner(owner, wirer.start(owner)) for owner in owners.values()))
     declared = {owner.name: owner.placed.model.fader for owner in owners.values()}
-    return replace(graph, columns=mark_faders(graph, declared))
+    graph = replace(graph, columns=mark_faders(graph, declared))
+    return Built(graph, owners, frozenset(wirer.read), binder.sites)
 
 
 def _outputs(expanded: Expanded, wirer: Wirer) -> tuple[dict[str, Point], list[Problem]]:
@@ -152,12 +167,27 @@ def _node(draft: NodeDraft, count: int) -> Node:
     )
 
 
+def _loose(expansion: Expansion, registry: EffectRegistry) -> list[Problem]:
+    """What is wrong with nodes that are in no strip or bus, each by itself."""
+    declarer, binder = Declarer(registry), Binder({}, (), {})
+    for node in expansion.loose:
+        binder.check(declarer.node("", node))
+    for name, site in expansion.effects:
+        declarer.effect(name, site)
+    return [*declarer.problems, *binder.problems]
+
+
 def _stop_if_wrong_so_far(
-    document: Document, expansion: Expansion, own: list[Problem], names: list[Problem]
+    document: Document,
+    expansion: Expansion,
+    own: list[Problem],
+    names: list[Problem],
+    loose: list[Problem],
 ) -> None:
     """Raises what is wrong with text, expansion and mixer at once.
 
     names: problems of names that nothing has. Those that what was left out before may have had are not told.
+    loose: problems of nodes that are in no strip or bus.
     """
     written = document.written
     losses = [
@@ -169,6 +199,7 @@ def _stop_if_wrong_so_far(
     mixer = [
         *unexplained(document.as_written(own), losses),
         *certain(document.as_written(names), losses),
+        *unexplained(document.as_written(loose), document.losses),
     ]
     if document.problems or expanding:
         raise DocumentError(*in_file_order([*document.problems, *expanding, *mixer]))

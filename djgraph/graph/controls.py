@@ -9,6 +9,7 @@ from typing import Any
 
 from djgraph.effects import Control
 from djgraph.effects.grid import off_grid
+from djgraph.effects.units import did_you_mean_value
 from djgraph.errors import Problem
 from djgraph.language.parts import Knob, Override
 from djgraph.language.quantity import Quantity
@@ -90,7 +91,8 @@ def narrowed(control: Control, override: Override, site: Site) -> tuple[Control,
     for key, value in (("min", override.min), ("max", override.max)):
         if value is not None and not control.min <= value <= control.max:
             message = f"{key} {value:g} would widen the range of {control.id}, {_range(control)}"
-            problems.append(site.problem(message, key, hint="a graph can only make it narrower"))
+            hint = did_you_mean_value(control, value) or "a graph can only make it narrower"
+            problems.append(site.problem(message, key, hint=hint))
     low = control.min if override.min is None else override.min
     high = control.max if override.max is None else override.max
     if not problems and not low < high:
@@ -188,7 +190,7 @@ def curve(
     for index, (_, y) in enumerate(points):
         if not driven.min <= y <= driven.max:
             message = f"{y:g} is outside the range of {driven.id}, {_range(driven)}"
-            problems.append(site.problem(message, index))
+            problems.append(site.problem(message, index, hint=did_you_mean_value(driven, y)))
     if not problems and macro.neutral is not None and driven.neutral is not None:
         value = interpolate(points, macro.neutral)
         if abs(value - driven.neutral) > TOLERANCE * max(1.0, abs(driven.neutral)):
@@ -215,7 +217,8 @@ def finest(rates: Iterable[str]) -> str:
 
 def _in_range(control: Control, value: float, what: str, site: Site) -> list[Problem]:
     if not control.min <= value <= control.max:
-        return [site.problem(f"{what}{value:g} is outside the range of {control.id}, {_range(control)}")]
+        message = f"{what}{value:g} is outside the range of {control.id}, {_range(control)}"
+        return [site.problem(message, hint=did_you_mean_value(control, value))]
     if control.choices and value not in control.choices:
         allowed = [f"{choice:g}" for choice in control.choices]
         return [site.problem(f"{what}{value:g} is not one of the choices of {control.id}", allowed=allowed)]

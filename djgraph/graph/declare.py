@@ -190,7 +190,7 @@ class Declarer:
         """The draft of one node of an owner's chain."""
         model, site = placed.model, placed.site
         name = model.id or model.effect
-        effect = self._effect(model.effect, site)
+        effect = self.effect(model.effect, site)
         settings = self._settings(effect, model.settings, site) if effect is not None else None
         controls = effect.controls if effect is not None else ()
         return EffectDraft(
@@ -213,7 +213,8 @@ class Declarer:
         self.problems += problems
         return changed
 
-    def _effect(self, name: str, site: Site) -> type[Effect] | None:
+    def effect(self, name: str, site: Site) -> type[Effect] | None:
+        """The effect that a node names; None, with the problem noted, where there is none."""
         entry = self._registry.effects.get(name)
         if entry is not None:
             effect: type[Effect] = entry.effect

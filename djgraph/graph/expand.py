@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from djgraph.errors import Copy, DocumentError, DocumentPath, Problem
+from djgraph.errors import Copy, DocumentError, DocumentPath, Problem, option
 from djgraph.language import limits
 from djgraph.language.faults import explain, keys_of
 from djgraph.language.fields import CONCRETE, Element
@@ -83,14 +83,16 @@ class Expanded:
 class Expansion:
     """What of a document could be expanded.
 
-    problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``. unused: the nodes of
-    templates that nothing uses, as far as they are known without values for required arguments.
+    problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``. loose: nodes that are
+    sound, of strips and buses that are not and of templates that nothing uses. effects: the names of the effects of
+    nodes that hold references without a value, and where they stand.
     """
 
     expanded: Expanded
     problems: tuple[Problem, ...] = ()
     losses: tuple[Loss, ...] = ()
-    unused: tuple[Placed[Node], ...] = ()
+    loose: tuple[Placed[Node], ...] = ()
+    effects: tuple[tuple[str, Site], ...] = ()
 
 
 def expand(document: Document, arguments: Mapping[str, Any] | None = None) -> Expanded:
@@ -144,6 +146,8 @@ class _Expander:
         self._problems: list[Problem] = []
         self._inputs: dict[str, list[str]] | None = None
         self._losses: list[Loss] = []
+        self._loose: list[Placed[Node]] = []
+        self._effects: list[tuple[str, Site]] = []
         self._used: set[str] = set()
         self._copies: dict[DocumentPath, list[Copy]] = defaultdict(list)
 
@@ -162,20 +166,27 @@ class _Expander:
             problems = certain(self._document.as_written(self._problems), self._document.losses)
             raise DocumentError(*in_file_order((*self._document.problems, *problems)))
         items = tuple(self._items(self._model.mixer, root.below("mixer"), frame))
-        nodes = tuple(self._unused_nodes()) if unused else ()
-        return Expansion(Expanded(header, items), tuple(self._problems), tuple(self._losses), nodes)
+        if unused:
+            self._expand_unused()
+        return Expansion(
+            Expanded(header, items),
+            tuple(self._problems),
+            tuple(self._losses),
+            tuple(self._loose),
+            tuple(self._effects),
+        )
 
-    def _unused_nodes(self) -> Iterator[Placed[Node]]:
-        """The nodes of templates that nothing uses, those first that others of them use."""
+    def _expand_unused(self) -> None:
+        """Look into templates that nothing uses, those first that no other template uses either."""
         templates = self._model.templates
         inner = {name for template in templates.values() for name in _names_used(template.written())}
         for name in sorted(templates, key=lambda name: name in inner):
             if name not in self._used:
                 self._budget = Budget()
-                yield from self._nodes_of(name, templates[name])
+                self._expand_alone(name, templates[name])
 
-    def _nodes_of(self, name: str, template: Template) -> Iterator[Placed[Node]]:
-        """The nodes of one template, with its defaults and, for required arguments, values that are not known."""
+    def _expand_alone(self, name: str, template: Template) -> None:
+        """Note the nodes of one template, with its defaults and, for required arguments, values that are not known."""
         args = Site(self._document.source, ("templates", name, "args"))
         defaults, _ = self._replace(template.args, args, _Frame(self._globals, {}))
         if defaults is UNKNOWN:
@@ -185,11 +196,10 @@ class _Expander:
         frame = _Frame({**self._globals, **values}, {}, uses, (name,))
         site = Site(self._document.source, ("templates", name, template.kind))
         if template.kind == "chain":
-            yield from _nodes(self._chain(template.chain, site, frame))
-            return
-        for item in self._items(template.mixer, site, frame):
+            self._loose += _nodes(self._chain(template.chain, site, frame))
+        for item in self._items(template.mixer, site, frame) if template.kind == "mixer" else ():
             if isinstance(item, PlacedOwner):
-                yield from _nodes(item.chain)
+                self._loose += _nodes(item.chain)
 
     def _arguments(self, root: Site, given: Mapping[str, Any]) -> dict[str, Any]:
         declared = self._model.args
@@ -198,7 +208,9 @@ class _Expander:
             if name not in declared:
                 message = f"the graph has no argument {name!r}"
                 self._problems.append(Problem(message, site.position(), ("args",), tuple(declared), name))
+        before = len(self._problems)
         defaults = self._replace(declared, site, _Frame({}, {}))[0]
+        self._problems[before:] = map(_no_reference_in_defaults, self._problems[before:])
         values: dict[str, Any] = {
             **defaults,
             **{name: plain(value).data for name, value in given.items() if name in declared},
@@ -207,9 +219,8 @@ class _Expander:
             if value is None:
                 values[name] = UNKNOWN
                 message = f"argument {name!r} needs a value: its default is null"
-                self._problems.append(
-                    site.problem(message, name, key=True, hint=f"djgraph.load(…, {name}=…)")
-                )
+                hint = option(name, f"djgraph.load(…, {name}=…)", f"--arg {name}=…")
+                self._problems.append(site.problem(message, name, key=True, hint=hint))
         return values
 
     def _name_inputs(self, placed: Placed[Inputs]) -> dict[str, list[str]]:
@@ -256,6 +267,7 @@ class _Expander:
             frame = replace(frame, owner=name, owner_path=site.path)
         chain = tuple(self._chain(item.chain, site.below("chain"), frame))
         if placed is None:
+            self._loose += _nodes(chain)
             return None
         self._budget.node(site, 1 + len(placed.model.sends) + _routes(placed.model))
         return PlacedOwner(placed.model, placed.site, chain)
@@ -283,6 +295,8 @@ class _Expander:
             if node is not None:
                 self._budget.node(here)
                 yield node
+            elif "$" not in item.effect:
+                self._effects.append((item.effect, here))
 
     def _switch(self, item: ChainSwitch, site: Site, frame: _Frame) -> PlacedSwitch | None:
         written = item.written()
@@ -369,7 +383,6 @@ class _Expander:
             return None
         name, given = placed.model.use, placed.model.with_
         templates = self._model.templates
-        self._used.add(name)
         fitting = [key for key, template in templates.items() if template.kind == kind]
         if name not in templates:
             self._problems.append(
@@ -390,6 +403,7 @@ class _Expander:
         scope = self._bind(name, template.args, given, placed.site)
         if scope is None:
             return None
+        self._used.add(name)
         position = site.position()
         inner = replace(
             frame,
@@ -480,6 +494,14 @@ class _Expander:
                 )
             )
         return frame.depth + 1
+
+
+def _no_reference_in_defaults(problem: Problem) -> Problem:
+    """What is said of an argument's default that refers to another argument."""
+    if problem.name is None:
+        return problem
+    message = f"the default of an argument cannot refer to another one (${problem.name})"
+    return replace(problem, message=message, name=None)
 
 
 def _names_used(data: Any) -> Iterator[str]:

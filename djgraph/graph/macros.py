@@ -102,7 +102,7 @@ class Macros:
         macro.column.kind = "switch"
         if model.default is not None and model.default not in choices:
             message = f"there is no choice {model.default!r}"
-            self.problems.append(site.problem(message, "default", allowed=choices, name=model.default))
+            self.missing.append(site.problem(message, "default", allowed=choices, name=model.default))
         return macro
 
     def _add(self, name: str, model: Knob, prefix: str, site: Site) -> MacroDraft:
@@ -115,7 +115,7 @@ class Macros:
     def connect(self, targets: Mapping[str, ControlUse], uses: Mapping[str, Sequence[ControlUse]]) -> None:
         """Note what each macro drives: what it says so of, and then what says that it follows the macro.
 
-        targets: controls by the names that macros know. uses: those of each owner.
+        targets: controls by their nodes and by their columns' names. uses: those of each owner.
         """
         self._targets = targets
         for macro in self._macros.values():
@@ -154,6 +154,10 @@ class Macros:
             if found is not None:
                 return found
         return None
+
+    def control(self, prefix: str, name: str) -> ControlUse | None:
+        """The control that a tie names: by its node, or its column's name."""
+        return self._targets.get(prefix + name) or self._targets.get(name)
 
     def _matching(self, prefix: str, pattern: str) -> list[ControlUse | MacroDraft | None]:
         """What a pattern matches: below the same strip or bus, or else by whole names; [None] where nothing."""
@@ -210,7 +214,7 @@ class Macros:
             what.driven if isinstance(what, MacroDraft) else self._drives.get((what.node.id, what.control.id))
         )
         if other is not None:
-            message = f"{target!r} follows macro {other.macro.name!r} already, {other.site.where()}"
+            message = f"{target!r} is driven by macro {other.macro.name!r} already, {other.site.where()}"
             self.problems.append(drive.site.problem(message, key=True))
         elif isinstance(what, MacroDraft):
             what.driven = drive

@@ -17,7 +17,7 @@ class Wirer:
     """Connects drafts.
 
     ``problems`` fills with what cannot be connected, ``missing`` with names of signals, buses and nodes that nothing
-    has.
+    has; ``read`` with the strips and buses of which something names a point.
     """
 
     def __init__(self, inputs: Sequence[InputDraft], owners: Mapping[str, OwnerDraft]) -> None:
@@ -30,6 +30,7 @@ class Wirer:
         self._starts: dict[str, Point | None] = {}
         self.problems: list[Problem] = []
         self.missing: list[Problem] = []
+        self.read: set[str] = set()
 
     def connect(self) -> None:
         """Give every effect and bus its sources."""
@@ -124,6 +125,7 @@ class Wirer:
             self.problems.append(site.problem(message, allowed=self._stems[name], hint=hint))
             return None
         if owner is not None:
+            self.read.add(name)
             return owner.chain[-1].out if owner.chain else owner
         known = self._known_to_strips if inputs_first else self._known
         self.missing.append(site.problem(f"there is no signal called {name!r}", allowed=known, name=name))
@@ -135,6 +137,7 @@ class Wirer:
             message = f"there is no strip or bus {name!r}"
             self.missing.append(site.problem(message, allowed=tuple(self._owners), name=name))
             return None
+        self.read.add(name)
         if rest == "input":
             return owner
         if rest == "output":

@@ -95,6 +95,8 @@ class Leaf:
     literal: bool = False
 
     def validate(self, value: Any, info: ValidationInfo) -> Any:
+        if self.literal and is_reference(value):
+            raise refusal([Fault(f"a reference cannot stand here, got {describe(value)}")])
         may_wait = info.context != CONCRETE and not self.literal
         if may_wait and (has_reference(value) if self.text else is_reference(value)):
             return value
@@ -168,7 +170,7 @@ def _identifier_keys(value: Any, handler: ValidatorFunctionWrapHandler, info: Va
     if not isinstance(value, dict):
         raise refusal([Fault(f"expected a mapping, got {describe(value)}")])
     faults = [
-        Fault(f"{key!r} is not a name", (key,), hint=IDENTIFIER_RULE, key=True)
+        Fault(f"{key!r} is not a name", (key,), hint=not_a_name(key), key=True)
         for key in value
         if not IDENTIFIER.match(key)
     ]
@@ -180,6 +182,11 @@ def _identifier_keys(value: Any, handler: ValidatorFunctionWrapHandler, info: Va
     if faults:
         raise refusal(faults)
     return result
+
+
+def not_a_name(key: str) -> str:
+    """What a key that is declared here has to be like."""
+    return "a reference cannot stand here" if "$" in key else IDENTIFIER_RULE
 
 
 IDENTIFIER_KEYS = Wrap(_identifier_keys)

@@ -18,7 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from djgraph.language import limits
 from djgraph.language.faults import Fault, explain, refusal
-from djgraph.language.fields import CONCRETE, Element, Wrap, whole
+from djgraph.language.fields import CONCRETE, Element, Wrap, not_a_name, whole
 from djgraph.language.words import IDENTIFIER, describe
 
 
@@ -28,7 +28,9 @@ def _repeat(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationI
         raise refusal([Fault(f"`for` takes one variable and its values, as in {{track: inputs}}, got {got}")])
     ((variable, _),) = value.items()
     if not IDENTIFIER.match(variable):
-        raise refusal([Fault(f"{variable!r} is not a name", (variable,), key=True)])
+        raise refusal(
+            [Fault(f"{variable!r} is not a name", (variable,), hint=not_a_name(variable), key=True)]
+        )
     return handler(value)
 
 

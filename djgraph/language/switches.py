@@ -64,16 +64,6 @@ def switch_faults(data: dict[str, Any], own: str = "switch") -> list[Fault]:
         if beside:
             message = f"`{beside[0]}` stands where the switch {data['by']!r} is declared"
             return [Fault(message, (beside[0],), key=True)]
-    choices = data.get("choices")
-    default = data.get("default")
-    known = list(choices) if isinstance(choices, dict | list) else []
-    written = [key for key in known if isinstance(key, str)]
-    if (
-        isinstance(default, str)
-        and not any(map(has_reference, [default, *written]))
-        and default not in written
-    ):
-        return [Fault(f"there is no choice {default!r}", ("default",), tuple(written), default)]
     return []
 
 
@@ -126,4 +116,4 @@ class Switch(Element):
         if twice:
             message = f"a second choice is called {choices[twice[0]]!r}"
             return [Fault(message, ("choices", twice[0]))]
-        return [] if "default" not in data else switch_faults({**data, "choices": choices})
+        return []

@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
 from djgraph.errors import DocumentError, DocumentPath, Position, Problem
 from djgraph.language import limits
 from djgraph.language.scalars import resolve
+from djgraph.language.slips import indentation, quoted
 from djgraph.language.source import Data, Mark, Source
 from djgraph.language.tabs import TabScanner
 
@@ -209,7 +210,10 @@ class _Composer:
 
     def _fail(self, event: Event, message: str, path: DocumentPath = ()) -> NoReturn:
         mark = event.start_mark
-        raise DocumentError(Problem(message, Position(self._name, mark.line + 1, mark.column + 1), path))
+        hint = quoted(self._text, mark.line, mark.column) if isinstance(event, AliasEvent) else None
+        raise DocumentError(
+            Problem(message, Position(self._name, mark.line + 1, mark.column + 1), path, hint=hint)
+        )
 
     def _syntax_problem(self, error: MarkedYAMLError) -> Problem:
         mark = error.problem_mark or error.context_mark
@@ -217,6 +221,12 @@ class _Composer:
             Position(self._name, mark.line + 1, mark.column + 1) if mark else Position(self._name, 1, 1)
         )
         what = " ".join(str(part) for part in (error.context, error.problem) if part)
+        if mark and self._language == "YAML" and (slip := indentation(self._text, mark.line, what)):
+            return Problem(slip, Position(self._name, mark.line + 1, _first_column(self._text, mark.line)))
+        if "scanning an alias" in what and (context := error.context_mark):
+            position = Position(self._name, context.line + 1, context.column + 1)
+            hint = quoted(self._text, context.line, context.column)
+            return Problem("a text that begins with * is an alias in YAML", position, hint=hint)
         hint = None
         if "\\t" in what:
             hint = "put spaces there: YAML does not allow tabs in what a line begins with"
@@ -257,6 +267,12 @@ _CORE_TAGS: dict[str, type | tuple[type, ...]] = {
     _TAG + "seq": list,
     _TAG + "map": dict,
 }
+
+
+def _first_column(text: str, line: int) -> int:
+    """The column, counted from 1, at which what stands in a line begins."""
+    written = text.split("\n")[line]
+    return len(written) - len(written.lstrip(" ")) + 1
 
 
 def _short_tag(tag: str) -> str:

@@ -84,6 +84,10 @@ class ParameterLayout:
         """The column of a control. LayoutError with the nearest name where there is none."""
         return self._names.index(name)
 
+    def instead(self, name: str) -> str | None:
+        """Of a control without a column of its own, what moves it, in words; None for other names."""
+        return self._names.instead(name)
+
     def slice(self, prefix: str) -> slice:
         """The columns under a dotted prefix: ``params[..., layout.slice("track_a.drums")]``.
 

@@ -37,6 +37,7 @@ class Names:
         self.aliases = tuple(_aliases(column) for column in columns)
         self._index = {name: i for i, name in enumerate(self.names)}
         self._by_alias: dict[str, list[int]] = {}
+        self._columns = tuple(columns)
         for i, aliases in enumerate(self.aliases):
             for alias in aliases:
                 if alias not in self._index:
@@ -60,10 +61,22 @@ class Names:
             )
         return columns[0] if columns else None
 
+    def instead(self, name: str) -> str | None:
+        """Of a control without a column of its own, what moves it: a macro, or the column that it is tied to."""
+        for column in self._columns:
+            for node, control in column.drives:
+                owner, send, bus = node.partition(".send:")
+                if name == (f"{owner}.{bus}_send" if send else f"{node}.{control}"):
+                    what = "driven by macro" if column.kind == "macro" else "tied to"
+                    return f"{name!r} is {what} {column.name!r}"
+        return None
+
     def index(self, name: str) -> int:
         """The column of that name or alias; LayoutError with the nearest name otherwise."""
         column = self.find(name) if isinstance(name, str) else None
         if column is None:
+            if isinstance(name, str) and (instead := self.instead(name)) is not None:
+                raise LayoutError(f"{instead}, so it has no column of its own")
             guess = did_you_mean(name, self.names) if isinstance(name, str) else "; a control's name is text"
             raise LayoutError(f"there is no control {name!r}{guess}")
         return column

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from djgraph.dsp.placed import timeline_of
 from djgraph.effects import Clock
-from djgraph.errors import InputError
+from djgraph.errors import InputError, option
 from djgraph.region.stacks import Stacks
 from djgraph.runtime.clock import make_clock
 from djgraph.runtime.compiled import Compiled
@@ -72,6 +72,5 @@ def check_clock(compiled: Compiled, tempo: float | Tensor | None) -> None:
     """Raises InputError where effects follow a clock and there is no tempo."""
     if tempo is None and compiled.uses_clock:
         raise InputError(
-            f"graph {compiled.graph.name} has effects that follow a clock: give its tempo in BPM, "
-            "tempo= in Python, --tempo on the command line"
+            f"graph {compiled.graph.name} has effects that follow a clock: give its tempo in BPM, {option('tempo')}"
         )

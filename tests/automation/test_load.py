@@ -89,7 +89,7 @@ HEAD = "automation: 1\ncurves:\n"
         (HEAD + "  - {control: a.gain, value: $x}\n", 3, 30, ["no argument or variable 'x'"]),
         ("automation: 1\nargs: {x: 3, Y: 2}\ncurves: []\n", 2, 14, ["'Y' is not a name"]),
         ("automation: 1\nargs: {x: {defualt: 2}}\ncurves: []\n", 2, 12, ["did you mean: default"]),
-        ("automation: 1\nargs: {x: null}\ncurves: []\n", 2, 8, ["argument 'x' needs a value", "--set x=…"]),
+        ("automation: 1\nargs: {x: null}\ncurves: []\n", 2, 8, ["argument 'x' needs a value", "load(…, x=…)"]),
         (
             "automation: 1\nargs: {l: fast}\nspan: {length: $l}\ncurves: []\n",
             3,
@@ -134,7 +134,7 @@ def test_backwards_in_time_is_seen_without_a_clip() -> None:
         (HEAD + '  - {control: "*.gain", points: [[0%, 0], [50%, 2]]}\n', 3, 49, ["a.gain (and 1 more)"]),
         (HEAD + "  - {control: a.gain, points: [{at: 0, value: 9}]}\n", 3, 47, ["9 is out of the range"]),
         (HEAD + "  - {control: a.gain, points: [[1s, 1], [4beats, 0]]}\n",
-         3, 42, ["4beats needs a tempo", "--tempo"]),
+         3, 42, ["4beats needs a tempo", "give tempo=, or `tempo:` in the file"]),
         ("automation: 1\nspan: {start: 2bars}\ncurves: []\n", 2, 15, ["the start 2bars needs a tempo"]),
         ("automation: 1\nspan: {start: 3s}\ncurves: []\n",
          2, 7, ["does not fit the clip", "from 3 s to 11 s"]),

@@ -56,6 +56,30 @@ def test_validate_goes_on_after_a_bad_file(run: Run, tiny: Path, tmp_path: Path)
     assert "tiny, " in result.stdout
 
 
+def test_validate_warns_and_strictly_refuses(run: Run, tiny: Path) -> None:
+    tiny.write_text(GOOD.replace("  - bus: master", "  - {bus: fx, chain: [reverb]}\n  - bus: master"))
+    result = run("validate", tiny)
+    assert f"warning: {tiny}:6:11: nobody hears bus 'fx'\n  at: mixer[1].bus\n" in result.stderr
+    assert "tiny, " in result.stdout
+    result = run("validate", "--strict", tiny, "dj_mixer", code=1)
+    assert f"error: {tiny}:6:11: nobody hears bus 'fx'" in result.stderr
+    assert "1 of 2 graphs wrong" in result.stderr
+    assert "tiny" not in result.stdout
+
+
+def test_validate_looks_into_templates_that_nothing_uses(run: Run, tiny: Path) -> None:
+    tiny.write_text(GOOD.replace("mixer:", "templates: {spare: {chain: [gian]}}\nmixer:"))
+    run("layout", tiny)
+    assert f"{tiny}:4:29: there is no effect 'gian'" in run("validate", tiny, code=1).stderr
+
+
+def test_a_missing_argument_names_the_option(run: Run, tiny: Path) -> None:
+    tiny.write_text(GOOD.replace("mixer:", "args: {size: null}\nmixer:"))
+    assert "hint: --arg size=…" in run("validate", tiny, code=1).stderr
+    with pytest.raises(djgraph.DocumentError, match=r"hint: djgraph.load\(…, size=…\)"):
+        djgraph.load(tiny)
+
+
 def test_layout_in_every_format(run: Run) -> None:
     names = djgraph.ParameterLayout.from_graph(djgraph.load("dj_mixer")).names
     table = run("layout", "dj_mixer").stdout.splitlines()

@@ -68,7 +68,9 @@ def test_plot(run: Run, tmp_path: Path) -> None:
     assert "EQ blend" in out.read_text()
     run("transitions", "filter_fade", "--plot", out, "--graph", "filter_knob")
     assert "track_a.filter" in out.read_text()
-    assert "needs a tempo" in run("transitions", "eq_blend", "--plot", out, code=1).stderr
+    message = run("transitions", "eq_blend", "--plot", out, code=1).stderr
+    assert "needs a tempo" in message
+    assert "give --tempo, or `tempo:` in the file" in message
     assert "belong to a recipe" in run("transitions", "--set", "length=4s", code=2).stderr
 
 

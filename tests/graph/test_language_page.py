@@ -89,6 +89,6 @@ def test_the_error_on_the_page_is_what_such_a_file_gets(tmp_path: Path) -> None:
     )
     with pytest.raises(GraphError) as caught:
         load(path, registry=builtin)
-    shown = PAGE[PAGE.index("    mixer.yaml:") :].partition("\n\n")[0]
+    shown = PAGE[PAGE.index("    mixer.yaml:") :].partition("\n\n")[0].rstrip()
     expected = re.sub(r"^    ", "", shown, flags=re.MULTILINE)
     assert str(caught.value).replace(f"{tmp_path}/", "") == expected

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from djgraph.errors import DocumentError, GraphError
-from djgraph.graph import load
+from djgraph import automation
+from djgraph.errors import AutomationError, DocumentError, GraphError, LayoutError
+from djgraph.graph import EffectNode, Free, load
+from djgraph.layout import ParameterLayout
 from djgraph.plugins import Registry
 
 HEAD = """\
@@ -108,7 +110,7 @@ GRAPH_CASES = {
             "  - {macro: a}\n  - {macro: b, follow: a, default: ▸1, drives: {s.gain.gain: [[0, 0], [1, 1]]}}\n"
             "  - {strip: s, input: mic, chain: [gain]}"
         ),
-        "'b' follows macro 'a'",
+        "'b' is driven by macro 'a'",
         "so it cannot have `default` as well",
     ),
     "a pattern that matches nothing": (
@@ -410,6 +412,61 @@ GRAPH_CASES = {
         "there is no column 'gain.gian' to be tied to",
         "did you mean: gain.gain",
     ),
+    "tie to itself": (
+        chain("{effect: gain, controls: {gain: {tie: ▸gain.gain}}}"),
+        "'gain.gain' is tied to itself",
+        "names another control's column",
+    ),
+    "tie to a control that a macro drives": (
+        doc("""
+  - strip: s
+    input: track.drums
+    chain: [gain, {effect: gain, id: trim, controls: {gain: {tie: ▸gain.gain}}}]
+    macros: [{name: m, drives: {gain.gain: [[0, 0], [1, 1]]}}]
+"""),
+        "'gain.gain' is driven by macro 's.m', so it has no column to be tied to",
+        "let the macro drive this control, too",
+    ),
+    "tie to a control that is tied": (
+        chain(
+            "gain, {effect: gain, id: b, controls: {gain: {tie: gain.gain}}}, "
+            "{effect: gain, id: c, controls: {gain: {tie: ▸b.gain}}}"
+        ),
+        "'b.gain' is tied to 'gain.gain' itself",
+        "tie: gain.gain",
+    ),
+    "tie to a constant": (
+        chain(
+            "{effect: gain, controls: {gain: 1}}, {effect: gain, id: b, controls: {gain: {tie: ▸gain.gain}}}"
+        ),
+        "'gain.gain' is a constant, so it has no column to be tied to",
+        "",
+    ),
+    "seconds for milliseconds": (
+        chain("{effect: echo, controls: {time: ▸0.375}}"),
+        "0.375 is outside the range of time, 20 … 2000 ms",
+        "hint: did you mean 375? it is in ms",
+    ),
+    "kilohertz for hertz": (
+        chain("{effect: filter, controls: {cutoff: {default: ▸8}}}"),
+        "default 8 is outside the range of cutoff",
+        "hint: did you mean 8000? it is in Hz",
+    ),
+    "decibels for a factor": (
+        chain("{effect: gain, controls: {gain: {max: ▸-6}}}"),
+        "max -6 would widen the range of gain, 0 … 1",
+        "hint: did you mean 0.5012? it is a factor, not in dB",
+    ),
+    "a factor for decibels": (
+        chain("{effect: compressor, controls: {threshold: ▸0.5}}"),
+        "0.5 is outside the range of threshold, -60 … 0 dB",
+        "hint: did you mean -6.021? it is in dB, not a factor",
+    ),
+    "percent for a share": (
+        doc("  - {strip: s, input: track.drums, sends: [{to: master, level: {default: ▸50}}]}"),
+        "default 50 is outside the range of gain, 0 … 1",
+        "hint: did you mean 0.5? it is a share, not in percent",
+    ),
     "tie to a wider column": (
         chain("eq3, {effect: gain, controls: {gain: {tie: ▸eq3.low}}}"),
         "'s.eq3.low' goes from 0 to 2, and gain only from 0 to 1",
@@ -471,7 +528,7 @@ MACRO_CASES = {
     ),
     "driven twice": (
         "{name: m, drives: {gain.gain: [[0, 0], [1, 1]]}}, {name: n, drives: {▸gain.gain: [[0, 0], [1, 1]]}}",
-        "'gain.gain' follows macro 's.m' already",
+        "'gain.gain' is driven by macro 's.m' already",
     ),
 }
 
@@ -484,7 +541,7 @@ for _key in ("value: 1", "tie: m", "default: 0", "neutral: 0"):
         f"  - {{strip: s, input: track.drums, chain: [{_node}], "
         "macros: [{name: m, drives: {gain.gain: [[0, 0], [1, 1]]}}]}"
     )
-    GRAPH_CASES[f"driven, with {_key}"] = (doc(_text), "'gain.gain' follows macro 's.m'", "")
+    GRAPH_CASES[f"driven, with {_key}"] = (doc(_text), "'gain.gain' is driven by macro 's.m'", "")
 
 TEMPLATES = """\
 templates:
@@ -541,6 +598,11 @@ DOCUMENT_CASES = {
         chain("{effect: eq3, settings: {low: ▸$cutof}}"),
         "there is no argument or variable 'cutof'",
         "did you mean: cutoff",
+    ),
+    "a default that refers to an argument": (
+        chain("gain", "args: {a: 1, b: ▸$a}\n"),
+        "the default of an argument cannot refer to another one ($a)",
+        "",
     ),
     "a lone dollar": (
         chain("gain").replace("name: wrong", "name: wrong\ntitle: ▸5$"),
@@ -626,6 +688,69 @@ def test_wrong_expansion(
     if "templates:" not in text and "args:" not in text:
         text = text.replace("mixer:\n", TEMPLATES + "mixer:\n", 1)
     check(text, message, more, DocumentError, registry, marked)
+
+
+SAME_WORDS = """
+  - strip: s
+    input: track.drums
+    chain:
+      - {{effect: gain, controls: {{gain: {{as: fader}}}}}}
+      - {{effect: eq3, controls: {{low: {{tie: {word}}}}}}}
+    sends: [{{to: fx, level: {{as: wet}}}}, {{to: rev}}]
+    macros: [{{name: m, drives: {{eq3.mid: [[0, 0], [1, 1]]}}}}]
+  - {{macro: n, drives: {{{driven}: [[0, 0], [1, 1]]}}}}
+  - {{bus: fx}}
+  - {{bus: rev}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "column"),
+    [
+        ("fader", "s.fader"),
+        ("gain.gain", "s.fader"),
+        ("s.gain.gain", "s.fader"),
+        ("wet", "s.wet"),
+        ("fx_send", "s.wet"),
+        ("s.fx_send", "s.wet"),
+        ("rev_send", "s.rev_send"),
+    ],
+)
+def test_ties_and_macros_call_a_control_by_the_same_words(word: str, column: str, registry: Registry) -> None:
+    """By its node or by its column's name; a send by that of its bus, too."""
+    other = "rev_send" if word != "rev_send" else "wet"
+    graph = load(doc(SAME_WORDS.format(word=word, driven=f"s.{other}")), registry=registry)
+    node = graph.by_id["s.eq3"]
+    assert isinstance(node, EffectNode)
+    assert node.bindings["low"] == Free(column)
+    graph = load(
+        doc(SAME_WORDS.format(word=other, driven=word if word.startswith("s.") else f"s.{word}")),
+        registry=registry,
+    )
+    assert column not in [one.name for one in graph.columns]
+
+
+def test_a_layout_says_what_moves_a_control_without_a_column(registry: Registry) -> None:
+    text = doc(
+        """
+  - strip: s
+    input: track.drums
+    chain: [gain, {effect: eq3, controls: {low: {tie: gain.gain}}}]
+    sends: [{to: master}]
+  - {macro: m, drives: {s.gain.gain: [[0, 0], [1, 1]], s.master_send: [[0, 0], [1, 1]]}}
+""".replace("low: {tie: gain.gain}", "low: {tie: eq3.mid}")
+    )
+    layout = ParameterLayout.from_graph(load(text, registry=registry))
+    for name, said in {
+        "s.gain.gain": "'s.gain.gain' is driven by macro 'm'",
+        "s.master_send": "'s.master_send' is driven by macro 'm'",
+        "s.eq3.low": "'s.eq3.low' is tied to 's.eq3.mid'",
+    }.items():
+        with pytest.raises(LayoutError, match=f"{said}, so it has no column of its own"):
+            layout.index(name)
+        moved = automation.load({"automation": 1, "curves": [{"control": name, "value": 0}]})
+        with pytest.raises(AutomationError, match=f"{said}, so it has no column of its own"):
+            moved.check(layout)
 
 
 def test_a_problem_in_a_template_tells_where_it_was_used(registry: Registry) -> None:

@@ -184,6 +184,26 @@ CASES = {
     ),
     "template name": (with_line("templates: {▸Deck: {chain: []}}"), "'Deck' is not a name", ""),
     "argument name": (with_line("args: {▸n-fft: 1}"), "'n-fft' is not a name", ""),
+    "argument name that is a reference": (
+        with_line("args: {a: 1, ▸$a: 1}"),
+        "'$a' is not a name",
+        "a reference cannot stand here",
+    ),
+    "template name that is a reference": (
+        with_line("templates: {▸$a: {chain: []}}"),
+        "'$a' is not a name",
+        "a reference cannot stand here",
+    ),
+    "variable that is a reference": (
+        with_line("mixer: [{for: {▸$a: [1]}, do: []}]\n", MIXER),
+        "'$a' is not a name",
+        "a reference cannot stand here",
+    ),
+    "version that is a reference": (
+        with_line("djgraph: ▸$version", "djgraph: 1"),
+        "a reference cannot stand here, got text '$version'",
+        "",
+    ),
     "whole document is a list": (
         "▸[1, 2]\n",
         "expected a mapping that begins with `djgraph: 1`, got a list",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 
@@ -83,6 +84,30 @@ def test_an_alias_gives_the_value_and_the_place_of_its_anchor() -> None:
     assert source.position(("b",), key=True) == Position("g.yaml", 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a: *.fader\n", 'quote it: "*.fader"'),
+        ("a: [*_a.fader, b]\n", 'quote it: "*_a.fader"'),
+        ("a: {*.gain.gain: 1}\n", 'quote it: "*.gain.gain"'),
+        ("*.gain.gain: 1\n", 'quote it: "*.gain.gain"'),
+        ("a: *\n", 'quote it: "*"'),
+        ("a: **.low\n", 'quote it: "**.low"'),
+    ],
+)
+def test_an_unquoted_pattern_is_told_to_be_quoted(text: str, hint: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse(text)
+    (problem,) = caught.value.problems
+    assert problem.hint == hint
+
+
+@given(st.text("ab:-*#'\"{}[], \n", max_size=60))
+def test_whatever_the_text_only_one_kind_of_error(text: str) -> None:
+    with contextlib.suppress(DocumentError):
+        parse(text)
+
+
 def test_unknown_position_without_text() -> None:
     assert plain({"a": 1}).position(("a",)) is None
 
@@ -106,7 +131,19 @@ def test_unknown_position_without_text() -> None:
         ("a: {true: x}\n", "a key must be text", 1, 5),
         ("? [a]\n: x\n", "a key must be plain text", 1, 3),
         ("a: &x [1, *x]\n", "alias *x lies inside what it names", 1, 11),
-        ("a: *nobody\n", "alias", 1, 4),
+        ("a: *nobody\n", "alias *nobody names no anchor above it", 1, 4),
+        ("a: *.fader\n", "alias *.fader names no anchor above it", 1, 4),
+        ("- {*.a: 1}\n", "a key must be plain text", 1, 4),
+        ("a: *\nb: 1\n", "a text that begins with * is an alias in YAML", 1, 4),
+        ("a:\n    - b\n   - c\n", "indented by 3; this list began at 4", 3, 4),
+        ("a:\n    - b:\n      - d\n   - c\n", "indented by 3; this list began at 4", 4, 4),
+        ("a:\n  - b\n   - c: 1\n", "indented by 3; this list began at 2", 3, 4),
+        ("a:\n  - b: 1\n    c: 2\n   - d\n", "indented by 3; this list began at 2", 4, 4),
+        ("a:\n  - b: 1\n    c: 2\n   d: 3\n", "indented by 3; these keys began at 4", 4, 4),
+        ("a:\n    b: 1\n\n    # c\n  d: 2\n", "indented by 2; these keys began at 4", 5, 3),
+        ("a:\n  b: 1\n    c: 2\n", "indented by 4; these keys began at 2", 3, 5),
+        ("  a: 1\nb: 2\n", "indented by 0; these keys began at 2", 2, 1),
+        ("a: b: c\n", "this is not YAML", 1, 5),
         ("a: .inf\n", ".inf is not a finite number", 1, 4),
         ("a: [.nan]\n", ".nan is not a finite number", 1, 5),
         ("a: 1e999\n", "1e999 is too large for a number", 1, 4),

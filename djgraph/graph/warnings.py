@@ -1,0 +1,108 @@
+"""What is allowed in a graph and probably not meant: dead ends, columns without effect, signals that add to themselves.
+
+Each warning is about one thing at its place in the file; where one thing causes another, only the cause is told.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from djgraph.errors import Problem, shorten
+from djgraph.graph.build import Built
+from djgraph.graph.doubled import doubled
+from djgraph.graph.draft import OwnerDraft
+from djgraph.graph.ir import Blend, Column, Constant, EffectNode, Graph, MacroCurve, sources
+from djgraph.graph.spelling import alike
+from djgraph.language.fold import in_file_order
+
+SHOWN = 4
+"""Columns that a warning names."""
+
+
+def warnings(built: Built) -> list[Problem]:
+    """All warnings of a graph, in file order."""
+    graph = built.graph
+    heard = _leading_to(graph, [point.node for point in graph.outputs.values()])
+    idle = [column for column in graph.columns if not any(node in heard for node, _ in column.drives)]
+    found = [
+        *_dead_ends(built, idle),
+        *_silent(built),
+        *_idle_columns(built, idle),
+        *_flat_macros(built),
+        *doubled(built),
+        *alike(built),
+    ]
+    return in_file_order(found)
+
+
+def _leading_to(graph: Graph, ends: Iterable[str]) -> set[str]:
+    """These nodes and all that lead to them."""
+    leading = set(ends)
+    for node in reversed(graph.nodes):
+        if node.id in leading:
+            leading.update(point.node for _, point in sources(node))
+    return leading
+
+
+def _is_end(built: Built, owner: OwnerDraft) -> bool:
+    """Whether nothing takes up what a strip or bus makes."""
+    model = owner.placed.model
+    return not (model.to or model.sends or model.switch or owner.name in built.read)
+
+
+def _dead_ends(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
+    """Strips that lead nowhere and buses that nobody hears, each with the columns that change nothing for it."""
+    for owner in built.owners.values():
+        if not _is_end(built, owner):
+            continue
+        if owner.sum is None:
+            message = f"strip {owner.name!r} leads nowhere"
+            hint = "give it a `to`, or list it under `outputs`"
+        else:
+            message = f"nobody hears bus {owner.name!r}"
+            hint = "send it `to` another bus, or list it under `outputs`"
+        leading = _leading_to(built.graph, [built.graph.taps[owner.name].node])
+        names = [column.name for column in idle if any(node in leading for node, _ in column.drives)]
+        if names:
+            hint += f"; until then {shorten(names, SHOWN)} change{'s' * (len(names) == 1)} nothing"
+        yield owner.site.problem(message, owner.placed.kind, hint=hint)
+
+
+def _idle_columns(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
+    """Columns of what is not heard, where no dead end says so: nodes behind the last tap of a strip or bus."""
+    ends = [built.graph.taps[owner.name].node for owner in built.owners.values() if _is_end(built, owner)]
+    leading = _leading_to(built.graph, ends)
+    for column in idle:
+        if not any(node in leading for node, _ in column.drives):
+            message = f"column {column.name!r} changes nothing: no output hears what it controls"
+            yield built.sites[column.name].problem(message)
+
+
+def _silent(built: Built) -> Iterator[Problem]:
+    """Buses that nothing is sent to, and sends that let nothing through."""
+    for owner in built.owners.values():
+        if owner.sum is not None and not owner.sum.sources and not _is_end(built, owner):
+            yield owner.site.problem(f"bus {owner.name!r} is silent: nothing is sent to it", "bus")
+        for index, (send, node) in enumerate(zip(owner.placed.model.sends, owner.sends, strict=True)):
+            if node is not None and Constant(0.0) in node.bindings.values():
+                site = owner.site.below("sends", index)
+                message = f"the send of {owner.name!r} to {send.to!r} is silent: its level is always 0"
+                yield site.problem(message, "level")
+
+
+def _flat_macros(built: Built) -> Iterator[Problem]:
+    """Macros all of whose curves have one value."""
+    curves: Mapping[str, list[Sequence[tuple[float, float]]]] = defaultdict(list)
+    for node in built.graph.nodes:
+        if isinstance(node, EffectNode):
+            for binding in node.bindings.values():
+                if isinstance(binding, MacroCurve):
+                    curves[binding.column].append(binding.points)
+                elif isinstance(binding, Blend):
+                    for curve in (curve for term in binding.terms for curve in term):
+                        curves[curve.column].append(curve.points)
+    for column, all_points in curves.items():
+        if all(len({y for _, y in points}) == 1 for points in all_points):
+            message = f"macro {column!r} changes nothing: its curves have one value each"
+            yield built.sites[column].problem(message, "drives")

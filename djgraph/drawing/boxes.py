@@ -37,6 +37,11 @@ class _Builder:
     def __init__(self, graph: Graph, unfold: bool) -> None:
         self._graph = graph
         self._links = links(graph)
+        self._from_box: dict[str, list[Link]] = defaultdict(list)
+        self._into_box: dict[str, list[Link]] = defaultdict(list)
+        for link in self._links:
+            self._from_box[link.source].append(link)
+            self._into_box[link.target].append(link)
         folded = {} if unfold else groups(graph, self._links)
         self._members = folded
         self._first = {name: first for first, group in folded.items() for name in group}
@@ -46,6 +51,10 @@ class _Builder:
                 self._columns[driven].append(column)
         self._knobs = [column for column in graph.columns if self._is_knob(column)]
         self._knob_names = {column.name for column in self._knobs}
+        self._own_macros: dict[str, list[Column]] = defaultdict(list)
+        for column in graph.columns:
+            if column.kind == "macro" and column.drives and column.name not in self._knob_names:
+                self._own_macros[graph.owner_of[column.drives[0][0]].name].append(column)
         self._boxes: dict[str, Box] = {}
         self._rows: dict[str, list[Row]] = {}
         self._places: dict[tuple[str, object], int] = {}
@@ -94,8 +103,8 @@ class _Builder:
         rows = [Row(_range(members), (f"×{len(members)}",) if len(members) > 1 else (), "title")]
         self._places[name, "title"] = 0
         rows += self._macros(owner)
-        taken = {link.point for link in self._links if link.source == name and link.kind != "send"}
-        ports = [link for link in self._links if link.target == name and link.kind == "port"]
+        taken = {link.point for link in self._from_box[name] if link.kind != "send"}
+        ports = [link for link in self._into_box[name] if link.kind == "port"]
         for id in owner.nodes:
             node, called = graph.by_id[id], owner.name_of(id)
             if called.startswith(SEND) or (isinstance(node, SumNode) and called == name):
@@ -115,8 +124,8 @@ class _Builder:
                 for port in outs:
                     self._places[name, Point(id, port)] = len(rows)
                     rows.append(Row(port, kind="out"))
-        for link in self._links:
-            if link.source == name and link.kind == "send":
+        for link in self._from_box[name]:
+            if link.kind == "send":
                 row = self._places.setdefault((name, link.node or link), len(rows))
                 if row == len(rows):
                     rows.append(Row(f"→ {link.target}", self._send(owner, link), "send"))
@@ -125,12 +134,9 @@ class _Builder:
     def _macros(self, owner: Owner) -> list[Row]:
         """The macros that move nothing but what is in here."""
         rows = []
-        for column in self._graph.columns:
-            if column.kind == "macro" and column.name not in self._knob_names and column.drives:
-                driven = [(self._graph.owner_of[node], node, control) for node, control in column.drives]
-                if driven[0][0].name == owner.name:
-                    words = tuple(_control(owner, node, control) for _, node, control in driven)
-                    rows.append(Row(MACRO + column.name.removeprefix(f"{owner.name}."), words, "macro"))
+        for column in self._own_macros[owner.name]:
+            words = tuple(_control(owner, node, control) for node, control in column.drives)
+            rows.append(Row(MACRO + column.name.removeprefix(f"{owner.name}."), words, "macro"))
         return rows
 
     def _is_knob(self, column: Column) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from math import floor
 
@@ -15,13 +14,10 @@ ROUNDS = 8
 
 def place(made: Layers) -> None:
     """Give every slot its ``y``: each layer in turn, from the left and from the right."""
-    near: dict[Slot, list[tuple[Pin, Pin]]] = defaultdict(list)
-    for hop in dict.fromkeys(hop for hops in made.hops.values() for hop in hops):
-        near[hop.start.slot].append((hop.start, hop.stop))
-        near[hop.stop.slot].append((hop.stop, hop.start))
+    near = made.near
     for layer in made.slots:
         _spread(layer, [0.0] * len(layer), [1.0] * len(layer))
-    sources = {slot for slot, pairs in near.items() if all(own.left for own, _ in pairs)}
+    sources = {slot for slot, pairs in near.items() if pairs and all(own.left for own, _ in pairs)}
     for turn in range(ROUNDS):
         ahead = turn % 2 == 1
         for layer in made.slots if ahead else made.slots[::-1]:

@@ -8,9 +8,9 @@ one class by what they are themselves, and classes are parted by the classes of 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from djgraph.graph.ir import EffectNode, Graph, InputNode, Owner
+from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Owner
 from djgraph.graph.links import Link, place_of, tap_of
 
 FEWEST = 3
@@ -28,7 +28,11 @@ def vertex(graph: Graph, source: str) -> str:
 def groups(graph: Graph, links: Sequence[Link]) -> dict[str, list[str]]:
     """Strips and inputs (``in:`` and its name) that are folded: the first of each group → all of it, in order."""
     own = {f"in:{name}": _input(graph, name) for name in graph.inputs}
-    own |= {owner.name: _owner(graph, owner) for owner in graph.owners}
+    columns: dict[str, dict[str, Column]] = defaultdict(dict)
+    for column in graph.columns:
+        for node, _ in column.drives:
+            columns[graph.owner_of[node].name][column.name] = column
+    own |= {owner.name: _owner(graph, owner, columns[owner.name].values()) for owner in graph.owners}
     ends: dict[str, list[Hashable]] = defaultdict(list)
     near: dict[str, list[tuple[Hashable, str]]] = defaultdict(list)
     owners = {owner.name: owner for owner in graph.owners}
@@ -90,12 +94,11 @@ def _input(graph: Graph, name: str) -> Hashable:
     return ("input", tuple((node.stem, node.channels, node.optional) for node in nodes))
 
 
-def _owner(graph: Graph, owner: Owner) -> Hashable:
-    """What a strip is itself. Buses differ by their names: what they gather is their own."""
+def _owner(graph: Graph, owner: Owner, columns: Iterable[Column]) -> Hashable:
+    """What a strip is itself; ``columns`` are those that it reads. Buses differ by their names: each has its own."""
     if owner.kind == "bus":
         return owner.name
     nodes = []
-    columns: dict[str, Hashable] = {}
     for name in owner.nodes:
         node = graph.by_id[name]
         if isinstance(node, EffectNode):
@@ -107,18 +110,12 @@ def _owner(graph: Graph, owner: Owner) -> Hashable:
                 if point.node in owner.nodes
             )
             nodes.append((owner.name_of(name), node.effect.type, settings, node.channels, bound, ports))
-    for column in graph.columns:
-        if any(node in owner.nodes for node, _ in column.drives):
-            control = column.control
-            columns[column.name] = (
-                column.kind,
-                control.min,
-                control.max,
-                control.default,
-                column.fader is None,
-            )
-    relative = tuple((_relative(f"column='{name}'", owner), what) for name, what in columns.items())
-    return ("strip", tuple(nodes), relative)
+    read = []
+    for column in columns:
+        control = column.control
+        about = (column.kind, control.min, control.max, control.default, column.fader is None)
+        read.append((_relative(f"column='{column.name}'", owner), about))
+    return ("strip", tuple(nodes), tuple(read))
 
 
 def _relative(text: str, owner: Owner) -> str:

@@ -13,6 +13,7 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import networkx as nx
 
@@ -73,6 +74,20 @@ class Layers:
 
     slots: list[list[Slot]] = field(default_factory=list)
     hops: dict[Edge, list[Hop]] = field(default_factory=dict)
+
+    @cached_property
+    def different(self) -> list[Hop]:
+        """All hops, each once: edges share those between lanes."""
+        return list(dict.fromkeys(hop for hops in self.hops.values() for hop in hops))
+
+    @cached_property
+    def near(self) -> dict[Slot, list[tuple[Pin, Pin]]]:
+        """Slot → each of its pins with the one that it is connected with."""
+        near: dict[Slot, list[tuple[Pin, Pin]]] = {slot: [] for layer in self.slots for slot in layer}
+        for hop in self.different:
+            near[hop.start.slot].append((hop.start, hop.stop))
+            near[hop.stop.slot].append((hop.stop, hop.start))
+        return near
 
 
 def layered(boxes: Mapping[str, SizedBox], edges: Sequence[Edge]) -> Layers:
@@ -151,10 +166,7 @@ def _hops(edge: Edge, slots: Mapping[str, Slot], lanes: dict[tuple[Net, int], Sl
 def _order(made: Layers) -> None:
     """Barycentres: slots in the order of the mean height of what they are connected with, layer by layer, there and
     back; the order with the fewest crossings stays."""
-    near: dict[Slot, list[tuple[Pin, Pin]]] = defaultdict(list)
-    for hop in dict.fromkeys(hop for hops in made.hops.values() for hop in hops):
-        near[hop.start.slot].append((hop.start, hop.stop))
-        near[hop.stop.slot].append((hop.stop, hop.start))
+    near = made.near
     best, fewest = [list(layer) for layer in made.slots], _crossings(made)
     for sweep in range(SWEEPS):
         layers = made.slots if sweep % 2 == 0 else made.slots[::-1]
@@ -176,23 +188,24 @@ def _barycentre(slot: Slot, near: list[tuple[Pin, Pin]], position: Mapping[Slot,
     """Where a slot wants to be: at what lies before it, or, on the way back, behind it."""
     ahead = sweep % 2 == 0
     wanted = [
-        position[other.slot] + other.offset / (other.slot.height + 1)
-        for own, other in near
-        if own.left != ahead or other.slot.layer == slot.layer
+        _end(other, position) for own, other in near if own.left != ahead or other.slot.layer == slot.layer
     ]
     return sum(wanted) / len(wanted) if wanted else position[slot]
+
+
+def _end(pin: Pin, position: Mapping[Slot, float]) -> float:
+    """A pin's place in its layer: slots count 1, and it lies within one."""
+    return position[pin.slot] + pin.offset / (pin.slot.height + 1)
 
 
 def _crossings(made: Layers) -> int:
     """How often hops between neighbouring layers cross, as inversions of their ends."""
     position = _positions(made)
     channels: dict[int, set[tuple[float, float]]] = defaultdict(set)
-    for hops in made.hops.values():
-        for hop in hops:
-            left, right = sorted((hop.start, hop.stop), key=lambda pin: not pin.left)
-            if left.left != right.left:
-                ends = [position[pin.slot] + pin.offset / (pin.slot.height + 1) for pin in (left, right)]
-                channels[hop.channel].add((ends[0], ends[1]))
+    for hop in made.different:
+        left, right = (hop.start, hop.stop) if hop.start.left else (hop.stop, hop.start)
+        if left.left != right.left:
+            channels[hop.channel].add((_end(left, position), _end(right, position)))
     total = 0
     for pairs in channels.values():
         seen: list[float] = []

@@ -60,10 +60,9 @@ class Routes:
 def routed(made: Layers) -> Routes:
     """Corners of every edge, for slots that have their heights."""
     channels: dict[int, dict[Net, Trunk]] = defaultdict(dict)
-    for hops in made.hops.values():
-        for hop in hops:
-            trunk = channels[hop.channel].setdefault(hop.net, Trunk(hop.net))
-            trunk.pins |= {hop.start: None, hop.stop: None}
+    for hop in made.different:
+        trunk = channels[hop.channel].setdefault(hop.net, Trunk(hop.net))
+        trunk.pins |= {hop.start: None, hop.stop: None}
     order = {number: _ordered([t for t in nets.values() if t.bends]) for number, nets in channels.items()}
     lefts: list[float] = []
     widths: list[float] = []

@@ -14,7 +14,7 @@ ROUNDS = 8
 
 def place(made: Layers) -> None:
     """Give every slot its ``y``: each layer in turn, from the left and from the right."""
-    near = made.near
+    near = made.near()
     for layer in made.slots:
         _spread(layer, [0.0] * len(layer), [1.0] * len(layer))
     sources = {slot for slot, pairs in near.items() if pairs and all(own.left for own, _ in pairs)}
@@ -24,7 +24,8 @@ def place(made: Layers) -> None:
             wanted, weights = [], []
             for slot in layer:
                 pins = [pair for pair in near[slot] if pair[0].left != ahead]
-                pins = [pair for pair in pins if pair[1].slot.layer != slot.layer]
+                # A lane that turns round stays near to the box where it begins or ends.
+                pins = [pair for pair in pins if slot.box is None or pair[1].slot.layer != slot.layer]
                 # Sources can follow what they feed; what else feeds it cannot.
                 pins = [pair for pair in pins if pair[1].slot not in sources] or pins
                 wanted.append(_opposite(pins) if pins else slot.y)

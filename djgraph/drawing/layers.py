@@ -12,14 +12,15 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import networkx as nx
 
 from djgraph.drawing.picture import Edge, EdgeKind
 from djgraph.drawing.sizes import SizedBox
 
+FAN = 6
+"""Between two lines that leave one row; several share twice as much."""
 LANE = 12
 """Height of a lane."""
 SWEEPS = 12
@@ -75,16 +76,14 @@ class Layers:
     slots: list[list[Slot]] = field(default_factory=list)
     hops: dict[Edge, list[Hop]] = field(default_factory=dict)
 
-    @cached_property
     def different(self) -> list[Hop]:
         """All hops, each once: edges share those between lanes."""
         return list(dict.fromkeys(hop for hops in self.hops.values() for hop in hops))
 
-    @cached_property
     def near(self) -> dict[Slot, list[tuple[Pin, Pin]]]:
         """Slot → each of its pins with the one that it is connected with."""
         near: dict[Slot, list[tuple[Pin, Pin]]] = {slot: [] for layer in self.slots for slot in layer}
-        for hop in self.different:
+        for hop in self.different():
             near[hop.start.slot].append((hop.start, hop.stop))
             near[hop.stop.slot].append((hop.stop, hop.start))
         return near
@@ -103,6 +102,7 @@ def layered(boxes: Mapping[str, SizedBox], edges: Sequence[Edge]) -> Layers:
     for (_, layer), lane in lanes.items():
         made.slots[layer].append(lane)
     _order(made)
+    made.hops = _fanned_out(made)
     return made
 
 
@@ -163,18 +163,39 @@ def _hops(edge: Edge, slots: Mapping[str, Slot], lanes: dict[tuple[Net, int], Sl
     return hops
 
 
+def _fanned_out(made: Layers) -> dict[Edge, list[Hop]]:
+    """The hops with a line of its own for each net that leaves a row, those that go higher above the others: lines that
+    meet are one net then, and nothing that joins one line of a row seems to feed what its other lines feed."""
+    position = {slot: place for layer in made.slots for place, slot in enumerate(layer)}
+    rows: dict[Pin, dict[Net, tuple[float, float]]] = defaultdict(dict)
+    for hops in made.hops.values():
+        first = hops[0]
+        towards = (position[first.stop.slot], first.stop.offset)
+        rows[first.start].setdefault(first.net, towards)
+    pins: dict[tuple[Pin, Net], Pin] = {}
+    for pin, nets in rows.items():
+        step = min(FAN, 2 * FAN / len(nets))
+        for number, net in enumerate(sorted(nets, key=lambda net: nets[net])):
+            offset = pin.offset + step * (number - (len(nets) - 1) / 2)
+            pins[pin, net] = Pin(pin.slot, offset, pin.left)
+    return {
+        edge: [replace(first, start=pins[first.start, first.net]), *others]
+        for edge, (first, *others) in made.hops.items()
+    }
+
+
 def _order(made: Layers) -> None:
     """Barycentres: slots in the order of the mean height of what they are connected with, layer by layer, there and
     back; the order with the fewest crossings stays."""
-    near = made.near
-    best, fewest = [list(layer) for layer in made.slots], _crossings(made)
+    near, different = made.near(), made.different()
+    best, fewest = [list(layer) for layer in made.slots], _crossings(made, different)
     for sweep in range(SWEEPS):
         layers = made.slots if sweep % 2 == 0 else made.slots[::-1]
         position = _positions(made)
         for layer in layers:
             layer.sort(key=lambda slot: _barycentre(slot, near[slot], position, sweep))
             position |= {slot: place for place, slot in enumerate(layer)}
-        crossings = _crossings(made)
+        crossings = _crossings(made, different)
         if crossings < fewest:
             best, fewest = [list(layer) for layer in made.slots], crossings
     made.slots[:] = best
@@ -198,11 +219,11 @@ def _end(pin: Pin, position: Mapping[Slot, float]) -> float:
     return position[pin.slot] + pin.offset / (pin.slot.height + 1)
 
 
-def _crossings(made: Layers) -> int:
+def _crossings(made: Layers, different: Iterable[Hop]) -> int:
     """How often hops between neighbouring layers cross, as inversions of their ends."""
     position = _positions(made)
     channels: dict[int, set[tuple[float, float]]] = defaultdict(set)
-    for hop in made.different:
+    for hop in different:
         left, right = (hop.start, hop.stop) if hop.start.left else (hop.stop, hop.start)
         if left.left != right.left:
             channels[hop.channel].add((_end(left, position), _end(right, position)))

@@ -1,14 +1,14 @@
 """The way of every edge: horizontal through boxes' sides and lanes, vertical on tracks in the channels between layers.
 
 In a channel the hops of one net share one vertical track, and every net has a track of its own. Their order from left
-to right is the one with the fewest crossings that exchanging neighbours finds. There are no boxes in channels and no
-other slots beside lanes, so no edge can run behind a box that it does not belong to.
+to right is the one with the fewest crossings that moving one track at a time finds. There are no boxes in channels and
+nothing else beside lanes, so no edge can run behind a box that it does not belong to.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from djgraph.drawing.layers import Hop, Layers, Net, Pin, Slot
@@ -24,6 +24,8 @@ APART = 5
 """Lines that are nearer than this look like one."""
 MOST_SORTED = 80
 """Of channels with more tracks the order is not improved."""
+ROUNDS = 10
+"""How often each track is tried elsewhere, at most."""
 
 Place = tuple[float, float]
 
@@ -60,7 +62,7 @@ class Routes:
 def routed(made: Layers) -> Routes:
     """Corners of every edge, for slots that have their heights."""
     channels: dict[int, dict[Net, Trunk]] = defaultdict(dict)
-    for hop in made.different:
+    for hop in made.different():
         trunk = channels[hop.channel].setdefault(hop.net, Trunk(hop.net))
         trunk.pins |= {hop.start: None, hop.stop: None}
     order = {number: _ordered([t for t in nets.values() if t.bends]) for number, nets in channels.items()}
@@ -106,15 +108,28 @@ def _ordered(trunks: list[Trunk]) -> list[Trunk]:
             costs[key] = _cost(a, b)
         return costs[key]
 
-    improved = True
-    while improved:
-        improved = False
-        for place in range(len(order) - 1):
-            a, b = order[place], order[place + 1]
-            if cost(b, a) < cost(a, b):
-                order[place], order[place + 1] = b, a
-                improved = True
+    for _ in range(ROUNDS):
+        before = list(order)
+        for trunk in before:
+            _reinsert(trunk, order, cost)
+        if order == before:
+            break
     return order
+
+
+def _reinsert(trunk: Trunk, order: list[Trunk], cost: Callable[[Trunk, Trunk], int]) -> None:
+    """Move a track to where it costs least beside the others, if that is less than where it is."""
+    here = order.index(trunk)
+    others = order[:here] + order[here + 1 :]
+    total = sum(cost(trunk, other) for other in others)
+    totals = [total]
+    for other in others:
+        total += cost(other, trunk) - cost(trunk, other)
+        totals.append(total)
+    least = min(totals)
+    if least < totals[here]:
+        others.insert(totals.index(least), trunk)
+        order[:] = others
 
 
 def _slant(trunk: Trunk) -> tuple[int, float]:
@@ -177,15 +192,6 @@ def _junctions(nets: Mapping[Net, Trunk]) -> list[tuple[Place, EdgeKind]]:
             here = [pin for pin in trunk.pins if pin.y == y]
             left = any(pin.left for pin in here)
             right = any(not pin.left for pin in here)
-            # Another net that leaves the same row runs on to its own track.
-            for pin in here:
-                if pin.left and any(_runs_past(other, pin, trunk.x) for other in nets.values()):
-                    right = True
             if left + right + (y > low) + (y < high) >= 3:
                 found[trunk.x, y] = trunk.net[2]
     return list(found.items())
-
-
-def _runs_past(other: Trunk, pin: Pin, x: float) -> bool:
-    """Whether a net leaves the same row of the same box as ``pin`` and goes beyond ``x``."""
-    return pin in other.pins and (other.x is None or other.x > x)

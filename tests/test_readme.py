@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import djgraph
-from djgraph.draw import to_svg
+from djgraph.drawing import to_svg
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,7 +24,7 @@ from djgraph.cli.plans import (
     compile_without,
 )
 from djgraph.cli.streams import keep_for_answer
-from djgraph.errors import DJGraphError
+from djgraph.errors import DJGraphError, InputError
 
 
 class Format(StrEnum):
@@ -157,20 +158,58 @@ def explain(
     print_json(explained)
 
 
-def draw(graph: GraphName, out: Out = None, args: Args = None) -> None:
-    """Draw a graph as SVG: inputs, strips, buses, outputs and how they are wired.
+class ThemeName(StrEnum):
+    """Colours of a picture; :data:`djgraph.drawing.THEMES`."""
+
+    light = "light"
+    dark = "dark"
+
+
+def draw(
+    graph: GraphName,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Write to a file, .svg, .png or .html, rather than SVG to the screen.",
+        ),
+    ] = None,
+    theme: Annotated[ThemeName, typer.Option("--theme", help="Colours.")] = ThemeName.light,
+    unfold: Annotated[
+        bool, typer.Option("--unfold", help="A box for every strip, also where three and more are equal.")
+    ] = False,
+    args: Args = None,
+) -> None:
+    """Draw a graph: inputs, strips, buses, outputs, how they are wired, and what macros move.
 
     \b
     Examples:
       djgraph draw dj_mixer -o dj_mixer.svg
-      djgraph draw my_mixer.yaml > my_mixer.svg
+      djgraph draw my_mixer.yaml -o my_mixer.html --theme dark
+      djgraph draw my_mixer.yaml --unfold > my_mixer.svg
     """
-    from djgraph.draw import to_svg
+    from djgraph.drawing import to_html, to_png, to_svg
     from djgraph.guard import claim
 
     claim(out)
     keep_for_answer()
-    emit(to_svg(load_graph(graph, args)), out, "svg")
+    loaded = load_graph(graph, args)
+    suffix = ".svg" if out is None else out.suffix.lower()
+    if suffix == ".svg":
+        emit(to_svg(loaded, theme=theme.value, unfold=unfold), out, "svg")
+    elif suffix == ".html":
+        emit(to_html(loaded, theme=theme.value, unfold=unfold), out)
+    elif suffix == ".png":
+        from djgraph.atomic import atomic_writer
+
+        picture = to_png(loaded, theme=theme.value, unfold=unfold)
+        assert out is not None
+        with atomic_writer(out) as file:
+            file.write(picture)
+    else:
+        raise InputError(f"{out}: pictures of graphs are written to .svg, .png and .html")
 
 
 def graphs(as_json: Json = False) -> None:

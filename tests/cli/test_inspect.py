@@ -300,3 +300,24 @@ def test_validate_builds_effects(run: Run, tmp_path: Path) -> None:
     message = run("validate", str(path), code=1).stderr
     assert "slow.yaml:6" in message
     assert "below 4000 Hz" in message
+
+
+def test_pictures_in_every_format(run: Run, tiny: Path, tmp_path: Path) -> None:
+    pytest.importorskip("resvg_py")
+    svg, png, page = (tmp_path / f"tiny{suffix}" for suffix in (".svg", ".PNG", ".html"))
+    for out in (svg, png, page):
+        assert run("draw", tiny, "-o", out, "--theme", "dark").stdout == ""
+    assert svg.read_text() == run("draw", tiny, "--theme", "dark").stdout
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert svg.read_text() in page.read_text()
+    assert svg.read_text() != run("draw", tiny).stdout
+    message = run("draw", tiny, "-o", tmp_path / "tiny.pdf", code=1).stderr
+    assert "tiny.pdf: pictures of graphs are written to .svg, .png and .html" in message
+    run("draw", tiny, "--theme", "pink", code=2)
+
+
+def test_equal_strips_share_a_box_unless_unfolded(run: Run) -> None:
+    assert "×4" in run("draw", "dj_mixer").stdout
+    unfolded = run("draw", "dj_mixer", "--unfold").stdout
+    assert "×4" not in unfolded
+    assert all(f">track_b.{stem}<" in unfolded for stem in ("drums", "bass", "vocals", "other"))

@@ -30,7 +30,7 @@ from djgraph.audio.excerpts import read_excerpt
 from djgraph.cli import main
 from djgraph.cli.params import read_params
 from djgraph.data import Corpus, check_corpus, find_tracks
-from djgraph.draw import to_svg
+from djgraph.drawing import to_svg
 from djgraph.effects import Effect
 from djgraph.fitting.result import FitState
 from djgraph.layout import ParameterLayout

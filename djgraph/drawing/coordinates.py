@@ -1,0 +1,70 @@
+"""How high slots lie: as near as can be to what they are connected with, in their order, without overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor
+
+from djgraph.drawing.layers import Layers, Pin, Slot
+
+SPACE = 14
+"""Between two boxes of a layer; half of it beside a lane."""
+ROUNDS = 8
+
+
+def place(made: Layers) -> None:
+    """Give every slot its ``y``: each layer in turn, from the left and from the right."""
+    near = made.near()
+    for layer in made.slots:
+        _spread(layer, [0.0] * len(layer), [1.0] * len(layer))
+    sources = {slot for slot, pairs in near.items() if pairs and all(own.left for own, _ in pairs)}
+    for turn in range(ROUNDS):
+        ahead = turn % 2 == 1
+        for layer in made.slots if ahead else made.slots[::-1]:
+            wanted, weights = [], []
+            for slot in layer:
+                pins = [pair for pair in near[slot] if pair[0].left != ahead]
+                # A lane that turns round stays near to the box where it begins or ends.
+                pins = [pair for pair in pins if slot.box is None or pair[1].slot.layer != slot.layer]
+                # Sources can follow what they feed; what else feeds it cannot.
+                pins = [pair for pair in pins if pair[1].slot not in sources] or pins
+                wanted.append(_opposite(pins) if pins else slot.y)
+                # A lane that bends is seen more than a box that is not in the middle.
+                weights.append((1.0 if pins else 0.05) * (1 if slot.box else 4))
+            _spread(layer, wanted, weights)
+    for layer in made.slots:
+        free = [slot in sources for slot in layer]
+        wanted = [_opposite(near[slot]) if loose else slot.y for slot, loose in zip(layer, free)]
+        _spread(layer, wanted, [1.0 if loose else 1000.0 for loose in free])
+    top = min((slot.y for layer in made.slots for slot in layer), default=0.0)
+    for layer in made.slots:
+        for slot in layer:
+            slot.y -= top
+
+
+def _opposite(pins: Sequence[tuple[Pin, Pin]]) -> float:
+    """Where a slot lies if its own pins are, in the mean, as high as the others."""
+    return sum(other.y - own.offset for own, other in pins) / len(pins)
+
+
+def _spread(layer: Sequence[Slot], wanted: Sequence[float], weights: Sequence[float]) -> None:
+    """The places nearest to those wanted, by weighted squares, that keep order and space: isotonic regression by
+    pooling adjacent violators (Barlow et al., 1972)."""
+    shifts = []
+    shift = 0.0
+    for index, slot in enumerate(layer):
+        if index:
+            above = layer[index - 1]
+            shift += above.height + (SPACE if slot.box and above.box else SPACE / 2)
+        shifts.append(shift)
+    pools: list[tuple[float, float, int]] = []
+    for place, weight, shift in zip(wanted, weights, shifts):
+        pool = (place - shift, weight, 1)
+        while pools and pools[-1][0] >= pool[0]:
+            mean, mass, count = pools.pop()
+            total = mass + pool[1]
+            pool = ((mean * mass + pool[0] * pool[1]) / total, total, count + pool[2])
+        pools.append(pool)
+    places = [mean for mean, _, count in pools for _ in range(count)]
+    for slot, start, shift in zip(layer, places, shifts):
+        slot.y = floor(start + shift + 0.5)

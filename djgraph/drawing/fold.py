@@ -1,0 +1,133 @@
+"""Which strips and inputs are equal, so that one box can stand for all of them.
+
+Strips are equal if they have the same chain with the same bindings, feed the same buses and outputs, read equal
+sources and are read alike. That is found by partition refinement, as states of an automaton are minimised: all are in
+one class by what they are themselves, and classes are parted by the classes of their neighbours until nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Owner
+from djgraph.graph.links import Link, place_of, tap_of
+
+FEWEST = 3
+"""As many equal strips are folded; two are drawn side by side."""
+ROUNDS = 64
+"""Refinement goes so far along chains of strips; what is not settled by then is not folded."""
+
+
+def vertex(graph: Graph, source: str) -> str:
+    """The box of a link's source: the stems of an input share one."""
+    node = graph.by_id.get(source)
+    return f"in:{node.input}" if isinstance(node, InputNode) else source
+
+
+def groups(graph: Graph, links: Sequence[Link]) -> dict[str, list[str]]:
+    """Strips and inputs (``in:`` and its name) that are folded: the first of each group → all of it, in order."""
+    own = {f"in:{name}": _input(graph, name) for name in graph.inputs}
+    columns: dict[str, dict[str, Column]] = defaultdict(dict)
+    for column in graph.columns:
+        for node, _ in column.drives:
+            columns[graph.owner_of[node].name][column.name] = column
+    own |= {owner.name: _owner(graph, owner, columns[owner.name].values()) for owner in graph.owners}
+    ends: dict[str, list[Hashable]] = defaultdict(list)
+    near: dict[str, list[tuple[Hashable, str]]] = defaultdict(list)
+    owners = {owner.name: owner for owner in graph.owners}
+    for link in links:
+        source = vertex(graph, link.source)
+        place = _place(graph, owners, link)
+        if link.kind == "output":
+            ends[source].append((link.kind, place, link.target))
+            continue
+        if link.kind in ("to", "send"):
+            ends[source].append((link.kind, place, link.target))
+        else:
+            node = owners[link.target].name_of(link.node) if link.node else ""
+            near[source].append((("out", link.kind, place, node, link.port), link.target))
+            # "Equal sources": the stem's own name does not count.
+            place = None if isinstance(graph.by_id[link.point.node], InputNode) else place
+            near[link.target].append((("in", link.kind, place, node, link.port), source))
+    classes = _refined(
+        {name: (what, tuple(sorted(ends[name], key=repr))) for name, what in own.items()}, near
+    )
+    members: dict[int, list[str]] = defaultdict(list)
+    for name, number in classes.items():
+        members[number].append(name)
+    folded = {group[0]: group for group in members.values() if len(group) >= FEWEST}
+    inside = {name for group in folded.values() for name in group}
+    return {
+        first: group
+        for first, group in folded.items()
+        if first in owners or all(other in inside for name in group for _, other in near[name])
+    }
+
+
+def _refined(own: Mapping[str, Hashable], near: Mapping[str, list[tuple[Hashable, str]]]) -> dict[str, int]:
+    """Name → the number of its class."""
+    classes = _numbered(own)
+    for _ in range(ROUNDS):
+        finer = _numbered(
+            {
+                name: (
+                    number,
+                    tuple(sorted((repr(how), classes[other]) for how, other in near.get(name, ()))),
+                )
+                for name, number in classes.items()
+            }
+        )
+        if len(set(finer.values())) == len(set(classes.values())):
+            return classes
+        classes = finer
+    return {name: number for number, name in enumerate(classes)}
+
+
+def _numbered(keys: Mapping[str, Hashable]) -> dict[str, int]:
+    numbers: dict[Hashable, int] = {}
+    return {name: numbers.setdefault(key, len(numbers)) for name, key in keys.items()}
+
+
+def _input(graph: Graph, name: str) -> Hashable:
+    nodes = [node for node in graph.nodes if isinstance(node, InputNode) and node.input == name]
+    return ("input", tuple((node.stem, node.channels, node.optional) for node in nodes))
+
+
+def _owner(graph: Graph, owner: Owner, columns: Iterable[Column]) -> Hashable:
+    """What a strip is itself; ``columns`` are those that it reads. Buses differ by their names: each has its own."""
+    if owner.kind == "bus":
+        return owner.name
+    nodes = []
+    for name in owner.nodes:
+        node = graph.by_id[name]
+        if isinstance(node, EffectNode):
+            settings = node.settings.model_dump_json()
+            bound = tuple(_relative(repr(binding), owner) for binding in node.bindings.values())
+            ports = tuple(
+                place_of(graph, owner, point)
+                for point in list(node.sources.values())[1:]
+                if point.node in owner.nodes
+            )
+            nodes.append((owner.name_of(name), node.effect.type, settings, node.channels, bound, ports))
+    read = []
+    for column in columns:
+        control = column.control
+        about = (column.kind, control.min, control.max, control.default, column.fader is None)
+        read.append((_relative(f"column='{column.name}'", owner), about))
+    return ("strip", tuple(nodes), tuple(read))
+
+
+def _relative(text: str, owner: Owner) -> str:
+    """A binding's text with the owner's own columns named without it."""
+    return text.replace(f"column='{owner.name}.", "column='.")
+
+
+def _place(graph: Graph, owners: Mapping[str, Owner], link: Link) -> Hashable:
+    """Where within its source a link begins."""
+    owner = owners.get(link.source)
+    if owner is None:
+        return getattr(graph.by_id[link.source], "stem", None)
+    if link.kind == "send":
+        return (tap_of(graph, owner, link), owner.name_of(link.node) if link.node else None)
+    return place_of(graph, owner, link.point) if link.point.node in owner.nodes else ""

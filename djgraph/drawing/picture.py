@@ -1,0 +1,52 @@
+"""What a picture of a graph consists of, before anything has a place: boxes with rows, and edges between rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+BoxKind = Literal["input", "strip", "bus", "output", "knob"]
+RowKind = Literal["title", "macro", "node", "port", "out", "send", "stem"]
+EdgeKind = Literal["signal", "send", "port", "control"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a box: ``text``, and behind it ``notes``, words that may be broken over several lines."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+    kind: RowKind = "node"
+
+
+@dataclass(frozen=True)
+class Box:
+    """An input, strip, bus, output or knob; its first row is its title. count: how many equal ones it stands for."""
+
+    id: str
+    kind: BoxKind
+    rows: tuple[Row, ...]
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A line from the right of one box's row to the left of another's.
+
+    kind: ``signal``, ``send``, ``port`` (a sidechain, say) or ``control`` (a knob and what it moves).
+    """
+
+    source: str
+    source_row: int
+    target: str
+    target_row: int
+    kind: EdgeKind
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A graph to draw: boxes by id in the graph's order, and edges, each once."""
+
+    title: str
+    boxes: dict[str, Box] = field(default_factory=dict)
+    edges: tuple[Edge, ...] = ()

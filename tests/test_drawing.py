@@ -1,0 +1,467 @@
+"""Pictures show every strip, bus, output and connection once, without overlaps and without lines behind boxes."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+import unicodedata
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runtime.documents import REGISTRY, documents, registry_with
+
+import djgraph
+from djgraph.drawing import THEMES, to_html, to_png, to_svg
+from djgraph.drawing.boxes import picture
+from djgraph.drawing.measure import fitted, width
+from djgraph.effects import Block, State, TimeEffect
+from djgraph.errors import DJGraphError, InputError
+from djgraph.graph import Graph
+from djgraph.graph.links import links
+
+SVG = "{http://www.w3.org/2000/svg}"
+SHIPPED = [
+    "dj_mixer",
+    "dj_mixer_live",
+    "djtransgan",
+    "club_console",
+    "filter_knob",
+    "mastering",
+    "podcast_ducker",
+    "dub_desk",
+    "stem_performer",
+    "club_mixer",
+]
+Rectangle = tuple[float, float, float, float]
+
+
+@dataclass
+class Drawn:
+    """What an SVG of a graph shows: boxes by id, edges as (from, to, kind) with the corners of their lines, texts."""
+
+    width: float = 0.0
+    height: float = 0.0
+    boxes: dict[str, Rectangle] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, list[str]] = field(default_factory=dict)
+    edges: list[tuple[str, str, str]] = field(default_factory=list)
+    ways: list[list[tuple[float, float]]] = field(default_factory=list)
+
+
+def drawn(text: str) -> Drawn:
+    root = ElementTree.fromstring(text)
+    shown = Drawn(float(root.get("width", 0)), float(root.get("height", 0)))
+    for group in root.iter(f"{SVG}g"):
+        if group.get("class") == "box":
+            name = group.get("data-id", "")
+            # The last sheet of a pile is the box itself.
+            box = list(group.iter(f"{SVG}rect"))[-1]
+            x, y, wide, high = (float(box.get(key, "0")) for key in ("x", "y", "width", "height"))
+            assert name not in shown.boxes
+            shown.boxes[name] = (x, y, x + wide, y + high)
+            shown.counts[name] = int(group.get("data-count", "0"))
+            shown.rows[name] = [element.text or "" for element in group.iter(f"{SVG}text")]
+            for element in group.iter(f"{SVG}text"):
+                check_inside(element, shown.boxes[name])
+        elif group.get("class") == "edge":
+            shown.edges.append(tuple(group.get(f"data-{key}", "") for key in ("from", "to", "kind")))  # type: ignore[arg-type]
+            line = next(iter(group.iter(f"{SVG}path"))).get("d", "")
+            shown.ways.append(
+                [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.e+]+),(-?[\d.e+]+)", line)]
+            )
+    return shown
+
+
+def check_inside(element: ElementTree.Element, box: Rectangle) -> None:
+    """A text does not leave its box, in a wide font."""
+    text = element.text or ""
+    size = float(element.get("font-size", 12))
+    wide = width(text, size, element.get("font-weight") == "bold")
+    start = float(element.get("x", 0)) - (wide if element.get("text-anchor") == "end" else 0)
+    assert box[0] <= start
+    assert start + wide <= box[2]
+    assert box[1] <= float(element.get("y", 0)) - size * 0.8
+    assert float(element.get("y", 0)) <= box[3]
+
+
+def check(graph: Graph, unfold: bool = False) -> Drawn:
+    """Draws a graph and holds the picture against everything that it must never do."""
+    shown = drawn(to_svg(graph, unfold=unfold))
+    for (x0, y0, x1, y1), (x2, y2, x3, y3) in itertools.combinations(shown.boxes.values(), 2):
+        assert x1 < x2 or x3 < x0 or y1 < y2 or y3 < y0, "boxes overlap"
+    for x0, y0, x1, y1 in shown.boxes.values():
+        assert min(x0, y0) >= 0
+        assert x1 < shown.width
+        assert y1 < shown.height
+    for (source, target, _), way in zip(shown.edges, shown.ways, strict=True):
+        begin, end = shown.boxes[source], shown.boxes[target]
+        assert way[0][0] == begin[2], "an edge leaves its box on the right"
+        assert begin[1] < way[0][1] < begin[3]
+        assert way[-1][0] == end[0], "an edge enters its box on the left"
+        assert end[1] < way[-1][1] < end[3]
+        for (ax, ay), (bx, by) in itertools.pairwise(way):
+            for x0, y0, x1, y1 in shown.boxes.values():
+                # Corners are inside of the right angle that they round, so their chords cover them.
+                beside = max(ax, bx) <= x0 or x1 <= min(ax, bx)
+                assert beside or max(ay, by) <= y0 or y1 <= min(ay, by), "an edge runs behind a box"
+    assert len(set(shown.edges)) <= len(shown.edges)
+    return shown
+
+
+def expected(graph: Graph) -> Counter[tuple[str, str]]:
+    """How often signals pass between two boxes, unfolded."""
+    found: Counter[tuple[str, str]] = Counter()
+    for link in links(graph):
+        source = link.source
+        if source.startswith("in:"):
+            source = f"in:{graph.by_id[source].input}"  # type: ignore[union-attr]
+        found[source, f"out:{link.target}" if link.kind == "output" else link.target] += 1
+    return found
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("unfold", [False, True])
+def test_every_graph_that_ships_is_drawn_whole(name: str, unfold: bool) -> None:
+    graph = djgraph.load(name)
+    shown = check(graph, unfold)
+    outputs = {f"out:{output}" for output in graph.outputs}
+    if unfold:
+        assert {*graph.taps, *outputs} <= set(shown.boxes)
+    strips = [count for box, count in shown.counts.items() if box in graph.taps]
+    assert sum(strips) == len(graph.taps)
+    # A page is some 900 pixels wide.
+    assert unfold or shown.width < 1050
+
+
+@st.composite
+def tangled(draw: st.DrawFn) -> dict[str, Any]:
+    """A random graph whose strips also read one another from the side, and whose names have dots."""
+    document = draw(documents())
+    strips = [item["strip"] for item in document["mixer"] if "strip" in item]
+    for name in draw(st.lists(st.sampled_from(strips), max_size=3, unique=True)):
+        item = next(item for item in document["mixer"] if item.get("strip") == name)
+        item["chain"] = [{"effect": "gain", "id": "first"}, *item["chain"]]
+        key = {
+            "strip": f"key.of.{name}",
+            "input": f"{name}@first",
+            "chain": draw(st.sampled_from([["highpass"], []])),
+            "sends": [{"to": "bus.with.dots"}],
+        }
+        document["mixer"] += [key]
+        item["chain"] += [{"effect": "duck", "id": "ducked", "inputs": {"key": key["strip"]}}]
+    document["mixer"] += [{"bus": "bus.with.dots", "chain": ["reverb"]}]
+    document["outputs"] += ["bus.with.dots"]
+    levels = [
+        f"{item.get('strip') or item['bus']}.{node['id']}.level"
+        for item in document["mixer"]
+        for node in item["chain"]
+        if isinstance(node, dict) and node["effect"] == "clip_gain" and not node["controls"]
+    ]
+    if levels:
+        document["mixer"] += [{"macro": "all", "drives": {level: [[0, 0], [1, 1]] for level in levels}}]
+    return document
+
+
+@given(tangled(), st.booleans())
+@settings(max_examples=examples(60))
+def test_every_graph_that_loads_is_drawn(document: dict[str, Any], unfold: bool) -> None:
+    graph = djgraph.load(document, registry=REGISTRY)
+    shown = check(graph, unfold)
+    owners = [box for box in shown.boxes if box in graph.taps]
+    assert sum(shown.counts[box] for box in owners) == len(graph.taps)
+    knobs = {column.name for column in graph.columns if column.name == "all"}
+    assert {f"knob:{name}" for name in knobs} == {box for box in shown.boxes if box.startswith("knob:")}
+    assert to_svg(graph, unfold=unfold) == to_svg(graph, unfold=unfold)
+    if unfold:
+        assert set(owners) == set(graph.taps)
+        signals = Counter((source, target) for source, target, kind in shown.edges if kind != "control")
+        wanted = expected(graph)
+        assert set(signals) == set(wanted)
+        # Where several points of one strip lead to one place of another, lines from one row are one.
+        assert all(signals[pair] <= wanted[pair] for pair in wanted)
+        assert len(picture(graph, unfold=True).edges) == len(shown.edges)
+
+
+HANGS = """
+djgraph: 1
+name: draw_hangs
+inputs: [{name: music}]
+mixer:
+  - strip: music
+    input: music
+    chain: [gain, {effect: duck, inputs: {key: key}}]
+    to: master
+  - {strip: key, input: music@gain, chain: [highpass]}
+  - bus: master
+outputs: [master]
+"""
+
+
+def load(mixer: list[dict[str, Any]], outputs: list[str], inputs: list[Any]) -> Graph:
+    document = {"djgraph": 1, "name": "x", "inputs": inputs, "mixer": mixer, "outputs": outputs}
+    return djgraph.load(document, registry=REGISTRY)
+
+
+def test_strips_that_feed_one_another_are_drawn() -> None:
+    shown = check(djgraph.load(HANGS, registry=REGISTRY))
+    assert sorted(shown.edges) == [
+        ("in:music", "music", "signal"),
+        ("key", "music", "port"),
+        ("master", "out:master", "signal"),
+        ("music", "key", "signal"),
+        ("music", "master", "signal"),
+    ]
+    assert "▸ key" in shown.rows["music"]
+    assert shown.boxes["music"][2] < shown.boxes["key"][0]
+
+
+def test_a_send_to_a_bus_with_a_dot_in_its_name_is_of_the_strip_that_sends() -> None:
+    strip = {
+        "strip": "deck.one",
+        "input": "in",
+        "chain": ["gain"],
+        "sends": [{"to": "room.big"}],
+        "to": "out",
+    }
+    graph = load([strip, {"bus": "room.big", "to": "out"}, {"bus": "out"}], ["out"], [{"name": "in"}])
+    shown = check(graph)
+    assert set(shown.boxes) == {"in:in", "deck.one", "room.big", "out", "out:out"}
+    assert shown.rows["deck.one"] == ["deck.one", "gain", "gain", "→ room.big", "post · room.big_send"]
+    assert ("deck.one", "room.big", "send") in shown.edges
+    assert len(shown.edges) == 5
+
+
+def test_sends_say_where_they_branch_off_and_their_level() -> None:
+    sends = [
+        {"to": "a", "tap": "pre"},
+        {"to": "b", "tap": "eq3", "level": {"as": "b"}},
+        {"to": "c", "level": 0.5},
+        {"to": "d", "tap": "eq3", "level": 1},
+    ]
+    chain = ["eq3", "gain", {"effect": "gain", "id": "fader"}]
+    strips = [{"strip": f"s{i}", "input": f"in{i}", "chain": chain, "sends": sends} for i in range(3)]
+    buses = [{"bus": name} for name in "abcd"]
+    graph = load([*strips, *buses], ["a"], [{"name": f"in{i}"} for i in range(3)])
+    for unfold in (False, True):
+        shown = check(graph, unfold)
+        rows = shown.rows["s0"]
+        for bus, words in {
+            "a": "pre · a_send",
+            "b": "after eq3 · b",
+            "c": "post · 0.5",
+            "d": "after eq3 · 1",
+        }.items():
+            assert rows[rows.index(f"→ {bus}") + 1] == words
+            assert ("s0", bus, "send") in shown.edges
+    assert check(graph).counts["s0"] == 3
+
+
+def test_a_strip_without_a_chain_has_a_box() -> None:
+    mixer = [
+        {"strip": "b", "input": "a", "to": "out"},
+        {"strip": "a", "input": "in"},
+        {"bus": "out"},
+    ]
+    shown = check(load(mixer, ["out", "b"], [{"name": "in"}]))
+    assert sorted(shown.edges) == [
+        ("a", "b", "signal"),
+        ("b", "out", "signal"),
+        ("b", "out:b", "signal"),
+        ("in:in", "a", "signal"),
+        ("out", "out:out", "signal"),
+    ]
+
+
+def channels(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "strip": f"c{i}",
+            "input": f"in{i}",
+            "chain": ["eq3", "gain"],
+            "sends": [{"to": "room"}],
+            "to": "mix",
+        }
+        for i in range(1, count + 1)
+    ]
+
+
+def test_a_console_is_folded() -> None:
+    buses = [{"bus": "room", "to": "mix"}, {"bus": "mix"}]
+    inputs = [{"name": f"in{i}"} for i in range(1, 25)]
+    graph = load([*channels(24), *buses], ["mix"], inputs)
+    shown = check(graph)
+    assert shown.counts == {"in:in1": 24, "c1": 24, "room": 1, "mix": 1, "out:mix": 1}
+    assert shown.rows["c1"][:2] == ["c1 … c24", "×24"]
+    assert shown.height < 320
+    assert len(check(graph, unfold=True).boxes) == 51
+
+
+def test_only_equal_strips_are_folded() -> None:
+    buses = [{"bus": "room", "to": "mix"}, {"bus": "mix"}]
+    inputs = [{"name": f"in{i}"} for i in range(1, 9)]
+    mixer = channels(8)
+    mixer[1]["to"] = ["room"]  # another bus
+    mixer[1]["sends"] = []
+    mixer[2]["chain"] = ["eq3", {"effect": "gain", "controls": {"gain": 0.5}}]  # a constant
+    mixer[3]["chain"] = ["eq3", {"effect": "gain", "controls": {"gain": {"min": 0.5}}}]  # another range
+    listens = {"strip": "key", "input": "c5", "chain": ["gain"], "to": "room"}  # reads one of them
+    graph = load([*mixer, listens, *buses], ["mix"], inputs)
+    shown = check(graph)
+    assert {box: count for box, count in shown.counts.items() if count > 1} == {"c1": 4, "in:in1": 4}
+    assert {"c2", "c3", "c4", "c5", "key"} <= set(shown.boxes)
+    # Two are not worth a pile.
+    few = load([*channels(2), *buses], ["mix"], inputs[:2])
+    assert set(check(few).counts.values()) == {1}
+
+
+def test_knobs_are_drawn_with_what_they_move() -> None:
+    tie = {"effect": "eq3", "controls": {"low": {"tie": "a.eq3.low"}, "mid": 1, "high": 1}}
+    mixer = [
+        {"strip": "a", "input": "in", "chain": ["eq3", "gain"], "to": "out"},
+        {
+            "strip": "b",
+            "input": "in",
+            "chain": [tie, "gain", "lowpass"],
+            "macros": [{"name": "own", "default": 1, "drives": {"lowpass.cutoff": [[0, 0], [1, 1]]}}],
+            "to": "out",
+        },
+        {
+            "macro": "cross",
+            "default": 0.5,
+            "drives": {"a.gain.gain": [[0, 1], [1, 0]], "b.gain.gain": [[0, 0], [1, 1]]},
+        },
+        {"bus": "out"},
+    ]
+    shown = check(load(mixer, ["out"], [{"name": "in"}]))
+    control = sorted(edge[:2] for edge in shown.edges if edge[2] == "control")
+    assert control == [
+        ("knob:a.eq3.low", "a"),
+        ("knob:a.eq3.low", "b"),
+        ("knob:cross", "a"),
+        ("knob:cross", "b"),
+    ]
+    rows = shown.rows["b"]
+    assert rows[1:3] == ["◆ own", "lowpass.cutoff"]
+    assert rows[rows.index("lowpass") + 1] == "◆ own"
+    assert rows[rows.index("gain") + 1] == "◆ cross"
+
+
+def test_the_smallest_graphs() -> None:
+    alone = check(load([{"strip": "a", "input": "in"}], ["a"], [{"name": "in"}]))
+    assert alone.edges == [("in:in", "a", "signal"), ("a", "out:a", "signal")]
+    silent = check(load([{"bus": "a"}], ["a"], []))
+    assert silent.edges == [("a", "out:a", "signal")]
+
+
+def test_a_strip_that_makes_its_own_sound() -> None:
+    class Hiss(TimeEffect):
+        """Silence, without an input."""
+
+        type = "hiss"
+        inputs = ()
+
+        def process(self, block: Block, state: State | None) -> tuple[dict[str, torch.Tensor], None]:
+            return {"out": torch.zeros(1, 2, block.samples)}, None
+
+    strip = {"strip": "a", "chain": ["hiss"], "to": "out"}
+    document = {"djgraph": 1, "name": "x", "mixer": [strip, {"bus": "out"}], "outputs": ["out"]}
+    shown = check(djgraph.load(document, registry=registry_with(Hiss)))
+    assert shown.edges == [("a", "out", "signal"), ("out", "out:out", "signal")]
+
+
+def test_no_title_makes_it_no_xml() -> None:
+    hidden = "".join(
+        chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cc"
+    )
+    document = {
+        "djgraph": 1,
+        "name": "x",
+        "title": f"a{hidden}b\u202e\ufffe",
+        "inputs": [{"name": "in"}],
+        "mixer": [{"strip": "a", "input": "in"}],
+        "outputs": ["a"],
+    }
+    graph = djgraph.load(document)
+    text = to_svg(graph)
+    title = ElementTree.fromstring(text).find(f"{SVG}title")
+    assert title is not None
+    assert title.text is not None
+    assert title.text.startswith("a\\x00\\x01")
+    assert "\\x1b" in title.text
+    assert "\\x9f" in title.text
+    for shown in (text, to_html(graph)):
+        assert "\u202e" not in shown
+        shown.encode("utf-8")
+
+
+def test_names_are_escaped() -> None:
+    document = {
+        "djgraph": 1,
+        "name": "x",
+        "title": "<script>alert(1)</script>",
+        "description": "<img src=x onerror=alert(1)>",
+        "inputs": [{"name": "in"}],
+        "mixer": [{"strip": "a", "input": "in"}],
+        "outputs": ["a"],
+    }
+    graph = djgraph.load(document)
+    assert "<script>" not in to_svg(graph)
+    page = to_html(graph)
+    assert page.count("<script>") == 1  # its own
+    assert "<img" not in page
+
+
+def test_long_names_do_not_leave_their_boxes() -> None:
+    name = "a" * 60
+    strip = {"strip": name, "input": name, "chain": [{"effect": "gain", "id": "w" * 60}], "to": "m" * 60}
+    shown = check(load([strip, {"bus": "m" * 60}], ["m" * 60], [{"name": name}]))
+    assert all(box[2] - box[0] <= 240 for box in shown.boxes.values())
+
+
+@given(st.text(max_size=30), st.floats(0, 300))
+def test_text_is_cut_to_fit(text: str, room: float) -> None:
+    cut = fitted(text, room, 12)
+    assert width(cut, 12) <= max(room, width("…", 12))
+    assert "\n" not in cut
+
+
+def test_themes_differ_in_colours_only() -> None:
+    graph = djgraph.load("club_mixer")
+    shapes = [re.sub(r"#[0-9a-f]{6}", "", to_svg(graph, theme=name)) for name in THEMES]
+    assert len(set(shapes)) == 1
+    assert to_svg(graph, theme="dark") != to_svg(graph)
+    with pytest.raises(InputError, match=r"there is no theme 'darc'.*dark"):
+        to_svg(graph, theme="darc")
+
+
+def test_pages_hold_the_picture() -> None:
+    graph = djgraph.load("dub_desk")
+    page = to_html(graph, theme="dark")
+    assert to_svg(graph, theme="dark") in page
+    assert page.startswith("<!DOCTYPE html>")
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_images_need_resvg(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = djgraph.load("filter_knob")
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(DJGraphError, match=r"pip install 'djgraph\[draw\]'"):
+        to_png(graph)
+
+
+def test_images_are_twice_as_large() -> None:
+    pytest.importorskip("resvg_py")
+    graph = djgraph.load("filter_knob")
+    image = to_png(graph)
+    shown = drawn(to_svg(graph))
+    assert image.startswith(b"\x89PNG")
+    assert int.from_bytes(image[16:20]) == 2 * shown.width
+    assert int.from_bytes(image[20:24]) == 2 * shown.height

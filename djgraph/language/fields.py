@@ -271,7 +271,8 @@ def whole(low: int, high: int, even: bool = False) -> Leaf:
             raise Refused(f"expected {kind} from {low} to {high}, got {describe(value)}")
         return int(value)
 
-    return Leaf(check, {"type": "integer", "minimum": low, "maximum": high})
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return Leaf(check, {**schema, "multipleOf": 2} if even else schema)
 
 
 def choice(*options: str) -> Leaf:
@@ -299,8 +300,9 @@ def _pattern(regex: str) -> JsonSchemaValue:
     return {"type": "string", "pattern": regex}
 
 
-_IDENTIFIER_SCHEMA = _pattern("^[a-z][a-z0-9_]*$")
-_NAME_SCHEMA = _pattern(r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")
+IDENTIFIER_SCHEMA = _pattern("^[a-z][a-z0-9_]*$") | {"maxLength": limits.NAME}
+_NODE_ID_SCHEMA = IDENTIFIER_SCHEMA | {"not": {"enum": list(RESERVED_IDS)}}
+_NAME_SCHEMA = _pattern(r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$") | {"maxLength": limits.NAME}
 _POINT_SCHEMA = _pattern(r"^[a-z][a-z0-9_.]*(@[a-z][a-z0-9_.]*)?$")
 QUANTITY_SCHEMA: JsonSchemaValue = {
     "type": "string",
@@ -317,9 +319,9 @@ _POINTS_ITEM = {
 
 TEXT_LEAF = Leaf(_text, {"type": "string"}, text=True)
 NAME_LEAF = Leaf(_name, _NAME_SCHEMA, text=True)
-IDENTIFIER_LEAF = Leaf(_identifier, _IDENTIFIER_SCHEMA, text=True)
-NODE_ID_LEAF = Leaf(_node_id, _IDENTIFIER_SCHEMA, text=True)
-SOLO = Leaf(_solo, {"anyOf": [{"type": "boolean"}, _IDENTIFIER_SCHEMA]})
+IDENTIFIER_LEAF = Leaf(_identifier, IDENTIFIER_SCHEMA, text=True)
+NODE_ID_LEAF = Leaf(_node_id, _NODE_ID_SCHEMA, text=True)
+SOLO = Leaf(_solo, {"anyOf": [{"type": "boolean"}, IDENTIFIER_SCHEMA]})
 NUMBER_LEAF = Leaf(_number, {"type": "number"})
 QUANTITY_LEAF = Leaf(_quantity, _NUMBER_OR_QUANTITY)
 

@@ -79,8 +79,21 @@ def validate(source: Source) -> Document:
     return document
 
 
+SCHEMA_KEY = "$schema"
+"""Where JSON files tell an editor their schema; it says nothing about the graph."""
+
+
+def _without_schema(source: Source) -> Source:
+    """A document without the key that names its schema, as far as that is a text."""
+    data = source.data
+    if not (isinstance(data, dict) and isinstance(data.get(SCHEMA_KEY), str)):
+        return source
+    return replace(source, data={key: value for key, value in data.items() if key != SCHEMA_KEY})
+
+
 def sound(source: Source) -> Document:
     """What of a document is sound, with its problems. Raises DocumentError where that is too little to go on."""
+    source = _without_schema(source)
     examined = examine(source, DocumentModel)
     problems = tuple(in_file_order(problem(source, fault) for fault in examined.faults))
     if examined.model is None:

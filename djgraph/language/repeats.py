@@ -127,18 +127,19 @@ class Each:
 
     def with_repeats(self, item: JsonSchemaValue) -> JsonSchemaValue:
         """The JSON Schema of an item, or of a repeat of such items."""
+        options = item["anyOf"] if set(item) == {"anyOf"} else [item]
         again = {"type": "object", "required": ["for", "do"]}
         repeat = {
             "type": "object",
             "properties": {
                 "for": {"type": "object", "minProperties": 1, "maxProperties": 1},
-                "do": {"type": "array", "items": {"anyOf": [item, again]}},
+                "do": {"type": "array", "items": {"anyOf": [*options, again]}},
             },
             "required": ["for", "do"],
             "additionalProperties": False,
             "description": "These items once for each value of a variable.",
         }
-        return {"anyOf": [item, repeat]}
+        return {"anyOf": [*options, repeat]}
 
 
 class ListRepeat(Loop):

@@ -654,6 +654,13 @@ DOCUMENT_CASES = {
 }
 
 
+def with_templates(text: str) -> str:
+    """The document with templates and arguments, unless it has its own."""
+    if "templates:" in text or "args:" in text:
+        return text
+    return text.replace("mixer:\n", TEMPLATES + "mixer:\n", 1)
+
+
 def check(
     text: str,
     message: str,
@@ -685,9 +692,7 @@ def test_wrong_expansion(
     case: str, registry: Registry, marked: Callable[[str], tuple[str, int, int]]
 ) -> None:
     text, message, more = DOCUMENT_CASES[case]
-    if "templates:" not in text and "args:" not in text:
-        text = text.replace("mixer:\n", TEMPLATES + "mixer:\n", 1)
-    check(text, message, more, DocumentError, registry, marked)
+    check(with_templates(text), message, more, DocumentError, registry, marked)
 
 
 SAME_WORDS = """

@@ -297,7 +297,8 @@ def test_the_schema_explains_effects(registry: Registry) -> None:
     definitions = json_schema(registry)["$defs"]
     names = [option["const"] for option in definitions["EffectName"]["anyOf"] if "const" in option]
     assert names == sorted(registry.effects)
-    text = definitions["gain node"]["properties"]["controls"]["anyOf"][0]["properties"]["gain"]["description"]
+    controls = definitions["gain node"]["properties"]["controls"]["allOf"][0]["then"]
+    text = controls["properties"]["gain"]["description"]
     assert "0 … 1" in text
     assert "default 1" in text
 

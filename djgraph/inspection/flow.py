@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, MacroCurve, Owner, SumNode
-from djgraph.graph.links import SEND, Link, links, place_of, source_of, tap_of
+from djgraph.graph.links import Link, levels_of, links, place_of, source_of, tap_of
 
 INDENT = 9
 """Characters of a line's first word: ``hears``, ``chain``, ``sends``, ``feeds``, ``moves``."""
@@ -83,9 +83,8 @@ class _Flow:
     def _chain(self, owner: Owner) -> Iterator[EffectNode | SumNode]:
         for name in owner.nodes:
             node = self._graph.by_id[name]
-            called = owner.name_of(name)
-            own_sum = isinstance(node, SumNode) and called == owner.name
-            if not isinstance(node, InputNode) and not called.startswith(SEND) and not own_sum:
+            own_sum = isinstance(node, SumNode) and owner.name_of(name) == owner.name
+            if not isinstance(node, InputNode) and name not in owner.branches and not own_sum:
                 yield node
 
     def _from(self, link: Link) -> str:
@@ -120,12 +119,9 @@ class _Flow:
             "input": "before the chain",
         }
         said = where.get(tap, f"after {tap}")
-        if link.node is None:
-            return f"{said}, level 1"
-        node = self._graph.by_id[link.node]
-        assert isinstance(node, EffectNode)
-        (level,) = (self._control(owner, node, control) for control in list(node.bindings)[:1])
-        return f"{said}, level {level}"
+        levels = levels_of(self._graph, owner, link)
+        words = [self._control(owner, level, next(iter(level.bindings))) for level in levels]
+        return f"{said}, level {' × '.join(words) or '1'}"
 
     def _node(self, owner: Owner, node: EffectNode | SumNode) -> str:
         called = owner.name_of(node.id)
@@ -168,7 +164,7 @@ class _Flow:
             owner = self._graph.owner_of[name]
             assert isinstance(node, EffectNode)
             called = owner.name_of(name)
-            what = f"{called.removeprefix(SEND)}_send" if called.startswith(SEND) else f"{called}.{id}"
+            what = f"{called.removeprefix('send:')}_send" if name in owner.branches else f"{called}.{id}"
             moved.append(f"{owner.name}.{what}{_curve(node, id)}")
         yield from _said("moves", moved or ["nothing"])
 

@@ -183,18 +183,23 @@ class Mixer(nn.Module):
         batch: int = 1,
         frames: int = 64,
         dtype: torch.dtype = torch.float32,
+        verbose: bool = True,
     ) -> str:
-        """A stage as text: ``graph``, ``layout``, ``lower``, a pass; without a name the plan that runs.
+        """A stage as text: ``graph``, ``flow``, ``layout``, ``lower``, a pass; without a name the plan that runs.
+
+        ``flow`` is the signal flow in the words of who mixes: what each strip and bus hears, its chain, where it goes.
 
         A plan comes with what its operations are estimated to cost for a clip of ``seconds``, ``batch`` clips,
         ``frames`` control frames and a dtype, unless ``costs`` is False. diff: instead, what each pass (or the
         one named) changed. docs/explain.md says what the figures mean.
         stream: the plan of a stream, without costs, which are those of whole clips: by how many samples each value
         lags the inputs, what is delayed so that paths meet, and the latency of the outputs.
+        verbose: a plan as :func:`djgraph.compiler.parse.parse_plan` reads it; else equal nodes of an operation share a
+        line, without what they read and what is freed.
         Raises CompileError for an unknown stage, InputError for an impossible workload.
         """
         workload = make_workload(self.compiled, seconds, batch, frames, dtype) if costs else None
-        return explain_text(self.compiled, stage, diff, workload, stream)
+        return explain_text(self.compiled, stage, diff, workload, stream, verbose)
 
     def explain_dict(
         self,

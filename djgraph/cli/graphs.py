@@ -114,11 +114,21 @@ def explain(
         typer.Option(
             "--stage",
             metavar="NAME",
-            help="graph, layout, lower, or a pass; the plan that runs where left out.",
+            help="graph, flow, layout, lower, or a pass; the plan that runs where left out.",
         ),
     ] = None,
     diff: Annotated[
         bool, typer.Option("--diff", help="What each pass changed, or the one that --stage names.")
+    ] = False,
+    flow: Annotated[
+        bool,
+        typer.Option(
+            "--flow", help="The signal flow instead: what each strip and bus hears, does and feeds."
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="A plan in full: every node, all that it reads, what is freed."),
     ] = False,
     stream: StreamPlan = False,
     no_optimize: NoOptimize = False,
@@ -138,6 +148,8 @@ def explain(
     \b
     Examples:
       djgraph explain dj_mixer
+      djgraph explain dj_mixer --flow
+      djgraph explain dj_mixer --verbose
       djgraph explain dj_mixer --seconds 300 --batch 4
       djgraph explain dj_mixer --stage graph
       djgraph explain dj_mixer --diff --stage fuse
@@ -145,12 +157,16 @@ def explain(
       djgraph explain dj_mixer --lowering causal --stream
       djgraph explain dj_mixer --without fuse --json
     """
+    if flow:
+        if stage is not None or diff or stream:
+            raise typer.BadParameter("--flow goes with none of --stage, --diff and --stream")
+        stage = "flow"
     mixer = compile_without(load_graph(graph, args), no_optimize, without, lowering)
     load: dict[str, Any] = {"seconds": seconds, "batch": batch, "frames": frames, "dtype": dtype.dtype}
     if not as_json:
-        typer.echo(mixer.explain(stage, diff=diff, stream=stream, **load))
+        typer.echo(mixer.explain(stage, diff=diff, stream=stream, verbose=verbose, **load))
         return
-    if stage in ("graph", "layout"):
+    if stage in ("graph", "flow", "layout"):
         explained = mixer.explain_dict("lower", stream=stream, seconds=seconds)
         explained["stages"] = [{"name": stage, "text": mixer.explain(stage)}]
     else:

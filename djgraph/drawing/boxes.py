@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from djgraph.drawing.fold import groups, vertex
 from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Picture, Row
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, Owner, Point, SumNode
-from djgraph.graph.links import SEND, Link, links, source_of, tap_of
+from djgraph.graph.links import Link, levels_of, links, source_of, tap_of
 
 MACRO = "◆ "
 """Marks macros, shared columns, and what they move."""
@@ -107,7 +107,7 @@ class _Builder:
         ports = [link for link in self._into_box[name] if link.kind == "port"]
         for id in owner.nodes:
             node, called = graph.by_id[id], owner.name_of(id)
-            if called.startswith(SEND) or (isinstance(node, SumNode) and called == name):
+            if id in owner.branches or (isinstance(node, SumNode) and called == name):
                 continue
             self._places[name, id] = len(rows)
             if not isinstance(node, EffectNode):
@@ -127,6 +127,8 @@ class _Builder:
         for link in self._from_box[name]:
             if link.kind == "send":
                 row = self._places.setdefault((name, link.node or link), len(rows))
+                for level in levels_of(graph, owner, link):
+                    self._places.setdefault((name, level.id), row)
                 if row == len(rows):
                     rows.append(Row(f"→ {link.target}", self._send(owner, link), "send"))
         self._add(name, owner.kind, rows, len(members))
@@ -172,14 +174,11 @@ class _Builder:
         """Where a send branches off, and its level."""
         tap = tap_of(self._graph, owner, link)
         where = tap if tap in ("post", "pre") else "before the chain" if tap == "input" else f"after {tap}"
-        if link.node is None:
-            return (where, "1")
-        send = self._graph.by_id[link.node]
-        assert isinstance(send, EffectNode)
-        (level, *_) = send.bindings.values()
-        return (
-            (where, f"{level.value:g}") if isinstance(level, Constant) else (where, *self._words(owner, send))
-        )
+        words: list[str] = []
+        for level in levels_of(self._graph, owner, link):
+            (binding, *_) = level.bindings.values()
+            words += [f"{binding.value:g}"] if isinstance(binding, Constant) else self._words(owner, level)
+        return (where, *(dict.fromkeys(words) or ["1"]))
 
     def _edge(self, link: Link) -> Edge:
         source, target = self._box(link.source), self._box(link.target)
@@ -227,7 +226,7 @@ class _Builder:
 def _control(owner: Owner, node: str, control: str) -> str:
     """A driven control as a macro's ``drives`` names it."""
     name = owner.name_of(node)
-    return f"{name.removeprefix(SEND)}_send" if name.startswith(SEND) else f"{name}.{control}"
+    return f"{name.removeprefix('send:')}_send" if node in owner.branches else f"{name}.{control}"
 
 
 def _about(node: InputNode | None, count: int) -> tuple[str, ...]:

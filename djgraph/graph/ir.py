@@ -149,8 +149,9 @@ class Column:
 class Owner:
     """A strip or bus: which nodes are its own, and what it reads.
 
-    nodes: ids in document order: a bus's sum, the chain, then the sends. start: what it has before its chain; None for
-    a strip that makes its own sound. fader: the id of the node that is its fader.
+    nodes: ids in document order: a bus's sum, the chain, then the sends. branches: those of them that are no part of
+    the chain, but levels on ways to buses. start: what it has before its chain; None for a strip that makes its own
+    sound. fader: the id of the node that is its fader.
     """
 
     name: str
@@ -158,6 +159,7 @@ class Owner:
     nodes: tuple[str, ...] = ()
     start: Point | None = None
     fader: str | None = None
+    branches: frozenset[str] = frozenset()
 
     def name_of(self, node: str) -> str:
         """What one of its nodes is called within it; a send is ``send:`` and the bus."""

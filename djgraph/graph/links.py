@@ -8,9 +8,6 @@ from typing import Literal
 
 from djgraph.graph.ir import EffectNode, Graph, Owner, Point, SumNode
 
-SEND = "send:"
-"""What the name of a send's node begins with; the bus follows."""
-
 
 @dataclass(frozen=True)
 class Link:
@@ -18,8 +15,8 @@ class Link:
 
     source: a strip's or bus's name, or the id of an input node. point: the signal. target: a strip's or bus's name,
     or an output's. kind: ``input`` (what a strip reads), ``port`` (a further port of a node), ``to`` (the end feeds a
-    bus), ``send`` (a branch feeds a bus), ``output``. node: of a send its level's node, or None where the level is a
-    constant 1; of a port the node that reads. port: the name of that port.
+    bus), ``send`` (a branch feeds a bus), ``output``. node: of a send the level that feeds the bus, or None where the
+    level is a constant 1; of a port the node that reads. port: the name of that port.
     """
 
     source: str
@@ -60,11 +57,8 @@ def source_of(graph: Graph, point: Point) -> str:
 def tap_of(graph: Graph, owner: Owner, link: Link) -> str:
     """Where a send branches off: ``post`` (the end of the chain), ``pre`` (before the fader), ``input`` (before the
     chain), or the name of the node that it comes after, with its port unless that is the first."""
-    point = link.point
-    if link.node is not None:
-        send = graph.by_id[link.node]
-        assert isinstance(send, EffectNode)
-        point = next(iter(send.sources.values()))
+    levels = levels_of(graph, owner, link)
+    point = next(iter(levels[0].sources.values())) if levels else link.point
     if point == graph.taps[owner.name]:
         return "post"
     fader = None if owner.fader is None else graph.by_id[owner.fader]
@@ -73,6 +67,18 @@ def tap_of(graph: Graph, owner: Owner, link: Link) -> str:
     if point.node not in owner.nodes or isinstance(graph.by_id[point.node], SumNode):
         return "input"
     return place_of(graph, owner, point)
+
+
+def levels_of(graph: Graph, owner: Owner, link: Link) -> list[EffectNode]:
+    """The levels between the point where a send branches off and its bus, in order; none if that is a constant 1."""
+    levels: list[EffectNode] = []
+    name = link.node
+    while name in owner.branches:
+        node = graph.by_id[name]
+        assert isinstance(node, EffectNode)
+        levels.insert(0, node)
+        name = next(iter(node.sources.values())).node
+    return levels
 
 
 def place_of(graph: Graph, owner: Owner, point: Point) -> str:
@@ -87,7 +93,7 @@ def _into_bus(graph: Graph, owner: Owner, node: SumNode) -> Iterator[Link]:
     for point in node.sources:
         source = source_of(graph, point)
         feeder = graph.owner_of.get(point.node)
-        if feeder is not None and feeder.name_of(point.node).startswith(SEND):
+        if feeder is not None and point.node in feeder.branches:
             yield Link(source, point, owner.name, "send", point.node)
         elif source in graph.taps and point != graph.taps[source]:
             yield Link(source, point, owner.name, "send")

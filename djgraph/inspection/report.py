@@ -9,8 +9,10 @@ import torch
 
 from djgraph.compiler.pipeline import Stage
 from djgraph.errors import CompileError, InputError, did_you_mean
+from djgraph.inspection.brief import brief
 from djgraph.inspection.costs import PlanCost, Workload, estimate
 from djgraph.inspection.explain import cost_dict, cost_table, diff_stages, latency_text, workload_dict
+from djgraph.inspection.flow import flow_text
 from djgraph.runtime.compiled import Compiled
 
 
@@ -32,26 +34,34 @@ def make_workload(
 
 
 def explain_text(
-    compiled: Compiled, stage: str | None, diff: bool, workload: Workload | None, stream: bool = False
+    compiled: Compiled,
+    stage: str | None,
+    diff: bool,
+    workload: Workload | None,
+    stream: bool = False,
+    verbose: bool = True,
 ) -> str:
     """The text of :meth:`Mixer.explain`; without a workload, and for a stream, there are no costs."""
     if not diff and stage == "graph":
         return str(compiled.graph)
     if not diff and stage == "layout":
         return compiled.layout.to_markdown()
+    if not diff and stage == "flow":
+        return flow_text(compiled.graph)
     stages = compiled.stages(stream=stream)
     names = [item.name for item in stages]
     if diff:
         return _diff(stages, names, stage)
     if stage is not None and stage not in names:
-        raise _unknown(stage, ["graph", "layout", *names])
+        raise _unknown(stage, ["graph", "flow", "layout", *names])
     plan = stages[-1 if stage is None else names.index(stage)].plan
+    text = str(plan) if verbose else brief(plan)
     if plan.latency is not None:
-        return f"{plan}\n\n{latency_text(plan.latency, compiled.graph.sample_rate)}"
+        return f"{text}\n\n{latency_text(plan.latency, compiled.graph.sample_rate)}"
     if workload is None or stream:
-        return str(plan)
+        return text
     costs = estimate(plan, compiled.modules, workload)
-    return f"{plan}\n\n{cost_table(costs, compiled.graph.sample_rate)}"
+    return f"{text}\n\n{cost_table(costs, compiled.graph.sample_rate)}"
 
 
 def explain_data(

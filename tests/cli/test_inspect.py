@@ -15,6 +15,7 @@ from torch import Tensor
 
 import djgraph
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.inspection.flow import flow_text
 from djgraph.plugins import hookimpl, registry, reset
 
 from .conftest import Run
@@ -111,9 +112,10 @@ def test_layout_of_a_graph_without_controls(run: Run, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_explain(run: Run) -> None:
     mixer = djgraph.compile("dj_mixer")
-    assert run("explain", "dj_mixer").stdout == mixer.explain() + "\n"
+    assert run("explain", "dj_mixer").stdout == mixer.explain(verbose=False) + "\n"
+    assert run("explain", "dj_mixer", "--verbose").stdout == mixer.explain() + "\n"
     assert run("explain", "dj_mixer", "--stage", "graph").stdout == f"{mixer.graph}\n"
-    assert run("explain", "dj_mixer", "--stage", "lower").stdout == mixer.explain("lower") + "\n"
+    assert run("explain", "dj_mixer", "--stage", "lower", "-v").stdout == mixer.explain("lower") + "\n"
     data = json.loads(run("explain", "dj_mixer", "--json").stdout)
     assert data["controls"] == 54
     assert [stage["name"] for stage in data["stages"]] == [stage.name for stage in mixer.stages()]
@@ -123,10 +125,22 @@ def test_explain(run: Run) -> None:
     run("explain", "dj_mixer", "--stage", "lowr", "--json", code=1)
 
 
+def test_explain_the_signal_flow(run: Run) -> None:
+    said = run("explain", "podcast_ducker", "--flow").stdout
+    assert said == flow_text(djgraph.load("podcast_ducker")) + "\n"
+    assert "ducker: sidechain hears strip voice after gate" in said
+    (stage,) = json.loads(run("explain", "podcast_ducker", "--flow", "--json").stdout)["stages"]
+    assert stage == {"name": "flow", "text": said.removesuffix("\n")}
+    assert run("explain", "podcast_ducker", "--stage", "flow").stdout == said
+    for other in (["--stage", "lower"], ["--diff"], ["--stream"]):
+        assert "--flow goes with none of" in run("explain", "podcast_ducker", "--flow", *other, code=2).stderr
+
+
 def test_explain_a_stream(run: Run) -> None:
     mixer = djgraph.compile("filter_knob")
     said = run("explain", "filter_knob", "--stream").stdout
-    assert said == mixer.explain(stream=True) + "\n"
+    assert said == mixer.explain(stream=True, verbose=False) + "\n"
+    assert run("explain", "filter_knob", "--stream", "-v").stdout == mixer.explain(stream=True) + "\n"
     assert said.endswith("latency of the stream: 2047 samples, 46.4 ms at 44100 Hz\n")
     assert "align: operations" in run("explain", "filter_knob", "--stream", "--diff").stdout
     data = json.loads(run("explain", "filter_knob", "--stream", "--json").stdout)

@@ -44,7 +44,7 @@ def test_explain_graph_and_layout_as_data(run: Run) -> None:
 
 def test_passes_can_be_left_out(run: Run) -> None:
     plain = djgraph.compile(GRAPH, optimize=False)
-    assert run("explain", GRAPH, "--no-optimize").stdout == plain.explain() + "\n"
+    assert run("explain", GRAPH, "--no-optimize").stdout == plain.explain(verbose=False) + "\n"
     data = json.loads(run("explain", GRAPH, "--without", "fuse", "--without", "free", "--json").stdout)
     names = [stage.name for stage in djgraph.compile(GRAPH).stages() if stage.name not in ("fuse", "free")]
     assert [stage["name"] for stage in data["stages"]] == names
@@ -102,7 +102,7 @@ def test_profile_refuses_before_it_works(run: Run, tmp_path: Path) -> None:
 
 def test_the_causal_lowering_is_explained(run: Run) -> None:
     mixer = djgraph.compile(GRAPH, lowering="causal")
-    text = run("explain", GRAPH, "--lowering", "causal", "--stream").stdout
+    text = run("explain", GRAPH, "--lowering", "causal", "--stream", "-v").stdout
     assert text == mixer.explain(stream=True) + "\n"
     assert "_causal" in text
     assert "stft" not in text

@@ -1,0 +1,115 @@
+"""The signal flow in words: everything that is connected is named, on both ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from runtime.documents import REGISTRY, documents
+
+import djgraph
+from djgraph.errors import CompileError
+from djgraph.graph import Constant, EffectNode
+from djgraph.graph.links import links
+from djgraph.inspection.flow import WIDEST, flow_text
+
+MIXER = """
+djgraph: 1
+name: words
+inputs: [{name: deck}, {name: mic}]
+mixer:
+  - strip: deck
+    input: deck
+    chain:
+      - {effect: eq3, controls: {low: {as: bass}, mid: 1, high: {tie: talk.gain.gain}}}
+      - {effect: gain, id: fader}
+      - {effect: ducker, inputs: {sidechain: talk}, settings: {}}
+    macros: [{name: fade, neutral: 1, drives: {fader.gain: [[0, 0], [1, 1]], room_send: [[0, 0.5], [1, 0]]}}]
+    sends:
+      - {to: cue, tap: pre, level: {as: cue}}
+      - {to: room}
+      - {to: tape, tap: eq3, level: 1}
+    to: master
+  - {strip: talk, input: mic, chain: [gain], to: master, sends: [{to: room, level: 0.25}]}
+  - {strip: copy, input: deck@eq3}
+  - {bus: room, chain: [{effect: reverb, settings: {decay_time: 3}, controls: {mix: 1}}], to: master}
+  - bus: cue
+  - bus: tape
+  - bus: spare
+  - bus: master
+outputs: [master, {name: dry, from: deck@input}]
+"""
+
+
+def paragraphs(text: str) -> dict[str, list[str]]:
+    """First line of each paragraph → the others, without breaks and spaces."""
+    found = {}
+    for paragraph in text.split("\n\n"):
+        first, *rest = paragraph.splitlines()
+        found[first] = [line.strip() for line in rest]
+    return found
+
+
+def test_a_mixer_in_words() -> None:
+    said = paragraphs(flow_text(djgraph.load(MIXER)))
+    assert next(iter(said)) == "words: 2 inputs, 3 strips, 5 buses, 9 controls, 2 outputs"
+    deck = said["strip deck"]
+    assert deck[0] == "hears  input deck"
+    assert deck[1] == "chain  eq3: low = deck.bass, mid = 1, high = talk.gain.gain (tied)"
+    assert deck[2] == "fader (gain): the fader, gain = macro deck.fade"
+    assert deck[3].startswith("ducker: sidechain hears strip talk, threshold = deck.ducker.threshold,")
+    assert deck[-4:] == [
+        "sends  to room, post-fader, level macro deck.fade",
+        "to cue, pre-fader, level deck.cue",
+        "to tape, pre-fader, level 1",  # after eq3, which is before the fader
+        "feeds  bus master, strip copy (after eq3)",
+    ]
+    assert said["strip talk"] == [
+        "hears  input mic",
+        "chain  gain: gain = talk.gain.gain",
+        "sends  to room, post, level 0.25",
+        "feeds  bus master, strip deck (sidechain of ducker)",
+    ]
+    assert said["strip copy"] == ["hears  strip deck after eq3", "feeds  nothing: it leads nowhere"]
+    assert said["bus room"] == [
+        "hears  deck by a send, post-fader, level macro deck.fade",
+        "talk by a send, post, level 0.25",
+        "chain  reverb: decay_time: 3, mix = 1",
+        "feeds  bus master",
+    ]
+    assert said["bus spare"] == ["hears  nothing: silence", "feeds  nothing: it leads nowhere"]
+    assert said["macro deck.fade (0 … 1, rests at 1)"] == [
+        "moves  deck.fader.gain: 0 at 0, 1 at 1",
+        "deck.room_send: 0.5 at 0, 0 at 1",
+    ]
+    assert said["output master ← bus master, the main output"] == ["output dry ← input deck"]
+
+
+def test_the_flow_is_a_stage() -> None:
+    mixer = djgraph.compile("djtransgan")
+    assert mixer.explain("flow") == flow_text(mixer.graph)
+    with pytest.raises(CompileError, match="did you mean 'flow'"):
+        mixer.explain("flaw")
+
+
+@given(documents())
+def test_every_connection_column_and_constant_is_named(document: dict[str, Any]) -> None:
+    graph = djgraph.load(document, registry=REGISTRY)
+    text = flow_text(graph)
+    said = paragraphs(text)
+    for owner in graph.owners:
+        lines = " ".join(said[f"{owner.kind} {owner.name}"])
+        for link in links(graph):
+            if link.source == owner.name and link.kind in ("to", "send"):
+                assert link.target in lines
+                assert owner.name in " ".join(said[f"bus {link.target}"])
+        for name in owner.nodes:
+            node = graph.by_id[name]
+            if isinstance(node, EffectNode):
+                for control, binding in node.bindings.items():
+                    what = f"{binding.value:g}" if isinstance(binding, Constant) else binding.column
+                    assert f"{control} = {what}" in lines or "level" in lines or f"macro {what}" in lines
+    for column in graph.columns:
+        assert column.name in text
+    assert all(len(line) <= WIDEST + 60 for line in text.splitlines())

@@ -12,6 +12,11 @@ from djgraph.graph.links import Link, levels_of, links, source_of, tap_of
 
 MACRO = "◆ "
 """Marks macros, shared columns, and what they move."""
+WAY = "◇ "
+"""What the row of a way of a switch begins with."""
+
+WAY_OF = ":"
+"""What parts a switch's name and the choice in the name of a node."""
 
 MOST = 8
 """Columns that a node names; of more the first, and how many more there are."""
@@ -111,9 +116,11 @@ class _Builder:
                 continue
             self._places[name, id] = len(rows)
             if not isinstance(node, EffectNode):
-                rows.append(Row(called))
+                rows.append(Row(f"{WAY}{called}: all ways"))
                 continue
             label = called if called == node.effect.type else f"{called} ({node.effect.type})"
+            if WAY_OF in called:  # of a switch, or what mute and solo close
+                label = "mute and solo" if called == "mute:solo" else WAY + called.replace(WAY_OF, ": ")
             rows.append(Row(label, (*self._inner_ports(owner, node), *self._words(owner, node))))
             for link in ports:
                 if link.node == id:
@@ -146,7 +153,7 @@ class _Builder:
         owners = {self._graph.owner_of[node].name for node, _ in column.drives}
         if len(owners) == 1:
             return not column.name.startswith(f"{owners.pop()}.")
-        return len(owners) > 1 or column.kind == "macro"
+        return len(owners) > 1 or column.kind in ("macro", "switch")
 
     def _words(self, owner: Owner, node: EffectNode) -> tuple[str, ...]:
         """The columns that a node's controls read, named as within the owner."""
@@ -155,7 +162,7 @@ class _Builder:
         for control in node.bindings:
             for column in self._columns[node.id, control]:
                 word = column.name.removeprefix(f"{owner.name}.").removeprefix(f"{called}.")
-                moved = column.kind == "macro" or column.name in self._knob_names
+                moved = column.kind in ("macro", "switch") or column.name in self._knob_names
                 words.append(MACRO + word if moved else word)
         words = list(dict.fromkeys(words))
         shown = words if len(words) <= MOST else words[: MOST - 1]

@@ -119,7 +119,7 @@ def _owner(owner: OwnerDraft, start: Point | None) -> Owner:
         tuple(node.id for node in _nodes(owner)),
         start,
         fader.id if fader else None,
-        frozenset(send.id for send in owner.sends if send is not None),
+        frozenset(node.id for node in (*owner.sends, *owner.routes) if node is not None),
     )
 
 

@@ -204,6 +204,21 @@ outputs: [master]
     ]
 
 
+def test_what_does_not_fit_the_key_that_is_nearest_is_no_second_problem(registry: Registry) -> None:
+    text = """\
+djgraph: 1
+name: x
+inputs: [{name: a}]
+mixer: [{strip: s, inputs: {sidechain: a}, chain: [gain], to: mastr}, {bus: master, chains: 3}]
+outputs: [master]
+"""
+    assert [problem.message for problem in problems(text, registry)] == [
+        "unknown key 'inputs'",
+        "there is no bus 'mastr'",
+        "unknown key 'chains'",
+    ]
+
+
 def test_a_missing_argument_hides_nothing(registry: Registry) -> None:
     text = """\
 djgraph: 1

@@ -24,6 +24,7 @@ from djgraph.graph.ir import (
     MacroCurve,
     Point,
     SumNode,
+    columns_of,
     sources,
 )
 
@@ -32,6 +33,9 @@ MOST = 1.001
 
 MOST_SHARES = 1_000_000
 """Signals in buses that are counted; graphs with more are not looked at, they would take too long."""
+
+MOST_VISITS = 2_000_000
+"""Nodes that are visited for all positions of macros, likewise."""
 
 POSITIONS = 17
 """Values of each macro that are tried."""
@@ -48,7 +52,10 @@ def doubled(built: Built) -> Iterator[Problem]:
     """
     columns = {column.name: column for column in built.graph.columns}
     suspects = _too_often(built.graph, _Levels(columns, {}))
-    if suspects and (macros := [column for column in columns.values() if column.kind in ("macro", "switch")]):
+    macros = [columns[name] for name in _driving_levels(built.graph)] if suspects else []
+    if len(macros) * POSITIONS * len(built.graph.nodes) > MOST_VISITS:
+        return
+    if macros:
         at_rest = {column.name: column.control.default for column in macros}
         tried = [_too_often(built.graph, _Levels(columns, at_rest | moved)) for moved in _moves(macros)]
         suspects = {
@@ -63,6 +70,20 @@ def doubled(built: Built) -> Iterator[Problem]:
         ):  # one signal is enough to show the ways
             told.add(bus)
             yield _problem(built, bus, origin, count)
+
+
+def _driving_levels(graph: Graph) -> list[str]:
+    """The macros and switches that drive gains or levels of sends."""
+    driven = dict[str, None]()
+    for node in graph.nodes:
+        if isinstance(node, EffectNode) and node.effect.type == SEND_EFFECT:
+            driven |= {
+                column: None
+                for binding in node.bindings.values()
+                if isinstance(binding, MacroCurve | Blend)
+                for column in columns_of(binding)
+            }
+    return list(driven)
 
 
 class _Levels:

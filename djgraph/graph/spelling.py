@@ -66,7 +66,10 @@ def _swapped(a: str, b: str) -> bool:
     if len(a) != len(b):
         return False
     at = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
-    return len(at) == 2 and at[1] == at[0] + 1 and a[at[0]] == b[at[1]] and a[at[1]] == b[at[0]]
+    if len(at) != 2 or at[1] != at[0] + 1:
+        return False
+    two = a[at[0] : at[1] + 1]
+    return two.isalpha() and two[::-1] == b[at[0] : at[1] + 1]
 
 
 def _one_more(a: str, b: str) -> bool:

@@ -39,9 +39,11 @@ def warnings(built: Built) -> list[Problem]:
 def _leading_to(graph: Graph, ends: Iterable[str]) -> set[str]:
     """These nodes and all that lead to them."""
     leading = set(ends)
-    for node in reversed(graph.nodes):
-        if node.id in leading:
-            leading.update(point.node for _, point in sources(node))
+    left = list(leading)
+    while left:
+        before = {point.node for _, point in sources(graph.by_id[left.pop()])} - leading
+        leading |= before
+        left += before
     return leading
 
 
@@ -53,6 +55,10 @@ def _is_end(built: Built, owner: OwnerDraft) -> bool:
 
 def _dead_ends(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
     """Strips that lead nowhere and buses that nobody hears, each with the columns that change nothing for it."""
+    readers: dict[str, list[int]] = defaultdict(list)
+    for index, column in enumerate(idle):
+        for node, _ in column.drives:
+            readers[node].append(index)
     for owner in built.owners.values():
         if not _is_end(built, owner):
             continue
@@ -63,7 +69,8 @@ def _dead_ends(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
             message = f"nobody hears bus {owner.name!r}"
             hint = "send it `to` another bus, or list it under `outputs`"
         leading = _leading_to(built.graph, [built.graph.taps[owner.name].node])
-        names = [column.name for column in idle if any(node in leading for node, _ in column.drives)]
+        indices = {index for node in leading if node in readers for index in readers[node]}
+        names = [idle[index].name for index in sorted(indices)]
         if names:
             hint += f"; until then {shorten(names, SHOWN)} change{'s' * (len(names) == 1)} nothing"
         yield owner.site.problem(message, owner.placed.kind, hint=hint)

@@ -86,7 +86,8 @@ class Loss:
     def _part(self) -> str | int | None:
         """The part of the document that it belongs to: the key that it or its list stands under, or the mapping's."""
         for part in reversed(self.path[-2:]):
-            if part in (*_WHOLE, *_OWN):
+            ports = part == "inputs" and self.path[0] != "inputs"  # of a node: they bring no names
+            if part in (*_WHOLE, *_OWN) and not ports:
                 return part
         # What one control is called, and what a repeat runs over, stand a level deeper.
         return self.path[-3] if self.path[-3:-2] in (("controls",), ("for",), ("curves",)) else None

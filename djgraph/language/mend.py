@@ -90,6 +90,7 @@ class _Work:
         self._losses: list[Loss] = []
         self._removed: dict[DocumentPath, list[int]] = {}
         self._renamed: dict[DocumentPath, str] = {}
+        self._guessed: set[DocumentPath] = set()
 
     def mended(self, file: str | None) -> Mended:
         return Mended(Source(self.data, self._marks, file), tuple(self._losses), self._removed, self._renamed)
@@ -100,6 +101,8 @@ class _Work:
         placed = [replace(fault, loc=now.original(self._known(fault.loc))) for fault in faults]
         before = [loss.path for loss in self._losses]
         new = [one for one in placed if not any(path[: len(one.loc)] == one.loc for path in before)]
+        # What stands under a misspelt key and does not fit at all was not meant for the key that is nearest.
+        new = [one for one in new if one.loc not in self._guessed]
         by_path = {self._scope(self._known(fault.loc)): fault for fault in faults}
         # From the last to the first, so that the places of list items still fit.
         for path in sorted(by_path, key=_sortable, reverse=True):
@@ -135,6 +138,7 @@ class _Work:
         holder.clear()
         holder.update(items)
         self._renamed[(*original, key)] = self._renamed.pop((*original, old), old)
+        self._guessed.add((*original, self._renamed[*original, key]))
         mark = self._mark_at(path[:-1])
         if mark is not None and old in mark.children:
             mark.children[key] = mark.children.pop(old)

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from djgraph.errors import DocumentError, DocumentPath, Problem
 from djgraph.graph import load
@@ -93,6 +96,24 @@ def test_one_mutation_of_the_text_makes_up_no_other_problem(name: str, registry:
                 refused += 1
                 assert problems(changed, registry) == alone, (path, at(changed, path[:-1]))
     assert refused > 50
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.data())
+def test_several_mutations_are_told_by_their_places_in_the_document(
+    registry: Registry, data: st.DataObject
+) -> None:
+    """Whatever is wrong: one kind of error, all of the text's problems in it, and paths that the document has."""
+    changed = load_document(data.draw(st.sampled_from([*EXAMPLES.values()]))).source.data
+    for _ in range(data.draw(st.integers(2, 4))):
+        path = data.draw(st.sampled_from([path for path in paths(changed) if path]))
+        changed = data.draw(st.sampled_from([*mutations(changed, path)]))
+        if not any(paths(changed)):
+            return
+    found = problems(changed, registry)
+    assert [problem for problem in found if problem in text_problems(changed)] == text_problems(changed)
+    for problem in found:
+        assert at(changed, problem.path) is not at
 
 
 BOTH = """\
@@ -183,6 +204,21 @@ outputs: [master]
     assert [problem.message for problem in problems(text, registry)] == [
         "unknown key 'inptu'",
         "unknown key 'bsu'",
+    ]
+
+
+def test_what_does_not_fit_the_key_that_is_nearest_is_no_second_problem(registry: Registry) -> None:
+    text = """\
+djgraph: 1
+name: x
+inputs: [{name: a}]
+mixer: [{strip: s, inputs: {sidechain: a}, chain: [gain], to: mastr}, {bus: master, chains: 3}]
+outputs: [master]
+"""
+    assert [problem.message for problem in problems(text, registry)] == [
+        "unknown key 'inputs'",
+        "there is no bus 'mastr'",
+        "unknown key 'chains'",
     ]
 
 

@@ -249,6 +249,7 @@ def test_slips(pair: tuple[str, str]) -> None:
         ("decka", "deckb"),
         ("channel1", "channel2"),
         ("channel1", "channel11"),
+        ("channel12", "channel21"),
         ("drum", "drums"),
         ("eq_lo", "eq_hi"),
         ("mixl", "mixr"),

@@ -354,6 +354,17 @@ def test_knobs_are_drawn_with_what_they_move() -> None:
     assert rows[rows.index("gain") + 1] == "◆ cross"
 
 
+def test_a_knob_moves_boxes_in_several_layers() -> None:
+    strips = [{"strip": f"s{i}", "input": f"s{i - 1}" if i else "in", "chain": ["gain"]} for i in range(5)]
+    drives = {f"s{i}.gain.gain": [[0, 0], [1, 1]] for i in range(5)}
+    extra = [{"strip": f"t{i}", "input": f"s{i}", "chain": ["gain", "lowpass"]} for i in range(1, 4)]
+    drives |= {f"t{i}.lowpass.cutoff": [[0, 0], [1, 1]] for i in range(1, 4)}
+    graph = load([*strips, *extra, {"macro": "all", "drives": drives}], ["s4"], [{"name": "in"}])
+    shown = check(graph, unfold=True)
+    moved = sorted(target for source, target, _ in shown.edges if source == "knob:all")
+    assert moved == ["s0", "s1", "s2", "s3", "s4", "t1", "t2", "t3"]
+
+
 def test_the_smallest_graphs() -> None:
     alone = check(load([{"strip": "a", "input": "in"}], ["a"], [{"name": "in"}]))
     assert alone.edges == [("in:in", "a", "signal"), ("a", "out:a", "signal")]

@@ -77,8 +77,8 @@ class Layers:
     hops: dict[Edge, list[Hop]] = field(default_factory=dict)
 
     def different(self) -> list[Hop]:
-        """All hops, each once: edges share those between lanes."""
-        return list(dict.fromkeys(hop for hops in self.hops.values() for hop in hops))
+        """All hops, each once: edges share those between lanes, as the same objects."""
+        return list({id(hop): hop for hops in self.hops.values() for hop in hops}.values())
 
     def near(self) -> dict[Slot, list[tuple[Pin, Pin]]]:
         """Slot → each of its pins with the one that it is connected with."""
@@ -97,8 +97,9 @@ def layered(boxes: Mapping[str, SizedBox], edges: Sequence[Edge]) -> Layers:
     for slot in slots.values():
         made.slots[slot.layer].append(slot)
     lanes: dict[tuple[Net, int], Slot] = {}
+    shared: dict[Hop, Hop] = {}
     for edge in edges:
-        made.hops[edge] = _hops(edge, slots, lanes)
+        made.hops[edge] = _hops(edge, slots, lanes, shared)
     for (_, layer), lane in lanes.items():
         made.slots[layer].append(lane)
     _order(made)
@@ -143,7 +144,13 @@ def _without_circles(boxes: Iterable[str], edges: Iterable[Edge]) -> nx.DiGraph:
     return graph
 
 
-def _hops(edge: Edge, slots: Mapping[str, Slot], lanes: dict[tuple[Net, int], Slot]) -> list[Hop]:
+def _hops(
+    edge: Edge,
+    slots: Mapping[str, Slot],
+    lanes: dict[tuple[Net, int], Slot],
+    shared: dict[Hop, Hop],
+) -> list[Hop]:
+    """An edge's way. lanes: those of each net by layer; shared: the hops behind the first; both fill."""
     source, target = slots[edge.source], slots[edge.target]
     assert source.box is not None
     assert target.box is not None
@@ -152,14 +159,19 @@ def _hops(edge: Edge, slots: Mapping[str, Slot], lanes: dict[tuple[Net, int], Sl
     net = (edge.source if knob else edge.target, 0 if knob else edge.target_row, edge.kind, back)
     here = Pin(source, source.box.port(edge.source_row, edge.kind, incoming=False), left=True)
     end = Pin(target, target.box.port(edge.target_row, edge.kind, incoming=True), left=False)
-    hops = []
-    passed = range(source.layer, target.layer - 1, -1) if back else range(source.layer + 1, target.layer)
-    for layer in passed:
+    hops: list[Hop] = []
+
+    def go(channel: int, start: Pin, stop: Pin) -> None:
+        """One hop. Edges of a net share those that begin and end alike."""
+        hop = Hop(channel, start, stop, net)
+        hops.append(shared.setdefault(hop, hop) if hops else hop)
+
+    for layer in range(source.layer, target.layer - 1, -1) if back else range(source.layer + 1, target.layer):
         lane = lanes.setdefault((net, layer), Slot(layer))
         # Forward a lane is entered from the channel before its layer, backward from the one behind it.
-        hops.append(Hop(layer if back else layer - 1, here, Pin(lane, LANE / 2, left=back), net))
+        go(layer if back else layer - 1, here, Pin(lane, LANE / 2, left=back))
         here = Pin(lane, LANE / 2, left=not back)
-    hops.append(Hop(target.layer - 1, here, end, net))
+    go(target.layer - 1, here, end)
     return hops
 
 

@@ -145,10 +145,8 @@ def _cost(a: Trunk, b: Trunk) -> int:
     total = 0
     for near, far, left in ((a, b, True), (b, a, False)):
         low, high = min(near.ys), max(near.ys)
-        for pin in far.pins:
-            # The far net's ends on the near one's side run past its track.
-            if pin.left == left and low < pin.y < high:
-                total += CROSSING
+        # The far net's ends on the near one's side run past its track.
+        total += CROSSING * sum(pin.left == left and low < pin.y < high for pin in far.pins)
     ends = [pin.y for pin in a.pins if not pin.left]
     starts = [pin.y for pin in b.pins if pin.left]
     return total + OVERLAP * sum(abs(end - start) < APART for end in ends for start in starts)
@@ -187,11 +185,11 @@ def _junctions(nets: Mapping[Net, Trunk]) -> list[tuple[Place, EdgeKind]]:
     for trunk in nets.values():
         if trunk.x is None:
             continue
-        low, high = min(trunk.ys), max(trunk.ys)
-        for y in dict.fromkeys(trunk.ys):
-            here = [pin for pin in trunk.pins if pin.y == y]
-            left = any(pin.left for pin in here)
-            right = any(not pin.left for pin in here)
-            if left + right + (y > low) + (y < high) >= 3:
+        sides: dict[float, set[bool]] = defaultdict(set)
+        for pin in trunk.pins:
+            sides[pin.y].add(pin.left)
+        low, high = min(sides), max(sides)
+        for y, here in sides.items():
+            if len(here) + (y > low) + (y < high) >= 3:
                 found[trunk.x, y] = trunk.net[2]
     return list(found.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effort import examples
+from effort import examples, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,7 +83,7 @@ def mutations(data: Any, path: DocumentPath) -> Iterator[Any]:
         yield changed
 
 
-@pytest.mark.parametrize("name", MUTATED)
+@pytest.mark.parametrize("name", few(MUTATED, 5))
 def test_one_mutation_of_the_text_makes_up_no_other_problem(name: str, registry: Registry) -> None:
     data = load_document(MUTATED[name]).source.data
     refused = 0

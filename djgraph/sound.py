@@ -13,7 +13,7 @@ from djgraph.graph.ir import EffectNode, Graph, InputNode, SumNode
 from djgraph.reading import Stored
 from djgraph.version import __version__
 
-_WORDS = ("label", "description", "unit", "aliases")
+_WORDS = ("label", "description", "unit", "aliases", "amplitude", "names")
 """What a control says of itself that is not heard."""
 
 

@@ -207,6 +207,7 @@ def _settings(entry: EffectEntry) -> list[dict[str, Any]]:
         {
             "name": key,
             "type": _kind(value),
+            "unit": value.get("unit", ""),
             "default": value.get("default"),
             "allowed": value.get("enum") or [value[key] for key in ("const",) if key in value],
             "minimum": value.get("minimum", value.get("exclusiveMinimum")),
@@ -276,12 +277,13 @@ def _page(entry: EffectEntry) -> str:
     if settings:
         lines.append(
             table(
-                ("setting", "type", "allowed", "default", "description"),
+                ("setting", "type", "allowed", "unit", "default", "description"),
                 [
                     (
                         s["name"],
                         s["type"],
                         _allowed(s),
+                        s["unit"],
                         "required" if s["required"] else s["default"],
                         s["description"],
                     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from djgraph.arguments import is_real
 from djgraph.effects.control import Control
-from djgraph.errors import LayoutError, did_you_mean
+from djgraph.errors import LayoutError, did_you_mean, shorten
 from djgraph.graph.ir import Column, Fader
 from djgraph.reading import parse_json
 
@@ -19,6 +19,9 @@ VERSION = 1
 """Version of the JSON form, its key ``djgraph_layout``."""
 
 HEADER = ("index", "name", "min", "max", "default", "neutral", "unit", "scale", "rate", "kind", "description")
+DRIVEN = 4
+"""Controls that the description of a macro names."""
+
 KINDS = ("control", "macro", "send", "switch")
 
 
@@ -56,7 +59,7 @@ def rows_of(columns: Sequence[Column]) -> list[dict[str, Any]]:
     rows = []
     for index, column in enumerate(columns):
         c = column.control
-        text = c.description or c.label
+        text = _about(column)
         cells = (
             index,
             column.name,
@@ -72,6 +75,18 @@ def rows_of(columns: Sequence[Column]) -> list[dict[str, Any]]:
         )
         rows.append(dict(zip(HEADER, cells)))
     return rows
+
+
+def _about(column: Column) -> str:
+    """What a column is, in words: of a switch its positions, of a macro what it drives."""
+    control = column.control
+    text = control.description or control.label
+    if control.names:
+        positions = ", ".join(f"{control.min + n:g} {name}" for n, name in enumerate(control.names))
+        return f"{text}: {positions}"
+    if column.kind == "macro":
+        return f"{text}; drives {shorten([f'{node}.{control}' for node, control in column.drives], DRIVEN)}"
+    return text
 
 
 def to_markdown(columns: Sequence[Column]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, get_args
 
+from djgraph.compiler.spread import spread
 from djgraph.effects import Environment, SpectralEffect
 from djgraph.effects.twin import twin_of
 from djgraph.errors import CompileError, did_you_mean
@@ -17,7 +18,8 @@ LOWERINGS: tuple[str, ...] = get_args(Lowering)
 
 
 def lowered(graph: Graph, lowering: str) -> Graph:
-    """The graph that is compiled under a lowering: the same columns, inputs, outputs and taps.
+    """The graph that is compiled under a lowering: the same columns, inputs, outputs and taps. Mono signals are spread
+    where they meet wider ones.
 
     Raises CompileError for an unknown lowering, and under ``causal`` one that names all nodes whose effect has no
     causal twin, or none with its settings.
@@ -25,6 +27,7 @@ def lowered(graph: Graph, lowering: str) -> Graph:
     if not isinstance(lowering, str) or lowering not in LOWERINGS:
         guess = did_you_mean(lowering, LOWERINGS) if isinstance(lowering, str) else ""
         raise CompileError(f"lowering is {' or '.join(map(repr, LOWERINGS))}, not {lowering!r}{guess}")
+    graph = spread(graph)
     if lowering == "studio":
         return graph
     faults = {

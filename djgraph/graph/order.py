@@ -88,13 +88,13 @@ def _count(
             continue
         if port.channels is None:
             shared.append((source, count))
-        elif count != port.channels:
+        elif count not in (port.channels, 1):  # mono is spread
             message = (
                 f"port {port.name!r} of {node.effect.type} takes {_word(port.channels)}, "
                 f"and {_spoken(by_id[source.point.node])!r} is {_word(count)}"
             )
             site = node.site if port is node.effect.inputs[0] else source.site
-            problems.append(site.problem(message, hint=_hint(count)))
+            problems.append(site.problem(message))
     problems += _disagreement(shared, f"{node.id!r} reads", by_id)
     if shared:
         return max(count for _, count in shared)
@@ -117,19 +117,16 @@ def _carried(source: PlacedPoint, by_id: Mapping[str, NodeDraft], counts: Mappin
 def _disagreement(
     carried: Sequence[tuple[PlacedPoint, int]], what: str, by_id: Mapping[str, NodeDraft]
 ) -> list[Problem]:
-    other = next(((source, count) for source, count in carried if count != carried[0][1]), None)
+    wide = [(source, count) for source, count in carried if count != 1]  # mono is spread
+    other = next(((source, count) for source, count in wide if count != wide[0][1]), None)
     if other is None:
         return []
     first, then = (
-        f"{_spoken(by_id[source.point.node])!r} ({_word(count)})" for source, count in (carried[0], other)
+        f"{_spoken(by_id[source.point.node])!r} ({_word(count)})" for source, count in (wide[0], other)
     )
     message = f"{what} signals of different channel counts: {first} and {then}"
-    return [other[0].site.problem(message, hint=_hint(1))]
+    return [other[0].site.problem(message, hint="only mono goes with any other count")]
 
 
 def _word(count: int) -> str:
     return WORDS.get(count, f"{count} channels")
-
-
-def _hint(count: int) -> str | None:
-    return "declare the input `channels: stereo`; mono audio is up-mixed there" if count == 1 else None

@@ -82,8 +82,14 @@ class Reference(nn.Module):
                     gain = EffectCall(module, (node,)).mask(controls, (batch, frames, bins)).unsqueeze(1)
                     signals[Point(node.id, node.effect.outputs[0].name)] = Signal(None, spectrum * gain)
                 elif isinstance(module, TimeEffect):
+                    widths = {
+                        port.name: node.channels if port.channels is None else port.channels
+                        for port in node.effect.inputs
+                        if not port.apart
+                    }
                     sources = {
-                        port: self._audio(signals[point], samples) for port, point in node.sources.items()
+                        port: _wide(self._audio(signals[point], samples), widths.get(port))
+                        for port, point in node.sources.items()
                     }
                     controls = self._controls(node, rows, timeline)
                     results = process_clip(
@@ -98,8 +104,9 @@ class Reference(nn.Module):
                         signals[Point(node.id, port)] = Signal(tensor)
             else:
                 parts = [signals[point] for point in node.sources]
-                times = [part.time for part in parts if part.time is not None]
-                spectra = [part.spectrum for part in parts if part.spectrum is not None]
+                wide = node.channels
+                times = [_wide(part.time, wide) for part in parts if part.time is not None]
+                spectra = [_wide(part.spectrum, wide) for part in parts if part.spectrum is not None]
                 silence = like.new_zeros(batch, node.channels, samples)
                 signals[Point(node.id)] = Signal(
                     sum(times[1:], times[0]) if times else None if spectra else silence,
@@ -167,3 +174,10 @@ class Reference(nn.Module):
         audio = torch.istft(flat, size, hop, window=window, center=True, length=samples)
         audio = audio.view(batch, channels, samples)
         return audio if signal.time is None else signal.time + audio
+
+
+def _wide(signal: Tensor, channels: int | None) -> Tensor:
+    """A mono signal, ``[batch, 1, …]``, on so many channels; any other one as it is."""
+    if channels is None or signal.shape[1] == channels:
+        return signal
+    return signal.expand(-1, channels, *signal.shape[2:])

@@ -301,21 +301,6 @@ GRAPH_CASES = {
         "there is no input 'drum'",
         "",
     ),
-    "bus of mono and stereo": (
-        doc("  - {strip: s, input: track.drums, to: master}\n  - {strip: m, input: mic, to: ▸master}"),
-        "bus 'master' sums signals of different channel counts: 'in:track.drums' (stereo) and 'in:mic' (mono)",
-        "declare the input `channels: stereo`; mono audio is up-mixed there",
-    ),
-    "ports of mono and stereo": (
-        chain("{effect: duck, inputs: {sidechain: ▸mic}}"),
-        "'s.duck' reads signals of different channel counts: 'in:track.drums' (stereo) and 'in:mic' (mono)",
-        "channels: stereo",
-    ),
-    "mono into a stereo port": (
-        doc("  - {strip: m, input: mic, chain: [▸needs_stereo]}"),
-        "port 'in' of needs_stereo takes stereo, and 'in:mic' is mono",
-        "channels: stereo",
-    ),
     "stereo into a mono port": (
         chain("▸widen"),
         "port 'in' of widen takes mono, and 'in:track.drums' is stereo",

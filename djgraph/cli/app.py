@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from djgraph.cli import certify, dataset, demo, fit, graphs, plugins, profile, render, transitions
+from djgraph.cli import certify, check, dataset, demo, fit, graphs, plugins, profile, render, transitions
 from djgraph.cli.errors import Group
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("draw", short_help="Draw a graph as SVG, PNG or HTML.")(graphs.draw)
 app.command("graphs", short_help="List the graphs that ship.")(graphs.graphs)
 app.command("schema", short_help="Print the JSON Schema of graph files.")(graphs.schema)
 app.command("effects", short_help="List the effects, or describe one.")(plugins.effects)
+app.command("check", short_help="Hold an effect to its contract.")(check.check)
 app.command("plugins", short_help="List the plugins, loaded and failed.")(plugins.plugins)
 
 app.add_typer(dataset.app)

@@ -148,7 +148,7 @@ def faults(validator: Any, data: Any) -> list[DocumentPath]:
     return [tuple(error.absolute_path) for error in validator.iter_errors(data)]
 
 
-@pytest.mark.parametrize("case", MISTAKES)
+@pytest.mark.parametrize("case", few(MISTAKES, 60))
 def test_every_mistake_is_refused_by_both_or_listed(case: str, validator: Any, registry: Registry) -> None:
     text = MISTAKES[case].replace("▸", "")
     found = faults(validator, parse(text).data)

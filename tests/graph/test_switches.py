@@ -206,7 +206,7 @@ def decks(**more: Any) -> Graph:
     )
 
 
-@pytest.mark.parametrize(("mutes", "solos"), product(product((0, 1), repeat=2), repeat=2))
+@pytest.mark.parametrize(("mutes", "solos"), list(product(product((0, 1), repeat=2), repeat=2)))
 def test_mute_and_solo(mutes: tuple[int, int], solos: tuple[int, int]) -> None:
     """As a console's logic: muted is silent; where any is soloed, those are heard that are. The third takes no part."""
     columns = {"mic_mute": mutes[0], "deck_mute": mutes[1], "mic_solo": solos[0], "deck_solo": solos[1]}

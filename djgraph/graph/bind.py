@@ -164,6 +164,8 @@ class Binder:
         if first is not None:
             message = f"column {column.name!r} is there already, {first.site.where()}"
             hint = "rename one of them with `as`"
+            if column.kind in ("macro", "switch"):
+                hint = "give one of them another name"
             self.problems.append(column.site.problem(message, hint=hint))
             return
         self._columns[column.name] = column

@@ -123,11 +123,7 @@ class Macros:
             exact = {self._find(macro.prefix, target) for target in macro.model.drives if "*" not in target}
             for target, curve in macro.model.drives.items():
                 here = _drive_site(macro.model, site, target)
-                found = (
-                    self._matching(macro.prefix, target)
-                    if "*" in target
-                    else [self._find(macro.prefix, target)]
-                )
+                found = self._matching(macro, target) if "*" in target else [self._find(macro.prefix, target)]
                 for one in found:
                     if one is None:
                         macro.used = True  # it would be: one problem is enough
@@ -159,10 +155,12 @@ class Macros:
         """The control that a tie names: by its node, or its column's name."""
         return self._targets.get(prefix + name) or self._targets.get(name)
 
-    def _matching(self, prefix: str, pattern: str) -> list[ControlUse | MacroDraft | None]:
-        """What a pattern matches: below the same strip or bus, or else by whole names; [None] where nothing."""
+    def _matching(self, macro: MacroDraft, pattern: str) -> list[ControlUse | MacroDraft | None]:
+        """What a macro's pattern matches, but for the macro itself: below the same strip or bus, or else by whole
+        names; [None] where nothing."""
         known: dict[str, ControlUse | MacroDraft] = {**self._targets, **self._macros}
-        for start in dict.fromkeys([prefix, ""]):
+        known.pop(macro.name, None)
+        for start in dict.fromkeys([macro.prefix, ""]):
             matches = _pattern(start + pattern).fullmatch
             found: list[ControlUse | MacroDraft | None] = [
                 one for name, one in known.items() if matches(name)

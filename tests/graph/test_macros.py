@@ -113,6 +113,13 @@ def test_patterns(pattern: str, driven: list[str]) -> None:
     )
 
 
+def test_a_pattern_does_not_mean_its_own_macro() -> None:
+    graph = graph_of(
+        {"macro": "all", "drives": {"**": [[0, 0], [1, 1]]}}, strip("a", "gain"), strip("b", "gain")
+    )
+    assert [(c.name, c.drives) for c in graph.columns] == [("all", (("a.gain", "gain"), ("b.gain", "gain")))]
+
+
 def test_a_macros_pattern_is_its_own_strips_first() -> None:
     own = {"name": "m", "drives": {"*.gain": [[0, 0], [1, 1]]}}
     graph = graph_of(strip("a", "gain", {"effect": "gain", "id": "two"}, macros=[own]), strip("b", "gain"))

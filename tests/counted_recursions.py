@@ -70,13 +70,21 @@ def _source(recursion: Recursion, which: str, counter: list[int]) -> Any:
 def _counting(dispatcher: Dispatcher, counter: list[int]) -> Any:
     function = dispatcher.py_func
     names = dict(function.__globals__)
-    for name in function.__code__.co_names:
-        value = names.get(name)
-        if name in FREE:
-            names[name] = lambda *_: Counted(counter)
-        elif isinstance(value, Dispatcher):
-            names[name] = _counting(value, counter)
-        elif callable(value):  # an intrinsic
-            names[name] = lambda *_: Counted(counter)._one()
+    for name in names.keys() & function.__code__.co_names:
+        names[name] = _counted(name, names[name], counter)
     names |= {name: lambda *_: 1 for name in ("row_size",)}
-    return types.FunctionType(function.__code__, names, closure=function.__closure__)
+    # What a factory gave to the function that it made.
+    cells = zip(function.__code__.co_freevars, function.__closure__ or ())
+    closure = tuple(types.CellType(_counted(name, cell.cell_contents, counter)) for name, cell in cells)
+    return types.FunctionType(function.__code__, names, closure=closure)
+
+
+def _counted(name: str, value: Any, counter: list[int]) -> Any:
+    """What stands for a global or a variable of a closure."""
+    if name in FREE:
+        return lambda *_: Counted(counter)
+    if isinstance(value, Dispatcher):
+        return _counting(value, counter)
+    if callable(value):  # an intrinsic
+        return lambda *_: Counted(counter)._one()
+    return value

@@ -103,10 +103,9 @@ class Reference(nn.Module):
                     for port, tensor in results.items():
                         signals[Point(node.id, port)] = Signal(tensor)
             else:
-                parts = [signals[point] for point in node.sources]
-                wide = node.channels
-                times = [_wide(part.time, wide) for part in parts if part.time is not None]
-                spectra = [_wide(part.spectrum, wide) for part in parts if part.spectrum is not None]
+                parts = [self._as_wide(signals[point], node.channels, samples) for point in node.sources]
+                times = [part.time for part in parts if part.time is not None]
+                spectra = [part.spectrum for part in parts if part.spectrum is not None]
                 silence = like.new_zeros(batch, node.channels, samples)
                 signals[Point(node.id)] = Signal(
                     sum(times[1:], times[0]) if times else None if spectra else silence,
@@ -146,6 +145,14 @@ class Reference(nn.Module):
             read = row[..., :1] if control.rate == "clip" else read_at(row, held, timeline, positions)
             values[control.id] = read[0].unsqueeze(-1)
         return values
+
+    def _as_wide(self, signal: Signal, channels: int, samples: int) -> Signal:
+        """A mono signal on so many channels, out of the transform; any other one as it is."""
+        part = signal.spectrum if signal.time is None else signal.time
+        assert part is not None
+        if part.shape[1] == channels:
+            return signal
+        return Signal(_wide(self._audio(signal, samples), channels))
 
     def _spectrum(self, signal: Signal) -> Tensor:
         """``[batch, channels, frames, bins]``."""

@@ -86,7 +86,11 @@ def test_it_is_the_mix_of_two_equal_channels(drawn: list[list[str]], tail: list[
     params = params_of(graph, seed)
     made, gradient = run(Mixer(graph).double(), params)
     assert made["s0"].shape[1] == 1
-    for model in (Mixer(wide), Reference(graph)):
+    models: list[Any] = [Reference(graph)]
+    if not {"eq3", "lowpass"} & {*drawn[0], *drawn[1]}:
+        # Where a mono signal leaves the transform to be spread, its masks and those behind are no longer one.
+        models.insert(0, Mixer(wide))
+    for model in models:
         expected, wanted = run(model.double(), params)
         for name, one in made.items():
             torch.testing.assert_close(one.expand_as(expected[name]), expected[name], rtol=1e-9, atol=1e-9)

@@ -31,6 +31,8 @@ class Bound:
     """A curve on a layout: ``columns`` that it moves, ``values`` ``[points, columns]``, ``seconds`` ``[points]``.
 
     held: which columns, ``[columns]``, keep each value until the next point, for they have a step or choices.
+    in_beats: which ways from one point to the next, ``[points - 1]``, go evenly in beats of ``tempo``, a tempo that
+    changes; otherwise, and with a steady tempo, they go evenly in seconds.
     """
 
     curve: Curve
@@ -38,6 +40,19 @@ class Bound:
     values: Array
     seconds: Array
     held: NDArray[np.bool_]
+    in_beats: NDArray[np.bool_]
+    tempo: TempoMap | None = None
+
+    def share(self, way: int, where: Array, places: Array, rate: float) -> Array:
+        """How much of the time from one point to the next has passed at places between them, 0…1.
+
+        where: the points' places, ``[points]``. rate: places a second.
+        """
+        ends = where[way : way + 2]
+        if self.tempo is not None and self.in_beats[way]:
+            ends, places = self.tempo.beats(ends / rate), self.tempo.beats(places / rate)
+        share: Array = (places - ends[0]) / (ends[1] - ends[0])
+        return share
 
 
 def bind(
@@ -76,7 +91,10 @@ def bind(
         timed = times != "none" and span_fits
         seconds = _seconds(curve, ruler, problems, late) if timed else np.zeros(len(curve.points))
         held = np.array([layout.columns[column].control.held for column in columns], dtype=bool)
-        bounds.append(Bound(curve, tuple(columns), values, seconds, held))
+        pairs = zip(curve.points, curve.points[1:])
+        in_beats = np.array([ruler.in_beats(here.at, there.at) for here, there in pairs], dtype=bool)
+        changing = ruler.tempo if ruler.tempo is not None and len(ruler.tempo.points) > 1 else None
+        bounds.append(Bound(curve, tuple(columns), values, seconds, held, in_beats, changing))
     if times == "all":
         problems += late
     if problems:

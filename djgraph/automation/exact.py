@@ -47,7 +47,7 @@ def render_exact(
     grid = _grid(samples, rate)
     points = [_on_samples(bound.seconds * rate) for bound in bounds]
     wanted = [np.array([0, samples - 1])]
-    wanted += [_places(bound, where, grid) for bound, where in zip(bounds, points)]
+    wanted += [_places(bound, where, grid, rate) for bound, where in zip(bounds, points)]
     steady = tempo_map is None or len(tempo_map.points) == 1
     if tempo_map is not None and not steady:
         wanted.append(_tempo_places(tempo_map, rate, grid))
@@ -55,7 +55,7 @@ def render_exact(
     places = places[(places >= 0) & (places < samples)]
     params = layout.pack(n_frames=len(places), dtype=torch.float64)
     for bound, where in zip(bounds, points):
-        values = values_at(bound, where.astype(np.float64), places.astype(np.float64))
+        values = values_at(bound, where.astype(np.float64), places.astype(np.float64), rate)
         params[:, list(bound.columns)] = torch.from_numpy(values)
     params = params.to(torch.get_default_dtype() if dtype is None else dtype)
     if batch is not None:
@@ -77,11 +77,12 @@ def _on_samples(places: NDArray[np.float64]) -> Places:
     return np.round(places).astype(np.int64)
 
 
-def _places(bound: Bound, where: Places, grid: Places) -> Places:
+def _places(bound: Bound, where: Places, grid: Places, rate: float) -> Places:
     """The samples at which a curve needs frames, given those of its points.
 
     At a jump the sample before it needs one, too: else the way there would begin at the frame before.
     """
+    bends = [] if bound.tempo is None or not bound.in_beats.any() else _bends(bound.tempo, rate, grid)
     wanted = [where]
     for j, point in enumerate(bound.curve.points[:-1]):
         moves = (bound.values[j] != bound.values[j + 1]) & ~bound.held
@@ -89,9 +90,25 @@ def _places(bound: Bound, where: Places, grid: Places) -> Places:
             continue
         if where[j] == where[j + 1] or point.shape == "hold":
             wanted.append(where[j + 1 : j + 2] - 1)
-        elif not is_straight(point.shape, point.bend):
-            wanted.append(grid[(grid > where[j]) & (grid < where[j + 1])])
+            continue
+        even = is_straight(point.shape, point.bend)
+        needed = [] if even else [grid]
+        if bound.in_beats[j]:
+            # What is even in beats has a corner where the tempo steps, and bends where it changes.
+            needed += bends
+        wanted += [places[(places > where[j]) & (places < where[j + 1])] for places in needed]
     return np.concatenate(wanted)
+
+
+def _bends(tempo: TempoMap, rate: float, grid: Places) -> list[Places]:
+    """The samples of a tempo's entries, and those of the grid on which it changes evenly."""
+    where = _on_samples(np.array(tempo.entries) * rate)
+    changing = [
+        grid[(grid > where[j]) & (grid < where[j + 1])]
+        for j, ramp in enumerate(tempo.ramps[:-1])
+        if ramp != "hold"
+    ]
+    return [where, *changing]
 
 
 def _tempo_places(tempo: TempoMap, rate: float, grid: Places) -> Places:

@@ -54,16 +54,20 @@ def render(
 
 def sample(bound: Bound, n_frames: int, duration: float) -> Array:
     """Values ``[frames, columns]`` of one curve at each frame."""
-    where = bound.seconds
+    where, rate = bound.seconds, 1.0
     if n_frames > 1:
-        where = bound.seconds * ((n_frames - 1) / duration)
+        rate = (n_frames - 1) / duration
+        where = bound.seconds * rate
         near = np.round(where)
         where = np.where(np.abs(where - near) <= SNAP, near, where)
-    return values_at(bound, where, np.arange(n_frames, dtype=np.float64))
+    return values_at(bound, where, np.arange(n_frames, dtype=np.float64), rate)
 
 
-def values_at(bound: Bound, where: Array, places: Array) -> Array:
-    """Values ``[places, columns]`` of a curve whose points lie at ``where``, ``[points]``; both ascend."""
+def values_at(bound: Bound, where: Array, places: Array, rate: float) -> Array:
+    """Values ``[places, columns]`` of a curve whose points lie at ``where``, ``[points]``; both ascend.
+
+    rate: places a second.
+    """
     # The point at or before each place; of several at one moment the last.
     before = np.searchsorted(where, places, side="right") - 1
     values = bound.values[np.clip(before, 0, len(where) - 1)]
@@ -71,7 +75,7 @@ def values_at(bound: Bound, where: Array, places: Array) -> Array:
         start, stop = np.searchsorted(before, (j, j + 1))
         if start == stop or point.shape == "hold":
             continue
-        u = (places[start:stop] - where[j]) / (where[j + 1] - where[j])
+        u = np.clip(bound.share(j, where, places[start:stop], rate), 0.0, 1.0)
         # A control with a step or choices is held, whatever the shape.
         way = np.where(bound.held, 0.0, progress(point.shape, u, point.bend)[:, None])
         here, there = bound.values[j], bound.values[j + 1]

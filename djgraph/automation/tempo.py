@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 RAMPS = ("hold", "per_beat", "per_second")
 """The tempo holds until the next entry, or goes there by the same amount in each beat, or in each second."""
@@ -36,10 +42,11 @@ class TempoSegment:
             return 120 * beats / (self.bpm + math.sqrt(self.bpm**2 + 120 * self.rise * beats))
         return beats * 60 / self.bpm
 
-    def beats(self, seconds: float) -> float:
-        """How many beats pass in so many seconds from the entry on."""
+    def beats(self, seconds: Number) -> Number:
+        """How many beats pass in so many seconds from the entry on; of an array for each of them."""
         if self.ramp == "per_beat":
-            return self.bpm / self.rise * math.expm1(self.rise * seconds / 60)
+            passed: Number = self.bpm / self.rise * np.expm1(self.rise * seconds / 60)
+            return passed
         if self.ramp == "per_second":
             return seconds * (self.bpm + self.rise * seconds / 2) / 60
         return seconds * self.bpm / 60

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from djgraph.arguments import FASTEST, SLOWEST, shown
 from djgraph.automation.tempo import RAMPS, TempoSegment
 from djgraph.errors import InputError, nearest
@@ -195,7 +198,17 @@ class TempoMap:
     def beat(self, second: float) -> float:
         """Which beat it is at a second."""
         i, segment = self._segment(self._seconds, second)
-        return self._beats[i] + segment.beats(second - self._seconds[i])
+        return float(self._beats[i] + segment.beats(second - self._seconds[i]))
+
+    def beats(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Which beat it is at each of many seconds."""
+        entry = np.searchsorted(self._seconds, seconds, side="right") - 1
+        beats = np.empty_like(seconds)
+        for i in np.unique(entry).tolist():
+            here, segment = (i, self._segments[i]) if i >= 0 else (0, self._before)
+            chosen = entry == i
+            beats[chosen] = self._beats[here] + segment.beats(seconds[chosen] - self._seconds[here])
+        return beats
 
     def bpm(self, second: float) -> float:
         """The tempo at a second."""
@@ -266,6 +279,23 @@ class Ruler:
             way = self.span.length.scaled(term.amount / 100) if term.unit == "%" else (term,)
             at = self._walk(at, way)
         return at
+
+    def in_beats(self, here: Moment, there: Moment) -> bool:
+        """Whether the way from one point to the next is said in beats or bars: their times differ in these alone."""
+        before, after = self._amounts(here), self._amounts(there)
+        return {unit for unit in before if before[unit] != after[unit]} == {"beats"}
+
+    def _amounts(self, moment: Moment) -> dict[str, float]:
+        """How much of each unit a moment comes to, bars as beats and shares of a span as what that is said in."""
+        amounts = {"s": 0.0, "beats": 0.0, "%": 0.0}
+        for term in moment.terms:
+            parts = (term,)
+            if term.unit == "%" and self.span is not None:
+                parts = self.span.length.scaled(term.amount / 100)
+            for part in parts:
+                bars = part.unit == "bars"
+                amounts["beats" if bars else part.unit] += part.amount * (self.beats_per_bar if bars else 1)
+        return amounts
 
     @property
     def start(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -52,6 +53,17 @@ def test_the_fader_of_a_strip(chain: list[Any], more: dict[str, Any], fader: str
     assert list(find_faders(found)) == ["a", "b"]
     # The same after a journey through a file.
     assert tracks(djgraph.ParameterLayout.from_json(found.to_json())) == tracks(found)
+
+
+def test_equal_power_moves_one_gain_of_a_strip() -> None:
+    """In the middle a track is at 0.707, and not at 0.707³, however many gains its strip has."""
+    chain = (gain("trim"), "eq3", gain("fader"), gain("cross"))
+    found = layout(strip("a", *chain), strip("b", *chain), {"bus": "m"})
+    fade = djgraph.automation.load("equal_power").render(found, 3, 1.0, dtype=torch.float64)
+    for track, ends in (("a", (1.0, 0.0)), ("b", (0.0, 1.0))):
+        gains = [fade[:, found.index(f"{track}.{node}.gain")] for node in ("trim", "fader", "cross")]
+        product = math.prod(gains, start=torch.ones(3, dtype=torch.float64))
+        torch.testing.assert_close(product, torch.tensor([ends[0], math.sqrt(0.5), ends[1]]).double())
 
 
 def test_a_bus_of_several_inputs_is_no_track() -> None:

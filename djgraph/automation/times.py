@@ -289,7 +289,7 @@ class Ruler:
         """How much of each unit a moment comes to, bars as beats and shares of a span as what that is said in."""
         amounts = {"s": 0.0, "beats": 0.0, "%": 0.0}
         for term in moment.terms:
-            parts = (term,)
+            parts: tuple[Term, ...] = (term,)
             if term.unit == "%" and self.span is not None:
                 parts = self.span.length.scaled(term.amount / 100)
             for part in parts:

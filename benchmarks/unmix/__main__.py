@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.unmix", description=__doc__)
     parser.add_argument("--cases", type=int, default=20, help="how many transitions (default: 20)")
     parser.add_argument("--first", type=int, default=1, help="begin with this one")
+    parser.add_argument("--only", type=int, nargs="+", metavar="CASE", help="these alone, by number")
     parser.add_argument(
         "--seconds", type=float, default=40.0, help="length of the clips, at most 40 of stems"
     )
@@ -43,7 +44,7 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     machine = describe(options.threads)
     for number, case in enumerate(cases(mixer.layout, options.seconds, options.cases, options.seed), 1):
-        if number < options.first:
+        if number < options.first or (options.only and number not in options.only):
             continue
         row, result = judge(mixer, case, tracks(case.tracks, options.seconds), options.codec)
         rows.append(row)

@@ -16,6 +16,7 @@ from djgraph.effects import Effect
 from djgraph.errors import CompileError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, Point
 from djgraph.host.build import as_module_dict, build_effects, leave_inference_mode
+from djgraph.inspection.flow import flow_text
 from djgraph.inspection.report import explain_data, explain_text, make_workload
 from djgraph.layout import ParameterLayout
 from djgraph.runtime.compiled import Compiled, Options
@@ -199,6 +200,8 @@ class Mixer(nn.Module):
         Raises CompileError for an unknown stage, InputError for an impossible workload.
         """
         workload = make_workload(self.compiled, seconds, batch, frames, dtype) if costs else None
+        if stage == "flow" and not diff:
+            return flow_text(self.graph)  # as the document has it: a lowering has nodes of its own
         return explain_text(self.compiled, stage, diff, workload, stream, verbose)
 
     def explain_dict(

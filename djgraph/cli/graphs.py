@@ -25,6 +25,8 @@ from djgraph.cli.plans import (
 )
 from djgraph.cli.streams import keep_for_answer
 from djgraph.errors import DJGraphError, InputError
+from djgraph.graph import Graph
+from djgraph.speakers import word
 
 
 class Format(StrEnum):
@@ -64,8 +66,15 @@ def validate(
         for warning in validated.warnings:
             warn(str(warning))
         graph = validated.graph
+
+        def named(output: str, graph: Graph = graph) -> str:
+            channels = graph.channels(graph.outputs[output])
+            return output if channels == 2 else f"{output} ({word(channels)})"
+
         sizes = f"{count(len(graph.nodes), 'node')}, {count(len(graph.columns), 'control')}"
-        outputs = f"{'output' if len(graph.outputs) == 1 else 'outputs'} {', '.join(graph.outputs)}"
+        outputs = (
+            f"{'output' if len(graph.outputs) == 1 else 'outputs'} {', '.join(map(named, graph.outputs))}"
+        )
         typer.echo(f"{file}: {graph.name}, {sizes}, {outputs}")
     if wrong:
         typer.echo(f"{wrong} of {count(len(files), 'graph')} wrong", err=True)

@@ -16,6 +16,7 @@ from djgraph.cli.errors import warn
 from djgraph.cli.output import print_json
 from djgraph.cli.progress import Steps
 from djgraph.errors import AudioFileError, InputError, did_you_mean
+from djgraph.speakers import word
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -274,11 +275,10 @@ def show(summary: Summary, as_json: bool) -> None:
         print_json(dataclasses.asdict(summary))
         return
     for file in summary.files:
-        channels = {1: "mono", 2: "stereo"}.get(file.channels, f"{file.channels} channels")
         true = "" if file.true_peak_dbtp is None else f", true peak {file.true_peak_dbtp:.1f} dBTP"
         loudness = "not defined below 0.4 s" if file.lufs is None else f"{file.lufs:.1f} LUFS"
         typer.echo(f"{file.path}")
-        typer.echo(f"  duration  {file.seconds:.3f} s, {channels}, {file.sample_rate} Hz")
+        typer.echo(f"  duration  {file.seconds:.3f} s, {word(file.channels)}, {file.sample_rate} Hz")
         typer.echo(
             f"  peak      {file.peak_dbfs:.1f} dBFS{true}"
             + (f", {file.clipped} clipped" if file.clipped else "")

@@ -13,6 +13,7 @@ from djgraph.cli.errors import warn
 from djgraph.cli.options import Json
 from djgraph.cli.output import count, number, print_json, table
 from djgraph.errors import shorten
+from djgraph.speakers import word
 
 if TYPE_CHECKING:
     from djgraph.effects import Control, Effect, Port
@@ -236,7 +237,7 @@ def _range(control: Control) -> str:
 
 
 def _port(port: Port) -> str:
-    return port.name if port.channels is None else f"{port.name} ({count(port.channels, 'channel')})"
+    return port.name if port.channels is None else f"{port.name} ({word(port.channels)})"
 
 
 def _page(entry: EffectEntry) -> str:

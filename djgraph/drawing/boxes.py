@@ -9,6 +9,7 @@ from djgraph.drawing.fold import groups, vertex
 from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Picture, Row
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, Owner, Point, SumNode
 from djgraph.graph.links import Link, levels_of, links, source_of, tap_of
+from djgraph.speakers import word
 
 MACRO = "◆ "
 """Marks macros, shared columns, and what they move."""
@@ -239,7 +240,7 @@ def _control(owner: Owner, node: str, control: str) -> str:
 def _about(node: InputNode | None, count: int) -> tuple[str, ...]:
     words = [f"×{count}"] if count > 1 else []
     if node is not None:
-        words += ["mono"] * (node.channels == 1) + ["optional"] * node.optional
+        words += [word(node.channels)] * (node.channels != 2) + ["optional"] * node.optional
     return tuple(words)
 
 

@@ -9,13 +9,14 @@ from typing import Any
 from djgraph.effects import Environment, Transform
 from djgraph.errors import DocumentError, GraphError, Problem
 from djgraph.graph.bind import Binder
+from djgraph.graph.channels import Channels
 from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Expanded, Expansion, PlacedOwner, expand_sound
 from djgraph.graph.faders import mark_faders
 from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Node, Owner, Point, SumNode
-from djgraph.graph.order import channels, ordered
+from djgraph.graph.order import ordered
 from djgraph.graph.wire import Wirer
 from djgraph.language.fold import in_file_order
 from djgraph.language.load import Document
@@ -70,8 +71,11 @@ def assemble(
     _stop_if_wrong(binder.idle())
     nodes, problems = ordered(_in_document_order(inputs, owners))
     _stop_if_wrong(problems)
-    counts, problems = channels(nodes)
-    _stop_if_wrong(problems)
+    widths = Channels(nodes, registry.effects)
+    widths.check_ends(owners.values(), wirer.end)
+    widths.check_outputs(expanded.header, outputs)
+    _stop_if_wrong(widths.problems)
+    counts = widths.counts
     header = expanded.header.model
     environment = Environment(header.sample_rate, Transform(header.transform.size, header.transform.hop))
     _stop_if_wrong(conflicts(nodes, counts, columns, environment))

@@ -22,7 +22,6 @@ from djgraph.language.site import Site
 from djgraph.language.switches import RouteSwitch
 from djgraph.language.words import describe
 
-CHANNELS = {"mono": 1, "stereo": 2}
 SEND_EFFECT = "gain"
 
 
@@ -49,10 +48,9 @@ class Declarer:
         drafts = []
         for index, source in enumerate(header.model.inputs):
             site = header.site.below("inputs", index)
-            channels = CHANNELS[source.channels]
             if not source.stems:
                 drafts.append(
-                    InputDraft(f"in:{source.name}", source.name, None, channels, source.optional, site)
+                    InputDraft(f"in:{source.name}", source.name, None, source.channels, source.optional, site)
                 )
             for number, stem in enumerate(source.stems):
                 drafts.append(
@@ -60,7 +58,7 @@ class Declarer:
                         f"in:{source.name}.{stem.name}",
                         source.name,
                         stem.name,
-                        channels,
+                        source.channels,
                         source.optional or stem.optional,
                         site.below("stems", number),
                     )
@@ -82,11 +80,17 @@ class Declarer:
     def _owner(self, item: PlacedOwner) -> OwnerDraft:
         total = SumDraft(f"sum:{item.name}", item.site) if item.kind == "bus" else None
         owner = OwnerDraft(item, [], [], total, [])
+        if total is not None:
+            total.channels = item.model.channels
         last = self._chain(owner, item.chain, {}, None)
         if item.model.mute or item.model.solo is not False:
             owner.mute = self._route(item.name, "mute", "solo", item.site)
             owner.mute.before = last
             owner.chain.append(owner.mute)
+        if total is None:
+            for node in owner.chain:
+                if isinstance(node, EffectDraft) and node.before is None:
+                    node.channels = item.model.channels
         if item.model.switch is not None:
             owner.way_out = self._routes(owner, "to", item.model.switch, item.site.below("switch"))
         targets: set[str] = set()

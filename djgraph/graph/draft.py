@@ -59,6 +59,8 @@ class EffectDraft:
     """What comes before it in its chain; None for the first."""
     controls: tuple[Control, ...] = ()
     """The declarations that overrides start from."""
+    channels: int | None = None
+    """What the file says of the first of a strip: how many channels its chain begins with."""
     ports: Mapping[str, str] = field(default_factory=dict)
     """What the file says of further input ports: port → point."""
     sources: dict[str, PlacedPoint] = field(default_factory=dict)
@@ -82,6 +84,8 @@ class SumDraft:
     site: Site
     sources: list[PlacedPoint] = field(default_factory=list)
     name: str = ""
+    channels: int | None = None
+    """How many the file says."""
     feeds: list[EffectDraft | SumDraft] = field(default_factory=list)
 
     @property

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from djgraph.effects import Control, Effect, Environment, Transform
 from djgraph.errors import Position
+from djgraph.speakers import word
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ def sources(node: Node) -> Iterator[tuple[str, Point]]:
 
 
 def _line(node: Node) -> str:
-    channels = {1: "mono", 2: "stereo"}.get(node.channels, f"{node.channels} channels")
+    channels = word(node.channels)
     if isinstance(node, InputNode):
         return f"{node.id}: input, {channels}" + (", optional" if node.optional else "")
     if isinstance(node, SumNode):

@@ -10,6 +10,7 @@ from typing import Any
 
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, MacroCurve, Owner, SumNode
 from djgraph.graph.links import Link, levels_of, links, place_of, source_of, tap_of
+from djgraph.speakers import word
 
 INDENT = 9
 """Characters of a line's first word: ``hears``, ``chain``, ``sends``, ``feeds``, ``moves``."""
@@ -58,7 +59,7 @@ class _Flow:
         return "\n\n".join([*parts, "\n".join(outputs)])
 
     def _owner(self, owner: Owner) -> Iterator[str]:
-        yield f"{owner.kind} {owner.name}"
+        yield f"{owner.kind} {owner.name}{self._width(owner)}"
         plain = [link for link in self._into[owner.name] if link.kind in ("input", "to")]
         sends = [link for link in self._into[owner.name] if link.kind == "send"]
         heard = [", ".join(self._from(link) for link in plain)] if plain else []
@@ -79,6 +80,13 @@ class _Flow:
         yield from _said(
             "feeds", [", ".join(feeds)] if feeds else [] if sent else ["nothing: it leads nowhere"]
         )
+
+    def _width(self, owner: Owner) -> str:
+        """How many channels it begins and ends with, where that is not stereo."""
+        ends = [self._graph.taps[owner.name]] if owner.name in self._graph.taps else []
+        points = [owner.start, *ends] if owner.start is not None else ends
+        words = list(dict.fromkeys(word(self._graph.channels(point)) for point in points))
+        return "" if words == ["stereo"] else f" ({' to '.join(words)})"
 
     def _chain(self, owner: Owner) -> Iterator[EffectNode | SumNode]:
         for name in owner.nodes:

@@ -12,7 +12,6 @@ from djgraph.errors import CompileError, InputError, did_you_mean
 from djgraph.inspection.brief import brief
 from djgraph.inspection.costs import PlanCost, Workload, estimate
 from djgraph.inspection.explain import cost_dict, cost_table, diff_stages, latency_text, workload_dict
-from djgraph.inspection.flow import flow_text
 from djgraph.runtime.compiled import Compiled
 
 
@@ -46,8 +45,6 @@ def explain_text(
         return str(compiled.graph)
     if not diff and stage == "layout":
         return compiled.layout.to_markdown()
-    if not diff and stage == "flow":
-        return flow_text(compiled.graph)
     stages = compiled.stages(stream=stream)
     names = [item.name for item in stages]
     if diff:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
 
 from djgraph.errors import nearest
+from djgraph.language.channels import OptionalChannels
 from djgraph.language.faults import Fault, refusal
 from djgraph.language.fields import (
     IDENTIFIER_KEYS,
@@ -57,6 +58,8 @@ class Owner(Element):
 
     chain: Chain = Field(default_factory=list)
     """Effects in order."""
+    channels: OptionalChannels = None
+    """How many channels its chain begins with: a word (`mono`, `quad`, `5.1`, …) or a number. Mono is put on all."""
     fader: OptionalNodeId = None
     """Which node is the fader; by default the one with the id `fader`."""
     sends: Annotated[list[Annotated[Send, EACH]], LATE] = Field(default_factory=list)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
 
+from djgraph.language.channels import Channels, OptionalChannels
 from djgraph.language.curves import Curve, Drives
 from djgraph.language.faults import Fault, keys_of
 from djgraph.language.fields import (
@@ -25,7 +26,6 @@ from djgraph.language.fields import (
     OptionalText,
     PointText,
     Wrap,
-    choice,
     whole,
 )
 from djgraph.language.repeats import EACH, Loop
@@ -81,8 +81,8 @@ class Input(Element):
         default_factory=list
     )
     """Its stems in order; left out, the input is one signal."""
-    channels: Annotated[str, choice("mono", "stereo")] = "stereo"
-    """Mono audio is up-mixed for a stereo input."""
+    channels: Channels = 2
+    """How many it has: a word (`mono`, `quad`, `5.1`, …) or a number; stereo if left out. Mono audio is put on all."""
     optional: Flag = False
     """Whether it may be missing as a whole; silence then."""
 
@@ -299,6 +299,8 @@ class Output(Element):
     """What the output is called."""
     from_: PointText = Field(alias="from")
     """The strip, bus or point that it is."""
+    channels: OptionalChannels = None
+    """How many channels it has to have; left out, as many as it has."""
 
 
 OutputItem = Annotated[Output, Wrap(_output, shorthand=NAME_LEAF), EACH]

@@ -438,6 +438,56 @@ def test_channels(registry: Registry) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("written", "count"),
+    [
+        ("mono", 1),
+        ("stereo", 2),
+        ("3.0", 3),
+        (3.0, 3),
+        ("quad", 4),
+        (4, 4),
+        ("5.0", 5),
+        (5.0, 5),
+        ("5.1", 6),
+        (5.1, 6),
+        ("6.1", 7),
+        (6.1, 7),
+        ("7.1", 8),
+        (7.1, 8),
+        (9, 9),
+        (32, 32),
+    ],
+)
+def test_channels_are_words_and_numbers(registry: Registry, written: object, count: int) -> None:
+    graph = build(
+        registry,
+        {"strip": "a", "input": "a", "chain": ["gain"], "to": "room"},
+        {"strip": "b", "input": "b", "channels": written, "chain": ["gain"], "to": "room"},
+        {"strip": "c", "channels": written, "chain": ["hiss"], "to": "room"},
+        {"bus": "room", "channels": written},
+        {"bus": "silent", "channels": written},
+        inputs=[{"name": "a", "channels": written}, {"name": "b", "channels": "mono"}],
+        outputs=[{"name": "room", "from": "room", "channels": written}],
+    )
+    counts = {node.id: graph.channels(Point(node.id)) for node in graph.nodes}
+    wide = ("in:a", "a.gain", "b.gain", "c.hiss", "sum:room", "sum:silent")
+    assert counts == {**dict.fromkeys(wide, count), "in:b": 1, "sum:master": 2}
+
+
+def test_channels_may_be_an_argument(registry: Registry) -> None:
+    document = {
+        "djgraph": 1,
+        "name": "x",
+        "args": {"out": 5.1},
+        "mixer": [{"bus": "master", "channels": "$out"}],
+        "outputs": ["master"],
+    }
+    for given, count in (({}, 6), ({"out": "quad"}, 4), ({"out": 8}, 8)):
+        graph = load(document, registry=registry, **given)
+        assert graph.channels(Point("sum:master")) == count
+
+
 def test_a_generator_begins_a_strip(registry: Registry) -> None:
     graph = build(registry, strip("riser", None, chain=["hiss", "highpass"]), inputs=[])
     assert effect(graph, "riser.hiss").sources == {}

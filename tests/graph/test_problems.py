@@ -306,6 +306,44 @@ GRAPH_CASES = {
         "port 'in' of widen takes mono, and 'in:track.drums' is stereo",
         "",
     ),
+    "stereo into a quad bus": (
+        doc("  - {strip: s, input: track.drums, to: ▸room}\n  - {bus: room, channels: quad}"),
+        "bus 'room' is quad, and 'in:track.drums' is stereo",
+        "hint: only mono goes with any other count",
+    ),
+    "5.1 and quad in one bus": (
+        doc(
+            "  - {bus: a, channels: 5.1, to: room}\n  - {bus: b, channels: quad, to: ▸room}\n  - {bus: room}",
+            outputs="outputs: [room]\n",
+        ),
+        "bus 'room' sums signals of different channel counts: 'a' (5.1) and 'b' (quad)",
+        "hint: only mono goes with any other count",
+    ),
+    "stereo into a quad strip": (
+        doc("  - {strip: s, input: ▸track.drums, channels: quad, chain: [gain]}"),
+        "strip 's' is quad, and 'in:track.drums' is stereo",
+        "hint: only mono goes with any other count",
+    ),
+    "a quad strip without a chain": (
+        doc("  - {strip: s, input: track.drums, channels: ▸quad}"),
+        "strip 's' is quad, and 'in:track.drums' is stereo",
+        "hint: only mono goes with any other count",
+    ),
+    "a stereo strip without a chain on a mono input": (
+        doc("  - {strip: s, input: mic, channels: ▸stereo}"),
+        "strip 's' is stereo, and 'in:mic' is mono",
+        "hint: a strip without a chain passes what it reads as it is",
+    ),
+    "a quad strip that begins with a stereo effect": (
+        doc("  - {strip: s, input: mic, channels: quad, chain: [▸needs_stereo]}"),
+        "strip 's' is quad, and needs_stereo takes stereo",
+        "",
+    ),
+    "an output that is not what it says": (
+        doc("", outputs="outputs: [{name: out, from: master, channels: ▸5.1}]\n"),
+        "output 'out' is 5.1, and 'master' is stereo",
+        "hint: only mono goes with any other count",
+    ),
     "unknown setting": (
         chain("{effect: reverb, settings: {▸decay: 2}}"),
         "reverb has no setting 'decay'",

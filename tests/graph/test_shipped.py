@@ -246,7 +246,7 @@ def test_the_schema_knows_shipped_graphs(name: str, validate: Validate, validate
         lambda d: d.update(ouputs=d.pop("outputs")),
         lambda d: d.update(djgraph=2),
         lambda d: d["inputs"][0].update(chanels="mono"),
-        lambda d: d["inputs"][0].update(channels="quad"),
+        lambda d: d["inputs"][0].update(channels="quadro"),
         lambda d: strip(d).update(inptu="x"),
         lambda d: strip(d).update(bus="x"),
         lambda d: strip(d)["chain"][0].update(efect="gain"),

@@ -43,11 +43,12 @@ outputs: [master, {name: dry, from: deck@input}]
 
 
 def paragraphs(text: str) -> dict[str, list[str]]:
-    """First line of each paragraph → the others, without breaks and spaces."""
+    """First line of each paragraph, without its channels → the others, without breaks and spaces."""
     found = {}
     for paragraph in text.split("\n\n"):
         first, *rest = paragraph.splitlines()
-        found[first] = [line.strip() for line in rest]
+        heading = first.partition(" (")[0] if first.startswith(("strip", "bus")) else first
+        found[heading] = [line.strip() for line in rest]
     return found
 
 
@@ -113,3 +114,47 @@ def test_every_connection_column_and_constant_is_named(document: dict[str, Any])
     for column in graph.columns:
         assert column.name in text
     assert all(len(line) <= WIDEST + 60 for line in text.splitlines())
+
+
+def test_signals_that_are_not_stereo_say_so() -> None:
+    document = {
+        "djgraph": 1,
+        "name": "wide",
+        "inputs": [
+            {"name": "mic", "channels": "mono"},
+            {"name": "bed", "channels": "quad"},
+            {"name": "deck"},
+        ],
+        "mixer": [
+            {"strip": "mic", "input": "mic", "channels": "quad", "chain": ["gain"], "to": "master"},
+            {"strip": "bed", "input": "bed", "to": "master"},
+            {"strip": "deck", "input": "deck", "chain": ["gain"]},
+            {"bus": "master"},
+        ],
+        "outputs": ["master", "deck"],
+    }
+    headings = [part.splitlines()[0] for part in djgraph.compile(document).explain("flow").split("\n\n")]
+    assert headings[1:5] == [
+        "strip mic (mono to quad)",
+        "strip bed (quad)",
+        "strip deck",
+        "bus master (quad)",
+    ]
+
+
+def test_the_flow_does_not_know_what_a_lowering_adds() -> None:
+    """A mono signal that is put on both sides for a bus is still a strip that feeds it."""
+    document = {
+        "djgraph": 1,
+        "name": "x",
+        "inputs": [{"name": "mic", "channels": "mono"}, {"name": "deck"}],
+        "mixer": [
+            {"strip": "mic", "input": "mic", "chain": ["gain"], "to": "master"},
+            {"strip": "deck", "input": "deck", "to": "master"},
+            {"bus": "master"},
+        ],
+        "outputs": ["master"],
+    }
+    said = paragraphs(djgraph.compile(document).explain("flow"))
+    assert said["strip mic"][-1] == "feeds  bus master"
+    assert said["bus master"][0] == "hears  strip mic, strip deck"

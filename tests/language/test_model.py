@@ -65,8 +65,38 @@ CASES = {
     "name is a number": (with_line("title: ▸12"), "expected text, got the number 12", "write it in quotes"),
     "channels": (
         with_line("inputs: [{name: mic, channels: ▸sterio}]", "inputs: [{name: mic}]"),
-        "text 'sterio' is not allowed here",
+        "text 'sterio' is no number of channels",
         "did you mean: stereo",
+    ),
+    "channels of a layout that has no name": (
+        with_line("inputs: [{name: mic, channels: ▸2.1}]", "inputs: [{name: mic}]"),
+        "the number 2.1 is no number of channels",
+        "allowed: mono, stereo, 3.0, quad, 5.0, 5.1, 6.1, 7.1, a number from 1 to 32",
+    ),
+    "no channels": (
+        with_line("inputs: [{name: mic, channels: ▸0}]", "inputs: [{name: mic}]"),
+        "the number 0 is no number of channels",
+        "",
+    ),
+    "too many channels": (
+        with_line("inputs: [{name: mic, channels: ▸33}]", "inputs: [{name: mic}]"),
+        "the number 33 is no number of channels",
+        "a number from 1 to 32",
+    ),
+    "very many channels": (
+        with_line("inputs: [{name: mic, channels: ▸1e300}]", "inputs: [{name: mic}]"),
+        "the number 1e+300 is no number of channels",
+        "",
+    ),
+    "channels that are true": (
+        with_line("inputs: [{name: mic, channels: ▸true}]", "inputs: [{name: mic}]"),
+        "true is no number of channels",
+        "",
+    ),
+    "channels that are a list": (
+        with_line("inputs: [{name: mic, channels: ▸[mono]}]", "inputs: [{name: mic}]"),
+        "a list is no number of channels",
+        "",
     ),
     "flag": (
         with_line("inputs: [{name: mic, optional: ▸yes}]", "inputs: [{name: mic}]"),

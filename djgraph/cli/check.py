@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from djgraph.effects import Effect
+    from djgraph.effects.checks import Outcome
 
-RESULTS = {"passed": "passed", "skipped": "does not apply", "failed": "FAILED"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one check says."""
-
-    check: str
-    result: Literal["passed", "skipped", "failed"]
-    why: str = ""
+RESULTS = {
+    "passed": "passed",
+    "skipped": "does not apply",
+    "unchecked": "could not be checked",
+    "slow": "SLOW",
+    "failed": "FAILED",
+}
+COUNTED = {"failed": "failed", "slow": "slow", "unchecked": "could not be checked"}
+"""What is counted under the table, in this order; failures also where there are none."""
 
 
 def check(
@@ -40,7 +40,8 @@ def check(
 ) -> None:
     """Hold an effect to its contract: the checks that its tests should run, with what went wrong in words.
 
-    The effect's plugin has to be installed. Exits with 1 if a check fails.
+    The effect's plugin has to be installed. Exits with 1 if a check fails or finds it slow, not if one could not be
+    done here.
 
     \b
     Examples:
@@ -54,14 +55,14 @@ def check(
     kind = djgraph.registry().effect(effect)
     values = {name: value_of(text) for name, text in pairs("--set", set_).items()}
     outcomes = _run(kind, _settings(kind, values), Environment(sample_rate))
-    failed = sum(one.result == "failed" for one in outcomes)
     if as_json:
-        print_json({"effect": effect, "checks": [asdict(one) for one in outcomes]})
+        told = [{"check": one.check, "result": one.result, "why": one.why} for one in outcomes]
+        print_json({"effect": effect, "checks": told})
     else:
         rows = [(one.check, RESULTS[one.result], one.why) for one in outcomes]
         typer.echo(table(("check", "", "why"), rows))
-        typer.echo(f"\n{count(len(outcomes), 'check')}, {failed or 'none'} failed")
-    if failed:
+        typer.echo(f"\n{', '.join(_counts(outcomes))}")
+    if any(one.broken for one in outcomes):
         raise typer.Exit(1)
 
 
@@ -86,22 +87,21 @@ def _settings(kind: type[Effect], values: dict[str, Any]) -> BaseModel:
 
 def _run(kind: type[Effect], settings: BaseModel, environment: Any) -> list[Outcome]:
     """All checks, in order."""
-    from djgraph.effects.checks import CheckFailed, CheckSkipped, effect_checks
+    from djgraph.effects.checks import effect_checks, outcome_of
 
     outcomes = []
     checks = list(effect_checks(kind, settings, environment))
     with Steps() as steps:
         steps.begin("checking", total=len(checks))
         for name, run in checks:
-            try:
-                run()
-            except CheckSkipped as reason:
-                outcomes.append(Outcome(name, "skipped", str(reason)))
-            except CheckFailed as fault:
-                outcomes.append(Outcome(name, "failed", str(fault)))
-            except Exception as raised:  # an effect that is wrong may raise anything
-                outcomes.append(Outcome(name, "failed", f"{type(raised).__name__}: {raised}"))
-            else:
-                outcomes.append(Outcome(name, "passed"))
+            outcomes.append(outcome_of(name, run))
             steps.advance(1)
     return outcomes
+
+
+def _counts(outcomes: list[Outcome]) -> Iterator[str]:
+    yield count(len(outcomes), "check")
+    for result, words in COUNTED.items():
+        number = sum(one.result == result for one in outcomes)
+        if number or result == "failed":
+            yield f"{number or 'none'} {words}"

@@ -134,14 +134,6 @@ class Weighted(Gain):
         return {"out": audio["in"] * (1 + self.weight * (controls["gain"] - 1))}, state
 
 
-SOUND = [Gain, Level, Echo, Lookahead, Splitter]
-
-
-@parametrize_with_checks(SOUND)
-def test_sound_effects_pass(check):
-    check()
-
-
 @parametrize_with_checks([(Weighted, {})])
 def test_an_effect_with_weights_passes(check):
     check()
@@ -156,6 +148,31 @@ class WrongDeclaration(Gain):
 
     def process(self, audio, controls, state, block):
         return {"out": audio["in"]}, state
+
+
+class MisspeltAttribute(Gain):
+    type = "misspelt_attribute"
+    memoryless = False
+    use_clock = True
+
+
+class MisspeltMethod(Echo):
+    type = "misspelt_method"
+    tail = Gain.tail
+
+    def latencies(self):
+        return 0
+
+
+class MisspeltInside(Gain):
+    """The one attribute that ``__init__`` may set."""
+
+    type = "misspelt_inside"
+    memoryless = False
+
+    def __init__(self, settings, environment):
+        super().__init__(settings, environment)
+        self.use_clock = True
 
 
 class ChangeableSettings(Gain):
@@ -420,6 +437,15 @@ class FractionalLatency(Gain):
         return 0.5
 
 
+class LateThoughMemoryless(Gain):
+    """The compiler refuses it."""
+
+    type = "late_though_memoryless"
+
+    def latency(self):
+        return 64
+
+
 class LongerTail(Echo):
     type = "longer_tail"
 
@@ -439,6 +465,28 @@ class StateWithoutBatch(Echo):
         return {"out": audio["in"] + controls["level"] * line[..., : block.length]}, {
             "past": line[0, :, -self.LAG :]
         }
+
+
+class CountsInIntegers(Echo):
+    type = "counts_in_integers"
+
+    def initial_state(self, batch, channels, like):
+        count = torch.zeros(batch, 1, dtype=torch.int64, device=like.device)
+        return super().initial_state(batch, channels, like) | {"count": count}
+
+    def process(self, audio, controls, state, block):
+        out, after = super().process(audio, controls, state, block)
+        return out, after | {"count": state["count"] + block.length}
+
+
+class CountsInDoubles(CountsInIntegers):
+    """The right way."""
+
+    type = "counts_in_doubles"
+
+    def initial_state(self, batch, channels, like):
+        first = super().initial_state(batch, channels, like)
+        return first | {"count": first["count"].double()}
 
 
 class Forgetful(Echo):
@@ -542,8 +590,19 @@ class FloatPhase(TimeEffect):
         return {"out": sound * swing}, {"phase": torch.remainder(travelled[..., -1:], 1.0)}
 
 
+SOUND = [Gain, Level, Echo, Lookahead, Splitter, CountsInDoubles]
+
+
+@parametrize_with_checks(SOUND)
+def test_sound_effects_pass(check):
+    check()
+
+
 BROKEN = [
     (WrongDeclaration, "check_declaration", "read per frame"),
+    (MisspeltAttribute, "check_declaration", "'use_clock' that nothing reads; did you mean 'uses_clock'?"),
+    (MisspeltMethod, "check_declaration", "did you mean 'latency'?"),
+    (MisspeltInside, "check_declaration", "'use_clock' that nothing reads; did you mean 'uses_clock'?"),
     (ChangeableSettings, "check_settings", "keys that it does not have"),
     (WrongPort, "check_output_shape", "gives ports ['output'] instead of ['out']"),
     (MonoOnly, "check_output_shape", "(1, 1, 1593) instead of (1, 2, 1593)"),
@@ -575,8 +634,10 @@ BROKEN = [
     (NoGradient, "check_gradients", "gradient of control level is 0"),
     (Clamps, "check_gradients_at_range_ends", "control gain at 0 is 0"),
     (FractionalLatency, "check_latency_and_tail", "latency() is 0.5"),
+    (LateThoughMemoryless, "check_latency_and_tail", "memoryless, but latency() is 64"),
     (LongerTail, "check_latency_and_tail", "100 samples of tail"),
     (StateWithoutBatch, "check_state", "not batch first"),
+    (CountsInIntegers, "check_dtype", "state count is torch.int64"),
     (Forgetful, "check_streaming", "in two halves against one call"),
     (DetachesState, "check_streaming_gradients", "in blocks against one call"),
     (LooksBack, "check_memoryless", "of samples 1…700 alone"),
@@ -797,6 +858,39 @@ def test_parametrize_turns_a_skipped_check_into_a_skipped_test():
     found = parameters(parametrize_with_checks([Echo]))
     with pytest.raises(pytest.skip.Exception, match="memoryless"):
         found["echo-check_memoryless"].values[0]()
+
+
+def test_an_expected_failure_may_be_tied_to_one_setting():
+    found = parameters(
+        parametrize_with_checks(
+            [
+                (Scaled, {"scale": 1.0}),
+                (Scaled, {"scale": 2.0}, {"check_identity_at_neutral": "twice as loud"}),
+            ],
+            {Scaled: {"check_settings": "whatever the settings"}},
+        )
+    )
+    expected = {name for name, parameter in found.items() if parameter.marks}
+    assert expected == {
+        "scaled-check_settings",
+        "scaled2-check_settings",
+        "scaled2-check_identity_at_neutral",
+    }
+    with pytest.raises(EffectError, match="no check 'check_identity'; did you mean"):
+        parametrize_with_checks([(Scaled, {"scale": 2.0}, {"check_identity": "typo"})])
+
+
+def test_names_that_are_near_those_of_the_contract_are_free_where_these_are_taken():
+    class Taken(Echo):
+        type = "taken"
+        tails = (1, 2)
+        _use_clock = True
+
+        def __init__(self, settings, environment):
+            super().__init__(settings, environment)
+            self.output = torch.nn.Identity()
+
+    dict(effect_checks(Taken))["check_declaration"]()
 
 
 def test_expected_failures_are_checked_themselves():

@@ -20,25 +20,30 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from djgraph.effects.checks import any_effect, domain, gradients, late
-from djgraph.effects.checks.bench import Bench, CheckFailed, CheckSkipped
+from djgraph.effects.checks import any_effect, declaration, domain, gradients, late
+from djgraph.effects.checks.bench import Bench, CheckFailed, CheckInconclusive, CheckSkipped, CheckSlow
+from djgraph.effects.checks.outcome import Outcome, outcome_of
 from djgraph.effects.contract import Effect, Environment, SpectralEffect
 from djgraph.errors import EffectError, did_you_mean
 
 __all__ = [
     "CheckFailed",
+    "CheckInconclusive",
     "CheckReport",
     "CheckSkipped",
+    "CheckSlow",
+    "Outcome",
     "check_effect",
     "effect_checks",
+    "outcome_of",
     "parametrize_with_checks",
 ]
 
 Check = Callable[[Bench], None]
 
 EVERY: tuple[Check, ...] = (
-    any_effect.check_declaration,
-    any_effect.check_settings,
+    declaration.check_declaration,
+    declaration.check_settings,
     any_effect.check_output_shape,
     any_effect.check_short_signals,
     any_effect.check_dtype,
@@ -71,20 +76,31 @@ SPECTRAL: tuple[Check, ...] = (
     domain.check_causal_twin,
 )
 
-Subject = type[Effect] | tuple[type[Effect], BaseModel | Mapping[str, Any]]
+Reasons = Mapping[str, str]
+"""Names of checks, and why an effect may break that promise."""
+Subject = (
+    type[Effect]
+    | tuple[type[Effect], BaseModel | Mapping[str, Any]]
+    | tuple[type[Effect], BaseModel | Mapping[str, Any], Reasons]
+)
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Which checks an effect passed, and which did not apply to it, with the reason."""
+    """Which checks an effect passed; which did not apply to it and which could not be done here, with the reasons."""
 
     effect: str
     passed: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    unchecked: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        lines = [f"{self.effect}: {len(self.passed)} checks passed, {len(self.skipped)} do not apply"]
+        parts = [f"{len(self.passed)} checks passed", f"{len(self.skipped)} do not apply"]
+        if self.unchecked:
+            parts.append(f"{len(self.unchecked)} could not be checked")
+        lines = [f"{self.effect}: {', '.join(parts)}"]
         lines += [f"  {name}: {reason}" for name, reason in self.skipped.items()]
+        lines += [f"  {name}: could not be checked: {reason}" for name, reason in self.unchecked.items()]
         return "\n".join(lines)
 
 
@@ -96,7 +112,8 @@ def effect_checks(
     """The checks that apply to an effect's domain: ``(name, function without arguments)``.
 
     A function raises CheckFailed where the effect breaks its promise (or whatever the effect itself raises),
-    and CheckSkipped where the promise does not concern it.
+    CheckSlow, which is one, where it keeps it far too slowly, CheckSkipped where the promise does not concern it, and
+    CheckInconclusive where nobody can say here. :func:`outcome_of` runs one and says which.
 
     settings: the defaults where left out. environment: 44.1 kHz and the default transform where left out.
     """
@@ -111,70 +128,67 @@ def check_effect(
     environment: Environment | None = None,
 ) -> CheckReport:
     """Run every check; raises CheckFailed that lists all that failed."""
-    passed, skipped, failed = [], {}, {}
-    for name, check in effect_checks(effect_class, settings, environment):
-        try:
-            check()
-        except CheckSkipped as reason:
-            skipped[name] = str(reason)
-        except Exception as raised:  # an effect that is wrong may raise anything
-            failed[name] = raised
-        else:
-            passed.append(name)
+    outcomes = [outcome_of(name, check) for name, check in effect_checks(effect_class, settings, environment)]
+    passed = tuple(one.check for one in outcomes if one.result == "passed")
+    failed = [one for one in outcomes if one.broken]
     title = f"{effect_class.__module__}.{effect_class.__qualname__}"
     if failed:
         lines = [
             f"{title} breaks the effect contract, {len(failed)} of {len(failed) + len(passed)} checks failed:"
         ]
-        for name, error in failed.items():
-            kind = "" if isinstance(error, CheckFailed) else f"{type(error).__name__}: "
-            lines.append(f"  {name}: {kind}{error}")
-        raise CheckFailed("\n".join(lines)) from next(iter(failed.values()))
-    return CheckReport(title, tuple(passed), skipped)
+        lines += [f"  {one.check}: {'slow: ' * (one.result == 'slow')}{one.why}" for one in failed]
+        raise CheckFailed("\n".join(lines)) from failed[0].error
+    skipped, unchecked = (
+        {one.check: one.why for one in outcomes if one.result == result}
+        for result in ("skipped", "unchecked")
+    )
+    return CheckReport(title, passed, skipped, unchecked)
 
 
 def parametrize_with_checks(
     effects: Sequence[Subject],
-    expected_failures: Mapping[type[Effect], Mapping[str, str]] | None = None,
+    expected_failures: Mapping[type[Effect], Reasons] | None = None,
     environment: Environment | None = None,
 ) -> Any:
     """A pytest decorator: one test for each effect and check, for a test function of one argument ``check``.
 
-    effects: classes, or pairs of a class and settings for it.
-    expected_failures: for a class, check names with the reason why the effect may break that promise. Such a
-    test is reported as an expected failure, and fails once the check passes.
-    Checks that do not apply are reported as skipped, with the reason. Raises EffectError where
-    ``expected_failures`` names an effect or a check that is not there.
+    effects: classes, or pairs of a class and settings for it; a third member names checks that the effect may break
+    with these settings, ``(Crusher, {"bits": 4}, {"check_gradients": "reason"})``.
+    expected_failures: for a class, check names with the reason why the effect may break that promise, whatever its
+    settings. Such a test is reported as an expected failure, and fails once the check passes.
+    Checks that do not apply, or that could not be done, are reported as skipped, with the reason. Raises EffectError
+    where an effect or a check is named that is not there.
     """
     import pytest
 
     excuses = {cls: dict(reasons) for cls, reasons in (expected_failures or {}).items()}
     parameters = []
-    seen: dict[type[Effect], set[str]] = {}
+    counted: dict[type[Effect], int] = {}
     for subject in effects:
-        effect_class, settings = subject if isinstance(subject, tuple) else (subject, None)
-        again = sum(1 for other in effects[: effects.index(subject)] if _class_of(other) is effect_class)
-        label = f"{effect_class.type}{again + 1 if again else ''}"
-        for name, check in effect_checks(effect_class, settings, environment):
-            seen.setdefault(effect_class, set()).add(name)
-            reason = excuses.get(effect_class, {}).get(name)
-            marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
+        effect_class, settings, own = _parts(subject)
+        again = counted[effect_class] = counted.get(effect_class, 0) + 1
+        label = f"{effect_class.type}{again if again > 1 else ''}"
+        checks = dict(effect_checks(effect_class, settings, environment))
+        reasons = excuses.get(effect_class, {}) | dict(own)
+        for name in reasons:
+            if name not in checks:
+                raise EffectError(f"expected_failures: no check {name!r}{did_you_mean(name, sorted(checks))}")
+        for name, check in checks.items():
+            marks = [pytest.mark.xfail(reason=reasons[name], strict=True)] if name in reasons else []
             parameters.append(pytest.param(_skipping(check), id=f"{label}-{name}", marks=marks))
-    for effect_class, reasons in excuses.items():
-        if effect_class not in seen:
+    for effect_class in excuses:
+        if effect_class not in counted:
             raise EffectError(
                 f"expected_failures names {effect_class.__qualname__}, which is not among the effects"
             )
-        for name in reasons:
-            if name not in seen[effect_class]:
-                raise EffectError(
-                    f"expected_failures: no check {name!r}{did_you_mean(name, sorted(seen[effect_class]))}"
-                )
     return pytest.mark.parametrize("check", parameters)
 
 
-def _class_of(subject: Subject) -> type[Effect]:
-    return subject[0] if isinstance(subject, tuple) else subject
+def _parts(subject: Subject) -> tuple[type[Effect], BaseModel | Mapping[str, Any] | None, Reasons]:
+    """Class, settings and expected failures."""
+    if not isinstance(subject, tuple):
+        return subject, None, {}
+    return (*subject, {}) if len(subject) == 2 else subject
 
 
 def _skipping(check: Callable[[], None]) -> Callable[[], None]:
@@ -186,5 +200,7 @@ def _skipping(check: Callable[[], None]) -> Callable[[], None]:
             check()
         except CheckSkipped as reason:
             pytest.skip(str(reason))
+        except CheckInconclusive as reason:
+            pytest.skip(f"could not be checked: {reason}")
 
     return run

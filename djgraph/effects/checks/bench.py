@@ -32,8 +32,16 @@ class CheckFailed(EffectError, AssertionError):
     """An effect does not keep a promise of the contract."""
 
 
+class CheckSlow(CheckFailed):
+    """An effect is right, and takes orders of magnitude longer than it has to."""
+
+
 class CheckSkipped(Exception):
     """A check does not apply to an effect; the message says why."""
+
+
+class CheckInconclusive(Exception):
+    """A check that applies could not be done here: neither passed nor failed. The message says why."""
 
 
 @dataclass(frozen=True)

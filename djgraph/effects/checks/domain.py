@@ -26,6 +26,8 @@ def check_latency_and_tail(bench: Bench) -> None:
     latency, tail = effect.latency(), effect.tail()
     expect(is_whole(latency) and latency >= 0, f"latency() is {latency!r}; a number of samples from 0")
     expect(tail is None or (is_whole(tail) and tail >= 0), f"tail() is {tail!r}; a number of samples or None")
+    if isinstance(effect, TimeEffect) and effect.memoryless:
+        expect(latency == 0, f"memoryless, but latency() is {latency}: a graph with it is refused")
     if bench.spectral or not effect.inputs or tail is None:
         return
     if tail > 20 * bench.environment.sample_rate:

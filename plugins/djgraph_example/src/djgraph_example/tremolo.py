@@ -10,15 +10,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from djgraph.dsp import phase
 from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
 
 
 class Tremolo(TimeEffect):
     """Gain ``1 − depth · (1 − cos 2πφ)/2``; phase φ starts at 0 and grows by rate / sample rate per sample.
 
-    A time effect with state: the phase is carried from block to block, so a stream swings on where it was. It is added
-    up and carried in float64, whatever the audio is in, and wrapped before it becomes smaller: in float32 the swing
-    would be off by more with every block.
+    A time effect with state: the phase is carried from block to block, so a stream swings on where it was.
+    ``djgraph.dsp.phase`` adds it up in float64, whatever the audio is in, and wraps it; only then does it become
+    smaller. Added up in float32, the swing would be off by more with every block.
     """
 
     type = "example_tremolo"
@@ -54,12 +55,11 @@ class Tremolo(TimeEffect):
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
         """``[batch, channels, samples]`` from ``depth`` and ``rate``, each ``[batch, 1, samples]``."""
-        sound = audio["in"]
-        step = controls["rate"].double() / block.sample_rate
-        travelled = step.cumsum(-1)
-        phase = torch.remainder(state["phase"] + travelled - step, 1.0).to(sound.dtype)
-        channels = sound.shape[1]
-        ahead = torch.linspace(0, self.settings.spread, channels, dtype=sound.dtype, device=sound.device)
-        swing = (1 - torch.cos(2 * math.pi * (phase + ahead[:, None]))) / 2
-        end = torch.remainder(state["phase"] + travelled[..., -1:], 1.0)
-        return {"out": sound * (1 - controls["depth"] * swing)}, {"phase": end}
+        sound, samples, rate = audio["in"], block.length, block.sample_rate
+        turns, last = phase(controls["rate"], samples, state["phase"], sample_rate=rate)
+        ahead = torch.linspace(
+            0, self.settings.spread, sound.shape[1], dtype=turns.dtype, device=turns.device
+        )
+        cycles = torch.remainder(turns + ahead[:, None], 1.0).to(sound.dtype)
+        swing = (1 - torch.cos(2 * math.pi * cycles)) / 2
+        return {"out": sound * (1 - controls["depth"] * swing)}, {"phase": last}

@@ -237,7 +237,10 @@ def _range(control: Control) -> str:
 
 
 def _port(port: Port) -> str:
-    return port.name if port.channels is None else f"{port.name} ({word(port.channels)})"
+    said = [] if port.channels is None else [word(port.channels)]
+    if port.gradient != "exact":
+        said.append("no gradient" if port.gradient == "none" else "gradient: a stand-in")
+    return f"{port.name} ({', '.join(said)})" if said else port.name
 
 
 def _page(entry: EffectEntry) -> str:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from djgraph.effects.control import IDENTIFIER, Control, ControlModel, SettingModel, collect_controls
+from djgraph.effects.control import (
+    IDENTIFIER,
+    Control,
+    ControlModel,
+    Gradient,
+    SettingModel,
+    collect_controls,
+)
 from djgraph.effects.use import Conflict, Use
 from djgraph.errors import EffectError
 
@@ -32,13 +39,16 @@ class Port:
 
     apart: of an input beside the first, as a sidechain: it has as many channels as its own signal, whatever the others
     have. default: of an input beside the first: an input before it, whose signal it reads where a graph connects
-    nothing to it; None where it has to be connected.
+    nothing to it; None where it has to be connected. gradient: of an input: what the effect's output has to it, as of a
+    :class:`Control`: ``exact``; ``surrogate``, a stand-in, for example through rounding; or ``none``, as where another
+    library computes the output.
     """
 
     name: str
     channels: int | None = None
     apart: bool = False
     default: str | None = None
+    gradient: Gradient = "exact"
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,12 @@ class Effect(nn.Module):
         if not cls.outputs:
             raise EffectError(f"{name}: has no output")
         for place, port in enumerate((*cls.inputs, *cls.outputs)):
+            kinds = get_args(Gradient) if place < len(cls.inputs) else ("exact",)
+            if port.gradient not in kinds:
+                raise EffectError(
+                    f"{name}: port {port.name!r}: gradient {port.gradient!r} is none of {', '.join(kinds)}"
+                    + ("" if len(kinds) > 1 else "; inputs declare it, outputs do not")
+                )
             further = 0 < place < len(cls.inputs)
             if (port.apart and (not further or port.channels is not None)) or (
                 port.default is not None

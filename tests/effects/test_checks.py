@@ -923,3 +923,49 @@ class Learned(SpectralEffect):
 def test_a_mask_with_weights_passes_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
     check_effect(Learned)
     assert [str(one.message) for one in recwarn] == []
+
+
+class Rounded(TimeEffect):
+    """Its input's gradient is that before rounding, where it says so; a control has an exact one all the same."""
+
+    type = "rounded"
+    inputs = (Port("in", gradient="surrogate"),)
+
+    class Controls(ControlModel):
+        mix: Annotated[float, Control(0, 1, neutral=0)] = 0.0
+
+    def process(self, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+        sound = audio["in"]
+        rounded = sound + ((sound * 8).round() / 8 - sound).detach()
+        return {"out": sound + controls["mix"] * (rounded - sound)}, state
+
+
+class RoundedExactly(Rounded):
+    type = "rounded_exactly"
+    inputs = (Port("in"),)
+
+
+class RoundedControl(Rounded):
+    """What the input declares is no excuse for a control."""
+
+    type = "rounded_control"
+
+    def process(self, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+        return {"out": audio["in"] * (1 - controls["mix"].detach())}, state
+
+
+def test_an_input_that_declares_a_stand_in_is_not_compared_with_differences() -> None:
+    check_effect(Rounded)
+    with pytest.raises(CheckFailed, match="gradient of input in is"):
+        dict(effect_checks(RoundedExactly))["check_gradients"]()
+    with pytest.raises(CheckFailed, match="gradient of control mix is"):
+        dict(effect_checks(RoundedControl))["check_gradients"]()
+
+
+def test_gradients_of_ports_are_checked_when_a_class_is_made() -> None:
+    for ports, message in (
+        ({"inputs": (Port("in", gradient="exakt"),)}, "gradient 'exakt' is none of exact, surrogate, none"),  # type: ignore[arg-type]
+        ({"outputs": (Port("out", gradient="none"),)}, "inputs declare it, outputs do not"),
+    ):
+        with pytest.raises(EffectError, match=message):
+            type("Wrong", (Rounded,), {"type": "wrong", **ports})

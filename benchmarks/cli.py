@@ -17,7 +17,7 @@ from benchmarks.cases import CASES
 from benchmarks.errors import BenchmarkError
 from benchmarks.report import LESS_WORK, print_case
 from benchmarks.runner import STARTING, choose, run_cases
-from benchmarks.store import FOLDER, save
+from benchmarks.store import FOLDER, load, save
 from benchmarks.work import FULL, QUICK, Scale
 
 INTERRUPTED = 130
@@ -35,6 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
             out.print(f"{name:<12}{title}", markup=False, highlight=False)
         return 0
     try:
+        if given.redraw:
+            folder = given.output or FOLDER
+            for path in save(load(folder), folder):
+                err.print(f"wrote {path}", markup=False, highlight=False)
+            return 0
         names = choose(given.cases)
         folder = _folder(given, complete=len(names) == len(CASES))
         with _progress(err) as report:
@@ -61,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help="cases to run; all where left out (see --list)"
+    )
+    parser.add_argument(
+        "--redraw", action="store_true", help="write table and plot anew from the results.json that is there"
     )
     parser.add_argument("--list", action="store_true", help="list the cases and end")
     parser.add_argument("--quick", action="store_true", help="little work, few rounds: to see that all runs")

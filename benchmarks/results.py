@@ -10,7 +10,7 @@ from benchmarks.timing import Spread, Times
 from benchmarks.work import FULL, Scale
 
 Unit = Literal["×", "MB", "s", "ms", "", "dB"]
-FORMAT = 1
+FORMAT = 2
 """Version of the JSON file."""
 
 
@@ -49,14 +49,22 @@ class Result:
             }
         return data
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Result:
+        """What :meth:`to_dict` made, held against today's bars."""
+        spread = Spread(data["value"], data["low"], data["high"], data["fastest"])
+        return cls(data["what"], spread, data["unit"], data.get("bar", {}).get("name"))
+
 
 @dataclass(frozen=True)
 class Timed:
-    """The times of one program. ``audio``: seconds of audio that one run mixes, where it mixes any."""
+    """The times of one program. ``audio``: seconds of audio that one run mixes, where it mixes any. ``against``: of a
+    peer, the program of ours that does the same work in the same case."""
 
     program: str
     times: Times
     audio: float | None = None
+    against: str | None = None
 
     @property
     def real_time(self) -> float | None:
@@ -64,14 +72,23 @@ class Timed:
         return None if self.audio is None else self.audio / self.times.median
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        data: dict[str, Any] = {
             "program": self.program,
             "median_s": self.times.median,
             "minimum_s": self.times.minimum,
             "rounds": len(self.times.seconds),
+            "audio_s": self.audio,
             "times_real_time": self.real_time,
             "seconds": list(self.times.seconds),
         }
+        if self.against is not None:
+            data["against"] = self.against
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Timed:
+        """What :meth:`to_dict` made."""
+        return cls(data["program"], Times(tuple(data["seconds"])), data["audio_s"], data.get("against"))
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,18 @@ class CaseReport:
             "unavailable": self.unavailable,
         }
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> CaseReport:
+        """What :meth:`to_dict` made."""
+        return cls(
+            data["name"],
+            data["title"],
+            tuple(map(Result.from_dict, data["results"])),
+            tuple(map(Timed.from_dict, data["times"])),
+            tuple(data["notes"]),
+            data["unavailable"],
+        )
+
 
 @dataclass(frozen=True)
 class Run:
@@ -111,6 +140,12 @@ class Run:
             "work": asdict(self.scale),
             "cases": [case.to_dict() for case in self.cases],
         }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Run:
+        """What :meth:`to_dict` made."""
+        work = data["work"] | {"nodes": tuple(data["work"]["nodes"])}
+        return cls(data["machine"], Scale(**work), tuple(map(CaseReport.from_dict, data["cases"])))
 
     @property
     def less_work(self) -> bool:

@@ -9,11 +9,27 @@ from pathlib import Path
 from benchmarks.errors import BenchmarkError
 from benchmarks.plot import to_svg
 from benchmarks.report import to_markdown
-from benchmarks.results import Run
+from benchmarks.results import FORMAT, Run
 from djgraph.atomic import atomic_writer
 
 FOLDER = Path(__file__).parent / "results"
 NAMES = ("results.json", "results.md", "results.svg")
+
+
+def load(folder: Path) -> Run:
+    """The run whose results are there. Raises BenchmarkError where there are none, or of another format."""
+    path = folder / NAMES[0]
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise BenchmarkError(
+                f"{path} has format {data['format']}, and {FORMAT} is read here; measure anew"
+            )
+        return Run.from_dict(data)
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: cannot be read: {problem.strerror or problem}") from problem
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise BenchmarkError(f"{path} is not the results of a run: {problem!r}; measure anew") from problem
 
 
 def save(run: Run, folder: Path) -> list[Path]:

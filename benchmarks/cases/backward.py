@@ -22,21 +22,26 @@ def run(context: Context) -> CaseReport:
         },
         slow=True,
     )
+    against = {
+        f"plain, forward + backward {what}": f"djgraph, forward + backward {what}" for what in GRADIENTS
+    }
     results = []
     for what in GRADIENTS:
         faster = ratio(*(times[f"{name}, forward + backward {what}"] for name in ("plain", "djgraph")))
         text = f"forward + backward, against the plain baseline, gradients {what}"
         results.append(Result(text, faster, "×", "backward"))
     context.report("plain, in a process of its own")
-    ours = times["djgraph, forward + backward for controls"]
+    name = "djgraph, forward + backward for controls"
+    ours = times[name]
     alone = measure("backward", context.scale, len(ours.seconds))
     text = "forward + backward, against the plain baseline in a process of its own, gradients for controls"
     results.append(Result(text, ratio(alone, ours), "×"))
-    times["plain, forward + backward for controls, in a process of its own"] = alone
+    alone_name = "plain, forward + backward for controls, in a process of its own"
+    times[alone_name], against[alone_name] = alone, name
     return CaseReport(
         "backward",
         CASES["backward"],
         tuple(results),
-        tuple(Timed(name, times[name], context.scale.seconds) for name in times),
+        tuple(Timed(name, times[name], context.scale.seconds, against.get(name)) for name in times),
         ("The loss is the mean square of the mix.",),
     )

@@ -32,15 +32,17 @@ def run(context: Context) -> CaseReport:
     audio = 0.1 * torch.randn(SIGNALS, 1, context.scale.samples, generator=random)
     results: list[Result] = []
     times: dict[str, Times] = {}
+    against: dict[str, str] = {}
     missing: list[str] = []
     for part in (_pedalboard, _torchcomp):
         try:
-            found, timed = part(context, audio)
+            found, timed, pairs = part(context, audio)
         except Unavailable as reason:
             missing.append(str(reason))
             continue
         results += found
         times |= timed
+        against |= pairs
     if not results:
         raise Unavailable("; ".join(missing))
     seconds = SIGNALS * context.scale.seconds
@@ -48,7 +50,7 @@ def run(context: Context) -> CaseReport:
         "effects",
         CASES["effects"],
         tuple(results),
-        tuple(Timed(name, one, seconds) for name, one in times.items()),
+        tuple(Timed(name, one, seconds, against.get(name)) for name, one in times.items()),
         (
             f"{SIGNALS} mono signals; Pedalboard runs them in a pool of {context.scale.threads}.",
             "Both choruses have one voice.",
@@ -57,8 +59,12 @@ def run(context: Context) -> CaseReport:
     )
 
 
-def _pedalboard(context: Context, audio: Tensor) -> tuple[list[Result], dict[str, Times]]:
-    results, times = [], {}
+Part = tuple[list[Result], dict[str, Times], dict[str, str]]
+"""Results, times by program, and each peer's program → ours."""
+
+
+def _pedalboard(context: Context, audio: Tensor) -> Part:
+    results, times, against = [], {}, {}
     with ThreadPool(context.scale.threads) as pool:
         for match in MATCHES:
             names = tuple(dict.fromkeys(name for name, _ in match.peer))
@@ -71,10 +77,11 @@ def _pedalboard(context: Context, audio: Tensor) -> tuple[list[Result], dict[str
                 Result(f"{ours}, against Pedalboard's {peer}", ratio(pair[theirs], pair[ours]), "×", "effect")
             )
             times |= pair
-    return results, times
+            against[theirs] = ours
+    return results, times, against
 
 
-def _torchcomp(context: Context, audio: Tensor) -> tuple[list[Result], dict[str, Times]]:
+def _torchcomp(context: Context, audio: Tensor) -> Part:
     gain = load("torchcomp").compexp_gain
     effect = Ours(COMPRESSOR, audio)
     names = tuple(COMPRESSOR.moves)
@@ -104,7 +111,7 @@ def _torchcomp(context: Context, audio: Tensor) -> tuple[list[Result], dict[str,
         )
         for direction, bar in ((FORWARD, "compressor"), (BOTH, "compressor_backward"))
     ]
-    return results, times
+    return results, times, {f"{TORCHCOMP}, {way}": f"compressor, {way}" for way in (FORWARD, BOTH)}
 
 
 def _compressed(gain: Callable[..., Tensor], audio: Tensor, threshold: Tensor, ratio_of: Tensor) -> Tensor:

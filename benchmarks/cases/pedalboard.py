@@ -33,6 +33,9 @@ def run(context: Context) -> CaseReport:
         "pedalboard",
         CASES["pedalboard"],
         tuple(results),
-        tuple(Timed(name, times[name], scale.seconds) for name in times),
+        tuple(
+            Timed(name, times[name], scale.seconds, "djgraph, forward" if name in boards else None)
+            for name in times
+        ),
         (f"Pedalboard runs its strips, then its tracks, in a thread pool of {scale.threads}.",),
     )

@@ -50,7 +50,12 @@ def run(context: Context) -> CaseReport:
         for name in peers
         for direction in ("forward", "forward + backward")
     ]
-    timed = [Timed(name, times[name], scale.seconds) for name in times]
+    against = {
+        f"{name}, {direction}": f"djgraph, {direction}"
+        for name in peers
+        for direction in ("forward", "forward + backward")
+    }
+    timed = [Timed(name, times[name], scale.seconds, against.get(name)) for name in times]
     if STRIPS in peers:
         timed.append(_reverb(context))
         notes.append(

@@ -74,7 +74,10 @@ def run(context: Context) -> CaseReport:
         found = ratio(times[f"{TORCHAUDIO}, {direction}"], ours)
         bar_fixed = "recursion_fixed" if direction == FORWARD else None
         results.append(Result(f"svf, {direction}, against torchaudio's lfilter", found, "×", bar_fixed))
-    timed = tuple(Timed(name, times[name], SIGNALS * context.scale.seconds) for name in times)
+    against = {f"{peer}, {way}": f"svf, {way}" for peer in (LPC, TORCHAUDIO) for way in (FORWARD, BOTH)}
+    timed = tuple(
+        Timed(name, times[name], SIGNALS * context.scale.seconds, against.get(name)) for name in times
+    )
     return CaseReport("recursions", CASES["recursions"], tuple(results), timed, tuple(notes))
 
 

@@ -94,6 +94,12 @@ def check(name: str, report: CaseReport) -> None:
     assert EXPECTED_BARS.get(name, set()) <= found
     assert all(timed.times.minimum > 0 for timed in report.times)
     json.dumps(report.to_dict(), allow_nan=False)
+    own = {timed.program: timed for timed in report.times}
+    for timed in report.times:  # what a peer stands beside is of the same case, and as long
+        assert timed.against is None or own[timed.against].audio == timed.audio
+    assert name not in ("forward", "backward", "pedalboard", "ffts", "peers", "recursions", "effects") or any(
+        timed.against for timed in report.times
+    )
 
 
 @pytest.mark.slow

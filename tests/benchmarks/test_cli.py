@@ -118,3 +118,33 @@ def test_no_matplotlib_is_said_before_the_work(
     assert cli.main(["forward", "--output", str(tmp_path)]) == 1
     assert "djgraph[bench]" in capsys.readouterr().err
     assert not ran
+
+
+def test_redraw_measures_nothing(ran: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["forward", "--output", str(tmp_path)]) == 0
+    made = {name: (tmp_path / name).read_bytes() for name in NAMES}
+    ran.clear()
+    for name in NAMES[1:]:
+        (tmp_path / name).unlink()
+    assert cli.main(["--redraw", "--output", str(tmp_path)]) == 0
+    assert {name: (tmp_path / name).read_bytes() for name in NAMES} == made
+    assert not ran
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read"),
+        ("{", "is not the results of a run"),
+        ("[]", "is not the results of a run"),
+        ('{"format": 1}', "has format 1, and 2 is read here; measure anew"),
+        ('{"format": 2}', "is not the results of a run"),
+    ],
+)
+def test_redraw_of_what_is_no_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, words: str
+) -> None:
+    if text is not None:
+        (tmp_path / "results.json").write_text(text)
+    assert cli.main(["--redraw", "--output", str(tmp_path)]) == 1
+    assert words in " ".join(capsys.readouterr().err.split())

@@ -40,13 +40,13 @@ def make_run(value: float = 7.0) -> Run:
 @pytest.mark.parametrize(
     ("bar", "value", "reached", "aim"),
     [
-        (Bar(6, 10, "higher"), 5.99, False, False),
-        (Bar(6, 10, "higher"), 6.0, True, False),
-        (Bar(6, 10, "higher"), 10.0, True, True),
-        (Bar(2.5, 1.6, "lower"), 2.51, False, False),
-        (Bar(2.5, 1.6, "lower"), 2.5, True, False),
-        (Bar(2.5, 1.6, "lower"), 1.6, True, True),
-        (Bar(31, None, "lower"), 1.0, True, False),
+        (Bar(6, 10, "higher", "faster"), 5.99, False, False),
+        (Bar(6, 10, "higher", "faster"), 6.0, True, False),
+        (Bar(6, 10, "higher", "faster"), 10.0, True, True),
+        (Bar(2.5, 1.6, "lower", "faster"), 2.51, False, False),
+        (Bar(2.5, 1.6, "lower", "faster"), 2.5, True, False),
+        (Bar(2.5, 1.6, "lower", "faster"), 1.6, True, True),
+        (Bar(31, None, "lower", "faster"), 1.0, True, False),
     ],
 )
 def test_bars(bar: Bar, value: float, reached: bool, aim: bool) -> None:

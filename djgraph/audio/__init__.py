@@ -4,7 +4,8 @@ from djgraph.audio.blocks import BlockReader, open_blocks
 from djgraph.audio.excerpts import Header, read_excerpt, read_header
 from djgraph.audio.files import read
 from djgraph.audio.formats import FORMATS, check_format
-from djgraph.audio.loudness import lufs, normalize, peak_dbfs, peak_gain, rms_dbfs
+from djgraph.audio.integrated import lufs
+from djgraph.audio.loudness import normalize, peak_dbfs, peak_gain, rms_dbfs
 from djgraph.audio.meter import Meter
 from djgraph.audio.outputs import Levels, Outputs, open_outputs
 from djgraph.audio.resampling import resample

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from djgraph.arguments import whole
-from djgraph.audio.excerpts import Header, check_channels, seek, target_rate
+from djgraph.audio.excerpts import Header, seek, target_rate
 from djgraph.audio.opening import Sound, check_duration, open_sound, path_of
 from djgraph.audio.resampling import Cycle, Resampler
+from djgraph.audio.width import as_wide, check_channels, check_serves, from_file
 from djgraph.errors import AudioFileError
 
 _BLOCK = 1 << 16  # samples of the file that are read at a time
@@ -29,13 +30,13 @@ def open_blocks(
     """A file opened for reading in blocks of ``[channels, samples]`` float32, full scale ±1.
 
     All blocks joined are what :func:`djgraph.audio.read` gives, resampled as a whole, to rounding: the resampler keeps
-    its history from block to block. sample_rate: in Hz; the file's own where left out. channels: 1 (the mean of a
-    stereo file), 2 (a mono file on both sides), or None, as the file is. start, stop: the part to read, in samples at
-    ``sample_rate``; ``stop`` is not included, and the file's end where left out or beyond it.
+    its history from block to block. sample_rate: in Hz; the file's own where left out. channels: 1 (of a stereo file
+    the mean), any number (a mono file is put on all), or None, as the file is. start, stop: the part to read, in
+    samples at ``sample_rate``; ``stop`` is not included, and the file's end where left out or beyond it.
 
     Raises AudioFileError as :func:`djgraph.audio.read` does: here for what the header or the container tells, in
-    :meth:`BlockReader.read` for what only the audio does (NaN, infinity, a FLAC that is cut short); also for more than
-    two channels where ``channels`` is given, and for numbers that are none.
+    :meth:`BlockReader.read` for what only the audio does (NaN, infinity, a FLAC that is cut short); also for a file
+    of another number of channels, or for other speakers, where ``channels`` is given, and for numbers that are none.
     """
     path = path_of(path)
     start = whole(start, f"{path}: start", 0, error=AudioFileError)
@@ -69,8 +70,7 @@ class BlockReader:
         header = Header(int(file.frames), int(file.samplerate), int(file.channels))
         if not header.samples:
             raise AudioFileError(f"{path} holds no samples")
-        if channels is not None and header.channels > 2:
-            raise AudioFileError(f"{path} has {header.channels} channels; stems are mono or stereo")
+        check_serves(path, file, channels)
         self.path = path
         self.sample_rate = header.sample_rate if sample_rate is None else sample_rate
         self.channels = header.channels if channels is None else channels
@@ -133,11 +133,11 @@ class BlockReader:
         with self._sound.using() as file:
             if file.closed:
                 raise AudioFileError(f"{self.path} has been closed; open it again to read on")
-            block = file.read(_BLOCK, dtype="float32", always_2d=True)
+            block = from_file(file, file.read(_BLOCK, dtype="float32", always_2d=True))
             self._check(file, block)
         self._at += len(block)
         audio = torch.from_numpy(np.ascontiguousarray(block.T))
-        return audio.mean(0, keepdim=True) if self._as_mono else audio
+        return as_wide(audio, 1) if self._as_mono else audio
 
     def _check(self, file: Any, block: np.ndarray) -> None:
         end = self._at + len(block)

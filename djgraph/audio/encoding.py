@@ -13,11 +13,15 @@ import torch
 from torch import Tensor
 
 from djgraph.audio.opening import reason
+from djgraph.audio.width import to_file
 from djgraph.errors import AudioFileError
 from djgraph.signals import held
+from djgraph.speakers import speakers
 
 BLOCK = 1 << 16
 """Samples that are handed to libsndfile at a time."""
+_EXTENSIBLE = b"\xfe\xff"
+"""The format tag of a WAVE file that has a channel mask."""
 FULL_SCALE = {torch.int16: 1 << 15, torch.int32: 1 << 31}
 """Integers that audio may consist of."""
 
@@ -38,6 +42,7 @@ class Encoder:
 
         self.clipped, self.samples = 0, 0
         self._path, self._container, self._subtype = path, container, subtype
+        self._channels = channels
         self._sink = Sink(file)
         self._file = self._call(
             soundfile.SoundFile, self._sink, "w", sample_rate, channels, subtype=subtype, format=container
@@ -53,12 +58,17 @@ class Encoder:
             check_finite(self._path, block, self.samples)
             if self._subtype not in ("FLOAT", "DOUBLE"):
                 self.clipped += int((block.abs() > 1).sum())
-        self._call(self._file.write, np.ascontiguousarray(block.numpy().T))
+        self._call(self._file.write, np.ascontiguousarray(to_file(self._container, block).numpy().T))
         self.samples += block.shape[1]
 
     def close(self) -> None:
         """Write what the encoder still holds, and the header."""
         self._call(self._file.close)
+        layout = speakers(self._channels)
+        if self._container in ("WAVEX", "RF64") and layout is not None:
+            # libsndfile knows the masks of some numbers of channels only.
+            self._sink.put_mask(layout.mask)
+            self._sink.check(self._path)
 
     def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call libsndfile with signals held, since it calls back; raise what went wrong in the callbacks."""
@@ -136,6 +146,19 @@ class Sink:
         except BaseException as problem:
             self._problem = self._problem or problem
             return 0
+
+    def put_mask(self, mask: int) -> None:
+        """Write the channel mask of a WAVE file that is complete but for it."""
+        end = self.tell()
+        self.seek(0)
+        head = self.read(256)
+        at = 12
+        while at + 48 <= len(head) and head[at : at + 4] != b"fmt ":
+            at += 8 + int.from_bytes(head[at + 4 : at + 8], "little")
+        if head[at : at + 4] == b"fmt " and head[at + 8 : at + 10] == _EXTENSIBLE:
+            self.seek(at + 28)
+            self.write(mask.to_bytes(4, "little"))
+        self.seek(end)
 
     def write(self, data: bytes) -> int:
         return len(data) if self._muted else int(self._do(self._file.write, data))

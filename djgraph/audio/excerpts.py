@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from djgraph.arguments import is_whole, shown, whole
+from djgraph.arguments import whole
 from djgraph.audio.formats import MAX_SECONDS, SAMPLE_RATES, whole_number
 from djgraph.audio.opening import opened, path_of, reason
 from djgraph.audio.resampling import Cycle, resample
+from djgraph.audio.width import as_wide, check_channels, check_serves, from_file
 from djgraph.errors import AudioFileError
 
 _FAR = 1 << 53
@@ -60,10 +61,10 @@ def read_excerpt(
 
     It is what the whole file, read and resampled, would hold there, to rounding; before the file's beginning
     and after its end there is silence. Only that part is read from the disk, and a little around it where it
-    has to be resampled. channels: 1 (the mean of a stereo file), 2 (a mono file on both sides), or None, as
-    the file is. Raises AudioFileError for what cannot be read, for NaN and infinity, for more than two
-    channels (where ``channels`` is not None), for a start, a number of samples (up to 4 hours) or of channels
-    that is none, and for a sample rate that is none.
+    has to be resampled. channels: 1 (of a stereo file the mean), any number (a mono file is put on all), or None, as
+    the file is. Raises AudioFileError for what cannot be read, for NaN and infinity, for a file of another number of
+    channels or for other speakers (where ``channels`` is not None), for a start, a number of samples (up to 4 hours)
+    or of channels that is none, and for a sample rate that is none.
     """
     path = path_of(path)
     sample_rate = target_rate(path, sample_rate)
@@ -73,8 +74,7 @@ def read_excerpt(
     check_channels(path, channels)
     with opened(path) as file:
         rate = int(file.samplerate)
-        if channels is not None and file.channels > 2:
-            raise AudioFileError(f"{path} has {file.channels} channels; stems are mono or stereo")
+        check_serves(path, file, channels)
         if rate == sample_rate:
             audio = _part(file, path, start, samples, channels)
         else:
@@ -87,19 +87,13 @@ def read_excerpt(
             audio = resample(source, rate, sample_rate)[:, at : at + samples].contiguous()
             audio[:, max(0, total - start) :] = 0  # the filter's ringing after the last sample
             audio[:, : max(0, -start)] = 0
-    return audio.expand(2, -1).contiguous() if channels == 2 and len(audio) == 1 else audio
+    return as_wide(audio, channels)
 
 
 def target_rate(path: Path, sample_rate: object) -> int:
     """The rate in Hz that a file is to be read at. AudioFileError for what is no rate."""
     rate = whole_number(sample_rate, f"{path}: the sample rate")
     return whole(rate, f"{path}: the sample rate", 1, SAMPLE_RATES[1], AudioFileError)
-
-
-def check_channels(path: Path, channels: object) -> None:
-    """AudioFileError for a number of channels that files are not read with: 1, 2 and None (as the file is) are."""
-    if channels is not None and (not is_whole(channels) or channels not in (1, 2)):
-        raise AudioFileError(f"{path}: channels is {shown(channels)}; expected 1, 2 or None")
 
 
 def seek(file: Any, path: Path, first: int) -> None:
@@ -123,7 +117,7 @@ def _part(file: Any, path: Path, start: int, samples: int, channels: int | None)
     total = int(file.frames)
     first, last = min(max(start, 0), total), min(max(start + samples, 0), total)
     seek(file, path, first)
-    block = file.read(last - first, dtype="float32", always_2d=True)
+    block = from_file(file, file.read(last - first, dtype="float32", always_2d=True))
     if len(block) < last - first and file.format != "MP3":  # whose frames have been counted
         raise AudioFileError(
             f"{path} is cut short: it promises {total} samples, from {first} on it holds {len(block)}"
@@ -135,4 +129,4 @@ def _part(file: Any, path: Path, start: int, samples: int, channels: int | None)
         )
     audio = torch.zeros(block.shape[1], max(samples, 0), dtype=torch.float32, device="cpu")
     audio[:, first - start : first - start + len(block)] = torch.from_numpy(block.T) if len(block) else 0
-    return audio.mean(0, keepdim=True) if channels == 1 and len(audio) == 2 else audio
+    return as_wide(audio, 1) if channels == 1 else audio

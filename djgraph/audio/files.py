@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from djgraph.audio.opening import check_duration, opened, path_of
+from djgraph.audio.width import check_serves, from_file
 from djgraph.errors import AudioFileError
 
 _BLOCK = 1 << 16
@@ -23,12 +25,18 @@ def read(path: str | os.PathLike[str]) -> tuple[Tensor, int]:
     infinity. A container whose writer did not know the length (a stream) is read to the file's end; an MP3 to its last
     whole frame, whatever its header says, as long as there are as many as that promises.
     """
-    path = path_of(path)
+    return read_as_wide(path_of(path), None)
+
+
+def read_as_wide(path: Path, channels: int | None) -> tuple[Tensor, int]:
+    """The same for a signal of so many channels (None: as the file is), which the file has or can be put on:
+    ``[channels of the file, samples]``, in our order. AudioFileError for a file that does not serve."""
     with opened(path) as file:
+        check_serves(path, file, channels)
         rate = int(file.samplerate)
         blocks, samples = [], 0
         while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
-            blocks.append(block)
+            blocks.append(from_file(file, block))
             samples += len(block)
             check_duration(path, samples, rate)
         if samples < file.frames and file.format != "MP3":  # whose frames have been counted

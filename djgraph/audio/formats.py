@@ -9,6 +9,7 @@ from pathlib import Path
 
 from djgraph.arguments import is_real, is_whole, shown
 from djgraph.errors import AudioFileError
+from djgraph.speakers import MOST
 
 FORMATS: dict[str, tuple[str, str]] = {
     ".wav": ("WAV", "PCM_24"),
@@ -28,7 +29,7 @@ FOREIGN = (".m4a", ".aac", ".mp4", ".alac", ".wma", ".ape", ".wv", ".mka", ".web
 
 MAX_SECONDS = 4 * 3600
 """Longest file that is read, in seconds."""
-MAX_CHANNELS = 32
+MAX_CHANNELS = MOST
 """Most channels that are read and written."""
 SAMPLE_RATES = (1_000, 768_000)
 """Lowest and highest sample rate in Hz that are taken for one."""
@@ -57,6 +58,8 @@ def check_format(
     subtype: str | None = None,
 ) -> tuple[str, str]:
     """Format and subtype that a file of that name is written in; AudioFileError where it cannot hold such audio.
+
+    A WAV of more than two channels is a WAVEX, with a mask that says for which speakers they are.
 
     For finding out before hours of work; what is not known yet is left out. sample_rate in Hz; samples in each channel;
     subtype is libsndfile's name, the format's usual one where left out.
@@ -90,7 +93,9 @@ def check_format(
     if channels is not None and not 1 <= channels <= most:
         raise AudioFileError(f"{path}: {container} is written with 1 to {most} channels, not with {channels}")
     _check_subtype(path, container, subtype, channels or 1)
-    if samples is not None and channels is not None and container in ("WAV", "AIFF"):
+    if container == "WAV" and (channels or 1) > 2:
+        container = "WAVEX"  # with a channel mask
+    if samples is not None and channels is not None and container in ("WAV", "WAVEX", "AIFF"):
         size = samples * channels * _BYTES.get(subtype, 8)
         if size > MAX_BYTES and container == "AIFF":
             raise AudioFileError(

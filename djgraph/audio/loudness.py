@@ -1,4 +1,4 @@
-"""How loud audio is: peak, RMS, integrated loudness; and scaling it to a peak."""
+"""How loud audio is: peak and RMS; and scaling it to a peak."""
 
 from __future__ import annotations
 
@@ -31,30 +31,6 @@ def rms_dbfs(audio: Tensor) -> float:
     −inf for silence, NaN where a sample is NaN. Raises InputError for what is no tensor."""
     check_tensor(audio)
     return decibels(float(audio.detach().double().square().mean().sqrt())) if audio.numel() else -math.inf
-
-
-def lufs(audio: Tensor, sample_rate: int) -> float | None:
-    """Integrated loudness of ``[channels, samples]`` in LUFS, after ITU-R BS.1770-4 (pyloudnorm).
-
-    −inf where nothing passes the absolute gate at −70 LUFS; None for clips shorter than one block of 0.4 s,
-    whose loudness is not defined. Raises InputError for other shapes and more than five channels.
-    """
-    import numpy as np
-    import pyloudnorm
-
-    check_tensor(audio)
-    real(sample_rate, "sample_rate", 1)
-    if audio.ndim != 2 or not 1 <= audio.shape[0] <= 5:
-        raise InputError(
-            f"loudness is defined for [channels, samples] with 1 to 5 channels, not {list(audio.shape)}"
-        )
-    # The standard's own filters, as in djgraph.losses; the default ones are up to 0.2 dB beside them.
-    meter = pyloudnorm.Meter(sample_rate, filter_class="DeMan")
-    if audio.shape[1] <= meter.block_size * sample_rate:
-        return None
-    samples = np.ascontiguousarray(audio.detach().to("cpu", torch.float64).numpy().T)
-    with np.errstate(divide="ignore", invalid="ignore"):  # pyloudnorm takes the logarithm of silent blocks
-        return float(meter.integrated_loudness(samples))
 
 
 def normalize(audio: Tensor, peak: float = -1.0) -> Tensor:

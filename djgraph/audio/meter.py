@@ -15,9 +15,10 @@ from torch import Tensor
 
 from djgraph.arguments import real, whole
 from djgraph.audio.loudness import decibels
-from djgraph.dsp.loudness import CUT_FREQUENCY, CUT_Q, OFFSET, SHELF_DB, SHELF_FREQUENCY, SHELF_Q, SURROUND
+from djgraph.dsp.loudness import CUT_FREQUENCY, CUT_Q, OFFSET, SHELF_DB, SHELF_FREQUENCY, SHELF_Q
 from djgraph.dsp.true_peak import TAPS, interpolator
 from djgraph.errors import InputError
+from djgraph.speakers import LAYOUTS, loudness_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 _BLOCK, _STEP = 0.4, 0.25
 """Seconds of a gating block, and the part of it by which the next one begins later."""
 _ABSOLUTE_GATE, _RELATIVE_GATE = -70.0, -10.0  # LUFS, LU
-_WEIGHTS = (1.0, 1.0, 1.0, SURROUND, SURROUND)  # left, right, centre, left and right surround
-LOUDNESS_CHANNELS = len(_WEIGHTS)
+LOUDNESS_CHANNELS = len(LAYOUTS)
 """Most channels that loudness is defined for."""
 
 
@@ -43,7 +43,7 @@ class Meter:
         self, channels: int, sample_rate: int, *, loudness: bool = True, true_peak: bool = True
     ) -> None:
         """sample_rate: Hz. loudness, true_peak: what to measure beside the sample peak; the others cost nothing.
-        Raises InputError where the loudness of that many channels is not defined (more than five)."""
+        Raises InputError where the loudness of that many channels is not defined (more than eight)."""
         whole(channels, "channels")
         real(sample_rate, "sample_rate", 1)
         if channels < 1 or (loudness and channels > LOUDNESS_CHANNELS):
@@ -119,7 +119,7 @@ class _GatedLoudness:
         ]
         self._sections = np.array([[*stage.b, *stage.a] for stage in stages])
         self._state = np.zeros((len(stages), channels, 2))
-        self._weights = np.array(_WEIGHTS[:channels])
+        self._weights = np.array(loudness_weights(channels))
         self._squares = np.zeros((channels, 0))  # of weighted samples, from `_first` on
         self._first = 0
         self._samples = 0

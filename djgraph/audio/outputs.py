@@ -29,7 +29,7 @@ Normalize = Literal["together", "each"]
 @dataclass(frozen=True)
 class Levels:
     """One file that was written: its samples in each channel, values that clipped, the factor it was scaled by, and
-    levels of what was given to its encoder. lufs: None for less than 0.4 s, and for more than five channels;
+    levels of what was given to its encoder. lufs: None for less than 0.4 s, and for more than eight channels;
     true_peak_dbtp: None where it was not asked for."""
 
     path: Path

@@ -51,11 +51,11 @@ def open_signals(
 ) -> SignalsReader:
     """Several signals, each the sum of one file or more, opened for reading in lock-step.
 
-    files: by signal. channels: by signal, 1 (the mean of a stereo file), 2 (a mono file on both sides), or None, as the
-    files are. pad: shorter ones get silence at their end. where: put before the message of unequal lengths.
+    files: by signal. channels: by signal, 1 (of a stereo file the mean), any number (a mono file is put on all), or
+    None, as the files are. pad: shorter ones get silence at their end. where: put before the message of unequal
+    lengths.
 
-    Raises AudioFileError as :func:`djgraph.audio.open_blocks` does, for more than two channels, and for unequal lengths
-    without ``pad``.
+    Raises AudioFileError as :func:`djgraph.audio.open_blocks` does, and for unequal lengths without ``pad``.
     """
     with contextlib.ExitStack() as stack:
         signals = {
@@ -129,9 +129,7 @@ class SignalReader:
         with contextlib.ExitStack() as stack:
             parts: dict[str, BlockReader] = {}
             for file in files:
-                parts[file.name] = part = stack.enter_context(open_blocks(file, sample_rate, channels))
-                if part.channels > 2:
-                    raise AudioFileError(f"{file} has {part.channels} channels; stems are mono or stereo")
+                parts[file.name] = stack.enter_context(open_blocks(file, sample_rate, channels))
             self._parts = _LockStep(parts, sample_rate, pad, where)
             stack.pop_all()
         self.sample_rate = sample_rate

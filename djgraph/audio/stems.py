@@ -10,12 +10,14 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from djgraph.audio.files import read
+from djgraph.audio.files import read_as_wide
 from djgraph.audio.folders import has_parts, search
 from djgraph.audio.formats import FORMATS, SUFFIXES, how_to_convert, is_foreign
 from djgraph.audio.opening import path_of
 from djgraph.audio.resampling import resample
+from djgraph.audio.width import as_wide, check_channels
 from djgraph.errors import AudioFileError, did_you_mean, shorten
+from djgraph.speakers import word
 
 STEMS = ("drums", "bass", "vocals", "other")
 """The four stems that Demucs and MUSDB18 know."""
@@ -38,12 +40,13 @@ def load_stems(
     A stem is a file of its name with any supported suffix, upper or lower case. The folder may also be one
     that holds exactly one such folder, up to three levels deep, as ``separated`` of Demucs does; symbolic links
     are followed. ``mixture``
-    and ``no_vocals`` are left aside. channels: 1 (the mean of a stereo file), 2 (a mono file on both sides),
-    or None, as the files are. optional: stems that may be missing, and are then left out of the result. pad:
-    shorter stems get silence at their end.
+    and ``no_vocals`` are left aside. channels: as many as each stem gets, 1 to 32: a mono file is put on all of
+    them, a stereo file turned mono by its mean; None is as the files are. optional: stems that may be missing,
+    and are then left out of the result. pad: shorter stems get silence at their end.
 
-    Raises AudioFileError for a stem that is missing or that two files claim, for files of more than two
-    channels, for unequal lengths without ``pad``, and for what :func:`djgraph.audio.read` refuses.
+    Raises AudioFileError for a stem that is missing or that two files claim, for files of other numbers of
+    channels or for other speakers, for unequal lengths without ``pad``, and for what :func:`djgraph.audio.read`
+    refuses.
     """
     files = find_stems(folder, stems, optional)
     audio = {stem: read_as(file, sample_rate, channels) for stem, file in files.items()}
@@ -86,8 +89,12 @@ def find_signal(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def sum_of(parts: Mapping[str, Tensor]) -> Tensor:
-    """The sum of equally long signals; mono ones are put on both sides where another is stereo."""
+    """The sum of equally long signals by file name; mono ones are put on all channels of the others. AudioFileError
+    where those differ."""
     most = max(len(audio) for audio in parts.values())
+    if {len(audio) for audio in parts.values()} - {1, most}:
+        rows = ", ".join(f"{name} ({word(len(audio))})" for name, audio in parts.items())
+        raise AudioFileError(f"files of different channel counts cannot be added up: {rows}")
     return torch.stack([audio.expand(most, -1) for audio in parts.values()]).sum(0)
 
 
@@ -119,14 +126,13 @@ def find_stems(
 
 
 def read_as(path: str | os.PathLike[str], sample_rate: int, channels: int | None = 2) -> Tensor:
-    """A file at a sample rate and with a number of channels (1, 2, or None: as the file is)."""
-    audio, rate = read(path)
-    if len(audio) > 2:
-        raise AudioFileError(f"{path} has {len(audio)} channels; stems are mono or stereo")
-    if channels == 1 and len(audio) == 2:
-        audio = audio.mean(0, keepdim=True)
-    audio = resample(audio, rate, sample_rate)
-    return audio.expand(2, -1).contiguous() if channels == 2 and len(audio) == 1 else audio
+    """A file at a sample rate and with a number of channels (None: as the file is)."""
+    path = path_of(path)
+    check_channels(path, channels)
+    audio, rate = read_as_wide(path, channels)
+    if channels == 1:
+        audio = as_wide(audio, 1)
+    return as_wide(resample(audio, rate, sample_rate), channels)
 
 
 def match_lengths(

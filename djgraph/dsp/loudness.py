@@ -16,8 +16,6 @@ SHELF_EXPONENT = 0.499666774155
 """The bandpass part of the shelf has its gain to this power."""
 OFFSET = -0.691
 """LUFS of a signal whose weighted power is 1."""
-SURROUND = 1.41
-"""Weight of the fourth and fifth channel, left and right surround."""
 
 
 def k_weighting(audio: Tensor, state: Tensor | None = None, *, sample_rate: float) -> tuple[Tensor, Tensor]:

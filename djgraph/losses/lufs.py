@@ -17,11 +17,13 @@ from djgraph.dsp.loudness import (
     SHELF_EXPONENT,
     SHELF_FREQUENCY,
     SHELF_Q,
-    SURROUND,
 )
 from djgraph.errors import InputError
 from djgraph.losses.comparison import Target, fit, spread
+from djgraph.speakers import LAYOUTS, loudness_weights
 
+MOST = len(LAYOUTS)
+"""Channels that loudness is defined for."""
 GATE = -70.0
 """LUFS below which a block does not count, and what a clip has in which none does."""
 RELATIVE_GATE = -10.0
@@ -38,17 +40,18 @@ LOWEST_RATE = 100.0
 def loudness(audio: Tensor, sample_rate: int) -> Tensor:
     """Integrated loudness in LUFS of each item of ``[batch, channels, samples]``: ``[batch]``.
 
-    channels: 1 to 5 (left, right, centre, surrounds). Blocks of 400 ms are gated at −70 LUFS and 10 LU below the mean
-    of those that pass; incomplete ones at the end do not count. An item in which none passes is −70 LUFS.
+    channels: 1 to 8, in the order of their layout (:mod:`djgraph.speakers`); the LFE does not count. Blocks of 400 ms
+    are gated at −70 LUFS and 10 LU below the mean of those that pass; incomplete ones at the end do not count. An item
+    in which none passes is −70 LUFS.
 
     Differentiable as often as one likes but for the gates: which blocks count is taken as constant, and where none
     does, the gradient is 0. Raises InputError for clips shorter than one block, whose loudness is not defined, and for
     other shapes and sample rates.
     """
-    if not isinstance(audio, Tensor) or audio.ndim != 3 or not 1 <= audio.shape[1] <= 5:
+    if not isinstance(audio, Tensor) or audio.ndim != 3 or not 1 <= audio.shape[1] <= MOST:
         came = list(audio.shape) if isinstance(audio, Tensor) else type(audio).__name__
         raise InputError(
-            f"loudness is defined for [batch, channels, samples] with 1 to 5 channels, not {came}"
+            f"loudness is defined for [batch, channels, samples] with 1 to {MOST} channels, not {came}"
         )
     real(sample_rate, "sample_rate", LOWEST_RATE)
     audio = spread(audio, "audio")
@@ -59,7 +62,7 @@ def loudness(audio: Tensor, sample_rate: int) -> Tensor:
             " or more"
         )
     energy = _sums(k_weighted(audio, sample_rate).square(), chunks, sample_rate)
-    weights = energy.new_tensor([1.0, 1.0, 1.0, SURROUND, SURROUND][: audio.shape[1]])
+    weights = energy.new_tensor(loudness_weights(audio.shape[1]))
     power = (energy * weights[:, None]).sum(1)  # of the chunks, [batch, chunks]
     blocks = power.unfold(-1, CHUNKS, 1).sum(-1) / (CHUNKS * CHUNK * sample_rate)
     with torch.no_grad():

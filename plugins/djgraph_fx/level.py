@@ -6,8 +6,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from djgraph.dsp.loudness import SURROUND
 from djgraph.effects import Control
+from djgraph.speakers import loudness_weights
 
 
 def time_constant(low: float, high: float, neutral: float, what: str) -> Control:
@@ -37,9 +37,12 @@ Knee = Annotated[
 
 
 def loudness_power(weighted: Tensor) -> Tensor:
-    """Of a K-weighted signal, ``[batch, 1, samples]``: channels added, surrounds 1.5 dB louder (ITU-R BS.1770-5)."""
-    power = weighted[:, :3].square().sum(1, keepdim=True)
-    return power + SURROUND * weighted[:, 3:].square().sum(1, keepdim=True)
+    """Of a K-weighted signal, ``[batch, 1, samples]``: channels added, surrounds 1.5 dB louder and the LFE not at all
+    (ITU-R BS.1770-5). Channels that are no layout count alike."""
+    weights = loudness_weights(weighted.shape[1])
+    if weights is None or set(weights) == {1.0}:
+        return weighted.square().sum(1, keepdim=True)
+    return (weighted.square() * weighted.new_tensor(weights)[:, None]).sum(1, keepdim=True)
 
 
 def loudest(audio: Tensor) -> Tensor:

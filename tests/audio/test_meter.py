@@ -47,7 +47,7 @@ def true_peak(audio: Tensor) -> float:
 
 @settings(max_examples=examples(40))
 @given(
-    channels=st.sampled_from([1, 2, 4, 5]),
+    channels=st.sampled_from([1, 2, 3, 5]),
     rate=st.sampled_from([8000, 11025, 22050, 44100, 48000]),
     samples=st.integers(1, 60_000),
     sizes=st.lists(st.sampled_from([1000, 4410, 7, 17_641, 100_000]), min_size=1, max_size=4),
@@ -128,14 +128,14 @@ def test_true_peaks_of_the_standard(divisor: int, phase: float) -> None:
 
 
 def test_what_is_not_measured() -> None:
-    with pytest.raises(InputError, match="1 to 5 channels, not 6"):
-        Meter(6, 44100)
-    meter = Meter(6, 44100, loudness=False, true_peak=False)
-    meter.add(torch.full((6, 10), 0.5))
+    with pytest.raises(InputError, match="1 to 8 channels, not 9"):
+        Meter(9, 44100)
+    meter = Meter(9, 44100, loudness=False, true_peak=False)
+    meter.add(torch.full((9, 10), 0.5))
     assert meter.peak == 0.5
     with pytest.raises(InputError, match="does not measure loudness"):
         _ = meter.lufs
     with pytest.raises(InputError, match="does not measure the true peak"):
         _ = meter.true_peak_dbtp
-    with pytest.raises(InputError, match=r"takes \[6, samples\], not \[2, 10\]"):
+    with pytest.raises(InputError, match=r"takes \[9, samples\], not \[2, 10\]"):
         meter.add(torch.zeros(2, 10))

@@ -104,11 +104,23 @@ def test_one_signal(tmp_path: Path, what: str, channels: int | None) -> None:
 
 def test_more_than_two_channels(tmp_path: Path) -> None:
     six = put(tmp_path / "six.wav", channels=6)
-    for channels in (2, None):
-        with pytest.raises(AudioFileError, match="6 channels; stems are mono or stereo"):
-            open_signal(six, channels=channels)
-        with pytest.raises(AudioFileError, match="6 channels; stems are mono or stereo"):
-            open_signals({"a": [put(tmp_path / "two.wav")], "b": [six]}, 44100, {"a": 2, "b": channels})
+    two = put(tmp_path / "two.wav")
+    with pytest.raises(AudioFileError, match=r"6 channels \(5\.1\) cannot be read as stereo"):
+        open_signal(six)
+    with pytest.raises(AudioFileError, match=r"6 channels \(5\.1\) cannot be read as stereo"):
+        open_signals({"a": [two], "b": [six]}, 44100, {"a": 2, "b": 2})
+    with pytest.raises(
+        AudioFileError, match=r"stereo cannot be read as 5\.1: only mono is put on any number"
+    ):
+        open_signals({"a": [two], "b": [six]}, 44100, {"a": 6, "b": 6})
+    for channels in (6, None):
+        with open_signal(six, channels=channels) as reader:
+            assert (reader.channels, reader.read(10).shape) == (6, (6, 10))
+    with (
+        open_signals({"a": [two, six]}, 44100, {"a": None}) as both,
+        pytest.raises(AudioFileError, match=r"cannot be added up: two\.wav \(stereo\), six\.wav \(5\.1\)"),
+    ):
+        both.read(10)
 
 
 def test_a_file_that_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

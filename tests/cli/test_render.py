@@ -195,6 +195,44 @@ def test_a_graph_that_cannot_be_faded_says_so(run: Run, tmp_path: Path) -> None:
     assert "two tracks" in run("render", tmp_path / "g.yaml", *options, code=1).stderr
 
 
+@pytest.mark.parametrize(("layout", "count", "mask"), [("quad", 4, 0x33), ("5.1", 6, 0x3F)])
+def test_more_than_two_channels_are_one_file(
+    run: Run, tmp_path: Path, layout: str, count: int, mask: int
+) -> None:
+    (tmp_path / "g.yaml").write_text(
+        f"""\
+djgraph: 1
+name: wide
+inputs: [{{name: bed, channels: {layout}}}, {{name: mic, channels: mono}}]
+mixer:
+  - {{strip: bed, input: bed, chain: [gain], to: room}}
+  - {{strip: mic, input: mic, chain: [gain], to: room}}
+  - {{bus: room, channels: {layout}}}
+outputs: [{{name: room, from: room, channels: {layout}}}]
+"""
+    )
+    level = 0.05 * np.arange(1, count + 1)
+    bed, mic = np.random.default_rng(0).uniform(-1, 1, (RATE, count)) * level, np.full((RATE, 1), 0.1)
+    soundfile.write(tmp_path / "bed.wav", bed, RATE, "FLOAT", format="WAVEX")
+    soundfile.write(tmp_path / "mic.wav", mic, RATE, "FLOAT")
+    inputs = ["-i", f"bed={tmp_path / 'bed.wav'}", "-i", f"mic={tmp_path / 'mic.wav'}"]
+    for name in ("out.wav", "out.flac"):
+        shown = run("render", tmp_path / "g.yaml", *inputs, "-o", tmp_path / name).stdout
+        assert f"1.000 s, {layout}, {RATE} Hz" in shown
+        assert "LUFS" in shown
+        made, rate = soundfile.read(tmp_path / name)
+        assert rate == RATE
+        np.testing.assert_allclose(made, bed + 0.1, atol=2e-6)
+    assert (
+        f"Channel Mask  : {mask:#x}".lower() in soundfile.SoundFile(tmp_path / "out.wav").extra_info.lower()
+    )
+    message = run("render", tmp_path / "g.yaml", *inputs, "-o", tmp_path / "out.mp3", code=1).stderr
+    assert f"MP3 is written with 1 to 2 channels, not with {count}" in message
+    soundfile.write(tmp_path / "bed.wav", bed[:, :2], RATE)
+    message = run("render", tmp_path / "g.yaml", *inputs, "-o", tmp_path / "out.wav", code=1).stderr
+    assert f"bed.wav: stereo cannot be read as {layout}" in message
+
+
 def test_other_rates_and_padding(run: Run, tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     for folder, rate in ((a, 48000), (b, 22050)):

@@ -117,8 +117,8 @@ def test_the_loss() -> None:
 
 
 def test_refusals() -> None:
-    for wrong in (noise(2, 8000), noise(1, 6, 8000)):
-        with pytest.raises(InputError, match="1 to 5 channels"):
+    for wrong in (noise(2, 8000), noise(1, 9, 8000)):
+        with pytest.raises(InputError, match="1 to 8 channels"):
             loudness(wrong, 8000)
     with pytest.raises(InputError, match=r"0\.399 s is not defined; expected 0\.4 s"):
         loudness(noise(1, 2, 3192), 8000)

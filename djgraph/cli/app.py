@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from djgraph.cli import certify, check, dataset, demo, fit, graphs, plugins, profile, render, transitions
+from djgraph.cli import certify, check, dataset, demo, fit, graphs, new, plugins, profile, render, transitions
 from djgraph.cli.errors import Group
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.command("check", short_help="Hold an effect to its contract.")(check.check)
 app.command("plugins", short_help="List the plugins, loaded and failed.")(plugins.plugins)
 
 app.add_typer(dataset.app)
+app.add_typer(new.app)
 
 
 def _version(wanted: bool) -> None:

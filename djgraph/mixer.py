@@ -15,7 +15,7 @@ from djgraph.compiler.plan import Plan
 from djgraph.effects import Effect
 from djgraph.errors import CompileError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, Point
-from djgraph.host.build import as_module_dict, build_effects, leave_inference_mode
+from djgraph.host.build import as_module_dict, build_effects, check_loops, leave_inference_mode
 from djgraph.inspection.flow import flow_text
 from djgraph.inspection.report import explain_data, explain_text, make_workload
 from djgraph.layout import ParameterLayout
@@ -71,7 +71,9 @@ class Mixer(nn.Module):
         self._passes = selected(optimize)
         self.lowering = lowering
         self._lowered = lowered(graph, lowering)
-        self.effects = as_module_dict(build_effects(self._lowered))
+        modules = build_effects(self._lowered)
+        check_loops(self._lowered, modules)
+        self.effects = as_module_dict(modules)
         self._bind()
 
     def forward(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from djgraph.arguments import shown
-from djgraph.graph.ir import EffectNode, Graph, InputNode, SumNode
+from djgraph.graph.ir import EffectNode, FeedbackNode, Graph, InputNode, Node, SumNode
 from djgraph.reading import Stored
 from djgraph.version import __version__
 
@@ -73,11 +73,13 @@ class Sound(Stored):
         return [f"{name}: {old} → {new}" for name, old, new in pairs if old != new]
 
 
-def _node(node: InputNode | EffectNode | SumNode) -> dict[str, Any]:
+def _node(node: Node) -> dict[str, Any]:
     if isinstance(node, InputNode):
         what: dict[str, Any] = {"input": node.input, "stem": node.stem, "optional": node.optional}
     elif isinstance(node, SumNode):
         what = {"sum": sorted(map(str, node.sources))}
+    elif isinstance(node, FeedbackNode):
+        what = {"feedback": str(node.source), "samples": node.samples}
     else:
         what = {
             "effect": node.effect.type,

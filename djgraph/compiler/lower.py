@@ -6,11 +6,24 @@ the sums between them has one transform at each end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 
-from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Silence, Synthesise
-from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
+from djgraph.compiler.plan import (
+    Add,
+    Analyse,
+    Feedback,
+    Load,
+    Loop,
+    Mask,
+    Op,
+    Plan,
+    Process,
+    Silence,
+    Synthesise,
+)
+from djgraph.graph import loops
+from djgraph.graph.ir import EffectNode, Graph, InputNode, Node, Point, SumNode
 
 
 @dataclass(frozen=True)
@@ -22,18 +35,20 @@ class _Signal:
 def lower(graph: Graph, outputs: Mapping[str, Point], kernels: Mapping[str, str]) -> Plan:
     """A plan that gives ``outputs`` (name → point), without any optimisation."""
     lowering = _Lowering(graph)
-    for node in graph.nodes:
-        if isinstance(node, InputNode):
-            lowering.emit(Load(node.id, node.id), node.channels)
-            lowering.signals[Point(node.id)] = _Signal(node.id, None)
-        elif isinstance(node, EffectNode) and node.domain == "spectral":
-            lowering.spectral(node)
-        elif isinstance(node, EffectNode):
-            lowering.time(node)
+    for part in loops.parts(graph):
+        if isinstance(part, loops.Loop):
+            lowering.loop(part)
         else:
-            lowering.sum(node.id, node.sources, node.channels)
+            lowering.node(part)
     results = {name: lowering.audio(point) for name, point in outputs.items()}
-    return Plan(graph, tuple(lowering.ops), results, lowering.channels, kernels)
+    read = {*results.values(), *(name for op in lowering.ops for name in op.reads)}
+    ops = tuple(_giving(op, read) if isinstance(op, Loop) else op for op in lowering.ops)
+    return Plan(graph, ops, results, lowering.channels, kernels)
+
+
+def _giving(loop: Loop, read: Container[str]) -> Loop:
+    """The loop with what is read of it as its results."""
+    return replace(loop, results=tuple(name for name in loop.results if name in read) or loop.results[:1])
 
 
 class _Lowering:
@@ -71,6 +86,34 @@ class _Lowering:
         if signal.spectrum is None:
             return spectrum
         return self.emit(Add((signal.spectrum, spectrum), self._fresh(f"~whole({point})")), channels)
+
+    def node(self, node: Node) -> None:
+        if isinstance(node, InputNode):
+            self.emit(Load(node.id, node.id), node.channels)
+            self.signals[Point(node.id)] = _Signal(node.id, None)
+        elif isinstance(node, EffectNode) and node.domain == "spectral":
+            self.spectral(node)
+        elif isinstance(node, EffectNode):
+            self.time(node)
+        elif isinstance(node, SumNode):
+            self.sum(node.id, node.sources, node.channels)
+
+    def loop(self, loop: loops.Loop) -> None:
+        """A loop works on audio: what comes into it leaves the transform before."""
+        outside = {point: _Signal(self.audio(point), None) for point in loop.outside}
+        before = dict(self.signals)
+        ops, self.ops = self.ops, []
+        self.signals |= outside
+        for way in loop.ways:
+            self.channels[way.id] = way.channels
+            self.signals[Point(way.id)] = _Signal(way.id, None)
+        for node in loop.nodes:
+            self.node(node)
+        body, self.ops = self.ops, ops
+        ways = tuple(Feedback(self.audio(way.source), way.id, way.samples) for way in loop.ways)
+        steps = tuple(op for op in body if isinstance(op, (Process, Add)))
+        self.ops.append(Loop(ways, steps, tuple(name for op in steps for name in op.writes)))
+        self.signals |= {point: before[point] for point in outside}
 
     def spectral(self, node: EffectNode) -> None:
         source = self.spectrum(next(iter(node.sources.values())))

@@ -16,8 +16,10 @@ from djgraph.compiler.plan import (
     Add,
     Analyse,
     Delay,
+    Feedback,
     Inlet,
     Load,
+    Loop,
     Mask,
     Op,
     Plan,
@@ -36,6 +38,7 @@ from djgraph.graph.ir import EffectNode, Graph
 _TITLE = re.compile(r"(stream )?plan ([^:]+)(: .*)?")
 _LATENCY = re.compile(r"(.*)  \(latency (\d+)\)")
 _DELAYED = re.compile(r"(.*) delayed by (\d+)")
+_FED_BACK = re.compile(r"(.*) fed back after (\d+)")
 _CALL = re.compile(r"\w+ × \d+")
 _KERNEL = re.compile(r"kernel of (\S+) = (\S+)")
 _OUTPUT = re.compile(r"output (.+) = (.+)")
@@ -138,6 +141,8 @@ class _Parser:
     def _op(self, head: str, rows: list[str]) -> Op:
         if " = " not in head and head.startswith("region"):
             return self._region(rows)
+        if " = " not in head and head.startswith("loop"):
+            return self._loop(rows)
         if _CALL.fullmatch(head):
             nodes, ins, outs = zip(*(self._call(*_sides(row)) for row in rows))
             return Process(nodes, ins, outs)
@@ -199,6 +204,30 @@ class _Parser:
             raise ValueError(f"no transform of the region reads {', '.join(before)}")
         return Region(tuple(inlets), tuple(body), tuple(results))
 
+    def _loop(self, rows: list[str]) -> Loop:
+        ways: list[Feedback] = []
+        body: list[Process | Add] = []
+        results: tuple[str, ...] = ()
+        for row in rows:
+            if row.startswith("gives "):
+                results = _names(row.removeprefix("gives "))
+                continue
+            out, said = _sides(row)
+            if out in self.calls and not is_spectrum(out):
+                node, ins, outs = self._call(out, said)
+                body.append(Process((node,), (ins,), (outs,)))
+            elif match := _FED_BACK.fullmatch(said):
+                if out not in self.graph.by_id:
+                    raise ValueError(f"the graph has no node {out}")
+                ways.append(Feedback(match[1], out, int(match[2])))
+            elif isinstance(step := self._step(row), Add):
+                body.append(step)
+            else:
+                raise ValueError(f"a loop has no {type(step).__name__}, {row}")
+        if not ways or not results:
+            raise ValueError("in a loop something comes back, and it gives something")
+        return Loop(tuple(ways), tuple(body), results)
+
 
 def _channels(op: Op, known: dict[str, int], graph: Graph) -> Iterator[tuple[str, int]]:
     """The channels of each value that an operation writes or holds."""
@@ -209,6 +238,13 @@ def _channels(op: Op, known: dict[str, int], graph: Graph) -> Iterator[tuple[str
             for node, names in zip(op.nodes, op.outs):
                 for port, name in zip(node.effect.outputs, names):
                     yield name, node.out_channels(port.name)
+        case Loop():
+            inside = dict(known)
+            inside |= {way.out: graph.by_id[way.out].channels for way in op.ways}
+            for step in op.body:
+                inside |= dict(_channels(step, inside, graph))
+            for name in op.values:
+                yield name, inside[name]
         case Region():
             for name in op.values:
                 yield name, known[op.inlets[0].source]

@@ -149,6 +149,55 @@ class Add(Op):
 
 
 @dataclass(frozen=True)
+class Feedback(Single):
+    """What a value was ``samples`` samples ago, silence before the first one; in loops only."""
+
+    samples: int
+
+
+@dataclass(frozen=True)
+class Loop(Op):
+    """Work whose results come round again: a plan of its own that runs block by block, as a stream does.
+
+    ways: what comes back, each of something that the body makes. body: in the order in which it runs. results: what of
+    it is read outside.
+    """
+
+    ways: tuple[Feedback, ...]
+    body: tuple[Process | Add, ...]
+    results: tuple[str, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        own = set(self.values)
+        return tuple(dict.fromkeys(name for op in self.body for name in op.reads if name not in own))
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return self.results
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        ways = tuple(way.out for way in self.ways)
+        return ways + tuple(name for op in self.body for name in op.writes)
+
+    @property
+    def nodes(self) -> tuple[EffectNode, ...]:
+        """The effects in the loop."""
+        return tuple(node for op in self.body if isinstance(op, Process) for node in op.nodes)
+
+    @property
+    def block(self) -> int:
+        """Samples that can be made at a time: what goes in comes back after as many at the earliest."""
+        return min(way.samples for way in self.ways)
+
+    def renamed(self, names: Mapping[str, str]) -> Loop:
+        own = set(self.values)
+        outside = {old: new for old, new in names.items() if old not in own}
+        return replace(self, body=tuple(op.renamed(outside) for op in self.body))
+
+
+@dataclass(frozen=True)
 class Inlet:
     """Where a region's signal comes from: audio through effects without memory, then the transform."""
 
@@ -251,7 +300,7 @@ class Plan:
 
     def calls(self) -> int:
         """Effect and region calls: what grouping makes fewer."""
-        return sum(isinstance(op, (Process, Region, Mask, Analyse, Synthesise)) for op in self.ops)
+        return sum(isinstance(op, (Process, Region, Loop, Mask, Analyse, Synthesise)) for op in self.ops)
 
     def __str__(self) -> str:
         """The plan as text. :func:`djgraph.compiler.parse.parse_plan` reads it."""
@@ -321,6 +370,17 @@ def describe(op: Op, plan: Plan) -> list[str]:
             return [f"{op.out} = istft({op.source})"]
         case Add():
             return [f"{op.out} = {' + '.join(op.sources)}"]
+        case Feedback():
+            return [f"{op.out} = {op.source} fed back after {op.samples}"]
+        case Loop():
+            lines = [f"loop: blocks of {op.block} samples"]
+            for part in (*op.ways, *op.body):
+                if isinstance(part, Process):
+                    calls = zip(part.nodes, part.ins, part.outs)
+                    lines += [f"  {call_text(node, into, out)}" for node, into, out in calls]
+                else:
+                    lines += [f"  {line}" for line in describe(part, plan)]
+            return [*lines, f"  gives {', '.join(op.results)}"]
         case Region():
             masks = sum(isinstance(step, Mask) for step in op.body)
             forward = sum(plan.channels[inlet.source] for inlet in op.inlets)

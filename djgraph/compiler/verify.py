@@ -9,6 +9,7 @@ from djgraph.compiler.plan import (
     Add,
     Analyse,
     Delay,
+    Loop,
     Mask,
     Plan,
     Process,
@@ -89,7 +90,7 @@ def _kinds(plan: Plan) -> Iterator[Fault]:
                 yield index, "inverts the wrong way"
             case Add() if len(read | written) != 1:
                 yield index, "adds audio to a spectrum"
-            case Process() | Region() | Delay() if True in read | written:
+            case Process() | Region() | Loop() | Delay() if True in read | written:
                 yield index, "touches a spectrum, but works on audio"
 
 
@@ -133,6 +134,40 @@ def _regions(plan: Plan) -> Iterator[Fault]:
         for node in (node for inlet in op.inlets for node in inlet.nodes):
             if not is_memoryless(node):
                 yield index, f"is a region that begins with {node.id}, which is not memoryless"
+
+
+def _loops(plan: Plan) -> Iterator[Fault]:
+    for index, op in enumerate(plan.ops):
+        if not isinstance(op, Loop):
+            continue
+        made = {name for step in op.body for name in step.writes}
+        written = {*op.reads, *(way.out for way in op.ways)}
+        for step in op.body:
+            for name in step.reads:
+                if name not in written:
+                    yield index, f"is a loop that reads {name} too early"
+            for name in step.writes:
+                if name in written:
+                    yield index, f"is a loop that writes {name} twice"
+            written |= set(step.writes)
+            counts = {plan.channels[name] for name in (*step.reads, *step.writes)}
+            if isinstance(step, Add) and len(counts) > 1:
+                yield (
+                    index,
+                    f"is a loop that adds signals of {' and '.join(map(str, sorted(counts)))} channels",
+                )
+        for way in op.ways:
+            if way.source not in made:
+                yield index, f"is a loop in which {way.source} comes back, which it does not make"
+            if plan.channels[way.source] != plan.channels[way.out]:
+                yield index, f"is a loop in which {way.source} comes back with other channels"
+            if way.samples < 1:
+                yield index, f"is a loop in which {way.source} comes back after {way.samples} samples"
+        for name in op.results:
+            if name not in made:
+                yield index, f"is a loop that gives {name}, which it does not make"
+        if not op.ways:
+            yield index, "is a loop in which nothing comes back"
 
 
 def _none(*kinds: type) -> Callable[[Plan], Iterator[Fault]]:
@@ -234,6 +269,7 @@ RULES = (
     Rule("signals that meet have equally many channels", _channels),
     Rule("rows of one call share their kernel", _rows),
     Rule("a region is a plan of its own, behind memoryless effects of one input and one output", _regions),
+    Rule("a loop is a plan of its own, in which something comes back", _loops),
     Rule("regions are made by fuse", _none(Region), until="fuse"),
     Rule("after fuse, spectra are inside regions", _none(Mask, Analyse, Synthesise), since="fuse"),
     Rule("after fuse, spectra are inside regions", _no_spectra, since="fuse"),

@@ -17,7 +17,7 @@ from torch import Tensor
 from djgraph.controls.bank import ControlBank
 from djgraph.effects import Block, Effect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
-from djgraph.graph.ir import EffectNode, Graph, InputNode, Point, SumNode, columns_of
+from djgraph.graph.ir import EffectNode, FeedbackNode, Graph, InputNode, Point, SumNode, columns_of
 from djgraph.host.calls import EffectCall, build
 from djgraph.layout import ParameterLayout
 
@@ -84,6 +84,8 @@ class Response:
                     for index, mask in masks[point].items():
                         total[index] = total[index] + mask if index in total else mask
                 masks[Point(node.id)] = total
+            elif isinstance(node, FeedbackNode):
+                masks[Point(node.id)] = {}  # of a loop what is heard at once
             elif isinstance(node, EffectNode):
                 for port in node.effect.outputs:
                     masks[Point(node.id, port.name)] = self._through(node, masks, gains)
@@ -210,6 +212,8 @@ class Response:
         for node in self.graph.nodes:
             if isinstance(node, SumNode):
                 upstream[Point(node.id)] = set().union(*(upstream[p] for p in node.sources))
+            elif isinstance(node, FeedbackNode):
+                upstream[Point(node.id)] = set()
             elif isinstance(node, EffectNode):
                 sources = list(node.sources.values())
                 before = upstream[sources[0]] if sources else set()

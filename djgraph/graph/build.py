@@ -12,10 +12,10 @@ from djgraph.graph.bind import Binder
 from djgraph.graph.channels import Channels
 from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
-from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
+from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Expanded, Expansion, PlacedOwner, expand_sound
 from djgraph.graph.faders import mark_faders
-from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Node, Owner, Point, SumNode
+from djgraph.graph.ir import Column, EffectNode, FeedbackNode, Graph, InputNode, Node, Owner, Point, SumNode
 from djgraph.graph.order import ordered
 from djgraph.graph.wire import Wirer
 from djgraph.language.fold import in_file_order
@@ -107,10 +107,11 @@ def _in_document_order(inputs: list[InputDraft], owners: Mapping[str, OwnerDraft
 
 
 def _nodes(owner: OwnerDraft) -> list[NodeDraft]:
-    """A bus's sum, the chain, the sends, and what switches among buses."""
+    """A bus's sum, the chain, the sends with the ways back of loops, and what switches among buses."""
     nodes: list[NodeDraft] = [] if owner.sum is None else [owner.sum]
     nodes += owner.chain
-    nodes += (send for send in owner.sends if send is not None)
+    for index, send in enumerate(owner.sends):
+        nodes += (node for node in (send, owner.feedback.get(index)) if node is not None)
     nodes += owner.routes
     return nodes
 
@@ -123,7 +124,9 @@ def _owner(owner: OwnerDraft, start: Point | None) -> Owner:
         tuple(node.id for node in _nodes(owner)),
         start,
         fader.id if fader else None,
-        frozenset(node.id for node in (*owner.sends, *owner.routes) if node is not None),
+        frozenset(
+            node.id for node in (*owner.sends, *owner.feedback.values(), *owner.routes) if node is not None
+        ),
     )
 
 
@@ -139,7 +142,7 @@ def _freeze(
     header = expanded.header.model
     return Graph(
         name=header.name,
-        nodes=tuple(_node(node, counts[node.id]) for node in nodes),
+        nodes=tuple(_node(node, counts[node.id], header.sample_rate) for node in nodes),
         columns=columns,
         inputs={item.name: tuple(stem.name for stem in item.stems) or None for item in header.inputs},
         outputs=outputs,
@@ -152,12 +155,16 @@ def _freeze(
     )
 
 
-def _node(draft: NodeDraft, count: int) -> Node:
+def _node(draft: NodeDraft, count: int, sample_rate: int) -> Node:
     position = draft.site.position()
     if isinstance(draft, InputDraft):
         return InputNode(draft.id, draft.input, draft.stem, count, draft.optional, position)
     if isinstance(draft, SumDraft):
         return SumNode(draft.id, tuple(source.point for source in draft.sources), count, position)
+    if isinstance(draft, FeedbackDraft):
+        assert draft.source is not None
+        samples = max(round(draft.milliseconds * sample_rate / 1000), 1)
+        return FeedbackNode(draft.id, draft.source.point, samples, count, position)
     assert isinstance(draft, EffectDraft)
     assert draft.effect is not None
     assert draft.settings is not None

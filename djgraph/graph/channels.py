@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from djgraph.errors import Problem
-from djgraph.graph.draft import EffectDraft, InputDraft, NodeDraft, OwnerDraft, PlacedPoint, SumDraft
+from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, NodeDraft, OwnerDraft, PlacedPoint, SumDraft
 from djgraph.graph.expand import Placed
 from djgraph.graph.ir import Point
 from djgraph.graph.order import spoken
@@ -30,14 +30,33 @@ class Channels:
         self.problems: list[Problem] = []
         self._effects = effects
         self._by_id: dict[str, NodeDraft] = {}
+        self._by_id.update((node.id, node) for node in nodes)
+        # What goes round in a loop is as wide as the widest signal in it: it begins as mono, and grows.
+        came = {node.id: 1 for node in nodes if isinstance(node, FeedbackDraft)}
+        back: dict[str, int] | None = None
+        while back != came and not self.problems:
+            back = came
+            self._count(nodes, back)
+            came = {name: max(self._comes_back(name), count) for name, count in back.items()}
+
+    def _count(self, nodes: Sequence[NodeDraft], back: Mapping[str, int]) -> None:
+        """The counts where loops come back with ``back`` channels."""
+        self.counts.clear()
         for node in nodes:
-            self._by_id[node.id] = node
             if isinstance(node, InputDraft):
                 self.counts[node.id] = node.channels
+            elif isinstance(node, FeedbackDraft):
+                self.counts[node.id] = back[node.id]
             elif isinstance(node, SumDraft):
                 self.counts[node.id] = self._sum(node)
             else:
                 self.counts[node.id] = self._effect(node)
+
+    def _comes_back(self, name: str) -> int:
+        way = self._by_id[name]
+        assert isinstance(way, FeedbackDraft)
+        assert way.source is not None
+        return self._carried(way.source.point)
 
     def check_ends(self, owners: Iterable[OwnerDraft], end: Callable[[OwnerDraft], Point | None]) -> None:
         """Strips without a chain have no node that mono could be put on all channels at."""

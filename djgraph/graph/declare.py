@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from djgraph.effects import Control, Effect, Unit
 from djgraph.errors import Problem
 from djgraph.graph.controls import in_units
-from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, SumDraft, SwitchDraft
+from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, OwnerDraft, SumDraft, SwitchDraft
 from djgraph.graph.expand import Placed, PlacedChain, PlacedOwner, PlacedSwitch
 from djgraph.language.faults import Fault, explain
 from djgraph.language.model import Header
@@ -103,6 +103,9 @@ class Declarer:
                 self.problems.append(site.problem(message, "name" if send.name else "to", hint=hint))
             targets.add(name)
             owner.sends.append(self._send(item.name, name, send.level, site))
+            if send.feedback and send.delay is not None:
+                back = f"{item.name}.feedback:{name}"
+                owner.feedback[index] = FeedbackDraft(back, send.delay, site)
             if send.switch is not None:
                 owner.send_switches[index] = self._routes(owner, name, send.switch, site.below("switch"))
         return owner

@@ -94,6 +94,20 @@ class SumDraft:
 
 
 @dataclass(eq=False)
+class FeedbackDraft:
+    """The way back of a loop that a send closes; ``milliseconds`` long."""
+
+    id: str
+    milliseconds: float
+    site: Site
+    source: PlacedPoint | None = None
+
+    @property
+    def out(self) -> Point:
+        return Point(self.id)
+
+
+@dataclass(eq=False)
 class SwitchDraft:
     """A switch where it chooses: a route for each of its positions, in order.
 
@@ -127,6 +141,8 @@ class OwnerDraft:
     """The one that says what it feeds."""
     send_switches: dict[int, SwitchDraft] = field(default_factory=dict)
     """Those of sends, by the send's place."""
+    feedback: dict[int, FeedbackDraft] = field(default_factory=dict)
+    """The ways back of sends that close loops, by the send's place."""
 
     @property
     def name(self) -> str:
@@ -160,4 +176,4 @@ class OwnerDraft:
         return isinstance(self.placed.model, Strip) and self.placed.model.input is None
 
 
-NodeDraft = InputDraft | EffectDraft | SumDraft
+NodeDraft = InputDraft | EffectDraft | SumDraft | FeedbackDraft

@@ -11,7 +11,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 
-from djgraph.graph.ir import Column, EffectNode, Fader, Free, Graph, InputNode, sources
+from djgraph.graph.ir import Column, EffectNode, Fader, Free, Graph, InputNode, leading_to, sources
 
 NAMES = ("fader", "gain")
 """What a fader's column may be called behind its owner's name."""
@@ -99,11 +99,7 @@ def _tracks(graph: Graph, own: Mapping[str, int]) -> dict[str, int]:
 
 def _audible(graph: Graph) -> set[str]:
     """The nodes that lead to the main output."""
-    reaching = {next(iter(graph.outputs.values())).node}
-    for node in reversed(graph.nodes):
-        if node.id in reaching:
-            reaching.update(point.node for _, point in sources(node))
-    return reaching
+    return leading_to(graph, [next(iter(graph.outputs.values())).node])
 
 
 def _groups(masks: Mapping[str, int], inputs: Iterable[int]) -> list[list[str]]:

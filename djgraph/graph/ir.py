@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -114,7 +114,21 @@ class SumNode:
     position: Position | None = None
 
 
-Node = InputNode | EffectNode | SumNode
+@dataclass(frozen=True)
+class FeedbackNode:
+    """The way back of a loop: what there was at ``source`` ``samples`` samples ago; silence before the clip.
+
+    It comes before its source in a graph's nodes, for it reads nothing of the present.
+    """
+
+    id: str
+    source: Point
+    samples: int
+    channels: int
+    position: Position | None = None
+
+
+Node = InputNode | EffectNode | SumNode | FeedbackNode
 
 
 @dataclass(frozen=True)
@@ -151,8 +165,8 @@ class Owner:
     """A strip or bus: which nodes are its own, and what it reads.
 
     nodes: ids in document order: a bus's sum, the chain, then the sends. branches: those of them that are no part of
-    the chain, but levels on ways to buses. start: what it has before its chain; None for a strip that makes its own
-    sound. fader: the id of the node that is its fader.
+    the chain, but levels and delays of loops on ways to buses. start: what it has before its chain; None for a strip
+    that makes its own sound. fader: the id of the node that is its fader.
     """
 
     name: str
@@ -169,7 +183,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Graph:
-    """A checked mixer: nodes in an order in which each comes after its sources.
+    """A checked mixer: nodes in an order in which each comes after its sources; loops close through feedback nodes.
 
     columns: the layout's columns in document order. outputs: the first is the main one. taps: every strip's and
     bus's end by name. owners: the strips and buses in document order. ``inputs`` maps an input's name to its stems, or
@@ -209,7 +223,7 @@ class Graph:
         for node in self.nodes:
             graph.add_node(node.id, node=node)
         for node in self.nodes:
-            for port, point in sources(node):
+            for port, point in (*sources(node), *fed_back(node)):
                 graph.add_edge(point.node, node.id, source_port=point.port, port=port)
         return graph
 
@@ -238,12 +252,30 @@ def columns_of(binding: Binding) -> tuple[str, ...]:
 
 
 def sources(node: Node) -> Iterator[tuple[str, Point]]:
-    """The points a node reads, with the port each arrives at."""
+    """The points a node reads, with the port each arrives at; none for one that reads the past alone."""
     if isinstance(node, EffectNode):
         yield from node.sources.items()
     elif isinstance(node, SumNode):
         for point in node.sources:
             yield "in", point
+
+
+def fed_back(node: Node) -> Iterator[tuple[str, Point]]:
+    """The point whose past a node reads, with the port, where it closes a loop."""
+    if isinstance(node, FeedbackNode):
+        yield "in", node.source
+
+
+def leading_to(graph: Graph, ends: Iterable[str]) -> set[str]:
+    """The ids of these nodes and of all that lead to them, round a loop, too."""
+    leading = set(ends)
+    left = list(leading)
+    while left:
+        node = graph.by_id[left.pop()]
+        before = {point.node for _, point in (*sources(node), *fed_back(node))} - leading
+        leading |= before
+        left += before
+    return leading
 
 
 def _line(node: Node) -> str:
@@ -252,6 +284,8 @@ def _line(node: Node) -> str:
         return f"{node.id}: input, {channels}" + (", optional" if node.optional else "")
     if isinstance(node, SumNode):
         return f"{node.id}: sum({', '.join(map(str, node.sources))}), {channels}"
+    if isinstance(node, FeedbackNode):
+        return f"{node.id}: {node.source} fed back after {node.samples} samples, {channels}"
     reads = ", ".join(
         f"{port}={point}" if port != "in" else str(point) for port, point in node.sources.items()
     )

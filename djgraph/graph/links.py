@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from djgraph.graph.ir import EffectNode, Graph, Owner, Point, SumNode
+from djgraph.graph.ir import EffectNode, FeedbackNode, Graph, Owner, Point, SumNode
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Link:
     source: a strip's or bus's name, or the id of an input node. point: the signal. target: a strip's or bus's name,
     or an output's. kind: ``input`` (what a strip reads), ``port`` (a further port of a node), ``to`` (the end feeds a
     bus), ``send`` (a branch feeds a bus), ``output``. node: of a send the level that feeds the bus, or None where the
-    level is a constant 1; of a port the node that reads. port: the name of that port.
+    level is a constant 1; of a port the node that reads. port: the name of that port. back: of a send that closes a
+    loop, after how many samples it comes round.
     """
 
     source: str
@@ -25,6 +26,7 @@ class Link:
     kind: Literal["input", "port", "to", "send", "output"]
     node: str | None = None
     port: str = ""
+    back: int = 0
 
 
 def links(graph: Graph) -> list[Link]:
@@ -93,7 +95,11 @@ def _into_bus(graph: Graph, owner: Owner, node: SumNode) -> Iterator[Link]:
     for point in node.sources:
         source = source_of(graph, point)
         feeder = graph.owner_of.get(point.node)
-        if feeder is not None and point.node in feeder.branches:
+        way = graph.by_id[point.node]
+        if isinstance(way, FeedbackNode) and feeder is not None:
+            level = way.source.node if way.source.node in feeder.branches else None
+            yield Link(feeder.name, way.source, owner.name, "send", level, back=way.samples)
+        elif feeder is not None and point.node in feeder.branches:
             yield Link(source, point, owner.name, "send", point.node)
         elif source in graph.taps and point != graph.taps[source]:
             yield Link(source, point, owner.name, "send")

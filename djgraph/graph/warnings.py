@@ -6,13 +6,13 @@ Each warning is about one thing at its place in the file; where one thing causes
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from djgraph.errors import Problem, shorten
 from djgraph.graph.build import Built
 from djgraph.graph.doubled import doubled
 from djgraph.graph.draft import OwnerDraft
-from djgraph.graph.ir import Blend, Column, Constant, EffectNode, Graph, MacroCurve, sources
+from djgraph.graph.ir import Blend, Column, Constant, EffectNode, MacroCurve, leading_to
 from djgraph.graph.spelling import alike
 from djgraph.language.fold import in_file_order
 
@@ -23,7 +23,7 @@ SHOWN = 4
 def warnings(built: Built) -> list[Problem]:
     """All warnings of a graph, in file order."""
     graph = built.graph
-    heard = _leading_to(graph, [point.node for point in graph.outputs.values()])
+    heard = leading_to(graph, [point.node for point in graph.outputs.values()])
     idle = [column for column in graph.columns if not any(node in heard for node, _ in column.drives)]
     found = [
         *_dead_ends(built, idle),
@@ -34,17 +34,6 @@ def warnings(built: Built) -> list[Problem]:
         *alike(built),
     ]
     return in_file_order(found)
-
-
-def _leading_to(graph: Graph, ends: Iterable[str]) -> set[str]:
-    """These nodes and all that lead to them."""
-    leading = set(ends)
-    left = list(leading)
-    while left:
-        before = {point.node for _, point in sources(graph.by_id[left.pop()])} - leading
-        leading |= before
-        left += before
-    return leading
 
 
 def _is_end(built: Built, owner: OwnerDraft) -> bool:
@@ -68,7 +57,7 @@ def _dead_ends(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
         else:
             message = f"nobody hears bus {owner.name!r}"
             hint = "send it `to` another bus, or list it under `outputs`"
-        leading = _leading_to(built.graph, [built.graph.taps[owner.name].node])
+        leading = leading_to(built.graph, [built.graph.taps[owner.name].node])
         indices = {index for node in leading if node in readers for index in readers[node]}
         names = [idle[index].name for index in sorted(indices)]
         if names:
@@ -79,7 +68,7 @@ def _dead_ends(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
 def _idle_columns(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
     """Columns of what is not heard, where no dead end says so: nodes behind the last tap of a strip or bus."""
     ends = [built.graph.taps[owner.name].node for owner in built.owners.values() if _is_end(built, owner)]
-    leading = _leading_to(built.graph, ends)
+    leading = leading_to(built.graph, ends)
     for column in idle:
         if not any(node in leading for node, _ in column.drives):
             message = f"column {column.name!r} changes nothing: no output hears what it controls"

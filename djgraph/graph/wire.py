@@ -239,6 +239,10 @@ class Wirer:
             if index in owner.send_switches:
                 self._route(owner.send_switches[index], tap)
             elif send.to is not None:
+                back = owner.feedback.get(index)
+                if back is not None and tap is not None:
+                    back.source = PlacedPoint(tap, site)
+                    tap = back.out
                 self._feed(send.to, tap, site.below("to"))
         if model.fader is not None and model.fader not in owner.nodes:
             known = list(owner.nodes)

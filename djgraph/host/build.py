@@ -11,7 +11,9 @@ from torch.nn.functional import pad
 
 from djgraph.effects import Block, Clock, Effect, TimeEffect
 from djgraph.effects.contract import ordinary_tensors
+from djgraph.errors import CompileError
 from djgraph.graph.ir import EffectNode, Graph
+from djgraph.graph.loops import loops
 from djgraph.host.calls import EffectCall, build
 from djgraph.layout.values import home
 
@@ -62,6 +64,24 @@ def leave_inference_mode(module: nn.Module) -> None:
             for name, value in list(places.items()):
                 if isinstance(value, Tensor) and value.is_inference():
                     places[name] = ordinary(value)
+
+
+def check_loops(graph: Graph, modules: Mapping[str, Effect]) -> None:
+    """modules: by node id. Raises CompileError that names all effects in loops that cannot run in blocks of any length
+    as they are: those that lag, and those in time whose controls come every hop."""
+    faults = []
+    for node in (node for loop in loops(graph) for node in loop.effects):
+        lag = EffectCall(modules[node.id], (node,)).latency()
+        fault = f"effect {node.effect.type} looks {lag} samples ahead" if lag else None
+        if any(control.rate == "frame" for control in node.effect.controls):
+            fault = f"effect {node.effect.type} runs in blocks of whole hops"
+        if fault is not None:
+            faults.append(f"  {node.id}{f' ({node.position})' if node.position else ''}: {fault}")
+    if faults:
+        raise CompileError(
+            f"in a loop of graph {graph.name} effects have to give each sample when it comes:\n"
+            + "\n".join(faults)
+        )
 
 
 def as_module_dict(modules: dict[str, Effect]) -> nn.ModuleDict:

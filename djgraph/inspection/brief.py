@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from djgraph.compiler.plan import Load, Mask, Op, Plan, Process, Region, describe
+from djgraph.compiler.plan import Load, Loop, Mask, Op, Plan, Process, Region, describe
 from djgraph.graph.ir import EffectNode
 
 NAMES = 4
@@ -33,6 +33,10 @@ def brief(plan: Plan) -> str:
 def _operation(op: Op, plan: Plan) -> Iterator[str]:
     if isinstance(op, Process):
         yield _several(_effect(op.nodes[0]), [node.id for node in op.nodes])
+    elif isinstance(op, Loop):
+        yield describe(op, plan)[0]
+        yield from _alike(op.nodes)
+        yield from (line for way in op.ways for line in describe(way, plan))
     elif isinstance(op, Region):
         yield describe(op, plan)[0]
         yield from _alike([node for inlet in op.inlets for node in inlet.nodes])

@@ -6,7 +6,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Region, Silence, Synthesise
+from djgraph.compiler.plan import (
+    Add,
+    Analyse,
+    Load,
+    Loop,
+    Mask,
+    Op,
+    Plan,
+    Process,
+    Region,
+    Silence,
+    Synthesise,
+)
 from djgraph.effects import Effect
 from djgraph.graph.ir import Constant, EffectNode
 from djgraph.inspection.effect_costs import EffectCosts, Work
@@ -93,7 +105,7 @@ def estimate(plan: Plan, modules: Mapping[str, Effect], workload: Workload) -> P
         learns = any(not isinstance(b, Constant) for node in nodes for b in node.bindings.values())
         learns = learns or any(effects.has_weights(plan.kernels[node.id]) for node in nodes)
         learns = learns or any(needs[name] for name in op.reads)
-        needs.update(dict.fromkeys(op.writes, learns))
+        needs.update(dict.fromkeys(op.values, learns))
         both = costs.of(op)
         gathered = memory.gathered(op)
         forward = Work(both.forward.flops, both.forward.moved + 2 * gathered, both.forward.memory + gathered)
@@ -109,7 +121,7 @@ def estimate(plan: Plan, modules: Mapping[str, Effect], workload: Workload) -> P
                 label=label(op),
                 writes=op.writes,
                 nodes=tuple(node.id for node in nodes),
-                calls=int(isinstance(op, (Process, Region, Mask, Analyse, Synthesise))),
+                calls=int(isinstance(op, (Process, Region, Loop, Mask, Analyse, Synthesise))),
                 forward_transforms=transforms[0],
                 inverse_transforms=transforms[1],
                 forward=forward,
@@ -137,6 +149,8 @@ def label(op: Op) -> str:
             return "istft"
         case Add():
             return f"sum of {len(op.sources)}"
+        case Loop():
+            return f"loop of {len(op.nodes)} effects"
         case Region():
             masks = sum(isinstance(step, Mask) for step in op.body)
             return f"region {len(op.inlets)} → {len(op.results)}, {masks} masks"
@@ -145,7 +159,7 @@ def label(op: Op) -> str:
 
 def _nodes(op: Op) -> tuple[EffectNode, ...]:
     match op:
-        case Process():
+        case Process() | Loop():
             return op.nodes
         case Mask():
             return (op.node,)

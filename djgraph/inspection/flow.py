@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, MacroCurve, Owner, SumNode
+from djgraph.graph.ir import Column, Constant, EffectNode, Graph, MacroCurve, Owner, SumNode
 from djgraph.graph.links import Link, levels_of, links, place_of, source_of, tap_of
 from djgraph.speakers import word
 
@@ -92,7 +92,7 @@ class _Flow:
         for name in owner.nodes:
             node = self._graph.by_id[name]
             own_sum = isinstance(node, SumNode) and owner.name_of(name) == owner.name
-            if not isinstance(node, InputNode) and name not in owner.branches and not own_sum:
+            if isinstance(node, (EffectNode, SumNode)) and name not in owner.branches and not own_sum:
                 yield node
 
     def _from(self, link: Link) -> str:
@@ -129,7 +129,8 @@ class _Flow:
         said = where.get(tap, f"after {tap}")
         levels = levels_of(self._graph, owner, link)
         words = [self._control(owner, level, next(iter(level.bindings))) for level in levels]
-        return f"{said}, level {' × '.join(words) or '1'}"
+        round_ = f", back after {_milliseconds(link.back, self._graph.sample_rate)}" if link.back else ""
+        return f"{said}, level {' × '.join(words) or '1'}{round_}"
 
     def _node(self, owner: Owner, node: EffectNode | SumNode) -> str:
         called = owner.name_of(node.id)
@@ -175,6 +176,10 @@ class _Flow:
             what = f"{called.removeprefix('send:')}_send" if name in owner.branches else f"{called}.{id}"
             moved.append(f"{owner.name}.{what}{_curve(node, id)}")
         yield from _said("moves", moved or ["nothing"])
+
+
+def _milliseconds(samples: int, sample_rate: int) -> str:
+    return f"{round(1000 * samples / sample_rate, 1):g} ms"
 
 
 def _plain(value: Any) -> str:

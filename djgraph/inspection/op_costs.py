@@ -15,6 +15,7 @@ from djgraph.compiler.plan import (
     Add,
     Analyse,
     Load,
+    Loop,
     Mask,
     Op,
     Plan,
@@ -99,6 +100,8 @@ class OpCosts:
                 )
             case Mask():
                 return self._mask(op)
+            case Loop():
+                return _both(*(self.of(step) for step in op.body))
             case Region():
                 return self._region(op)
         raise TypeError(type(op).__name__)

@@ -239,6 +239,17 @@ def _quantity(value: Any) -> float:
     return _number(value) if given is None else given
 
 
+def _milliseconds(value: Any) -> float:
+    """A time in ms, or a quantity of time."""
+    given = quantity(value)
+    number = _number(value) if given is None else given.plain("ms")
+    if number is None:
+        raise Refused(f"{given} is no time", hint="`10 ms`; a plain number is in ms")
+    if not 0 < number <= limits.LOOP:
+        raise Refused(f"expected more than 0 and at most {limits.LOOP} ms, got {describe(value)}")
+    return float(f"{number:.12g}")
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Refused(f"expected true or false, got {describe(value)}")
@@ -340,3 +351,8 @@ OptionalPoint = Annotated[str | None, Leaf(_text, _POINT_SCHEMA, text=True)]
 OptionalNodeId = Annotated[str | None, NODE_ID_LEAF]
 OptionalNumber = Annotated[float | None, NUMBER_LEAF]
 OptionalQuantity = Annotated[float | None, QUANTITY_LEAF]
+_TIME_SCHEMA: JsonSchemaValue = {
+    "anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": limits.LOOP}, QUANTITY_SCHEMA]
+}
+OptionalTime = Annotated[float | None, Leaf(_milliseconds, _TIME_SCHEMA)]
+"""In ms."""

@@ -8,12 +8,14 @@ from itertools import chain
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from djgraph.compiler.plan import (
     Add,
     Analyse,
     Delay,
     Load,
+    Loop,
     Mask,
     Op,
     Plan,
@@ -85,6 +87,8 @@ def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: EvalClip) -> di
             read = [[values[name] for name in ins] for ins in op.ins]
             written = [_processed(node, signals, plan, clip) for node, signals in zip(op.nodes, read)]
             return dict(zip(chain(*op.outs), chain(*written)))
+        case Loop():
+            return _looped(op, values, plan, clip)
         case Region():
             inside: dict[str, Tensor] = {}
             for inlet in op.inlets:
@@ -96,6 +100,20 @@ def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: EvalClip) -> di
                 inside |= _run(step, inside, plan, clip)
             return {name: inside[name] for name in op.writes}
     raise TypeError(type(op).__name__)
+
+
+def _looped(op: Loop, values: Mapping[str, Tensor], plan: Plan, clip: EvalClip) -> dict[str, Tensor]:
+    """A loop again and again on the whole clip: each time one more block of what comes back is right."""
+    batch, samples = clip.rows.shape[1], clip.timeline.samples
+    inside = dict(values)
+    for way in op.ways:
+        inside[way.out] = clip.rows.new_zeros(batch, plan.channels[way.out], samples)
+    for _ in range(-(-samples // op.block)):
+        for step in op.body:
+            inside |= _run(step, inside, plan, clip)
+        for way in op.ways:
+            inside[way.out] = pad(inside[way.source], (way.samples, 0))[..., :samples]
+    return {name: inside[name] for name in op.results}
 
 
 def _processed(node: EffectNode, signals: list[Tensor], plan: Plan, clip: EvalClip) -> list[Tensor]:

@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from djgraph.compiler.plan import Add, Analyse, Load, Mask, Op, Plan, Process, Region, Silence, Synthesise
+from djgraph.compiler.plan import (
+    Add,
+    Analyse,
+    Load,
+    Loop,
+    Mask,
+    Op,
+    Plan,
+    Process,
+    Region,
+    Silence,
+    Synthesise,
+)
 from djgraph.controls.reader import ControlReader, read_frames
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
@@ -21,6 +33,7 @@ from djgraph.region.stacks import Stacks
 from djgraph.runtime.blocks import block_length, process_in_blocks
 from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.identity import region_identity
+from djgraph.runtime.loop import LoopKernel
 from djgraph.runtime.outputs import copies, own
 
 
@@ -108,6 +121,9 @@ class Executor:
                     run.owned.update(schedule.writes)
 
                 return region
+            case Loop():
+                loop = LoopKernel(op, self.plan, self._modules, self.bank)
+                return lambda run: self._loop(op, loop, run)
             case Mask():
                 gain = EffectCall(self._modules[op.node.id], (op.node,))
                 return lambda run: self._mask(op, gain, run)
@@ -152,6 +168,11 @@ class Executor:
         for place, port in enumerate(node.effect.outputs):
             names = [row[place] for row in op.outs]
             run.values.put(names, outputs[port.name].unflatten(0, (count, run.batch)))
+
+    def _loop(self, op: Loop, loop: LoopKernel, run: Run) -> None:
+        audio = {name: run.values.get(name) for name in op.reads}
+        for name, result in loop(audio, run.rows, run.timeline, run.clock).items():
+            run.values.put((name,), result.unsqueeze(0))
 
     def _mask(self, op: Mask, call: EffectCall, run: Run) -> None:
         spectrum = run.values.get(op.source)

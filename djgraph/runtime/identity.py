@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from djgraph.compiler.plan import Region
 from djgraph.effects import Effect
 from djgraph.errors import PluginError
-from djgraph.graph.ir import EffectNode, Graph, InputNode
+from djgraph.graph.ir import EffectNode, FeedbackNode, Graph, InputNode
 
 
 def graph_identity(graph: Graph) -> str:
@@ -30,6 +30,8 @@ def _node(node: object) -> tuple[object, ...]:
         return node.id, effect_identity(node.effect), settings, bound, read, node.channels
     if isinstance(node, InputNode):
         return node.id, node.input, node.stem, node.channels, node.optional
+    if isinstance(node, FeedbackNode):
+        return node.id, node.source, node.samples, node.channels
     return getattr(node, "id", ""), getattr(node, "sources", ()), getattr(node, "channels", 0)
 
 

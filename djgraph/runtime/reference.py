@@ -5,19 +5,22 @@ A compiled mixer must equal it in output and gradients.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
+from djgraph.compiler.causal import causal_in_loops
 from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import read_at, read_control
 from djgraph.dsp import stft
 from djgraph.dsp.curve import Timeline
 from djgraph.dsp.placed import timeline_of
-from djgraph.effects import Effect, SpectralEffect, TimeEffect
-from djgraph.graph.ir import EffectNode, Graph, InputNode, Point
+from djgraph.effects import Clock, Effect, SpectralEffect, TimeEffect
+from djgraph.graph.ir import EffectNode, Graph, InputNode, Node, Point, SumNode
+from djgraph.graph.loops import Loop, parts
 from djgraph.host.build import as_module_dict, build_effects, process_clip
 from djgraph.host.calls import EffectCall
 from djgraph.layout import ParameterLayout
@@ -38,6 +41,23 @@ class Signal:
     spectrum: Tensor | None = None
 
 
+@dataclass
+class _Clip:
+    """What runs, and the signals so far."""
+
+    audio: Mapping[str, Tensor]
+    rows: Tensor
+    timeline: Timeline
+    clock: Clock | None
+    signals: dict[Point, Signal]
+    like: Tensor
+    batch: int
+
+    @property
+    def samples(self) -> int:
+        return self.timeline.samples
+
+
 class Reference(nn.Module):
     """Runs a graph plainly; same arguments and results as :class:`djgraph.Mixer`."""
 
@@ -46,7 +66,8 @@ class Reference(nn.Module):
         super().__init__()
         self.graph = graph
         self.layout = ParameterLayout(graph.columns)
-        self._modules_by_node = effects or build_effects(graph)
+        self._looped = causal_in_loops(graph)
+        self._modules_by_node = effects or build_effects(self._looped)
         self.effects = as_module_dict(self._modules_by_node)
         self._bank = ControlBank(graph)
 
@@ -70,47 +91,12 @@ class Reference(nn.Module):
         clock = make_clock(tempo, batch, samples, graph.sample_rate, like, placed)
         timeline = timeline_of(samples, params.shape[1], placed)
         signals: dict[Point, Signal] = {}
-        for node in graph.nodes:
-            if isinstance(node, InputNode):
-                signals[Point(node.id)] = Signal(audio[node.id].expand(batch, -1, -1))
-            elif isinstance(node, EffectNode):
-                module = self._modules_by_node[node.id]
-                if isinstance(module, SpectralEffect):
-                    spectrum = self._spectrum(signals[next(iter(node.sources.values()))])
-                    frames, bins = spectrum.shape[-2:]
-                    controls = self._frame_controls(node, rows, timeline)
-                    gain = EffectCall(module, (node,)).mask(controls, (batch, frames, bins)).unsqueeze(1)
-                    signals[Point(node.id, node.effect.outputs[0].name)] = Signal(None, spectrum * gain)
-                elif isinstance(module, TimeEffect):
-                    widths = {
-                        port.name: node.channels if port.channels is None else port.channels
-                        for port in node.effect.inputs
-                        if not port.apart
-                    }
-                    sources = {
-                        port: _wide(self._audio(signals[point], samples), widths.get(port))
-                        for port, point in node.sources.items()
-                    }
-                    controls = self._controls(node, rows, timeline)
-                    results = process_clip(
-                        EffectCall(module, (node,)),
-                        sources,
-                        controls,
-                        like,
-                        (batch, node.channels, samples),
-                        clock,
-                    )
-                    for port, tensor in results.items():
-                        signals[Point(node.id, port)] = Signal(tensor)
+        clip = _Clip(audio, rows, timeline, clock, signals, like, batch)
+        for part in parts(self._looped):
+            if isinstance(part, Loop):
+                self._loop(part, clip)
             else:
-                parts = [self._as_wide(signals[point], node.channels, samples) for point in node.sources]
-                times = [part.time for part in parts if part.time is not None]
-                spectra = [part.spectrum for part in parts if part.spectrum is not None]
-                silence = like.new_zeros(batch, node.channels, samples)
-                signals[Point(node.id)] = Signal(
-                    sum(times[1:], times[0]) if times else None if spectra else silence,
-                    sum(spectra[1:], spectra[0]) if spectra else None,
-                )
+                self._node(part, clip)
         # Copies, so that nobody's memory but the caller's is written to.
         outputs = {
             name: self._audio(signals[point], samples).clone() for name, point in graph.outputs.items()
@@ -123,6 +109,62 @@ class Reference(nn.Module):
         return result, {
             name: self._audio(signals[point], samples).clone() for name, point in graph.taps.items()
         }
+
+    def _loop(self, loop: Loop, clip: _Clip) -> None:
+        """A loop again and again on the whole clip, with what came back the last time: each time the samples of one
+        more block are right, until all are."""
+        for way in loop.ways:
+            silence = clip.like.new_zeros(clip.batch, way.channels, clip.samples)
+            clip.signals[Point(way.id)] = Signal(silence)
+        for _ in range(-(-clip.samples // loop.block)):
+            for node in loop.nodes:
+                self._node(node, clip)
+            for way in loop.ways:
+                came = self._audio(clip.signals[way.source], clip.samples)
+                late = pad(came, (way.samples, 0))[..., : clip.samples]
+                clip.signals[Point(way.id)] = Signal(late)
+
+    def _node(self, node: Node, clip: _Clip) -> None:
+        signals, like, batch, samples = clip.signals, clip.like, clip.batch, clip.samples
+        if isinstance(node, InputNode):
+            signals[Point(node.id)] = Signal(clip.audio[node.id].expand(batch, -1, -1))
+        elif isinstance(node, EffectNode):
+            module = self._modules_by_node[node.id]
+            if isinstance(module, SpectralEffect):
+                spectrum = self._spectrum(signals[next(iter(node.sources.values()))])
+                frames, bins = spectrum.shape[-2:]
+                controls = self._frame_controls(node, clip.rows, clip.timeline)
+                gain = EffectCall(module, (node,)).mask(controls, (batch, frames, bins)).unsqueeze(1)
+                signals[Point(node.id, node.effect.outputs[0].name)] = Signal(None, spectrum * gain)
+            elif isinstance(module, TimeEffect):
+                widths = {
+                    port.name: node.channels if port.channels is None else port.channels
+                    for port in node.effect.inputs
+                    if not port.apart
+                }
+                sources = {
+                    port: _wide(self._audio(signals[point], samples), widths.get(port))
+                    for port, point in node.sources.items()
+                }
+                results = process_clip(
+                    EffectCall(module, (node,)),
+                    sources,
+                    self._controls(node, clip.rows, clip.timeline),
+                    like,
+                    (batch, node.channels, samples),
+                    clip.clock,
+                )
+                for port, tensor in results.items():
+                    signals[Point(node.id, port)] = Signal(tensor)
+        elif isinstance(node, SumNode):
+            added = [self._as_wide(signals[point], node.channels, samples) for point in node.sources]
+            times = [part.time for part in added if part.time is not None]
+            spectra = [part.spectrum for part in added if part.spectrum is not None]
+            silence = like.new_zeros(batch, node.channels, samples)
+            signals[Point(node.id)] = Signal(
+                sum(times[1:], times[0]) if times else None if spectra else silence,
+                sum(spectra[1:], spectra[0]) if spectra else None,
+            )
 
     def _controls(self, node: EffectNode, rows: Tensor, timeline: Timeline) -> dict[str, Tensor]:
         """What a time effect reads, each control by itself: ``[batch, 1, points]``."""

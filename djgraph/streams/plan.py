@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from djgraph.compiler.plan import Add, Delay, Load, Op, Plan, Process, Region, Silence
+from djgraph.compiler.plan import Add, Delay, Load, Loop, Op, Plan, Process, Region, Silence
 from djgraph.host.calls import EffectCall
 from djgraph.region.schedule import RegionSchedule, schedule_region
 from djgraph.runtime.compiled import Compiled
@@ -21,7 +21,7 @@ class Delays:
     outs: tuple[str, ...]
 
 
-Step = Add | Silence | Process | Region | Delays
+Step = Add | Silence | Process | Region | Loop | Delays
 """What a stream runs; audio that comes in is there beforehand."""
 
 
@@ -63,8 +63,10 @@ class StreamPlan:
             index: max((needed[node.id].latency for node in op.nodes), default=0)
             if isinstance(op, Process)
             else compiled.graph.transform.size - 1
+            if isinstance(op, Region)
+            else 0
             for index, op in enumerate(self.plan.ops)
-            if isinstance(op, (Process, Region))
+            if isinstance(op, (Process, Region, Loop))
         }
         self.fresh = {op.writes[0] for op in self.plan.ops if isinstance(op, Add) and len(op.sources) > 1} | {
             name for op in self.plan.ops if isinstance(op, Region) for name in op.writes
@@ -95,7 +97,7 @@ class StreamPlan:
                     stop += 1
                 step: Step = Delays(tuple(one.source for one in alike), tuple(one.out for one in alike))
                 yield index, step, tuple(name for free in frees[index:stop] for name in free)
-            elif isinstance(op, (Add, Silence, Process, Region)):
+            elif isinstance(op, (Add, Silence, Process, Region, Loop)):
                 if not (isinstance(op, Add) and op.out in self.silent):
                     yield index, op, frees[index]
             elif not isinstance(op, Load):

@@ -71,16 +71,18 @@ class ProcessStream:
     ) -> list[Tensor]:
         """The next samples of each input, up to ``stop`` → of each output those before sample ``emit``.
 
-        ``[nodes, batch, channels, samples]`` each.
+        ``[nodes, batch, channels, samples]`` each. end: the clip's length, where it is known: these are the last
+        samples where they reach it.
         """
         # Copies: an effect may keep parts of its input, which another one may have kept and go on to write to.
         blocks = {port.name: one.flatten(0, 1).clone() for port, one in zip(self._effect.inputs, audio)}
-        until = stop // self._step * self._step if end is None else end
+        last = end is not None and stop >= end
+        until = stop if last else stop // self._step * self._step
         if self._step > 1:
             for name, history in self._waiting.items():
                 history.append(blocks[name])
                 blocks[name] = history.take(until)
-        results = self._run(blocks, until, track, clock, end)
+        results = self._run(blocks, until, track, clock, end, last)
         if self._step > 1:
             for name, history in self._made.items():
                 history.append(results[name])
@@ -101,9 +103,10 @@ class ProcessStream:
         track: ControlTrack,
         clock: ClockTrack | None,
         end: int | None,
+        last: bool,
     ) -> dict[str, Tensor]:
-        """The outputs for the samples before ``until``; at the end also what the effect still holds."""
-        start, after = self._position, self._lag if end is not None else 0
+        """The outputs for the samples before ``until``; with the last ones also what the effect still holds."""
+        start, after = self._position, self._lag if last else 0
         length = until - start + after
         if not length:
             return dict(self._nothing)

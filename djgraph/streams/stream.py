@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from djgraph.arguments import whole
-from djgraph.compiler.plan import Add, Process, Region, Silence
+from djgraph.compiler.plan import Add, Loop, Process, Region, Silence
 from djgraph.controls.reader import ControlReader
 from djgraph.errors import InputError
 from djgraph.region.stacks import Stacks
@@ -21,6 +21,7 @@ from djgraph.runtime.outputs import check_inputs_finite
 from djgraph.streams.buffers import History
 from djgraph.streams.controls import SharedReading
 from djgraph.streams.intake import Intake
+from djgraph.streams.loop import LoopStream
 from djgraph.streams.plan import Delays, Step, StreamPlan
 from djgraph.streams.process import ProcessStream
 from djgraph.streams.region import RegionStream
@@ -240,6 +241,15 @@ class Stream:
                 outputs = step(audio, self._intake.track, self._intake.clock, stop, emit, moment.end)
                 for names, stack in zip(zip(*op.outs), outputs):
                     values.put(names, stack)
+            case Loop():
+                assert isinstance(step, LoopStream)
+                span = moment.span(self._plan.arrives[index])
+                read = {
+                    name: self._read(values, name, moment, self._plan.arrives[index]) for name in op.reads
+                }
+                made = step(read, self._intake.track, self._intake.clock, span, moment.end)
+                for name, signal in made.items():
+                    values.put((name,), signal.unsqueeze(0))
             case Region():
                 assert isinstance(step, RegionStream)
                 sources = self._stack(values, step.schedule.reads, moment, self._plan.arrives[index])
@@ -278,7 +288,7 @@ class Stream:
             readings |= {index: (shared, number) for number, index in enumerate(indices)}
         return readings
 
-    def _step(self, index: int, op: Step) -> RegionStream | ProcessStream | History | None:
+    def _step(self, index: int, op: Step) -> RegionStream | ProcessStream | LoopStream | History | None:
         plan, like = self._plan, self._like
         match op:
             case Region():
@@ -286,6 +296,8 @@ class Stream:
             case Process():
                 graph = self._compiled.graph
                 return ProcessStream(op, plan.calls[index], self._controls[index], graph, self.batch, like)
+            case Loop():
+                return LoopStream(op, plan.plan, self._compiled, self.batch, like)
             case Delays():
                 channels = plan.plan.channels[op.outs[0]]
                 return History(like.new_zeros(len(op.outs), self.batch, channels, 0))

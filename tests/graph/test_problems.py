@@ -272,19 +272,59 @@ GRAPH_CASES = {
     "circle": (
         doc(ROUND.format(mark="▸")),
         "the signal goes round in a circle: a → a.gain → b → b.delay → a",
-        "no feedback",
+        "did you mean `sends: [{to: a, level: 1, feedback: true, delay: 10 ms}]` instead?",
     ),
     "circle of one": (
         doc("  - {bus: a, chain: [gain], sends: [{to: ▸a}]}"),
         "the signal goes round in a circle: a → a.gain → a.send:a → a",
-        "",
+        "did you mean `feedback: true, delay: 10 ms` on this send?",
     ),
     "circle through a port": (
         doc(
             "  - {strip: s, input: track.drums, chain: [{effect: duck, inputs: {sidechain: ▸s@gain}}, gain]}"
         ),
         "the signal goes round in a circle: s.duck → s.gain → s.duck",
+        "a loop goes by a send to a bus that comes back later",
+    ),
+    "a loop without a delay": (
+        doc("  - {bus: a, sends: [{to: a, feedback: ▸true}]}"),
+        "a loop needs a delay: what goes round comes back later",
+        "`delay: 10 ms`",
+    ),
+    "a delay without a loop": (
+        doc("  - {bus: a, sends: [{to: a, ▸delay: 10 ms}]}"),
+        "only a send with `feedback` has a `delay`",
+        "`feedback: true` closes a loop",
+    ),
+    "a delay that is no time": (
+        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸180 Hz}]}"),
+        "180 Hz is no time",
+        "a plain number is in ms",
+    ),
+    "a loop of no time": (
+        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸0}]}"),
+        "expected more than 0 and at most 60000 ms, got 0",
         "",
+    ),
+    "a loop of an hour": (
+        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸60 min}]}"),
+        "expected more than 0 and at most 60000 ms, got '60 min'",
+        "",
+    ),
+    "feedback that is no flag": (
+        doc("  - {bus: a, sends: [{to: a, feedback: ▸0.5, delay: 10}]}"),
+        "expected true or false, got 0.5",
+        "",
+    ),
+    "a loop through a switch": (
+        doc("  - {bus: a, sends: [{name: x, switch: {name: x, choices: {a: a, n: []}}, ▸feedback: true, delay: 10}]}"),
+        "a send with a `switch` closes no loop",
+        "let one of them send back",
+    ),
+    "a send back that closes no loop": (
+        doc("  - {bus: a, sends: [{to: b, feedback: ▸true, delay: 10 ms}]}\n  - bus: b"),
+        "this send closes no loop: what bus 'b' makes does not come back to it",
+        "leave `feedback` and `delay` out",
     ),
     "circle of strips without nodes": (
         doc("  - {strip: s, input: ▸t}\n  - {strip: t, input: s}"),

@@ -92,6 +92,7 @@ BEYOND = {
         "circle of one",
         "circle through a port",
         "circle of strips without nodes",
+        "a send back that closes no loop",
         "macros in a circle",
         "a macro that rests where another puts it",
         "stereo into a mono port",

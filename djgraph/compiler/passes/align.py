@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from djgraph.compiler.passes.base import Pass
-from djgraph.compiler.plan import Add, Delay, Lag, Load, Op, Plan, Process, Region, Silence
+from djgraph.compiler.plan import Add, Delay, Lag, Load, Loop, Op, Plan, Process, Region, Silence
 from djgraph.graph.ir import EffectNode
 
 NO_LAG = Lag()
@@ -44,7 +44,7 @@ def _times(plan: Plan, lags: Mapping[str, Lag]) -> list[tuple[int, int]]:
     known: dict[str, int] = {}
     times = []
     for op in plan.ops:
-        nodes = list(op.nodes) if isinstance(op, (Process, Region)) else []
+        nodes = list(op.nodes) if isinstance(op, (Process, Region, Loop)) else []
         waits = [known[name] for name in op.reads if name not in silent]
         ahead = max((lags.get(node.id, NO_LAG).lookahead for node in nodes), default=0)
         start = max(waits, default=0)
@@ -101,7 +101,7 @@ class _Aligner:
 def _latency(op: Op, nodes: list[EffectNode], plan: Plan, lags: Mapping[str, Lag]) -> int:
     """By how much what an operation writes lags what it reads."""
     match op:
-        case Load() | Silence() | Add():
+        case Load() | Silence() | Add() | Loop():
             return 0
         case Process():
             return max(lags.get(node.id, NO_LAG).latency for node in nodes)

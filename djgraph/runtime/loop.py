@@ -1,0 +1,143 @@
+"""A loop on a whole clip: block after block, none longer than what goes in takes to come round."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from djgraph.compiler.plan import Feedback, Loop, Plan, Process
+from djgraph.controls.bank import ControlBank
+from djgraph.controls.reader import ControlReader
+from djgraph.dsp.curve import Timeline
+from djgraph.dsp.derivatives import unwatched
+from djgraph.effects import Block, Clock, Effect, State
+from djgraph.host.calls import EffectCall
+
+
+class LoopKernel:
+    """Runs one operation of a plan, for any clip."""
+
+    def __init__(self, op: Loop, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank) -> None:
+        """modules: by node id."""
+        graph = plan.graph
+        self.op, self._channels, self._rate = op, plan.channels, graph.sample_rate
+        hop = graph.transform.hop
+        self._calls = {
+            index: (
+                EffectCall(modules[step.nodes[0].id], step.nodes),
+                ControlReader(step.nodes, bank, graph.sample_rate, hop, graph.name),
+            )
+            for index, step in enumerate(op.body)
+            if isinstance(step, Process)
+        }
+
+    def __call__(
+        self, audio: Mapping[str, Tensor], rows: Tensor, timeline: Timeline, clock: Clock | None
+    ) -> dict[str, Tensor]:
+        """The results by name, ``[batch, channels, samples]``.
+
+        audio: what the loop reads, by name. rows: of the bank, ``[rows, batch, frames]``. clock: for effects that
+        follow one.
+        """
+        op, batch = self.op, rows.shape[1]
+        # One node of autograd for all blocks: each slice of its own would have a gradient as long as the clip.
+        parts = {name: signal.split(op.block, -1) for name, signal in audio.items()}
+        ticks = None if clock is None else _split(clock, op.block)
+        effects = {
+            index: _Effect(call, reader, self, rows, timeline)
+            for index, (call, reader) in self._calls.items()
+        }
+        lines = {
+            way.out: _Line(way, rows.new_zeros(batch, self._channels[way.out], way.samples))
+            for way in op.ways
+        }
+        pieces: dict[str, list[Tensor]] = {name: [] for name in op.results}
+        for number, start in enumerate(range(0, timeline.samples, op.block)):
+            count = min(op.block, timeline.samples - start)
+            values = {name: blocks[number] for name, blocks in parts.items()}
+            values |= {name: line.take(count) for name, line in lines.items()}
+            for index, step in enumerate(op.body):
+                if isinstance(step, Process):
+                    tick = None if ticks is None else ticks[number]
+                    values |= effects[index](values, step, number, start, tick)
+                else:
+                    first, *others = (values[name] for name in step.sources)
+                    values[step.out] = sum(others, first)
+            for line in lines.values():
+                line.append(values[line.source])
+            for name, some in pieces.items():
+                some.append(values[name])
+        return {name: torch.cat(some, -1) for name, some in pieces.items()}
+
+
+class _Effect:
+    """An effect of a loop on one clip, with its state."""
+
+    def __init__(
+        self, call: EffectCall, reader: ControlReader, kernel: LoopKernel, rows: Tensor, timeline: Timeline
+    ) -> None:
+        node = call.nodes[0]
+        self._call, self._rate = call, kernel._rate
+        self._batch, self._channels = rows.shape[1], node.channels
+        rates = {control.id: control.rate for control in node.effect.controls}
+        self._controls = {
+            name: values.split(kernel.op.block, -1) if rates[name] == "sample" else values
+            for name, values in reader(rows, timeline).items()
+        }
+        self._state: State = call.initial_state(self._batch, self._channels, rows)
+        self._like, self._owned = rows, False
+
+    def __call__(
+        self, values: Mapping[str, Tensor], step: Process, number: int, start: int, tick: Clock | None
+    ) -> dict[str, Tensor]:
+        """What it makes of the block of that number, by the plan's names."""
+        # Copies: an effect may keep parts of its input, which another one may have kept and go on to write to.
+        owned = unwatched()
+        ports = zip(step.nodes[0].effect.inputs, step.ins[0])
+        audio = {port.name: values[name].clone() if owned else values[name] for port, name in ports}
+        if owned and not self._owned:  # what it began with may be somebody else's, too
+            self._state = {name: one.clone() for name, one in self._state.items()}
+            self._owned = True
+        controls = {
+            name: some if isinstance(some, Tensor) else some[number] for name, some in self._controls.items()
+        }
+        length = next(iter(audio.values())).shape[-1]
+        clock = tick if self._call.module.uses_clock else None
+        block = Block(start, length, self._rate, clock, owned)
+        outputs, self._state = self._call.process(
+            audio, controls, self._state, block, (self._batch, self._channels, length)
+        )
+        made = (outputs[port.name].to(self._like.dtype) for port in step.nodes[0].effect.outputs)
+        return dict(zip(step.outs[0], made))
+
+
+def _split(clock: Clock, length: int) -> list[Clock]:
+    """The clock in blocks."""
+    tempos = clock.tempo.expand_as(clock.beats).split(length, -1)
+    return [Clock(tempo, beats) for tempo, beats in zip(tempos, clock.beats.split(length, -1))]
+
+
+class _Line:
+    """What is on its way back: the samples that were made and have not come round yet."""
+
+    def __init__(self, way: Feedback, silence: Tensor) -> None:
+        self.source = way.source
+        self._waiting = deque([silence])
+
+    def append(self, signal: Tensor) -> None:
+        self._waiting.append(signal)
+
+    def take(self, count: int) -> Tensor:
+        """The next samples to come round."""
+        taken: list[Tensor] = []
+        while count:
+            first = self._waiting.popleft()
+            if first.shape[-1] > count:
+                first, rest = first.tensor_split([count], -1)
+                self._waiting.appendleft(rest)
+            taken.append(first)
+            count -= first.shape[-1]
+        return taken[0] if len(taken) == 1 else torch.cat(taken, -1)

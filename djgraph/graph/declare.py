@@ -103,9 +103,12 @@ class Declarer:
                 self.problems.append(site.problem(message, "name" if send.name else "to", hint=hint))
             targets.add(name)
             owner.sends.append(self._send(item.name, name, send.level, site))
-            if send.feedback and send.delay is not None:
-                back = f"{item.name}.feedback:{name}"
-                owner.feedback[index] = FeedbackDraft(back, send.delay, site)
+            if send.feedback:
+                owner.feedback[index] = FeedbackDraft(f"{item.name}.feedback:{name}", send.delay or 0.0, site)
+            elif send.delay is not None:
+                hint = "`feedback: true` closes a loop; a delay by itself is an effect, `delay_samples` or `delay`"
+                message = "only a send with `feedback: true` has a `delay`"
+                self.problems.append(site.problem(message, "delay", key=True, hint=hint))
             if send.switch is not None:
                 owner.send_switches[index] = self._routes(owner, name, send.switch, site.below("switch"))
         return owner

@@ -95,7 +95,7 @@ class SumDraft:
 
 @dataclass(eq=False)
 class FeedbackDraft:
-    """The way back of a loop that a send closes; ``milliseconds`` long."""
+    """The way back of a loop that a send closes; ``milliseconds`` long, 0 where the file says none."""
 
     id: str
     milliseconds: float

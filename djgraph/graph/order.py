@@ -48,8 +48,13 @@ def _open_loops(graph: nx.DiGraph, nodes: Sequence[NodeDraft], place: Mapping[st
         if round_[place[way.id]] != round_[place[way.source.point.node]]:
             bus = next(spoken(nodes[reader]) for reader in graph.successors(place[way.id]))
             message = f"this send closes no loop: what bus {bus!r} makes does not come back to it"
-            hint = "leave `feedback` and `delay` out; a delay by itself is an effect, `delay_samples`"
+            hint = (
+                "leave `feedback` and `delay` out; a delay by itself is an effect, `delay_samples` or `delay`"
+            )
             yield way.site.problem(message, "feedback", hint=hint)
+        elif not way.milliseconds:
+            hint = "say after how long this send comes round: `delay: 10 ms`"
+            yield way.site.problem("no delay is in this loop", "feedback", hint=hint)
 
 
 def _circular(graph: nx.DiGraph) -> list[set[int]]:

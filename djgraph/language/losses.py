@@ -35,7 +35,20 @@ _LOCAL = {"tie", "drives", "tap", "fader", "follow", "by"}
 _NAMING = ("strip", "bus", "macro", "name", "id", "effect", "as", "aliases")
 """Keys that say what an element is called."""
 
-_AROUND = ("min", "max", "default", "neutral", "value", "tie", "fader", "name", "follow", "curve")
+_AROUND = (
+    "min",
+    "max",
+    "default",
+    "neutral",
+    "value",
+    "tie",
+    "fader",
+    "name",
+    "follow",
+    "curve",
+    "feedback",
+    "delay",
+)
 """Keys on which the checks of the values beside them depend."""
 
 _QUOTED = re.compile(r"'([^']*)'")

@@ -242,33 +242,14 @@ class Send(Element):
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
-        return [*cls._aims(data), *_loop_faults(data)]
-
-    @classmethod
-    def _aims(cls, data: dict[str, Any]) -> list[Fault]:
         if "switch" not in data:
             return [] if "to" in data else [Fault("missing key 'to'")]
+        if "feedback" in data:
+            hint = "switch among buses, and let one of them send back"
+            return [Fault("a send with a `switch` closes no loop", ("feedback",), key=True, hint=hint)]
         if "to" in data:
             return [Fault("a send goes `to` a bus or where its `switch` says, not both", ("to",), key=True)]
         return [] if "name" in data else [Fault("a send with a `switch` needs a `name`")]
-
-
-def _loop_faults(data: dict[str, Any]) -> list[Fault]:
-    """A loop needs a delay, and a delay here a loop."""
-    if data.get("feedback", False) is False:
-        hint = (
-            "`feedback: true` closes a loop; for an echo put `delay_samples`, `delay` or `echo` into a chain"
-        )
-        return [Fault("only a send with `feedback` has a `delay`", ("delay",), key=True, hint=hint)] * (
-            "delay" in data
-        )
-    if "switch" in data:
-        hint = "switch among buses, and let one of them send back"
-        return [Fault("a send with a `switch` closes no loop", ("feedback",), key=True, hint=hint)]
-    if "delay" not in data:
-        hint = "`delay: 10 ms`; the shorter, the more it takes to compute"
-        return [Fault("a loop needs a delay: what goes round comes back later", ("feedback",), hint=hint)]
-    return []
 
 
 class Knob(Element):

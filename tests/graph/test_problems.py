@@ -288,38 +288,13 @@ GRAPH_CASES = {
     ),
     "a loop without a delay": (
         doc("  - {bus: a, sends: [{to: a, feedback: ▸true}]}"),
-        "a loop needs a delay: what goes round comes back later",
-        "`delay: 10 ms`",
+        "no delay is in this loop",
+        "say after how long this send comes round: `delay: 10 ms`",
     ),
     "a delay without a loop": (
         doc("  - {bus: a, sends: [{to: a, ▸delay: 10 ms}]}"),
-        "only a send with `feedback` has a `delay`",
-        "`feedback: true` closes a loop",
-    ),
-    "a delay that is no time": (
-        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸180 Hz}]}"),
-        "180 Hz is no time",
-        "a plain number is in ms",
-    ),
-    "a loop of no time": (
-        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸0}]}"),
-        "expected more than 0 and at most 60000 ms, got 0",
-        "",
-    ),
-    "a loop of an hour": (
-        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸60 min}]}"),
-        "expected more than 0 and at most 60000 ms, got '60 min'",
-        "",
-    ),
-    "feedback that is no flag": (
-        doc("  - {bus: a, sends: [{to: a, feedback: ▸0.5, delay: 10}]}"),
-        "expected true or false, got 0.5",
-        "",
-    ),
-    "a loop through a switch": (
-        doc("  - {bus: a, sends: [{name: x, switch: {name: x, choices: {a: a, n: []}}, ▸feedback: true, delay: 10}]}"),
-        "a send with a `switch` closes no loop",
-        "let one of them send back",
+        "only a send with `feedback: true` has a `delay`",
+        "a delay by itself is an effect",
     ),
     "a send back that closes no loop": (
         doc("  - {bus: a, sends: [{to: b, feedback: ▸true, delay: 10 ms}]}\n  - bus: b"),
@@ -614,6 +589,33 @@ args: {cutoff: 300, list: [1, 2]}
 """
 
 DOCUMENT_CASES = {
+    "a delay that is no time": (
+        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸180 Hz}]}"),
+        "180 Hz is no time",
+        "a plain number is in ms",
+    ),
+    "a loop of no time": (
+        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸0}]}"),
+        "expected more than 0 and at most 60000 ms, got the number 0",
+        "",
+    ),
+    "a loop of an hour": (
+        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸60 min}]}"),
+        "expected more than 0 and at most 60000 ms, got text '60 min'",
+        "",
+    ),
+    "feedback that is no flag": (
+        doc("  - {bus: a, sends: [{to: a, feedback: ▸0.5, delay: 10}]}"),
+        "expected true or false, got the number 0.5",
+        "",
+    ),
+    "a loop through a switch": (
+        doc(
+            "  - {bus: a, sends: [{name: x, switch: {name: x, choices: {a: a, n: []}}, ▸feedback: true, delay: 10}]}"
+        ),
+        "a send with a `switch` closes no loop",
+        "let one of them send back",
+    ),
     "a unit that nobody knows": (
         chain("{effect: filter, controls: {cutoff: ▸8 furlongs}}"),
         "expected a number, got text '8 furlongs'",

@@ -75,6 +75,8 @@ BEYOND = {
     "what units and sums come to": (
         "a setting with another unit",
         "a control with another unit",
+        "a delay that is no time",
+        "a loop of an hour",
         "decibels of what is no amplitude",
         "a quantity outside the range",
         "a unit that nobody knows",
@@ -93,6 +95,7 @@ BEYOND = {
         "circle through a port",
         "circle of strips without nodes",
         "a send back that closes no loop",
+        "a loop without a delay",
         "macros in a circle",
         "a macro that rests where another puts it",
         "stereo into a mono port",

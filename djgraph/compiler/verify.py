@@ -159,7 +159,7 @@ def _loops(plan: Plan) -> Iterator[Fault]:
         for way in op.ways:
             if way.source not in made:
                 yield index, f"is a loop in which {way.source} comes back, which it does not make"
-            if plan.channels[way.source] != plan.channels[way.out]:
+            elif plan.channels[way.source] != plan.channels[way.out]:
                 yield index, f"is a loop in which {way.source} comes back with other channels"
             if way.samples < 1:
                 yield index, f"is a loop in which {way.source} comes back after {way.samples} samples"

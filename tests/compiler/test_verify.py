@@ -54,6 +54,45 @@ BROKEN: list[tuple[str, str, bool, str]] = [
         False,
         "operation 2 writes a.gain a second time",
     ),
+    (
+        "fold",
+        """
+        in:in.s0 = input
+        loop: blocks of 5 samples
+          sum:mix = b.gain fed back after 5
+          x = in:in.s0 + sum:mix
+          gives x
+        output mix = x
+        """,
+        False,
+        "operation 1 is a loop in which b.gain comes back, which it does not make",
+    ),
+    (
+        "fold",
+        """
+        in:in.s0 = input
+        loop: blocks of 0 samples
+          sum:mix = x fed back after 0
+          x = in:in.s0 + sum:mix
+          gives x
+        output mix = x
+        """,
+        False,
+        "operation 1 is a loop in which x comes back after 0 samples",
+    ),
+    (
+        "fold",
+        """
+        in:in.s0 = input
+        loop: blocks of 5 samples
+          sum:mix = x fed back after 5
+          x = in:in.s0 + sum:mix
+          gives y
+        output mix = y
+        """,
+        False,
+        "operation 1 writes y, whose channels are unknown",
+    ),
     ("fold", "in:in.s0 = input\noutput mix = b.gain", False, "output mix is b.gain, which nothing gives"),
     (
         "fold",

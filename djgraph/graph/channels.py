@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from djgraph.errors import Problem
-from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, NodeDraft, OwnerDraft, PlacedPoint, SumDraft
+from djgraph.graph.draft import (
+    EffectDraft,
+    FeedbackDraft,
+    InputDraft,
+    NodeDraft,
+    OwnerDraft,
+    PlacedPoint,
+    SumDraft,
+)
 from djgraph.graph.expand import Placed
 from djgraph.graph.ir import Point
 from djgraph.graph.order import spoken

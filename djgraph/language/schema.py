@@ -81,6 +81,7 @@ def _refuse_what_the_loader_refuses(document: Schema, definitions: dict[str, Sch
         _array(drives["additionalProperties"])["minItems"] = 2
     for follower in ("Override", "Macro", "OwnMacro"):
         definitions[follower]["dependentRequired"] = {"curve": ["follow"]}
+    definitions["Send"]["dependentRequired"] = {"delay": ["feedback"]}
     definitions["Send"]["not"] = {"required": ["switch", "feedback"]}
     definitions["Strip"]["anyOf"] = [{"required": ["input"]}, {"required": ["chain"]}]
     definitions["Override"]["allOf"] = [

@@ -191,6 +191,9 @@ def test_an_unknown_key_hides_no_mistake_of_the_mixer(
             "channel counts",
             "takes mono",
             "takes stereo",
+            "is quad, and",
+            "is mono, and",
+            "is stereo, and",
         )
     ):
         assert len(found) == 1  # these are found only where all names and effects are

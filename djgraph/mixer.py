@@ -187,10 +187,12 @@ class Mixer(nn.Module):
         frames: int = 64,
         dtype: torch.dtype = torch.float32,
         verbose: bool = True,
+        unfold: bool = False,
     ) -> str:
         """A stage as text: ``graph``, ``flow``, ``layout``, ``lower``, a pass; without a name the plan that runs.
 
-        ``flow`` is the signal flow in the words of who mixes: what each strip and bus hears, its chain, where it goes.
+        ``flow`` is the signal flow in the words of who mixes: what each strip and bus hears, its chain, where it goes;
+        three and more strips that are equal share a paragraph, unless ``unfold``.
 
         A plan comes with what its operations are estimated to cost for a clip of ``seconds``, ``batch`` clips,
         ``frames`` control frames and a dtype, unless ``costs`` is False. diff: instead, what each pass (or the
@@ -203,7 +205,7 @@ class Mixer(nn.Module):
         """
         workload = make_workload(self.compiled, seconds, batch, frames, dtype) if costs else None
         if stage == "flow" and not diff:
-            return flow_text(self.graph)  # as the document has it: a lowering has nodes of its own
+            return flow_text(self.graph, unfold)  # as the document has it: a lowering has nodes of its own
         return explain_text(self.compiled, stage, diff, workload, stream, verbose)
 
     def explain_dict(

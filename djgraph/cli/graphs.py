@@ -135,6 +135,12 @@ def explain(
             "--flow", help="The signal flow instead: what each strip and bus hears, does and feeds."
         ),
     ] = False,
+    unfold: Annotated[
+        bool,
+        typer.Option(
+            "--unfold", help="With --flow: a paragraph for every strip, also where three are equal."
+        ),
+    ] = False,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", "-v", help="A plan in full: every node, all that it reads, what is freed."),
@@ -170,14 +176,16 @@ def explain(
         if stage is not None or diff or stream:
             raise typer.BadParameter("--flow goes with none of --stage, --diff and --stream")
         stage = "flow"
+    if unfold and stage != "flow":
+        raise typer.BadParameter("--unfold goes with --flow")
     mixer = compile_without(load_graph(graph, args), no_optimize, without, lowering)
     load: dict[str, Any] = {"seconds": seconds, "batch": batch, "frames": frames, "dtype": dtype.dtype}
     if not as_json:
-        typer.echo(mixer.explain(stage, diff=diff, stream=stream, verbose=verbose, **load))
+        typer.echo(mixer.explain(stage, diff=diff, stream=stream, verbose=verbose, unfold=unfold, **load))
         return
     if stage in ("graph", "flow", "layout"):
         explained = mixer.explain_dict("lower", stream=stream, seconds=seconds)
-        explained["stages"] = [{"name": stage, "text": mixer.explain(stage)}]
+        explained["stages"] = [{"name": stage, "text": mixer.explain(stage, unfold=unfold)}]
     else:
         explained = mixer.explain_dict(stage, stream=stream, **load)
     print_json(explained)

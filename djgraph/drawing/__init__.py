@@ -1,8 +1,8 @@
 """Graphs as pictures: SVG, HTML and PNG.
 
-``boxes`` says what is drawn (``picture``), with equal strips folded (``fold``); ``sizes``, ``layers`` and
-``coordinates`` place it, ``routes`` leads the edges between the boxes; ``svg``, ``html`` and ``png`` write it down in
-the colours of a theme.
+``boxes`` says what is drawn (``picture``), with equal strips folded (:mod:`djgraph.graph.alike`); ``sizes``,
+``layers`` and ``coordinates`` place it, ``routes`` leads the edges between the boxes; ``svg``, ``html`` and ``png``
+write it down in the colours of a theme.
 """
 
 from djgraph.drawing.html import to_html

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from djgraph.drawing.fold import groups, vertex
 from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Picture, Row
+from djgraph.graph.alike import groups, ranged, vertex
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, Owner, Point, SumNode
 from djgraph.graph.links import Link, levels_of, links, source_of, tap_of
 from djgraph.speakers import word
@@ -34,7 +34,7 @@ _EDGES: dict[str, EdgeKind] = {
 def picture(graph: Graph, unfold: bool = False) -> Picture:
     """What a picture of the graph shows.
 
-    unfold: a box for every strip and input; else equal ones share a box (:mod:`djgraph.drawing.fold`).
+    unfold: a box for every strip and input; else equal ones share a box (:mod:`djgraph.graph.alike`).
     """
     return _Builder(graph, unfold).build()
 
@@ -95,7 +95,7 @@ class _Builder:
         nodes = [node for node in self._graph.nodes if isinstance(node, InputNode) and node.input == name]
         names = [group.removeprefix("in:") for group in self._members.get(key, [key])]
         whole = nodes[0] if nodes and nodes[0].stem is None else None
-        rows = [Row(_range(names), _about(whole, len(names)), "title")]
+        rows = [Row(ranged(names), _about(whole, len(names)), "title")]
         for node in nodes:
             self._places[key, node.id] = len(rows) if node.stem else 0
             if node.stem:
@@ -106,7 +106,7 @@ class _Builder:
         """A strip or bus: title, macros, chain with its ports, sends."""
         graph, name = self._graph, owner.name
         members = self._members.get(name, [name])
-        rows = [Row(_range(members), (f"×{len(members)}",) if len(members) > 1 else (), "title")]
+        rows = [Row(ranged(members), (f"×{len(members)}",) if len(members) > 1 else (), "title")]
         self._places[name, "title"] = 0
         rows += self._macros(owner)
         taken = {link.point for link in self._from_box[name] if link.kind != "send"}
@@ -242,12 +242,3 @@ def _about(node: InputNode | None, count: int) -> tuple[str, ...]:
     if node is not None:
         words += [word(node.channels)] * (node.channels != 2) + ["optional"] * node.optional
     return tuple(words)
-
-
-def _range(names: Sequence[str]) -> str:
-    """``c1 … c24``; what the last name shares with the first up to a dot is left out."""
-    if len(names) == 1:
-        return names[0]
-    first, last = names[0], names[-1]
-    prefix = first.rpartition(".")[0]
-    return f"{first} … {last.removeprefix(f'{prefix}.') if prefix else last}"

@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from djgraph.graph.alike import groups, ranged
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, MacroCurve, Owner, SumNode
 from djgraph.graph.links import Link, levels_of, links, place_of, source_of, tap_of
+from djgraph.inspection.folded import Folds, merged
 from djgraph.speakers import word
 
 INDENT = 9
@@ -18,14 +20,23 @@ WIDEST = 100
 """Lines are broken between words where they are longer."""
 
 
-def flow_text(graph: Graph) -> str:
-    """The graph's strips, buses, macros and outputs in document order, a paragraph each."""
-    return _Flow(graph).text()
+def flow_text(graph: Graph, unfold: bool = False) -> str:
+    """The graph's strips, buses, macros and outputs in document order, a paragraph each.
+
+    unfold: one for every strip; else three and more that are equal share one (:mod:`djgraph.graph.alike`), in which
+    ``*`` stands for what their names differ in.
+    """
+    return _Flow(graph, unfold).text()
+
+
+Said = tuple[str, str]
+"""A line's first word, and the line."""
 
 
 class _Flow:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, unfold: bool) -> None:
         self._graph = graph
+        self._folds = Folds({})
         self._owners = {owner.name: owner for owner in graph.owners}
         self._into: dict[str, list[Link]] = defaultdict(list)
         self._out: dict[str, list[Link]] = defaultdict(list)
@@ -36,6 +47,16 @@ class _Flow:
         for column in graph.columns:
             for driven in column.drives:
                 self._columns[driven].append(column)
+        if not unfold:  # what cannot be said of all at once is said of each
+            alike = groups(graph, links(graph))
+            self._folds = Folds(
+                {
+                    first: names
+                    for first, names in alike.items()
+                    if first in self._owners
+                    and self._folded([self._owner(self._owners[n]) for n in names], names)
+                }
+            )
 
     def text(self) -> str:
         graph = self._graph
@@ -48,8 +69,9 @@ class _Flow:
             _count(len(graph.outputs), "output"),
         ]
         parts = [f"{graph.name}: {', '.join(counts)}"]
-        parts += ["\n".join(self._owner(owner)) for owner in graph.owners]
-        parts += ["\n".join(self._macro(column)) for column in graph.columns if column.kind == "macro"]
+        for owner in graph.owners:
+            parts += self._paragraphs(owner)
+        parts += self._macros()
         outputs = [
             f"output {name} ← {self._from(link)}{', the main output' if number == 0 else ''}"
             for number, name in enumerate(graph.outputs)
@@ -58,28 +80,55 @@ class _Flow:
         ]
         return "\n\n".join([*parts, "\n".join(outputs)])
 
-    def _owner(self, owner: Owner) -> Iterator[str]:
-        yield f"{owner.kind} {owner.name}{self._width(owner)}"
-        plain = [link for link in self._into[owner.name] if link.kind in ("input", "to")]
-        sends = [link for link in self._into[owner.name] if link.kind == "send"]
-        heard = [", ".join(self._from(link) for link in plain)] if plain else []
-        heard += [f"{link.source} by a send, {self._send(link)}" for link in sends]
+    def _paragraphs(self, owner: Owner) -> Iterator[str]:
+        """Of a strip or bus, and of those that are equal, with the first of them."""
+        names = self._folds.members(owner.name)
+        said = [self._owner(self._owners[name]) for name in names]
+        if len(said) > 1 and (one := self._folded(said, names)) is not None:
+            own = f"{owner.kind} {ranged(names)}"
+            yield _paragraph(f"{own} ×{len(names)}{one[0][1].removeprefix(own)}", one[1:])
+        else:
+            for (_, title), *lines in said:
+                yield _paragraph(title, lines)
+
+    def _folded(self, said: Sequence[Sequence[Said]], names: Sequence[str]) -> list[Said] | None:
+        """What is said of each of equal strips, as one; None where it cannot be."""
+        if len({tuple(word for word, _ in lines) for lines in said}) > 1:
+            return None
+        found = []
+        for same in zip(*said):
+            line = merged([line for _, line in same], names)
+            if line is None:
+                return None
+            found.append((same[0][0], line))
+        return found
+
+    def _owner(self, owner: Owner) -> list[Said]:
+        """Its title, and what is said of it."""
+        said = [("", f"{owner.kind} {owner.name}{self._width(owner)}")]
+        into = self._into[owner.name]
+        plain = [(link.source, self._from(link)) for link in into if link.kind in ("input", "to")]
+        heard = [", ".join(self._folds.gathered(plain))] if plain else []
+        heard += self._folds.gathered(
+            [
+                (link.source, f"{link.source} by a send, {self._send(link)}")
+                for link in into
+                if link.kind == "send"
+            ]
+        )
         if not heard:
             heard = ["nothing: silence" if owner.kind == "bus" else "nothing: it makes its own sound"]
-        yield from _said("hears", heard)
-        yield from _said("chain", [self._node(owner, node) for node in self._chain(owner)])
+        said += [("hears", line) for line in heard]
+        said += [("chain", self._node(owner, node)) for node in self._chain(owner)]
         out = self._out[f"of {owner.name}"]
-        yield from _said(
-            "sends", [f"to {link.target}, {self._send(link)}" for link in out if link.kind == "send"]
-        )
+        said += [("sends", f"to {link.target}, {self._send(link)}") for link in out if link.kind == "send"]
         feeds = [f"bus {link.target}" for link in out if link.kind == "to"]
         feeds += [f"output {link.target}" for link in out if link.kind == "output"]
         reads = [link for link in out if link.kind in ("input", "port")]
-        feeds += [self._reader(owner, link) for link in reads]
-        sent = any(link.kind == "send" for link in out)
-        yield from _said(
-            "feeds", [", ".join(feeds)] if feeds else [] if sent else ["nothing: it leads nowhere"]
-        )
+        feeds += self._folds.gathered([(link.target, self._reader(owner, link)) for link in reads])
+        if not feeds and not any(link.kind == "send" for link in out):
+            feeds = ["nothing: it leads nowhere"]
+        return said + ([("feeds", ", ".join(feeds))] if feeds else [])
 
     def _width(self, owner: Owner) -> str:
         """How many channels it begins and ends with, where that is not stereo."""
@@ -163,10 +212,27 @@ class _Flow:
         """Whether a control of this strip or bus is tied to another's column."""
         return column.kind != "macro" and not column.name.startswith(f"{owner.name}.")
 
-    def _macro(self, column: Column) -> Iterator[str]:
+    def _macros(self) -> Iterator[str]:
+        macros = {column.name: column for column in self._graph.columns if column.kind == "macro"}
+        done: set[str] = set()
+        for name, column in macros.items():
+            if name in done:
+                continue
+            owner = self._graph.owner_of[column.drives[0][0]].name if column.drives else ""
+            group = self._folds.group_of(owner)
+            alike = [f"{member}{name.removeprefix(owner)}" for member in group]
+            if len(group) > 1 and name.startswith(f"{owner}.") and macros.keys() >= set(alike):
+                said = self._folded([self._macro(macros[other]) for other in alike], group)
+                if said is not None:
+                    done |= set(alike)
+                    yield _paragraph(said[0][1], said[1:])
+                    continue
+            (_, title), *lines = self._macro(column)
+            yield _paragraph(title, lines)
+
+    def _macro(self, column: Column) -> list[Said]:
         control = column.control
         rests = f"{control.min:g} … {control.max:g}, rests at {control.default:g}"
-        yield f"macro {column.name} ({rests})"
         moved = []
         for name, id in column.drives:
             node = self._graph.by_id[name]
@@ -174,8 +240,15 @@ class _Flow:
             assert isinstance(node, EffectNode)
             called = owner.name_of(name)
             what = f"{called.removeprefix('send:')}_send" if name in owner.branches else f"{called}.{id}"
-            moved.append(f"{owner.name}.{what}{_curve(node, id)}")
-        yield from _said("moves", moved or ["nothing"])
+            moved.append((owner.name, f"{owner.name}.{what}{_curve(node, id)}"))
+        lines = self._folds.gathered(moved) or ["nothing"]
+        return [("", f"macro {column.name} ({rests})"), *(("moves", line) for line in lines)]
+
+
+def _paragraph(title: str, lines: Sequence[Said]) -> str:
+    words = dict.fromkeys(word for word, _ in lines)
+    rest = [part for word in words for part in _said(word, [line for w, line in lines if w == word])]
+    return "\n".join([title, *rest])
 
 
 def _milliseconds(samples: int, sample_rate: int) -> str:

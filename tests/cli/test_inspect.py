@@ -136,6 +136,17 @@ def test_explain_the_signal_flow(run: Run) -> None:
         assert "--flow goes with none of" in run("explain", "podcast_ducker", "--flow", *other, code=2).stderr
 
 
+def test_the_signal_flow_of_each_of_equal_strips(run: Run) -> None:
+    graph = djgraph.load("dj_mixer")
+    assert run("explain", "dj_mixer", "--flow").stdout == flow_text(graph) + "\n"
+    every = run("explain", "dj_mixer", "--flow", "--unfold").stdout
+    assert every == flow_text(graph, unfold=True) + "\n"
+    assert every.count("\nstrip ") == 8
+    (stage,) = json.loads(run("explain", "dj_mixer", "--flow", "--unfold", "--json").stdout)["stages"]
+    assert stage["text"] + "\n" == every
+    assert "--unfold goes with --flow" in run("explain", "dj_mixer", "--unfold", code=2).stderr
+
+
 def test_explain_a_stream(run: Run) -> None:
     mixer = djgraph.compile("filter_knob")
     said = run("explain", "filter_knob", "--stream").stdout

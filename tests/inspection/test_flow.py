@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import djgraph
 from djgraph.errors import CompileError
 from djgraph.graph import Constant, EffectNode
 from djgraph.graph.links import links
-from djgraph.inspection.flow import WIDEST, flow_text
+from djgraph.inspection.flow import INDENT, WIDEST, flow_text
 
 MIXER = """
 djgraph: 1
@@ -97,7 +98,7 @@ def test_the_flow_is_a_stage() -> None:
 @given(documents())
 def test_every_connection_column_and_constant_is_named(document: dict[str, Any]) -> None:
     graph = djgraph.load(document, registry=REGISTRY)
-    text = flow_text(graph)
+    text = flow_text(graph, unfold=True)
     said = paragraphs(text)
     for owner in graph.owners:
         lines = " ".join(said[f"{owner.kind} {owner.name}"])
@@ -158,3 +159,116 @@ def test_the_flow_does_not_know_what_a_lowering_adds() -> None:
     said = paragraphs(djgraph.compile(document).explain("flow"))
     assert said["strip mic"][-1] == "feeds  bus master"
     assert said["bus master"][0] == "hears  strip mic, strip deck"
+
+
+def console(count: int) -> dict[str, Any]:
+    """A repeat of equal strips, written out."""
+    names = [str(number + 1) for number in range(count)]
+    strip = {
+        "chain": [
+            {"effect": "compressor", "inputs": {"sidechain": "key"}},
+            {"effect": "gain", "id": "fader"},
+        ],
+        "macros": [
+            {
+                "name": "down",
+                "neutral": 0,
+                "drives": {"room_send": [[0, 0], [1, 1]], "fader.gain": [[0, 1], [1, 0.5]]},
+            }
+        ],
+        "sends": [{"to": "room"}, {"to": "cue", "tap": "pre", "level": {"as": "cue"}}],
+        "to": "master",
+    }
+    return {
+        "djgraph": 1,
+        "name": "console",
+        "inputs": [*({"name": f"in{n}"} for n in names), {"name": "key"}],
+        "mixer": [
+            *({"strip": f"c{n}", "input": f"in{n}", **strip} for n in names),
+            {"strip": "key", "input": "key", "chain": ["gain"]},
+            {"bus": "room", "chain": ["reverb"], "to": "master"},
+            {"bus": "cue"},
+            {"bus": "master"},
+        ],
+        "outputs": ["master", "cue"],
+    }
+
+
+@pytest.mark.parametrize("count", [3, 24])
+def test_equal_strips_share_a_paragraph(count: int) -> None:
+    text = flow_text(djgraph.load(console(count)))
+    said = paragraphs(text)
+    assert [name.partition(" (")[0] for name in list(said)[1:]] == [
+        *(f"strip c1 … c{count} ×{count}", "strip key", "bus room", "bus cue", "bus master"),
+        *("macro *.down", "output master ← bus master, the main output"),
+    ]
+    strip = said[f"strip c1 … c{count} ×{count}"]
+    assert strip[0] == f"hears  input in1 … in{count}"
+    assert strip[1].startswith(
+        "chain  compressor: sidechain hears strip key, threshold = *.compressor.threshold,"
+    )
+    assert strip[-4:] == [
+        "fader (gain): the fader, gain = macro *.down",
+        "sends  to room, post-fader, level macro *.down",
+        "to cue, pre-fader, level *.cue",
+        "feeds  bus master",
+    ]
+    assert said["strip key"][-1] == f"feeds  strip c1 … c{count} (sidechain of compressor)"
+    assert said["bus room"][0] == f"hears  c1 … c{count} by a send, post-fader, level macro *.down"
+    assert said["bus master"][0] == f"hears  strip c1 … c{count}, bus room"
+    assert said["macro *.down (0 … 1, rests at 0)"] == [
+        "moves  *.fader.gain: 1 at 0, 0.5 at 1",
+        "*.room_send: 0 at 0, 1 at 1",
+    ]
+    assert len(text.splitlines()) < 50
+
+
+def test_two_equal_strips_are_told_apart() -> None:
+    graph = djgraph.load(console(2))
+    assert flow_text(graph) == flow_text(graph, unfold=True)
+
+
+def test_what_differs_keeps_its_paragraph() -> None:
+    document = console(5)
+    document["mixer"][2] = {
+        **document["mixer"][2],
+        "chain": [{"effect": "gain", "id": "fader"}],
+        "macros": [],
+    }
+    said = paragraphs(flow_text(djgraph.load(document)))
+    assert [name for name in said if name.startswith("strip")] == [
+        "strip c1 … c5 ×4",
+        "strip c3",
+        "strip key",
+    ]
+    assert said["bus master"][0] == "hears  strip c1 … c5, strip c3, bus room"
+
+
+def whole(text: str) -> set[str]:
+    """All lines of paragraphs of strips, buses and macros, with those put together that were broken, and its words."""
+    lines: set[str] = set()
+    for part in text.split("\n\n")[1:]:
+        word = joined = ""
+        for line in part.splitlines()[1:]:
+            if line.startswith(" " * (INDENT + 2)):
+                joined += " " + line.strip()
+                continue
+            lines |= {f"{word}: {joined}"} if joined else set()
+            word, joined = line[:INDENT].strip() or word, line[INDENT:].strip()
+        lines |= {f"{word}: {joined}"} if joined else set()
+    return lines
+
+
+def pattern(line: str) -> re.Pattern[str]:
+    escaped = re.escape(line).replace(r"\*", r"[^ .]+")
+    return re.compile(re.sub(r"[^ ,;:()]+\\ …\\ [^ ,;:()]+", "[^ ,;:()]+", escaped))
+
+
+@pytest.mark.parametrize("name", ["dj_mixer", "stem_performer", "dub_desk", "club_mixer", "console"])
+def test_what_is_said_of_all_holds_of_each(name: str) -> None:
+    """Every line about the chain and the sends of each strip, unfolded, is one of the folded ones with names put in."""
+    graph = djgraph.load(console(7) if name == "console" else name)
+    folded = [pattern(line) for line in whole(flow_text(graph))]
+    for line in whole(flow_text(graph, unfold=True)):
+        if line.startswith(("chain", "sends", "moves")) or ("by a send" in line):
+            assert any(one.fullmatch(line) for one in folded), line

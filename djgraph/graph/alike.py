@@ -1,4 +1,4 @@
-"""Which strips and inputs are equal, so that one box can stand for all of them.
+"""Which strips and inputs are equal, so that one box of a picture, or one paragraph, can stand for all of them.
 
 Strips are equal if they have the same chain with the same bindings, feed the same buses and outputs, read equal
 sources and are read alike. That is found by partition refinement, as states of an automaton are minimised: all are in
@@ -14,7 +14,7 @@ from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Owner
 from djgraph.graph.links import Link, place_of, tap_of
 
 FEWEST = 3
-"""As many equal strips are folded; two are drawn side by side."""
+"""As many equal strips are folded; two are shown side by side."""
 ROUNDS = 64
 """Refinement goes so far along chains of strips; what is not settled by then is not folded."""
 
@@ -63,6 +63,23 @@ def groups(graph: Graph, links: Sequence[Link]) -> dict[str, list[str]]:
         for first, group in folded.items()
         if first in owners or all(other in inside for name in group for _, other in near[name])
     }
+
+
+def ranged(names: Sequence[str]) -> str:
+    """``c1 … c24``; what the last name shares with the first up to a dot is left out."""
+    if len(names) == 1:
+        return names[0]
+    first, last = names[0], names[-1]
+    prefix = first.rpartition(".")[0]
+    return f"{first} … {last.removeprefix(f'{prefix}.') if prefix else last}"
+
+
+def starred(names: Sequence[str]) -> str:
+    """One pattern that matches all of them: ``*``, ``track_a.*``."""
+    parts = [name.split(".") for name in names]
+    if len({len(words) for words in parts}) > 1:
+        return "*"
+    return ".".join(words[0] if len(set(words)) == 1 else "*" for words in zip(*parts))
 
 
 def _refined(own: Mapping[str, Hashable], near: Mapping[str, list[tuple[Hashable, str]]]) -> dict[str, int]:

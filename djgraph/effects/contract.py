@@ -280,6 +280,10 @@ class TimeEffect(Effect):
     """True where short blocks cost no more for each sample than long ones: no transform of a whole block, no long
     history that each block copies. On a CPU whole clips then run in blocks that stay in its cache, which is faster."""
 
+    foreign_memory: ClassVar[bool] = False
+    """True where some of what it remembers is in another library's objects, which no tensor holds: a state is good for
+    one call, in the process that made it. Streams run; their states cannot be kept."""
+
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """State before the first sample, for a batch of signals in the dtype and on the device of ``like``."""
         return {}

@@ -13,6 +13,7 @@ from torch.nn.functional import pad
 from djgraph.compiler.plan import Process
 from djgraph.dsp.derivatives import unwatched
 from djgraph.effects import Block, Clock, TimeEffect
+from djgraph.errors import InputError
 from djgraph.graph.ir import Graph
 from djgraph.host.build import block_clock, block_controls
 from djgraph.host.calls import EffectCall
@@ -151,6 +152,12 @@ class ProcessStream:
         self._state = {name: tensor.detach() for name, tensor in self._state.items()}
 
     def state(self) -> StreamState:
+        """Raises InputError where some of what the effect remembers is in no tensor."""
+        if self._effect.foreign_memory:
+            raise InputError(
+                f"the state of this stream cannot be kept: {self._effect.type!r} remembers in a foreign plugin, whose "
+                f"memory cannot be read (node {self.op.nodes[0].id})"
+            )
         state = {"position": torch.tensor([self._position], device="cpu"), **prefixed("effect", self._state)}
         for name, history in self._histories():
             state |= prefixed(name, history.state())

@@ -969,3 +969,43 @@ def test_gradients_of_ports_are_checked_when_a_class_is_made() -> None:
     ):
         with pytest.raises(EffectError, match=message):
             type("Wrong", (Rounded,), {"type": "wrong", **ports})
+
+
+class Elsewhere(TimeEffect):
+    """A running sum in a Python object, as a plugin of another library keeps it; the state holds its number."""
+
+    type = "elsewhere"
+    foreign_memory = True
+
+    def __init__(self, settings: Any, environment: Any) -> None:
+        super().__init__(settings, environment)
+        self.sums: list[torch.Tensor] = []
+
+    def tail(self) -> None:
+        return None
+
+    def initial_state(self, batch: int, channels: int, like: Any) -> Any:
+        return {"number": like.new_zeros(batch, dtype=torch.float64)}
+
+    def process(self, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+        sound, numbers = audio["in"], state["number"].clone()
+        if sound.is_meta:
+            return {"out": sound.cumsum(-1)}, {"number": numbers}
+        summed = []
+        for item, number in enumerate(numbers.tolist()):
+            if not number:
+                self.sums.append(sound.new_zeros(sound.shape[1], 1))
+                numbers[item] = number = len(self.sums)
+            run = self.sums[int(number) - 1] + sound[item].cumsum(-1)
+            self.sums[int(number) - 1] = run[:, -1:]
+            summed.append(run)
+        return {"out": torch.stack(summed)}, {"number": numbers}
+
+
+def test_a_state_that_is_not_all_of_a_memory_is_not_compared() -> None:
+    checks = dict(effect_checks(Elsewhere))
+    for name in ("check_state", "check_streaming", "check_streaming_gradients"):
+        checks[name]()
+    hidden = type("Hidden", (Elsewhere,), {"type": "hidden", "foreign_memory": False})
+    with pytest.raises(CheckFailed, match="last state number"):
+        dict(effect_checks(hidden))["check_streaming"]()

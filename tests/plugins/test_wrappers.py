@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WRAPPED = {"djgraph_torchaudio": "torchaudio"}
+WRAPPED = {"djgraph_torchaudio": "torchaudio", "djgraph_pedalboard": "pedalboard"}
 """Distributions, and what each wraps."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from runtime.documents import REGISTRY, documents
 from runtime.mixes import make_inputs, make_params
 
 import djgraph
+from djgraph.effects import TimeEffect
 from djgraph.errors import InputError
 from djgraph.graph import load
 from djgraph.mixer import Mixer
+from djgraph.plugins import Registry, hookimpl
 
 from .playing import cut, flat, reverberant, score_of
 
@@ -114,3 +117,32 @@ def test_streams_that_begin_with_one_state_do_not_meet() -> None:
     assert torch.equal(*made)
     assert torch.equal(*again)
     assert all(torch.equal(kept[name], state[name]) for name in kept)
+
+
+def test_what_remembers_in_a_foreign_object_has_no_states() -> None:
+    class Foreign(TimeEffect):
+        type = "foreign"
+        foreign_memory = True
+
+        def process(self, audio: Any, controls: Any, state: Any, block: Any) -> Any:
+            return {"out": -audio["in"]}, state
+
+    registry = Registry()
+    registry.register(SimpleNamespace(djgraph_effects=hookimpl(lambda: [Foreign])), name="foreign")
+    document = {
+        "djgraph": 1,
+        "name": "foreign",
+        "inputs": [{"name": "track"}],
+        "mixer": [
+            {"strip": "track", "input": "track", "chain": ["foreign"], "to": "master"},
+            {"bus": "master"},
+        ],
+        "outputs": ["master"],
+    }
+    mixer = Mixer(load(document, registry=registry))
+    stream = mixer.stream()
+    sound = torch.ones(1, 2, 100)
+    assert torch.equal(stream({"track": sound}, torch.zeros(0)), -sound)
+    with pytest.raises(InputError, match=r"'foreign' remembers in a foreign plugin.*node track\.foreign"):
+        stream.state()
+    assert torch.equal(stream({"track": sound}, torch.zeros(0)), -sound)  # it goes on

@@ -13,7 +13,7 @@ from djgraph.graph.ir import EffectNode, FeedbackNode, Graph, InputNode, Node, S
 from djgraph.reading import Stored
 from djgraph.version import __version__
 
-_WORDS = ("label", "description", "unit", "aliases", "amplitude", "names")
+_WORDS = ("label", "description", "unit", "aliases", "amplitude", "names", "role")
 """What a control says of itself that is not heard."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
@@ -12,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from djgraph.automation.curves import Curve, CurveSet, First, Tempo
-from djgraph.automation.model import ORDINAL
+from djgraph.automation.targets import Missing, Targets, Unclear
 from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
 from djgraph.effects.control import Control
 from djgraph.effects.grid import neighbours, off_grid
+from djgraph.effects.roles import Measure
 from djgraph.effects.units import did_you_mean_value
-from djgraph.errors import AutomationError, InputError, LayoutError, Problem, option, shorten
+from djgraph.errors import AutomationError, InputError, Problem, option, shorten
 from djgraph.language.fold import in_file_order
-from djgraph.layout import ParameterLayout
-from djgraph.layout.faders import NAMES, find_faders, find_tracks, no_fade, too_few
+from djgraph.layout import ParameterLayout, measures
+from djgraph.layout.faders import no_fade
 
 Array = NDArray[np.float64]
 Some = TypeVar("Some", bound=CurveSet)
@@ -30,6 +30,8 @@ Some = TypeVar("Some", bound=CurveSet)
 class Bound:
     """A curve on a layout: ``columns`` that it moves, ``values`` ``[points, columns]``, ``seconds`` ``[points]``.
 
+    controls: the columns' declarations. The values are said in the curve's measure, in which they go from point to
+    point; :meth:`plain` makes the controls' own of them.
     held: which columns, ``[columns]``, keep each value until the next point, for they have a step or choices.
     in_beats: which ways from one point to the next, ``[points - 1]``, go evenly in beats of ``tempo``, a tempo that
     changes; otherwise, and with a steady tempo, they go evenly in seconds.
@@ -37,11 +39,24 @@ class Bound:
 
     curve: Curve
     columns: tuple[int, ...]
+    controls: tuple[Control, ...]
     values: Array
     seconds: Array
     held: NDArray[np.bool_]
     in_beats: NDArray[np.bool_]
     tempo: TempoMap | None = None
+
+    @property
+    def straight(self) -> NDArray[np.bool_]:
+        """For which columns, ``[columns]``, a straight line in the curve's measure is one in plain units."""
+        return np.array([measures.is_straight(c, self.curve.measure) for c in self.controls], dtype=bool)
+
+    def plain(self, values: Array) -> Array:
+        """Values ``[…, columns]`` in the controls' plain units, within their ranges."""
+        if self.curve.measure == "plain":
+            return values
+        made = [_plain(c, self.curve, values[..., i]) for i, c in enumerate(self.controls)]
+        return np.stack([np.clip(x, c.min, c.max) for x, c in zip(made, self.controls)], -1)
 
     def share(self, way: int, where: Array, places: Array, rate: float) -> Array:
         """How much of the time from one point to the next has passed at places between them, 0…1.
@@ -75,7 +90,7 @@ def bind(
             "the automation has times in seconds or beats: give the clip's duration=, in seconds"
         )
     problems: list[Problem] = []
-    chosen = list(_choose(auto, _Names(layout), problems))
+    chosen = list(_choose(auto, Targets(layout), problems))
     problems += _collisions(layout, chosen)
     bounds = []
     ruler = Ruler(
@@ -90,11 +105,12 @@ def bind(
         values = _values(layout, curve, columns, problems)
         timed = times != "none" and span_fits
         seconds = _seconds(curve, ruler, problems, late) if timed else np.zeros(len(curve.points))
-        held = np.array([layout.columns[column].control.held for column in columns], dtype=bool)
+        controls = tuple(layout.columns[column].control for column in columns)
+        held = np.array([control.held for control in controls], dtype=bool)
         pairs = zip(curve.points, curve.points[1:])
         in_beats = np.array([ruler.in_beats(here.at, there.at) for here, there in pairs], dtype=bool)
         changing = ruler.tempo if ruler.tempo is not None and len(ruler.tempo.points) > 1 else None
-        bounds.append(Bound(curve, tuple(columns), values, seconds, held, in_beats, changing))
+        bounds.append(Bound(curve, tuple(columns), controls, values, seconds, held, in_beats, changing))
     if times == "all":
         problems += late
     if problems:
@@ -107,119 +123,32 @@ def resolve(auto: Some, layout: ParameterLayout) -> Some:
     curves = []
     taken: set[int] = set()
     for bound in reversed(bind(auto, layout, None, times="none")):
-        alike: dict[tuple[float, ...], list[int]] = {}
+        alike: dict[tuple[bool, tuple[float, ...]], list[int]] = {}
+        plain, straight = bound.plain(bound.values), bound.straight | (len(bound.values) == 1)
         for i, column in enumerate(bound.columns):
             if column not in taken:  # a later curve counts for it
-                alike.setdefault(tuple(bound.values[:, i].tolist()), []).append(column)
+                course = plain[:, i] if straight[i] else bound.values[:, i]
+                alike.setdefault((bool(straight[i]), tuple(course.tolist())), []).append(column)
         taken.update(bound.columns)
-        for values, columns in reversed(alike.items()):
+        for (is_plain, values), columns in reversed(alike.items()):
             points = tuple(replace(point, value=v) for point, v in zip(bound.curve.points, values))
             names = tuple(layout.names[column] for column in columns)
-            curves.append(Curve(names, points, site=bound.curve.site))
+            unit = "" if is_plain else bound.curve.measure
+            curves.append(Curve(names, points, unit=unit, site=bound.curve.site))
     return replace(auto, curves=tuple(reversed(curves)))
 
 
-class _Missing(Exception):
-    """The layout lacks what a curve names."""
-
-    def __init__(self, message: str, allowed: Sequence[str] = (), name: str | None = None) -> None:
-        super().__init__(message)
-        self.message, self.allowed, self.name = message, allowed, name
-
-
-class _Names:
-    """Finds the columns that a curve names."""
-
-    def __init__(self, layout: ParameterLayout) -> None:
-        self.layout = layout
-        self.faders = find_faders(layout)
-        self.tracks = find_tracks(layout)
-
-    def columns(self, curve: Curve) -> list[int]:
-        """The curve's columns, each once. Raises _Missing."""
-        find = self._fader if curve.fader else self._control
-        return list(dict.fromkeys(column for target in curve.targets for column in find(target)))
-
-    def _control(self, target: str) -> list[int]:
-        texts = self._ordinal(target)
-        columns: list[int] = []
-        lacks = []
-        for text in texts:
-            try:
-                columns += self._one(target, text)
-            except _Missing as lack:
-                lacks.append(lack)
-        if len(lacks) == len(texts):
-            raise lacks[0]
-        return columns
-
-    def _one(self, target: str, text: str) -> list[int]:
-        try:
-            return self.layout.select(text) if "*" in text else [self.layout.index(text)]
-        except LayoutError as error:
-            if "old name of more than one" in str(error):
-                raise _Missing(str(error)) from None
-        if "*" in text:
-            message = f"no control matches {_named(target, text)}"
-            raise _Missing(message, self.layout.similar_patterns(text) or self.layout.names, text)
-        if (instead := self.layout.instead(text)) is not None:
-            raise _Missing(f"{instead}, so it has no column of its own")
-        raise _Missing(f"there is no control {_named(target, text)}", self.layout.names, text)
-
-    def _fader(self, target: str) -> list[int]:
-        text = self._ordinal(target)[0]
-        head, dot, stem = target.partition(".")
-        if ORDINAL.match(head):
-            track = self.tracks[int(head[0]) - 1]
-            columns, stems = track.columns, track.stems
-        else:
-            if head not in self.faders:
-                raise _Missing(f"there is no track {head!r} with a fader", tuple(self.faders), head)
-            columns, stems = self.faders[head].columns, self.faders[head].stems
-        if not dot:
-            return columns
-        expression = stem.split("*")
-        columns = [column for name, column in stems.items() if _matches(name, expression)]
-        if not columns:
-            names = tuple(f"{text.partition('.')[0]}.{name}" for name in stems)
-            kinds = " or ".join(f"{text}.{kind}" for kind in NAMES)
-            raise _Missing(f"there is no stem with a fader {_named(target, text)} ({kinds})", names, text)
-        return columns
-
-    def _ordinal(self, target: str) -> list[str]:
-        """The target with the names of the track that an ordinal stands for: one, as a rule."""
-        head, dot, rest = target.partition(".")
-        match = ORDINAL.match(head)
-        if match is None:
-            return [target]
-        index = int(match[1]) - 1
-        if index >= len(self.tracks):
-            names = [name for track in self.tracks for name in track.names]
-            what = (
-                too_few(self.layout, names)
-                if index < 2
-                else f"there are {len(self.tracks)}: {shorten(names)}"
-            )
-            raise _Missing(f"the graph has no {head} track with a fader: {what}")
-        return [name + dot + rest for name in self.tracks[index].names]
-
-
-def _matches(name: str, parts: Sequence[str]) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, parts)), name) is not None
-
-
-def _named(target: str, text: str) -> str:
-    return repr(target) if target == text else f"{text!r} ({target})"
-
-
-def _choose(auto: CurveSet, names: _Names, problems: list[Problem]) -> Iterable[tuple[Curve, list[int]]]:
+def _choose(auto: CurveSet, targets: Targets, problems: list[Problem]) -> Iterable[tuple[Curve, list[int]]]:
     """The curves that count on this layout, with their columns."""
     for item in auto.curves:
         missing = []
         for curve in item.curves if isinstance(item, First) else (item,):
             try:
-                columns = names.columns(curve)
-            except _Missing as lack:
+                columns = targets.columns(curve)
+            except Unclear as fault:
+                problems.append(_lack(curve, fault))
+                break
+            except Missing as lack:
                 missing.append((curve, lack))
                 continue
             yield curve, columns
@@ -229,14 +158,19 @@ def _choose(auto: CurveSet, names: _Names, problems: list[Problem]) -> Iterable[
                 continue
             curve, first = missing[0]
             if len(missing) == 1:
-                key = "fader" if curve.fader else "control"
-                problems.append(
-                    curve.site.problem(first.message, key, allowed=first.allowed, name=first.name)
-                )
+                problems.append(_lack(curve, first))
             else:
                 what = "; ".join(other.message for _, other in missing)
                 message = f"the graph has none of the {len(missing)} alternatives: {what}"
-                problems.append(item.site.problem(message, allowed=first.allowed, name=first.name))
+                problem = item.site.problem(message, allowed=first.allowed, name=first.name, hint=first.hint)
+                problems.append(problem)
+
+
+def _lack(curve: Curve, lack: Missing) -> Problem:
+    key = "role" if curve.role else "fader" if curve.fader else "control"
+    if lack.key is not None and lack.key in curve.site.written():
+        key = lack.key
+    return curve.site.problem(lack.message, key, allowed=lack.allowed, name=lack.name, hint=lack.hint)
 
 
 def _collisions(layout: ParameterLayout, chosen: Sequence[tuple[Curve, list[int]]]) -> Iterable[Problem]:
@@ -250,42 +184,64 @@ def _collisions(layout: ParameterLayout, chosen: Sequence[tuple[Curve, list[int]
 
 
 def _values(layout: ParameterLayout, curve: Curve, columns: Sequence[int], problems: list[Problem]) -> Array:
-    """Values ``[points, columns]``; words become each control's own numbers."""
-    controls = [layout.columns[column].control for column in columns]
+    """Values ``[points, columns]`` in the curve's measure; words become each control's own numbers."""
+    controls, names = [layout.columns[column].control for column in columns], layout.names
     values = np.array(
-        [[_number(point.value, c) for c in controls] for point in curve.points], dtype=np.float64
+        [[_number(point.value, c, curve.measure) for c in controls] for point in curve.points],
+        dtype=np.float64,
     )
+    for column, control in zip(columns, controls):
+        if not measures.fits(control, curve.measure):
+            message = f"{names[column]} is in {control.unit}, so its values cannot be said as amplitudes"
+            problems.append(curve.site.problem(message, *_measure_key(curve)))
+            return values
+    plain = np.stack([_plain(c, curve, values[:, i]) for i, c in enumerate(controls)], -1)
     for j in range(len(curve.points)):
-        outside = [i for i, c in enumerate(controls) if not c.min <= values[j, i] <= c.max]
+        outside = [
+            i
+            for i, c in enumerate(controls)
+            if not c.min <= plain[j, i] <= c.max or (curve.measure == "amplitude" and values[j, i] < 0)
+        ]
         if outside:
             first = outside[0]
-            c, name = controls[first], layout.names[columns[first]]
+            c, name = controls[first], names[columns[first]]
             more = f" (and {len(outside) - 1} more)" if len(outside) > 1 else ""
-            message = (
-                f"{values[j, first]:g} is out of the range of {name}{more}: {c.min:g} … {c.max:g} {c.unit}"
-            )
-            hint = did_you_mean_value(c, float(values[j, first]))
+            value, made = values[j, first], plain[j, first]
+            said = f"{value:g}" if value == made or value < 0 else f"{value:g}, which is {made:.4g} {c.unit},"
+            message = f"{said} is out of the range of {name}{more}: {c.min:g} … {c.max:g} {c.unit}"
+            hint = did_you_mean_value(c, float(value)) if curve.measure == "plain" else None
             problems.append(at_point(curve, j, "value", message, hint))
-        elif fault := next(filter(None, map(off_grid, controls, values[j].tolist())), None):
-            which = next(i for i, c in enumerate(controls) if off_grid(c, values[j, i]))
-            problems.append(at_point(curve, j, "value", f"{layout.names[columns[which]]} is {fault}"))
+        elif fault := next(filter(None, map(off_grid, controls, plain[j].tolist())), None):
+            which = next(i for i, c in enumerate(controls) if off_grid(c, plain[j, i]))
+            problems.append(at_point(curve, j, "value", f"{names[columns[which]]} is {fault}"))
     for i, column in enumerate(columns):
-        if curve.fader and (fault := no_fade(layout, column)) is not None:
-            problems.append(curve.site.problem(fault, "fader"))
+        if curve.is_fade and (fault := no_fade(layout, column)) is not None:
+            problems.append(curve.site.problem(fault, "fader" if curve.fader else "role"))
         if controls[i].rate == "clip" and len(set(values[:, i])) > 1:
-            message = f"{layout.names[column]} is read once, at the start of a clip, so it cannot move"
+            message = f"{names[column]} is read once, at the start of a clip, so it cannot move"
             problems.append(curve.site.problem(message, "control", hint="give it one value"))
             break
     return values
 
 
-def _number(value: float | str, control: Control) -> float:
+def _plain(control: Control, curve: Curve, values: Array) -> Array:
+    return measures.plain(control, curve.measure, values)
+
+
+def _measure_key(curve: Curve) -> tuple[str, ...]:
+    return ("unit",) if curve.unit else ("role",) if curve.role else ()
+
+
+def _number(value: float | str, control: Control, measure: Measure) -> float:
+    """A value in a measure; words are plain values of the control's own."""
     if not isinstance(value, str):
         return float(value)
     if value == "neutral":
-        return float(control.default if control.neutral is None else control.neutral)
-    end = float(getattr(control, value))
-    return neighbours(control, end)[0] if control.held else end  # the last step may end below the maximum
+        own = float(control.default if control.neutral is None else control.neutral)
+    else:
+        end = float(getattr(control, value))
+        own = neighbours(control, end)[0] if control.held else end  # the last step may end below the maximum
+    return measures.said(control, measure, own)
 
 
 def _seconds(curve: Curve, ruler: Ruler, problems: list[Problem], late: list[Problem]) -> Array:

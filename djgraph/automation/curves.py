@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast, get_args
 
 from djgraph.arguments import is_real, shown
 from djgraph.automation.model import WORDS
 from djgraph.automation.shapes import MAX_BEND, SHAPES
 from djgraph.automation.times import Moment, Span, TempoMap
+from djgraph.effects.roles import FADER, Measure, measure_of
 from djgraph.errors import InputError, did_you_mean
 from djgraph.language.site import Site
 from djgraph.language.source import Source
@@ -19,6 +20,9 @@ Tempo = float | Sequence[Sequence[Any]] | TempoMap
 
 FRAMES_PER_SECOND = 50
 """Control frames where nobody says how many: breakpoints are met to within 20 ms."""
+
+EVERYWHERE = "**"
+"""The target of a curve for all controls of a role."""
 
 NOWHERE = Site(Source({}))
 """The place of what was never in a file."""
@@ -50,6 +54,9 @@ class Point:
 class Curve:
     """The course of the controls that ``targets`` name: names and patterns, or with ``fader`` tracks and stems.
 
+    role: instead, those that have it of the one target, which is a track, a strip, a bus, or :data:`EVERYWHERE`.
+    unit: in which the values are said, ``plain``, ``amplitude`` or ``position``; where left out, that of faders and of
+    the role (:data:`djgraph.effects.roles.ROLES`), and for controls ``plain``.
     Before the first point and after the last their values hold.
     """
 
@@ -57,13 +64,36 @@ class Curve:
     points: tuple[Point, ...]
     fader: bool = False
     optional: bool = False
+    role: str = ""
+    unit: str = ""
     site: Site = field(default=NOWHERE, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.targets or not self.points:
             raise InputError("a curve needs at least one control and one point")
+        if self.fader and self.role:
+            raise InputError("a curve is for faders or for a role, not both")
+        if self.role and len(self.targets) > 1:
+            raise InputError("a curve for a role has one target")
+        if self.unit and self.unit not in get_args(Measure):
+            expected = ", ".join(get_args(Measure))
+            raise InputError(f"there is no unit {self.unit!r}; expected one of {expected}")
+
+    @property
+    def measure(self) -> Measure:
+        """How the values are said."""
+        if self.unit:
+            return cast(Measure, self.unit)
+        return measure_of(FADER if self.fader else self.role)
+
+    @property
+    def is_fade(self) -> bool:
+        """Whether it moves faders."""
+        return self.fader or self.role == FADER
 
     def __str__(self) -> str:
+        if self.role:
+            return self.role if self.targets[0] == EVERYWHERE else f"{self.role} of {self.targets[0]}"
         return ("the fader of " if self.fader else "") + ", ".join(self.targets)
 
 

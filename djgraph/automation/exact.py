@@ -56,7 +56,7 @@ def render_exact(
     params = layout.pack(n_frames=len(places), dtype=torch.float64)
     for bound, where in zip(bounds, points):
         values = values_at(bound, where.astype(np.float64), places.astype(np.float64), rate)
-        params[:, list(bound.columns)] = torch.from_numpy(values)
+        params[:, list(bound.columns)] = torch.from_numpy(bound.plain(values))
     params = params.to(torch.get_default_dtype() if dtype is None else dtype)
     if batch is not None:
         params = params.repeat(whole(batch, "batch", 1), 1, 1)
@@ -91,7 +91,7 @@ def _places(bound: Bound, where: Places, grid: Places, rate: float) -> Places:
         if where[j] == where[j + 1] or point.shape == "hold":
             wanted.append(where[j + 1 : j + 2] - 1)
             continue
-        even = is_straight(point.shape, point.bend)
+        even = is_straight(point.shape, point.bend) and bound.straight[moves].all()
         needed = [] if even else [grid]
         if bound.in_beats[j]:
             # What is even in beats has a corner where the tempo steps, and bends where it changes.

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from djgraph.automation.automation import Automation
 from djgraph.automation.bind import at_point
-from djgraph.automation.curves import Curve, First, Point
+from djgraph.automation.curves import EVERYWHERE, Curve, First, Point
 from djgraph.automation.model import (
     AUTOMATION,
     AutomationHeader,
@@ -167,12 +167,15 @@ def _item(model: CurveModel | FirstModel, site: Site) -> Curve | First:
 
 
 def _curve(model: CurveModel, site: Site) -> Curve:
-    targets = tuple(model.control) if model.control is not None else (model.fader or "",)
+    one = model.fader or model.of or EVERYWHERE
+    targets = (one,) if model.control is None else tuple(model.control)
     if model.value is not None:
         points: tuple[Point, ...] = (Point(Moment((Term(0.0),)), model.value),)
     else:
         points = tuple(_point(point, model) for point in model.points)
-    return Curve(targets, points, model.fader is not None, model.optional, site)
+    return Curve(
+        targets, points, model.fader is not None, model.optional, model.role or "", model.unit or "", site
+    )
 
 
 def _point(point: PointModel, curve: CurveModel) -> Point:

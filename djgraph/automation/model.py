@@ -18,6 +18,7 @@ from djgraph.errors import InputError
 from djgraph.language.faults import Fault, explain, refusal
 from djgraph.language.fields import (
     IDENTIFIER_KEYS,
+    IDENTIFIER_LEAF,
     Element,
     Flag,
     Identifier,
@@ -168,6 +169,12 @@ class CurveModel(Element):
     """A control's name, a pattern, or a list of them."""
     fader: Annotated[str | None, Leaf(_fader, {"type": "string"}, text=True)] = None
     """A track, or stems of one: their faders, whatever the graph calls them."""
+    role: Annotated[str | None, IDENTIFIER_LEAF] = None
+    """What the controls are to who mixes, whatever the graph calls them: low, filter, echo_send, …"""
+    of: Annotated[str | None, Leaf(_fader, {"type": "string"}, text=True)] = None
+    """The track, strip or bus, or stems of one, whose control has the role; all in the graph where left out."""
+    unit: Annotated[str | None, choice("plain", "amplitude", "position")] = None
+    """In what the values are said: each control's own unit, a factor of the level, or 0 to 1 of its travel."""
     value: Annotated[float | str | None, VALUE] = None
     """One value for the whole clip."""
     points: list[Annotated[PointModel, Wrap(_point)]] = Field(default_factory=list)
@@ -182,8 +189,11 @@ class CurveModel(Element):
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:
         faults = []
-        if ("control" in data) == ("fader" in data):
-            faults.append(Fault("a curve has either a `control` or a `fader`"))
+        if sum(key in data for key in ("control", "fader", "role")) != 1:
+            faults.append(Fault("a curve has either a `control`, a `fader` or a `role`"))
+        elif "of" in data and "role" not in data:
+            hint = "`fader` and `control` say themselves of what"
+            faults.append(Fault("an `of` without a `role`", ("of",), key=True, hint=hint))
         if ("points" in data) == ("value" in data):
             faults.append(Fault("a curve has either `points` or one `value`"))
         elif data.get("points") == []:

@@ -45,7 +45,7 @@ def render(
         n_frames = frames_for(length)
     params = layout.pack(n_frames=n_frames, dtype=torch.float64)  # checks n_frames
     for bound in bounds:
-        params[:, list(bound.columns)] = torch.from_numpy(sample(bound, n_frames, length))
+        params[:, list(bound.columns)] = torch.from_numpy(bound.plain(sample(bound, n_frames, length)))
     params = params.to(torch.get_default_dtype() if dtype is None else dtype)
     if batch is None:
         return params
@@ -53,7 +53,7 @@ def render(
 
 
 def sample(bound: Bound, n_frames: int, duration: float) -> Array:
-    """Values ``[frames, columns]`` of one curve at each frame."""
+    """Values ``[frames, columns]`` of one curve at each frame, in its measure."""
     where, rate = bound.seconds, 1.0
     if n_frames > 1:
         rate = (n_frames - 1) / duration
@@ -64,7 +64,7 @@ def sample(bound: Bound, n_frames: int, duration: float) -> Array:
 
 
 def values_at(bound: Bound, where: Array, places: Array, rate: float) -> Array:
-    """Values ``[places, columns]`` of a curve whose points lie at ``where``, ``[points]``; both ascend.
+    """Values ``[places, columns]`` of a curve whose points lie at ``where``, ``[points]``, in its measure; both ascend.
 
     rate: places a second.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from djgraph.atomic import write_text
-from djgraph.automation.curves import Curve, CurveSet, First, Point
+from djgraph.automation.curves import EVERYWHERE, Curve, CurveSet, First, Point
 from djgraph.automation.model import AUTOMATION
 from djgraph.automation.table import BAR, COLUMNS, TEMPO
 from djgraph.automation.times import Moment, Span, Term
@@ -77,22 +77,31 @@ def to_csv(auto: CurveSet) -> str:
     if auto.beats_per_bar != 4:
         writer.writerow((BAR, "", auto.beats_per_bar, "", ""))
     for item in auto.curves:
-        if isinstance(item, First) or item.optional or item.fader:
-            what = (
-                "alternatives"
-                if isinstance(item, First)
-                else "optional curves"
-                if item.optional
-                else "faders"
-            )
+        if (what := _beyond_csv(item)) is not None:
             hint = "auto.resolve(layout).to_csv() writes them as plain curves for one layout"
+            if what == "units":
+                hint = "from_params(layout, auto.render(…), …) makes straight lines of them"
             raise AutomationError(item.site.problem(f"CSV has no place for {what}", hint=hint))
+        assert isinstance(item, Curve)
         for control in item.targets:
             for point in item.points:
                 bend = "" if point.bend is None else repr(point.bend)
                 shape = "" if point.shape == "linear" else point.shape
                 writer.writerow((control, _absolute(point.at, auto.span), _plain(point.value), shape, bend))
     return file.getvalue()
+
+
+def _beyond_csv(item: Curve | First) -> str | None:
+    """What of a curve CSV cannot say, if anything."""
+    if isinstance(item, First):
+        return "alternatives"
+    if item.optional:
+        return "optional curves"
+    if item.role:
+        return "roles"
+    if item.fader:
+        return "faders"
+    return None if item.measure == "plain" else "units"
 
 
 def save(auto: CurveSet, path: str | os.PathLike[str]) -> None:
@@ -125,12 +134,18 @@ def _curve(curve: Curve) -> dict[str, Any]:
     data: dict[str, Any] = {}
     if curve.fader:
         data["fader"] = curve.targets[0]
+    elif curve.role:
+        data["role"] = curve.role
+        if curve.targets[0] != EVERYWHERE:
+            data["of"] = curve.targets[0]
     else:
         data["control"] = curve.targets[0] if len(curve.targets) == 1 else list(curve.targets)
     if len(curve.points) == 1 and curve.points[0] == Point(Moment((Term(0.0),)), curve.points[0].value):
         data["value"] = _plain(curve.points[0].value)
     else:
         data["points"] = [_point(point) for point in curve.points]
+    if curve.unit:
+        data["unit"] = curve.unit
     if curve.optional:
         data["optional"] = True
     return data

@@ -49,6 +49,7 @@ class Control:
     ``neutral`` is None where no value leaves the signal unchanged.
     ``amplitude`` says that a ``ratio`` is a factor of the signal's amplitude, which graphs may write in decibels.
     ``names`` are those of the whole numbers from ``min`` on, where they have some: the positions of a switch.
+    ``role`` is what it is to recipes (see :data:`djgraph.effects.roles.ROLES`) unless the graph says otherwise.
     """
 
     min: float
@@ -67,6 +68,7 @@ class Control:
     gradient: Gradient = "exact"
     amplitude: bool = False
     names: tuple[str, ...] = ()
+    role: str = ""
     id: str = ""
     default: float = math.nan
 
@@ -96,6 +98,8 @@ class Control:
             problems.append(f"rate {self.rate!r} is none of {', '.join(get_args(Rate))}")
         if self.gradient not in get_args(Gradient):
             problems.append(f"gradient {self.gradient!r} is none of {', '.join(get_args(Gradient))}")
+        if self.role and not IDENTIFIER.match(self.role):
+            problems.append(f"role {self.role!r} is not lower-case letters, digits and underscores")
         if not (math.isfinite(self.smoothing) and self.smoothing >= 0):
             problems.append(f"smoothing {self.smoothing} ms is negative or not finite")
         if self.smoothing and self.rate != "sample":

@@ -130,7 +130,7 @@ def _owner(graph: Graph, owner: Owner, columns: Iterable[Column]) -> Hashable:
     read = []
     for column in columns:
         control = column.control
-        about = (column.kind, control.min, control.max, control.default, column.fader is None)
+        about = (column.kind, control.min, control.max, control.default, column.role != "fader")
         read.append((_relative(f"column='{column.name}'", owner), about))
     return ("strip", tuple(nodes), tuple(read))
 

@@ -14,6 +14,7 @@ from djgraph.graph.draft import EffectDraft, OwnerDraft, SwitchDraft
 from djgraph.graph.expand import Placed, PlacedItem, PlacedOwner
 from djgraph.graph.ir import Blend, Column, Constant, Free
 from djgraph.graph.macros import Macros
+from djgraph.graph.roles import RoleReader
 from djgraph.language import limits
 from djgraph.language.curves import CurveSwitch
 from djgraph.language.parts import Knob, Override
@@ -69,6 +70,15 @@ class Binder:
     def sites(self) -> dict[str, Site]:
         """Where each column stands in the document."""
         return {name: column.site for name, column in self._columns.items()}
+
+    @property
+    def column_owners(self) -> dict[str, str]:
+        """The strip or bus that each column belongs to; nothing for macros of the whole graph."""
+        return {name: column.owner for name, column in self._columns.items()}
+
+    def roles(self) -> RoleReader:
+        """Reads the document's roles, once all is bound."""
+        return RoleReader({**self._labels, **self._targets}, self._macros, self._columns)
 
     def check(self, node: EffectDraft) -> None:
         """Note what is wrong with the controls of a node that is no part of the mixer."""
@@ -143,7 +153,7 @@ class Binder:
         control = self._declared(owner, use)
         kind: Literal["control", "send"] = "send" if use.node.is_send else "control"
         assert use.node.effect is not None
-        return ColumnDraft(f"{owner}.{use.label}", control, kind, use.node.effect.type, use.site)
+        return ColumnDraft(f"{owner}.{use.label}", control, kind, use.node.effect.type, use.site, owner)
 
     def _declared(self, owner: str, use: ControlUse) -> Control:
         control = use.control

@@ -18,13 +18,17 @@ Reader = tuple[EffectDraft, Control]
 
 @dataclass(eq=False)
 class ColumnDraft:
-    """A column on its way: ``readers`` fills in document order once every column is known."""
+    """A column on its way: ``readers`` fills in document order once every column is known.
+
+    owner: the strip or bus that it belongs to; nothing for a macro of the whole graph.
+    """
 
     name: str
     control: Control
     kind: Literal["control", "macro", "send", "switch"]
     effect: str
     site: Site
+    owner: str
     readers: dict[Reader, None] = field(default_factory=dict)
 
 

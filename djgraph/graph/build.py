@@ -14,9 +14,9 @@ from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Expanded, Expansion, PlacedOwner, expand_sound
-from djgraph.graph.faders import mark_faders
 from djgraph.graph.ir import Column, EffectNode, FeedbackNode, Graph, InputNode, Node, Owner, Point, SumNode
 from djgraph.graph.order import ordered
+from djgraph.graph.roles import with_parts
 from djgraph.graph.wire import Wirer
 from djgraph.language.fold import in_file_order
 from djgraph.language.load import Document
@@ -64,9 +64,12 @@ def assemble(
     curves = {name: tuple(points) for name, points in expanded.header.model.curves.items()}
     binder = Binder(owners, expanded.items, curves)
     columns = binder.bind()
-    own = [*declarer.problems, *wirer.problems, *output_problems, *binder.problems]
+    reader = binder.roles()
+    roles = reader.read(expanded.header)
+    own = [*declarer.problems, *wirer.problems, *output_problems, *binder.problems, *reader.problems]
+    missing = [*wirer.missing, *binder.missing, *reader.missing]
     loose = _loose(expansion, registry)
-    _stop_if_wrong_so_far(document, expansion, own, [*wirer.missing, *binder.missing], loose)
+    _stop_if_wrong_so_far(document, expansion, own, missing, loose)
 
     _stop_if_wrong(binder.idle())
     nodes, problems = ordered(_in_document_order(inputs, owners))
@@ -81,8 +84,8 @@ def assemble(
     _stop_if_wrong(conflicts(nodes, counts, columns, environment))
     graph = _freeze(document, expanded, nodes, counts, columns, outputs, taps)
     graph = replace(graph, owners=tuple(_owner(owner, wirer.start(owner)) for owner in owners.values()))
-    declared = {owner.name: owner.placed.model.fader for owner in owners.values()}
-    graph = replace(graph, columns=mark_faders(graph, declared))
+    faders = {owner.name: owner.placed.model.fader for owner in owners.values()}
+    graph = replace(graph, columns=with_parts(graph, faders, roles, binder.column_owners))
     return Built(graph, owners, frozenset(wirer.read), binder.sites)
 
 

@@ -281,7 +281,7 @@ class Declarer:
             {control.id: level},
             site,
             is_send=True,
-            controls=(control.replace(default=0.0, neutral=0.0, label=label, aliases=()),),
+            controls=(control.replace(default=0.0, neutral=0.0, label=label, aliases=(), role=""),),
         )
 
 

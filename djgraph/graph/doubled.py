@@ -11,15 +11,12 @@ from collections.abc import Iterator, Mapping
 
 from djgraph.errors import Problem
 from djgraph.graph.build import Built
-from djgraph.graph.controls import interpolate
 from djgraph.graph.declare import SEND_EFFECT
 from djgraph.graph.draft import PlacedPoint
 from djgraph.graph.ir import (
     Blend,
     Column,
-    Constant,
     EffectNode,
-    Free,
     Graph,
     MacroCurve,
     Point,
@@ -27,6 +24,7 @@ from djgraph.graph.ir import (
     columns_of,
     sources,
 )
+from djgraph.graph.levels import Levels
 
 MOST = 1.001
 """How often a signal may be in a bus, with a little room for rounding."""
@@ -51,13 +49,13 @@ def doubled(built: Built) -> Iterator[Problem]:
     a signal to two buses sends it once.
     """
     columns = {column.name: column for column in built.graph.columns}
-    suspects = _too_often(built.graph, _Levels(columns, {}))
+    suspects = _too_often(built.graph, Levels(columns, {}))
     macros = [columns[name] for name in _driving_levels(built.graph)] if suspects else []
     if len(macros) * POSITIONS * len(built.graph.nodes) > MOST_VISITS:
         return
     if macros:
         at_rest = {column.name: column.control.default for column in macros}
-        tried = [_too_often(built.graph, _Levels(columns, at_rest | moved)) for moved in _moves(macros)]
+        tried = [_too_often(built.graph, Levels(columns, at_rest | moved)) for moved in _moves(macros)]
         suspects = {
             key: max(found[key] for found in tried if key in found)
             for key in suspects
@@ -86,30 +84,6 @@ def _driving_levels(graph: Graph) -> list[str]:
     return list(driven)
 
 
-class _Levels:
-    """What gains let through at most, for these values of macros; without values, at their curves' highest points."""
-
-    def __init__(self, columns: Mapping[str, Column], macros: Mapping[str, float]) -> None:
-        self._columns = columns
-        self._macros = macros
-
-    def of(self, node: EffectNode) -> float:
-        (binding,) = node.bindings.values()
-        if isinstance(binding, Constant):
-            return abs(binding.value)
-        if isinstance(binding, Free):
-            value = self._macros.get(binding.column, self._columns[binding.column].control.max)
-            return abs(value)
-        if isinstance(binding, Blend):
-            return sum(math.prod(map(self._curve, term)) for term in binding.terms)
-        return self._curve(binding)
-
-    def _curve(self, curve: MacroCurve) -> float:
-        if curve.column not in self._macros:
-            return max(abs(y) for _, y in curve.points)
-        return abs(interpolate(curve.points, self._macros[curve.column]))
-
-
 def _moves(macros: list[Column]) -> Iterator[dict[str, float]]:
     """Each macro over its range."""
     for macro in macros:
@@ -118,7 +92,7 @@ def _moves(macros: list[Column]) -> Iterator[dict[str, float]]:
             yield {macro.name: low + (high - low) * step / (POSITIONS - 1)}
 
 
-def _too_often(graph: Graph, levels: _Levels) -> dict[tuple[str, Point], float]:
+def _too_often(graph: Graph, levels: Levels) -> dict[tuple[str, Point], float]:
     """Bus and signal → how often the signal is in it, where that is more than once and comes of this bus's sum."""
     shares: dict[Point, Shares] = {}
     found = {}

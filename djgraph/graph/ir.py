@@ -132,15 +132,20 @@ Node = InputNode | EffectNode | SumNode | FeedbackNode
 
 
 @dataclass(frozen=True)
-class Fader:
-    """That a column is the fader of a strip or bus, ``owner``.
+class Part:
+    """What a column is to recipes: that it has a ``role`` (``fader``, ``low``, …) in a strip or bus, ``owner``; of a
+    macro of the whole graph, the owner is the macro.
 
-    track: the number of the input (from 0, in the graph's order) that this fader and those with the same number fade;
-    None where it fades several, or none, or what lies before or behind another fader of the same track.
+    track: the number of the input (from 0, in the graph's order) whose sound alone it works on; None where it works on
+    several, or none, or where another of this role lies before or behind it and covers more. declared: the graph says
+    so, and not the effect alone. beside: of a fader, the strip or bus by which the track is heard past its faders.
     """
 
+    role: str
     owner: str
     track: int | None = None
+    declared: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ class Column:
     """One column of the layout: a free control or a macro.
 
     ``control`` is the declaration after the graph's overrides. ``drives`` names the node controls that read
-    the column: ``(node id, control id)``. ``fader`` says that it is one, and whose.
+    the column: ``(node id, control id)``. ``part`` says which role it has, and in what.
     """
 
     name: str
@@ -157,7 +162,12 @@ class Column:
     effect: str = ""
     drives: tuple[tuple[str, str], ...] = ()
     position: Position | None = None
-    fader: Fader | None = None
+    part: Part | None = None
+
+    @property
+    def role(self) -> str:
+        """Its role, or nothing."""
+        return "" if self.part is None else self.part.role
 
 
 @dataclass(frozen=True)
@@ -249,6 +259,14 @@ def columns_of(binding: Binding) -> tuple[str, ...]:
     if isinstance(binding, Constant):
         return ()
     return binding.columns if isinstance(binding, Blend) else (binding.column,)
+
+
+def heard(node: Node) -> Iterator[Point]:
+    """The points whose sound goes through a node, now or later; those at a sidechain only steer it."""
+    apart = {port.name for port in node.effect.inputs if port.apart} if isinstance(node, EffectNode) else ()
+    for port, point in (*sources(node), *fed_back(node)):
+        if port not in apart:
+            yield point
 
 
 def sources(node: Node) -> Iterator[tuple[str, Point]]:

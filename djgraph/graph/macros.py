@@ -41,6 +41,11 @@ class Macros:
     def __getitem__(self, name: str) -> MacroDraft:
         return self._macros[name]
 
+    @property
+    def by_name(self) -> Mapping[str, MacroDraft]:
+        """All of them, by the names of their columns."""
+        return self._macros
+
     def drive(self, use: ControlUse) -> Drive | None:
         """What drives a control, if anything does."""
         return self._drives.get((use.node.id, use.control.id))
@@ -108,7 +113,9 @@ class Macros:
     def _add(self, name: str, model: Knob, prefix: str, site: Site) -> MacroDraft:
         control, problems = controls.knob(name, model, [prefix + alias for alias in model.aliases], site)
         self.problems += problems
-        macro = MacroDraft(model, prefix, ColumnDraft(prefix + name, control, "macro", "", site))
+        owner = prefix.removesuffix(".")
+        column = ColumnDraft(prefix + name, control, "macro", "", site, owner)
+        macro = MacroDraft(model, prefix, column)
         self._macros.setdefault(macro.name, macro)
         return macro
 
@@ -161,7 +168,7 @@ class Macros:
         known: dict[str, ControlUse | MacroDraft] = {**self._targets, **self._macros}
         known.pop(macro.name, None)
         for start in dict.fromkeys([macro.prefix, ""]):
-            matches = _pattern(start + pattern).fullmatch
+            matches = pattern_of(start + pattern).fullmatch
             found: list[ControlUse | MacroDraft | None] = [
                 one for name, one in known.items() if matches(name)
             ]
@@ -330,7 +337,7 @@ def _drive_site(macro: Knob, site: Site, target: str) -> Site:
     return site.below("drives", target)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def pattern_of(text: str) -> re.Pattern[str]:
     """``*`` is any part of one word of a name, ``**`` of several words."""
     parts = re.split(r"(\*+)", text)
     return re.compile("".join(_WILD.get(part, re.escape(part)) for part in parts))

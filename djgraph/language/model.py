@@ -42,6 +42,7 @@ from djgraph.language.parts import (
     Use,
 )
 from djgraph.language.repeats import EACH, Loop
+from djgraph.language.roles import Patterns
 from djgraph.language.switches import Names, RouteSwitch, Switch
 from djgraph.language.words import describe
 
@@ -163,6 +164,8 @@ class Header(Inputs):
     """The transform that spectral effects work in."""
     curves: Annotated[dict[str, Annotated[list[Pair], LATE]], IDENTIFIER_KEYS] = Field(default_factory=dict)
     """Curves by name, for macros and what follows them."""
+    roles: Annotated[dict[str, Patterns], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    """Role → the controls that have it for recipes, in place of those whose effects say so."""
     outputs: list[OutputItem]
     """What goes out; the first is the main output."""
 

@@ -61,7 +61,7 @@ def _refuse_what_the_loader_refuses(document: Schema, definitions: dict[str, Sch
     document["properties"]["outputs"] |= {"minItems": 1, "uniqueItems": True}
     document["properties"]["inputs"]["uniqueItems"] = True
     names = IDENTIFIER_SCHEMA
-    for place in (document["properties"]["args"], document["properties"]["templates"]):
+    for place in (document["properties"][key] for key in ("args", "templates", "roles")):
         place["propertyNames"] = names
     template = definitions["Template"]
     template["oneOf"] = [{"required": ["chain"]}, {"required": ["mixer"]}]

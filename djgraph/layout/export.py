@@ -11,14 +11,28 @@ from typing import Any
 
 from djgraph.arguments import is_real
 from djgraph.effects.control import Control
+from djgraph.effects.roles import FADER
 from djgraph.errors import LayoutError, did_you_mean, shorten
-from djgraph.graph.ir import Column, Fader
+from djgraph.graph.ir import Column, Part
 from djgraph.reading import parse_json
 
 VERSION = 1
 """Version of the JSON form, its key ``djgraph_layout``."""
 
-HEADER = ("index", "name", "min", "max", "default", "neutral", "unit", "scale", "rate", "kind", "description")
+HEADER = (
+    "index",
+    "name",
+    "min",
+    "max",
+    "default",
+    "neutral",
+    "unit",
+    "scale",
+    "rate",
+    "kind",
+    "role",
+    "description",
+)
 DRIVEN = 4
 """Controls that the description of a macro names."""
 
@@ -31,8 +45,8 @@ def to_json(columns: Sequence[Column], indent: int | None) -> str:
     for column in columns:
         row: dict[str, Any] = {"name": column.name, "kind": column.kind}
         row |= {"effect": column.effect, "drives": [list(drive) for drive in column.drives]}
-        if column.fader is not None:
-            row["fader"] = dataclasses.asdict(column.fader)
+        if column.part is not None:
+            row["part"] = dataclasses.asdict(column.part)
         rows.append(row | {"control": dataclasses.asdict(column.control)})
     return json.dumps({"djgraph_layout": VERSION, "columns": rows}, indent=indent, ensure_ascii=False)
 
@@ -71,6 +85,7 @@ def rows_of(columns: Sequence[Column]) -> list[dict[str, Any]]:
             c.scale,
             c.rate,
             column.kind,
+            column.role,
             text,
         )
         rows.append(dict(zip(HEADER, cells)))
@@ -111,12 +126,12 @@ def _cell(value: object) -> str:
 
 
 def _column(row: Any, where: str) -> Column:
-    fader = _fader(row.pop("fader", None), where) if isinstance(row, dict) else None
+    part = _part(row, where) if isinstance(row, dict) else None
     _keys(row, {"name", "kind", "effect", "drives", "control"}, where)
     fields = {field.name for field in dataclasses.fields(Control)}
     if isinstance(row["control"], dict):
         # Layouts that were written before there were these.
-        row["control"] = {"amplitude": False, "names": [], **row["control"]}
+        row["control"] = {"amplitude": False, "names": [], "role": "", **row["control"]}
     _keys(row["control"], fields, f"{where}.control")
     control: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in row["control"].items()
@@ -133,7 +148,7 @@ def _column(row: Any, where: str) -> Column:
         raise LayoutError(f"{where}.control.aliases is no list of names")
     if not (isinstance(control["names"], tuple) and all(isinstance(name, str) for name in control["names"])):
         raise LayoutError(f"{where}.control.names is no list of names")
-    for key in ("unit", "scale", "rate", "label", "description", "gradient", "id"):
+    for key in ("unit", "scale", "rate", "label", "description", "gradient", "role", "id"):
         if not isinstance(control[key], str):
             raise LayoutError(f"{where}.control.{key} is {control[key]!r}; expected text")
     if not isinstance(control["amplitude"], bool):
@@ -146,18 +161,27 @@ def _column(row: Any, where: str) -> Column:
     if not isinstance(row["name"], str) or not isinstance(row["effect"], str):
         raise LayoutError(f"{where}: name and effect are text")
     read = tuple((a, b) for a, b in drives)
-    return Column(row["name"], Control(**control), row["kind"], row["effect"], read, fader=fader)
+    return Column(row["name"], Control(**control), row["kind"], row["effect"], read, part=part)
 
 
-def _fader(row: Any, where: str) -> Fader | None:
-    """What a column says of the fader that it is; layouts before 0.2 do not."""
-    if row is None:
+def _part(row: dict[str, Any], where: str) -> Part | None:
+    """What a column says of its role, which is taken out of the row; layouts before 0.2 do not."""
+    where = f"{where}.part"
+    part = row.pop("part", None)
+    fader = row.pop("fader", None)
+    if part is None and isinstance(fader, dict):  # as layouts said before there were other roles
+        part = {"role": FADER, "declared": False, "beside": "", **fader}
+    if part is None:
         return None
-    _keys(row, {"owner", "track"}, f"{where}.fader")
-    track = row["track"]
-    if not isinstance(row["owner"], str) or not (track is None or (type(track) is int and track >= 0)):
-        raise LayoutError(f"{where}.fader: owner is text, and track a whole number from 0 or null")
-    return Fader(row["owner"], track)
+    _keys(part, {field.name for field in dataclasses.fields(Part)}, where)
+    track = part["track"]
+    if not all(isinstance(part[key], str) for key in ("role", "owner", "beside")):
+        raise LayoutError(f"{where}: role, owner and beside are text")
+    if not (track is None or (type(track) is int and track >= 0)):
+        raise LayoutError(f"{where}: track is a whole number from 0 or null")
+    if not isinstance(part["declared"], bool):
+        raise LayoutError(f"{where}: declared is true or false")
+    return Part(**part)
 
 
 def _keys(row: Any, expected: set[str], where: str) -> None:

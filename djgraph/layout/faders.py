@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from djgraph.effects.roles import FADER
+from djgraph.errors import shorten
+from djgraph.graph.ir import Column, Part
 from djgraph.layout.layout import ParameterLayout
+from djgraph.layout.measures import SILENT, can_fade
 
 NAMES = ("fader", "gain")
 """What a fader is called in a layout that no graph came with, the first that is there counts."""
@@ -27,11 +31,18 @@ class Faders:
         """What fades it: its own fader, or else all those of its stems."""
         return list(self.stems.values()) if self.own is None else [self.own]
 
+    @property
+    def every(self) -> list[int]:
+        """All of them."""
+        return [*self.stems.values(), *(() if self.own is None else (self.own,))]
+
 
 @dataclass
 class TrackFaders:
     """What one input sounds through: the names of its parts (one, as a rule), and its faders."""
 
+    number: int
+    """Of its input, from 0, in the graph's order."""
     names: list[str] = field(default_factory=list)
     columns: list[int] = field(default_factory=list)
     stems: dict[str, int] = field(default_factory=dict)
@@ -40,10 +51,10 @@ class TrackFaders:
 def find_faders(layout: ParameterLayout) -> dict[str, Faders]:
     """Everything in a layout that has faders, by name: tracks in the order of the inputs, then all others.
 
-    The graph knows them (see :class:`djgraph.graph.ir.Fader`). In a layout without a graph a fader is called
+    The graph knows them (see :class:`djgraph.graph.ir.Part`). In a layout without a graph a fader is called
     ``<track>.fader``, ``<track>.gain``, ``<track>.<stem>.fader`` or ``<track>.<stem>.gain``.
     """
-    faders = _known(layout) if any(column.fader for column in layout) else _named(layout)
+    faders = _known(layout) if any(column.part for column in layout) else _named(layout)
     order = sorted(faders, key=lambda name: (faders[name].track is None, faders[name].track))
     return {name: faders[name] for name in order}
 
@@ -54,9 +65,9 @@ def find_tracks(layout: ParameterLayout) -> list[TrackFaders]:
     for name, faders in find_faders(layout).items():
         if faders.track is None:
             continue
-        track = tracks.setdefault(faders.track, TrackFaders())
+        track = tracks.setdefault(faders.track, TrackFaders(faders.track))
         track.names.append(name)
-        track.columns += faders.columns
+        track.columns += [i for i in faders.every if _fades(layout, i, faders.track)] or faders.columns
         track.stems |= faders.stems
     for track in tracks.values():
         if len(track.names) > 1:  # each of its parts is a stem of it
@@ -65,8 +76,14 @@ def find_tracks(layout: ParameterLayout) -> list[TrackFaders]:
     return list(tracks.values())
 
 
+def _fades(layout: ParameterLayout, column: int, track: int) -> bool:
+    """Whether the graph says that a column fades a track."""
+    part = layout.columns[column].part
+    return part is not None and part.track == track
+
+
 def _known(layout: ParameterLayout) -> dict[str, Faders]:
-    marked = [(column.fader, i) for i, column in enumerate(layout) if column.fader is not None]
+    marked = [(c.part, i) for i, c in enumerate(layout) if c.part is not None and c.part.role == FADER]
     heads: dict[str, set[int | None]] = {}
     for fader, _ in marked:
         heads.setdefault(fader.owner.partition(".")[0], set()).add(fader.track)
@@ -105,20 +122,45 @@ def _named(layout: ParameterLayout) -> dict[str, Faders]:
 
 
 def no_fade(layout: ParameterLayout, column: int) -> str | None:
-    """Why a column is no fader after all, in words; None for one that goes from the ratio 0 to 1."""
+    """Why a column is no fader after all, in words; None for one that goes from silence to a level of 1."""
     control = layout.columns[column].control
-    if control.min <= 0 and control.max >= 1 and control.unit == "ratio":
+    if can_fade(control):
         return None
+    needed = f"decibels from {SILENT:g} to 0" if control.unit == "dB" else "the ratios 0 to 1"
     return (
         f"{layout.names[column]!r} ({control.min:g} … {control.max:g} {control.unit}) cannot be faded: "
-        "its range has to hold the ratios 0 to 1"
+        f"its range has to hold {needed}"
+    )
+
+
+def unclear(layout: ParameterLayout, track: TrackFaders, what: str) -> str | None:
+    """Why fading a track's faders would not fade all of it, in words; ``what`` it is called."""
+    parts = (layout.columns[column].part for column in track.columns)
+    beside = next((part.beside for part in parts if part is not None and part.beside), None)
+    if beside is None:
+        return None
+    names = shorten([layout.names[column] for column in track.columns], 4)
+    return (
+        f"{what} ({names}) is heard past its fader, too, by {beside!r}: fading that would leave a part of it"
     )
 
 
 def too_few(layout: ParameterLayout, faders: Iterable[str]) -> str:
     """What to say of a layout without two tracks to fade between."""
     there = ", ".join(sorted(dict.fromkeys(name.split(".")[0] for name in layout.names))) or "no controls"
+    shared = [part.owner for part in map(_part, layout) if part is not None and part.track is None]
+    if any(column.part for column in layout):
+        others = f"; the faders of {shorten(shared, 4)} fade no track of their own" if shared else ""
+        return (
+            "a crossfade needs two tracks, each what one input alone sounds through, with faders; tracks with faders "
+            f"here: {', '.join(faders) or 'none'}{others}"
+        )
     return (
         "a crossfade needs two tracks with faders called <track>.fader, <track>.gain or <track>.<stem>.gain; "
         f"tracks with faders here: {', '.join(faders) or 'none'} (of {there})"
     )
+
+
+def _part(column: Column) -> Part | None:
+    """What a column is, if it is a fader."""
+    return column.part if column.role == FADER else None

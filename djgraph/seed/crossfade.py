@@ -12,8 +12,8 @@ from torch import Tensor
 
 from djgraph.errors import InputError, LayoutError, did_you_mean
 from djgraph.graph import load
-from djgraph.layout import ParameterLayout
-from djgraph.layout.faders import find_faders, find_tracks, no_fade, too_few
+from djgraph.layout import ParameterLayout, measures
+from djgraph.layout.faders import find_faders, find_tracks, no_fade, too_few, unclear
 
 STEEPNESS = math.log(100)
 """The exponential and logarithmic fades follow e^(−STEEPNESS·t): 40 dB over the fade."""
@@ -70,7 +70,8 @@ class SimpleCrossfader:
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> Tensor:
-        """Params ``[batch, frames, controls]``: the tracks' gains, and every other control's default.
+        """Params ``[batch, frames, controls]``: the tracks' gains (of faders in dB, as decibels), and every other
+        control's default.
 
         cue_in, cue_out: shares of the clip, 0 ≤ cue_in < cue_out ≤ 1. The first track holds 1 until cue_in
         and 0 from cue_out, the second the other way round. Frame i of F sits at i/(F − 1); a single one at 0.
@@ -89,7 +90,9 @@ class SimpleCrossfader:
         for columns, gain, start in zip(self.tracks, gains, (1.0, 0.0)):
             # The ends are set, not computed: cos(π/2) is not 0 in floating point.
             exact = torch.where(place <= cue_in, start, torch.where(place >= cue_out, 1 - start, gain))
-            params[:, columns] = exact.unsqueeze(-1)
+            for column in columns:
+                control = self.layout.columns[column].control
+                params[:, column] = torch.from_numpy(measures.plain(control, "amplitude", exact.numpy()))
         params = params.to(device=device, dtype=torch.get_default_dtype() if dtype is None else dtype)
         return params.expand(batch_size, -1, -1).contiguous()
 
@@ -105,7 +108,7 @@ def _default_layout() -> ParameterLayout:
 def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list[int], list[int]]:
     """The fader columns of two tracks, by default those of the first two inputs."""
     faders, tracks_found = find_faders(layout), find_tracks(layout)
-    names = [name for track in tracks_found for name in track.names]
+    names = [" and ".join(track.names) for track in tracks_found]
     for name in tracks or ():
         if name not in faders:
             raise LayoutError(f"there is no track {name!r} with a fader{did_you_mean(name, faders)}")
@@ -116,6 +119,9 @@ def _faders(layout: ParameterLayout, tracks: Sequence[str] | None) -> tuple[list
     )
     if len(chosen) != 2 or (tracks is not None and len(set(tracks)) != 2):
         raise LayoutError(too_few(layout, names))
+    for number, track in enumerate(tracks_found[:2] if tracks is None else ()):
+        if (fault := unclear(layout, track, ("the first track", "the second track")[number])) is not None:
+            raise LayoutError(f"{fault}; say which faders are meant: tracks=(…, …)")
     first, second = chosen
     for column in (*first, *second):
         if (fault := no_fade(layout, column)) is not None:

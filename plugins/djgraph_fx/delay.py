@@ -42,12 +42,26 @@ class Delay(TimeEffect):
     class Controls(ControlModel):
         mix: Annotated[
             float,
-            Control(0, 1, neutral=0, rate="sample", smoothing=5.0, description="0 is dry, 1 is echoes only"),
+            Control(
+                0,
+                1,
+                neutral=0,
+                rate="sample",
+                smoothing=5.0,
+                description="0 is dry, 1 is echoes only",
+                role="echo_send",
+            ),
         ] = 0.0
         feedback: Annotated[
             float,
             Control(
-                0, 1, neutral=0, rate="sample", smoothing=5.0, description="0 is one echo, 1 is the most"
+                0,
+                1,
+                neutral=0,
+                rate="sample",
+                smoothing=5.0,
+                description="0 is one echo, 1 is the most",
+                role="echo_feedback",
             ),
         ] = 0.0
 

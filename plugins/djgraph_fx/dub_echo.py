@@ -31,7 +31,10 @@ class DubEcho(Echo):
 
     class Controls(ControlModel):
         send: Annotated[
-            float, Control(0, 1, neutral=0, smoothing=5.0, description="How much goes into the loop")
+            float,
+            Control(
+                0, 1, neutral=0, smoothing=5.0, description="How much goes into the loop", role="echo_send"
+            ),
         ] = 0.0
         dry: Annotated[
             float,
@@ -43,7 +46,7 @@ class DubEcho(Echo):
             float,
             Control(
                 0, 1.2, neutral=0.6, smoothing=5.0,
-                description="How much of each echo comes back; from 1 on it sounds on by itself",
+                description="How much of each echo comes back; from 1 on it sounds on by itself", role="echo_feedback",
             ),
         ] = 0.6  # fmt: skip
         lowpass: Annotated[float, lowpass_control(4000)] = 4000.0

@@ -54,7 +54,14 @@ class Echo(Echoing):
         beats: Beats = 0.75
         feedback: Annotated[
             float,
-            Control(0, 0.95, neutral=0, smoothing=5.0, description="How much of each echo comes back"),
+            Control(
+                0,
+                0.95,
+                neutral=0,
+                smoothing=5.0,
+                description="How much of each echo comes back",
+                role="echo_feedback",
+            ),
         ] = 0.0
         lowpass: Annotated[float, lowpass_control(20000)] = 20000.0
         highpass: Annotated[float, highpass_control(10)] = 10.0

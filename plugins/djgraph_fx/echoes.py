@@ -32,7 +32,9 @@ Beats = Annotated[
         description="Delay with sync beats",
     ),
 ]  # fmt: skip
-Mix = Annotated[float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is echoes only")]
+Mix = Annotated[
+    float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is echoes only", role="echo_send")
+]
 
 
 def lowpass_control(neutral: float) -> Control:

@@ -64,9 +64,15 @@ class Eq3(RatioEffect):
             return self
 
     class Controls(ControlModel):
-        low: Annotated[float, Band.replace(description="Gain of the low band; 0 removes it")] = 1.0
-        mid: Annotated[float, Band.replace(description="Gain of the middle band; 0 removes it")] = 1.0
-        high: Annotated[float, Band.replace(description="Gain of the high band; 0 removes it")] = 1.0
+        low: Annotated[float, Band.replace(description="Gain of the low band; 0 removes it", role="low")] = (
+            1.0
+        )
+        mid: Annotated[
+            float, Band.replace(description="Gain of the middle band; 0 removes it", role="mid")
+        ] = 1.0
+        high: Annotated[
+            float, Band.replace(description="Gain of the high band; 0 removes it", role="high")
+        ] = 1.0
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)

@@ -92,7 +92,14 @@ class Fdn(TimeEffect):
     class Controls(ControlModel):
         mix: Annotated[
             float,
-            Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is reverberation only"),
+            Control(
+                0,
+                1,
+                neutral=0,
+                smoothing=5.0,
+                description="0 is dry, 1 is reverberation only",
+                role="reverb_send",
+            ),
         ] = 0.0
         decay: Annotated[
             float,

@@ -53,7 +53,7 @@ class Filter(TimeEffect):
             float,
             Control(
                 20, 20000, neutral=1000, unit="Hz", scale="log", smoothing=5.0,
-                description="Where the filter begins, or its middle",
+                description="Where the filter begins, or its middle", role="cutoff",
             ),
         ] = 1000.0  # fmt: skip
         q: Annotated[float, Q.replace(description="Resonance; 0.707 has none, 20 rings")] = BUTTERWORTH
@@ -119,7 +119,7 @@ class FilterKnob(TimeEffect):
             float,
             Control(
                 -1, 1, neutral=0, smoothing=5.0, gradient="surrogate",
-                description="-1 is the lowest lowpass, 0 nothing at all, 1 the highest highpass",
+                description="-1 is the lowest lowpass, 0 nothing at all, 1 the highest highpass", role="filter",
             ),
         ] = 0.0  # fmt: skip
         q: Annotated[float, Q.replace(description="Resonance; 0.707 has none, 20 rings")] = BUTTERWORTH

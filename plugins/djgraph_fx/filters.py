@@ -124,7 +124,14 @@ class Lowpass(_Filter):
     class Controls(ControlModel):
         cutoff: Annotated[
             float,
-            Control(0, 1, neutral=1, rate="frame", description="20 Hz … 20 kHz, exponential; 1 is wide open"),
+            Control(
+                0,
+                1,
+                neutral=1,
+                rate="frame",
+                description="20 Hz … 20 kHz, exponential; 1 is wide open",
+                role="lowpass",
+            ),
         ] = 1.0
 
     def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -143,7 +150,14 @@ class Highpass(_Filter):
     class Controls(ControlModel):
         cutoff: Annotated[
             float,
-            Control(0, 1, neutral=0, rate="frame", description="20 Hz … 20 kHz, exponential; 0 is wide open"),
+            Control(
+                0,
+                1,
+                neutral=0,
+                rate="frame",
+                description="20 Hz … 20 kHz, exponential; 0 is wide open",
+                role="highpass",
+            ),
         ] = 0.0
 
     def weights(self, controls: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,7 @@ class Gain(AmplitudeEffect):
                 smoothing=5.0,
                 amplitude=True,
                 description="Amplitude; 0 is silence",
+                role="fader",
             ),
         ] = 1.0
 

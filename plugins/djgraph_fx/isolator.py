@@ -33,7 +33,7 @@ PROFILES: dict[str, tuple[float, float]] = {"mixxx": (246.0, 2500.0), "soundcraf
 """Crossovers in Hz of mixers that name theirs: Mixxx (manual, mixer preferences), Soundcraft 1603 (user guide)."""
 
 
-def _band(what: str) -> Control:
+def _band(what: str, role: str) -> Control:
     return Control(
         LOWEST,
         12,
@@ -41,6 +41,7 @@ def _band(what: str) -> Control:
         unit="dB",
         smoothing=5.0,
         description=f"Gain of the {what} band; -60 removes it",
+        role=role,
     )
 
 
@@ -133,9 +134,9 @@ class Isolator(_Isolator):
             return self
 
     class Controls(ControlModel):
-        low: Annotated[float, _band("low")] = 0.0
-        mid: Annotated[float, _band("middle")] = 0.0
-        high: Annotated[float, _band("high")] = 0.0
+        low: Annotated[float, _band("low", "low")] = 0.0
+        mid: Annotated[float, _band("middle", "mid")] = 0.0
+        high: Annotated[float, _band("high", "high")] = 0.0
 
     @classmethod
     def conflicts(cls, use: Use, environment: Environment) -> Iterator[Conflict]:
@@ -169,10 +170,10 @@ class Isolator4(_Isolator):
             return self
 
     class Controls(ControlModel):
-        low: Annotated[float, _band("low")] = 0.0
-        low_mid: Annotated[float, _band("lower middle")] = 0.0
-        high_mid: Annotated[float, _band("upper middle")] = 0.0
-        high: Annotated[float, _band("high")] = 0.0
+        low: Annotated[float, _band("low", "low")] = 0.0
+        low_mid: Annotated[float, _band("lower middle", "mid")] = 0.0
+        high_mid: Annotated[float, _band("upper middle", "mid")] = 0.0
+        high: Annotated[float, _band("high", "high")] = 0.0
 
     @staticmethod
     def cutoffs(settings: Any) -> Sequence[float]:

@@ -53,7 +53,7 @@ class Ladder(TimeEffect):
             float,
             Control(
                 20, 20000, neutral=1000, unit="Hz", scale="log", smoothing=5.0,
-                description="Cutoff of the four filters; without resonance 12 dB down",
+                description="Cutoff of the four filters; without resonance 12 dB down", role="cutoff",
             ),
         ] = 1000.0  # fmt: skip
         resonance: Annotated[

@@ -65,7 +65,8 @@ class Multitap(TimeEffect):
 
     class Controls(ControlModel):
         mix: Annotated[
-            float, Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is taps only")
+            float,
+            Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is taps only", role="echo_send"),
         ] = 0.0
 
     @classmethod

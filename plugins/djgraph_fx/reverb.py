@@ -40,7 +40,13 @@ class Reverb(TimeEffect):
         mix: Annotated[
             float,
             Control(
-                0, 1, neutral=0, rate="sample", smoothing=5.0, description="0 is dry, 1 is reverberation only"
+                0,
+                1,
+                neutral=0,
+                rate="sample",
+                smoothing=5.0,
+                description="0 is dry, 1 is reverberation only",
+                role="reverb_send",
             ),
         ] = 0.0
 

@@ -44,7 +44,14 @@ class Spiral(Echoing):
         beats: Beats = 0.75
         feedback: Annotated[
             float,
-            Control(0, 0.95, neutral=0.6, smoothing=5.0, description="How much of each echo comes back"),
+            Control(
+                0,
+                0.95,
+                neutral=0.6,
+                smoothing=5.0,
+                description="How much of each echo comes back",
+                role="echo_feedback",
+            ),
         ] = 0.6
         shift: Annotated[
             float,

@@ -44,6 +44,7 @@ class Trim(AmplitudeEffect):
                 rate="sample",
                 smoothing=5.0,
                 description="Gain; -60 is silence, and below -50 it falls faster than it says",
+                role="trim",
             ),
         ] = 0.0
 

@@ -57,8 +57,13 @@ HEAD = "automation: 1\ncurves:\n"
         ),
         (HEAD + "  - {control: a.gain}\n", 3, 5, ["either `points` or one `value`"]),
         (HEAD + "  - {control: a.gain, value: 1, points: [[0, 1]]}\n", 3, 5, ["either `points`"]),
-        (HEAD + "  - {value: 1}\n", 3, 5, ["either a `control` or a `fader`"]),
+        (HEAD + "  - {value: 1}\n", 3, 5, ["either a `control`, a `fader` or a `role`"]),
         (HEAD + "  - {control: a.gain, fader: a, value: 1}\n", 3, 5, ["either a `control`"]),
+        (HEAD + "  - {role: low, fader: a, value: 1}\n", 3, 5, ["either a `control`"]),
+        (HEAD + "  - {control: a.gain, of: a, value: 1}\n", 3, 23, ["an `of` without a `role`"]),
+        (HEAD + "  - {role: low, of: A, value: 1}\n", 3, 21, ["expected a track, or stems of one"]),
+        (HEAD + "  - {role: Low, value: 1}\n", 3, 12, ["expected a name, got text 'Low'"]),
+        (HEAD + "  - {control: a.gain, unit: amplitud, value: 1}\n", 3, 29, ["did you mean: amplitude"]),
         (HEAD + "  - {control: A.gain, value: 1}\n", 3, 15, ["a control's name or a pattern", "**.hpf"]),
         (HEAD + "  - {control: [a.gain, 3], value: 1}\n", 3, 24, ["a control's name or a pattern"]),
         (HEAD + "  - {control: [], value: 1}\n", 3, 15, ["a list of them, got a list"]),
@@ -129,6 +134,12 @@ def test_backwards_in_time_is_seen_without_a_clip() -> None:
         (HEAD + '  - {control: "**.gian", value: 1}\n',
          3, 15, ["no control matches '**.gian'", "did you mean: **.gain"]),
         (HEAD + "  - {control: c.*, value: 1}\n", 3, 15, ["no control matches 'c.*'", "allowed: a.*, b.*"]),
+        (HEAD + "  - {control: a.cutoff, unit: amplitude, value: 1}\n",
+         3, 31, ["a.cutoff is in Hz, so its values cannot be said as amplitudes"]),
+        (HEAD + "  - {control: a.cutoff, unit: position, value: 1.5}\n",
+         3, 48, ["1.5, which is 2.999e+04 Hz, is out of the range of a.cutoff: 20 … 20000 Hz"]),
+        (HEAD + "  - {role: low, of: a, value: 1}\n", 3, 12,
+         ["no control with the role 'low' (the level of the low band)", "hint: a graph says which controls these are"]),
         (HEAD + "  - {control: a.gain, value: 1.5}\n",
          3, 30, ["1.5 is out of the range of a.gain: 0 … 1 ratio"]),
         (HEAD + '  - {control: "*.gain", points: [[0%, 0], [50%, 2]]}\n', 3, 49, ["a.gain (and 1 more)"]),
@@ -173,9 +184,16 @@ def test_a_fader_has_to_hold_the_ratios(small: ParameterLayout) -> None:
     from djgraph.effects import Control
     from djgraph.graph.ir import Column
 
-    layout = ParameterLayout([Column("a.fader", Control(-60, 6, unit="dB", default=0.0, id="x"))])
-    _, _, text = only(HEAD + "  - {fader: a, value: 0}\n", layout)
-    assert "'a.fader' (-60 … 6 dB) cannot be faded" in text
+    def fader(low: float, high: float) -> ParameterLayout:
+        return ParameterLayout([Column("a.fader", Control(low, high, unit="dB", default=low, id="x"))])
+
+    for low, high in ((-40, 6), (-60, -3)):
+        _, _, text = only(HEAD + "  - {fader: a, value: 0}\n", fader(low, high))
+        assert f"'a.fader' ({low} … {high} dB) cannot be faded" in text
+        assert "its range has to hold decibels from -60 to 0" in text
+    assert load(HEAD + "  - {fader: a, value: 0.1}\n").render(fader(-60, 6), 1, 1.0).item() == pytest.approx(
+        -20
+    )
 
 
 def test_positions_name_the_file(tmp_path: Path, small: ParameterLayout) -> None:

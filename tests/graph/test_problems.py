@@ -120,6 +120,54 @@ GRAPH_CASES = {
         "no control matches '*.fader.gain' to drive",
         "drives",
     ),
+    "a role of a control that is not there": (
+        chain("eq3", "roles: {low: ▸s.eq3.lo}\n"),
+        "there is no control 's.eq3.lo' to have a role",
+        "did you mean: s.eq3.low",
+    ),
+    "a role whose pattern matches nothing": (
+        chain("eq3", "roles: {low: [s.eq3.low, ▸'*.eq.low']}\n"),
+        "no control with a column matches '*.eq.low'",
+        "roles.low[1]",
+    ),
+    "a control with two roles": (
+        chain("eq3", "roles: {low: s.eq3.low, bass: [▸'**.low']}\n"),
+        "'s.eq3.low' has the role 'low' already",
+        "hint: a control has one role",
+    ),
+    "two faders of one strip": (
+        chain("gain, {effect: gain, id: cut}", "roles: {fader: [s.gain.gain, ▸s.cut.gain]}\n"),
+        "'s' has two faders: 's.gain.gain' and 's.cut.gain'",
+        "hint: a strip or bus has one fader; a macro can drive both",
+    ),
+    "a role of what a macro drives": (
+        doc(
+            "  - {macro: m, drives: {s.gain.gain: [[0, 0], [1, 1]]}}\n"
+            "  - {strip: s, input: mic, chain: [gain], to: master}",
+            "roles: {fader: ▸s.gain.gain}\n",
+        ),
+        "'s.gain.gain' is driven by macro 'm', so it has no column to have a role",
+        "hint: name the macro: m",
+    ),
+    "a role of a macro that a macro drives": (
+        doc(
+            "  - {macro: m, drives: {s.gain.gain: [[0, 0], [1, 1]]}, follow: n}\n  - {macro: n}\n"
+            "  - {strip: s, input: mic, chain: [gain], to: master}",
+            "roles: {fader: ▸m}\n",
+        ),
+        "'m' is driven by macro 'n', so it has no column to have a role",
+        "hint: name the macro: n",
+    ),
+    "a role of a tied control": (
+        chain("eq3, {effect: eq3, id: b, controls: {low: {tie: eq3.low}}}", "roles: {low: ▸s.b.low}\n"),
+        "'s.b.low' is tied to 'eq3.low', so it has no column to have a role",
+        "hint: name what it is tied to: eq3.low",
+    ),
+    "a role of a constant": (
+        chain("{effect: eq3, controls: {low: 1}}", "roles: {low: ▸s.eq3.low}\n"),
+        "'s.eq3.low' is a constant, so it has no column to have a role",
+        "roles.low",
+    ),
     "a fault within a repeat of sends": (
         doc(
             "  - strip: s\n    input: mic\n    sends:\n"

@@ -103,6 +103,21 @@ CASES = {
         "expected true or false, got text 'yes'",
         "",
     ),
+    "a role that is no name": (
+        with_line("roles: {▸Low: voice.low}"),
+        "'Low' is not a name",
+        "lower-case",
+    ),
+    "a role of what is no control": (
+        with_line("roles: {low: ▸Voice Low}"),
+        "expected a control's name or a pattern, got text 'Voice Low'",
+        "such as deck_1.eq.low",
+    ),
+    "a role of a number": (
+        with_line("roles: {low: [▸3]}"),
+        "expected a control's name or a pattern, got the number 3",
+        "",
+    ),
     "no stems": (
         with_line("inputs: [{name: mic, stems: ▸[]}]", "inputs: [{name: mic}]"),
         "an input has at least one stem",

@@ -109,7 +109,9 @@ def test_markdown_is_a_table_with_a_row_per_column() -> None:
     lines = layout.to_markdown().splitlines()
     assert len(lines) == 2 + 55
     assert {line.replace("\\|", "").count("|") for line in lines} == {len(HEADER) + 1}
-    assert "| 0 | a\\|b | 0 | 1 | 0.5 |  | ratio | linear | sample | control | one \\| two three |" in lines
+    assert (
+        "| 0 | a\\|b | 0 | 1 | 0.5 |  | ratio | linear | sample | control |  | one \\| two three |" in lines
+    )
     assert lines[4].startswith("| 2 | track_a.drums.eq_low | 0 | 2 | 1 | 1 | ratio |")
 
 

@@ -140,7 +140,7 @@ def test_another_layout() -> None:
         ([column("a.gain")], "tracks with faders here: a "),
         ([column("a.low"), column("b.low")], r"tracks with faders here: none \(of a, b\)"),
         ([], "of no controls"),
-        ([column("a.gain"), column("b.gain", -60, 6, unit="dB")], r"'b.gain' \(-60 … 6 dB\) cannot be faded"),
+        ([column("a.gain"), column("b.gain", -40, 6, unit="dB")], r"'b.gain' \(-40 … 6 dB\) cannot be faded"),
         ([column("a.gain", 0.1, 1), column("b.gain")], r"'a.gain' \(0.1 … 1 ratio\) cannot be faded"),
         ([column("a.gain", 0, 0.9), column("b.gain")], "hold the ratios 0 to 1"),
     ],

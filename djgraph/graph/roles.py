@@ -1,0 +1,219 @@
+"""Which role each column has, and in what: by the effects' own declarations, unless the document says otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from djgraph.effects.roles import FADER, SENDS
+from djgraph.errors import Problem
+from djgraph.graph.binding import ColumnDraft, ControlUse, MacroDraft
+from djgraph.graph.expand import Placed
+from djgraph.graph.faders import faders
+from djgraph.graph.ir import Column, Constant, EffectNode, Free, Graph, Part, SumNode, sources
+from djgraph.graph.macros import Macros, pattern_of
+from djgraph.graph.tracks import Tracks
+from djgraph.language.model import Header
+from djgraph.language.site import Site
+
+Declared = Mapping[str, Sequence[str]]
+"""Role → the columns that a document gives it."""
+
+
+class RoleReader:
+    """The roles that a document declares.
+
+    ``problems`` fills with what is wrong, ``missing`` with names of controls that nothing has.
+
+    targets: controls by their nodes and by their columns' names.
+    """
+
+    def __init__(
+        self, targets: Mapping[str, ControlUse], macros: Macros, columns: Mapping[str, ColumnDraft]
+    ) -> None:
+        self._known: dict[str, ControlUse | MacroDraft] = {**targets, **macros.by_name}
+        self._macros = macros
+        self._columns = columns
+        self.problems: list[Problem] = []
+        self.missing: list[Problem] = []
+
+    def read(self, header: Placed[Header]) -> Declared:
+        """Role → columns, in the order in which they are named."""
+        found: dict[str, dict[str, None]] = {}
+        said: dict[str, str] = {}
+        faders: dict[str, str] = {}
+        for role, patterns in header.model.roles.items():
+            own = found.setdefault(role, {})
+            for index, pattern in enumerate(patterns):
+                site = header.site.below("roles", role)
+                if isinstance(site.written(), list):
+                    site = site.below(index)
+                for column in self._columns_of(pattern, site):
+                    other = said.setdefault(column, role)
+                    if other != role:
+                        message = f"{column!r} has the role {other!r} already"
+                        self.problems.append(site.problem(message, hint="a control has one role"))
+                        continue
+                    if role == FADER:
+                        owner = self._columns[column].owner or column
+                        first = faders.setdefault(owner, column)
+                        if first != column:
+                            message = f"{owner!r} has two faders: {first!r} and {column!r}"
+                            hint = "a strip or bus has one fader; a macro can drive both"
+                            self.problems.append(site.problem(message, hint=hint))
+                            continue
+                    own[column] = None
+        return {role: tuple(columns) for role, columns in found.items()}
+
+    def _columns_of(self, pattern: str, site: Site) -> Iterator[str]:
+        """The columns that a name or pattern stands for; problems are noted."""
+        if "*" in pattern:
+            matches = pattern_of(pattern).fullmatch
+            columns = [self._column(one) for name, one in self._known.items() if matches(name)]
+            if not any(columns):
+                message = f"no control with a column matches {pattern!r}"
+                self.missing.append(site.problem(message, allowed=tuple(self._columns), name=pattern))
+            yield from dict.fromkeys(name for name in columns if name is not None)
+            return
+        what = self._known.get(pattern)
+        if what is None:
+            message = f"there is no control {pattern!r} to have a role"
+            self.missing.append(site.problem(message, allowed=tuple(self._columns), name=pattern))
+        elif (column := self._column(what)) is not None:
+            yield column
+        else:
+            self.problems.append(self._no_column(pattern, what, site))
+
+    def _column(self, what: ControlUse | MacroDraft) -> str | None:
+        """The column of a control or macro of its own, if it has one."""
+        if isinstance(what, MacroDraft):
+            return None if what.driven else what.name
+        if self._macros.drive(what) or what.override.tie is not None or what.override.value is not None:
+            return None
+        name = f"{what.node.owner}.{what.label}"
+        return name if name in self._columns else None
+
+    def _no_column(self, name: str, what: ControlUse | MacroDraft, site: Site) -> Problem:
+        drive = what.driven if isinstance(what, MacroDraft) else self._macros.drive(what)
+        if drive is not None:
+            message = f"{name!r} is driven by macro {drive.macro.name!r}, so it has no column to have a role"
+            return site.problem(message, hint=f"name the macro: {drive.macro.name}")
+        assert isinstance(what, ControlUse)
+        if what.override.tie is not None:
+            message = f"{name!r} is tied to {what.override.tie!r}, so it has no column to have a role"
+            return site.problem(message, hint=f"name what it is tied to: {what.override.tie}")
+        return site.problem(f"{name!r} is a constant, so it has no column to have a role")
+
+
+def with_parts(
+    graph: Graph, named: Mapping[str, str | None], declared: Declared, owners: Mapping[str, str]
+) -> tuple[Column, ...]:
+    """The graph's columns with their parts.
+
+    named: for each strip and bus the node that its `fader:` names. owners: for each column the strip or bus that it
+    belongs to, or nothing.
+    """
+    return _Parts(graph, named, declared, owners).columns()
+
+
+class _Parts:
+    def __init__(
+        self,
+        graph: Graph,
+        named: Mapping[str, str | None],
+        declared: Declared,
+        owners: Mapping[str, str],
+    ) -> None:
+        self._graph = graph
+        self._named = named
+        self._declared = declared
+        self._owners = owners
+        self._tracks = Tracks(graph)
+        self._resting = {column.name: column.control.default for column in graph.columns}
+        self._fed: dict[str, list[str]] = defaultdict(list)
+        for node in graph.nodes:
+            if isinstance(node, SumNode):
+                for _, point in sources(node):
+                    self._fed[point.node].append(node.id)
+
+    def columns(self) -> tuple[Column, ...]:
+        by_name = {column.name: column for column in self._graph.columns}
+        parts: dict[str, Part] = {}
+        for role, names in self._by_role(by_name).items():
+            parts |= self._parts(role, [by_name[name] for name in names])
+        return tuple(
+            dataclasses.replace(column, part=parts.get(column.name)) for column in self._graph.columns
+        )
+
+    def _by_role(self, columns: Mapping[str, Column]) -> dict[str, list[str]]:
+        """Role → columns."""
+        found: dict[str, list[str]] = {role: list(names) for role, names in self._declared.items()}
+        taken = {name for names in found.values() for name in names}
+        if FADER not in self._declared:
+            own = faders(self._graph, self._named).values()
+            found[FADER] = [name for name in own if name not in taken]
+            taken.update(own)
+        for name, column in columns.items():
+            role = self._default(column)
+            if role and role != FADER and role not in self._declared and name not in taken:
+                found.setdefault(role, []).append(name)
+        return found
+
+    def _default(self, column: Column) -> str:
+        """The role that a column has unless the document says otherwise: its effect's, or that of the effect it is a
+        send to."""
+        if column.kind == "control":
+            return column.control.role
+        if column.kind != "send":
+            return ""
+        roles = {
+            role
+            for node, _ in column.drives
+            for bus in self._fed.get(node, ())
+            for name in self._graph.owner_of[bus].nodes
+            for role in self._wet(name)
+        }
+        return roles.pop() if len(roles) == 1 else ""
+
+    def _wet(self, name: str) -> Iterator[str]:
+        """The roles of the wet levels of a node that are up at rest."""
+        node = self._graph.by_id[name]
+        if not isinstance(node, EffectNode):
+            return
+        for control in node.effect.controls:
+            binding = node.bindings[control.id]
+            if isinstance(binding, Constant):
+                is_up = binding.value > 0
+            else:
+                is_up = not isinstance(binding, Free) or self._resting[binding.column] > 0
+            if control.role in SENDS and is_up:
+                yield control.role
+
+    def _parts(self, role: str, columns: Sequence[Column]) -> dict[str, Part]:
+        declared = role in self._declared
+        owners = {self._owners[column.name] for column in columns} - {""}
+        tracks = self._tracks.of_owners(sorted(owners, key=list(self._graph.taps).index))
+        parts = {}
+        for column in columns:
+            owner, nodes = self._owners[column.name], [node for node, _ in column.drives]
+            track = tracks.get(owner) if owner else self._tracks.of_nodes(nodes)
+            if track is not None and self._tracks.is_shared(nodes):
+                track = None  # it is tied to by controls of other tracks, and moves those, too
+            parts[column.name] = Part(role, owner or column.name, track, declared)
+        if role == FADER and not declared:
+            parts = self._with_ways_past(parts, {column.name: column for column in columns})
+        return parts
+
+    def _with_ways_past(self, parts: Mapping[str, Part], columns: Mapping[str, Column]) -> dict[str, Part]:
+        """Faders' parts with the way that each track has past them."""
+        past = {}
+        for track in {part.track for part in parts.values()} - {None}:
+            assert track is not None
+            own = [name for name, part in parts.items() if part.track == track]
+            nodes = {node for name in own for node, _ in columns[name].drives}
+            past[track] = self._tracks.past(track, nodes) or ""
+        return {
+            name: part if part.track is None else dataclasses.replace(part, beside=past[part.track])
+            for name, part in parts.items()
+        }

@@ -32,9 +32,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """The roles that each recipe needs beside the faders of two tracks."""
 
+STEMS = "second track, low, mid, high, highpass, echo_send, echo_feedback, fader of drums, fader of vocals"
 HAS: dict[str, str] = {
-    "dj_mixer": "second track, low, mid, high, highpass, echo_send, echo_feedback, fader of drums, fader of vocals",
-    "dj_mixer_live": "second track, low, mid, high, highpass, echo_send, echo_feedback, fader of drums, fader of vocals",
+    "dj_mixer": STEMS,
+    "dj_mixer_live": STEMS,
     "djtransgan": "second track, low, mid, high",
     "filter_knob": "second track, filter",
     "club_console": "second track, low, mid, high, filter, echo_send, echo_feedback",

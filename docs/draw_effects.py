@@ -20,6 +20,7 @@ from torch import Tensor
 import djgraph
 from djgraph.audio import SoundFile
 from djgraph.effects import Block, Clock, Environment, SpectralEffect
+from djgraph.speakers import LAYOUTS, speakers
 
 RATE = 44100
 FOLDER = Path(__file__).parent / "effects"
@@ -182,6 +183,32 @@ def draw_sweep(axis: Any, name: str, lines: Sequence[Line]) -> None:
         axis.set(xlabel=f"{swept.id}, {swept.unit}", ylabel="out")
 
 
+def draw_speakers(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """Gain of each speaker for a mono signal over a control, which goes through its range."""
+    for label, settings, controls in lines:
+        (swept,) = [c for c in djgraph.effect(name).controls if controls.get(c.id) == "range"]
+        values = torch.linspace(swept.min, swept.max, 401, dtype=torch.float64)
+        out = run(name, settings, {**controls, swept.id: values}, torch.ones(1, 401).double())["out"]
+        for speaker, gain in zip(speakers(len(out)).order, out):
+            axis.plot(values, gain, "--" if speaker.startswith("R") else "-", label=speaker)
+        axis.set(xlabel=swept.id, ylabel="gain", title=label)
+        axis.title.set_size(8)
+
+
+def draw_downmix(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """What of each channel of a layout comes out left and right."""
+    for label, settings, controls in lines:
+        layout = next(one for one in LAYOUTS if one.word == label)
+        count, places = len(layout.order), np.arange(len(layout.order))
+        one = torch.eye(count, dtype=torch.float64)
+        gains = torch.stack([run(name, settings, controls, each[:, None])["out"][:, 0] for each in one])
+        for number, side in enumerate(("left", "right")):
+            axis.bar(places + 0.4 * number - 0.2, gains[:, number], 0.4, label=side)
+        axis.set_xticks(places, layout.order)
+        axis.set(ylabel="gain", title=label)
+        axis.title.set_size(8)
+
+
 def draw_impulse(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
     """The response to an impulse, in dB."""
     time = np.arange(round(seconds * RATE)) / RATE
@@ -314,6 +341,15 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     "pan": (Scene(draw_sweep, [("", {}, {"pan": "range"})]),),
     "width": (Scene(draw_sweep, [("", {}, {"width": "range"})]),),
     "mono": (Scene(draw_sweep, [("", {}, {"amount": "range"})]),),
+    "quad_pan": (
+        Scene(draw_speakers, [("y = 0.5", {}, {"x": "range", "y": 0.5})]),
+        Scene(draw_speakers, [("x = −0.5", {}, {"x": -0.5, "y": "range"})]),
+    ),
+    "surround_pan": (
+        Scene(draw_speakers, [("y = 0.5, centre = 1", {}, {"x": "range", "y": 0.5})]),
+        Scene(draw_speakers, [("y = 0.5, centre = 0", {}, {"x": "range", "y": 0.5, "centre": 0})]),
+    ),
+    "downmix": (Scene(draw_downmix, [("5.1", {}, {})]), Scene(draw_downmix, [("7.1", {}, {"lfe": 0.3})])),
     "eq3": (
         Scene(
             draw_response,

@@ -47,6 +47,7 @@ from djgraph_fx.saturate import Saturate
 from djgraph_fx.shimmer import Shimmer
 from djgraph_fx.spiral import Spiral
 from djgraph_fx.stereo import Balance, Mono, Pan, Width
+from djgraph_fx.surround import Downmix, QuadPan, SurroundPan
 from djgraph_fx.tilt import Tilt
 from djgraph_fx.trans import Trans
 from djgraph_fx.transient import Transient
@@ -67,6 +68,7 @@ __all__ = [
     "DeEsser",
     "Delay",
     "DelaySamples",
+    "Downmix",
     "DubEcho",
     "Ducker",
     "Echo",
@@ -96,6 +98,7 @@ __all__ = [
     "Phaser",
     "Polarity",
     "Pump",
+    "QuadPan",
     "Reverb",
     "Reverse",
     "RingMod",
@@ -106,6 +109,7 @@ __all__ = [
     "Spinback",
     "Spiral",
     "Stutter",
+    "SurroundPan",
     "Tilt",
     "Trans",
     "Transient",
@@ -179,3 +183,6 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield DubEcho
     yield Spiral
     yield Shimmer
+    yield QuadPan
+    yield SurroundPan
+    yield Downmix

@@ -18,6 +18,7 @@ from djgraph_fx import (
     DeEsser,
     Delay,
     DelaySamples,
+    Downmix,
     DubEcho,
     Ducker,
     Echo,
@@ -47,6 +48,7 @@ from djgraph_fx import (
     Phaser,
     Polarity,
     Pump,
+    QuadPan,
     Reverb,
     Reverse,
     RingMod,
@@ -57,6 +59,7 @@ from djgraph_fx import (
     Spinback,
     Spiral,
     Stutter,
+    SurroundPan,
     Tilt,
     Trans,
     Transient,
@@ -93,9 +96,12 @@ EFFECTS = [
     *(Meter, MsSplit, MsJoin),
     *(DubEcho, Spiral),
     Shimmer,
+    *(QuadPan, SurroundPan, Downmix),
 ]
 SPLITTERS = (Crossover2, Crossover3, Crossover4)
 """They have outputs in place of a neutral value."""
+WIDTHS = (QuadPan, SurroundPan, Downmix)
+"""They give other channels than they get, so that nothing leaves the signal as it is."""
 
 COSTLY = (
     "check_drift",
@@ -131,7 +137,7 @@ def test_the_public_hook_hands_over_all():
     assert list(given) == EFFECTS
 
 
-@pytest.mark.parametrize("effect", [effect for effect in EFFECTS if effect not in SPLITTERS])
+@pytest.mark.parametrize("effect", [effect for effect in EFFECTS if effect not in (*SPLITTERS, *WIDTHS)])
 def test_defaults_are_neutral(effect):
     assert all(control.default == control.neutral for control in effect.controls)
 
@@ -161,6 +167,8 @@ CHECKS = parametrize_with_checks(
     expected_failures={
         Crush: {"check_gradients": "rounding: the gradient of the input is a stand-in"},
         Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"},
+        QuadPan: {"check_gradients": "a kink at the centre, as that of pan"},
+        SurroundPan: {"check_gradients": "a kink at the centre, as that of pan"},
     },
 )
 

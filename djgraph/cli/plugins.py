@@ -233,7 +233,8 @@ def _range(control: Control) -> str:
     if control.choices:
         return ", ".join(map(number, control.choices))
     step = f", steps of {number(control.step)}" if control.step else ""
-    return f"{number(control.min)} … {number(control.max)}{step}"
+    below = "" if control.below_rate is None else f", below {number(control.below_rate)} of the sample rate"
+    return f"{number(control.min)} … {number(control.max)}{step}{below}"
 
 
 def _port(port: Port) -> str:

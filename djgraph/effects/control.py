@@ -50,6 +50,7 @@ class Control:
     ``amplitude`` says that a ``ratio`` is a factor of the signal's amplitude, which graphs may write in decibels.
     ``names`` are those of the whole numbers from ``min`` on, where they have some: the positions of a switch.
     ``role`` is what it is to recipes (see :data:`djgraph.effects.roles.ROLES`) unless the graph says otherwise.
+    ``below_rate`` ends the range at that share of the sample rate, where this is below ``max``; see :meth:`at_rate`.
     """
 
     min: float
@@ -69,6 +70,7 @@ class Control:
     amplitude: bool = False
     names: tuple[str, ...] = ()
     role: str = ""
+    below_rate: float | None = None
     id: str = ""
     default: float = math.nan
 
@@ -107,6 +109,10 @@ class Control:
         problems += [
             f"choice {value} is out of range" for value in self.choices if not self.min <= value <= self.max
         ]
+        if self.below_rate is not None and not 0 < self.below_rate <= 0.5:
+            problems.append(f"below_rate {self.below_rate} is no share of the sample rate from 0 to 0.5")
+        if self.below_rate is not None and self.held:
+            problems.append("below_rate is for controls without step and choices")
         if self.step is not None and not (math.isfinite(self.step) and self.step > 0):
             problems.append(f"step {self.step} is not above 0")
         elif self.step is not None and self.step * MOST_STEPS < self.max - self.min:
@@ -120,6 +126,18 @@ class Control:
         named = {"default": self.default, "neutral": self.neutral}
         wrong = {name: off_grid(self, number) for name, number in named.items() if number is not None}
         return [f"{name} {fault}" for name, fault in wrong.items() if fault]
+
+    def at_rate(self, sample_rate: float) -> Control:
+        """The declaration in a graph of that sample rate in Hz.
+
+        With ``below_rate`` the range, the default and the neutral value end at that share of the rate; all else, and a
+        control without it, stays as it is. The range is empty where the share is not above ``min``.
+        """
+        top = math.inf if self.below_rate is None else self.below_rate * sample_rate
+        if self.max <= top:
+            return self
+        neutral = None if self.neutral is None else min(self.neutral, top)
+        return self.replace(max=top, default=min(self.default, top), neutral=neutral)
 
     def replace(self, **changes: Any) -> Control:
         """A copy with some fields changed."""

@@ -54,7 +54,7 @@ def assemble(
     """The same, with how the document says it. unused: check templates that nothing uses, too."""
     expansion = expand_sound(document, arguments, unused)
     expanded = expansion.expanded
-    declarer = Declarer(registry)
+    declarer = Declarer(registry, expanded.header.model.sample_rate)
     inputs = declarer.inputs(expanded.header)
     owners = declarer.owners(item for item in expanded.items if isinstance(item, PlacedOwner))
     wirer = Wirer(inputs, owners)
@@ -184,7 +184,7 @@ def _node(draft: NodeDraft, count: int, sample_rate: int) -> Node:
 
 def _loose(expansion: Expansion, registry: EffectRegistry) -> list[Problem]:
     """What is wrong with nodes that are in no strip or bus, each by itself."""
-    declarer, binder = Declarer(registry), Binder({}, (), {})
+    declarer, binder = Declarer(registry, expansion.expanded.header.model.sample_rate), Binder({}, (), {})
     for node in expansion.loose:
         binder.check(declarer.node("", node))
     for name, site in expansion.effects:

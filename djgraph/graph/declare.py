@@ -38,8 +38,9 @@ class EffectRegistry(Protocol):
 class Declarer:
     """Makes drafts of inputs, strips and buses. ``problems`` fills with what is wrong."""
 
-    def __init__(self, registry: EffectRegistry) -> None:
+    def __init__(self, registry: EffectRegistry, sample_rate: int) -> None:
         self._registry = registry
+        self._sample_rate = sample_rate
         hint = getattr(registry, "hint", None)
         self._hint = hint() if callable(hint) else None
         self.problems: list[Problem] = []
@@ -202,7 +203,7 @@ class Declarer:
         name = model.id or model.effect
         effect = self.effect(model.effect, site)
         settings = self._settings(effect, model.settings, site) if effect is not None else None
-        controls = effect.controls if effect is not None else ()
+        controls = self._controls(effect, site) if effect is not None else ()
         return EffectDraft(
             f"{owner}.{name}",
             owner,
@@ -214,6 +215,18 @@ class Declarer:
             controls=controls,
             ports=model.inputs,
         )
+
+    def _controls(self, effect: type[Effect], site: Site) -> tuple[Control, ...]:
+        """The effect's controls as they are at the graph's sample rate."""
+        controls = tuple(control.at_rate(self._sample_rate) for control in effect.controls)
+        for control in controls:
+            if not control.min < control.max:
+                message = (
+                    f"{effect.type} does not run at {self._sample_rate} Hz: its {control.id} begins at "
+                    f"{control.min:g} {control.unit} and has to stay below {control.max:g}"
+                )
+                self.problems.append(site.problem(message, "effect"))
+        return controls
 
     def _in_units(self, override: Override, name: str, known: Iterable[Control], site: Site) -> Override:
         control = next((one for one in known if name == one.id or name in one.aliases), None)

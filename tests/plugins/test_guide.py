@@ -66,6 +66,10 @@ def test_the_effects_keep_the_contract(guide):
         "acme_notch",
         "acme_duck",
         "acme_hum",
+        "acme_blur",
+        "acme_stab",
+        "acme_crest",
+        "acme_slap",
     }
 
 
@@ -85,7 +89,7 @@ def test_every_effect_of_the_guide_can_be_registered_together(guide):
     ]
     registry = Registry()
     registry.register(types.SimpleNamespace(djgraph_effects=guide.hookimpl(lambda: classes)))
-    assert len(registry.effects) == len(classes) == 11
+    assert len(registry.effects) == len(classes) == 17
 
 
 def test_toml_blocks_are_toml():

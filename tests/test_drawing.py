@@ -16,7 +16,7 @@ import torch
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runtime.documents import REGISTRY, documents, registry_with
+from runtime.documents import REGISTRY, documents, looped_documents, registry_with
 
 import djgraph
 from djgraph.drawing import THEMES, to_html, to_png, to_svg
@@ -144,7 +144,7 @@ def test_every_graph_that_ships_is_drawn_whole(name: str, unfold: bool) -> None:
 @st.composite
 def tangled(draw: st.DrawFn) -> dict[str, Any]:
     """A random graph whose strips also read one another from the side, and whose names have dots."""
-    document = draw(documents())
+    document = draw(documents() | looped_documents())
     strips = [item["strip"] for item in document["mixer"] if "strip" in item]
     for name in draw(st.lists(st.sampled_from(strips), max_size=3, unique=True)):
         item = next(item for item in document["mixer"] if item.get("strip") == name)
@@ -262,6 +262,15 @@ def test_sends_say_where_they_branch_off_and_their_level() -> None:
             assert rows[rows.index(f"→ {bus}") + 1] == words
             assert ("s0", bus, "send") in shown.edges
     assert check(graph).counts["s0"] == 3
+
+
+def test_a_loop_is_drawn_with_its_delay() -> None:
+    back = {"to": "tape", "name": "again", "feedback": True, "delay": "375 ms", "level": {"as": "repeats"}}
+    mixer = [{"strip": "s", "input": "mic", "to": "tape"}, {"bus": "tape", "chain": ["eq3"], "sends": [back]}]
+    shown = check(load(mixer, ["tape"], [{"name": "mic"}]))
+    assert ("tape", "tape", "send") in shown.edges
+    row = shown.rows["tape"]
+    assert " ".join(row[row.index("→ tape") + 1 :]) == "post · repeats back after 375 ms"
 
 
 def test_a_strip_without_a_chain_has_a_box() -> None:

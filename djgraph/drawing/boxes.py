@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Picture, Row
 from djgraph.graph.alike import groups, ranged, vertex
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, Owner, Point, SumNode
-from djgraph.graph.links import Link, levels_of, links, source_of, tap_of
+from djgraph.graph.links import Link, in_milliseconds, levels_of, links, source_of, tap_of
 from djgraph.speakers import word
 
 MACRO = "◆ "
@@ -179,14 +179,15 @@ class _Builder:
         ]
 
     def _send(self, owner: Owner, link: Link) -> tuple[str, ...]:
-        """Where a send branches off, and its level."""
+        """Where a send branches off, its level, and after how long it comes back where it closes a loop."""
         tap = tap_of(self._graph, owner, link)
         where = tap if tap in ("post", "pre") else "before the chain" if tap == "input" else f"after {tap}"
         words: list[str] = []
         for level in levels_of(self._graph, owner, link):
             (binding, *_) = level.bindings.values()
             words += [f"{binding.value:g}"] if isinstance(binding, Constant) else self._words(owner, level)
-        return (where, *(dict.fromkeys(words) or ["1"]))
+        back = (f"back after {in_milliseconds(link.back, self._graph)}",) if link.back else ()
+        return (where, *(dict.fromkeys(words) or ["1"]), *back)
 
     def _edge(self, link: Link) -> Edge:
         source, target = self._box(link.source), self._box(link.target)

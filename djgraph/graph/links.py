@@ -83,6 +83,11 @@ def levels_of(graph: Graph, owner: Owner, link: Link) -> list[EffectNode]:
     return levels
 
 
+def in_milliseconds(samples: int, graph: Graph) -> str:
+    """A time as people read it: ``375 ms``."""
+    return f"{round(1000 * samples / graph.sample_rate, 1):g} ms"
+
+
 def place_of(graph: Graph, owner: Owner, point: Point) -> str:
     """A point behind one of an owner's nodes as graph files write it, without the owner: ``split.high``."""
     node = graph.by_id[point.node]

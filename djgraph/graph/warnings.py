@@ -12,6 +12,7 @@ from djgraph.errors import Problem, shorten
 from djgraph.graph.build import Built
 from djgraph.graph.doubled import doubled
 from djgraph.graph.draft import OwnerDraft
+from djgraph.graph.growth import growing
 from djgraph.graph.ir import Blend, Column, Constant, EffectNode, MacroCurve, leading_to
 from djgraph.graph.spelling import alike
 from djgraph.language.fold import in_file_order
@@ -31,6 +32,7 @@ def warnings(built: Built) -> list[Problem]:
         *_idle_columns(built, idle),
         *_flat_macros(built),
         *doubled(built),
+        *growing(built),
         *alike(built),
     ]
     return in_file_order(found)

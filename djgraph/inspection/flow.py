@@ -10,7 +10,7 @@ from typing import Any
 
 from djgraph.graph.alike import groups, ranged
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, MacroCurve, Owner, SumNode
-from djgraph.graph.links import Link, levels_of, links, place_of, source_of, tap_of
+from djgraph.graph.links import Link, in_milliseconds, levels_of, links, place_of, source_of, tap_of
 from djgraph.inspection.folded import Folds, merged
 from djgraph.speakers import word
 
@@ -178,7 +178,7 @@ class _Flow:
         said = where.get(tap, f"after {tap}")
         levels = levels_of(self._graph, owner, link)
         words = [self._control(owner, level, next(iter(level.bindings))) for level in levels]
-        round_ = f", back after {_milliseconds(link.back, self._graph.sample_rate)}" if link.back else ""
+        round_ = f", back after {in_milliseconds(link.back, self._graph)}" if link.back else ""
         return f"{said}, level {' × '.join(words) or '1'}{round_}"
 
     def _node(self, owner: Owner, node: EffectNode | SumNode) -> str:
@@ -249,10 +249,6 @@ def _paragraph(title: str, lines: Sequence[Said]) -> str:
     words = dict.fromkeys(word for word, _ in lines)
     rest = [part for word in words for part in _said(word, [line for w, line in lines if w == word])]
     return "\n".join([title, *rest])
-
-
-def _milliseconds(samples: int, sample_rate: int) -> str:
-    return f"{round(1000 * samples / sample_rate, 1):g} ms"
 
 
 def _plain(value: Any) -> str:

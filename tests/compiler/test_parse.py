@@ -8,7 +8,7 @@ import pytest
 from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runtime.documents import REGISTRY, documents
+from runtime.documents import REGISTRY, documents, looped_documents
 
 import djgraph
 from djgraph.compiler.parse import parse_plan
@@ -23,7 +23,7 @@ from .test_passes import document, strip
 
 def assert_round_trip(mixer: Mixer) -> None:
     for stage in (*mixer.stages(taps=True), *mixer.stages(taps=True, stream=True)):
-        assert parse_plan(str(stage.plan), mixer.graph) == stage.plan, stage.name
+        assert parse_plan(str(stage.plan), mixer.compiled.graph) == stage.plan, stage.name
 
 
 @pytest.mark.parametrize("name", ["dj_mixer", "club_console", "djtransgan", "filter_knob", "mastering"])
@@ -36,7 +36,10 @@ def test_shipped_graphs(name: str) -> None:
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(made=documents(), optimize=st.sampled_from([True, False]) | st.sets(st.sampled_from(PASS_NAMES)))
+@given(
+    made=documents() | looped_documents(),
+    optimize=st.sampled_from([True, False]) | st.sets(st.sampled_from(PASS_NAMES)),
+)
 def test_random_graphs(made: Any, optimize: Any) -> None:
     assert_round_trip(Mixer(load(made, registry=REGISTRY), optimize=optimize))
 

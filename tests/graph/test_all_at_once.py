@@ -194,6 +194,7 @@ def test_an_unknown_key_hides_no_mistake_of_the_mixer(
             "is quad, and",
             "is mono, and",
             "is stereo, and",
+            "is 5.1, and",
         )
     ):
         assert len(found) == 1  # these are found only where all names and effects are

@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 from hypothesis import given
-from runtime.documents import REGISTRY, documents
+from runtime.documents import REGISTRY, documents, looped_documents
 
 import djgraph
 from djgraph.graph import EffectNode, Graph, InputNode
@@ -91,7 +91,7 @@ def test_sends_say_where_they_branch_off() -> None:
     assert owner.fader == "deck.one.fader"
 
 
-@given(documents())
+@given(documents() | looped_documents())
 def test_every_connection_between_owners_is_a_link(document: dict[str, Any]) -> None:
     graph = djgraph.load(document, registry=REGISTRY)
     found = links(graph)

@@ -120,6 +120,26 @@ CASES = {
         "bus 'master' can get 'mic' 1.6 times, +4.1 dB: by 'a' and 'b'",
         "",
     ),
+    "a loop that grows": (
+        doc(
+            "  - bus: a\n    sends: [{to: a, ▸feedback: true, delay: 10 ms, level: 0.8},"
+            " {to: a, name: b, feedback: true, delay: 7 ms}]\n    to: master"
+            "\n  - {strip: s, input: mic, to: a}"
+        ),
+        "this loop can grow without end: it can give back 1.8 times what goes round",
+        "`level: {max: 0.9}`",
+    ),
+    "a loop through two buses that grows": (
+        doc(
+            "  - {strip: s, input: mic, to: a}\n"
+            "  - {bus: a, to: [b, master]}\n"
+            "  - bus: b\n    chain: [eq3, gain]\n    sends:\n"
+            "      - {to: a, ▸feedback: true, delay: 10 ms}\n"
+            "      - {to: a, name: again, feedback: true, delay: 0.02 s, level: {max: 0.44}}"
+        ),
+        "this loop can grow without end: it can give back 1.44 times what goes round",
+        "",
+    ),
     "buses that differ in one letter": (
         doc(
             "  - {strip: a, input: mic, sends: [{to: reverb}]}\n"
@@ -205,6 +225,11 @@ ORDINARY = {
   - {strip: a, input: mic, to: master, sends: [{to: echo}, {to: reverb}]}
   - {bus: echo, chain: [{effect: echo, controls: {mix: 1}}], to: master, sends: [{to: reverb}]}
   - {bus: reverb, chain: [{effect: reverb, controls: {mix: 1}}], to: master}
+""",
+    "an echo and a spring that feed one another": """
+  - {strip: a, input: mic, sends: [{to: echo}, {to: spring}], to: master}
+  - {bus: echo, chain: [{effect: echo, controls: {mix: 1}}], sends: [{to: spring}], to: master}
+  - {bus: spring, chain: [reverb, gain], sends: [{to: echo, feedback: true, delay: 10}], to: master}
 """,
     "bands apart and together": """
   - {strip: a, input: mic, chain: [crossover2]}

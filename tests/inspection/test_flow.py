@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from runtime.documents import REGISTRY, documents
+from runtime.documents import REGISTRY, documents, looped_documents
 
 import djgraph
 from djgraph.errors import CompileError
@@ -88,6 +88,25 @@ def test_a_mixer_in_words() -> None:
     assert said["output master ← bus master, the main output"] == ["output dry ← input deck"]
 
 
+def test_a_loop_in_words() -> None:
+    bus = {"bus": "tape", "chain": ["gain"], "sends": [{"to": "tape", "feedback": True, "delay": "375 ms"}]}
+    strip = {"strip": "s", "input": "mic", "to": "tape"}
+    document = {
+        "djgraph": 1,
+        "name": "x",
+        "inputs": [{"name": "mic"}],
+        "mixer": [strip, bus],
+        "outputs": ["tape"],
+    }
+    assert paragraphs(flow_text(djgraph.load(document)))["bus tape"] == [
+        "hears  strip s",
+        "tape by a send, post, level tape.tape_send, back after 375 ms",
+        "chain  gain: gain = tape.gain.gain",
+        "sends  to tape, post, level tape.tape_send, back after 375 ms",
+        "feeds  output tape",
+    ]
+
+
 def test_the_flow_is_a_stage() -> None:
     mixer = djgraph.compile("djtransgan")
     assert mixer.explain("flow") == flow_text(mixer.graph)
@@ -95,7 +114,7 @@ def test_the_flow_is_a_stage() -> None:
         mixer.explain("flaw")
 
 
-@given(documents())
+@given(documents() | looped_documents())
 def test_every_connection_column_and_constant_is_named(document: dict[str, Any]) -> None:
     graph = djgraph.load(document, registry=REGISTRY)
     text = flow_text(graph, unfold=True)

@@ -259,6 +259,64 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+ROUND = [
+    "gain",
+    "clip_gain",
+    "drive",
+    "eq3",
+    "lowpass",
+    "reverb",
+    "delay",
+    "duck",
+    "balance",
+    "pan",
+    "allpass",
+]
+"""Effects that run in loops, spectral ones among them by their causal twins."""
+
+
+@st.composite
+def looped_documents(draw: st.DrawFn) -> dict[str, Any]:
+    """The same with two buses behind the strips that send to one another and perhaps to themselves."""
+    document = draw(documents())
+    strips = [item for item in document["mixer"] if "strip" in item]
+    points = [f"deck.{stem}" for stem in document["inputs"][0]["stems"]]
+
+    def chain() -> list[Any]:
+        made = []
+        for place, effect in enumerate(draw(st.lists(st.sampled_from(ROUND), max_size=3))):
+            node: dict[str, Any] = {"effect": effect, "id": f"n{place}"}
+            if effect in SETTINGS:
+                node["settings"] = SETTINGS[effect]
+            if effect == "duck":
+                node["inputs"] = {"key": draw(st.sampled_from(points))}
+            made.append(node)
+        return made
+
+    def back(bus: str) -> dict[str, Any]:
+        level = draw(st.sampled_from([{"max": 0.4}, 0.3]))
+        delay = draw(st.floats(0.2, 20))
+        return {"to": bus, "name": f"to_{bus}", "level": level, "feedback": True, "delay": delay}
+
+    for strip in strips[: draw(st.integers(1, 2))]:
+        strip["sends"] = [*strip.get("sends", []), {"to": draw(st.sampled_from(["here", "there"]))}]
+    here: dict[str, Any] = {
+        "bus": "here",
+        "chain": chain(),
+        "sends": [{"to": "there", "level": {"max": 0.5}}],
+    }
+    there: dict[str, Any] = {"bus": "there", "chain": chain(), "sends": [back("here")]}
+    for bus in (here, there):
+        if draw(st.booleans()):
+            tap = draw(st.sampled_from(["post", "input", *(node["id"] for node in bus["chain"])]))
+            bus["sends"].append({**back(bus["bus"]), "name": "again", "tap": tap})
+        if draw(st.booleans()):
+            bus["to"] = ["bus0"]
+    document["mixer"] += [here, there]
+    document["outputs"] += draw(st.sampled_from([["here"], ["there"], ["here", "there"]]))
+    return document
+
+
 CHAINS = st.lists(
     st.lists(st.sampled_from(["gain", "eq3", "lowpass", "highpass", "delay"]), max_size=4),
     min_size=1,

@@ -19,7 +19,7 @@ from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer
 from djgraph.runtime.reference import Reference
 
-from .documents import CHAINS, REGISTRY, causal_graph, documents
+from .documents import CHAINS, REGISTRY, causal_graph, documents, looped_documents
 from .mixes import SHIPPED, assert_same, evaluate, leaves, make_inputs, make_params
 
 
@@ -90,6 +90,24 @@ def test_random_graphs(document: Any, grads: set[str], **case: Any) -> None:
 )
 def test_random_graphs_with_positions(document: Any, **case: Any) -> None:
     compare(load(document, registry=REGISTRY), batch=2, **case)
+
+
+@settings(
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    document=looped_documents(),
+    batch=st.integers(1, 3),
+    samples=st.integers(1, 400),
+    frames=st.integers(1, 9),
+    optimize=st.sampled_from([True, False]) | st.sets(st.sampled_from(PASS_NAMES)),
+    grads=st.sets(st.sampled_from(["inputs", "params", "weights"]), min_size=1),
+    seed=st.integers(0, 1000),
+)
+def test_random_graphs_with_loops(document: Any, grads: set[str], **case: Any) -> None:
+    compare(load(document, registry=REGISTRY), grads=frozenset(grads), **case)
 
 
 @pytest.mark.parametrize("simd", [True, False])

@@ -11,7 +11,7 @@ import torch
 from effort import examples, few
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runtime.documents import CHAINS, ONE_IN, REGISTRY, causal_graph, documents
+from runtime.documents import CHAINS, ONE_IN, REGISTRY, causal_graph, documents, looped_documents
 from runtime.mixes import SHIPPED, make_inputs, make_params
 from torch import Tensor
 
@@ -70,6 +70,25 @@ def test_every_effect_beside_a_plain_path(effect: str, samples: int) -> None:
     seed=st.integers(0, 1000),
 )
 def test_random_graphs(document: Any, blocks: list[int], **case: Any) -> None:
+    check(load(document, registry=REGISTRY), itertools.cycle(blocks), **case)
+
+
+@settings(
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    document=looped_documents(),
+    blocks=st.lists(st.integers(1, 40) | st.integers(41, 900), min_size=1, max_size=8),
+    batch=st.integers(1, 2),
+    samples=st.integers(1, 400),
+    dtype=st.sampled_from([torch.float64, torch.float32]),
+    taps=st.booleans(),
+    grads=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_random_graphs_with_loops(document: Any, blocks: list[int], **case: Any) -> None:
     check(load(document, registry=REGISTRY), itertools.cycle(blocks), **case)
 
 

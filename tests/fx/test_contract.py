@@ -173,7 +173,7 @@ CHECKS = parametrize_with_checks(
 )
 
 
-SHARES = dict.fromkeys(COSTLY, 8) | dict.fromkeys(CHEAPER, 5)
+SHARES = dict.fromkeys(COSTLY, 12) | dict.fromkeys(CHEAPER, 8)
 
 
 @spread(CHECKS, SHARES)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from djgraph.automation.curves import Curve, CurveSet, First, Tempo
+from djgraph.automation.model import WORDS
 from djgraph.automation.targets import Missing, Targets, Unclear
 from djgraph.automation.times import Moment, NoTempo, Ruler, TempoMap
 from djgraph.effects.control import Control
@@ -19,6 +20,7 @@ from djgraph.effects.roles import Measure
 from djgraph.effects.units import did_you_mean_value
 from djgraph.errors import AutomationError, InputError, Problem, option, shorten
 from djgraph.language.fold import in_file_order
+from djgraph.language.words import describe
 from djgraph.layout import ParameterLayout, measures
 from djgraph.layout.faders import no_fade
 
@@ -186,6 +188,9 @@ def _collisions(layout: ParameterLayout, chosen: Sequence[tuple[Curve, list[int]
 def _values(layout: ParameterLayout, curve: Curve, columns: Sequence[int], problems: list[Problem]) -> Array:
     """Values ``[points, columns]`` in the curve's measure; words become each control's own numbers."""
     controls, names = [layout.columns[column].control for column in columns], layout.names
+    if unknown := list(_unknown_words(layout, curve, columns)):
+        problems += unknown
+        return np.zeros((len(curve.points), len(columns)))
     values = np.array(
         [[_number(point.value, c, curve.measure) for c in controls] for point in curve.points],
         dtype=np.float64,
@@ -224,6 +229,22 @@ def _values(layout: ParameterLayout, curve: Curve, columns: Sequence[int], probl
     return values
 
 
+def _unknown_words(layout: ParameterLayout, curve: Curve, columns: Sequence[int]) -> Iterable[Problem]:
+    """Words that a control has no value for: one of all controls', or a position of its own."""
+    for j, point in enumerate(curve.points):
+        if not isinstance(point.value, str) or point.value in WORDS:
+            continue
+        for column in columns:
+            names = layout.columns[column].control.names
+            if point.value not in names:
+                message = f"expected a number, got {describe(point.value)}"
+                if names:
+                    message = f"{layout.names[column]} has no position {point.value!r}"
+                allowed = tuple(dict.fromkeys((*names, *WORDS)))
+                yield at_point(curve, j, "value", message, allowed=allowed, name=point.value)
+                break
+
+
 def _plain(control: Control, curve: Curve, values: Array) -> Array:
     return measures.plain(control, curve.measure, values)
 
@@ -233,10 +254,12 @@ def _measure_key(curve: Curve) -> tuple[str, ...]:
 
 
 def _number(value: float | str, control: Control, measure: Measure) -> float:
-    """A value in a measure; words are plain values of the control's own."""
+    """A value in a measure; words, which are known, are plain values of the control's own."""
     if not isinstance(value, str):
         return float(value)
-    if value == "neutral":
+    if value not in WORDS:
+        own = control.min + control.names.index(value)
+    elif value == "neutral":
         own = float(control.default if control.neutral is None else control.neutral)
     else:
         end = float(getattr(control, value))
@@ -297,14 +320,23 @@ def _needs_tempo() -> str:
     return f"give {option('tempo')}, or `tempo:` in the file"
 
 
-def at_point(curve: Curve, index: int, key: str, message: str, hint: str | None = None) -> Problem:
+def at_point(
+    curve: Curve,
+    index: int,
+    key: str,
+    message: str,
+    hint: str | None = None,
+    *,
+    allowed: Sequence[str] = (),
+    name: str | None = None,
+) -> Problem:
     """A problem with one point, which may be written as a list, as a mapping, or as the curve's one value."""
     written = curve.site.written()
     points = written.get("points") if isinstance(written, dict) else None
     if not isinstance(points, list) or index >= len(points):
-        return curve.site.problem(message, "value", hint=hint)
+        return curve.site.problem(message, "value", hint=hint, allowed=allowed, name=name)
     part = key if isinstance(points[index], dict) else ("at", "value").index(key)
-    return curve.site.problem(message, "points", index, part, hint=hint)
+    return curve.site.problem(message, "points", index, part, hint=hint, allowed=allowed, name=name)
 
 
 def _moments(auto: CurveSet) -> Iterable[Moment]:

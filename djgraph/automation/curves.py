@@ -14,6 +14,7 @@ from djgraph.effects.roles import FADER, Measure, measure_of
 from djgraph.errors import InputError, did_you_mean
 from djgraph.language.site import Site
 from djgraph.language.source import Source
+from djgraph.language.words import IDENTIFIER
 
 Tempo = float | Sequence[Sequence[Any]] | TempoMap
 """BPM, or pairs (beat, BPM), or (beat, BPM, ramp)."""
@@ -30,8 +31,9 @@ NOWHERE = Site(Source({}))
 
 @dataclass(frozen=True)
 class Point:
-    """A breakpoint. value: in plain units, or ``default``, ``neutral``, ``min``, ``max``. shape and bend say how
-    the value goes on from here: see :data:`djgraph.automation.SHAPES`. Raises InputError for what cannot be."""
+    """A breakpoint. value: in plain units, or ``default``, ``neutral``, ``min``, ``max``, or the name of a switch's
+    position. shape and bend say how the value goes on from here: see :data:`djgraph.automation.SHAPES`. Raises
+    InputError for what cannot be."""
 
     at: Moment
     value: float | str
@@ -42,8 +44,9 @@ class Point:
         if not isinstance(self.shape, str) or self.shape not in SHAPES:
             raise InputError(f"there is no shape {self.shape!r}{did_you_mean(str(self.shape), SHAPES)}")
         if isinstance(self.value, str):
-            if self.value not in WORDS:
-                raise InputError(f"value is {self.value!r}; expected a number or one of {', '.join(WORDS)}")
+            if not IDENTIFIER.match(self.value):
+                words = f"{', '.join(WORDS)}, or the name of a switch's position"
+                raise InputError(f"value is {self.value!r}; expected a number or one of {words}")
         elif not is_real(self.value):
             raise InputError(f"value is {shown(self.value)}; expected a finite number")
         if self.bend is not None and not (is_real(self.bend) and abs(self.bend) <= MAX_BEND):

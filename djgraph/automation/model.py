@@ -19,6 +19,7 @@ from djgraph.language.faults import Fault, explain, refusal
 from djgraph.language.fields import (
     IDENTIFIER_KEYS,
     IDENTIFIER_LEAF,
+    IDENTIFIER_SCHEMA,
     Element,
     Flag,
     Identifier,
@@ -31,7 +32,7 @@ from djgraph.language.fields import (
     whole,
 )
 from djgraph.language.limits import Kind
-from djgraph.language.words import describe
+from djgraph.language.words import IDENTIFIER, describe
 
 AUTOMATION = Kind("automation", "automation: 1", (".yaml", ".yml", ".json", ".csv"), scale=8)
 """Automation files: what they are called, and how large they may be."""
@@ -62,7 +63,7 @@ def _time(value: Any) -> Moment:
 
 def _value(value: Any) -> float | str:
     if isinstance(value, str):
-        if value not in WORDS:
+        if not IDENTIFIER.match(value):  # else it may be a position of a switch, which a layout knows
             raise Refused(f"expected a number, got {describe(value)}", allowed=WORDS, name=value)
         return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
@@ -115,7 +116,7 @@ def _tempo(value: Any) -> TempoMap:
 
 _TIME_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string"}]}
 TIME = Leaf(_time, _TIME_SCHEMA, text=True)
-VALUE = Leaf(_value, {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]})
+VALUE = Leaf(_value, {"anyOf": [{"type": "number"}, IDENTIFIER_SCHEMA]})
 SHAPE = choice(*SHAPES)
 BEND = Leaf(_bend, {"type": "number", "minimum": -MAX_BEND, "maximum": MAX_BEND})
 PATTERN = Leaf(_pattern, {"type": "string"}, text=True)
@@ -129,7 +130,7 @@ class PointModel(Element):
     at: Annotated[Moment, TIME]
     """When."""
     value: Annotated[float | str, VALUE]
-    """The control's value there, in plain units, or default, neutral, min, max."""
+    """The control's value there, in plain units, or default, neutral, min, max, or the name of a switch's position."""
     shape: Annotated[str | None, SHAPE] = None
     """How the value goes on from here."""
     bend: Annotated[float | None, BEND] = None

@@ -154,21 +154,39 @@ class ControlModel(BaseModel):
 class Unit:
     """The unit of a number among an effect's settings, as metadata of its field: ``Annotated[float, Unit("ms")]``.
 
-    A graph may then write the number with a unit: ``375 ms``, ``0.375 s``. The JSON Schema has it as ``unit``.
+    A graph may then write the number with a unit: ``375 ms``, ``0.375 s``. Of a list it is the unit of each of its
+    numbers: ``Annotated[tuple[float, ...], Unit("ms")]``. by: instead of a name, another setting, whose value is the
+    unit's name, as ``sync: beats``. The JSON Schema has it as ``unit``. Raises EffectError unless there is one of both.
     """
 
-    name: str
+    name: str = ""
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.name) == bool(self.by):
+            raise EffectError(f"a unit has either a name or a setting that it goes `by`, not {self!r}")
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {**handler(schema), "unit": self.name}
+        return {**handler(schema), "unit": self.name or f"by {self.by}"}
 
 
 class SettingModel(BaseModel):
     """Base class of an effect's ``Settings``: an ordinary pydantic model, frozen and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """EffectError where a unit goes by a setting that there is not."""
+        for name, field in cls.model_fields.items():
+            for item in field.metadata:
+                if isinstance(item, Unit) and item.by and item.by not in cls.model_fields:
+                    raise EffectError(
+                        f"{cls.__module__}.{cls.__qualname__}: the unit of {name} goes by {item.by!r}, and there is no "
+                        "such setting"
+                    )
 
 
 def collect_controls(owner: str, model: type[BaseModel]) -> tuple[Control, ...]:

@@ -252,21 +252,20 @@ class Declarer:
         # tuple, a text for an enumeration, but no text for a number.
         place = site.below("settings")
         given, faults = _plain_settings(effect.Settings, given)
-        if faults := [*_true_for_one(effect.Settings, given), *faults]:
-            self.problems += [place.fault(fault) for fault in faults]
-            return None
+        faults = [*_true_for_one(effect.Settings, given), *faults]
+        told = {fault.loc for fault in faults}
         # What names a file finds it from there, as djgraph.audio.SoundFile does.
         folder = None if site.source.file is None else Path(site.source.file).parent
         try:
-            return effect.Settings.model_validate_json(
+            settings = effect.Settings.model_validate_json(
                 json.dumps(given), strict=True, context={"folder": folder}
             )
         except ValidationError as error:
             ids = [control.id for control in effect.controls]
-            self.problems += [
-                place.fault(fault) for fault in explain(error, effect.Settings, effect.type, ids)
-            ]
-            return None
+            found = explain(error, effect.Settings, effect.type, ids)
+            faults += [fault for fault in found if fault.loc not in told]
+        self.problems += [place.fault(fault) for fault in faults]
+        return None if faults else settings
 
     def _send(self, owner: str, name: str, level: Override, site: Site) -> EffectDraft | None:
         """A send's node; None where it needs none, for its level is exactly 1."""
@@ -313,12 +312,34 @@ def _plain_settings(
     """Settings with plain numbers in place of quantities (``375 ms``), where a setting says its unit."""
     plain, faults = dict(given), []
     for name, field in settings.model_fields.items():
-        unit = next((item.name for item in field.metadata if isinstance(item, Unit)), None)
-        value = quantity(given.get(name))
-        if unit is not None and value is not None:
-            number = value.plain(unit)
-            if number is None:
-                faults.append(Fault(f"{value} does not fit {name}, which is in {unit}", (name,)))
-            else:
-                plain[name] = float(f"{number:.12g}")
+        declared = next((item for item in field.metadata if isinstance(item, Unit)), None)
+        if declared is None or name not in given:
+            continue
+        unit = declared.name or _named_by(settings, declared.by, given)
+        value = given[name]
+        items = value if isinstance(value, list | tuple) else [value]
+        made = []
+        for index, item in enumerate(items):
+            loc = (name, index) if items is value else (name,)
+            number, fault = _in_unit(item, name, unit, loc)
+            faults += [fault] if fault is not None else []
+            made.append(number)
+        plain[name] = made if items is value else made[0]
     return plain, faults
+
+
+def _named_by(settings: type[BaseModel], by: str, given: Mapping[str, Any]) -> str:
+    """The unit that another setting says, as given or by default."""
+    said = given.get(by, settings.model_fields[by].default)
+    return said if isinstance(said, str) else ""
+
+
+def _in_unit(value: Any, name: str, unit: str, loc: tuple[str | int, ...]) -> tuple[Any, Fault | None]:
+    """A quantity as a plain number; what is none stays as it is."""
+    said = quantity(value)
+    if said is None:
+        return value, None
+    number = said.plain(unit)
+    if number is None:
+        return value, Fault(f"{said} does not fit {name}, which is in {unit}", loc)
+    return float(f"{number:.12g}"), None

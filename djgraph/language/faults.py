@@ -59,7 +59,19 @@ def explain(
         for fault in faults
         if fault.key and fault.name is not None and (guess := nearest(fault.name, fault.allowed)) is not None
     }
-    return [fault for fault in dict.fromkeys(faults) if (fault.loc, fault.message) not in meant]
+    # An item that is wrong is not counted, so that its list may come out as too short as well.
+    within = {fault.loc[:-1] for fault in faults}
+    short = {
+        (detail["loc"], _translate(detail, model, effect, controls).message)
+        for detail in error.errors(include_url=False)
+        if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+    }
+    return [
+        fault
+        for fault in dict.fromkeys(faults)
+        if (fault.loc, fault.message) not in meant
+        and not (fault.loc in within and (fault.loc, fault.message) in short)
+    ]
 
 
 def keys_of(model: type[BaseModel]) -> tuple[str, ...]:

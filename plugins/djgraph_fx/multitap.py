@@ -40,7 +40,7 @@ class Multitap(TimeEffect):
 
     class Settings(SettingModel):
         sync: Literal["ms", "beats"] = Field("ms", description="What times count: ms or beats")
-        times: tuple[float, ...] = Field(
+        times: Annotated[tuple[float, ...], Unit(by="sync")] = Field(
             (125.0, 250.0, 375.0, 500.0), min_length=1, max_length=16, description="Of the taps, above 0"
         )
         levels: tuple[float, ...] = Field(

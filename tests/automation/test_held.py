@@ -63,3 +63,79 @@ def test_params_and_back() -> None:
     assert torch.equal(again[:, :2], params[:, :2])
     torch.testing.assert_close(again, params)
     assert {p.shape for c in auto.every_curve() if c.targets == ("a.pick",) for p in c.points} == {"hold"}
+
+
+SWITCHES = ParameterLayout(
+    [
+        Column(
+            "a.assign",
+            Control(0, 2, step=1, default=1, id="assign", names=("left", "thru", "right")),
+            kind="switch",
+        ),
+        Column(
+            "b.assign",
+            Control(0, 2, step=1, default=0, id="assign", names=("thru", "left", "max")),
+            kind="switch",
+        ),
+        Column("b.mute", Control(0, 1, step=1, default=0, id="mute", names=("off", "on")), kind="switch"),
+        Column("b.gain", Control(0, 1, default=1, id="gain")),
+    ]
+)
+
+
+def test_positions_of_switches_are_words() -> None:
+    """Each switch has its own order; `on` and `off` are texts in YAML 1.2."""
+    auto = load(
+        text(
+            "{control: '*.assign', points: [[0s, thru], [2s, left], [3s, max]]}",
+            "{control: b.mute, points: [[0s, off], [1s, on], [4s, default]]}",
+        )
+    )
+    params = auto.render(SWITCHES, 5, 4.0)
+    assert params[:, 0].tolist() == [1, 1, 0, 2, 2]
+    assert params[:, 1].tolist() == [0, 0, 1, 2, 2]
+    assert params[:, 2].tolist() == [0, 1, 1, 1, 0]
+    by_number = load(
+        text(
+            "{control: a.assign, points: [[0s, 1], [2s, 0], [3s, 2]]}",
+            "{control: b.assign, points: [[0s, 0], [2s, 1], [3s, 2]]}",
+            "{control: b.mute, points: [[0s, 0], [1s, 1], [4s, 0]]}",
+        )
+    )
+    assert torch.equal(by_number.render(SWITCHES, 5, 4.0), params)
+
+
+def test_positions_survive_saving_and_the_share_of_the_way() -> None:
+    auto = load(text("{control: a.assign, unit: position, points: [[0s, left], [1s, right]]}"))
+    assert auto.render(SWITCHES, 3, 2.0)[:, 0].tolist() == [0, 2, 2]
+    for again in (load(auto.to_yaml()), load(auto.to_dict())):
+        assert again.to_dict() == auto.to_dict()
+        assert torch.equal(again.render(SWITCHES, 3, 2.0), auto.render(SWITCHES, 3, 2.0))
+    assert "value,left" not in auto.to_yaml()
+    resolved = auto.resolve(SWITCHES)
+    assert torch.equal(resolved.render(SWITCHES, 3, 2.0), auto.render(SWITCHES, 3, 2.0))
+
+
+def test_positions_that_a_switch_does_not_have() -> None:
+    with pytest.raises(AutomationError) as caught:
+        load(
+            text(
+                "{control: a.assign, points: [[0s, left], [1s, rigth]]}",
+                "{control: '*.assign', value: right}",
+                "{control: b.gain, value: neutrl}",
+                "{control: [b.mute, b.gain], points: [[0s, 1], [1s, on]]}",
+            )
+        ).check(SWITCHES)
+    told = [str(problem) for problem in caught.value.problems]
+    assert told[0].startswith("<text>:3:51: a.assign has no position 'rigth'")
+    assert "allowed: left, thru, right, default, neutral, min, max" in told[0]
+    assert "did you mean: right" in told[0]
+    assert told[1].startswith("<text>:4:34: b.assign has no position 'right'")
+    assert told[2].startswith("<text>:5:30: expected a number, got text 'neutrl'")
+    assert "did you mean: neutral" in told[2]
+    assert told[3].startswith("<text>:6:53: expected a number, got text 'on'")
+
+
+def test_a_word_that_no_position_can_be_is_refused_without_a_layout() -> None:
+    with pytest.raises(AutomationError, match="expected a number, got text 'A way'"):
+        load(text("{control: a.assign, value: A way}"))

@@ -77,10 +77,10 @@ HEAD = "automation: 1\ncurves:\n"
             ["'valu'", "did you mean: value"],
         ),
         (
-            HEAD + "  - {control: a.gain, points: [[0, high]]}\n",
+            HEAD + "  - {control: a.gain, points: [[0, High]]}\n",
             3,
             36,
-            ["got text 'high'", "default, neutral, min, max"],
+            ["got text 'High'", "default, neutral, min, max"],
         ),
         (
             HEAD + "  - {control: a.gain, points: [[0, 1, liner]]}\n",
@@ -302,7 +302,7 @@ def test_ordinals_are_tracks_in_the_order_of_the_layout(layouts: dict[str, Param
     [
         (lambda: Point(Moment.parse(0), 1, "liner"), "did you mean 'linear'"),
         (lambda: Point(Moment.parse(0), float("nan")), "finite"),
-        (lambda: Point(Moment.parse(0), "top"), "default, neutral, min, max"),
+        (lambda: Point(Moment.parse(0), "to the top"), "default, neutral, min, max"),
         (lambda: Point(Moment.parse(0), 1, bend=1e9), "bend is"),
         (lambda: Curve(("a.gain",), ()), "at least one control and one point"),
     ],

@@ -139,7 +139,7 @@ def test_what_csv_cannot_hold() -> None:
         ("control,time,value,time\n", 1, 1, ["two columns are called 'time'"]),
         ("control,time,value\na,0,1,2\n", 2, 1, ["4 fields in a table of 3 columns"]),
         ("control,time,value\na,0,1\na,soon,1\n", 3, 3, ["expected a time, got text 'soon'"]),
-        ("control,time,value\na,0, high\n", 2, 6, ["expected a number, got text 'high'"]),
+        ("control,time,value\na,0, High\n", 2, 6, ["expected a number, got text 'High'"]),
         ("control,time,value,shape\na,0,1,liner\n", 2, 7, ["did you mean: linear"]),
         ("control,time,value\na,4,1\nb,0,1\na,3,0\n", 4, 3, ["time runs backwards: 3s comes after 4s"]),
         ("control,time,value\na,4\n", 2, 1, ["missing key 'value'"]),

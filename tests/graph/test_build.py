@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any
+from typing import Annotated, Any
 
 import djgraph_fx
 import pytest
 
-from djgraph.errors import DocumentError
+from djgraph.errors import DocumentError, GraphError
 from djgraph.graph import (
     Column,
     Constant,
@@ -574,3 +574,44 @@ def test_true_is_no_choice_of_1_and_lists_have_lengths(node: dict[str, Any], wor
     builtin.register(djgraph_fx)
     with pytest.raises(DocumentError, match=words):
         build(builtin, strip(chain=[node]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "times"),
+    [
+        ({"times": ["125 ms", "0.25 s", 375], "levels": [1, 1, 1]}, (125, 250, 375)),
+        ({"sync": "beats", "times": ["1/4 beat", 0.5, "3/4 beats"], "levels": [1, 1, 1]}, (0.25, 0.5, 0.75)),
+        ({"sync": "ms", "times": ["0.001s"], "levels": [1]}, (1,)),
+    ],
+)
+def test_lists_of_quantities(registry: Registry, settings: dict[str, Any], times: tuple[float, ...]) -> None:
+    graph = build(registry, strip(chain=[{"effect": "multitap", "settings": settings}]))
+    assert effect(graph, "s.multitap").settings.model_dump()["times"] == times
+
+
+def test_all_that_is_wrong_with_a_list_is_told_at_once_and_nothing_else(registry: Registry) -> None:
+    settings = {"times": ["3 Hz", "x", "125 ms"], "levels": [], "fade": "1 beat", "longest": 1000}
+    with pytest.raises(GraphError) as caught:
+        build(registry, strip(chain=[{"effect": "multitap", "settings": settings}]))
+    assert sorted(problem.message for problem in caught.value.problems) == [
+        "1 beat does not fit fade, which is in ms",
+        "3 Hz does not fit times, which is in ms",
+        "expected a number, got text 'x'",
+        "expected at least 1 item, got 0",
+        "must be less than or equal to 20, got the number 1000",
+    ]
+
+
+def test_a_unit_says_one_thing() -> None:
+    from djgraph.effects import SettingModel, Unit
+    from djgraph.errors import EffectError
+
+    for wrong in ({}, {"name": "ms", "by": "sync"}):
+        with pytest.raises(EffectError, match="either a name or a setting"):
+            Unit(**wrong)
+    with pytest.raises(EffectError, match="the unit of time goes by 'snyc', and there is no such setting"):
+        type(
+            "Settings",
+            (SettingModel,),
+            {"__annotations__": {"time": Annotated[float, Unit(by="snyc")]}, "time": 1.0},
+        )

@@ -58,6 +58,21 @@ GRAPH_CASES = {
         "375 Hz does not fit time, which is in ms",
         "settings.time",
     ),
+    "an item of a list with another unit": (
+        chain("{effect: multitap, settings: {times: [125 ms, ▸3 Hz], levels: [1, 1]}}"),
+        "3 Hz does not fit times, which is in ms",
+        "settings.times[1]",
+    ),
+    "an item with the unit of another setting": (
+        chain("{effect: multitap, settings: {sync: beats, times: [▸125 ms], levels: [1]}}"),
+        "125 ms does not fit times, which is in beats",
+        "settings.times[0]",
+    ),
+    "the only item of a list is none": (
+        chain("{effect: multitap, settings: {times: [▸soon], levels: [1]}}"),
+        "expected a number, got text 'soon'",
+        "settings.times[0]",
+    ),
     "a setting that has no unit": (
         chain("{effect: eq3, settings: {order: ▸24 dB}}"),
         "expected a number, got text '24 dB'; numbers are written without their unit: 24",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from djgraph.graph.build import build
+from djgraph.graph.build import build, graphs_of
 from djgraph.graph.declare import EffectRegistry
 from djgraph.graph.ir import (
     Binding,
@@ -81,7 +81,7 @@ def find(
 
         registry = installed()
     if not isinstance(source, Document):
-        graphs = {name: entry.path for name, entry in getattr(registry, "graphs", {}).items()}
+        graphs = graphs_of(registry)
         hint = getattr(registry, "hint", None)
         source = sound(read(source, graphs, hint() if callable(hint) else None))
     return source, registry

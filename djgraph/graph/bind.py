@@ -13,7 +13,7 @@ from djgraph.graph.controls import Points
 from djgraph.graph.draft import EffectDraft, OwnerDraft, SwitchDraft
 from djgraph.graph.expand import Placed, PlacedItem, PlacedOwner
 from djgraph.graph.ir import Blend, Column, Constant, Free
-from djgraph.graph.macros import Macros
+from djgraph.graph.macros import Macros, below
 from djgraph.graph.roles import RoleReader
 from djgraph.language import limits
 from djgraph.language.curves import CurveSwitch
@@ -266,7 +266,11 @@ class Binder:
         on: Points = ((0.0, 0.0), (1.0, 1.0))
         off: Points = ((0.0, 1.0), (1.0, 0.0))
         solo = owner.placed.model.solo
-        group = [one for one in self._owners.values() if solo is not False and one.placed.model.solo == solo]
+        group = [
+            one
+            for one in self._owners.values()
+            if solo is not False and one.placed.model.solo == solo and one.site.space == owner.site.space
+        ]
         if len(group) > limits.SOLOS:
             if owner is group[0]:
                 message = f"more than {limits.SOLOS} strips and buses solo in one group (the limit)"
@@ -302,9 +306,9 @@ class Binder:
                 self.problems.append(site.problem(message, key))
 
     def _bind_tied(self, owner: str, use: ControlUse, tie: str) -> None:
-        column = self._columns.get(f"{owner}.{tie}") or self._columns.get(tie)
         site = use.site.below("tie")
-        other_use = self._macros.control(f"{owner}.", tie) if column is None else None
+        column = self._columns.get(f"{owner}.{tie}") or self._columns.get(site.space + tie)
+        other_use = self._macros.control(f"{owner}.", tie, site) if column is None else None
         if other_use is not None:
             column = self._columns.get(f"{other_use.node.owner}.{other_use.label}")
             if column is None or other_use is use:
@@ -312,7 +316,7 @@ class Binder:
                 return
         if column is None:
             prefix = f"{owner}."
-            known = [name.removeprefix(prefix) for name in self._columns]
+            known = below(self._columns, prefix, site)
             message = f"there is no column {tie!r} to be tied to"
             hint = "a control that is a constant, tied or driven by a macro has no column"
             self.missing.append(site.problem(message, allowed=known, name=tie, hint=hint))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from djgraph.effects import Environment, Transform
@@ -13,7 +14,7 @@ from djgraph.graph.channels import Channels
 from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
-from djgraph.graph.expand import Expanded, Expansion, PlacedOwner, expand_sound
+from djgraph.graph.expand import Expanded, Expansion, PlacedGraph, PlacedOwner, expand_sound
 from djgraph.graph.ir import Column, EffectNode, FeedbackNode, Graph, InputNode, Node, Owner, Point, SumNode
 from djgraph.graph.order import ordered
 from djgraph.graph.roles import with_parts
@@ -29,12 +30,20 @@ class Built:
     """A graph, and how the document says it: what warnings are made of.
 
     owners: strips and buses by name. read: those of which something names a point. sites: where each column stands.
+    expanded: the document. unheard: outputs of its parts that nothing reads.
     """
 
     graph: Graph
     owners: Mapping[str, OwnerDraft]
     read: frozenset[str]
     sites: Mapping[str, Site]
+    expanded: Expanded
+    unheard: Sequence[tuple[PlacedGraph, str, Point]]
+
+
+def graphs_of(registry: EffectRegistry) -> dict[str, Path]:
+    """The graphs that a registry knows by name, if it knows any, and their files."""
+    return {name: entry.path for name, entry in getattr(registry, "graphs", {}).items()}
 
 
 def build(document: Document, registry: EffectRegistry, arguments: Mapping[str, Any] | None = None) -> Graph:
@@ -52,31 +61,38 @@ def assemble(
     document: Document, registry: EffectRegistry, arguments: Mapping[str, Any], *, unused: bool = False
 ) -> Built:
     """The same, with how the document says it. unused: check templates that nothing uses, too."""
-    expansion = expand_sound(document, arguments, unused)
+    expansion = expand_sound(document, arguments, graphs_of(registry), unused)
     expanded = expansion.expanded
     declarer = Declarer(registry, expanded.header.model.sample_rate)
     inputs = declarer.inputs(expanded.header)
     owners = declarer.owners(item for item in expanded.items if isinstance(item, PlacedOwner))
-    wirer = Wirer(inputs, owners)
+    wirer = Wirer(inputs, owners, expanded.parts)
     wirer.connect()
     outputs, output_problems = _outputs(expanded, wirer)
     taps = {owner.name: end for owner in owners.values() if (end := wirer.end(owner)) is not None}
-    curves = {name: tuple(points) for name, points in expanded.header.model.curves.items()}
+    curves = {
+        header.site.space + name: tuple(points)
+        for header in (expanded.header, *(part.header for part in expanded.parts))
+        for name, points in header.model.curves.items()
+    }
     binder = Binder(owners, expanded.items, curves)
     columns = binder.bind()
     reader = binder.roles()
-    roles = reader.read(expanded.header)
+    roles = reader.read([expanded.header, *(part.header for part in expanded.parts)])
     own = [*declarer.problems, *wirer.problems, *output_problems, *binder.problems, *reader.problems]
     missing = [*wirer.missing, *binder.missing, *reader.missing]
     loose = _loose(expansion, registry)
     _stop_if_wrong_so_far(document, expansion, own, missing, loose)
 
     _stop_if_wrong(binder.idle())
-    nodes, problems = ordered(_in_document_order(inputs, owners))
+    nodes, problems = ordered([*_in_document_order(inputs, owners), *wirer.silences])
     _stop_if_wrong(problems)
     widths = Channels(nodes, registry.effects)
     widths.check_ends(owners.values(), wirer.end)
     widths.check_outputs(expanded.header, outputs)
+    widths.check_given(wirer.given_points())
+    for part in expanded.parts:
+        widths.check_outputs(part.header, wirer.outputs_of(part))
     _stop_if_wrong(widths.problems)
     counts = widths.counts
     header = expanded.header.model
@@ -85,8 +101,9 @@ def assemble(
     graph = _freeze(document, expanded, nodes, counts, columns, outputs, taps)
     graph = replace(graph, owners=tuple(_owner(owner, wirer.start(owner)) for owner in owners.values()))
     faders = {owner.name: owner.placed.model.fader for owner in owners.values()}
-    graph = replace(graph, columns=with_parts(graph, faders, roles, binder.column_owners))
-    return Built(graph, owners, frozenset(wirer.read), binder.sites)
+    spaces = {name: site.space for name, site in binder.sites.items()}
+    graph = replace(graph, columns=with_parts(graph, faders, roles, binder.column_owners, spaces))
+    return Built(graph, owners, frozenset(wirer.read), binder.sites, expanded, wirer.unheard())
 
 
 def _outputs(expanded: Expanded, wirer: Wirer) -> tuple[dict[str, Point], list[Problem]]:
@@ -211,14 +228,26 @@ def _stop_if_wrong_so_far(
     ]
     losses += document.losses
     expanding = certain(document.as_written(expansion.problems), document.losses)
+    # What of a part is left out is left out with the whole part: nothing that was lost explains problems within it.
+    own, in_parts = _apart(document, own)
+    names, names_in_parts = _apart(document, names)
     mixer = [
         *unexplained(document.as_written(own), losses),
         *certain(document.as_written(names), losses),
         *unexplained(document.as_written(loose), document.losses),
+        *in_parts,
+        *names_in_parts,
     ]
-    if document.problems or expanding:
-        raise DocumentError(*in_file_order([*document.problems, *expanding, *mixer]))
+    if document.problems or expanding or expansion.within:
+        raise DocumentError(*in_file_order([*document.problems, *expanding, *expansion.within, *mixer]))
     _stop_if_wrong(mixer)
+
+
+def _apart(document: Document, problems: list[Problem]) -> tuple[list[Problem], list[Problem]]:
+    """Problems in the document, and those in graphs that are parts of it."""
+    name = document.source.name
+    own = [one for one in problems if one.position is None or one.position.file == name]
+    return own, [one for one in problems if one not in own]
 
 
 def _stop_if_wrong(*problems: list[Problem]) -> None:

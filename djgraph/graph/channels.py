@@ -97,6 +97,16 @@ class Channels:
                 what = f"output {output.name!r} is {word(output.channels)}, and {source!r} is {word(count)}"
                 self.problems.append(site.problem(what, "channels", hint=self._hint(output.channels)))
 
+    def check_given(self, given: Iterable[tuple[PlacedPoint, int]]) -> None:
+        """A part is given what its inputs take, or mono. given: what it is given, and the channels of the input."""
+        for placed, channels in given:
+            count = self._carried(placed.point)
+            if count not in (1, channels):
+                message = (
+                    f"the input is {word(channels)}, and {self._spoken(placed.point)!r} is {word(count)}"
+                )
+                self.problems.append(placed.site.problem(message, hint=self._hint(channels)))
+
     def _sum(self, node: SumDraft) -> int:
         carried = [(source, self._carried(source.point)) for source in node.sources]
         if node.channels is not None:

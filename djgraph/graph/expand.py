@@ -1,4 +1,4 @@
-"""Templates, arguments and repeats: a document → strips, buses and macros one by one, without references.
+"""Templates, arguments, repeats and other graphs: a document → strips, buses and macros one by one, without references.
 
 The document's models are read as they are. Only a piece in which references stood is validated again, with values
 in their place.
@@ -14,18 +14,19 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from djgraph.errors import Copy, DocumentError, DocumentPath, Problem, option
+from djgraph.graph.shelf import Shelf
 from djgraph.language import limits
 from djgraph.language.faults import explain, keys_of
 from djgraph.language.fields import CONCRETE, Element
 from djgraph.language.fold import in_file_order
-from djgraph.language.load import Document
+from djgraph.language.load import Document, Graphs
 from djgraph.language.losses import Loss, certain
 from djgraph.language.model import Bus, Header, Inputs, Item, Macro, Repeat, Strip, Template
-from djgraph.language.parts import ChainItem, ChainRepeat, ChainSwitch, Node, Use
+from djgraph.language.parts import ChainItem, ChainRepeat, ChainSwitch, GraphUse, Node, Use, UseGraph
 from djgraph.language.repeats import Loop, Range
 from djgraph.language.site import Site, spoken
 from djgraph.language.source import plain
-from djgraph.language.substitute import UNKNOWN, Budget, Substitution
+from djgraph.language.substitute import UNKNOWN, Budget, Exhausted, Substitution
 from djgraph.language.switches import Switch
 
 _Model = TypeVar("_Model", bound=Element)
@@ -61,6 +62,11 @@ class PlacedOwner:
 
     @property
     def name(self) -> str:
+        return self.site.space + self.own_name
+
+    @property
+    def own_name(self) -> str:
+        """Its name as its own document has it."""
         return self.model.strip if isinstance(self.model, Strip) else self.model.bus
 
     @property
@@ -72,11 +78,31 @@ PlacedItem = PlacedOwner | Placed[Macro | Switch]
 
 
 @dataclass(frozen=True)
+class PlacedGraph:
+    """A graph that is a part of another one.
+
+    model, site: how it is used, and where. header: what stands above its own mixer.
+    """
+
+    model: GraphUse
+    site: Site
+    header: Placed[Header]
+
+    @property
+    def name(self) -> str:
+        return self.site.space + self.model.as_
+
+
+@dataclass(frozen=True)
 class Expanded:
-    """A document after expansion: what stands above the mixer, and the mixer's items in document order."""
+    """A document after expansion: what stands above the mixer, and the mixer's items in document order.
+
+    parts: the graphs that are parts of it, each before those that are parts of it in turn.
+    """
 
     header: Placed[Header]
     items: tuple[PlacedItem, ...]
+    parts: tuple[PlacedGraph, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +111,8 @@ class Expansion:
 
     problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``. loose: nodes that are
     sound, of strips and buses that are not and of templates that nothing uses. effects: the names of the effects of
-    nodes that hold references without a value, and where they stand.
+    nodes that hold references without a value, and where they stand. within: what is wrong with the graphs that are
+    parts of it.
     """
 
     expanded: Expanded
@@ -93,25 +120,31 @@ class Expansion:
     losses: tuple[Loss, ...] = ()
     loose: tuple[Placed[Node], ...] = ()
     effects: tuple[tuple[str, Site], ...] = ()
+    within: tuple[Problem, ...] = ()
 
 
-def expand(document: Document, arguments: Mapping[str, Any] | None = None) -> Expanded:
-    """Put arguments, templates and repeats in place.
+def expand(
+    document: Document, arguments: Mapping[str, Any] | None = None, graphs: Graphs | None = None
+) -> Expanded:
+    """Put arguments, templates, repeats and other graphs in place.
 
-    arguments: values for the document's ``args``. Raises DocumentError that holds every problem found.
+    arguments: values for the document's ``args``. graphs: those that are known by name. Raises DocumentError that
+    holds every problem found.
     """
-    expansion = expand_sound(document, arguments or {})
-    if expansion.problems:
-        raise DocumentError(*in_file_order(expansion.problems))
+    expansion = expand_sound(document, arguments or {}, graphs or {})
+    if expansion.problems or expansion.within:
+        raise DocumentError(*in_file_order([*expansion.problems, *expansion.within]))
     return expansion.expanded
 
 
-def expand_sound(document: Document, arguments: Mapping[str, Any], unused: bool = False) -> Expansion:
+def expand_sound(
+    document: Document, arguments: Mapping[str, Any], graphs: Graphs, unused: bool = False
+) -> Expansion:
     """The same of what is sound. Raises DocumentError where that is too little to go on: a limit, the header.
 
     unused: look into templates that nothing uses, too.
     """
-    return _Expander(document).run(arguments, unused)
+    return _Expander(document, _Shared(Shelf(document, graphs))).run(arguments, unused)
 
 
 @dataclass(frozen=True)
@@ -137,24 +170,53 @@ class _Piece:
     frame: _Frame
 
 
+class _Shared:
+    """What the expansion of a document has in common with those of the graphs that are parts of it."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.budget = Budget()
+        self.copies: dict[tuple[str | None, DocumentPath], list[Copy]] = defaultdict(list)
+        self.parts: list[PlacedGraph] = []
+        self.spaces: set[str] = set()
+        self.problems: list[Problem] = []
+        """What is wrong with parts, as their own files have it."""
+
+
 class _Expander:
-    def __init__(self, document: Document) -> None:
+    """Expands one document.
+
+    frame: what is known around it, where it is a part of another. space: what begins all its names then. around: the
+    documents that it is a part of, from the outside in.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        shared: _Shared,
+        frame: _Frame | None = None,
+        space: str = "",
+        around: tuple[Document, ...] = (),
+    ) -> None:
         self._document = document
         self._model = document.model
+        self._shared = shared
+        self._around = (*around, document)
+        self._root = Site(document.source, space=space)
+        self._frame = frame or _Frame({}, {})
         self._globals: Mapping[str, Any] = {}
-        self._budget = Budget()
+        self._budget = shared.budget
         self._problems: list[Problem] = []
         self._inputs: dict[str, list[str]] | None = None
         self._losses: list[Loss] = []
         self._loose: list[Placed[Node]] = []
         self._effects: list[tuple[str, Site]] = []
         self._used: set[str] = set()
-        self._copies: dict[DocumentPath, list[Copy]] = defaultdict(list)
 
     def run(self, arguments: Mapping[str, Any], unused: bool) -> Expansion:
-        root = Site(self._document.source)
+        root = self._at(self._root, self._frame)
         self._globals = self._arguments(root, arguments)
-        frame = _Frame(self._globals, {})
+        frame = replace(self._frame, scope=self._globals)
         # Inputs first: repeats in what follows may run over them.
         beside = [key for key in keys_of(type(self._model)) if key not in keys_of(Inputs)]
         inputs = self._place(Inputs, self._model, root, frame, without=beside)
@@ -166,14 +228,16 @@ class _Expander:
             problems = certain(self._document.as_written(self._problems), self._document.losses)
             raise DocumentError(*in_file_order((*self._document.problems, *problems)))
         items = tuple(self._items(self._model.mixer, root.below("mixer"), frame))
+        expanded = Expanded(header, items, tuple(self._shared.parts))
         if unused:
             self._expand_unused()
         return Expansion(
-            Expanded(header, items),
+            expanded,
             tuple(self._problems),
             tuple(self._losses),
             tuple(self._loose),
             tuple(self._effects),
+            tuple(self._shared.problems),
         )
 
     def _expand_unused(self) -> None:
@@ -187,14 +251,14 @@ class _Expander:
 
     def _expand_alone(self, name: str, template: Template) -> None:
         """Note the nodes of one template, with its defaults and, for required arguments, values that are not known."""
-        args = Site(self._document.source, ("templates", name, "args"))
+        args = self._root.below("templates", name, "args")
         defaults, _ = self._replace(template.args, args, _Frame(self._globals, {}))
         if defaults is UNKNOWN:
             return
         values = {key: UNKNOWN if value is None else value for key, value in defaults.items()}
         uses = (f"in template {name!r}, which nothing uses",)
         frame = _Frame({**self._globals, **values}, {}, uses, (name,))
-        site = Site(self._document.source, ("templates", name, template.kind))
+        site = self._root.below("templates", name, template.kind)
         if template.kind == "chain":
             self._loose += _nodes(self._chain(template.chain, site, frame))
         for item in self._items(template.mixer, site, frame) if template.kind == "mixer" else ():
@@ -220,6 +284,8 @@ class _Expander:
                 values[name] = UNKNOWN
                 message = f"argument {name!r} needs a value: its default is null"
                 hint = option(name, f"djgraph.load(…, {name}=…)", f"--arg {name}=…")
+                if len(self._around) > 1:
+                    hint = f"with: {{{name}: …}}, where the graph is used"
                 self._problems.append(site.problem(message, name, key=True, hint=hint))
         return values
 
@@ -250,6 +316,8 @@ class _Expander:
             piece = self._use(item, site, frame, "mixer")
             if piece is not None:
                 yield from self._items(piece.template.mixer, piece.site, piece.frame)
+        elif isinstance(item, UseGraph):
+            yield from self._graph(item, site, frame)
         elif isinstance(item, Macro | Switch):
             knob: Placed[Macro | Switch] | None = self._place(type(item), item, site, frame)
             if knob is not None:
@@ -259,6 +327,66 @@ class _Expander:
             owner = self._owner(item, site, frame)
             if owner is not None:
                 yield owner
+
+    def _graph(self, item: UseGraph, site: Site, frame: _Frame) -> Sequence[PlacedItem]:
+        """The items of another graph; none, with the problems noted, where something is wrong with it."""
+        self._budget.step(site)
+        placed = self._place(UseGraph, item, site, frame)
+        if placed is None:
+            return ()
+        use, site = placed.model.use, placed.site
+        expanded = self._expand_graph(use, site.below("use"), frame)
+        if expanded is None:
+            self._lose(site, item.written(), frame)
+            return ()
+        return expanded.items
+
+    def _expand_graph(self, use: GraphUse, site: Site, frame: _Frame) -> Expanded | None:
+        try:
+            document = self._shared.shelf.find(use.graph, site.below("graph"), self._around)
+        except DocumentError as error:
+            for problem in error.problems:
+                own = problem.position is None or problem.position.file == site.source.name
+                (self._problems if own else self._shared.problems).append(problem)
+            return None
+        known = tuple(document.model.args)
+        unknown = [name for name in use.with_ if name not in known]
+        for name in unknown:
+            message = f"graph {use.graph!r} has no argument {name!r}"
+            self._problems.append(site.problem(message, "with", name, allowed=known, name=name, key=True))
+        given = {name: value for name, value in use.with_.items() if name not in unknown}
+        position = site.position()
+        where = f"in graph {use.graph!r}" + (f", used at {position}" if position else "")
+        inner = replace(frame, uses=(*frame.uses, where), templates=(), depth=self._deeper(frame, site))
+        space = f"{site.space}{use.as_}."
+        if space in self._shared.spaces:
+            self._problems.append(site.problem(f"another graph is called {use.as_!r} already", "as"))
+            return None
+        self._shared.spaces.add(space)
+        before = len(self._shared.parts)
+        expanded = _Expander(document, self._shared, inner, space, self._around).part(given)
+        if expanded is None or unknown:
+            return None
+        self._budget.node(site, 1 + len(use.to))
+        self._shared.parts.insert(before, PlacedGraph(use, site, expanded.header))
+        return expanded
+
+    def part(self, arguments: Mapping[str, Any]) -> Expanded | None:
+        """This document as a part of another one; None, with its problems noted, where it has any."""
+        document = self._document
+        try:
+            expansion = self.run(arguments, False)
+        except Exhausted:
+            raise
+        except DocumentError as error:
+            self._shared.problems += error.problems
+            return None
+        problems = [
+            *document.problems,
+            *certain(document.as_written(expansion.problems), document.losses),
+        ]
+        self._shared.problems += problems
+        return None if problems or expansion.losses else expansion.expanded
 
     def _owner(self, item: Strip | Bus, site: Site, frame: _Frame) -> PlacedOwner | None:
         placed = self._place(type(item), item, site, frame, without=("chain",))
@@ -412,7 +540,7 @@ class _Expander:
             templates=(*frame.templates, name),
             depth=self._deeper(frame, site),
         )
-        return _Piece(template, Site(self._document.source, ("templates", name, kind)), inner)
+        return _Piece(template, self._root.below("templates", name, kind), inner)
 
     def _bind(
         self, name: str, declared: Mapping[str, Any], given: Mapping[str, Any], site: Site
@@ -430,7 +558,7 @@ class _Expander:
             message = f"template {name!r} needs {', '.join(map(repr, missing))}"
             self._problems.append(site.problem(message, hint="an argument whose default is null is required"))
         defaults, _ = self._replace(
-            declared, Site(self._document.source, ("templates", name, "args")), _Frame(self._globals, {})
+            declared, self._root.below("templates", name, "args"), _Frame(self._globals, {})
         )
         if len(self._problems) > before or defaults is UNKNOWN:
             return None
@@ -482,13 +610,13 @@ class _Expander:
         """A place with what is known there; one of the copies of a piece that repeats and templates make."""
         if not (frame.variables or frame.uses):
             return site
-        copies = self._copies[site.path]
+        copies = self._shared.copies[site.source.file, site.path]
         copies.append(Copy(spoken(frame.variables), copies))
         return replace(site, variables=frame.variables, uses=frame.uses, copy=copies[-1])
 
     def _deeper(self, frame: _Frame, site: Site) -> int:
         if frame.depth >= limits.DEPTH:
-            raise DocumentError(
+            raise Exhausted(
                 site.problem(
                     f"templates and repeats lie more than {limits.DEPTH} deep in one another (the limit)"
                 )

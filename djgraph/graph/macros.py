@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from djgraph.effects import Control
 from djgraph.errors import Problem
 from djgraph.graph import controls
 from djgraph.graph.binding import ColumnDraft, ControlUse, Drive, MacroDraft
 from djgraph.graph.controls import Points
-from djgraph.graph.draft import OwnerDraft, SwitchDraft
+from djgraph.graph.draft import EffectDraft, OwnerDraft, SwitchDraft
 from djgraph.graph.expand import Placed, PlacedItem
 from djgraph.graph.ir import MacroCurve
 from djgraph.language.curves import CurveSwitch
@@ -58,8 +59,9 @@ class Macros:
         """What an item declares beside controls: an owner's switches first, where they choose, then its macros."""
         if isinstance(item, Placed):
             if isinstance(item.model, Switch):
-                return [self._add_switch(item.model.switch, item.model, item.model.choices, "", item.site)]
-            return [self._add(item.model.macro, item.model, "", item.site)]
+                switch, space = item.model, item.site.space
+                return [self._add_switch(switch.switch, switch, switch.choices, space, item.site)]
+            return [self._add(item.model.macro, item.model, item.site.space, item.site)]
         prefix = f"{item.name}."
         declared = [
             self._add_on_off(name, label, prefix, item.site)
@@ -127,10 +129,16 @@ class Macros:
         self._targets = targets
         for macro in self._macros.values():
             site = macro.column.site
-            exact = {self._find(macro.prefix, target) for target in macro.model.drives if "*" not in target}
+            exact = {
+                self._find(macro.prefix, target, site) for target in macro.model.drives if "*" not in target
+            }
             for target, curve in macro.model.drives.items():
                 here = _drive_site(macro.model, site, target)
-                found = self._matching(macro, target) if "*" in target else [self._find(macro.prefix, target)]
+                found = (
+                    self._matching(macro, target)
+                    if "*" in target
+                    else [self._find(macro.prefix, target, site)]
+                )
                 for one in found:
                     if one is None:
                         macro.used = True  # it would be: one problem is enough
@@ -150,24 +158,24 @@ class Macros:
                     self._choosers[id(draft)] = chooser
         self._refuse_circles()
 
-    def _find(self, prefix: str, target: str) -> ControlUse | MacroDraft | None:
+    def _find(self, prefix: str, target: str, site: Site) -> ControlUse | MacroDraft | None:
         """A control, or a macro, below the same strip or bus, or else by its whole name."""
-        for name in (prefix + target, target):
+        for name in (prefix + target, site.space + target):
             found = self._targets.get(name) or self._macros.get(name)
             if found is not None:
                 return found
         return None
 
-    def control(self, prefix: str, name: str) -> ControlUse | None:
+    def control(self, prefix: str, name: str, site: Site) -> ControlUse | None:
         """The control that a tie names: by its node, or its column's name."""
-        return self._targets.get(prefix + name) or self._targets.get(name)
+        return self._targets.get(prefix + name) or self._targets.get(site.space + name)
 
     def _matching(self, macro: MacroDraft, pattern: str) -> list[ControlUse | MacroDraft | None]:
         """What a macro's pattern matches, but for the macro itself: below the same strip or bus, or else by whole
         names; [None] where nothing."""
         known: dict[str, ControlUse | MacroDraft] = {**self._targets, **self._macros}
         known.pop(macro.name, None)
-        for start in dict.fromkeys([macro.prefix, ""]):
+        for start in dict.fromkeys([macro.prefix, macro.column.site.space]):
             matches = pattern_of(start + pattern).fullmatch
             found: list[ControlUse | MacroDraft | None] = [
                 one for name, one in known.items() if matches(name)
@@ -178,11 +186,13 @@ class Macros:
 
     def _follow(self, what: ControlUse | MacroDraft, prefix: str, model: Override | Knob, site: Site) -> None:
         assert model.follow is not None
-        name = next((name for name in (prefix + model.follow, model.follow) if name in self._macros), None)
+        names = (prefix + model.follow, site.space + model.follow)
+        name = next((name for name in names if name in self._macros), None)
         if name is None:
             message = f"there is no macro {model.follow!r} to follow"
-            known = [macro.removeprefix(prefix) for macro in self._macros]
-            hint = "to read a column as it is, `tie` to it" if model.follow in self._targets else None
+            known = below(self._macros, prefix, site)
+            is_control = site.space + model.follow in self._targets
+            hint = "to read a column as it is, `tie` to it" if is_control else None
             self.missing.append(site.problem(message, "follow", allowed=known, name=model.follow, hint=hint))
             return
         macro = self._macros[name]
@@ -191,13 +201,13 @@ class Macros:
 
     def switch(self, prefix: str, name: str, choices: Iterable[str], site: Site) -> MacroDraft | None:
         """The switch of a name; None, with the problem noted, where there is none with these choices."""
-        found = self._macros.get(prefix + name) or self._macros.get(name)
+        found = self._macros.get(prefix + name) or self._macros.get(site.space + name)
         switches = {key: macro for key, macro in self._macros.items() if macro.choices}
         if found is None or not found.choices:
             message = (
                 f"there is no switch {name!r}" if found is None else f"{name!r} is a macro, and no switch"
             )
-            known = [key.removeprefix(prefix) for key in switches]
+            known = below(switches, prefix, site)
             self.missing.append(site.problem(message, "by", allowed=known, name=name))
             return None
         found.used = True
@@ -254,14 +264,27 @@ class Macros:
                 passed.append(drive.macro)
 
     def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
-        owner = self._owners.get(prefix.removesuffix("."))
-        broken = [node for node in owner.effects if node.effect is None] if owner else []
-        if any(target.startswith(f"{node.name}.") for node in broken):
+        if any(self._may_be_unknown(name) for name in (prefix + target, site.space + target)):
             return  # its effect is unknown, which is a problem noted already
         names = [*self._targets, *(name for name in self._macros if name != prefix)]
         known = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
         what = "no control matches" if "*" in target else "there is no control"
         self.missing.append(site.problem(f"{what} {target!r} to drive", allowed=known, name=target, key=True))
+
+    @cached_property
+    def _unknown(self) -> list[OwnerDraft]:
+        """Strips and buses with effects that nothing has."""
+        return [one for one in self._owners.values() if any(node.effect is None for node in one.effects)]
+
+    def _may_be_unknown(self, name: str) -> bool:
+        """Whether a control may be one of an effect that nothing has: a misspelt effect's node has no better name."""
+        for owner in self._unknown:
+            node, dot, _ = name.removeprefix(f"{owner.name}.").partition(".")
+            if name.startswith(f"{owner.name}.") and dot:
+                known = owner.nodes.get(node)
+                if known is None or (isinstance(known, EffectDraft) and known.effect is None):
+                    return True
+        return False
 
     def weight(self, switch: MacroDraft, choice: str, site: Site) -> MacroCurve | None:
         last = len(switch.choices) - 1
@@ -302,11 +325,12 @@ class Macros:
         """Points, those of a named curve, or a value that is kept."""
         name = given if isinstance(given, str) else None
         if isinstance(given, str):
-            if given not in self._curves:
+            if site.space + given not in self._curves:
                 message = f"there is no curve {given!r}"
-                self._once(self.missing, site.problem(message, allowed=tuple(self._curves), name=given))
+                allowed = below(self._curves, site.space, site)
+                self._once(self.missing, site.problem(message, allowed=allowed, name=given))
                 return None
-            given = self._curves[given]
+            given = self._curves[site.space + given]
         elif not isinstance(given, Sequence):
             control = macro.column.control
             given = ((control.min, given), (control.max, given))
@@ -326,6 +350,12 @@ class Macros:
         """Note a problem that several ways lead to."""
         if problem not in problems:
             problems.append(problem)
+
+
+def below(names: Iterable[str], prefix: str, site: Site) -> list[str]:
+    """Names as they are written at a place: without what begins them there."""
+    known = (name for name in names if name.startswith(site.space))
+    return [name.removeprefix(prefix).removeprefix(site.space) for name in known]
 
 
 def _drive_site(macro: Knob, site: Site, target: str) -> Site:

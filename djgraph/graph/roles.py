@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from djgraph.effects.roles import FADER, SENDS
 from djgraph.errors import Problem
@@ -17,8 +17,28 @@ from djgraph.graph.tracks import Tracks
 from djgraph.language.model import Header
 from djgraph.language.site import Site
 
-Declared = Mapping[str, Sequence[str]]
-"""Role → the columns that a document gives it."""
+
+@dataclasses.dataclass(frozen=True)
+class Declared:
+    """The roles that a document, and graphs that are parts of it, declare.
+
+    columns: role → the columns that have it. said: roles, with what begins the names where they are declared: they
+    are declared for all of that document, and the parts of it.
+    """
+
+    columns: Mapping[str, Sequence[str]]
+    said: frozenset[tuple[str, str]]
+
+    def holds(self, role: str, space: str) -> bool:
+        """Whether a role is declared for what is in a space."""
+        return any((around, role) in self.said for around in _around(space))
+
+
+def _around(space: str) -> Iterator[str]:
+    """A space and those that it is within, from the outside in: "", "a.", "a.b."."""
+    words = space.split(".")
+    for count in range(len(words)):
+        yield "".join(f"{word}." for word in words[:count])
 
 
 class RoleReader:
@@ -38,12 +58,19 @@ class RoleReader:
         self.problems: list[Problem] = []
         self.missing: list[Problem] = []
 
-    def read(self, header: Placed[Header]) -> Declared:
-        """Role → columns, in the order in which they are named."""
+    def read(self, headers: Iterable[Placed[Header]]) -> Declared:
+        """Role → columns, in the order in which they are named. headers: of a document, then those of its parts, of
+        which a document says what it says for its parts, too."""
         found: dict[str, dict[str, None]] = {}
         said: dict[str, str] = {}
         faders: dict[str, str] = {}
-        for role, patterns in header.model.roles.items():
+        spaces: set[tuple[str, str]] = set()
+        roles = [(header, *item) for header in headers for item in header.model.roles.items()]
+        for header, role, patterns in roles:
+            space = header.site.space
+            if Declared({}, frozenset(spaces)).holds(role, space):
+                continue
+            spaces.add((space, role))
             own = found.setdefault(role, {})
             for index, pattern in enumerate(patterns):
                 site = header.site.below("roles", role)
@@ -64,19 +91,20 @@ class RoleReader:
                             self.problems.append(site.problem(message, hint=hint))
                             continue
                     own[column] = None
-        return {role: tuple(columns) for role, columns in found.items()}
+        columns = {role: tuple(names) for role, names in found.items()}
+        return Declared(columns, frozenset(spaces))
 
     def _columns_of(self, pattern: str, site: Site) -> Iterator[str]:
         """The columns that a name or pattern stands for; problems are noted."""
         if "*" in pattern:
-            matches = pattern_of(pattern).fullmatch
+            matches = pattern_of(site.space + pattern).fullmatch
             columns = [self._column(one) for name, one in self._known.items() if matches(name)]
             if not any(columns):
                 message = f"no control with a column matches {pattern!r}"
                 self.missing.append(site.problem(message, allowed=tuple(self._columns), name=pattern))
             yield from dict.fromkeys(name for name in columns if name is not None)
             return
-        what = self._known.get(pattern)
+        what = self._known.get(site.space + pattern)
         if what is None:
             message = f"there is no control {pattern!r} to have a role"
             self.missing.append(site.problem(message, allowed=tuple(self._columns), name=pattern))
@@ -107,14 +135,18 @@ class RoleReader:
 
 
 def with_parts(
-    graph: Graph, named: Mapping[str, str | None], declared: Declared, owners: Mapping[str, str]
+    graph: Graph,
+    named: Mapping[str, str | None],
+    declared: Declared,
+    owners: Mapping[str, str],
+    spaces: Mapping[str, str],
 ) -> tuple[Column, ...]:
     """The graph's columns with their parts.
 
     named: for each strip and bus the node that its `fader:` names. owners: for each column the strip or bus that it
-    belongs to, or nothing.
+    belongs to, or nothing. spaces: for each column what begins the names in its document.
     """
-    return _Parts(graph, named, declared, owners).columns()
+    return _Parts(graph, named, declared, owners, spaces).columns()
 
 
 class _Parts:
@@ -124,11 +156,13 @@ class _Parts:
         named: Mapping[str, str | None],
         declared: Declared,
         owners: Mapping[str, str],
+        spaces: Mapping[str, str],
     ) -> None:
         self._graph = graph
         self._named = named
         self._declared = declared
         self._owners = owners
+        self._spaces = spaces
         self._tracks = Tracks(graph)
         self._resting = {column.name: column.control.default for column in graph.columns}
         self._fed: dict[str, list[str]] = defaultdict(list)
@@ -148,17 +182,23 @@ class _Parts:
 
     def _by_role(self, columns: Mapping[str, Column]) -> dict[str, list[str]]:
         """Role → columns."""
-        found: dict[str, list[str]] = {role: list(names) for role, names in self._declared.items()}
+        found: dict[str, list[str]] = {role: list(names) for role, names in self._declared.columns.items()}
         taken = {name for names in found.values() for name in names}
-        if FADER not in self._declared:
-            own = faders(self._graph, self._named).values()
-            found[FADER] = [name for name in own if name not in taken]
-            taken.update(own)
+        own = [
+            name for name in faders(self._graph, self._named).values() if not self._is_declared(FADER, name)
+        ]
+        own_faders = [name for name in own if name not in taken]
+        if own_faders:
+            found.setdefault(FADER, []).extend(own_faders)
+        taken.update(own)
         for name, column in columns.items():
             role = self._default(column)
-            if role and role != FADER and role not in self._declared and name not in taken:
+            if role and role != FADER and not self._is_declared(role, name) and name not in taken:
                 found.setdefault(role, []).append(name)
         return found
+
+    def _is_declared(self, role: str, column: str) -> bool:
+        return self._declared.holds(role, self._spaces[column])
 
     def _default(self, column: Column) -> str:
         """The role that a column has unless the document says otherwise: its effect's, or that of the effect it is a
@@ -191,7 +231,6 @@ class _Parts:
                 yield control.role
 
     def _parts(self, role: str, columns: Sequence[Column]) -> dict[str, Part]:
-        declared = role in self._declared
         owners = {self._owners[column.name] for column in columns} - {""}
         tracks = self._tracks.of_owners(sorted(owners, key=list(self._graph.taps).index))
         parts = {}
@@ -200,9 +239,13 @@ class _Parts:
             track = tracks.get(owner) if owner else self._tracks.of_nodes(nodes)
             if track is not None and self._tracks.is_shared(nodes):
                 track = None  # it is tied to by controls of other tracks, and moves those, too
+            declared = self._is_declared(role, column.name)
             parts[column.name] = Part(role, owner or column.name, track, declared)
-        if role == FADER and not declared:
-            parts = self._with_ways_past(parts, {column.name: column for column in columns})
+        if role == FADER:
+            parts |= self._with_ways_past(
+                {name: part for name, part in parts.items() if not part.declared},
+                {column.name: column for column in columns},
+            )
         return parts
 
     def _with_ways_past(self, parts: Mapping[str, Part], columns: Mapping[str, Column]) -> dict[str, Part]:

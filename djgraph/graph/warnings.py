@@ -16,6 +16,7 @@ from djgraph.graph.growth import growing
 from djgraph.graph.ir import Blend, Column, Constant, EffectNode, MacroCurve, leading_to
 from djgraph.graph.spelling import alike
 from djgraph.language.fold import in_file_order
+from djgraph.language.parts import TransformModel
 
 SHOWN = 4
 """Columns that a warning names."""
@@ -28,6 +29,8 @@ def warnings(built: Built) -> list[Problem]:
     idle = [column for column in graph.columns if not any(node in heard for node, _ in column.drives)]
     found = [
         *_dead_ends(built, idle),
+        *_unheard_outputs(built, idle),
+        *_other_terms(built),
         *_silent(built),
         *_idle_columns(built, idle),
         *_flat_macros(built),
@@ -67,9 +70,39 @@ def _dead_ends(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
         yield owner.site.problem(message, owner.placed.kind, hint=hint)
 
 
+def _unheard_outputs(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
+    """Outputs of parts that nothing reads, where columns change nothing for it."""
+    for part, output, point in built.unheard:
+        leading = leading_to(built.graph, [point.node])
+        names = [column.name for column in idle if any(node in leading for node, _ in column.drives)]
+        if names:
+            message = f"nobody hears output {output!r} of graph {part.model.as_!r}"
+            hint = f"until something reads {part.model.as_}.{output}, {shorten(names, SHOWN)} change nothing"
+            yield part.site.problem(message, "as", hint=hint)
+
+
+def _other_terms(built: Built) -> Iterator[Problem]:
+    """Parts that are written for another transform or sample rate than the whole has."""
+    whole = built.expanded.header.model
+    for part in built.expanded.parts:
+        model = part.header.model
+        for key in ("sample_rate", "transform"):
+            theirs, ours = getattr(model, key), getattr(whole, key)
+            if key in model.written() and theirs != ours:
+                words = "another sample rate" if key == "sample_rate" else "another transform"
+                message = f"graph {part.model.graph!r} is written for {words}"
+                hint = f"those of the whole hold for its parts: {key} is {_in_words(ours)}, and not {_in_words(theirs)}"
+                yield part.site.problem(message, "graph", hint=hint)
+
+
+def _in_words(value: int | TransformModel) -> str:
+    return str(value) if isinstance(value, int) else f"{{size: {value.size}, hop: {value.hop}}}"
+
+
 def _idle_columns(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
     """Columns of what is not heard, where no dead end says so: nodes behind the last tap of a strip or bus."""
     ends = [built.graph.taps[owner.name].node for owner in built.owners.values() if _is_end(built, owner)]
+    ends += [point.node for _, _, point in built.unheard]
     leading = leading_to(built.graph, ends)
     for column in idle:
         if not any(node in leading for node, _ in column.drives):

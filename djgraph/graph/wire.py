@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 
-from djgraph.errors import Problem
 from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, PlacedPoint, SumDraft, SwitchDraft
+from djgraph.graph.expand import PlacedGraph
 from djgraph.graph.ir import Point
+from djgraph.graph.spaces import Given, Space, Spaces
 from djgraph.language.model import Strip
 from djgraph.language.site import Site
 
@@ -17,27 +17,105 @@ class Wirer:
     """Connects drafts.
 
     ``problems`` fills with what cannot be connected, ``missing`` with names of signals, buses and nodes that nothing
-    has; ``read`` with the strips and buses of which something names a point.
+    has; ``read`` with the strips and buses of which something names a point, ``heard`` with outputs of parts likewise,
+    ``given`` with what parts are given. ``silences`` take the place of inputs that parts are not given.
     """
 
-    def __init__(self, inputs: Sequence[InputDraft], owners: Mapping[str, OwnerDraft]) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[InputDraft],
+        owners: Mapping[str, OwnerDraft],
+        parts: Sequence[PlacedGraph] = (),
+    ) -> None:
         self._owners = owners
-        self._signals = {node.id.removeprefix("in:"): Point(node.id) for node in inputs}
-        self._stems: dict[str, list[str]] = {}
-        for node in inputs:
-            if node.stem is not None:
-                self._stems.setdefault(node.input, []).append(f"{node.input}.{node.stem}")
+        self._parts = parts
+        self._spaces = Spaces(inputs, owners, parts)
         self._starts: dict[str, Point | None] = {}
-        self.problems: list[Problem] = []
-        self.missing: list[Problem] = []
+        self._followed: list[Given] = []
+        self.problems = self._spaces.problems
+        self.missing = self._spaces.missing
+        self.silences = self._spaces.silences
         self.read: set[str] = set()
+        self.heard: set[Given] = set()
+        self.given: list[tuple[Given, Point | OwnerDraft | None]] = []
+
+    def _in(self, site: Site) -> Space:
+        """The names that are known at a place."""
+        return self._spaces[site.space]
 
     def connect(self) -> None:
         """Give every effect and bus its sources."""
+        for part in self._parts:
+            self._check(part)
         for owner in self._owners.values():
             self._chain(owner)
         for owner in self._owners.values():
             self._ways_out(owner)
+        for part in self._parts:
+            seen: set[str] = set()
+            for index, name in enumerate(part.model.to):
+                site = part.site.below("to", index)
+                if name in seen:
+                    self.problems.append(site.problem(f"bus {name!r} is named twice"))
+                seen.add(name)
+                self._feed(name, self.point(part.model.as_, part.site.below("as")), site)
+
+    def _check(self, part: PlacedGraph) -> None:
+        """Note what a part's inputs and outputs are, whether anything reads them or not."""
+        for signal in self._spaces[f"{part.name}."].signals.values():
+            if isinstance(signal, Given):
+                self.given.append((signal, self._follow(signal)))
+        site = part.header.site.below("outputs")
+        names: set[str] = set()
+        for index, output in enumerate(part.header.model.outputs):
+            if output.name in names:
+                self.problems.append(
+                    site.problem(f"a second output is called {output.name!r}", index, "name")
+                )
+            names.add(output.name)
+            self.point(output.from_, site.below(index, "from"))
+
+    def outputs_of(self, part: PlacedGraph) -> dict[str, Point]:
+        """The points that a part's outputs are."""
+        site = part.header.site.below("outputs")
+        points = {
+            output.name: self.point(output.from_, site.below(index, "from"))
+            for index, output in enumerate(part.header.model.outputs)
+        }
+        return {name: point for name, point in points.items() if point is not None}
+
+    def unheard(self) -> list[tuple[PlacedGraph, str, Point]]:
+        """The outputs of parts that nothing reads."""
+        return [
+            (part, name, point)
+            for part in self._parts
+            for name, point in self.outputs_of(part).items()
+            if self._in(part.site).outputs.get(f"{part.model.as_}.{name}") not in self.heard
+        ]
+
+    def given_points(self) -> list[tuple[PlacedPoint, int]]:
+        """What parts are given for their inputs, and how many channels these have at most."""
+        points = []
+        for signal, located in self.given:
+            point = self.start(located) if isinstance(located, OwnerDraft) else located
+            if point is not None and signal.channels is not None:
+                points.append((PlacedPoint(point, signal.site), signal.channels))
+        return points
+
+    def _follow(self, signal: Point | Given) -> Point | OwnerDraft | None:
+        """What a signal is on the other side."""
+        if isinstance(signal, Point):
+            return signal
+        if signal in self._followed:
+            names = [given.text for given in self._followed[self._followed.index(signal) :]]
+            circle = " → ".join([*names, names[0]])
+            self.problems.append(signal.site.problem(f"the signal goes round in a circle: {circle}"))
+            return None
+        self._followed.append(signal)
+        try:
+            return self._locate(signal.text, signal.site, inputs_first=signal.channels is not None)
+        finally:
+            self._followed.pop()
 
     def end(self, owner: OwnerDraft) -> Point | None:
         """The end of a strip or bus: after its last node, or where it begins if it has none."""
@@ -79,23 +157,12 @@ class Wirer:
     def _read(self, text: str, strip: OwnerDraft) -> Point | OwnerDraft | None:
         """What a strip's ``input`` names. By its bare name no strip means itself: an input is missing."""
         site = strip.site.below("input")
-        if text == strip.name and text not in self._signals and text not in self._stems:
-            others = tuple(name for name in self._known_to_strips if name != text)
+        space = self._in(site)
+        if text == strip.placed.own_name and text not in space.signals and text not in space.stems:
+            others = tuple(name for name in space.known_to_strips if name != text)
             self.missing.append(site.problem(f"there is no input {text!r}", allowed=others, name=text))
             return None
         return self._locate(text, site, inputs_first=True)
-
-    @cached_property
-    def _known_to_strips(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*self._signals, *self._owners]))
-
-    @cached_property
-    def _known(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*self._owners, *self._signals]))
-
-    @cached_property
-    def _buses(self) -> tuple[str, ...]:
-        return tuple(name for name, owner in self._owners.items() if owner.sum is not None)
 
     def point(self, text: str, site: Site) -> Point | None:
         """The point that a text names; None, with the problem noted, where there is none."""
@@ -116,28 +183,37 @@ class Wirer:
         name, at, rest = text.partition("@")
         if at:
             return self._locate_within(name, rest, site)
-        owner, signal = self._owners.get(name), self._signals.get(name)
+        space = self._in(site)
+        owner, signal = space.owners.get(name), space.signals.get(name)
         if signal is not None and (inputs_first or owner is None):
-            return signal
-        if name in self._stems and (inputs_first or owner is None):
+            return self._follow(signal)
+        if name in space.stems and (inputs_first or owner is None):
             message = f"input {name!r} has stems; name one of them"
             hint = f"`{name}@output` is the {owner.placed.kind} of that name" if owner else None
-            self.problems.append(site.problem(message, allowed=self._stems[name], hint=hint))
+            self.problems.append(site.problem(message, allowed=space.stems[name], hint=hint))
             return None
         if owner is not None:
-            self.read.add(name)
+            self.read.add(owner.name)
             return owner.chain[-1].out if owner.chain else owner
-        known = self._known_to_strips if inputs_first else self._known
+        if name in space.outputs:
+            self.heard.add(space.outputs[name])
+            return self._follow(space.outputs[name])
+        known = space.known_to_strips if inputs_first else space.known
         self.missing.append(site.problem(f"there is no signal called {name!r}", allowed=known, name=name))
         return None
 
     def _locate_within(self, name: str, rest: str, site: Site) -> Point | OwnerDraft | None:
-        owner = self._owners.get(name)
+        owners = self._in(site).owners
+        owner = owners.get(name)
         if owner is None:
             message = f"there is no strip or bus {name!r}"
-            self.missing.append(site.problem(message, allowed=tuple(self._owners), name=name))
+            hint = None
+            if name in self._in(site).outputs:
+                message = f"{name!r} is a graph, of which only outputs are signals here"
+                hint = "declare what is meant under its `outputs`"
+            self.missing.append(site.problem(message, allowed=tuple(owners), name=name, hint=hint))
             return None
-        self.read.add(name)
+        self.read.add(owner.name)
         if rest == "input":
             return owner
         if rest == "output":
@@ -264,14 +340,14 @@ class Wirer:
                 )
 
     def _feed(self, bus: str, point: Point | None, site: Site) -> None:
-        owner = self._owners.get(bus)
+        owner = self._in(site).owners.get(bus)
         if owner is None or owner.sum is None:
             what = (
                 f"{bus!r} is a strip, and only a bus takes signals in"
                 if owner
                 else f"there is no bus {bus!r}"
             )
-            self.missing.append(site.problem(what, allowed=self._buses, name=bus))
+            self.missing.append(site.problem(what, allowed=self._in(site).buses, name=bus))
         elif point is not None:
             owner.sum.sources.append(PlacedPoint(point, site))
 

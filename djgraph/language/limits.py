@@ -33,6 +33,9 @@ CHOICES = 64
 SOLOS = 128
 """Strips and buses that solo in one group: each reads the columns of all."""
 
+GRAPHS = 64
+"""Different graphs that one graph is put together of."""
+
 STEPS = 1_000_000
 """Values that expansion makes in all: repeats, uses of templates, and what they put in place."""
 

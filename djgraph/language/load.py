@@ -211,6 +211,11 @@ def _missing(path: Path, kind: limits.Kind) -> Problem:
     return Problem(f"there is no file {path}", allowed=_files(folder, kind), name=path.name, hint=hint)
 
 
+def files_beside(path: Path, kind: limits.Kind = limits.GRAPH) -> list[str]:
+    """The names of the files of a kind in the folder of ``path``, itself too."""
+    return _files(path.parent, kind)
+
+
 def _files(folder: Path, kind: limits.Kind) -> list[str]:
     try:
         return sorted(entry.name for entry in folder.iterdir() if entry.suffix in kind.suffixes)

@@ -91,7 +91,7 @@ class Loss:
             return self.owner in words or (local and bool(_LOCAL & set(problem.path)))
         if not self._is_named:
             return True
-        names = set(_names(self.data)) | {part for part in self.path[-1:] if isinstance(part, str)}
+        names = set(_names(_part(self.data))) | {part for part in self.path[-1:] if isinstance(part, str)}
         names |= {_slug(name) for name in names}
         return bool(words & (names | {part for name in names for part in name.split(".")}))
 
@@ -108,10 +108,17 @@ class Loss:
     @property
     def _is_named(self) -> bool:
         """Whether all names that it may have brought are known: it is no repeat or template, and names no argument."""
-        if not isinstance(self.data, dict):
+        data = _part(self.data)
+        if not isinstance(data, dict):
             return False
-        named = [self.data[key] for key in _NAMING if key in self.data and key != "aliases"]
+        named = [data[key] for key in _NAMING if key in data and key != "aliases"]
         return bool(named) and all(_slug(name) and "$" not in name for name in named)
+
+
+def _part(data: Any) -> Any:
+    """What an element is called, where it is a graph: all names that it brings begin with that."""
+    used = data.get("use") if isinstance(data, dict) else None
+    return {"as": used.get("as")} if isinstance(used, dict) else data
 
 
 def _slug(name: Any) -> str:

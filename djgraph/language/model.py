@@ -40,6 +40,7 @@ from djgraph.language.parts import (
     Send,
     TransformModel,
     Use,
+    UseGraph,
 )
 from djgraph.language.repeats import EACH, Loop
 from djgraph.language.roles import Patterns
@@ -51,6 +52,8 @@ def _item(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInf
     kind = _kind_of(value)
     if isinstance(kind, Fault):
         raise refusal([kind])
+    if kind == "use" and isinstance(value["use"], dict):
+        return UseGraph.model_validate(value, context=info.context)
     return ITEMS[kind].model_validate(value, context=info.context)
 
 
@@ -107,7 +110,7 @@ class Repeat(Loop):
     """What is repeated."""
 
 
-Item = Annotated[Strip | Bus | Macro | Switch | Repeat | Use, Wrap(_item)]
+Item = Annotated[Strip | Bus | Macro | Switch | Repeat | Use | UseGraph, Wrap(_item)]
 ITEMS: dict[str, type[Element]] = {
     "strip": Strip,
     "bus": Bus,

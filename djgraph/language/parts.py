@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler
 
+from djgraph.language import limits
 from djgraph.language.channels import Channels, OptionalChannels
 from djgraph.language.curves import Curve, Drives
 from djgraph.language.faults import Fault, keys_of
@@ -14,9 +15,11 @@ from djgraph.language.fields import (
     LATE,
     NAME_LEAF,
     QUANTITY_LEAF,
+    TEXT_LEAF,
     Element,
     Flag,
     Identifier,
+    Leaf,
     Name,
     Number,
     OptionalName,
@@ -26,11 +29,13 @@ from djgraph.language.fields import (
     OptionalText,
     OptionalTime,
     PointText,
+    Refused,
     Wrap,
     whole,
 )
 from djgraph.language.repeats import EACH, Loop
-from djgraph.language.switches import CHOICES, RouteSwitch, Switch, switch_faults
+from djgraph.language.switches import CHOICES, Names, RouteSwitch, Switch, switch_faults
+from djgraph.language.words import GRAPH_NAME, describe
 
 
 def _stem(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Stem:
@@ -177,13 +182,54 @@ class Node(Element):
     """Further input ports: port → strip, bus or point."""
 
 
+def _template_name(value: Any) -> str:
+    if isinstance(value, dict):
+        hint = (
+            "a strip may read its output: {use: {graph: …, as: fx, inputs: {…}}}, then {strip: …, input: fx}"
+        )
+        raise Refused("a graph is put in place among the items of the mixer, not in a chain", hint=hint)
+    return str(IDENTIFIER_LEAF.check(value))
+
+
 class Use(Element):
     """A template put in place."""
 
-    use: Identifier
+    use: Annotated[str, Leaf(_template_name, IDENTIFIER_LEAF.schema, text=True)]
     """The template's name."""
     with_: Annotated[dict[str, Any], LATE] = Field(default_factory=dict, alias="with")
     """Values for its arguments."""
+
+
+def _file_or_name(value: Any) -> str:
+    text = TEXT_LEAF.check(value)
+    if not GRAPH_NAME.fullmatch(text) or len(text) > limits.NAME:
+        hint = "the name of a shipped graph, or of a file beside this one: mastering.yaml"
+        raise Refused(f"expected a graph's name, got {describe(value)}", hint=hint)
+    return str(text)
+
+
+class GraphUse(Element):
+    """Another graph as a part of this one: its outputs are signals here, and its columns begin with its name."""
+
+    what: ClassVar[str] = "a graph: {graph: …, as: …, inputs: {…}}"
+    graph: Annotated[str, Leaf(_file_or_name, {"type": "string", "pattern": GRAPH_NAME.pattern}, text=True)]
+    """A shipped graph's name, or a file in the folder of this one."""
+    as_: Identifier = Field(alias="as")
+    """What it is called here."""
+    inputs: Annotated[dict[str, PointText], LATE] = Field(default_factory=dict)
+    """Its inputs and stems: input → strip, bus, input or point of this graph."""
+    with_: Annotated[dict[str, Any], LATE] = Field(default_factory=dict, alias="with")
+    """Values for its arguments."""
+    to: Annotated[Names, LATE] = Field(default_factory=list)
+    """The buses that its main output feeds."""
+
+
+class UseGraph(Element):
+    """A graph put in place."""
+
+    what: ClassVar[str] = "a graph put in place: {use: {graph: …, as: …}}"
+    use: GraphUse
+    """Which graph, and how it is connected."""
 
 
 class ChainRepeat(Loop):

@@ -20,6 +20,9 @@ CHAIN_KINDS = {"Use": "use", "ChainRepeat": "for", "ChainSwitch": "choices"}
 SEND_EFFECT = "gain"
 """The effect that a send is one use of, where a registry has it."""
 
+USED = "Used"
+"""The definition of a mixer's item that puts a template or a graph in place."""
+
 HOLDS_REFERENCE: Schema = {"type": "string", "pattern": r"\$"}
 
 
@@ -44,9 +47,10 @@ def json_schema(registry: EffectSource | None) -> Schema:
     if registry is not None:
         entries = registry.effects
         _know_effects(definitions, {name: entries[name].effect for name in sorted(entries)})
-    kinds = {model.__name__: key for key, model in ITEMS.items()} | CHAIN_KINDS
+    kinds = {model.__name__: key for key, model in ITEMS.items()} | CHAIN_KINDS | {"UseGraph": "use"}
     definitions = {name: told_apart(value, definitions, kinds) for name, value in definitions.items()}
-    items = {model.__name__: key for key, model in ITEMS.items()}
+    definitions[USED] = _template_or_graph(definitions)
+    items = {USED if key == "use" else model.__name__: key for key, model in ITEMS.items()}
     definitions[ITEM] = one_of_kinds(items, definitions, {"Switch": ("strip", "bus")})
     properties = told_apart(result["properties"], definitions, kinds)
     result["$defs"] = {name: _share_references(value) for name, value in definitions.items()}
@@ -87,6 +91,16 @@ def _refuse_what_the_loader_refuses(document: Schema, definitions: dict[str, Sch
     definitions["Override"]["allOf"] = [
         {"if": {"required": [sole]}, "then": {"maxProperties": 1}} for sole in ("value", "tie")
     ]
+
+
+def _template_or_graph(definitions: Mapping[str, Schema]) -> Schema:
+    """What is put in place is a template if it is a name, and a graph if it is a mapping."""
+    return {
+        "description": definitions["Use"].get("description", ""),
+        "if": {"properties": {"use": {"type": "object"}}},
+        "then": {"$ref": "#/$defs/UseGraph"},
+        "else": {"$ref": "#/$defs/Use"},
+    }
 
 
 def _array(schema: Schema) -> Schema:

@@ -26,7 +26,8 @@ class Site:
     """A path into a source, as one expansion sees it.
 
     variables: the values of the repeats around it. uses: where the templates around it were used. moves:
-    paths after expansion → where that is written.
+    paths after expansion → where that is written. space: what begins the names of all that is declared there: the names
+    of the graphs that it is a part of, with dots.
     """
 
     source: Source
@@ -36,6 +37,7 @@ class Site:
     moves: Mapping[DocumentPath, Moved] = field(default_factory=dict)
     copy: Copy | None = None
     """Which of the copies this is that repeats and templates make."""
+    space: str = ""
 
     def below(self, *tail: str | int) -> Site:
         return replace(self, path=(*self.path, *tail))

@@ -34,6 +34,11 @@ class Source:
     marks: Mark | None = None
     file: str | None = None
 
+    @property
+    def name(self) -> str:
+        """What positions in it are said to be in."""
+        return self.file or "<text>"
+
     def position(self, path: DocumentPath, *, key: bool = False) -> Position | None:
         """Where the value at ``path`` stands, or its key; if there is none, the nearest thing around it."""
         mark = self.marks
@@ -48,7 +53,7 @@ class Source:
             if key and depth == len(path) - 1 and isinstance(part, str):
                 line, column = mark.keys[part]
             mark = child
-        return Position(self.file or "<text>", line + 1, column + 1)
+        return Position(self.name, line + 1, column + 1)
 
 
 def plain(data: Any, kind: limits.Kind = limits.GRAPH) -> Source:

@@ -26,6 +26,10 @@ Values = Callable[[Any, Site], tuple[str, list[Any]] | None]
 """What ``for`` says, without references, and where → the variable and its values; None, with problems noted."""
 
 
+class Exhausted(DocumentError):
+    """A limit is reached, so that expansion ends."""
+
+
 class Budget:
     """What expansion may still make; one for a whole document, so that no file can eat all memory."""
 
@@ -215,4 +219,4 @@ def _same(items: Iterable[Any], others: Iterable[Any]) -> bool:
 
 
 def _stop(site: Site, message: str) -> None:
-    raise DocumentError(site.problem(message))
+    raise Exhausted(site.problem(message))

@@ -11,6 +11,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*\Z")
 REFERENCE = re.compile(r"\$(?:([a-z][a-z0-9_]*)|\(([^()$]+)\))\Z")
 """A text that is exactly one reference: ``$name``, ``$(name)`` or a sum, ``$(n + 1)``."""
 
+GRAPH_NAME = re.compile(r"^[^./\\:$\x00-\x1f][^/\\:$\x00-\x1f]*$")
+"""A graph's name, or a file's without its folder."""
+
 IDENTIFIER_RULE = "a lower-case letter, then lower-case letters, digits and underscores"
 NAME_RULE = f"{IDENTIFIER_RULE}; dots between such words"
 

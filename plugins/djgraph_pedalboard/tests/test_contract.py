@@ -41,8 +41,8 @@ NO_EFFECTS = {"AudioUnitPlugin", "Chain", "ExternalPlugin", "IIRFilter", "Mix", 
 
 def test_every_effect_of_pedalboards_is_here_or_said_not_to_be():
     classes = {
-        name
-        for name, value in vars(pedalboard).items()
+        value.__name__
+        for value in vars(pedalboard).values()
         if isinstance(value, type) and issubclass(value, pedalboard.Plugin)
     }
     assert {effect.plugin for effect in BUILT_IN} == classes - NOT_HERE - NO_EFFECTS

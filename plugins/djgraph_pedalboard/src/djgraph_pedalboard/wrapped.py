@@ -69,8 +69,6 @@ class WrappedPlugin(TimeEffect):
     inputs = (Port("in", gradient="surrogate"),)
     foreign_memory = True
     whole_blocks: ClassVar[bool] = False
-    silence: ClassVar[int] = 1
-    """Blocks of silence before the first sample of a clip."""
     again: ClassVar[bool] = False
     """Whether plugins are expensive to make, so that one is used again for another clip."""
 
@@ -84,6 +82,10 @@ class WrappedPlugin(TimeEffect):
     def make(self) -> Any:
         """A new plugin. Raises whatever the library does where it cannot be loaded."""
         raise NotImplementedError
+
+    def silence(self) -> int:
+        """Blocks of silence that a plugin hears before the first sample of a clip."""
+        return 1
 
     def setters(self) -> Sequence[Setter]:
         """How the parameter of each control but ``mix`` is set, in the order of declaration."""
@@ -208,7 +210,7 @@ class WrappedPlugin(TimeEffect):
                         for copy in range(copies)
                     ]
                     for instance, own in zip(instances, values):
-                        instance.start(own, self.silence)
+                        instance.start(own, self.silence())
                     return Seat(instances)
 
                 tickets[item], seat = self._seats.begin(make, batch)

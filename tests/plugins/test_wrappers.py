@@ -22,7 +22,10 @@ def test_its_files_name_the_same_things(name: str) -> None:
     settings = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     project = settings["project"]
     assert project["name"] == name.replace("_", "-")
-    assert list(project["entry-points"]["djgraph"].values()) == [name]
+    modules = project["entry-points"]["djgraph"].values()
+    assert modules
+    for module in modules:
+        assert (folder / "src" / (module.replace(".", "/") + ".py")).is_file() or module == name
     assert project["name"] in (folder / "README.md").read_text(encoding="utf-8")
     assert any(one.startswith(WRAPPED[name]) for one in project["dependencies"])
     source = folder / "src"

@@ -30,6 +30,7 @@ def attribute(plugin: Any, value: float, *, name: str) -> None:
 class BuiltIn(WrappedPlugin):
     """A class of Pedalboard's, whose parameters are its attributes."""
 
+    type: ClassVar[str]
     plugin: ClassVar[str]
     """Its name in ``pedalboard``."""
     fixed: ClassVar[dict[str, Any]] = {}

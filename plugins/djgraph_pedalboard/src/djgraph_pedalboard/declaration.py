@@ -121,8 +121,8 @@ def _parameter(name: str, parameter: Any, taken: set[str]) -> Parameter:
         # The middle of each span: at its ends a plugin may round either way.
         raws = [_middle(span) for span in spans]
         names = [clip(printable(_text(ranges[span]))) or str(n) for n, span in enumerate(spans)]
-        default = next((n for n, (_, end) in enumerate(spans) if at < end), len(spans) - 1)
-        return Parameter(**common, kind="choices", names=names, raws=raws, default=float(default))
+        chosen = next((n for n, (_, end) in enumerate(spans) if at < end), len(spans) - 1)
+        return Parameter(**common, kind="choices", names=names, raws=raws, default=float(chosen))
     if parameter.type is not float:
         raise ValueError(f"it has {len(ranges)} texts, and no numbers")
     knots = _knots(ranges)

@@ -34,6 +34,7 @@ class External(WrappedPlugin):
     load; a tenth of a second of silence clears what a reset leaves.
     """
 
+    type: ClassVar[str]
     entry: ClassVar[Entry]
     family = "plugins"
     whole_blocks = True

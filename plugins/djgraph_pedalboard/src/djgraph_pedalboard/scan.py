@@ -72,7 +72,7 @@ def scan(inside: Path, say: Say = print, describe: Callable[[Path], Told] | None
             for left_out in one["left_out"]:
                 say(f"    no control of {left_out}")
     path = catalogue_path(inside)
-    text = Catalogue(plugins=entries).model_dump_json(indent=1)
+    text = Catalogue(djgraph_pedalboard=1, plugins=entries).model_dump_json(indent=1)
     with atomic_writer(path, PluginError) as file:
         file.write((text + "\n").encode())
     return path

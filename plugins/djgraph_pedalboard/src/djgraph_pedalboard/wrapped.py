@@ -64,6 +64,7 @@ class WrappedPlugin(TimeEffect):
     themselves, and those that may depend on how long blocks are.
     """
 
+    type: ClassVar[str]
     Settings = PluginSettings
     Controls = MixControls
     inputs = (Port("in", gradient="surrogate"),)

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.effects import Control, Environment, SettingModel
+from djgraph.effects import Control, ControlModel, Environment, SettingModel
 from djgraph.effects.use import Conflict, Use
 from djgraph_torchaudio.coefficients import Coefficients, coefficients_of
 from djgraph_torchaudio.filters import Filter, MixControls, Q, frequency
@@ -22,6 +22,7 @@ BOOST = Control(
 class Biquad(Filter):
     """A biquad whose coefficients come from the function ``compute``; controls are called as its arguments."""
 
+    type: ClassVar[str]
     compute: ClassVar[Coefficients]
 
     def coefficients(self, controls: Mapping[str, Tensor], like: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,7 +126,7 @@ class Bass(Biquad):
     compute = coefficients_of("bass_biquad")
     frequencies_of = ("central_freq",)
 
-    class Controls(Filter.Controls):
+    class Controls(ControlModel):
         gain: Annotated[float, BOOST] = 0.0
         central_freq: Annotated[float, frequency(100.0, "The middle of its slope")] = 100.0
         q: Annotated[float, Q] = 0.707
@@ -139,7 +140,7 @@ class Treble(Biquad):
     compute = coefficients_of("treble_biquad")
     frequencies_of = ("central_freq",)
 
-    class Controls(Filter.Controls):
+    class Controls(ControlModel):
         gain: Annotated[float, BOOST] = 0.0
         central_freq: Annotated[float, frequency(3000.0, "The middle of its slope")] = 3000.0
         q: Annotated[float, Q] = 0.707
@@ -153,7 +154,7 @@ class Equalizer(Biquad):
     compute = coefficients_of("equalizer_biquad")
     frequencies_of = ("center_freq",)
 
-    class Controls(Filter.Controls):
+    class Controls(ControlModel):
         gain: Annotated[float, BOOST] = 0.0
         center_freq: Annotated[float, frequency(1000.0, "The middle of the bell")] = 1000.0
         q: Annotated[float, Q] = 0.707
@@ -162,6 +163,7 @@ class Equalizer(Biquad):
 class FixedBiquad(Biquad):
     """A curve that a standard fixes, and that torchaudio knows at some sample rates only."""
 
+    type: ClassVar[str]
     rates: ClassVar[tuple[int, ...]]
     Controls = MixControls
 

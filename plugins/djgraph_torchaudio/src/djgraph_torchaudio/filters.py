@@ -14,7 +14,6 @@ from djgraph.effects import (
     Control,
     ControlModel,
     Environment,
-    SettingModel,
     State,
     TimeEffect,
 )
@@ -39,13 +38,10 @@ class MixControls(ControlModel):
     mix: Annotated[float, MIX] = 0.0
 
 
-class NoFilterSettings(SettingModel):
-    """For filters that have none."""
-
-
 class Filter(TimeEffect):
     """A linear filter by ``torchaudio.functional.lfilter``; subclasses say its coefficients."""
 
+    type: ClassVar[str]
     family = "filters"
     order: int = 2
     frequencies_of: ClassVar[tuple[str, ...]] = ()

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from djgraph.errors import Problem, shorten
+from djgraph.effects.roles import ROLES
+from djgraph.errors import Problem, nearest, shorten
 from djgraph.graph.build import Built
 from djgraph.graph.doubled import doubled
 from djgraph.graph.draft import OwnerDraft
@@ -37,6 +38,7 @@ def warnings(built: Built) -> list[Problem]:
         *doubled(built),
         *growing(built),
         *alike(built),
+        *_strange_roles(built),
     ]
     return in_file_order(found)
 
@@ -137,3 +139,16 @@ def _flat_macros(built: Built) -> Iterator[Problem]:
         if all(len({y for _, y in points}) == 1 for points in all_points):
             message = f"macro {column!r} changes nothing: its curves have one value each"
             yield built.sites[column].problem(message, "drives")
+
+
+def _strange_roles(built: Built) -> Iterator[Problem]:
+    """Roles that nothing knows and that are nearly called like one that is known. Others are the document's own."""
+    effects = [node.effect for node in built.graph.nodes if isinstance(node, EffectNode)]
+    known = {*ROLES, *(control.role for effect in effects for control in effect.controls)} - {""}
+    headers = [built.expanded.header, *(part.header for part in built.expanded.parts)]
+    for header, role in [(header, role) for header in headers for role in header.model.roles]:
+        if role not in known and (meant := nearest(role, known)) is not None:
+            site = header.site.below("roles", role)
+            message = f"no effect here has the role {role!r}, and no shipped recipe asks for it"
+            hint = f"did you mean {meant!r}? A role of your own is told apart more easily by another name"
+            yield site.problem(message, key=True, hint=hint)

@@ -36,7 +36,7 @@ def test_one(run: Run) -> None:
         "bass_swap: Bass swap",
         "start     25%",
         "When the basses change places",
-        "1st.**.eq_low",
+        "low of 1st",
         "-t bass_swap",
     ):
         assert words in text

@@ -354,3 +354,31 @@ def test_two_nodes_of_one_role_are_told_until_the_graph_decides() -> None:
     assert moved(one, {"role": "low", "of": "1st", "value": 0.5}) == ["a.iso.low"]
     both = ParameterLayout.from_graph(graph(*mixer, roles={"low": ["*.iso.low", "*.eq3.low"]}))
     assert moved(both, {"role": "low", "of": "1st", "value": 0.5}) == ["a.eq3.low", "a.iso.low"]
+
+
+def test_round_a_loop_buses_hear_all_that_goes_in() -> None:
+    """Two echoes that feed each other hear both decks: neither is of one track, and the decks' faders still are."""
+    found = layout(
+        strip("a", gain(), sends=[{"to": "left"}]),
+        strip("b", gain(), sends=[{"to": "right"}]),
+        {
+            "bus": "left",
+            "chain": [{"effect": "echo", "controls": {"mix": 1}}],
+            "sends": [{"to": "right", "level": {"max": 0.5}}],
+            "to": "m",
+        },
+        {
+            "bus": "right",
+            "chain": [{"effect": "echo", "controls": {"mix": 1}}],
+            "sends": [{"to": "left", "feedback": True, "delay": "20 ms", "level": {"max": 0.5}}],
+            "to": "m",
+        },
+        {"bus": "m"},
+    )
+    assert {name: found[name].part.track for name in ("a.fader.gain", "b.fader.gain")} == {  # type: ignore[union-attr]
+        "a.fader.gain": 0,
+        "b.fader.gain": 1,
+    }
+    for bus in ("left", "right"):
+        assert found[f"{bus}.echo.feedback"].part == Part("echo_feedback", bus, None)
+    assert moved(found, {"role": "echo_send", "of": "1st", "value": 0.5}) == ["a.left_send"]

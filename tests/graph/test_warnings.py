@@ -41,6 +41,13 @@ CASES = {
         "strip 'a' leads nowhere",
         "list it under `outputs`; until then a.gain.gain, a.eq3.low, a.eq3.mid, a.eq3.high change nothing",
     ),
+    "a role that is called nearly like one": (
+        doc("  - {strip: a, input: mic, chain: [eq3], to: master}").replace(
+            "mixer:", "roles: {▸filtr: a.eq3.low, swirl: a.eq3.mid}\nmixer:"
+        ),
+        "no effect here has the role 'filtr', and no shipped recipe asks for it",
+        "did you mean 'filter'?",
+    ),
     "the same without a chain": (
         doc("  - {strip: ▸a, input: mic}"),
         "strip 'a' leads nowhere",

@@ -145,10 +145,12 @@ def _strange_roles(built: Built) -> Iterator[Problem]:
     """Roles that nothing knows and that are nearly called like one that is known. Others are the document's own."""
     effects = [node.effect for node in built.graph.nodes if isinstance(node, EffectNode)]
     known = {*ROLES, *(control.role for effect in effects for control in effect.controls)} - {""}
-    headers = [built.expanded.header, *(part.header for part in built.expanded.parts)]
-    for header, role in [(header, role) for header in headers for role in header.model.roles]:
+    documents = [built.expanded.header, *(part.header for part in built.expanded.parts)]
+    said = [
+        (document.site.below("roles", role), role) for document in documents for role in document.model.roles
+    ]
+    for site, role in said:
         if role not in known and (meant := nearest(role, known)) is not None:
-            site = header.site.below("roles", role)
             message = f"no effect here has the role {role!r}, and no shipped recipe asks for it"
             hint = f"did you mean {meant!r}? A role of your own is told apart more easily by another name"
             yield site.problem(message, key=True, hint=hint)

@@ -133,7 +133,7 @@ def test_positions_that_a_switch_does_not_have() -> None:
     assert told[1].startswith("<text>:4:34: b.assign has no position 'right'")
     assert told[2].startswith("<text>:5:30: expected a number, got text 'neutrl'")
     assert "did you mean: neutral" in told[2]
-    assert told[3].startswith("<text>:6:53: expected a number, got text 'on'")
+    assert told[3].startswith("<text>:6:56: expected a number, got text 'on'")
 
 
 def test_a_word_that_no_position_can_be_is_refused_without_a_layout() -> None:

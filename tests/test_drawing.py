@@ -163,7 +163,7 @@ def tangled(draw: st.DrawFn) -> dict[str, Any]:
         f"{item.get('strip') or item['bus']}.{node['id']}.level"
         for item in document["mixer"]
         for node in item["chain"]
-        if isinstance(node, dict) and node["effect"] == "clip_gain" and not node["controls"]
+        if isinstance(node, dict) and node["effect"] == "clip_gain" and not node.get("controls")
     ]
     if levels:
         document["mixer"] += [{"macro": "all", "drives": {level: [[0, 0], [1, 1]] for level in levels}}]
@@ -271,6 +271,29 @@ def test_a_loop_is_drawn_with_its_delay() -> None:
     assert ("tape", "tape", "send") in shown.edges
     row = shown.rows["tape"]
     assert " ".join(row[row.index("→ tape") + 1 :]) == "post · repeats back after 375 ms"
+
+
+def test_boxes_say_where_they_are_not_stereo() -> None:
+    document = {
+        "djgraph": 1,
+        "name": "wide",
+        "inputs": [{"name": "mic", "channels": "mono"}, {"name": "bed", "channels": 5.1}, {"name": "deck"}],
+        "mixer": [
+            {"strip": "voice", "input": "mic", "channels": 5.1, "chain": ["gain"], "to": "room"},
+            {"strip": "bed_strip", "input": "bed", "to": "room"},
+            {"strip": "deck_strip", "input": "deck", "chain": ["gain"]},
+            {"bus": "room"},
+        ],
+        "outputs": ["room", "deck_strip"],
+    }
+    rows = drawn(to_svg(djgraph.load(document), unfold=True)).rows
+    said = {name: " ".join(texts) for name, texts in rows.items()}
+    assert "mono to 5.1" in said["voice"]
+    for name in ("in:bed", "bed_strip", "room"):
+        assert "5.1" in said[name]
+    assert "mono" in said["in:mic"]
+    for name in ("deck_strip", "in:deck"):
+        assert not any(word in said[name] for word in ("stereo", "mono", "5.1"))
 
 
 def test_a_strip_without_a_chain_has_a_box() -> None:

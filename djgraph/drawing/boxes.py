@@ -106,7 +106,9 @@ class _Builder:
         """A strip or bus: title, macros, chain with its ports, sends."""
         graph, name = self._graph, owner.name
         members = self._members.get(name, [name])
-        rows = [Row(ranged(members), (f"×{len(members)}",) if len(members) > 1 else (), "title")]
+        width = graph.width(owner)
+        about = [f"×{len(members)}"] * (len(members) > 1) + [width] * (width != "stereo")
+        rows = [Row(ranged(members), tuple(about), "title")]
         self._places[name, "title"] = 0
         rows += self._macros(owner)
         taken = {link.point for link in self._from_box[name] if link.kind != "send"}

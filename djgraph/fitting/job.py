@@ -21,9 +21,10 @@ from djgraph.fitting.progress import Callback, Log, Progress, Stopped
 from djgraph.fitting.report import result_of
 from djgraph.fitting.result import FitResult
 from djgraph.fitting.through import descend
-from djgraph.graph.ir import Graph
+from djgraph.graph.ir import Graph, InputNode
 from djgraph.mixer import Mixer, compile_graph
 from djgraph.runtime.mixing import check_clock
+from djgraph.speakers import word
 
 __all__ = ["Progress", "fit"]
 
@@ -108,9 +109,10 @@ def fit(
             raise InputError(f"truth: expected {expected}, got shape {list(truth.shape)}")
         mixer.layout.check(truth)
     check_clock(mixer.compiled, tempo)
+    channels = mixer.graph.channels(mixer.outputs[chosen])
+    _check_narrow(mixer, chosen, channels)
     began = time.perf_counter()
     problem = FitProblem.of(mixer, chosen, loss, priors or Priors(), tempo)
-    channels = mixer.graph.channels(mixer.outputs[chosen])
     with torch.no_grad():
         material = prepare(mixer.graph, inputs, target, target_rate, channels)
         listened = listen(problem, material, delay, level, resume)
@@ -123,3 +125,13 @@ def fit(
                 raise
             standing, interrupted = log.best, True
         return result_of(problem, listened, standing, log, interrupted, truth)
+
+
+def _check_narrow(mixer: Mixer, output: str, channels: int) -> None:
+    """InputError where more than left and right would have to be compared."""
+    wide = [node for node in mixer.graph.nodes if isinstance(node, InputNode) and node.channels > 2]
+    what = f"the output {output!r} is {word(channels)}" if channels > 2 else ""
+    if wide:
+        what = what or f"the input {wide[0].input!r} is {word(wide[0].channels)}"
+    if what:
+        raise InputError(f"{what}, and mixes are compared in mono or stereo: fit one of a stereo graph")

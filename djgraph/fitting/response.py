@@ -193,6 +193,8 @@ class Response:
             return False
         if any(control.rate == "frame" for control in effect.controls):
             return False
+        if node.out_channels(effect.outputs[0].name) != node.channels:
+            return False  # other channels come out
         probe = torch.linspace(-1, 1, 16, dtype=torch.float64, device="cpu").expand(1, node.channels, -1)
         held = {name: value.expand(1, 1, 16) for name, value in controls.items()}
         block = Block(0, 16, self.graph.sample_rate)

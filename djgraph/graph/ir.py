@@ -241,6 +241,12 @@ class Graph:
         node = self.by_id[point.node]
         return node.out_channels(point.port) if isinstance(node, EffectNode) else node.channels
 
+    def width(self, owner: Owner) -> str:
+        """How many channels a strip or bus has, in words: ``quad``, or ``mono to quad`` where it ends with others."""
+        end = self.taps.get(owner.name)
+        points = [point for point in (owner.start, end) if point is not None]
+        return " to ".join(dict.fromkeys(word(self.channels(point)) for point in points))
+
     def __str__(self) -> str:
         lines = [
             f"graph {self.name}: {len(self.nodes)} nodes, {len(self.columns)} controls, {self.sample_rate} Hz"

@@ -12,7 +12,6 @@ from djgraph.graph.alike import groups, ranged
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, MacroCurve, Owner, SumNode
 from djgraph.graph.links import Link, in_milliseconds, levels_of, links, place_of, source_of, tap_of
 from djgraph.inspection.folded import Folds, merged
-from djgraph.speakers import word
 
 INDENT = 9
 """Characters of a line's first word: ``hears``, ``chain``, ``sends``, ``feeds``, ``moves``."""
@@ -131,11 +130,9 @@ class _Flow:
         return said + ([("feeds", ", ".join(feeds))] if feeds else [])
 
     def _width(self, owner: Owner) -> str:
-        """How many channels it begins and ends with, where that is not stereo."""
-        ends = [self._graph.taps[owner.name]] if owner.name in self._graph.taps else []
-        points = [owner.start, *ends] if owner.start is not None else ends
-        words = list(dict.fromkeys(word(self._graph.channels(point)) for point in points))
-        return "" if words == ["stereo"] else f" ({' to '.join(words)})"
+        """How many channels it has, where that is not stereo."""
+        width = self._graph.width(owner)
+        return "" if width == "stereo" else f" ({width})"
 
     def _chain(self, owner: Owner) -> Iterator[EffectNode | SumNode]:
         for name in owner.nodes:

@@ -481,3 +481,57 @@ def test_a_mix_that_stays_far_from_its_target_is_warned_of(mixer: djgraph.Mixer,
     assert "no step was made through the mixer" in reasons[0]
     assert any("lowering causal" in reason for reason in reasons)
     json.dumps(result.report)
+
+
+@pytest.mark.parametrize(
+    ("channels", "what"), [("quad", "the output 'room' is quad"), (None, "the input 'a' is quad")]
+)
+def test_more_than_stereo_is_refused(channels: str | None, what: str) -> None:
+    chain = ["gain"] if channels else ["gain", "downmix"]
+    document = {
+        "djgraph": 1,
+        "name": "wide",
+        "inputs": [{"name": "a", "channels": "quad"}],
+        "mixer": [{"strip": "a", "input": "a", "chain": chain, "to": "room"}, {"bus": "room"}],
+        "outputs": ["room"],
+    }
+    with pytest.raises(InputError, match=f"{what}, and mixes are compared in mono or stereo"):
+        djgraph.fitting.fit(document, {"a": torch.randn(4, 44100)}, torch.randn(2, 44100))
+
+
+def test_a_stereo_mix_through_more_speakers_is_fitted() -> None:
+    """Inside it may be quad: what places a signal there is no plain gain, and is fitted by descent."""
+    document = {
+        "djgraph": 1,
+        "name": "wide",
+        "sample_rate": 8000,
+        "transform": {"size": 256, "hop": 128},
+        "inputs": [{"name": "a"}, {"name": "b"}],
+        "mixer": [
+            {
+                "strip": "a",
+                "input": "a",
+                "chain": ["gain", {"effect": "quad_pan", "controls": {"x": 0, "y": 0.5}}],
+                "to": "room",
+            },
+            {
+                "strip": "b",
+                "input": "b",
+                "chain": ["gain", {"effect": "quad_pan", "controls": {"x": 0, "y": 1}}],
+                "to": "room",
+            },
+            {"bus": "room"},
+            {
+                "strip": "heard",
+                "input": "room",
+                "chain": [{"effect": "downmix", "controls": {"centre": 0, "surround": 0.7, "lfe": 0}}],
+            },
+        ],
+        "outputs": ["heard"],
+    }
+    mixer = djgraph.compile(document)
+    sound = {name: noise(n) for n, name in enumerate("ab")}
+    truth = mixer.layout.pack({"a.gain.gain": 0.5, "b.gain.gain": 1.0}, n_frames=4)
+    target = mixer({name: one[None] for name, one in sound.items()}, truth)[0]
+    result = djgraph.fitting.fit(mixer, sound, target, frames=4, steps=40)
+    assert (result.params - truth).abs().max() < 0.05

@@ -209,7 +209,7 @@ def chains(draw: st.DrawFn, points: list[str], longest: int = 4) -> list[Any]:
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Strips that read stems or earlier strips, buses that feed later ones, sends, macros, several outputs."""
     stems = draw(st.integers(1, 3))
-    channels = draw(st.sampled_from(["stereo", "mono"]))
+    channels = draw(st.sampled_from(["stereo", "mono", "quad"]))
     inputs = [
         {"name": "deck", "stems": [f"s{i}" for i in range(stems)], "channels": channels},
         {"name": "mic", "channels": channels},
@@ -242,7 +242,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         strip["input"] = draw(st.sampled_from(points))
         points.append(f"strip{i}")
         points += [f"strip{i}@{node['id']}.rest" for node in strip["chain"] if node["effect"] == "split"]
-        if i == 0 and channels == "mono":
+        if i == 0 and channels != "stereo":
             strip["to"] = buses  # a bus that nothing feeds is stereo
         items.append(strip)
     for i, bus in enumerate(buses):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from .conftest import Run
 
 GRAPH = """
@@ -24,6 +26,7 @@ def graph(tmp_path: Path, chain: str) -> Path:
     return path
 
 
+@pytest.mark.slow  # the conformance kit measures the same three
 def test_the_default_mixer_keeps_the_bound(run: Run) -> None:
     text = run("certify", "dj_mixer", "--bound", 0.1).stdout
     for effect in ("eq3", "lowpass", "highpass"):

@@ -105,6 +105,56 @@ def test_streams_are_the_whole(word: str, count: int, lowering: Any) -> None:
     torch.testing.assert_close(played, whole, rtol=0, atol=2e-5)
 
 
+def test_keys_of_other_counts() -> None:
+    """A compressor of quad that hears itself, mono, stereo or 5.1, and one of stereo that hears quad.
+
+    The key's loudest channel counts: the oracle is the same compressor with that as a mono key.
+    """
+    widths = {"bed": 4, "voice": 1, "deck": 2, "film": 6}
+    words = {4: "quad", 1: "mono", 2: "stereo", 6: "5.1"}
+    pairs = [("bed", "bed"), ("bed", "voice"), ("bed", "deck"), ("bed", "film"), ("deck", "bed")]
+
+    def graph_with(keys: dict[str, int]) -> Graph:
+        strips = []
+        for number, (source, key) in enumerate(pairs):
+            node: dict[str, Any] = {"effect": "compressor", "inputs": {"sidechain": f"key_{key}"}}
+            if key == source and keys[key] == widths[key]:
+                node = {"effect": "compressor"}  # by default it hears its own signal
+            strips.append({"strip": f"s{number}", "input": source, "chain": [node]})
+        inputs = [{"name": name, "channels": words[count]} for name, count in widths.items()]
+        inputs += [{"name": f"key_{name}", "channels": words[count]} for name, count in keys.items()]
+        return load(
+            {
+                "djgraph": 1,
+                "name": "keys",
+                "inputs": inputs,
+                "mixer": strips,
+                "outputs": [f"s{number}" for number in range(len(pairs))],
+            }
+        )
+
+    generator = torch.Generator().manual_seed(3)
+    sound = {
+        name: torch.randn(1, count, SAMPLES, generator=generator, dtype=torch.float64)
+        for name, count in widths.items()
+    }
+    wide, narrow = graph_with(widths), graph_with(dict.fromkeys(widths, 1))
+    mixer = Mixer(wide).double()
+    values = {"threshold": -40.0, "ratio": 8.0, "attack": 1.0}
+    params = mixer.layout.default.double().expand(1, 1, -1).clone()
+    for index, name in enumerate(mixer.layout.names):
+        params[..., index] = values.get(name.rpartition(".")[2], params[..., index])
+    keys = {f"key_{name}": one for name, one in sound.items()}
+    loudest = {name: one.abs().amax(1, keepdim=True) for name, one in keys.items()}
+    made = mixer({**sound, **keys}, params)
+    assert [made[f"s{n}"].shape[1] for n in range(len(pairs))] == [4, 4, 4, 4, 2]
+    wanted = Mixer(narrow).double()({**sound, **loudest}, params)
+    reference = Reference(wide).double()({**sound, **keys}, params)
+    for name, one in made.items():
+        torch.testing.assert_close(one, wanted[name], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(one, reference[name], rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("count", [4, 6])
 @pytest.mark.slow
 def test_built_in_effects_take_any_number_of_channels(count: int) -> None:

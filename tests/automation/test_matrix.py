@@ -12,6 +12,7 @@ import torch
 
 import djgraph
 from djgraph.automation import load, recipes
+from djgraph.effects.roles import ROLES
 from djgraph.errors import AutomationError
 from djgraph.layout import ParameterLayout
 from djgraph.plugins import registry
@@ -232,3 +233,84 @@ def test_a_sweep_in_hertz_goes_in_equal_ratios() -> None:
         resolved.to_csv()
     with pytest.raises(AutomationError, match="CSV has no place for roles"):
         load({"automation": 1, "curves": [{"role": "low", "value": 1}]}).to_csv()
+
+
+TWO_TRIMS = {
+    "djgraph": 1,
+    "name": "two_trims",
+    "inputs": [{"name": "a"}, {"name": "b"}],
+    "mixer": [
+        *(
+            {"strip": s, "input": s, "chain": ["gain", {"effect": "trim", "id": "fader"}], "to": "m"}
+            for s in "ab"
+        ),
+        {"bus": "m"},
+    ],
+    "outputs": ["m"],
+}
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [TWO_TRIMS, *(pytest.param(name, marks=pytest.mark.slow) for name in ("club_mixer", "stem_performer"))],
+)
+def test_equal_power_as_it_sounds_through_faders_in_decibels(graph: str | dict[str, object]) -> None:
+    """A tone on each deck, measured at the ends and in the middle of a fade of a second."""
+    loaded = djgraph.load(graph)
+    mixer, rate = djgraph.compile(loaded), loaded.sample_rate
+    t = torch.arange(rate, dtype=torch.float64) / rate
+    tones = [0.05 * torch.sin(2 * math.pi * hertz * t).float().expand(1, 2, -1) for hertz in (440, 1000)]
+    inputs = {}
+    for (name, stems), tone in zip(loaded.inputs.items(), tones, strict=False):
+        silent = torch.zeros_like(tone)
+        inputs[name] = tone if stems is None else {stem: tone if stem == "bass" else silent for stem in stems}
+    frames = load("equal_power").render_exact(mixer, rate, rate)
+    with torch.inference_mode():
+        mix = mixer(inputs, frames.params, positions=frames.positions, tempo=120)
+    mix = (mix if isinstance(mix, torch.Tensor) else mix["master"])[0, 0].double()
+
+    def levels(at: float) -> list[float]:
+        part = slice(round((at - 0.025) * rate), round((at + 0.025) * rate))
+        waves = (torch.exp(-2j * math.pi * hertz * t[part]) for hertz in (440, 1000))
+        return [(2 * (wave * mix[part]).mean().abs() / 0.05).item() for wave in waves]
+
+    for at in (0.03, 0.25, 0.5, 0.75, 0.97):
+        wanted = (math.cos(at * math.pi / 2), math.sin(at * math.pi / 2))
+        assert levels(at) == pytest.approx(wanted, abs=0.02)
+
+
+def test_the_page_lists_the_roles_and_who_declares_them() -> None:
+    rows = re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \| [^|]+ \| (levels|positions) \| ([^|]+) \|$", PAGE, re.MULTILINE
+    )
+    listed = {role: (measure, by) for names, measure, by in rows for role in re.findall(r"`(\w+)`", names)}
+    assert set(listed) == set(ROLES)
+    declared: dict[str, set[str]] = {role: set() for role in ROLES}
+    for name, entry in registry().effects.items():
+        if entry.distribution and "djgraph" in entry.distribution:
+            for control in entry.effect.controls:
+                if control.role:
+                    declared[control.role].add(name)
+    for role, (measure, by) in listed.items():
+        assert ROLES[role].measure == {"levels": "amplitude", "positions": "position"}[measure]
+        effects = {word for word in re.findall(r"`(\w+)`", by) if word in registry().effects}
+        assert effects == declared[role], role
+
+
+def test_a_role_of_ones_own_is_said_in_plain_units() -> None:
+    document = {
+        "djgraph": 1,
+        "name": "own",
+        "inputs": [{"name": "a"}],
+        "roles": {"swirl": "a.phaser.rate"},
+        "mixer": [{"strip": "a", "input": "a", "chain": ["phaser"], "to": "m"}, {"bus": "m"}],
+        "outputs": ["m"],
+    }
+    layout = ParameterLayout.from_graph(djgraph.load(document))
+    auto = load({"automation": 1, "curves": [{"role": "swirl", "of": "a", "value": 2}]})
+    assert auto.render(layout, 1, 1.0)[0, layout.index("a.phaser.rate")].item() == 2
+    knob = load({"automation": 1, "curves": [{"role": "swirl", "unit": "position", "value": 1}]})
+    assert (
+        knob.render(layout, 1, 1.0)[0, layout.index("a.phaser.rate")].item()
+        == layout["a.phaser.rate"].control.max
+    )

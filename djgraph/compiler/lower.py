@@ -21,9 +21,10 @@ from djgraph.compiler.plan import (
     Process,
     Silence,
     Synthesise,
+    output_values,
 )
 from djgraph.graph import loops
-from djgraph.graph.ir import EffectNode, Graph, InputNode, Node, Point, SumNode
+from djgraph.graph.ir import EffectNode, FeedbackNode, Graph, InputNode, Node, Point, SumNode
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,26 @@ class _Lowering:
         before = dict(self.signals)
         ops, self.ops = self.ops, []
         self.signals |= outside
-        for way in loop.ways:
+        late = [way for way in loop.ways if way.samples]
+        for way in late:
             self.channels[way.id] = way.channels
             self.signals[Point(way.id)] = _Signal(way.id, None)
+        for effect in loop.held:
+            for port in effect.effect.outputs:
+                point = Point(effect.id, port.name)
+                self.signals[point] = _Signal(str(point), None)
         for node in loop.nodes:
-            self.node(node)
+            if isinstance(node, FeedbackNode):
+                if not node.samples:
+                    self.sum(node.id, (node.source,), node.channels)
+            else:
+                self.node(node)
         body, self.ops = self.ops, ops
-        ways = tuple(Feedback(self.audio(way.source), way.id, way.samples) for way in loop.ways)
+        ways = tuple(Feedback(self.audio(way.source), way.id, way.samples) for way in late)
         steps = tuple(op for op in body if isinstance(op, (Process, Add)))
-        self.ops.append(Loop(ways, steps, tuple(name for op in steps for name in op.writes)))
+        results = tuple(name for op in steps for name in op.writes)
+        held = tuple((output_values(effect)[0], effect.held_back) for effect in loop.held)
+        self.ops.append(Loop(ways, steps, results, held))
         self.signals |= {point: before[point] for point in outside}
 
     def spectral(self, node: EffectNode) -> None:

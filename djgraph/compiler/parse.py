@@ -39,6 +39,7 @@ _TITLE = re.compile(r"(stream )?plan ([^:]+)(: .*)?")
 _LATENCY = re.compile(r"(.*)  \(latency (\d+)\)")
 _DELAYED = re.compile(r"(.*) delayed by (\d+)")
 _FED_BACK = re.compile(r"(.*) fed back after (\d+)")
+_HELD = re.compile(r"(\S+) held back by (\d+)")
 _CALL = re.compile(r"\w+ × \d+")
 _KERNEL = re.compile(r"kernel of (\S+) = (\S+)")
 _OUTPUT = re.compile(r"output (.+) = (.+)")
@@ -208,9 +209,13 @@ class _Parser:
         ways: list[Feedback] = []
         body: list[Process | Add] = []
         results: tuple[str, ...] = ()
+        held: list[tuple[str, int]] = []
         for row in rows:
             if row.startswith("gives "):
                 results = _names(row.removeprefix("gives "))
+                continue
+            if match := _HELD.fullmatch(row):
+                held.append((match[1], int(match[2])))
                 continue
             out, said = _sides(row)
             if out in self.calls and not is_spectrum(out):
@@ -224,9 +229,9 @@ class _Parser:
                 body.append(step)
             else:
                 raise ValueError(f"a loop has no {type(step).__name__}, {row}")
-        if not ways or not results:
+        if not (ways or held) or not results:
             raise ValueError("in a loop something comes back, and it gives something")
-        return Loop(tuple(ways), tuple(body), results)
+        return Loop(tuple(ways), tuple(body), results, tuple(held))
 
 
 def _channels(op: Op, known: dict[str, int], graph: Graph) -> Iterator[tuple[str, int]]:
@@ -241,6 +246,8 @@ def _channels(op: Op, known: dict[str, int], graph: Graph) -> Iterator[tuple[str
         case Loop():
             inside = dict(known)
             inside |= {way.out: graph.by_id[way.out].channels for way in op.ways}
+            for effect in op.early:
+                inside |= dict(_channels(effect, inside, graph))
             for step in op.body:
                 inside |= dict(_channels(step, inside, graph))
             for name in op.values:

@@ -160,12 +160,14 @@ class Loop(Op):
     """Work whose results come round again: a plan of its own that runs block by block, as a stream does.
 
     ways: what comes back, each of something that the body makes. body: in the order in which it runs. results: what of
-    it is read outside.
+    it is read outside. held: effects of the body that hold their signal back, which give each block before they read
+    it: their first value, and by how many samples.
     """
 
     ways: tuple[Feedback, ...]
     body: tuple[Process | Add, ...]
     results: tuple[str, ...]
+    held: tuple[tuple[str, int], ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -189,7 +191,13 @@ class Loop(Op):
     @property
     def block(self) -> int:
         """Samples that can be made at a time: what goes in comes back after as many at the earliest."""
-        return min(way.samples for way in self.ways)
+        return min([way.samples for way in self.ways] + [samples for _, samples in self.held])
+
+    @property
+    def early(self) -> tuple[Process, ...]:
+        """The effects that hold their signal back."""
+        held = {name for name, _ in self.held}
+        return tuple(op for op in self.body if isinstance(op, Process) and op.writes[0] in held)
 
     def renamed(self, names: Mapping[str, str]) -> Loop:
         own = set(self.values)
@@ -380,6 +388,7 @@ def describe(op: Op, plan: Plan) -> list[str]:
                     lines += [f"  {call_text(node, into, out)}" for node, into, out in calls]
                 else:
                     lines += [f"  {line}" for line in describe(part, plan)]
+            lines += [f"  {name} held back by {samples}" for name, samples in op.held]
             return [*lines, f"  gives {', '.join(op.results)}"]
         case Region():
             masks = sum(isinstance(step, Mask) for step in op.body)

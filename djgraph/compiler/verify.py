@@ -141,15 +141,17 @@ def _loops(plan: Plan) -> Iterator[Fault]:
         if not isinstance(op, Loop):
             continue
         made = {name for step in op.body for name in step.writes}
-        written = {*op.reads, *(way.out for way in op.ways)}
+        early = {name for step in op.early for name in step.writes}
+        written = {*op.reads, *(way.out for way in op.ways), *early}
         for step in op.body:
             for name in step.reads:
                 if name not in written:
                     yield index, f"is a loop that reads {name} too early"
             for name in step.writes:
-                if name in written:
+                if name in written - early:
                     yield index, f"is a loop that writes {name} twice"
             written |= set(step.writes)
+            early -= set(step.writes)
             counts = {plan.channels[name] for name in (*step.reads, *step.writes)}
             if isinstance(step, Add) and len(counts) > 1:
                 yield (
@@ -166,7 +168,10 @@ def _loops(plan: Plan) -> Iterator[Fault]:
         for name in op.results:
             if name not in made:
                 yield index, f"is a loop that gives {name}, which it does not make"
-        if not op.ways:
+        for name, samples in op.held:
+            if name not in made or samples < 1:
+                yield index, f"is a loop in which {name} is held back by {samples}"
+        if not op.ways and not op.held:
             yield index, "is a loop in which nothing comes back"
 
 

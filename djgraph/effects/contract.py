@@ -216,6 +216,15 @@ class Effect(nn.Module):
         """
         return ()
 
+    @classmethod
+    def held_back(cls, use: Use, environment: Environment) -> int:
+        """Samples that pass at least before anything of what goes in comes out; 0 where something does at once.
+
+        That has to hold for all that the controls can be in this use: an echo holds back by its shortest delay, where
+        its mix is fixed at echoes only. A loop of a graph may close through such an effect.
+        """
+        return 0
+
     def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         """The gain over frequency while the controls rest; None where there is none to tell, whatever the controls.
 

@@ -15,6 +15,7 @@ from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
 from djgraph.graph.expand import Expanded, Expansion, PlacedGraph, PlacedOwner, expand_sound
+from djgraph.graph.held import loops_without_delay, with_held_back
 from djgraph.graph.ir import Column, EffectNode, FeedbackNode, Graph, InputNode, Node, Owner, Point, SumNode
 from djgraph.graph.order import ordered
 from djgraph.graph.roles import with_parts
@@ -99,6 +100,8 @@ def assemble(
     environment = Environment(header.sample_rate, Transform(header.transform.size, header.transform.hop))
     _stop_if_wrong(conflicts(nodes, counts, columns, environment))
     graph = _freeze(document, expanded, nodes, counts, columns, outputs, taps)
+    graph = with_held_back(graph, nodes, counts)
+    _stop_if_wrong(loops_without_delay(graph, nodes))
     graph = replace(graph, owners=tuple(_owner(owner, wirer.start(owner)) for owner in owners.values()))
     faders = {owner.name: owner.placed.model.fader for owner in owners.values()}
     spaces = {name: site.space for name, site in binder.sites.items()}
@@ -183,7 +186,7 @@ def _node(draft: NodeDraft, count: int, sample_rate: int) -> Node:
         return SumNode(draft.id, tuple(source.point for source in draft.sources), count, position)
     if isinstance(draft, FeedbackDraft):
         assert draft.source is not None
-        samples = max(round(draft.milliseconds * sample_rate / 1000), 1)
+        samples = max(round(draft.milliseconds * sample_rate / 1000), 1) if draft.milliseconds else 0
         return FeedbackNode(draft.id, draft.source.point, samples, count, position)
     assert isinstance(draft, EffectDraft)
     assert draft.effect is not None

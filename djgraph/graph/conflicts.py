@@ -26,7 +26,7 @@ def conflicts(
     problems = []
     for node in nodes:
         if isinstance(node, EffectDraft) and not (node.is_send or node.is_route):
-            use = _use(node, counts[node.id], by_name)
+            use = use_of(node, counts[node.id], by_name)
             problems += [_problem(node, conflict) for conflict in _told(node, use, environment)]
     return problems
 
@@ -45,7 +45,8 @@ def _told(node: EffectDraft, use: Use, environment: Environment) -> Iterator[Con
     yield from told
 
 
-def _use(node: EffectDraft, channels: int, columns: Mapping[str, Column]) -> Use:
+def use_of(node: EffectDraft, channels: int, columns: Mapping[str, Column]) -> Use:
+    """What an effect is told of its use. channels: of the node; columns: by name."""
     assert node.effect is not None
     assert node.settings is not None
     aliases = {alias: control.id for control in node.controls for alias in control.aliases}

@@ -85,7 +85,10 @@ class InputNode:
 
 @dataclass(frozen=True)
 class EffectNode:
-    """One use of an effect. ``sources`` gives each input port its point; ``bindings`` each control its value."""
+    """One use of an effect. ``sources`` gives each input port its point; ``bindings`` each control its value.
+
+    held_back: samples that pass before anything of what goes in comes out, where a loop may close through it.
+    """
 
     id: str
     effect: type[Effect]
@@ -94,6 +97,7 @@ class EffectNode:
     bindings: Mapping[str, Binding]
     channels: int
     position: Position | None = None
+    held_back: int = 0
 
     @property
     def domain(self) -> str:
@@ -118,7 +122,7 @@ class SumNode:
 class FeedbackNode:
     """The way back of a loop: what there was at ``source`` ``samples`` samples ago; silence before the clip.
 
-    It comes before its source in a graph's nodes, for it reads nothing of the present.
+    It comes before its source in a graph's nodes, also where it is 0: then what is in the loop holds its signal back.
     """
 
     id: str

@@ -52,9 +52,6 @@ def _open_loops(graph: nx.DiGraph, nodes: Sequence[NodeDraft], place: Mapping[st
                 "leave `feedback` and `delay` out; a delay by itself is an effect, `delay_samples` or `delay`"
             )
             yield way.site.problem(message, "feedback", hint=hint)
-        elif not way.milliseconds:
-            hint = "say after how long this send comes round: `delay: 10 ms`"
-            yield way.site.problem("no delay is in this loop", "feedback", hint=hint)
 
 
 def _circular(graph: nx.DiGraph) -> list[set[int]]:

@@ -103,12 +103,16 @@ def _run(op: Op, values: Mapping[str, Tensor], plan: Plan, clip: EvalClip) -> di
 
 
 def _looped(op: Loop, values: Mapping[str, Tensor], plan: Plan, clip: EvalClip) -> dict[str, Tensor]:
-    """A loop again and again on the whole clip: each time one more block of what comes back is right."""
+    """A loop again and again on the whole clip: each time one more block of what comes back on some way is right."""
     batch, samples = clip.rows.shape[1], clip.timeline.samples
     inside = dict(values)
     for way in op.ways:
         inside[way.out] = clip.rows.new_zeros(batch, plan.channels[way.out], samples)
-    for _ in range(-(-samples // op.block)):
+    for effect in op.early:
+        for name in effect.writes:
+            inside[name] = clip.rows.new_zeros(batch, plan.channels[name], samples)
+    count = -(-samples // op.block)
+    for _ in range((len(op.ways) + len(op.held)) * (count + 1) if op.held else count):
         for step in op.body:
             inside |= _run(step, inside, plan, clip)
         for way in op.ways:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -23,14 +23,15 @@ class LoopKernel:
     def __init__(self, op: Loop, plan: Plan, modules: Mapping[str, Effect], bank: ControlBank) -> None:
         """modules: by node id."""
         graph = plan.graph
-        self.op, self._channels, self._rate = op, plan.channels, graph.sample_rate
+        self.op, self.channels, self.rate = op, plan.channels, graph.sample_rate
         hop = graph.transform.hop
         self._calls = {
-            index: (
+            step.writes[0]: (
+                step,
                 EffectCall(modules[step.nodes[0].id], step.nodes),
                 ControlReader(step.nodes, bank, graph.sample_rate, hop, graph.name),
             )
-            for index, step in enumerate(op.body)
+            for step in op.body
             if isinstance(step, Process)
         }
 
@@ -47,22 +48,25 @@ class LoopKernel:
         parts = {name: signal.split(op.block, -1) for name, signal in audio.items()}
         ticks = None if clock is None else _split(clock, op.block)
         effects = {
-            index: _Effect(call, reader, self, rows, timeline)
-            for index, (call, reader) in self._calls.items()
+            name: _Effect(step, call, reader, self, rows, timeline)
+            for name, (step, call, reader) in self._calls.items()
         }
         lines = {
-            way.out: _Line(way, rows.new_zeros(batch, self._channels[way.out], way.samples))
-            for way in op.ways
+            way.out: _Line(way, rows.new_zeros(batch, self.channels[way.out], way.samples)) for way in op.ways
         }
         pieces: dict[str, list[Tensor]] = {name: [] for name in op.results}
         for number, start in enumerate(range(0, timeline.samples, op.block)):
             count = min(op.block, timeline.samples - start)
             values = {name: blocks[number] for name, blocks in parts.items()}
             values |= {name: line.take(count) for name, line in lines.items()}
-            for index, step in enumerate(op.body):
+            tick = None if ticks is None else ticks[number]
+            early: dict[str, Tensor] = {}
+            for held in op.early:
+                early |= effects[held.writes[0]].early(number, start, count, tick)
+            values |= early
+            for step in op.body:
                 if isinstance(step, Process):
-                    tick = None if ticks is None else ticks[number]
-                    values |= effects[index](values, step, number, start, tick)
+                    values |= effects[step.writes[0]](values, number, start, tick) | early
                 else:
                     first, *others = (values[name] for name in step.sources)
                     values[step.out] = sum(others, first)
@@ -77,10 +81,16 @@ class _Effect:
     """An effect of a loop on one clip, with its state."""
 
     def __init__(
-        self, call: EffectCall, reader: ControlReader, kernel: LoopKernel, rows: Tensor, timeline: Timeline
+        self,
+        step: Process,
+        call: EffectCall,
+        reader: ControlReader,
+        kernel: LoopKernel,
+        rows: Tensor,
+        timeline: Timeline,
     ) -> None:
         node = call.nodes[0]
-        self._call, self._rate = call, kernel._rate
+        self._step, self._call, self._kernel = step, call, kernel
         self._batch, self._channels = rows.shape[1], node.channels
         rates = {control.id: control.rate for control in node.effect.controls}
         self._controls = {
@@ -91,27 +101,49 @@ class _Effect:
         self._like, self._owned = rows, False
 
     def __call__(
-        self, values: Mapping[str, Tensor], step: Process, number: int, start: int, tick: Clock | None
+        self, values: Mapping[str, Tensor], number: int, start: int, tick: Clock | None
     ) -> dict[str, Tensor]:
         """What it makes of the block of that number, by the plan's names."""
         # Copies: an effect may keep parts of its input, which another one may have kept and go on to write to.
         owned = unwatched()
-        ports = zip(step.nodes[0].effect.inputs, step.ins[0])
-        audio = {port.name: values[name].clone() if owned else values[name] for port, name in ports}
+        audio = [values[name].clone() if owned else values[name] for name in self._step.ins[0]]
         if owned and not self._owned:  # what it began with may be somebody else's, too
             self._state = {name: one.clone() for name, one in self._state.items()}
             self._owned = True
-        controls = {
+        made, self._state = self._process(audio, self._at(number), start, tick, owned)
+        return made
+
+    def early(self, number: int, start: int, count: int, tick: Clock | None) -> dict[str, Tensor]:
+        """The same of an effect that holds its signal back, before that is there: silence does as well."""
+        channels = (self._kernel.channels[name] for name in self._step.ins[0])
+        silence = [self._like.new_zeros(self._batch, wide, count) for wide in channels]
+        controls = {name: values.clone() for name, values in self._at(number).items()}
+        made, _ = self._process(silence, controls, start, tick, False)
+        # Copies: what it hands on may lie in its state, which it will write to.
+        return {name: signal.clone() for name, signal in made.items()}
+
+    def _at(self, number: int) -> dict[str, Tensor]:
+        """The controls of a block."""
+        return {
             name: some if isinstance(some, Tensor) else some[number] for name, some in self._controls.items()
         }
-        length = next(iter(audio.values())).shape[-1]
-        clock = tick if self._call.module.uses_clock else None
-        block = Block(start, length, self._rate, clock, owned)
-        outputs, self._state = self._call.process(
-            audio, controls, self._state, block, (self._batch, self._channels, length)
-        )
-        made = (outputs[port.name].to(self._like.dtype) for port in step.nodes[0].effect.outputs)
-        return dict(zip(step.outs[0], made))
+
+    def _process(
+        self,
+        audio: Sequence[Tensor],
+        controls: Mapping[str, Tensor],
+        start: int,
+        tick: Clock | None,
+        owned: bool,
+    ) -> tuple[dict[str, Tensor], State]:
+        node, module = self._call.nodes[0], self._call.module
+        length = audio[0].shape[-1]
+        block = Block(start, length, self._kernel.rate, tick if module.uses_clock else None, owned)
+        ports = {port.name: signal for port, signal in zip(node.effect.inputs, audio)}
+        size = (self._batch, self._channels, length)
+        outputs, state = self._call.process(ports, controls, self._state, block, size)
+        made = (outputs[port.name].to(self._like.dtype) for port in node.effect.outputs)
+        return dict(zip(self._step.outs[0], made)), state
 
 
 def _split(clock: Clock, length: int) -> list[Clock]:

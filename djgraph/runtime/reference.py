@@ -112,12 +112,19 @@ class Reference(nn.Module):
 
     def _loop(self, loop: Loop, clip: _Clip) -> None:
         """A loop again and again on the whole clip, with what came back the last time: each time the samples of one
-        more block are right, until all are."""
+        more block are right on one of the ways at least, until all are."""
+        place = {node.id: index for index, node in enumerate(self._looped.nodes)}
+        nodes = sorted(
+            loop.nodes, key=lambda node: place[node.id]
+        )  # only the ways back read what comes later
         for way in loop.ways:
             silence = clip.like.new_zeros(clip.batch, way.channels, clip.samples)
             clip.signals[Point(way.id)] = Signal(silence)
-        for _ in range(-(-clip.samples // loop.block)):
-            for node in loop.nodes:
+        count = -(-clip.samples // loop.block)
+        if not all(way.samples for way in loop.ways):
+            count = len(loop.ways) * (count + 1)
+        for _ in range(count):
+            for node in nodes:
                 self._node(node, clip)
             for way in loop.ways:
                 came = self._audio(clip.signals[way.source], clip.samples)

@@ -35,6 +35,10 @@ class LoopStream:
             assert shared is not None
             call = EffectCall(compiled.modules[step.nodes[0].id], step.nodes)
             self._effects[index] = ProcessStream(step, call, (shared, number), graph, batch, like)
+        held = {name for name, _ in op.held}
+        self._early = {
+            index: effect for index, effect in self._effects.items() if effects[index].writes[0] in held
+        }
         self._lines = {
             way.out: History(like.new_zeros(batch, plan.channels[way.out], way.samples), -way.samples)
             for way in op.ways
@@ -75,11 +79,16 @@ class LoopStream:
         """Adds what the body makes of a block that ends before ``stop``, by name."""
         for way in self.op.ways:
             values[way.out] = self._lines[way.out].take(stop - way.samples)
+        early: dict[str, Tensor] = {}
+        for index, effect in self._early.items():
+            outs = self._effects[index].op.outs[0]
+            early |= {name: one[0] for name, one in zip(outs, effect.early(track, clock, stop, end))}
+        values |= early
         for index, step in enumerate(self.op.body):
             if isinstance(step, Process):
                 read = [values[name].unsqueeze(0) for name in step.ins[0]]
                 made = self._effects[index](read, track, clock, stop, stop, end)
-                values |= {name: signal[0] for name, signal in zip(step.outs[0], made)}
+                values |= {name: signal[0] for name, signal in zip(step.outs[0], made)} | early
             else:
                 values[step.out] = torch.stack([values[name] for name in step.sources]).sum(0)
         for way in self.op.ways:

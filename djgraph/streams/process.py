@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from djgraph.compiler.plan import Process
 from djgraph.dsp.derivatives import unwatched
-from djgraph.effects import Block, Clock, TimeEffect
+from djgraph.effects import Block, Clock, State, TimeEffect
 from djgraph.errors import InputError
 from djgraph.graph.ir import Graph
 from djgraph.host.build import block_clock, block_controls
@@ -93,6 +93,23 @@ class ProcessStream:
             for port in self._effect.outputs
         ]
 
+    def early(
+        self, track: ControlTrack, clock: ClockTrack | None, stop: int, end: int | None
+    ) -> list[Tensor]:
+        """What the next call will give for the samples before ``stop``, of an effect that holds its signal back by as
+        many: that call's audio is not needed for it. Nothing is remembered."""
+        start, length = self._position, stop - self._position
+        silence = {
+            port: one.audio.new_zeros(*one.audio.shape[:-1], length) for port, one in self._waiting.items()
+        }
+        self._own_state()  # tensors that its memory may not be made of
+        results, _ = self._process(silence, track, clock, start, stop, stop, end, False)
+        # Copies: what it hands on may lie in its state, which it will write to.
+        return [
+            results[port.name].clone().view(self._count, self._batch, *results[port.name].shape[1:])
+            for port in self._effect.outputs
+        ]
+
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""
         return self._position
@@ -113,22 +130,38 @@ class ProcessStream:
             return dict(self._nothing)
         if after:  # what the effect still holds comes out with silence behind the clip
             audio = {port: pad(tensor, (0, after)) for port, tensor in audio.items()}
-        read = partial(self._reading.read, self._number, track, end)
-        controls = block_controls(self._effect, read, start, until + after, until)
-        ticks = None
-        if clock is not None and self._effect.uses_clock:
-            ticks = block_clock(clock.read, start, until + after, until, self._rate)
-            ticks = Clock(ticks.tempo.repeat(self._count, 1, 1), ticks.beats.repeat(self._count, 1, 1))
         owned = self._own_state()
-        block = Block(start, length, self._rate, ticks, owned)
-        size = (self._count * self._batch, self._channels, length)
-        results, self._state = self.call.process(audio, controls, self._state, block, size)
+        results, self._state = self._process(audio, track, clock, start, until + after, until, end, owned)
         self._position = until
         # The first samples that an effect with a latency gives lie before the clip.
         skipped = min(max(self._lag - start, 0), length)
         if skipped:
             results = {port: tensor[..., skipped:] for port, tensor in results.items()}
-        return {port: tensor.to(self._like.dtype) for port, tensor in results.items()}
+        return results
+
+    def _process(
+        self,
+        audio: dict[str, Tensor],
+        track: ControlTrack,
+        clock: ClockTrack | None,
+        start: int,
+        stop: int,
+        last: int,
+        end: int | None,
+        owned: bool,
+    ) -> tuple[dict[str, Tensor], State]:
+        """What the effect makes of samples ``start…stop − 1``, of which those from ``last`` on lie behind the clip,
+        and its state after them."""
+        read = partial(self._reading.read, self._number, track, end)
+        controls = block_controls(self._effect, read, start, stop, last)
+        ticks = None
+        if clock is not None and self._effect.uses_clock:
+            ticks = block_clock(clock.read, start, stop, last, self._rate)
+            ticks = Clock(ticks.tempo.repeat(self._count, 1, 1), ticks.beats.repeat(self._count, 1, 1))
+        block = Block(start, stop - start, self._rate, ticks, owned)
+        size = (self._count * self._batch, self._channels, stop - start)
+        results, state = self.call.process(audio, controls, self._state, block, size)
+        return {port: tensor.to(self._like.dtype) for port, tensor in results.items()}, state
 
     def _own_state(self) -> bool:
         """Whether the effect may write to its state in this call. What autograd or a caller may hold is copied first.

@@ -70,9 +70,13 @@ class Delay(TimeEffect):
         if use.settings.max_feedback == 0:
             yield from idle_controls(use, ("feedback",), "max_feedback is 0, so that no echo comes back")
 
+    @classmethod
+    def held_back(cls, use: Use, environment: Environment) -> int:
+        return _samples(use.settings, environment) if use.controls["mix"].low == 1 else 0
+
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)
-        self.samples = max(1, round(settings.time * environment.sample_rate / 1000))
+        self.samples = _samples(settings, environment)
 
     def tail(self) -> int | None:
         return self.samples if self.settings.max_feedback == 0 else None
@@ -95,3 +99,7 @@ class Delay(TimeEffect):
         out, *latest = feedback_delay(signal, feedback, mix, *past)
         past_input, past_output = (one.roll(after, -1) if after else one for one in latest)
         return {"out": out}, {"input": past_input, "output": past_output}
+
+
+def _samples(settings: Any, environment: Environment) -> int:
+    return max(1, round(settings.time * environment.sample_rate / 1000))

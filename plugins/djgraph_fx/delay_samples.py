@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp.history import latest
-from djgraph.effects import Block, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Environment, SettingModel, State, TimeEffect, Use
 
 
 class DelaySamples(TimeEffect):
@@ -21,6 +21,10 @@ class DelaySamples(TimeEffect):
 
     class Settings(SettingModel):
         samples: int = Field(0, ge=0, le=1_000_000, description="By how many samples")
+
+    @classmethod
+    def held_back(cls, use: Use, environment: Environment) -> int:
+        return int(use.settings.samples)
 
     def tail(self) -> int:
         return int(self.settings.samples)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.effects import Block, Control, ControlModel, State, Unit
+from djgraph.effects import Block, Control, ControlModel, Environment, State, Unit, Use
 from djgraph_fx.echo import Echo
 from djgraph_fx.echoes import Beats, Time, highpass_control, lowpass_control
 
@@ -51,6 +51,10 @@ class DubEcho(Echo):
         ] = 0.6  # fmt: skip
         lowpass: Annotated[float, lowpass_control(4000)] = 4000.0
         highpass: Annotated[float, highpass_control(100)] = 100.0
+
+    @classmethod
+    def held_back(cls, use: Use, environment: Environment) -> int:
+        return cls.shortest_delay(use, environment) if use.controls["dry"].high == 0 else 0
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -78,6 +78,10 @@ class Echo(Echoing):
                 hint=MONO,
             )
 
+    @classmethod
+    def held_back(cls, use: Use, environment: Environment) -> int:
+        return cls.shortest_delay(use, environment) if use.controls["mix"].low == 1 else 0
+
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``past``: of v, ``[batch, channels, history]``. ``filters``: ``[batch, channels, 2]``, float64. ``delay``:
         of :func:`faded` or :func:`glided`, ``[batch, 1, 2]``, float64."""

@@ -70,6 +70,12 @@ class Echoing(TimeEffect):
             use, (other,), f"with sync: {use.settings.sync} the delay is the other control's"
         )
 
+    @classmethod
+    def shortest_delay(cls, use: Use, environment: Environment) -> int:
+        """In whole samples, less one that a read between samples takes from beside its place; never below 1."""
+        low = use.controls["time"].low if use.settings.sync == "ms" else cls.SHORTEST
+        return max(1, int(low * environment.sample_rate / 1000) - 1)
+
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)
         self.uses_clock = settings.sync == "beats"

@@ -352,7 +352,12 @@ GRAPH_CASES = {
     "a loop without a delay": (
         doc("  - {bus: a, sends: [{to: a, feedback: ▸true}]}"),
         "no delay is in this loop",
-        "say after how long this send comes round: `delay: 10 ms`",
+        "say after how long this send comes round: `delay: 10 ms`; or put an effect into the loop",
+    ),
+    "a loop through an echo that lets something through": (
+        doc("  - {bus: a, chain: [{effect: echo, controls: {mix: 0.9}}], sends: [{to: a, feedback: ▸true}]}"),
+        "no delay is in this loop",
+        "or `delay` or `echo` with `mix: 1`",
     ),
     "a delay without a loop": (
         doc("  - {bus: a, sends: [{to: a, ▸delay: 10 ms}]}"),

@@ -98,6 +98,7 @@ BEYOND = {
         "circle of strips without nodes",
         "a send back that closes no loop",
         "a loop without a delay",
+        "a loop through an echo that lets something through",
         "macros in a circle",
         "a macro that rests where another puts it",
         "a control with two roles",

@@ -293,10 +293,19 @@ def looped_documents(draw: st.DrawFn) -> dict[str, Any]:
             made.append(node)
         return made
 
+    late = draw(st.sampled_from([None, "delay_samples", "delay", "echo"]))
+    holding: dict[str, Any] = {"effect": late, "id": "late"}
+    if late == "delay_samples":
+        holding["settings"] = {"samples": draw(st.integers(3, 300))}
+    elif late:
+        holding["controls"] = {"mix": 1} | ({"time": {"max": 40}, "beats": 0.75} if late == "echo" else {})
+        holding |= {"settings": {"time": draw(st.floats(1, 15))}} if late == "delay" else {}
+
     def back(bus: str) -> dict[str, Any]:
         level = draw(st.sampled_from([{"max": 0.4}, 0.3]))
         delay = draw(st.floats(0.2, 20))
-        return {"to": bus, "name": f"to_{bus}", "level": level, "feedback": True, "delay": delay}
+        lags = {} if late and draw(st.booleans()) else {"delay": delay}
+        return {"to": bus, "name": f"to_{bus}", "level": level, "feedback": True, **lags}
 
     for strip in strips[: draw(st.integers(1, 2))]:
         strip["sends"] = [*strip.get("sends", []), {"to": draw(st.sampled_from(["here", "there"]))}]
@@ -306,10 +315,14 @@ def looped_documents(draw: st.DrawFn) -> dict[str, Any]:
         "sends": [{"to": "there", "level": {"max": 0.5}}],
     }
     there: dict[str, Any] = {"bus": "there", "chain": chain(), "sends": [back("here")]}
+    if late:
+        here["chain"].insert(draw(st.integers(0, len(here["chain"]))), holding)
     for bus in (here, there):
         if draw(st.booleans()):
             tap = draw(st.sampled_from(["post", "input", *(node["id"] for node in bus["chain"])]))
-            bus["sends"].append({**back(bus["bus"]), "name": "again", "tap": tap})
+            bus["sends"].append(
+                {**back(bus["bus"]), "name": "again", "tap": tap, "delay": draw(st.floats(0.5, 9))}
+            )
         if draw(st.booleans()):
             bus["to"] = ["bus0"]
     document["mixer"] += [here, there]

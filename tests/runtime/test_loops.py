@@ -15,7 +15,7 @@ import djgraph
 from djgraph.compiler.parse import parse_plan
 from djgraph.compiler.plan import Loop
 from djgraph.errors import CompileError, GraphError
-from djgraph.graph import load
+from djgraph.graph import EffectNode, load
 from djgraph.graph.loops import loops, parts
 from djgraph.mixer import Mixer
 from djgraph.runtime.eval_plan import EvalClip, eval_plan
@@ -295,6 +295,16 @@ def test_every_stage_is_read_back_and_means_the_same(optimize: bool) -> None:
             torch.testing.assert_close(made[f"output {name}"], wanted, rtol=1e-9, atol=1e-9)
 
 
+def test_of_effects_that_hold_back_the_longest_is_taken() -> None:
+    chain = [
+        {"effect": "delay_samples", "id": name, "settings": {"samples": samples}}
+        for name, samples in (("short", 3), ("long", 300), ("middle", 40))
+    ]
+    (loop,) = loops(load(ring(chain=chain, sends=[{"to": "ring", "feedback": True}])))
+    assert [node.id for node in loop.held] == ["ring.long"]
+    assert loop.block == 300
+
+
 def test_a_loop_stands_in_one_place_of_the_plan() -> None:
     mixer = djgraph.compile(crossed())
     (op,) = (op for op in mixer.plan.ops if isinstance(op, Loop))
@@ -325,6 +335,80 @@ def test_a_mono_loop_stays_mono_until_something_wide_comes_round() -> None:
     into[..., 80:] += 0.5 * inputs["side"][..., :-80]
     expected = by_samples(into.numpy(), 1.0, 0.5, 80)
     np.testing.assert_allclose(mixer(inputs, values(mixer)), expected, rtol=0, atol=1e-12)
+
+
+HOLDING: dict[str, dict[str, Any]] = {
+    "delay_samples": {"effect": "delay_samples", "settings": {"samples": 77}},
+    "delay": {"effect": "delay", "settings": {"time": 5}, "controls": {"mix": 1}},
+    "echo": {"effect": "echo", "controls": {"mix": 1, "time": {"min": 21, "max": 60}}},
+    "tape": {"effect": "echo", "settings": {"change": "tape"}, "controls": {"mix": 1}},
+    "ping_pong": {"effect": "echo", "settings": {"mode": "ping_pong"}, "controls": {"mix": 1}},
+    "dub_echo": {"effect": "dub_echo", "controls": {"dry": 0}},
+    "in beats": {"effect": "echo", "settings": {"sync": "beats"}, "controls": {"mix": 1}},
+}
+
+
+@pytest.mark.parametrize("kind", HOLDING)
+def test_effects_hold_back_what_they_say(kind: str) -> None:
+    """What goes in from a sample on changes nothing that comes out before it and as many more."""
+    graph = load(ring(chain=[HOLDING[kind]], sends=[{"to": "ring", "level": 0.3, "feedback": True}]))
+    node = next(node for node in graph.nodes if isinstance(node, EffectNode) and node.held_back)
+    assert node.held_back >= 7 * RATE // 1000 or kind == "delay"
+    alone = ring(chain=[HOLDING[kind]], sends=[])
+    alone["mixer"][0]["to"] = ["ring", "master"]
+    alone["outputs"] = ["ring"]
+    mixer = djgraph.compile(alone)
+    before = make_inputs(mixer.graph, 1, 1000, torch.float64, 0)
+    after = {"mic": before["mic"].clone()}
+    after["mic"][..., 400:] += 1
+    params = make_params(mixer, 1, 5, torch.float64, 3)
+    tempo = 120.0 if kind == "in beats" else None
+    one, other = mixer(before, params, tempo=tempo), mixer(after, params, tempo=tempo)
+    changed = (one - other).abs().amax((0, 1)).nonzero()[0]
+    assert changed >= 400 + node.held_back
+
+
+def test_a_loop_may_take_its_delay_from_an_effect() -> None:
+    hold = {"effect": "delay_samples", "settings": {"samples": 77}}
+    mixer = djgraph.compile(ring(chain=[hold], sends=[{"to": "ring", "level": 0.6, "feedback": True}]))
+    (op,) = (op for op in mixer.plan.ops if isinstance(op, Loop))
+    assert op.block == 77
+    audio = torch.randn(2, 2, 500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    out = np.zeros((2, 2, 500))
+    for n in range(77, 500):
+        out[..., n] = audio.numpy()[..., n - 77] + 0.6 * out[..., n - 77]
+    np.testing.assert_allclose(mixer({"mic": audio}, values(mixer)), out, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", HOLDING)
+def test_loops_through_effects_that_hold_back(kind: str) -> None:
+    """Against the reference with gradients, and in streams."""
+    sends = [{"to": "ring", "name": "tail", "feedback": True, "level": {"max": 0.6}}]
+    sends += [
+        {"to": "ring", "name": "more", "feedback": True, "level": {"max": 0.3}, "delay": 9, "tap": "input"}
+    ]
+    nodes = ["gain", HOLDING[kind], {"effect": "filter", "settings": {"kind": "bandpass"}}]
+    graph = load(ring(chain=nodes, sends=sends))
+    mixer = djgraph.compile(graph)
+    inputs = make_inputs(graph, 2, 600, torch.float64, 1)
+    params = make_params(mixer, 2, 4, torch.float64, 1).requires_grad_()
+    tempo = 120.0 if kind == "in beats" else None
+    found = []
+    for module in (mixer, Reference(mixer.compiled.graph)):
+        made = module(inputs, params, tempo=tempo)
+        found.append((made, *torch.autograd.grad((made * torch.arange(600.0)).sum(), params)))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-8, atol=1e-7)
+    for grads in (False, True):
+        with torch.set_grad_enabled(grads):
+            whole = mixer(inputs, params, tempo=tempo)
+            positions = [0, 200, 400, 599]
+            score = params, positions
+            placed = mixer(inputs, params, tempo=tempo, positions=positions)
+            stream = mixer.stream(batch=2, score=score, dtype=torch.float64, tempo=tempo)
+            (streamed,) = play(stream, inputs, [7, 100, 1, 333] * 4)
+            torch.testing.assert_close(streamed, placed, rtol=1e-10, atol=1e-10)
+            torch.testing.assert_close(whole, found[0][0], rtol=1e-10, atol=1e-10)
 
 
 def test_what_cannot_run_in_a_loop_is_named() -> None:

@@ -298,7 +298,9 @@ def looped_documents(draw: st.DrawFn) -> dict[str, Any]:
     if late == "delay_samples":
         holding["settings"] = {"samples": draw(st.integers(3, 300))}
     elif late:
-        holding["controls"] = {"mix": 1} | ({"time": {"max": 40}, "beats": 0.75} if late == "echo" else {})
+        holding["controls"] = {"mix": 1} | (
+            {"time": {"max": 40, "default": 30}, "beats": 0.75} if late == "echo" else {}
+        )
         holding |= {"settings": {"time": draw(st.floats(1, 15))}} if late == "delay" else {}
 
     def back(bus: str) -> dict[str, Any]:

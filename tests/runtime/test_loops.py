@@ -337,14 +337,15 @@ def test_a_mono_loop_stays_mono_until_something_wide_comes_round() -> None:
     np.testing.assert_allclose(mixer(inputs, values(mixer)), expected, rtol=0, atol=1e-12)
 
 
+TIME = {"min": 21, "max": 60, "default": 30}
 HOLDING: dict[str, dict[str, Any]] = {
     "delay_samples": {"effect": "delay_samples", "settings": {"samples": 77}},
     "delay": {"effect": "delay", "settings": {"time": 5}, "controls": {"mix": 1}},
-    "echo": {"effect": "echo", "controls": {"mix": 1, "time": {"min": 21, "max": 60}}},
-    "tape": {"effect": "echo", "settings": {"change": "tape"}, "controls": {"mix": 1}},
-    "ping_pong": {"effect": "echo", "settings": {"mode": "ping_pong"}, "controls": {"mix": 1}},
-    "dub_echo": {"effect": "dub_echo", "controls": {"dry": 0}},
-    "in beats": {"effect": "echo", "settings": {"sync": "beats"}, "controls": {"mix": 1}},
+    "echo": {"effect": "echo", "controls": {"mix": 1, "time": TIME}},
+    "tape": {"effect": "echo", "settings": {"change": "tape"}, "controls": {"mix": 1, "time": TIME}},
+    "ping_pong": {"effect": "echo", "settings": {"mode": "ping_pong"}, "controls": {"mix": 1, "time": TIME}},
+    "dub_echo": {"effect": "dub_echo", "controls": {"dry": 0, "time": TIME}},
+    "in beats": {"effect": "echo", "settings": {"sync": "beats"}, "controls": {"mix": 1, "beats": 0.125}},
 }
 
 
@@ -362,7 +363,8 @@ def test_effects_hold_back_what_they_say(kind: str) -> None:
     after = {"mic": before["mic"].clone()}
     after["mic"][..., 400:] += 1
     params = make_params(mixer, 1, 5, torch.float64, 3)
-    tempo = 120.0 if kind == "in beats" else None
+    tempo = 240.0 if kind == "in beats" else None
+    params[..., [column.control.id == "send" for column in mixer.graph.columns]] = 1.0
     one, other = mixer(before, params, tempo=tempo), mixer(after, params, tempo=tempo)
     changed = (one - other).abs().amax((0, 1)).nonzero()[0]
     assert changed >= 400 + node.held_back
@@ -392,7 +394,7 @@ def test_loops_through_effects_that_hold_back(kind: str) -> None:
     mixer = djgraph.compile(graph)
     inputs = make_inputs(graph, 2, 600, torch.float64, 1)
     params = make_params(mixer, 2, 4, torch.float64, 1).requires_grad_()
-    tempo = 120.0 if kind == "in beats" else None
+    tempo = 240.0 if kind == "in beats" else None
     found = []
     for module in (mixer, Reference(mixer.compiled.graph)):
         made = module(inputs, params, tempo=tempo)

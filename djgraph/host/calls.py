@@ -15,7 +15,7 @@ from torch import Tensor
 
 from djgraph.effects import AmplitudeEffect, Block, Effect, RatioEffect, SpectralEffect, State, TimeEffect
 from djgraph.effects.contract import ordinary_tensors
-from djgraph.errors import DJGraphError, EffectError, shorten
+from djgraph.errors import DJGraphError, EffectError, nearest, shorten
 from djgraph.graph.ir import EffectNode
 
 SHOWN = 3
@@ -81,6 +81,10 @@ class EffectCall:
             raise self._wrong("process", f"the first thing that it returned is {_shown(outputs)}")
         if not isinstance(after, Mapping):
             raise self._wrong("process", f"the state that it returned is {_shown(after)}")
+        if state and not after:
+            raise self._wrong(
+                "process", f"the state that it returned is empty, and it was given {_shown(state)}"
+            )
         batch, channels, samples = size
         for port in module.outputs:
             wanted, tensor = (batch, port.channels or channels, samples), outputs[port.name]
@@ -88,7 +92,19 @@ class EffectCall:
                 raise self._wrong("process", f"output {port.name} is {_shown(tensor)}, not {list(wanted)}")
             if fault := _unusable(tensor, (*audio.values(), *controls.values())):
                 raise self._wrong("process", f"output {port.name} is {fault}")
+            if (wanted_type := self._kept_type(audio, controls)) not in (None, tensor.dtype):
+                raise self._wrong(
+                    "process", f"output {port.name} is {_shown(tensor)}, not of {_type(wanted_type)}"
+                )
         return cast(dict[str, Tensor], outputs), cast(State, after)
+
+    def _kept_type(self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor]) -> torch.dtype | None:
+        """The type that outputs have to have. None where any will do: a clock is float64 and may widen them, autocast
+        may narrow them."""
+        given = next(iter((*audio.values(), *controls.values())), None)
+        if given is None or self.module.uses_clock or torch.is_autocast_enabled(given.device.type):
+            return None
+        return given.dtype
 
     def magnitude(self, controls: Mapping[str, Tensor], rows: int, points: int, bins: int) -> Tensor | None:
         """See :meth:`Effect.magnitude`; ``[rows, points, bins]``, or ``[rows, points, 1]`` where it is one number."""
@@ -236,6 +252,7 @@ def guarded(effect: Effect | type[Effect], nodes: Sequence[EffectNode], method: 
             f"effect {cls.type!r} failed in {method}(): {kind}{_said(error)}"
             + _where(cls, nodes)
             + _expected(cls, method)
+            + _meant(cls, error)
         ) from error
 
 
@@ -306,9 +323,33 @@ def _expected(effect: type[Effect], method: str) -> str:
     return f"\n  expected: {said[method]}" if method in said else ""
 
 
+def _meant(effect: type[Effect], error: BaseException) -> str:
+    """What an effect has of what it asks for in vain: controls and ports by name, settings as attributes."""
+    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
+        controls = [control.id for control in effect.controls]
+        ports = [port.name for port in effect.inputs]
+        guess = nearest(error.args[0], [*controls, *ports])
+        has = f"controls {_listed(controls)}, input ports {_listed(ports)}"
+    elif isinstance(error, AttributeError) and isinstance(error.obj, effect.Settings):
+        fields = list(effect.Settings.model_fields)
+        guess = nearest(error.name or "", fields)
+        has = f"settings {_listed(fields)}"
+    else:
+        return ""
+    return f"\n  it has: {has}" + (f"\n  did you mean: {guess}" if guess else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return shorten(names) or "none"
+
+
+def _type(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
 def _shown(value: object) -> str:
     if isinstance(value, Tensor):
-        return f"a tensor {list(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
+        return f"a tensor {list(value.shape)} of {_type(value.dtype)}"
     if isinstance(value, Mapping):
         return f"a mapping with {', '.join(map(repr, value)) or 'nothing in it'}"
     return "None" if value is None else f"a {type(value).__name__}"

@@ -122,6 +122,30 @@ CASES: list[tuple[str, type[Effect], str]] = [
         odd(TimeEffect, process=lambda s, a, c, t, b: ({"out": a["in"][..., 1:]}, t), memoryless=True),
         RETURN,
     ),
+    (
+        "another type",
+        odd(TimeEffect, process=lambda s, a, c, t, b: ({"out": a["in"].double()}, t)),
+        "of float64, not of float32",
+    ),
+    (
+        "a state that is lost",
+        odd(
+            TimeEffect,
+            process=lambda s, a, c, t, b: ({"out": a["in"]}, {}),
+            initial_state=lambda s, b, c, like: {"last": like.new_zeros(b, c)},
+        ),
+        "the state that it returned is empty, and it was given a mapping with 'last'",
+    ),
+    (
+        "a port that it has not",
+        odd(TimeEffect, process=lambda s, a, c, t, b: ({"out": a["inn"]}, t)),
+        r"KeyError: 'inn'(.|\n)*it has: controls none, input ports in\n  did you mean: in$",
+    ),
+    (
+        "a setting that it has not",
+        odd(TimeEffect, process=lambda s, a, c, t, b: ({"out": s.settings.deep * a["in"]}, t)),
+        "has no attribute 'deep'(.|\n)*it has: settings none$",
+    ),
     ("raise in mask", odd(SpectralEffect, mask=boom), "ValueError: boom"),
     ("no mask", odd(SpectralEffect, mask=lambda s, c: None), MASK),
     ("mask of another shape", odd(SpectralEffect, mask=lambda s, c: torch.ones(7)), MASK),

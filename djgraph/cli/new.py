@@ -61,7 +61,7 @@ def plugin(
       amplitude   all channels times one number: a monitor level with dim
       matrix      channels mixed without memory: turns and widens the stereo picture
       recursive   a filter with moving controls: a bell of an equaliser
-      delay       a delay line with feedback: an echo whose time may move
+      delay       a delay line with feedback: a slapback echo whose time may move
       spectral    a gain for each frame and frequency: a bell without phase
       ratio       such a gain as a sum of curves over another, with its causal twin: a shelf
       source      no input: a sine

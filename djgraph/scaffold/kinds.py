@@ -65,7 +65,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "delay",
-            "an echo whose time may move",
+            "a slapback echo whose time may move",
             "`TimeEffect` with state",
             ranges='{"time": (1.1, 20.0), "feedback": (-0.95, 0.95), "mix": (0.0, 1.0)}',
             moved='{"track.echo": 0.5, "echo.time": 20.0}',

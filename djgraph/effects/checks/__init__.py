@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from djgraph.effects.checks import any_effect, declaration, domain, gradients, late
+from djgraph.effects.checks import any_effect, declaration, domain, ending, gradients, late, operations
 from djgraph.effects.checks.bench import Bench, CheckFailed, CheckInconclusive, CheckSkipped, CheckSlow
 from djgraph.effects.checks.outcome import Outcome, outcome_of
 from djgraph.effects.contract import Effect, Environment, SpectralEffect
@@ -55,17 +55,21 @@ EVERY: tuple[Check, ...] = (
     any_effect.check_copies,
     any_effect.check_device,
     any_effect.check_host_synchronisation,
+    operations.check_operations,
     gradients.check_finite_output,
     gradients.check_finite_gradients,
     gradients.check_gradients,
     gradients.check_gradients_at_range_ends,
-    domain.check_latency_and_tail,
+    ending.check_latency_and_tail,
 )
 TIME: tuple[Check, ...] = (
     domain.check_state,
     domain.check_streaming,
     domain.check_streaming_gradients,
+    ending.check_lag,
+    ending.check_stability,
     late.check_late_in_time,
+    late.check_long_stream,
     late.check_drift,
     domain.check_memoryless,
     domain.check_magnitude,

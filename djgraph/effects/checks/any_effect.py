@@ -5,14 +5,26 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from djgraph.effects.checks.bench import Bench, CheckFailed, CheckSkipped, expect, expect_close, gradients
-from djgraph.effects.contract import Effect, SpectralEffect, TimeEffect
+from djgraph.effects.checks.bench import (
+    Bench,
+    Case,
+    CheckFailed,
+    CheckInconclusive,
+    CheckSkipped,
+    expect,
+    expect_close,
+    gradients,
+)
+from djgraph.effects.contract import Clock, Effect, SpectralEffect, TimeEffect
 
 TINY = 1e-9
 """Tolerance for double precision, where two ways of computing one thing may only round differently."""
@@ -218,24 +230,41 @@ def check_copies(bench: Bench) -> None:
 
 
 def check_device(bench: Bench) -> None:
-    """Runs on whatever device its input is on (tried on torch's ``meta`` device, which holds no data)."""
+    """Runs on whatever device its input is on: tried on torch's ``meta`` device, which holds no data.
+
+    Where that cannot be, as behind ``.cpu().numpy()``, on a GPU if there is one.
+    """
     effect, case = bench.build(torch.float32), bench.case(dtype=torch.float32)
-    bench.run(effect, case)  # on the CPU first, so that a constant cached there would show
-    meta = case.replace_tensors({name: tensor.to("meta") for name, tensor in case.tensors().items()})
-    clock = case.clock and type(case.clock)(case.clock.tempo.to("meta"), case.clock.beats.to("meta"))
-    meta = type(case)(
-        meta.audio, meta.controls, meta.batch, meta.channels, meta.samples, case.like.to("meta"), clock
-    )
-    if bench.spectral and not meta.controls:
+    want = bench.run(effect, case)  # on the CPU first, so that a constant cached there would show
+    if bench.spectral and not case.controls:
         raise CheckSkipped("its mask reads nothing that is on a device")
     try:
-        outputs = bench.run(effect.to("meta"), meta)
-    except NotImplementedError as error:
-        raise CheckSkipped(f"it uses an operation that torch cannot dry-run: {error}") from error
+        outputs = _run_on(bench, effect, case, "meta")
+    except (_TakenToHost, NotImplementedError) as error:
+        if not torch.cuda.is_available():
+            raise CheckInconclusive(f"{_reason(error)}, and there is no GPU to try it on") from error
+        outputs = _run_on(bench, bench.build(torch.float32), case, "cuda")
+        for name, tensor in outputs.items():
+            expect(tensor.device.type == "cuda", f"{name} is on {tensor.device}, not on its input's device")
+            expect_close(tensor.cpu(), want[name], 1e-3, f"{name} on a GPU against the CPU")
+        return
     except RuntimeError as error:
         raise CheckFailed(f"does not run where its input is (device meta): {error}") from error
     for name, tensor in outputs.items():
         expect(tensor.device.type == "meta", f"{name} is on {tensor.device}, not on its input's device")
+
+
+def _run_on(bench: Bench, effect: Effect, case: Case, device: str) -> dict[str, Tensor]:
+    moved = case.replace_tensors({name: tensor.to(device) for name, tensor in case.tensors().items()})
+    clock = case.clock and Clock(case.clock.tempo.to(device), case.clock.beats.to(device))
+    with _NoHost():
+        return bench.run(effect.to(device), replace(moved, like=case.like.to(device), clock=clock))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, _TakenToHost):
+        return f"it takes its signal to the host ({error})"
+    return f"it uses an operation that torch cannot dry-run: {error}"
 
 
 def check_host_synchronisation(bench: Bench) -> None:
@@ -248,6 +277,33 @@ def check_host_synchronisation(bench: Bench) -> None:
         not reads.seen,
         f"waits for the device: {', '.join(sorted(reads.seen))} (item(), bool() or indexing by mask)",
     )
+    try:
+        _run_on(bench, effect, bench.case(), "meta")
+    except _TakenToHost as error:
+        raise CheckInconclusive(f"{_reason(error)}, where a GPU has to be waited for") from error
+    except Exception:  # what else does not run there is for check_device to tell
+        return
+
+
+class _TakenToHost(Exception):
+    """A tensor that is not on the CPU is copied to it."""
+
+
+class _NoHost(TorchFunctionMode):
+    """Raises _TakenToHost, with the name of the method, where a tensor without data is copied to the host."""
+
+    METHODS = frozenset({"cpu", "numpy", "tolist", "__array__"})
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if args and isinstance(args[0], Tensor) and args[0].device.type == "meta":
+            to_cpu = name == "to" and any(
+                isinstance(given, (str, torch.device)) and torch.device(given).type == "cpu"
+                for given in (*args[1:], *(kwargs or {}).values())
+            )
+            if name in self.METHODS or to_cpu:
+                raise _TakenToHost(f".{name}()" if not to_cpu else '.to("cpu")')
+        return func(*args, **(kwargs or {}))
 
 
 class _HostReads(TorchDispatchMode):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -24,6 +24,9 @@ from djgraph.effects.contract import (
 from djgraph.effects.control import Control
 from djgraph.effects.grid import neighbours, size
 from djgraph.errors import EffectError
+
+SLOWEST, FASTEST = 40.0, 300.0
+"""Tempos in BPM that an effect with a clock has to bear."""
 
 AudioKind = Literal["noise", "silence", "impulse", "faint", "loud"]
 
@@ -74,6 +77,15 @@ class Case:
         return self.replace_tensors(
             {name: t.detach().clone().requires_grad_() for name, t in self.tensors().items()}
         )
+
+    def repeat(self, count: int) -> Case:
+        """The same so many times, one behind the other along the batch."""
+        clock = self.clock and Clock(
+            self.clock.tempo.repeat(count, 1, 1), self.clock.beats.repeat(count, 1, 1)
+        )
+        tensors = {name: tensor.repeat(count, 1, 1) for name, tensor in self.tensors().items()}
+        batch, like = count * self.batch, self.like.repeat(count, 1, 1)
+        return replace(self.replace_tensors(tensors), batch=batch, like=like, clock=clock)
 
     def item(self, index: int) -> Case:
         """One item of the batch, as a batch of one."""
@@ -146,8 +158,12 @@ class Bench:
         audio: AudioKind = "noise",
         values: Mapping[str, float] | None = None,
         seed: int = 0,
+        plateaus: bool = False,
     ) -> Case:
-        """Made-up input. ``values`` pins controls to plain values; the others wander within their range."""
+        """Made-up input. ``values`` pins controls to plain values; the others wander within their range.
+
+        plateaus: in the last item they stand still for a while at a time, often at an end of the range, as a gate does.
+        """
         random = torch.Generator().manual_seed(seed)
         channels = self.channel_options[-1] if channels is None else channels
         samples = self.samples if samples is None else samples
@@ -165,13 +181,34 @@ class Bench:
                 dtype=torch.float64,
                 device="cpu",
             )
-            plain = spread(control, 0.02 + 0.96 * unit)
+            unit = 0.02 + 0.96 * unit
+            if plateaus:
+                unit[-1:] = _plateaus(unit[-1:], random)
+            plain = spread(control, unit)
             if values is not None and control.id in values:
                 pinned = values[control.id]
                 plain = torch.full_like(plain, neighbours(control, pinned)[0] if control.held else pinned)
             controls[control.id] = plain.to(dtype)
         clock = self._clock(batch, samples, random) if self.build().uses_clock else None
         return Case(signals, controls, batch, channels, samples, like, clock)
+
+    def corners(self, count: int, **options: Any) -> tuple[Case, list[dict[str, float]]]:
+        """A case in whose items controls stand still, and their values: all at their minimum, all at their maximum, at
+        random ends, and anywhere. ``options`` are those of :meth:`case`."""
+        random = torch.Generator().manual_seed(7)
+        case = self.case(batch=count, **options)
+        values: list[dict[str, float]] = [{} for _ in range(count)]
+        for control in self.effect_class.controls:
+            unit = torch.rand(count, 1, 1, generator=random, dtype=torch.float64, device="cpu")
+            unit[2 : 2 + count // 2] = unit[2 : 2 + count // 2].round()
+            unit[0], unit[1] = 0, 1
+            plain = spread(control, unit)
+            for place, value in enumerate(plain.flatten().tolist()):
+                values[place][control.id] = value
+            case.controls[control.id] = (
+                plain.to(case.like.dtype).expand_as(case.controls[control.id]).contiguous()
+            )
+        return case, values
 
     def control_shape(self, control: Control, batch: int, samples: int) -> tuple[int, int, int]:
         """The shape in which the effect is given a control."""
@@ -180,8 +217,10 @@ class Bench:
         return (batch, points, 1) if self.spectral else (batch, 1, points)
 
     def _clock(self, batch: int, samples: int, random: torch.Generator) -> Clock:
-        # Every item has its own tempo, which drifts.
-        start, end = 80 + 80 * torch.rand(2, batch, 1, 1, generator=random, dtype=torch.float64, device="cpu")
+        # Every item has its own tempo, which drifts; among them are the slowest and the fastest.
+        drawn = torch.rand(2, batch, 1, 1, generator=random, dtype=torch.float64, device="cpu")
+        start, end = SLOWEST + (FASTEST - SLOWEST) * drawn
+        start[0], end[-1] = SLOWEST, FASTEST
         tempo = start + (end - start) * torch.linspace(0, 1, samples, dtype=torch.float64, device="cpu")
         step = tempo / 60 / self.environment.sample_rate
         return Clock(tempo, step.cumsum(-1) - step)
@@ -254,15 +293,21 @@ class Bench:
 
     def loss(self, outputs: Mapping[str, Tensor]) -> Tensor:
         """A number that every output sample moves by its own weight, of the order of 1."""
+        return torch.stack([part.sum() for part in self._weighted(outputs, 1)]).sum()
+
+    def losses(self, outputs: Mapping[str, Tensor], count: int) -> tuple[Tensor, float]:
+        """:meth:`loss` of each of ``count`` cases that ran as one batch, and the size of what it is a sum of."""
+        parts = [part.flatten(1) for part in self._weighted(outputs, count)]
+        size = sum(float(part.square().sum(1).max()) for part in parts) ** 0.5
+        return torch.stack([part.sum(1) for part in parts]).sum(0), size
+
+    def _weighted(self, outputs: Mapping[str, Tensor], count: int) -> Iterator[Tensor]:
+        """By output, ``[count, …]``: every sample times its weight, the same in each of the cases."""
         random = torch.Generator().manual_seed(99)
-        total: Tensor | None = None
         for name in sorted(outputs):
-            weight = torch.randn(outputs[name].shape, generator=random, dtype=torch.float64, device="cpu")
-            weight = weight.to(outputs[name].dtype) / max(1, weight.numel()) ** 0.5
-            part = (outputs[name] * weight).sum()
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+            each = outputs[name].unflatten(0, (count, -1))
+            weight = torch.randn(each.shape[1:], generator=random, dtype=torch.float64, device="cpu")
+            yield each * (weight.to(each.dtype) / max(1, weight.numel()) ** 0.5)
 
 
 def spread(control: Control, unit: Tensor) -> Tensor:
@@ -328,6 +373,16 @@ def _signal(kind: AudioKind, shape: tuple[int, ...], random: torch.Generator) ->
         return signal
     level = {"noise": 0.3, "faint": 1e-20, "loud": 1e3}[kind]
     return level * torch.randn(shape, generator=random, dtype=torch.float64, device="cpu")
+
+
+def _plateaus(unit: Tensor, random: torch.Generator) -> Tensor:
+    """Positions 0…1 that stand still for about an eighth of the time, a third at each end of the range."""
+    points = unit.shape[-1]
+    begins, drawn = torch.rand(2, points, generator=random, dtype=torch.float64, device="cpu")
+    place = (begins < 8 / points).long().cumsum(0)
+    return torch.where(drawn < 1 / 3, 0.0, torch.where(drawn > 2 / 3, 1.0, drawn))[place % points].expand_as(
+        unit
+    )
 
 
 def _hold(tensor: Tensor, more: int) -> Tensor:

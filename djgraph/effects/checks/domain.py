@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from djgraph.arguments import is_whole
 from djgraph.effects.checks.bench import Bench, Case, CheckSkipped, expect, expect_close, gradients, spread
 from djgraph.effects.checks.twin_difference import twin_difference
 from djgraph.effects.contract import Effect, SpectralEffect, State, TimeEffect
@@ -18,30 +17,6 @@ RINGING = (32, 512)
 
 TWIN_BOUND = 0.25
 """By how many dB the gain of a causal twin may differ from that of its effect."""
-
-
-def check_latency_and_tail(bench: Bench) -> None:
-    """latency() and tail() are whole numbers, and after the tail a time effect is silent."""
-    effect = bench.build()
-    latency, tail = effect.latency(), effect.tail()
-    expect(is_whole(latency) and latency >= 0, f"latency() is {latency!r}; a number of samples from 0")
-    expect(tail is None or (is_whole(tail) and tail >= 0), f"tail() is {tail!r}; a number of samples or None")
-    if isinstance(effect, TimeEffect) and effect.memoryless:
-        expect(latency == 0, f"memoryless, but latency() is {latency}: a graph with it is refused")
-    if bench.spectral or not effect.inputs or tail is None:
-        return
-    if tail > 20 * bench.environment.sample_rate:
-        raise CheckSkipped("its tail is longer than 20 s")
-    burst = 64
-    ended = burst + latency + tail
-    case = bench.case(batch=1, samples=ended + bench.long)
-    for tensor in case.audio.values():
-        tensor[..., burst:] = 0
-    with torch.no_grad():
-        for name, tensor in bench.run(effect, case).items():
-            rest = tensor[..., ended:]
-            silence = torch.zeros_like(rest)
-            expect_close(rest, silence, TINY, f"{name} after the input and {tail} samples of tail have ended")
 
 
 def check_state(bench: Bench) -> None:
@@ -76,7 +51,7 @@ def check_streaming(bench: Bench) -> None:
     effect = bench.build()
     told = not getattr(effect, "foreign_memory", False)  # whether a state is all that it remembers
     for samples in (bench.samples, bench.long):
-        case = bench.case(batch=2, samples=samples)
+        case = bench.case(batch=2, samples=samples, plateaus=True)
         with torch.no_grad():
             state = bench.state(effect, case)
             whole, last = bench.process(effect, case, 0, samples, state)
@@ -104,7 +79,7 @@ def _continue_alike(bench: Bench, effect: Effect, since: int, one: State, other:
 def check_streaming_gradients(bench: Bench) -> None:
     """Gradients that flow back through the blocks of a stream are those of one call."""
     effect = bench.build()
-    case = bench.case(batch=2, samples=bench.long).leaves()
+    case = bench.case(batch=2, samples=bench.long, plateaus=True).leaves()
     whole = gradients(bench.loss(bench.run(effect, case)), case)
     streamed, _ = _stream(bench, effect, case, [1000, 1001, bench.long // 2])
     for name, gradient in gradients(bench.loss(streamed), case).items():
@@ -116,7 +91,7 @@ def check_memoryless(bench: Bench) -> None:
     effect = bench.build()
     if not (isinstance(effect, TimeEffect) and effect.memoryless):
         raise CheckSkipped("it does not say that it is memoryless")
-    case = bench.case()
+    case = bench.case(plateaus=True)
     whole = bench.run(effect, case)
     for start, end in ((0, 1), (1, 700), (500, case.samples), (case.samples - 1, case.samples)):
         part, _ = bench.process(effect, case, start, end, {})

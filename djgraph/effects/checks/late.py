@@ -26,7 +26,7 @@ BLOCK, LONG_BLOCK = 512, 4093
 GROWTH = 4.0
 """How many times as large as at the start a rounding error may be later on."""
 STEADILY, STEADY_FLOOR = 1.7, 3e-7
-"""An error that grows by so much from the third and fourth second to the last two, and by some every second, drifts."""
+"""A sum of two seconds' errors that grows all the time, from the second such sum to the last by so much, drifts."""
 FLOOR = 1e-5
 """A rounding error, relative to the signal, that is never complained of."""
 
@@ -82,10 +82,11 @@ def _drifts(errors: tuple[list[float], list[float]]) -> str | None:
         return (
             f"after {len(most)} s of a stream in float32 it is off by {most[-1]:.2g} of its signal, {first}"
         )
-    middle, last = sum(mean[2:4]), sum(mean[-2:])
-    if last > STEADILY * middle and all(b > a for a, b in pairwise(mean[1:])) and last > 2 * STEADY_FLOOR:
-        hour = last / 2 * HOUR / len(mean)
-        return f"in a stream in float32 it is off by more every second, by {hour:.1g} of its signal after an hour"
+    pairs = [first + second for first, second in zip(mean[::2], mean[1::2])]
+    growing = all(later > earlier for earlier, later in pairwise(pairs))
+    if growing and pairs[-1] > max(STEADILY * pairs[1], STEADY_FLOOR):
+        hour = most[-1] * HOUR / len(most)
+        return f"in a stream in float32 it is off by ever more, at this rate by {hour:.1g} of its signal after an hour"
     return None
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 FIRST = (1e-5, 1e-6)
 """Steps that are tried first; where they agree, no others are."""
-OTHERS = (1e-3, 1e-4, 1e-7, 1e-8, 1e-9, 1e-10)
+OTHERS = (1e-4, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12)
 RATIO = 10.0
 """Of one step to the next one."""
 AGREED = 1e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
 
+LOWEST_RATE = 100
+"""In Hz: of the samples that are kept."""
 CYCLE = 2**31
 """Fixed-point units of one cycle of the lower rate: sums of integers are exact, whatever blocks they are cut into."""
 
@@ -39,7 +42,7 @@ class Crush(TimeEffect):
         rate: Annotated[
             float,
             Control(
-                100, 48000, neutral=48000, unit="Hz", scale="log", gradient="none",
+                LOWEST_RATE, 48000, neutral=48000, unit="Hz", scale="log", gradient="none",
                 description="Sample rate; above that of the graph nothing is held",
             ),
         ] = 48000.0  # fmt: skip
@@ -54,8 +57,8 @@ class Crush(TimeEffect):
         return {"phase": phase, "held": like.new_zeros(batch, channels, 1)}
 
     def tail(self) -> int | None:
-        """How long a sample is held depends on ``rate``."""
-        return None
+        """For how long a sample is held at the lowest ``rate``."""
+        return math.ceil(self.environment.sample_rate / LOWEST_RATE)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

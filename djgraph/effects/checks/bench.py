@@ -192,22 +192,40 @@ class Bench:
         clock = self._clock(batch, samples, random) if self.build().uses_clock else None
         return Case(signals, controls, batch, channels, samples, like, clock)
 
-    def corners(self, count: int, **options: Any) -> tuple[Case, list[dict[str, float]]]:
+    def corners(
+        self, count: int, switches: tuple[int, ...] = (), **options: Any
+    ) -> tuple[Case, list[dict[str, float]]]:
         """A case in whose items controls stand still, and their values: all at their minimum, all at their maximum, at
-        random ends, and anywhere. ``options`` are those of :meth:`case`."""
+        random ends, and anywhere. ``options`` are those of :meth:`case`.
+
+        switches: at each of these samples some of the later half of the items go over to other ends: from minimum to
+        maximum, and back, among them. The values are those at the start.
+        """
         random = torch.Generator().manual_seed(7)
         case = self.case(batch=count, **options)
+        moving = count - count // 2 if switches else 0
+        still = count - moving
+        # Of the items that move: when, and whether it is the first or the second one that moves then.
+        times = [switches[place * len(switches) // moving] for place in range(moving)]
+        turns = [place - times.index(time) for place, time in enumerate(times)]
         values: list[dict[str, float]] = [{} for _ in range(count)]
         for control in self.effect_class.controls:
-            unit = torch.rand(count, 1, 1, generator=random, dtype=torch.float64, device="cpu")
-            unit[2 : 2 + count // 2] = unit[2 : 2 + count // 2].round()
+            unit, later = torch.rand(2, count, 1, 1, generator=random, dtype=torch.float64, device="cpu")
             unit[0], unit[1] = 0, 1
-            plain = spread(control, unit)
+            unit[2 : 2 + count // 2] = unit[2 : 2 + count // 2].round()
+            later[:still] = unit[:still]
+            for place, turn in enumerate(turns, start=still):
+                unit[place], later[place] = (0, 1, unit[place].round())[min(turn, 2)], later[place].round()
+                if turn < 2:
+                    later[place] = 1 - turn
+            plain, then = (spread(control, part).to(case.like.dtype) for part in (unit, later))
             for place, value in enumerate(plain.flatten().tolist()):
                 values[place][control.id] = value
-            case.controls[control.id] = (
-                plain.to(case.like.dtype).expand_as(case.controls[control.id]).contiguous()
-            )
+            shape, hop = case.controls[control.id].shape, self.environment.transform.hop
+            held = torch.tensor([0] * still + times, device="cpu").view(-1, 1, 1)
+            points = {"sample": held, "frame": held // hop, "clip": held * 0 + 1}[control.rate]
+            before = torch.arange(shape[-1], device="cpu") < points
+            case.controls[control.id] = torch.where(before, plain, then).expand(shape).contiguous()
         return case, values
 
     def control_shape(self, control: Control, batch: int, samples: int) -> tuple[int, int, int]:

@@ -112,6 +112,8 @@ COSTLY = (
     "check_identity_at_neutral",
     "check_gradients_at_range_ends",
     "check_magnitude",
+    "check_long_stream",
+    "check_stability",
 )
 CHEAPER = (
     "check_streaming_gradients",
@@ -126,6 +128,7 @@ CHEAPER = (
     "check_inputs_unchanged",
     "check_latency_and_tail",
     "check_state",
+    "check_operations",
 )
 
 
@@ -166,9 +169,6 @@ CHECKS = parametrize_with_checks(
     ],
     expected_failures={
         Crush: {"check_gradients": "rounding: the gradient of the input is a stand-in"},
-        Pan: {"check_gradients": "a kink at the centre, which finite differences of one sample step across"},
-        QuadPan: {"check_gradients": "a kink at the centre, as that of pan"},
-        SurroundPan: {"check_gradients": "a kink at the centre, as that of pan"},
     },
 )
 

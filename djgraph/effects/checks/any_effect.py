@@ -16,7 +16,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from djgraph.effects.checks.bench import (
     Bench,
-    Case,
     CheckFailed,
     CheckInconclusive,
     CheckSkipped,
@@ -24,6 +23,7 @@ from djgraph.effects.checks.bench import (
     expect_close,
     gradients,
 )
+from djgraph.effects.checks.cases import Case
 from djgraph.effects.contract import Clock, Effect, SpectralEffect, TimeEffect
 
 TINY = 1e-9

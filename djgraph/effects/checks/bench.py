@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
+from djgraph.effects.checks.cases import AudioKind, Case, hold, signal, spread, stand_still
 from djgraph.effects.contract import (
     Block,
     Clock,
@@ -22,13 +23,11 @@ from djgraph.effects.contract import (
     TimeEffect,
 )
 from djgraph.effects.control import Control
-from djgraph.effects.grid import neighbours, size
+from djgraph.effects.grid import neighbours
 from djgraph.errors import EffectError
 
 SLOWEST, FASTEST = 40.0, 300.0
 """Tempos in BPM that an effect with a clock has to bear."""
-
-AudioKind = Literal["noise", "silence", "impulse", "faint", "loud"]
 
 
 class CheckFailed(EffectError, AssertionError):
@@ -45,54 +44,6 @@ class CheckSkipped(Exception):
 
 class CheckInconclusive(Exception):
     """A check that applies could not be done here: neither passed nor failed. The message says why."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """What one call is given: audio by input port, controls by id, and the size."""
-
-    audio: dict[str, Tensor]
-    controls: dict[str, Tensor]
-    batch: int
-    channels: int
-    samples: int
-    like: Tensor
-    clock: Clock | None = None
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Audio and controls under one kind of name: ``input in``, ``control gain``."""
-        named = {f"input {port}": tensor for port, tensor in self.audio.items()}
-        return named | {f"control {name}": tensor for name, tensor in self.controls.items()}
-
-    def replace_tensors(self, tensors: Mapping[str, Tensor]) -> Case:
-        """The same with some of :meth:`tensors` exchanged."""
-        return replace(
-            self,
-            audio={port: tensors.get(f"input {port}", old) for port, old in self.audio.items()},
-            controls={name: tensors.get(f"control {name}", old) for name, old in self.controls.items()},
-        )
-
-    def leaves(self) -> Case:
-        """The same with every tensor a leaf that collects gradients."""
-        return self.replace_tensors(
-            {name: t.detach().clone().requires_grad_() for name, t in self.tensors().items()}
-        )
-
-    def repeat(self, count: int) -> Case:
-        """The same so many times, one behind the other along the batch."""
-        clock = self.clock and Clock(
-            self.clock.tempo.repeat(count, 1, 1), self.clock.beats.repeat(count, 1, 1)
-        )
-        tensors = {name: tensor.repeat(count, 1, 1) for name, tensor in self.tensors().items()}
-        batch, like = count * self.batch, self.like.repeat(count, 1, 1)
-        return replace(self.replace_tensors(tensors), batch=batch, like=like, clock=clock)
-
-    def item(self, index: int) -> Case:
-        """One item of the batch, as a batch of one."""
-        one = slice(index, index + 1)
-        clock = self.clock and Clock(self.clock.tempo[one], self.clock.beats[one])
-        tensors = {name: tensor[one] for name, tensor in self.tensors().items()}
-        return replace(self.replace_tensors(tensors), batch=1, like=self.like[one], clock=clock)
 
 
 class Bench:
@@ -170,7 +121,7 @@ class Bench:
         like = torch.zeros(batch, channels, samples, dtype=dtype, device="cpu")
         inputs = () if self.spectral else self.effect_class.inputs
         signals = {
-            port.name: _signal(audio, (batch, _count(port, channels), samples), random).to(dtype)
+            port.name: signal(audio, (batch, _count(port, channels), samples), random).to(dtype)
             for port in inputs
         }
         controls = {}
@@ -183,7 +134,7 @@ class Bench:
             )
             unit = 0.02 + 0.96 * unit
             if plateaus:
-                unit[-1:] = _plateaus(unit[-1:], random)
+                unit[-1:] = stand_still(unit[-1:], random)
             plain = spread(control, unit)
             if values is not None and control.id in values:
                 pinned = values[control.id]
@@ -304,8 +255,8 @@ class Bench:
         for control in effect.controls:
             tensor = case.controls[control.id]
             points = self.control_shape(control, case.batch, samples)[-1]
-            controls[control.id] = _hold(tensor, points - tensor.shape[-1])
-        clock = case.clock and Clock(_hold(case.clock.tempo, lag), _hold(case.clock.beats, lag))
+            controls[control.id] = hold(tensor, points - tensor.shape[-1])
+        clock = case.clock and Clock(hold(case.clock.tempo, lag), hold(case.clock.beats, lag))
         longer = replace(case, audio=audio, controls=controls, samples=samples, clock=clock)
         return {port: tensor[..., lag:] for port, tensor in self.run(effect, longer).items()}
 
@@ -326,23 +277,6 @@ class Bench:
             each = outputs[name].unflatten(0, (count, -1))
             weight = torch.randn(each.shape[1:], generator=random, dtype=torch.float64, device="cpu")
             yield each * (weight.to(each.dtype) / max(1, weight.numel()) ** 0.5)
-
-
-def spread(control: Control, unit: Tensor) -> Tensor:
-    """Positions 0…1 → plain values; on steps or choices where the control has them."""
-    if control.choices:
-        choices = torch.tensor(control.choices, dtype=unit.dtype, device="cpu")
-        return choices[(unit * len(choices)).long().clamp(max=len(choices) - 1)]
-    if control.scale == "log":
-        plain = control.min * (control.max / control.min) ** unit
-    else:
-        plain = torch.lerp(
-            unit.new_tensor(control.min), unit.new_tensor(control.max), unit
-        )  # exact at both ends
-    if control.step:
-        count = ((plain - control.min) / control.step).round().clamp(max=size(control) - 1)
-        plain = (control.min + count * control.step).clamp(max=control.max)
-    return plain
 
 
 def gradients(loss: Tensor, case: Case) -> dict[str, Tensor]:
@@ -380,31 +314,6 @@ def expect_close(got: Tensor, want: Tensor, tolerance: float, what: str) -> None
     raise CheckFailed(
         f"{what}: {float(got.flatten()[worst]):.9g} instead of {float(want.flatten()[worst]):.9g} at {place}"
     )
-
-
-def _signal(kind: AudioKind, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
-    if kind == "silence":
-        return torch.zeros(shape, dtype=torch.float64, device="cpu")
-    if kind == "impulse":
-        signal = torch.zeros(shape, dtype=torch.float64, device="cpu")
-        signal[..., 0] = 1
-        return signal
-    level = {"noise": 0.3, "faint": 1e-20, "loud": 1e3}[kind]
-    return level * torch.randn(shape, generator=random, dtype=torch.float64, device="cpu")
-
-
-def _plateaus(unit: Tensor, random: torch.Generator) -> Tensor:
-    """Positions 0…1 that stand still for about an eighth of the time, a third at each end of the range."""
-    points = unit.shape[-1]
-    begins, drawn = torch.rand(2, points, generator=random, dtype=torch.float64, device="cpu")
-    place = (begins < 8 / points).long().cumsum(0)
-    return torch.where(drawn < 1 / 3, 0.0, torch.where(drawn > 2 / 3, 1.0, drawn))[place % points].expand_as(
-        unit
-    )
-
-
-def _hold(tensor: Tensor, more: int) -> Tensor:
-    return torch.cat([tensor, tensor[..., -1:].expand(*tensor.shape[:-1], more)], -1)
 
 
 def _count(port: Port, channels: int) -> int:

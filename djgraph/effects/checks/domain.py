@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from djgraph.effects.checks.bench import Bench, Case, CheckSkipped, expect, expect_close, gradients, spread
+from djgraph.effects.checks.bench import Bench, CheckSkipped, expect, expect_close, gradients
+from djgraph.effects.checks.cases import Case, spread
 from djgraph.effects.checks.twin_difference import twin_difference
 from djgraph.effects.contract import Effect, SpectralEffect, State, TimeEffect
 from djgraph.effects.twin import twin_of

@@ -8,13 +8,13 @@ from torch import Tensor
 from djgraph.arguments import is_whole
 from djgraph.effects.checks.bench import (
     Bench,
-    Case,
     CheckFailed,
     CheckInconclusive,
     CheckSkipped,
     expect,
     expect_close,
 )
+from djgraph.effects.checks.cases import Case
 from djgraph.effects.contract import TimeEffect
 
 TINY = 1e-9

@@ -8,16 +8,14 @@ import torch
 from torch import Tensor
 
 from djgraph.effects.checks.bench import (
-    AudioKind,
     Bench,
-    Case,
     CheckFailed,
     CheckInconclusive,
     CheckSkipped,
     expect,
     gradients,
-    spread,
 )
+from djgraph.effects.checks.cases import AudioKind, Case, spread
 from djgraph.effects.checks.slopes import slope_by_differences
 from djgraph.effects.contract import Effect
 from djgraph.effects.control import Control

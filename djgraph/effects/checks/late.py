@@ -10,14 +10,13 @@ from torch import Tensor
 
 from djgraph.effects.checks.bench import (
     Bench,
-    Case,
     CheckFailed,
     CheckInconclusive,
     CheckSkipped,
     expect,
     expect_close,
-    spread,
 )
+from djgraph.effects.checks.cases import Case, spread
 from djgraph.effects.contract import Effect, TimeEffect
 
 HOUR = 3600

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from djgraph.effects.checks.bench import spread
+from djgraph.effects.checks.cases import spread
 from djgraph.effects.contract import Block, Environment, SpectralEffect
 from djgraph.effects.control import Control
 from djgraph.effects.twin import twin_of

@@ -706,6 +706,7 @@ def test_the_report_says_what_does_not_apply():
     report = check_effect(Echo)
     assert "check_streaming" in report.passed
     assert report.skipped == {
+        "check_lag": "its latency is seen at neutral (check_identity_at_neutral)",
         "check_memoryless": "it does not say that it is memoryless",
         "check_magnitude": "it has no magnitude()",
     }

@@ -135,7 +135,7 @@ class Bench:
             unit = 0.02 + 0.96 * unit
             if plateaus:
                 unit[-1:] = stand_still(unit[-1:], random)
-            plain = spread(control, unit)
+            plain = spread(control, unit).clamp(control.min, control.max)
             if values is not None and control.id in values:
                 pinned = values[control.id]
                 plain = torch.full_like(plain, neighbours(control, pinned)[0] if control.held else pinned)
@@ -169,7 +169,10 @@ class Bench:
                 unit[place], later[place] = (0, 1, unit[place].round())[min(turn, 2)], later[place].round()
                 if turn < 2:
                     later[place] = 1 - turn
-            plain, then = (spread(control, part).to(case.like.dtype) for part in (unit, later))
+            plain, then = (
+                spread(control, part).clamp(control.min, control.max).to(case.like.dtype)
+                for part in (unit, later)
+            )
             for place, value in enumerate(plain.flatten().tolist()):
                 values[place][control.id] = value
             shape, hop = case.controls[control.id].shape, self.environment.transform.hop

@@ -115,7 +115,7 @@ def check_long_stream(bench: Bench) -> None:
     case = bench.case(batch=2, channels=bench.channel_options[0], samples=samples, plateaus=True)
     for control in bench.effect_class.controls:
         top = torch.ones((), dtype=torch.float64, device="cpu")
-        case.controls[control.id][0] = spread(control, top)
+        case.controls[control.id][0] = spread(control, top).clamp(max=control.max)
     with torch.no_grad():
         whole = bench.run(effect, case)
         streamed = _stream(bench, effect, case, LONG_BLOCK, owned=True)

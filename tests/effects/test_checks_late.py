@@ -232,7 +232,7 @@ class Bounded(TimeEffect):
         for start in range(0, block.length, self.LAG):  # in blocks of the loop's delay
             sound = audio["in"][..., start : start + self.LAG]
             count = sound.shape[-1]
-            out = sound + 1.3 * torch.tanh(line[..., :count])
+            out = sound + 1.05 * torch.tanh(line[..., :count])
             line = torch.cat([line[..., count:], out], -1)
             parts.append(out * controls["amount"][..., start : start + self.LAG])
         return {"out": torch.cat(parts, -1)}, {"line": line}

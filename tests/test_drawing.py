@@ -336,6 +336,16 @@ def test_a_console_is_folded() -> None:
     assert len(check(graph, unfold=True).boxes) == 51
 
 
+def test_what_solos_together_is_folded() -> None:
+    buses = [{"bus": "room", "to": "mix"}, {"bus": "mix"}]
+    inputs = [{"name": f"in{i}"} for i in range(1, 7)]
+    mixer = [{**channel, "mute": True, "solo": True} for channel in channels(6)]
+    mixer[4]["solo"] = "others"
+    mixer[5]["solo"] = "others"
+    shown = check(load([*mixer, *buses], ["mix"], inputs))
+    assert {box: count for box, count in shown.counts.items() if count > 1} == {"c1": 4, "in:in1": 4}
+
+
 def test_only_equal_strips_are_folded() -> None:
     buses = [{"bus": "room", "to": "mix"}, {"bus": "mix"}]
     inputs = [{"name": f"in{i}"} for i in range(1, 9)]

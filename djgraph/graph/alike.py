@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from djgraph.graph.ir import Column, EffectNode, Graph, InputNode, Owner
+from djgraph.graph.ir import Binding, Blend, Column, EffectNode, Graph, InputNode, Owner
 from djgraph.graph.links import Link, place_of, tap_of
 
 FEWEST = 3
@@ -115,24 +115,55 @@ def _owner(graph: Graph, owner: Owner, columns: Iterable[Column]) -> Hashable:
     """What a strip is itself; ``columns`` are those that it reads. Buses differ by their names: each has its own."""
     if owner.kind == "bus":
         return owner.name
+    read = list(columns)
+    common = _common((column.name for column in read), owner)
     nodes = []
     for name in owner.nodes:
         node = graph.by_id[name]
         if isinstance(node, EffectNode):
             settings = node.settings.model_dump_json()
-            bound = tuple(_relative(repr(binding), owner) for binding in node.bindings.values())
+            bound = tuple(_binding(binding, owner, common) for binding in node.bindings.values())
             ports = tuple(
                 place_of(graph, owner, point)
                 for point in list(node.sources.values())[1:]
                 if point.node in owner.nodes
             )
             nodes.append((owner.name_of(name), node.effect.type, settings, node.channels, bound, ports))
-    read = []
-    for column in columns:
+    own, group = [], []
+    for column in read:
         control = column.control
         about = (column.kind, control.min, control.max, control.default, column.role != "fader")
-        read.append((_relative(f"column='{column.name}'", owner), about))
-    return ("strip", tuple(nodes), tuple(read))
+        if column.name in common:
+            group.append((column.name, about))
+        else:
+            own.append((_relative(f"column='{column.name}'", owner), about))
+    return ("strip", tuple(nodes), tuple(own), tuple(group))
+
+
+def _common(names: Iterable[str], owner: Owner) -> frozenset[str]:
+    """Columns that a group reads as a whole, as it reads its solos: the owner's own one, and those of others that are
+    called alike. Their full names are the same for each of the group."""
+    read = list(names)
+    others = [name for name in read if "." in name and not name.startswith(f"{owner.name}.")]
+    alike = {name.rpartition(".")[2] for name in others}
+    return frozenset(name for name in read if name.rpartition(".")[2] in alike)
+
+
+def _binding(binding: Binding, owner: Owner, common: frozenset[str]) -> Hashable:
+    """A binding with the owner's own columns named without it. What belongs to a group keeps its name where the others'
+    stand beside it, and not where the owner reads its own one alone."""
+    if not isinstance(binding, Blend):
+        return _relative(repr(binding), owner)
+    terms = []
+    for term in binding.terms:
+        whole = len({curve.column for curve in term} & common) > 1
+        terms.append(
+            tuple(
+                repr(curve) if whole and curve.column in common else _relative(repr(curve), owner)
+                for curve in term
+            )
+        )
+    return tuple(terms)
 
 
 def _relative(text: str, owner: Owner) -> str:

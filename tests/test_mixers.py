@@ -43,6 +43,8 @@ ARGS: dict[str, dict[str, Any]] = {
 }
 """Smaller ones of those that are large, and a loop that comes round within a short clip."""
 TEMPO = 120.0
+BEATS = ("club_four", "decks", "stem_swap")
+"""Those with effects in beats."""
 INDEX = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
@@ -72,7 +74,7 @@ def frame(name: str, **values: float) -> Tensor:
 def heard(name: str, inputs: dict[str, Any], output: str | None = None, **values: float) -> Tensor:
     """What a mixer at rest but for some columns makes of inputs: its main output, or another one."""
     made = mixer(name)(inputs, frame(name, **values), tempo=TEMPO)
-    first = graph(name).outputs[0].name if output is None else output
+    first = output or next(iter(graph(name).outputs))
     return made[first] if isinstance(made, dict) else made
 
 
@@ -183,7 +185,8 @@ def test_in_blocks_it_is_the_same(name: str) -> None:
     params = make_params(mixer(name), 1, 3, torch.float64, 5)
     positions = torch.tensor([0, 2100, 4700])
     whole = flat(mixer(name)(inputs, params, positions=positions, tempo=TEMPO))
-    stream = mixer(name).stream(score=(params, positions), tempo=TEMPO, dtype=torch.float64)
+    tempo = TEMPO if name in BEATS else None
+    stream = mixer(name).stream(score=(params, positions), tempo=tempo, dtype=torch.float64)
     for mine, theirs in zip(play(stream, inputs, [700] * 8), whole, strict=True):
         assert (mine - theirs).abs().max() <= 1e-5 * max(1.0, float(theirs.abs().max()))
 
@@ -230,14 +233,14 @@ def test_analogue_four_sends_from_one_side_of_the_fader() -> None:
     assert level(before) - level(behind) == pytest.approx(20, abs=1e-6)
     assert not heard("analogue_four", inputs, "aux_2", **sent).any()
     # X is silent at the crossfader's other end, off is not.
-    assert not heard("analogue_four", inputs, crossfader=1.0, ch_3__side=0.0).any()
+    assert not heard("analogue_four", inputs, crossfader=1.0, ch_3_out__side=0.0).any()
     there = heard("analogue_four", inputs, crossfader=1.0)
     assert torch.allclose(there, heard("analogue_four", inputs), atol=1e-12)
 
 
 def test_analogue_four_filters_what_is_assigned() -> None:
     inputs = silent(noise("analogue_four", 8000), "ch_1")
-    lowpassed = heard("analogue_four", inputs, ch_1__filter=1.0, filter_1__frequency=500.0)
+    lowpassed = heard("analogue_four", inputs, ch_1_out__filter=1.0, filter_1__frequency=500.0)
     ratio = spectrum(lowpassed) / np.maximum(spectrum(heard("analogue_four", inputs)), 1e-9)
     bins = np.fft.rfftfreq(8000, 1 / 44100)
     assert np.median(ratio[:, (bins > 50) & (bins < 150)]) == pytest.approx(1, abs=0.05)
@@ -282,7 +285,7 @@ def test_parallel_raises_what_is_quiet_more() -> None:
         assert torch.allclose(dry, drums["kick"], atol=1e-9)
         return level(wet[..., 10000:]) - level(dry[..., 10000:])
 
-    # Far below the threshold the copy is as loud as the drums, which doubles them; 24 dB above it the copy has lost 21.6 dB.
+    # Far below the threshold the copy doubles the drums; 24 dB above it the copy has lost 21.6 dB.
     assert gain(0.001) == pytest.approx(20 * np.log10(2), abs=0.3)
     assert 0 < gain(0.5) < 1.5
 
@@ -322,8 +325,8 @@ def test_dub_loops_repeats_and_goes_round() -> None:
     }
     thrown = {"vocals__echo_send": 1.0, "vocals__mute": 1.0}
     made = heard("dub_loops", inputs, **thrown, echo__repeats=0.5)[0, 0]
-    peaks = [made[n * beat : n * beat + 3000].norm() for n in range(3)]
-    # The causal equaliser of a loop turns phases and no levels, and tanh is straight for what is so quiet.
+    peaks = [made[n * beat : n * beat + 8000].sum() for n in range(3)]
+    # At 0 Hz, where equaliser and saturation have a gain of 1: tanh is straight for what is so quiet.
     assert float(peaks[1] / peaks[0]) == pytest.approx(0.5, rel=0.02)
     assert float(peaks[2] / peaks[1]) == pytest.approx(0.5, rel=0.02)
     # Spring → echo → spring: with both sends up more is heard than from the spring alone.

@@ -58,12 +58,12 @@ class Tracks:
                     before[i].bit_count(),
                 )
             )
-            taken: list[int] = []
+            taken = ahead = 0
             for i in alone:
                 # What lies before or behind one that is taken is worked on with it already.
-                if not any(before[i] >> other & 1 or before[other] >> i & 1 for other in taken):
-                    taken.append(i)
-            found |= {owner: track for i in taken for owner in groups[i]}
+                if not (before[i] & taken or ahead >> i & 1):
+                    taken, ahead = taken | 1 << i, ahead | before[i]
+                    found |= dict.fromkeys(groups[i], track)
         return found
 
     def of_nodes(self, nodes: Iterable[str]) -> int | None:

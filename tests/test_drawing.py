@@ -344,6 +344,9 @@ def test_what_solos_together_is_folded() -> None:
     mixer[5]["solo"] = "others"
     shown = check(load([*mixer, *buses], ["mix"], inputs))
     assert {box: count for box, count in shown.counts.items() if count > 1} == {"c1": 4, "in:in1": 4}
+    # Each shows its own solo, and none of the others'.
+    assert not any("solo" in box for box in shown.boxes)
+    assert all("c2.solo" not in row for rows in shown.rows.values() for row in rows)
 
 
 def test_only_equal_strips_are_folded() -> None:

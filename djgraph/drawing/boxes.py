@@ -53,7 +53,7 @@ class _Builder:
         self._first = {name: first for first, group in folded.items() for name in group}
         self._columns: dict[tuple[str, str], list[Column]] = defaultdict(list)
         for column in graph.columns:
-            for driven in column.drives:
+            for driven in self._shown_drives(column):
                 self._columns[driven].append(column)
         self._knobs = [column for column in graph.columns if self._is_knob(column)]
         self._knob_names = {column.name for column in self._knobs}
@@ -153,10 +153,21 @@ class _Builder:
 
     def _is_knob(self, column: Column) -> bool:
         """Whether a column has a box of its own: macros and tied columns that reach beyond one strip or bus."""
-        owners = {self._graph.owner_of[node].name for node, _ in column.drives}
+        owners = {self._graph.owner_of[node].name for node, _ in self._shown_drives(column)}
         if len(owners) == 1:
             return not column.name.startswith(f"{owners.pop()}.")
         return len(owners) > 1 or column.kind in ("macro", "switch")
+
+    def _shown_drives(self, column: Column) -> list[tuple[str, str]]:
+        """What a column moves, but for what a solo does to the others of its group: that goes without saying."""
+        if column.kind != "switch" or not column.name.endswith(".solo"):
+            return [*column.drives]
+        shown = []
+        for node, control in column.drives:
+            owner = self._graph.owner_of[node]
+            if owner.name_of(node) != "mute:solo" or column.name == f"{owner.name}.solo":
+                shown.append((node, control))
+        return shown
 
     def _words(self, owner: Owner, node: EffectNode) -> tuple[str, ...]:
         """The columns that a node's controls read, named as within the owner."""

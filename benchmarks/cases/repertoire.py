@@ -91,7 +91,8 @@ def _programs(name: str, mixer: Mixer, audio: Mapping[str, Tensor], context: Con
         leaf.grad = None
 
     programs = {f"{name}, forward": Program(forward)}
-    if mixer.layout.names:
+    # The controls of a downmix have nothing to do with stereo.
+    if mixer.layout.names and mixer(audio, leaf, tempo=tempo).requires_grad:
         programs[f"{name}, forward + backward"] = Program(both, before=forget)
     return programs
 

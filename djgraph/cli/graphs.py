@@ -25,7 +25,6 @@ from djgraph.cli.plans import (
 )
 from djgraph.cli.streams import keep_for_answer
 from djgraph.errors import DJGraphError, InputError
-from djgraph.graph import Graph
 from djgraph.speakers import word
 
 
@@ -67,14 +66,10 @@ def validate(
             warn(str(warning))
         graph = validated.graph
 
-        def named(output: str, graph: Graph = graph) -> str:
-            channels = graph.channels(graph.outputs[output])
-            return output if channels == 2 else f"{output} ({word(channels)})"
-
+        channels = {name: graph.channels(point) for name, point in graph.outputs.items()}
+        names = [one if many == 2 else f"{one} ({word(many)})" for one, many in channels.items()]
         sizes = f"{count(len(graph.nodes), 'node')}, {count(len(graph.columns), 'control')}"
-        outputs = (
-            f"{'output' if len(graph.outputs) == 1 else 'outputs'} {', '.join(map(named, graph.outputs))}"
-        )
+        outputs = f"{'output' if len(graph.outputs) == 1 else 'outputs'} {', '.join(names)}"
         typer.echo(f"{file}: {graph.name}, {sizes}, {outputs}")
     if wrong:
         typer.echo(f"{wrong} of {count(len(files), 'graph')} wrong", err=True)

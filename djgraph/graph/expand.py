@@ -382,7 +382,7 @@ class _Expander:
             self._shared.problems += error.problems
             return None
         problems = [
-            *document.problems,
+            *(_within(problem, self._frame.uses) for problem in document.problems),
             *certain(document.as_written(expansion.problems), document.losses),
         ]
         self._shared.problems += problems
@@ -513,9 +513,11 @@ class _Expander:
         templates = self._model.templates
         fitting = [key for key, template in templates.items() if template.kind == kind]
         if name not in templates:
-            self._problems.append(
-                site.problem(f"there is no template {name!r}", "use", allowed=fitting, name=name)
-            )
+            hint = None
+            if self._shared.shelf.ships(name):
+                hint = f"the graph of that name is put in place by `use: {{graph: {name}, as: …, inputs: {{…}}}}`"
+            message = f"there is no template {name!r}"
+            self._problems.append(site.problem(message, "use", allowed=fitting, name=name, hint=hint))
             return None
         template = templates[name]
         if template.kind != kind:
@@ -622,6 +624,11 @@ class _Expander:
                 )
             )
         return frame.depth + 1
+
+
+def _within(problem: Problem, uses: Sequence[str]) -> Problem:
+    """A problem of the text of a graph, with where that is used."""
+    return replace(problem, hint="; ".join([*([problem.hint] if problem.hint else []), *uses]) or None)
 
 
 def _no_reference_in_defaults(problem: Problem) -> Problem:

@@ -77,6 +77,9 @@ def _way_back(node: NodeDraft, path: tuple[str | int, ...]) -> str:
     """How to say that a circle is meant. node: what reads where it closes; path: the text that says so."""
     if isinstance(node, SumDraft) and "sends" in path:
         return "a loop comes back later: did you mean `feedback: true, delay: 10 ms` on this send?"
+    if isinstance(node, SumDraft) and "use" in path:
+        send = f"sends: [{{to: {spoken(node)}, level: 1, feedback: true, delay: 10 ms}}]"
+        return f"a loop comes back later: let a strip read the graph's output, with `{send}`, in place of this `to`"
     if isinstance(node, SumDraft) and "to" in path:
         send = f"sends: [{{to: {spoken(node)}, level: 1, feedback: true, delay: 10 ms}}]"
         return f"a loop comes back later: did you mean `{send}` instead?"

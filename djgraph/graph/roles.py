@@ -98,8 +98,11 @@ class RoleReader:
         """The columns that a name or pattern stands for; problems are noted."""
         if "*" in pattern:
             matches = pattern_of(site.space + pattern).fullmatch
-            columns = [self._column(one) for name, one in self._known.items() if matches(name)]
-            if not any(columns):
+            found = [one for name, one in self._known.items() if matches(name)]
+            columns = [self._column(one) for one in found]
+            if found and not any(columns):
+                self.problems.append(self._no_column(pattern, found[0], site))
+            elif not any(columns):
                 message = f"no control with a column matches {pattern!r}"
                 self.missing.append(site.problem(message, allowed=tuple(self._columns), name=pattern))
             yield from dict.fromkeys(name for name in columns if name is not None)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from djgraph.errors import DocumentError
+from djgraph.errors import DocumentError, Problem
 from djgraph.language import limits
 from djgraph.language.load import Document, Graphs, files_beside, read, sound
 from djgraph.language.site import Site
@@ -24,6 +25,10 @@ class Shelf:
         if document.file is not None:
             self._place[id(document)] = Path(document.file).resolve()
 
+    def ships(self, name: str) -> bool:
+        """Whether a graph of that name is known."""
+        return name in self._graphs
+
     def find(self, name: str, site: Site, around: Sequence[Document]) -> Document:
         """The document that ``name`` at ``site`` means, or what of it is sound.
 
@@ -40,7 +45,7 @@ class Shelf:
             except DocumentError as error:
                 raise DocumentError(
                     *(
-                        site.problem(one.message, hint=one.hint) if one.position is None else one
+                        site.problem(one.message, hint=one.hint) if one.position is None else _used(one, site)
                         for one in error.problems
                     )
                 ) from None
@@ -70,13 +75,15 @@ class Shelf:
             raise DocumentError(site.problem(f"{name} leads to another folder", hint=hint))
         if not path.exists():
             message = f"there is no file {name} beside this one"
-            raise DocumentError(site.problem(message, allowed=self._beside(site), name=name))
+            shipped = name.rpartition(".")[0]
+            only = f"the graph that ships has no ending: {shipped}" if shipped in self._graphs else None
+            raise DocumentError(site.problem(message, allowed=self._beside(site), name=name, hint=only))
         return path
 
     def _refuse_circle(self, path: Path, name: str, site: Site, around: Sequence[Document]) -> None:
         places = [self._place.get(id(document)) for document in around]
         if (here := path.resolve()) in places:
-            names = [document.model.name for document in around[places.index(here) :]]
+            names = [place.name for place in places[places.index(here) :] if place is not None]
             circle = " → ".join([*names, names[0]])
             raise DocumentError(site.problem(f"graphs are parts of one another in a circle: {circle}"))
 
@@ -87,3 +94,8 @@ class Shelf:
             return []
         own = Path(site.source.file)
         return [name for name in files_beside(own) if name != own.name]
+
+
+def _used(problem: Problem, site: Site) -> Problem:
+    hints = [problem.hint, *site.uses, *([f"used at {site.position()}"] if site.position() else [])]
+    return replace(problem, hint="; ".join(hint for hint in hints if hint))

@@ -89,7 +89,6 @@ class Spaces:
             what = "an input" if first is None else f"a {first.placed.kind}"
             message = f"{name!r} is the name of {what} already"
             self.problems.append(part.site.problem(message, "as"))
-            return
         site = part.header.site
         for index, output in enumerate(part.header.model.outputs):
             given = Given(output.from_, site.below("outputs", index, "from"))

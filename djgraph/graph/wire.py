@@ -102,6 +102,19 @@ class Wirer:
                 points.append((PlacedPoint(point, signal.site), signal.channels))
         return points
 
+    def _within_part(self, name: str, site: Site) -> str | None:
+        """What is said of a name that begins with that of a part."""
+        for part in self._parts:
+            own = part.model.as_
+            if part.site.space == site.space and (name == own or name.startswith(f"{own}.")):
+                outputs = ", ".join(f"{own}.{output.name}" for output in part.header.model.outputs)
+                inputs = ", ".join(declared.name for declared in part.header.model.inputs)
+                return (
+                    f"{own!r} is a graph: only its outputs are signals here ({outputs}), "
+                    f"and what goes in is said under its `inputs` ({inputs})"
+                )
+        return None
+
     def _follow(self, signal: Point | Given) -> Point | OwnerDraft | None:
         """What a signal is on the other side."""
         if isinstance(signal, Point):
@@ -199,7 +212,8 @@ class Wirer:
             self.heard.add(space.outputs[name])
             return self._follow(space.outputs[name])
         known = space.known_to_strips if inputs_first else space.known
-        self.missing.append(site.problem(f"there is no signal called {name!r}", allowed=known, name=name))
+        message, hint = f"there is no signal called {name!r}", self._within_part(name, site)
+        self.missing.append(site.problem(message, allowed=known, name=name, hint=hint))
         return None
 
     def _locate_within(self, name: str, rest: str, site: Site) -> Point | OwnerDraft | None:
@@ -207,10 +221,7 @@ class Wirer:
         owner = owners.get(name)
         if owner is None:
             message = f"there is no strip or bus {name!r}"
-            hint = None
-            if name in self._in(site).outputs:
-                message = f"{name!r} is a graph, of which only outputs are signals here"
-                hint = "declare what is meant under its `outputs`"
+            hint = self._within_part(name, site)
             self.missing.append(site.problem(message, allowed=tuple(owners), name=name, hint=hint))
             return None
         self.read.add(owner.name)
@@ -347,7 +358,8 @@ class Wirer:
                 if owner
                 else f"there is no bus {bus!r}"
             )
-            self.missing.append(site.problem(what, allowed=self._in(site).buses, name=bus))
+            hint = self._within_part(bus, site)
+            self.missing.append(site.problem(what, allowed=self._in(site).buses, name=bus, hint=hint))
         elif point is not None:
             owner.sum.sources.append(PlacedPoint(point, site))
 

@@ -261,7 +261,14 @@ def _solo(value: Any) -> bool | str:
         return value
     if not isinstance(value, str):
         raise Refused(f"expected true, false or the name of a group, got {describe(value)}")
+    if value in _TRUTHS:
+        hint = f"write {_TRUTHS[value]}, or give the group another name"
+        raise Refused(f"expected true, false or the name of a group, got {describe(value)}", hint=hint)
     return _identifier(value)
+
+
+_TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""What older YAML takes for truth, and this one for text."""
 
 
 def _pair(value: Any) -> tuple[float, float]:
@@ -332,7 +339,7 @@ TEXT_LEAF = Leaf(_text, {"type": "string"}, text=True)
 NAME_LEAF = Leaf(_name, _NAME_SCHEMA, text=True)
 IDENTIFIER_LEAF = Leaf(_identifier, IDENTIFIER_SCHEMA, text=True)
 NODE_ID_LEAF = Leaf(_node_id, _NODE_ID_SCHEMA, text=True)
-SOLO = Leaf(_solo, {"anyOf": [{"type": "boolean"}, IDENTIFIER_SCHEMA]})
+SOLO = Leaf(_solo, {"anyOf": [{"type": "boolean"}, IDENTIFIER_SCHEMA | {"not": {"enum": list(_TRUTHS)}}]})
 NUMBER_LEAF = Leaf(_number, {"type": "number"})
 QUANTITY_LEAF = Leaf(_quantity, _NUMBER_OR_QUANTITY)
 

@@ -188,6 +188,9 @@ def _template_name(value: Any) -> str:
             "a strip may read its output: {use: {graph: …, as: fx, inputs: {…}}}, then {strip: …, input: fx}"
         )
         raise Refused("a graph is put in place among the items of the mixer, not in a chain", hint=hint)
+    if isinstance(value, str) and value.endswith(limits.GRAPH.suffixes):
+        hint = f"a graph is put in place by `use: {{graph: {value}, as: …, inputs: {{…}}}}`"
+        raise Refused(f"expected a template's name, got {describe(value)}", hint=hint)
     return str(IDENTIFIER_LEAF.check(value))
 
 

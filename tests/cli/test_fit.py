@@ -176,7 +176,7 @@ def test_other_music_is_refused_and_nothing_written(run: Run, work: Path) -> Non
         (["--mix", "moves.txt"], 1, "suffix"),
         (["--plot", "moves.txt"], 1, "pictures are written to"),
         (["--truth", "equal_power", "--resume"], 1, "nothing to resume"),
-        (["--truth", "bass_swap"], 1, "eq_low"),
+        (["--truth", "bass_swap"], 1, "no control with the role 'low'"),
         (["--level", "nan"], 2, "--level"),
         (["--level", "1e9"], 2, "--level"),
         (["--delay", "1e306"], 1, "delay is"),

@@ -301,7 +301,7 @@ WRONG = {
     "a node within": (
         "from: fx.dry",
         "from: ▸fx@eq",
-        "'fx' is a graph, of which only outputs are signals here",
+        "there is no strip or bus 'fx'",
         "",
     ),
     "a strip within": ("from: fx.dry", "from: ▸fx.tone", "there is no signal called 'fx.tone'", "allowed: "),
@@ -390,10 +390,10 @@ def test_files_that_are_parts_of_one_another(tmp_path: Path) -> None:
     )
     path = folder(tmp_path, a=one.format("a", "b"), b=one.format("b", "c"), c=one.format("c", "a"))
     (problem,) = refused(path)
-    assert problem.message == "graphs are parts of one another in a circle: c → a → b → c"
+    assert problem.message == "graphs are parts of one another in a circle: c.yaml → a.yaml → b.yaml → c.yaml"
     assert problem.position.file == str(tmp_path / "b.yaml")
     (problem,) = refused(folder(tmp_path, a=one.format("a", "a")))
-    assert "in a circle: a → a" in problem.message
+    assert "in a circle: a.yaml → a.yaml" in problem.message
 
 
 def test_a_signal_that_goes_round_through_parts(tmp_path: Path) -> None:
@@ -664,3 +664,72 @@ def test_roles_that_a_part_declares_are_those_of_its_own_controls(tmp_path: Path
     assert found["fx.tone.eq.high"] == "low"
     assert "fx.verb.reverb.mix" not in found or found["fx.verb.reverb.mix"] != "low"
     assert [name for name, role in found.items() if role == "fader"] == ["s.gain.gain"]
+
+
+def test_a_name_that_is_taken_is_the_only_problem(tmp_path: Path) -> None:
+    for name in ("s", "a", "master"):
+        (problem,) = refused(
+            folder(tmp_path, room=ROOM, main=MAIN.replace("as: fx", f"as: {name}").replace("fx.", f"{name}."))
+        )
+        assert "already" in problem.message
+
+
+@pytest.mark.parametrize("text", ["to: fx.out", "input: fx.tone@eq", "input: fx.tone"])
+def test_what_a_part_shows_is_told_where_more_of_it_is_meant(text: str, tmp_path: Path) -> None:
+    item = (
+        f"  - {{strip: q, {text}{'' if 'input' in text else ', input: a'}, chain: [gain]}}\n  - bus: master\n"
+    )
+    (problem,) = refused(folder(tmp_path, room=ROOM, main=MAIN.replace("  - bus: master\n", item)))
+    assert "only its outputs are signals here (fx.out, fx.dry), and what goes in is said" in str(problem)
+
+
+def test_where_a_part_of_wrong_text_is_used(tmp_path: Path) -> None:
+    for text in ("", "[1]", "name: x"):
+        problems = refused(folder(tmp_path, room=text, main=MAIN))
+        inside = [one for one in problems if one.position.file == str(tmp_path / "room.yaml")]
+        assert inside
+        assert all(f"used at {tmp_path / 'main.yaml'}:7" in str(problem) for problem in inside), inside
+
+
+def test_a_graph_where_a_template_is_due(tmp_path: Path) -> None:
+    for name in ("mastering", "room.yaml"):
+        main = MAIN.replace("  - bus: master\n", f"  - {{use: {name}}}\n  - bus: master\n")
+        (problem,) = refused(folder(tmp_path, room=ROOM, main=main))
+        assert f"put in place by `use: {{graph: {name}, as: …, inputs: {{…}}}}`" in (problem.hint or "")
+
+
+def test_a_circle_through_a_part_says_how_to_make_a_loop_of_it() -> None:
+    text = """\
+djgraph: 1
+name: t
+inputs: [{name: a}]
+mixer:
+  - {strip: s, input: a, to: l}
+  - {bus: l, sends: [{to: master}]}
+  - use: {graph: mastering, as: fin, inputs: {track: l}, to: l}
+  - bus: master
+outputs: [master]
+"""
+    with pytest.raises(DocumentError) as caught:
+        load(text)
+    (problem,) = caught.value.problems
+    assert "goes round in a circle" in problem.message
+    assert "let a strip read the graph's output, with `sends: [{to: l, level: 1" in (problem.hint or "")
+
+
+def test_solo_in_a_loop_amplifies_nothing() -> None:
+    back = "{to: r, feedback: true, delay: 100, level: {max: 0.9}}"
+    text = f"""\
+djgraph: 1
+name: t
+inputs: [{{name: a}}]
+mixer:
+  - {{strip: x, input: a, to: r, solo: true}}
+  - {{bus: r, chain: [gain], solo: true, mute: true, sends: [{back}], to: master}}
+  - bus: master
+outputs: [master]
+"""
+    assert not validate(text).warnings
+    two = text.replace(back, f"{back}, {back.replace('to: r', 'to: r, name: again')}")
+    (grows,) = (one for one in validate(two).warnings if "grow" in one.message)
+    assert "it can give back 1.8 times what goes round" in grows.message

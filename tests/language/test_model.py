@@ -41,6 +41,11 @@ CASES = {
         "unknown key 'inptu'",
         "did you mean: input",
     ),
+    "solo with a truth of older YAML": (
+        with_line("strip: voice, solo: ▸no, input: mic", "strip: voice, input: mic"),
+        "expected true, false or the name of a group, got text 'no'",
+        "hint: write false, or give the group another name",
+    ),
     "missing key": (with_line("▸", "djgraph: 1\n"), "missing key 'djgraph'", ""),
     "wrong version": (
         with_line("djgraph: ▸2", "djgraph: 1"),

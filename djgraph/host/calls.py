@@ -102,9 +102,11 @@ class EffectCall:
         """The type that outputs have to have. None where any will do: a clock is float64 and may widen them, autocast
         may narrow them."""
         given = next(iter((*audio.values(), *controls.values())), None)
-        if given is None or self.module.uses_clock or torch.is_autocast_enabled(given.device.type):
+        if given is None or self.module.uses_clock:
             return None
-        return given.dtype
+        device = given.device.type
+        narrows = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        return None if narrows else given.dtype
 
     def magnitude(self, controls: Mapping[str, Tensor], rows: int, points: int, bins: int) -> Tensor | None:
         """See :meth:`Effect.magnitude`; ``[rows, points, bins]``, or ``[rows, points, 1]`` where it is one number."""

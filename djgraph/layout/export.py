@@ -131,13 +131,13 @@ def _column(row: Any, where: str) -> Column:
     fields = {field.name for field in dataclasses.fields(Control)}
     if isinstance(row["control"], dict):
         # Layouts that were written before there were these.
-        row["control"] = {"amplitude": False, "names": [], "role": "", **row["control"]}
+        row["control"] = {"amplitude": False, "names": [], "role": "", "below_rate": None, **row["control"]}
     _keys(row["control"], fields, f"{where}.control")
     control: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in row["control"].items()
     }
-    for key in ("min", "max", "neutral", "exponent", "smoothing", "step", "default"):
-        optional = key in ("neutral", "step")
+    for key in ("min", "max", "neutral", "exponent", "smoothing", "step", "below_rate", "default"):
+        optional = key in ("neutral", "step", "below_rate")
         if not _is_number(control[key]) and not (optional and control[key] is None):
             raise LayoutError(f"{where}.control.{key} is {control[key]!r}; expected a number")
     if not (isinstance(control["choices"], tuple) and all(map(_is_number, control["choices"]))):

@@ -52,7 +52,7 @@ def said(control: Control, measure: Measure, value: float) -> float:
         return 0.0 if value <= control.min <= SILENT else 10 ** (value / 20)
     if measure == "position":
         units = units_of([control])
-        return float(units.to_unit(torch.tensor([[value]], dtype=torch.float64))[0, 0])
+        return float(units.to_unit(torch.tensor([[value]], dtype=torch.float64, device="cpu"))[0, 0])
     return value
 
 

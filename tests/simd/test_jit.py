@@ -38,7 +38,7 @@ def test_no_two_compiled_functions_have_one_name() -> None:
         importlib.import_module(f"djgraph.simd.{module.name}")
     meanings = defaultdict(set)
     for one in gc.get_objects():
-        if issubclass(type(one), Dispatcher) and one.py_func.__module__.startswith("djgraph."):
+        if issubclass(type(one), Dispatcher) and (one.py_func.__module__ or "").startswith("djgraph."):
             function = one.py_func
             closed = tuple(cell.cell_contents for cell in function.__closure__ or ())
             meanings[f"{function.__module__}.{function.__qualname__}"].add((function.__code__, closed))

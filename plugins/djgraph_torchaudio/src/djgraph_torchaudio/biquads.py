@@ -177,7 +177,7 @@ class FixedBiquad(Biquad):
 
     def constants(self) -> dict[str, Tensor]:
         """``b`` and ``a``, ``[1, 1, 3]``."""
-        b, a = super().coefficients({}, torch.empty(0, dtype=torch.float64))
+        b, a = super().coefficients({}, torch.empty(0, dtype=torch.float64, device="cpu"))
         return {"b": b.view(1, 1, 3), "a": a.view(1, 1, 3)}
 
     def coefficients(self, controls: Mapping[str, Tensor], like: Tensor) -> tuple[Tensor, Tensor]:

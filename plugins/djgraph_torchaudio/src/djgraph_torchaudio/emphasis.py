@@ -100,7 +100,7 @@ class LFilter(Filter):
         """``b`` and ``a``, ``[1, 1, order + 1]``."""
         first = self.settings.a_coeffs[0]
         return {
-            name: torch.tensor([[values]], dtype=torch.float64) / first
+            name: torch.tensor([[values]], dtype=torch.float64, device="cpu") / first
             for name, values in (("b", self.settings.b_coeffs), ("a", self.settings.a_coeffs))
         }
 

@@ -74,7 +74,7 @@ class Filter(TimeEffect):
         return {"out": out}, {"history": history}
 
     def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
-        like = next(iter(controls.values()), torch.empty(0, dtype=torch.float64))
+        like = next(iter(controls.values()), torch.empty(0, dtype=torch.float64, device="cpu"))
         framed = {
             name: self._held(name, values[..., 0]) for name, values in controls.items() if name != "mix"
         }

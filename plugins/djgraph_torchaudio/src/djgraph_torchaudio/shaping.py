@@ -147,7 +147,10 @@ class Overdrive(TimeEffect):
     def constants(self) -> dict[str, Tensor]:
         """``b`` and ``a`` of the filter, ``[1, 1, 2]``."""
         b, a = ([1.0, -1.0], [1.0, -self.POLE])
-        return {name: torch.tensor([[one]], dtype=torch.float64) for name, one in (("b", b), ("a", a))}
+        return {
+            name: torch.tensor([[one]], dtype=torch.float64, device="cpu")
+            for name, one in (("b", b), ("a", a))
+        }
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``history``: of the filter."""

@@ -37,6 +37,20 @@ def test_json_keeps_kind_effect_and_drives() -> None:
     assert ParameterLayout.from_json(layout.to_json()).columns == layout.columns
 
 
+def test_layouts_from_before_these_fields_are_read() -> None:
+    layout = mixed_layout()
+    document = json.loads(layout.to_json())
+    for row in document["columns"]:
+        for field in ("amplitude", "names", "role", "below_rate"):
+            del row["control"][field]
+    again = ParameterLayout.from_json(json.dumps(document))
+    assert again == layout
+    assert {one.control.below_rate for one in again} == {None}
+    document["columns"][0]["control"]["below_rate"] = {}
+    with pytest.raises(LayoutError, match="below_rate is {}; expected a number"):
+        ParameterLayout.from_json(json.dumps(document))
+
+
 def _without(document: dict[str, Any], *path: Any) -> None:
     for key in path[:-1]:
         document = document[key]

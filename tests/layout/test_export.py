@@ -47,7 +47,7 @@ def test_layouts_from_before_these_fields_are_read() -> None:
     assert again == layout
     assert {one.control.below_rate for one in again} == {None}
     document["columns"][0]["control"]["below_rate"] = {}
-    with pytest.raises(LayoutError, match="below_rate is {}; expected a number"):
+    with pytest.raises(LayoutError, match=r"below_rate is \{\}; expected a number"):
         ParameterLayout.from_json(json.dumps(document))
 
 

@@ -11,9 +11,9 @@ from djgraph.graph import controls
 from djgraph.graph.binding import ColumnDraft, ControlUse, Drive, MacroDraft, Reader
 from djgraph.graph.controls import Points
 from djgraph.graph.draft import EffectDraft, OwnerDraft, SwitchDraft
-from djgraph.graph.expand import Placed, PlacedItem, PlacedOwner
 from djgraph.graph.ir import Blend, Column, Constant, Free
 from djgraph.graph.macros import Macros, below
+from djgraph.graph.placed import Placed, PlacedItem, PlacedOwner
 from djgraph.graph.roles import RoleReader
 from djgraph.language import limits
 from djgraph.language.curves import CurveSwitch

@@ -14,10 +14,11 @@ from djgraph.graph.channels import Channels
 from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
 from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, NodeDraft, OwnerDraft, SumDraft
-from djgraph.graph.expand import Expanded, Expansion, PlacedGraph, PlacedOwner, expand_sound
+from djgraph.graph.expand import Expansion, expand_sound
 from djgraph.graph.held import loops_without_delay, with_held_back
 from djgraph.graph.ir import Column, EffectNode, FeedbackNode, Graph, InputNode, Node, Owner, Point, SumNode
 from djgraph.graph.order import ordered
+from djgraph.graph.placed import Expanded, PlacedGraph, PlacedOwner
 from djgraph.graph.roles import with_parts
 from djgraph.graph.wire import Wirer
 from djgraph.language.fold import in_file_order
@@ -248,9 +249,10 @@ def _stop_if_wrong_so_far(
 
 def _apart(document: Document, problems: list[Problem]) -> tuple[list[Problem], list[Problem]]:
     """Problems in the document, and those in graphs that are parts of it."""
-    name = document.source.name
-    own = [one for one in problems if one.position is None or one.position.file == name]
-    return own, [one for one in problems if one not in own]
+    name, own, others = document.source.name, list[Problem](), list[Problem]()
+    for one in problems:
+        (own if one.position is None or one.position.file == name else others).append(one)
+    return own, others
 
 
 def _stop_if_wrong(*problems: list[Problem]) -> None:

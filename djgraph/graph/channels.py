@@ -15,9 +15,9 @@ from djgraph.graph.draft import (
     PlacedPoint,
     SumDraft,
 )
-from djgraph.graph.expand import Placed
 from djgraph.graph.ir import Point
 from djgraph.graph.order import spoken
+from djgraph.graph.placed import Placed
 from djgraph.language.model import Header
 from djgraph.speakers import word
 

@@ -13,7 +13,7 @@ from djgraph.effects import Control, Effect, Unit
 from djgraph.errors import Problem
 from djgraph.graph.controls import in_units
 from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, OwnerDraft, SumDraft, SwitchDraft
-from djgraph.graph.expand import Placed, PlacedChain, PlacedOwner, PlacedSwitch
+from djgraph.graph.placed import Placed, PlacedChain, PlacedOwner, PlacedSwitch
 from djgraph.language.faults import Fault, explain
 from djgraph.language.model import Header
 from djgraph.language.parts import Node, Override

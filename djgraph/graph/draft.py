@@ -9,8 +9,8 @@ from functools import cached_property
 from pydantic import BaseModel
 
 from djgraph.effects import Control, Effect
-from djgraph.graph.expand import PlacedOwner
 from djgraph.graph.ir import Binding, Point
+from djgraph.graph.placed import PlacedOwner
 from djgraph.language.model import Strip
 from djgraph.language.parts import ChainSwitch, Override
 from djgraph.language.site import Site

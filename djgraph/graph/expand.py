@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from djgraph.errors import Copy, DocumentError, DocumentPath, Problem, option
+from djgraph.graph.placed import (
+    Expanded,
+    Placed,
+    PlacedGraph,
+    PlacedItem,
+    PlacedOwner,
+    PlacedSwitch,
+)
 from djgraph.graph.shelf import Shelf
 from djgraph.language import limits
 from djgraph.language.faults import explain, keys_of
@@ -30,79 +38,6 @@ from djgraph.language.substitute import UNKNOWN, Budget, Exhausted, Substitution
 from djgraph.language.switches import Switch
 
 _Model = TypeVar("_Model", bound=Element)
-
-
-@dataclass(frozen=True)
-class Placed(Generic[_Model]):
-    """A piece without references, and where it stands."""
-
-    model: _Model
-    site: Site
-
-
-@dataclass(frozen=True)
-class PlacedSwitch:
-    """A switch among chains: ``model.choices`` says their names, and ``chains`` has them put in place, in order."""
-
-    model: ChainSwitch
-    site: Site
-    chains: tuple[PlacedChain, ...]
-
-
-PlacedChain = tuple["Placed[Node] | PlacedSwitch", ...]
-
-
-@dataclass(frozen=True)
-class PlacedOwner:
-    """A strip or bus. ``chain`` is ``model.chain`` with templates and references put in place."""
-
-    model: Strip | Bus
-    site: Site
-    chain: PlacedChain
-
-    @property
-    def name(self) -> str:
-        return self.site.space + self.own_name
-
-    @property
-    def own_name(self) -> str:
-        """Its name as its own document has it."""
-        return self.model.strip if isinstance(self.model, Strip) else self.model.bus
-
-    @property
-    def kind(self) -> str:
-        return "strip" if isinstance(self.model, Strip) else "bus"
-
-
-PlacedItem = PlacedOwner | Placed[Macro | Switch]
-
-
-@dataclass(frozen=True)
-class PlacedGraph:
-    """A graph that is a part of another one.
-
-    model, site: how it is used, and where. header: what stands above its own mixer.
-    """
-
-    model: GraphUse
-    site: Site
-    header: Placed[Header]
-
-    @property
-    def name(self) -> str:
-        return self.site.space + self.model.as_
-
-
-@dataclass(frozen=True)
-class Expanded:
-    """A document after expansion: what stands above the mixer, and the mixer's items in document order.
-
-    parts: the graphs that are parts of it, each before those that are parts of it in turn.
-    """
-
-    header: Placed[Header]
-    items: tuple[PlacedItem, ...]
-    parts: tuple[PlacedGraph, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from djgraph.graph import controls
 from djgraph.graph.binding import ColumnDraft, ControlUse, Drive, MacroDraft
 from djgraph.graph.controls import Points
 from djgraph.graph.draft import EffectDraft, OwnerDraft, SwitchDraft
-from djgraph.graph.expand import Placed, PlacedItem
 from djgraph.graph.ir import MacroCurve
+from djgraph.graph.placed import Placed, PlacedItem
 from djgraph.language.curves import CurveSwitch
 from djgraph.language.parts import ChainSwitch, Knob, Override
 from djgraph.language.site import Site

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from djgraph.effects.roles import FADER, SENDS
 from djgraph.errors import Problem
 from djgraph.graph.binding import ColumnDraft, ControlUse, MacroDraft
-from djgraph.graph.expand import Placed
 from djgraph.graph.faders import faders
 from djgraph.graph.ir import Column, Constant, EffectNode, Free, Graph, Part, SumNode, sources
 from djgraph.graph.macros import Macros, pattern_of
+from djgraph.graph.placed import Placed
 from djgraph.graph.tracks import Tracks
 from djgraph.language.model import Header
 from djgraph.language.site import Site

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from djgraph.errors import Problem
 from djgraph.graph.draft import InputDraft, OwnerDraft, SumDraft
-from djgraph.graph.expand import PlacedGraph
 from djgraph.graph.ir import Point
+from djgraph.graph.placed import PlacedGraph
 from djgraph.language.parts import Input, Stem
 from djgraph.language.site import Site
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from djgraph.graph.draft import EffectDraft, InputDraft, OwnerDraft, PlacedPoint, SumDraft, SwitchDraft
-from djgraph.graph.expand import PlacedGraph
 from djgraph.graph.ir import Point
+from djgraph.graph.placed import PlacedGraph
 from djgraph.graph.spaces import Given, Space, Spaces
 from djgraph.language.model import Strip
 from djgraph.language.site import Site

@@ -92,21 +92,19 @@ class EffectCall:
                 raise self._wrong("process", f"output {port.name} is {_shown(tensor)}, not {list(wanted)}")
             if fault := _unusable(tensor, (*audio.values(), *controls.values())):
                 raise self._wrong("process", f"output {port.name} is {fault}")
-            if (wanted_type := self._kept_type(audio, controls)) not in (None, tensor.dtype):
+            given = next(iter((audio or controls).values()), tensor)
+            if tensor.dtype != given.dtype and not self._may_change_type(given):
                 raise self._wrong(
-                    "process", f"output {port.name} is {_shown(tensor)}, not of {_type(wanted_type)}"
+                    "process", f"output {port.name} is {_shown(tensor)}, not of {_type(given.dtype)}"
                 )
         return cast(dict[str, Tensor], outputs), cast(State, after)
 
-    def _kept_type(self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor]) -> torch.dtype | None:
-        """The type that outputs have to have. None where any will do: a clock is float64 and may widen them, autocast
-        may narrow them."""
-        given = next(iter((*audio.values(), *controls.values())), None)
-        if given is None or self.module.uses_clock:
-            return None
+    def _may_change_type(self, given: Tensor) -> bool:
+        """Whether outputs may be of another type than ``given``: a clock is float64 and may widen them, autocast may
+        narrow them."""
         device = given.device.type
         narrows = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-        return None if narrows else given.dtype
+        return self.module.uses_clock or narrows
 
     def magnitude(self, controls: Mapping[str, Tensor], rows: int, points: int, bins: int) -> Tensor | None:
         """See :meth:`Effect.magnitude`; ``[rows, points, bins]``, or ``[rows, points, 1]`` where it is one number."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from djgraph.errors import DocumentError
 from djgraph.graph import load
-from djgraph.graph.expand import PlacedOwner, expand
+from djgraph.graph.expand import expand
+from djgraph.graph.placed import PlacedOwner
 from djgraph.language import limits, load_document
 from djgraph.language.fields import CONCRETE
 from djgraph.language.model import Bus, Repeat

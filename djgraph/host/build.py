@@ -70,13 +70,15 @@ def check_loops(graph: Graph, modules: Mapping[str, Effect]) -> None:
     """modules: by node id. Raises CompileError that names all effects in loops that cannot run in blocks of any length
     as they are: those that lag, and those in time whose controls come every hop."""
     faults = []
-    for node in (node for loop in loops(graph) for node in loop.effects):
+    for loop, node in ((one, node) for one in loops(graph) for node in one.effects):
         lag = EffectCall(modules[node.id], (node,)).latency()
         fault = f"effect {node.effect.type} looks {lag} samples ahead" if lag else None
         if any(control.rate == "frame" for control in node.effect.controls):
             fault = f"effect {node.effect.type} runs in blocks of whole hops"
         if fault is not None:
-            faults.append(f"  {node.id}{f' ({node.position})' if node.position else ''}: {fault}")
+            back = loop.ways[0].position
+            closed = f"; the loop is closed at {back}" if back else ""
+            faults.append(f"  {node.id}{f' ({node.position})' if node.position else ''}: {fault}{closed}")
     if faults:
         raise CompileError(
             f"in a loop of graph {graph.name} effects have to give each sample when it comes:\n"

@@ -418,6 +418,25 @@ def test_what_cannot_run_in_a_loop_is_named() -> None:
         djgraph.compile(ring(chain=["limiter"]))
 
 
+def test_it_is_told_where_the_loop_is_closed() -> None:
+    text = """\
+djgraph: 1
+name: ring
+inputs: [{name: a}]
+mixer:
+  - strip: s
+    input: a
+    to: ring
+  - bus: ring
+    chain: [limiter]
+    sends:
+      - {to: ring, feedback: true, delay: 10}
+outputs: [ring]
+"""
+    with pytest.raises(CompileError, match=r"<text>:9:13.*the loop is closed at <text>:11:9"):
+        djgraph.compile(text)
+
+
 def test_a_send_back_that_closes_no_loop_is_refused() -> None:
     graph = ring()
     graph["mixer"][1]["sends"][0]["to"] = "master"

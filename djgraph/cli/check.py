@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from djgraph.cli.options import Json, pairs, value_of
-from djgraph.cli.output import count, print_json, table
+from djgraph.cli.output import count, line_width, print_json, table
 from djgraph.cli.progress import Steps
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from djgraph.effects import Effect
-    from djgraph.effects.checks import Outcome
+    from djgraph.effects.checks import Fault, Outcome
 
 RESULTS = {
     "passed": "passed",
@@ -29,6 +29,7 @@ COUNTED = {"failed": "failed", "slow": "slow", "unchecked": "could not be checke
 
 
 def check(
+    context: typer.Context,
     effect: Annotated[str, typer.Argument(metavar="EFFECT", help="An effect's name (djgraph effects).")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be repeated.")
@@ -40,7 +41,8 @@ def check(
 ) -> None:
     """Hold an effect to its contract: the checks that its tests should run, with what went wrong in words.
 
-    The effect's plugin has to be installed. Exits with 1 if a check fails or finds it slow, not if one could not be
+    The effect's plugin has to be installed. What its code raises is told once, with the line, and with its traceback
+    after `djgraph --debug`. Exits with 1 if a check fails or finds it slow, not if one could not be
     done here.
 
     \b
@@ -51,19 +53,50 @@ def check(
     """
     import djgraph
     from djgraph.effects import Environment
+    from djgraph.effects.checks import faults
 
     kind = djgraph.registry().effect(effect)
     values = {name: value_of(text) for name, text in pairs("--set", set_).items()}
     outcomes = _run(kind, _settings(kind, values), Environment(sample_rate))
+    found = faults(kind, outcomes)
     if as_json:
         told = [{"check": one.check, "result": one.result, "why": one.why} for one in outcomes]
-        print_json({"effect": effect, "checks": told})
+        print_json({"effect": effect, "checks": told, "faults": [_data(fault) for fault in found]})
     else:
-        rows = [(one.check, RESULTS[one.result], one.why) for one in outcomes]
-        typer.echo(table(("check", "", "why"), rows))
-        typer.echo(f"\n{', '.join(_counts(outcomes))}")
+        typer.echo(_page(outcomes, found, bool(context.find_root().params.get("debug"))))
     if any(one.broken for one in outcomes):
         raise typer.Exit(1)
+
+
+def _page(outcomes: list[Outcome], found: list[Fault], debug: bool) -> str:
+    """A table of all checks; under it what several of them met, each once, and the counts."""
+    numbers = {check: number for number, fault in enumerate(found, 1) for check in fault.checks}
+    rows = []
+    for one in outcomes:
+        why = f"see ({numbers[one.check]})" if one.check in numbers else one.why
+        rows.append((one.check, RESULTS[one.result], why))
+    lines = [table(("check", "", "why"), rows, line_width()), ""]
+    for number, fault in enumerate(found, 1):
+        first, *more = fault.told(len(outcomes))
+        lines += [f"({number}) {first}", *more]
+        if fault.raised and debug:
+            lines += [f"    {line}" for line in fault.traceback().splitlines()]
+        lines.append("")
+    if not debug and any(fault.raised for fault in found):
+        lines += ["djgraph --debug check … shows tracebacks", ""]
+    return "\n".join([*lines, ", ".join(_counts(outcomes))])
+
+
+def _data(fault: Fault) -> dict[str, Any]:
+    """A fault for ``--json``; ``at`` and ``traceback`` are null where no code of the effect raised it."""
+    place = fault.place
+    return {
+        "said": fault.said,
+        "checks": list(fault.checks),
+        "at": place and {"file": place.file, "line": place.line, "in": place.function, "text": place.text},
+        "hints": list(fault.hints),
+        "traceback": fault.traceback() if fault.raised else None,
+    }
 
 
 def _settings(kind: type[Effect], values: dict[str, Any]) -> BaseModel:

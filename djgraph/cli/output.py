@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,11 +14,21 @@ import typer
 from djgraph.cli.streams import answers, is_unicode
 from djgraph.text import json_printable, printable
 
+NARROWEST = 24
+"""Characters of a folded column at least, however narrow the terminal is."""
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Text in aligned columns, never cut off, so that it can be searched and piped; numbers to the right."""
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None) -> str:
+    """Text in aligned columns, never cut off, so that it can be searched and piped; numbers to the right.
+
+    width: characters of a line beyond which the last column goes on in the next one, between words; lines are as long
+    as they are where it is None.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     rights = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(header))]
+    if width is not None:
+        before = sum(max(len(row[i]) for row in [list(header), *cells]) + 2 for i in range(len(header) - 1))
+        cells = [line for row in cells for line in _folded(row, max(width - before, NARROWEST))]
     widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
     lines = []
     for row in [list(header), ["─" * width for width in widths], *cells]:
@@ -26,6 +38,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         ]
         lines.append("  ".join(aligned).rstrip())
     return "\n".join(lines)
+
+
+def line_width() -> int | None:
+    """Characters of a line of the terminal that answers go to, or what COLUMNS says; None where there is neither."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(answers().fileno()).columns or None
+    except (OSError, ValueError, AttributeError):  # a file, a pipe, a stream of a test
+        return None
 
 
 def print_json(value: Any) -> None:
@@ -54,6 +77,12 @@ def number(value: float | None) -> str:
 def count(amount: int, what: str) -> str:
     """``1 node``, ``2 nodes``."""
     return f"{amount} {what}{'' if amount == 1 else 's'}"
+
+
+def _folded(row: list[str], width: int) -> list[list[str]]:
+    """The row as rows of which the last cell is no longer than ``width``, but for words that are."""
+    texts = textwrap.wrap(row[-1], width, break_long_words=False, break_on_hyphens=False) or [""]
+    return [[*(row[:-1] if place == 0 else [""] * (len(row) - 1)), text] for place, text in enumerate(texts)]
 
 
 def _cell(value: object) -> str:

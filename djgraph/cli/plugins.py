@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +11,18 @@ import typer
 
 from djgraph.cli.errors import warn
 from djgraph.cli.options import Json
-from djgraph.cli.output import count, number, print_json, table
+from djgraph.cli.output import count, line_width, number, print_json, table
 from djgraph.errors import shorten
 from djgraph.speakers import word
 
 if TYPE_CHECKING:
     from djgraph.effects import Control, Effect, Port
-    from djgraph.plugins import EffectEntry
+    from djgraph.plugins import EffectEntry, PluginEntry
 
 RATE = 44100
 """Hz for which latencies are told."""
+PAGE = 100
+"""Characters of a line of a list of names where no terminal tells its own."""
 MANY = 7
 """Controls of an effect that a listing names."""
 
@@ -98,23 +100,22 @@ def plugins(as_json: Json = False) -> None:
         ]
         print_json({"loaded": loaded, "failed": failed})
         return
-    rows = [
-        (
-            plugin.name,
-            plugin.distribution,
-            plugin.version,
-            ", ".join(plugin.effects) or "–",
-            ", ".join(plugin.graphs) or "–",
-            ", ".join(plugin.recipes) or "–",
-        )
-        for plugin in registry.plugins
-    ]
-    typer.echo(table(("plugin", "distribution", "version", "effects", "graphs", "recipes"), rows))
+    rows = [row for plugin in registry.plugins for row in _provided(plugin)]
+    header = ("plugin", "distribution", "version", "provides")
+    typer.echo(table(header, rows, line_width() or PAGE))
     if registry.failures:
         typer.echo("\nfailed to load:")
         for failure in registry.failures:
             typer.echo(f"  {failure}")
         typer.echo("djgraph plugins --json has their tracebacks")
+
+
+def _provided(plugin: PluginEntry) -> Iterator[tuple[str, str, str, str]]:
+    """Rows of a table: a line for each kind of what a plugin provides, the first of them with its name."""
+    kinds = {"effect": plugin.effects, "graph": plugin.graphs, "recipe": plugin.recipes}
+    told = [f"{count(len(names), kind)}: {', '.join(names)}" for kind, names in kinds.items() if names]
+    for place, text in enumerate(told or ["nothing"]):
+        yield (*(("", "", "") if place else (plugin.name, plugin.distribution, plugin.version)), text)
 
 
 def _listing(entries: Iterable[EffectEntry]) -> str:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from djgraph.effects import AmplitudeEffect, Block, Effect, RatioEffect, SpectralEffect, State, TimeEffect
 from djgraph.effects.contract import ordinary_tensors
-from djgraph.errors import DJGraphError, EffectError, nearest, shorten
+from djgraph.effects.raised import meant, raised_at, said
+from djgraph.errors import DJGraphError, EffectError, shorten
 from djgraph.graph.ir import EffectNode
 
 SHOWN = 3
@@ -249,10 +250,11 @@ def guarded(effect: Effect | type[Effect], nodes: Sequence[EffectNode], method: 
         cls = effect if isinstance(effect, type) else type(effect)
         kind = "" if isinstance(error, DJGraphError) else f"{type(error).__name__}: "
         raise EffectError(
-            f"effect {cls.type!r} failed in {method}(): {kind}{_said(error)}"
+            f"effect {cls.type!r} failed in {method}(): {kind}{said(error)}"
             + _where(cls, nodes)
+            + _raised(cls, error)
             + _expected(cls, method)
-            + _meant(cls, error)
+            + "".join(f"\n  {line}" for line in meant(cls, error))
         ) from error
 
 
@@ -279,19 +281,17 @@ def _unusable(tensor: Tensor, given: Iterable[Tensor]) -> str | None:
     return None
 
 
-def _said(error: BaseException) -> str:
-    try:
-        return " ".join(str(error).split()) or "no message"
-    except Exception:  # a stranger's __str__ may do anything
-        return "(its message cannot be shown)"
-
-
 def _where(effect: type[Effect], nodes: Sequence[EffectNode]) -> str:
     names = [f"{node.id} ({node.position})" if node.position else node.id for node in nodes]
     return (
         f"\n  node{'s' if len(names) > 1 else ''}: {shorten(names, SHOWN)}"
         f"\n  from: {_origin(effect)}, class {effect.__module__}.{effect.__qualname__}"
     )
+
+
+def _raised(effect: type[Effect], error: BaseException) -> str:
+    place = None if isinstance(error, DJGraphError) else raised_at(effect, error)
+    return f"\n  raised at: {place}" if place else ""
 
 
 def _origin(effect: type[Effect]) -> str:
@@ -321,26 +321,6 @@ def _expected(effect: type[Effect], method: str) -> str:
         "constants": "constants() must return float64 tensors, of a ratio effect 'above' and 'below' as [curves, bins]",
     }
     return f"\n  expected: {said[method]}" if method in said else ""
-
-
-def _meant(effect: type[Effect], error: BaseException) -> str:
-    """What an effect has of what it asks for in vain: controls and ports by name, settings as attributes."""
-    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
-        controls = [control.id for control in effect.controls]
-        ports = [port.name for port in effect.inputs]
-        guess = nearest(error.args[0], [*controls, *ports])
-        has = f"controls {_listed(controls)}, input ports {_listed(ports)}"
-    elif isinstance(error, AttributeError) and isinstance(error.obj, effect.Settings):
-        fields = list(effect.Settings.model_fields)
-        guess = nearest(error.name or "", fields)
-        has = f"settings {_listed(fields)}"
-    else:
-        return ""
-    return f"\n  it has: {has}" + (f"\n  did you mean: {guess}" if guess else "")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return shorten(names) or "none"
 
 
 def _type(dtype: torch.dtype) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import djgraph_fx.polarity
 import pytest
@@ -31,6 +32,59 @@ def test_one_that_does_not(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert results["check_identity_at_neutral"]["result"] == "failed"
     assert results["check_identity_at_neutral"]["why"]
     assert results["check_determinism"]["result"] == "passed"
+
+
+WRONG_NAME = """
+def process(self, audio, controls, state, block):
+    gain = controls["invret"]
+    return {"out": audio["in"] * gain}, state
+"""
+
+
+def test_an_exception_is_told_once_with_its_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The line is that of the file; the traceback comes under --debug only."""
+    file = tmp_path / "wrong_name.py"
+    file.write_text(WRONG_NAME)
+    module = {"__name__": djgraph_fx.polarity.__name__}
+    exec(compile(WRONG_NAME, file, "exec"), module)
+    monkeypatch.setattr(djgraph_fx.polarity.Polarity, "process", module["process"])
+    text = run("check", "polarity", code=1).stdout
+    debugged = run("--debug", "check", "polarity", code=1).stdout
+    data = json.loads(run("check", "polarity", "--json", code=1).stdout)
+    spoilt = sum(one["result"] == "failed" for one in data["checks"])
+    assert spoilt > 10
+    assert text.count("KeyError") == 1
+    assert f"(1) KeyError: 'invret', in {spoilt} of {len(data['checks'])} checks\n" in text
+    assert f'  at: {file}:3, in process: gain = controls["invret"]\n' in text
+    assert "  did you mean: invert\n" in text
+    assert "Traceback" not in text
+    assert "djgraph --debug check" in text
+    assert debugged.count("Traceback (most recent call last)") == 1
+    assert "djgraph --debug" not in debugged
+    (fault,) = data["faults"]
+    assert len(fault["checks"]) == spoilt
+    assert fault["at"] == {
+        "file": str(file),
+        "line": 3,
+        "in": "process",
+        "text": 'gain = controls["invret"]',
+    }
+    assert "Traceback" in fault["traceback"]
+
+
+def test_what_several_checks_say_in_the_same_words_is_told_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def nothing(self: object, audio: object, controls: object, state: object, block: object) -> object:
+        return {"left": torch.zeros(1)}, state
+
+    monkeypatch.setattr(djgraph_fx.polarity.Polarity, "process", nothing)
+    text = run("check", "polarity", code=1).stdout
+    assert text.count("gives ports ['left'] instead of ['out']") == 1
 
 
 @pytest.mark.parametrize(

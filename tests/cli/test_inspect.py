@@ -240,6 +240,22 @@ def test_plugins(run: Run) -> None:
     loaded = {plugin["name"]: plugin for plugin in data["loaded"]}
     assert "eq3" in loaded["fx"]["effects"]
     assert data["failed"] == []
+    assert max(map(len, text.splitlines())) <= 100  # nobody tells a width here
+
+
+@pytest.mark.parametrize("width", [40, 72, 200])
+def test_plugins_are_listed_in_the_width_of_the_terminal(
+    run: Run, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """No name is broken or lost, and only what stands before the lists may be wider than the terminal."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = run("plugins").stdout
+    data = json.loads(run("plugins", "--json").stdout)
+    words = set(text.replace(",", " ").split())
+    for plugin in data["loaded"]:
+        assert words >= {*plugin["effects"], *plugin["graphs"], *plugin["recipes"]}
+    assert max(map(len, text.splitlines())) <= max(width, 60)
+    assert f"{len(data['loaded'][0]['effects'])} effects:" in text
 
 
 class Broken:

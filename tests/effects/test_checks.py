@@ -29,6 +29,8 @@ from djgraph.effects.checks import (
     CheckSkipped,
     check_effect,
     effect_checks,
+    faults,
+    outcome_of,
     parametrize_with_checks,
 )
 from djgraph.errors import DJGraphError, EffectError
@@ -698,8 +700,42 @@ def test_an_effect_that_raises_fails_its_checks():
         def process(self, audio, controls, state, block):
             raise RuntimeError("out of tune")
 
-    with pytest.raises(CheckFailed, match="check_output_shape: RuntimeError: out of tune"):
+    with pytest.raises(CheckFailed) as caught:
         check_effect(Raises)
+    text = str(caught.value)
+    assert text.count("RuntimeError: out of tune, in ") == 1
+    line = Raises.process.__code__.co_firstlineno + 1
+    assert f'test_checks.py:{line}, in process: raise RuntimeError("out of tune")' in text
+    assert "    check_output_shape, check_short_signals, check_dtype" in text
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda audio: {"out": audio}, "process() returned a mapping with 'out', not (outputs, state)"),
+        (lambda audio: ({"out": audio}, None), "process() returned None for its state"),
+        (lambda audio: (audio, {}), "for its outputs, not a mapping of ports to tensors"),
+        (lambda audio: ({"out": audio[..., 1:]}, {}), "instead of (1, 1, 1593)"),
+        (lambda audio: ({"out": None}, {}), "output out is None, not a tensor"),
+    ],
+)
+def test_what_is_returned_wrongly_is_told_once_and_in_words(returned, message):
+    class Returns(Gain):
+        type = "returns"
+
+        def process(self, audio, controls, state, block):
+            return returned(audio["in"])
+
+    with pytest.raises(CheckFailed) as caught:
+        check_effect(Returns)
+    text = str(caught.value)
+    assert message in text
+    assert (
+        text.count("instead of (1, 1, 1593)") + text.count("process() returned") + text.count("not a tensor")
+        == 1
+    )
+    assert "Error: " not in text
+    assert faults(Returns, [outcome_of(*one) for one in effect_checks(Returns)])[0].raised is False
 
 
 def test_the_report_says_what_does_not_apply():

@@ -194,6 +194,11 @@ def test_the_error_names_node_plugin_and_place(
     text = str(caught.value)
     assert "effect 'odd'" in text
     assert "deck.culprit (<text>:10:" in text
+    if "boom" in says:
+        assert (
+            f"test_calls.py:{(strange if 'Strange' in says else boom).__code__.co_firstlineno + 1}, in "
+            in text
+        )
     assert "plugin 'more' of distribution more-effects 1.5" in text
     assert f"{__name__}.Odd" in text
 

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from djgraph.effects.checks import any_effect, declaration, domain, ending, gradients, late, operations
 from djgraph.effects.checks.bench import Bench, CheckFailed, CheckInconclusive, CheckSkipped, CheckSlow
 from djgraph.effects.checks.outcome import Outcome, outcome_of
+from djgraph.effects.checks.report import Fault, faults
 from djgraph.effects.contract import Effect, Environment, SpectralEffect
 from djgraph.errors import EffectError, did_you_mean
 
@@ -32,9 +33,11 @@ __all__ = [
     "CheckReport",
     "CheckSkipped",
     "CheckSlow",
+    "Fault",
     "Outcome",
     "check_effect",
     "effect_checks",
+    "faults",
     "outcome_of",
     "parametrize_with_checks",
 ]
@@ -137,10 +140,15 @@ def check_effect(
     failed = [one for one in outcomes if one.broken]
     title = f"{effect_class.__module__}.{effect_class.__qualname__}"
     if failed:
-        lines = [
-            f"{title} breaks the effect contract, {len(failed)} of {len(failed) + len(passed)} checks failed:"
-        ]
-        lines += [f"  {one.check}: {'slow: ' * (one.result == 'slow')}{one.why}" for one in failed]
+        told = len(failed) + len(passed)
+        lines = [f"{title} breaks the effect contract, {len(failed)} of {told} checks failed:"]
+        shared = faults(effect_class, failed)
+        for fault in shared:
+            lines += [f"  {line}" for line in fault.told(told)] + [f"    {', '.join(fault.checks)}"]
+        apart = {check for fault in shared for check in fault.checks}
+        for one in failed:
+            if one.check not in apart:
+                lines.append(f"  {one.check}: {'slow: ' * (one.result == 'slow')}{one.why}")
         raise CheckFailed("\n".join(lines)) from failed[0].error
     skipped, unchecked = (
         {one.check: one.why for one in outcomes if one.result == result}

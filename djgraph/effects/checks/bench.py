@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -32,6 +32,17 @@ SLOWEST, FASTEST = 40.0, 300.0
 
 class CheckFailed(EffectError, AssertionError):
     """An effect does not keep a promise of the contract."""
+
+
+class WrongReturn(CheckFailed):
+    """What a method of an effect returned is not what the contract says; spoils whatever check called it.
+
+    kind: what is wrong, without the sizes that differ from check to check.
+    """
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind or message
 
 
 class CheckSlow(CheckFailed):
@@ -206,7 +217,11 @@ class Bench:
         """The state before the first sample; empty for a spectral effect."""
         if not isinstance(effect, TimeEffect):
             return {}
-        return effect.initial_state(case.batch, case.channels, case.like)
+        state: Any = effect.initial_state(case.batch, case.channels, case.like)
+        if not _is_state(state):
+            message = f"initial_state() returned {_shown(state)}, not a mapping of names to tensors"
+            raise WrongReturn(message, "no first state")
+        return cast(State, state)
 
     def run(self, effect: Effect, case: Case) -> dict[str, Tensor]:
         """The whole signal in one call: audio by output port, or a spectral effect's full-size ``mask``."""
@@ -245,7 +260,10 @@ class Bench:
             gone = case.clock.tempo[..., :1] * since / (60 * self.environment.sample_rate)
             clock = Clock(case.clock.tempo[..., start:end], case.clock.beats[..., start:end] + gone)
         block = Block(since + start, end - start, self.environment.sample_rate, clock, owned)
-        return effect.process(audio, controls, state, block)
+        result: Any = effect.process(audio, controls, state, block)
+        _hold_to_contract(effect, result, (case.batch, case.channels, end - start))
+        outputs, after = result
+        return outputs, after
 
     def run_without_latency(self, effect: Effect, case: Case) -> dict[str, Tensor]:
         """As :meth:`run` with the lag taken out: as many more samples go in, the first are dropped."""
@@ -317,6 +335,45 @@ def expect_close(got: Tensor, want: Tensor, tolerance: float, what: str) -> None
     raise CheckFailed(
         f"{what}: {float(got.flatten()[worst]):.9g} instead of {float(want.flatten()[worst]):.9g} at {place}"
     )
+
+
+def _hold_to_contract(effect: TimeEffect, result: Any, size: tuple[int, int, int]) -> None:
+    """Raise WrongReturn unless that is what process() has to return. size: batch, channels, samples."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise WrongReturn(f"process() returned {_shown(result)}, not (outputs, state)", "no pair")
+    outputs, after = result
+    names = sorted(port.name for port in effect.outputs)
+    if not isinstance(outputs, Mapping):
+        message = f"process() returned {_shown(outputs)} for its outputs, not a mapping of ports to tensors"
+        raise WrongReturn(message, "no outputs")
+    if sorted(map(str, outputs)) != names:
+        raise WrongReturn(f"gives ports {sorted(map(str, outputs))} instead of {names}")
+    if not _is_state(after):
+        message = f"process() returned {_shown(after)} for its state, not a mapping of names to tensors"
+        raise WrongReturn(message, "no state")
+    batch, channels, samples = size
+    for port in effect.outputs:
+        tensor, wanted = outputs[port.name], (batch, port.channels or channels, samples)
+        if not isinstance(tensor, Tensor):
+            raise WrongReturn(f"output {port.name} is {_shown(tensor)}, not a tensor")
+        if tuple(tensor.shape) != wanted:
+            raise WrongReturn(
+                f"output {port.name} has shape {tuple(tensor.shape)} instead of {wanted} "
+                f"for batch {batch}, {channels} channels, {samples} samples",
+                f"shape of {port.name}",
+            )
+
+
+def _is_state(state: Any) -> bool:
+    return isinstance(state, Mapping) and all(isinstance(part, Tensor) for part in state.values())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor {list(value.shape)}"
+    if isinstance(value, Mapping):
+        return f"a mapping with {', '.join(map(repr, value)) or 'nothing in it'}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _count(port: Port, channels: int) -> int:

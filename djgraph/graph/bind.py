@@ -12,7 +12,7 @@ from djgraph.graph.binding import ColumnDraft, ControlUse, Drive, MacroDraft, Re
 from djgraph.graph.controls import Points
 from djgraph.graph.draft import EffectDraft, OwnerDraft, SwitchDraft
 from djgraph.graph.ir import Blend, Column, Constant, Free
-from djgraph.graph.macros import Macros, below
+from djgraph.graph.macros import Macros, Terms, below
 from djgraph.graph.placed import Placed, PlacedItem, PlacedOwner
 from djgraph.graph.roles import RoleReader
 from djgraph.language import limits
@@ -205,13 +205,11 @@ class Binder:
         self.problems += problems
         reader = use.node, use.control
         if isinstance(drive.curve, CurveSwitch):
-            self._bind_choice(owner, drive, drive.curve, control, reader)
-            return
-        points = self._macros.curve(drive, control)
-        binding = points and self._macros.through(drive.macro, points, drive.site)
-        if binding:
-            self._reads(binding.column, reader)
-            use.node.bindings[use.control.id] = binding
+            terms = self._macros.chosen(drive, drive.curve, control, use.site)
+        else:
+            points = self._macros.curve(drive, control)
+            terms = self._macros.through(drive.macro, points, drive.site) if points else None
+        self._bind_terms(terms, reader)
 
     def _bind_switch(self, draft: SwitchDraft) -> None:
         """Each way of a switch is open at its position, and cross-fades with its neighbours on both sides."""
@@ -220,39 +218,21 @@ class Binder:
             return
         for choice, route in draft.routes.items():
             weight = self._macros.weight(macro, choice, draft.site)
-            if weight is not None and route.effect is not None:
-                control = route.controls[0]
-                self._reads(weight.column, (route, control))
-                route.bindings[control.id] = weight
+            if route.effect is not None:
+                self._bind_terms(weight, (route, route.controls[0]))
 
-    def _bind_choice(
-        self,
-        owner: str,
-        drive: Drive,
-        choice: CurveSwitch,
-        driven: Control,
-        reader: Reader,
-    ) -> None:
-        """A control that follows one of several curves."""
-        site = drive.site
-        switch = self._macros.switch(f"{owner}.", choice.by, choice.choices, site)
-        if switch is None:
-            return
-        terms = []
-        for name in switch.choices:
-            given = choice.choices[name]
-            here = site.below("choices", name)
-            points = self._macros.points(given, drive.macro, driven, here)
-            weight = self._macros.weight(switch, name, site)
-            curve = points and self._macros.through(drive.macro, points, here)
-            if not curve or weight is None:
-                return
-            terms.append((weight, curve))
-        self._bind_blend(Blend(tuple(terms)), reader)
+    def _bind_terms(self, terms: Terms | None, reader: Reader) -> None:
+        """Let a control follow a curve, or a sum of products of curves; nothing where something is wrong with them."""
+        if terms and len(terms) == 1 and len(terms[0]) == 1:
+            ((curve,),) = terms
+            self._macros[curve.column].column.readers[reader] = None
+            reader[0].bindings[reader[1].id] = curve
+        elif terms:
+            self._bind_blend(Blend(terms), reader)
 
     def _bind_blend(self, blend: Blend, reader: Reader) -> None:
         for name in blend.columns:
-            self._reads(name, reader)
+            self._macros[name].column.readers[reader] = None
         reader[0].bindings[reader[1].id] = blend
 
     def _bind_mute(self, owner: OwnerDraft) -> None:
@@ -280,19 +260,18 @@ class Binder:
         terms: list[list[tuple[OwnerDraft, str, Points]]] = [muted]
         if group:
             terms = [[*muted, (owner, "solo", on)], [*muted, *((one, "solo", off) for one in group)]]
-        curves = [
+        sums = [
             [
                 self._macros.through(self._macros[f"{one.name}.{name}"], points, node.site)
                 for one, name, points in term
             ]
             for term in terms
         ]
-        blend = Blend(tuple(tuple(curve for curve in term if curve is not None) for term in curves))
-        if all(curve is not None for term in curves for curve in term):
-            self._bind_blend(blend, (node, node.controls[0]))
-
-    def _reads(self, column: str, reader: Reader) -> None:
-        self._macros[column].column.readers[reader] = None
+        sound = [[one for one in factors if one is not None] for factors in sums]
+        if sound == sums:
+            product = self._macros.sum_of_products(sound, node.site)
+            if product is not None:
+                self._bind_blend(Blend(product), (node, node.controls[0]))
 
     def _refuse_beside(
         self, drive: Drive, model: Override | Knob, label: str, keys: Iterable[str], site: Site

@@ -39,6 +39,8 @@ class Drive:
     macro: MacroDraft
     curve: Sequence[tuple[float, float]] | str | CurveSwitch | None
     site: Site
+    chooser: MacroDraft | None = None
+    """The switch that chooses, where the curve is a choice and there is that switch."""
 
 
 @dataclass(eq=False)
@@ -57,6 +59,13 @@ class MacroDraft:
     @property
     def name(self) -> str:
         return self.column.name
+
+    @property
+    def drivers(self) -> tuple[MacroDraft, ...]:
+        """The macro that drives it, if one does, and the switch that chooses by which curve."""
+        if self.driven is None:
+            return ()
+        return (self.driven.macro, *([self.driven.chooser] if self.driven.chooser is not None else []))
 
     @property
     def own_name(self) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain, product
+from math import prod
 
 from djgraph.effects import Control
 from djgraph.errors import Problem
@@ -19,6 +21,12 @@ from djgraph.language.curves import CurveSwitch
 from djgraph.language.parts import ChainSwitch, Knob, Override
 from djgraph.language.site import Site
 from djgraph.language.switches import RouteSwitch, Switch
+
+Terms = tuple[tuple[MacroCurve, ...], ...]
+"""A sum of products of curves, each of a column: what a control follows in the end."""
+
+MOST_TERMS = 1000
+"""Most products of such a sum."""
 
 
 class Macros:
@@ -228,6 +236,9 @@ class Macros:
         other = (
             what.driven if isinstance(what, MacroDraft) else self._drives.get((what.node.id, what.control.id))
         )
+        if isinstance(drive.curve, CurveSwitch):
+            prefix = what.prefix if isinstance(what, MacroDraft) else f"{what.node.owner}."
+            drive.chooser = self.switch(prefix, drive.curve.by, drive.curve.choices, drive.site)
         if other is not None:
             message = f"{target!r} is driven by macro {other.macro.name!r} already, {other.site.where()}"
             self.problems.append(drive.site.problem(message, key=True))
@@ -251,17 +262,29 @@ class Macros:
         return problems
 
     def _refuse_circles(self) -> None:
-        """Macros that drive one another in a circle: told once, and taken apart."""
+        """Macros that drive one another in a circle, each told once and taken apart; and choices among so many curves
+        that nothing could follow them."""
+        order: dict[str, MacroDraft] = {}
         for macro in self._macros.values():
-            passed = [macro]
-            while (drive := passed[-1].driven) is not None:
-                if drive.macro in passed:
-                    circle = passed[passed.index(drive.macro) :]
-                    names = " → ".join(one.name for one in (drive.macro, *reversed(circle)))
-                    self.problems.append(drive.site.problem(f"macros drive one another in a circle: {names}"))
-                    drive.macro.driven = None
-                    break
-                passed.append(drive.macro)
+            while (circle := _circle(macro, order)) is not None:
+                last, first = circle[-1], circle[0]
+                names = " → ".join(one.name for one in (first, *reversed(circle)))
+                assert last.driven is not None
+                self.problems.append(
+                    last.driven.site.problem(f"macros drive one another in a circle: {names}")
+                )
+                first.driven = None
+        counts: dict[str, int] = {}
+        for name, macro in order.items():
+            counts[name] = 1
+            if (drive := macro.driven) is None:
+                continue
+            counts[name] = counts[drive.macro.name]
+            if drive.chooser is not None:
+                counts[name] *= len(drive.chooser.choices) * counts[drive.chooser.name]
+            if counts[name] > MOST_TERMS:
+                self.problems.append(drive.site.problem(_TOO_MANY, hint="choices among choices in a row"))
+                macro.driven, counts[name] = None, 1
 
     def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
         if any(self._may_be_unknown(name) for name in (prefix + target, site.space + target)):
@@ -286,33 +309,74 @@ class Macros:
                     return True
         return False
 
-    def weight(self, switch: MacroDraft, choice: str, site: Site) -> MacroCurve | None:
+    def weight(self, switch: MacroDraft, choice: str, site: Site) -> Terms | None:
+        """How far a switch lets one of its choices through."""
         last = len(switch.choices) - 1
         points = tuple((float(x), float(switch.choices[x] == choice)) for x in range(last + 1))
         return self.through(switch, points, site)
 
-    def through(self, macro: MacroDraft, points: Points, site: Site) -> MacroCurve | None:
-        """The curve of the column that in the end drives what ``macro`` drives; None where something is wrong."""
-        while macro.driven is not None:
-            before = self.curve(macro.driven, macro.column.control)
-            if before is None:
+    def through(self, macro: MacroDraft, points: Points, site: Site) -> Terms | None:
+        """What follows ``macro`` through a curve, by the columns that in the end drive it; None where something is
+        wrong.
+
+        Behind a choice among curves it follows the choice among each of them with ``points`` after it.
+        """
+        while (drive := macro.driven) is not None:
+            if isinstance(drive.curve, CurveSwitch):
+                return self.chosen(drive, drive.curve, macro.column.control, site, points)
+            before = self.curve(drive, macro.column.control)
+            after = before and self._composed(before, points, site)
+            if not after:
                 return None
-            points = controls.composed(before, points)
-            if len(points) > controls.LONGEST_CURVE:
-                message = f"a curve of more than {controls.LONGEST_CURVE} points (the limit)"
-                self.problems.append(site.problem(message, hint="through several macros in a row"))
-                return None
-            macro = macro.driven.macro
-        return MacroCurve(macro.name, points)
+            macro, points = drive.macro, after
+        return ((MacroCurve(macro.name, points),),)
+
+    def _composed(self, inner: Points, outer: Points, site: Site) -> Points | None:
+        points = controls.composed(inner, outer)
+        if len(points) <= controls.LONGEST_CURVE:
+            return points
+        message = f"a curve of more than {controls.LONGEST_CURVE} points (the limit)"
+        self.problems.append(site.problem(message, hint="through several macros in a row"))
+        return None
+
+    def chosen(
+        self,
+        drive: Drive,
+        choice: CurveSwitch,
+        driven: Control,
+        site: Site,
+        points: Points | None = None,
+    ) -> Terms | None:
+        """What follows a choice among curves, and then ``points``; None, with the problems noted, where something is
+        wrong."""
+        switch = drive.chooser
+        if switch is None:
+            return None
+        parts: list[tuple[Terms, ...]] = []
+        for name in switch.choices:
+            here = drive.site.below("choices", name)
+            own = self.points(choice.choices[name], drive.macro, driven, here)
+            if own and points:
+                own = self._composed(own, points, site)
+            curve = own and self.through(drive.macro, own, here)
+            weight = self.weight(switch, name, drive.site)
+            if curve and weight:
+                parts.append((weight, curve))
+        return self.sum_of_products(parts, site) if len(parts) == len(switch.choices) else None
+
+    def sum_of_products(self, parts: Iterable[Sequence[Terms]], site: Site) -> Terms | None:
+        """The terms of products of sums, multiplied out; None, with the problem noted, where these are too many."""
+        parts = list(parts)
+        if sum(prod(map(len, factors)) for factors in parts) > MOST_TERMS:
+            self._once(self.problems, site.problem(_TOO_MANY))
+            return None
+        return tuple(tuple(chain.from_iterable(term)) for factors in parts for term in product(*factors))
 
     def curve(self, drive: Drive, driven: Control) -> Points | None:
         """A drive's points in the driven control's unit; None, with the problems noted, where something is wrong."""
         if drive.curve is None:
             return controls.straight(drive.macro.column.control, driven)
-        if isinstance(drive.curve, CurveSwitch):
-            message = "only a control follows a choice among curves, and no macro"
-            self._once(self.problems, drive.site.problem(message))
-            return None
+        assert not isinstance(drive.curve, CurveSwitch)
         return self.points(drive.curve, drive.macro, driven, drive.site)
 
     def points(
@@ -350,6 +414,30 @@ class Macros:
         """Note a problem that several ways lead to."""
         if problem not in problems:
             problems.append(problem)
+
+
+_TOO_MANY = f"it follows more than {MOST_TERMS} curves at once (the limit)"
+
+
+def _circle(macro: MacroDraft, order: dict[str, MacroDraft]) -> list[MacroDraft] | None:
+    """Macros of which each is driven, or switched, by the next one, and the last by the first.
+
+    order: fills with what is in no circle, each behind all that drives it.
+    """
+    if macro.name in order:
+        return None
+    path = [(macro, iter(macro.drivers))]
+    while path:
+        driver = next(path[-1][1], None)
+        if driver is None:
+            done, _ = path.pop()
+            order[done.name] = done
+        elif driver.name not in order:
+            names = [one.name for one, _ in path]
+            if driver.name in names:
+                return [one for one, _ in path[names.index(driver.name) :]]
+            path.append((driver, iter(driver.drivers)))
+    return None
 
 
 def below(names: Iterable[str], prefix: str, site: Site) -> list[str]:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from effort import examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from djgraph.controls.bank import ControlBank
 from djgraph.errors import DocumentError
 from djgraph.graph import EffectNode, Graph, MacroCurve, load
 from djgraph.graph.controls import composed
@@ -216,3 +218,185 @@ def test_a_mix_through_macros_in_a_row(first: Any, second: Any, last: Any) -> No
     made = mixer(audio, torch.tensor(top).view(1, 7, 1))
     expected = free(audio, torch.tensor(gain).view(1, 7, 1))
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-9)
+
+
+SWITCHED = ("one", "two", "three")
+
+
+@st.composite
+def driven_macros(draw: st.DrawFn) -> list[tuple[dict[str, Any], int | None, Any]]:
+    """Macros m0, m1, … of which each later one is driven by an earlier one, through a curve or by a choice of curves;
+    the switch that chooses may be driven, too. Each with its driver and what stands in its ``curve``."""
+    row: list[tuple[dict[str, Any], int | None, Any]] = [({"macro": "m0"}, None, None)]
+    for index in range(1, draw(st.integers(2, 4))):
+        driver = draw(st.integers(0, index - 1))
+        if draw(st.booleans()):
+            curve: Any = [list(point) for point in draw(curves())]
+        else:
+            chosen = [[list(point) for point in draw(curves())], draw(st.sampled_from([0, 0.25, 1]))]
+            chosen.append([list(point) for point in draw(curves())])
+            by = draw(st.sampled_from(["free", "turned"]))
+            curve = {"by": by, "choices": dict(zip(SWITCHED, chosen))}
+        row.append(({"macro": f"m{index}", "follow": f"m{driver}", "curve": curve}, driver, curve))
+    return row
+
+
+def after(points: Any, then: Any) -> Any:
+    """What a curve, or a value that is kept, makes of a number, and then something else of that."""
+    if isinstance(points, int | float):
+        return lambda x, switches: then(points, switches)
+    return lambda x, switches: then(np.interp(x, *zip(*points)), switches)
+
+
+def followed(row: Any, index: int, then: Any) -> Any:
+    """What follows macro ``index``, as a function of m0 and of the positions of switches."""
+    _, driver, curve = row[index]
+    if driver is None:
+        return then
+    if not isinstance(curve, dict):
+        return followed(row, driver, after(curve, then))
+    ways = [followed(row, driver, after(curve["choices"][name], then)) for name in SWITCHED]
+
+    def choose(x: float, switches: Any) -> float:
+        weights = [np.interp(switches[curve["by"]], range(3), np.eye(3)[k]) for k in range(3)]
+        return float(sum(weight * way(x, switches) for weight, way in zip(weights, ways)))
+
+    return choose
+
+
+@given(driven_macros(), curves(), st.floats(0, 1), st.floats(0, 2), st.floats(0, 1))
+@settings(max_examples=examples(40), deadline=None)
+def test_macros_follow_choices_among_curves(
+    row: Any, last: Any, turn: float, free: float, knob: float
+) -> None:
+    """What comes of macros, choices and driven switches in a row is what NumPy makes of them one after the other."""
+    points = [list(point) for point in last]
+    chain = {"effect": "gain", "controls": {"gain": {"follow": f"m{len(row) - 1}", "curve": points}}}
+    graph = graph_of(
+        {"switch": "free", "choices": list(SWITCHED)},
+        {"switch": "turned", "choices": list(SWITCHED)},
+        {"macro": "knob", "drives": {"turned": [[0, 0], [1, 2]]}},
+        *(macro for macro, _, _ in row),
+        strip("a", chain, {"effect": "gain", "id": "used", "controls": {"gain": {"follow": "knob"}}}),
+        {**strip("b"), "switch": {"by": "free", "choices": {name: [] for name in SWITCHED}}},
+        strip(
+            "d",
+            *(
+                {"effect": "gain", "id": f"g{i}", "controls": {"gain": {"follow": f"m{i}"}}}
+                for i in range(len(row))
+            ),
+        ),
+        {**strip("c"), "switch": {"by": "turned", "choices": {name: [] for name in SWITCHED}}},
+    )
+    columns = {"m0": turn, "free": free, "knob": knob}
+    node = graph.by_id["a.gain"]
+    assert isinstance(node, EffectNode)
+    binding = node.bindings["gain"]
+    terms = ((binding,),) if isinstance(binding, MacroCurve) else binding.terms  # type: ignore[union-attr]
+    made = sum(np.prod([np.interp(columns[c.column], *zip(*c.points)) for c in term]) for term in terms)
+    # A switch that a macro turns chooses by where that puts it.
+    at = {"free": free, "turned": 2 * knob}
+    expected = followed(row, len(row) - 1, after(last, lambda x, _: x))(turn, at)
+    assert made == pytest.approx(expected, abs=1e-9)
+    bank = ControlBank(graph)
+    params = torch.tensor([[[columns.get(c.name, 0.0) for c in graph.columns]]], dtype=torch.float64)
+    (control,) = node.effect.controls
+    assert float(bank.rows(params)[bank.row(node, control)]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_macro_hands_its_choice_on() -> None:
+    """A strip's macro that follows a choice is what its controls would be that each follow the choice themselves."""
+    switch = {"switch": "assign", "choices": ["a", "thru", "b"]}
+    drives = {"gain.gain": [[0, 1], [1, 0]], "eq3.low": [[0, 1], [1, 0.25]]}
+    handed = {
+        "name": "away",
+        "follow": "cross",
+        "curve": {"by": "assign", "choices": {"a": LEFT, "thru": 0.5, "b": RIGHT}},
+        "drives": drives,
+    }
+
+    def own(first: float, last: float) -> Any:
+        line = [[0, first], [1, last]]
+        made = {
+            "a": composed(tuple(map(tuple, LEFT)), tuple(map(tuple, line))),
+            "thru": (first + last) / 2,
+            "b": composed(tuple(map(tuple, RIGHT)), tuple(map(tuple, line))),
+        }
+        choices = {
+            key: [list(point) for point in one] if isinstance(one, tuple) else one
+            for key, one in made.items()
+        }
+        return {"follow": "cross", "curve": {"by": "assign", "choices": choices}}
+
+    plain = [
+        {"effect": "gain", "controls": {"gain": own(1, 0)}},
+        {"effect": "eq3", "controls": {"low": own(1, 0.25)}},
+    ]
+    one = graph_of({"macro": "cross"}, strip("a", "gain", "eq3", macros=[switch, handed]))
+    assert same(one, graph_of({"macro": "cross"}, strip("a", *plain, macros=[switch])))
+
+
+def test_a_driven_macros_choice_is_by_its_own_strips_switch() -> None:
+    """A macro of the whole graph drives those of strips, each by the switch of its own strip."""
+    choice = {"by": "assign", "choices": {"a": LEFT, "b": RIGHT}}
+    own = [
+        {"switch": "assign", "choices": ["a", "b"]},
+        {"name": "away", "drives": {"gain.gain": [[0, 0], [1, 1]]}},
+    ]
+    strips = [strip(deck, "gain", macros=own) for deck in ("a", "b")]
+    graph = graph_of({"macro": "cross", "drives": {"*.away": choice}}, *strips)
+    assert {c.name: [node for node, _ in c.drives] for c in graph.columns} == {
+        "cross": ["a.gain", "b.gain"],
+        "a.assign": ["a.gain"],
+        "b.assign": ["b.gain"],
+    }
+
+
+def test_circles_through_switches_are_refused() -> None:
+    """A macro that turns the switch by which it chooses its own curve."""
+    choice = {"by": "assign", "choices": {"a": LEFT, "b": RIGHT}}
+    mixer = [
+        {"macro": "cross"},
+        {"switch": "assign", "choices": ["a", "b"]},
+        {"macro": "away", "follow": "cross", "curve": choice, "drives": {"assign": [[0, 0], [1, 1]]}},
+        strip("a", {"effect": "gain", "controls": {"gain": {"follow": "away"}}}),
+    ]
+    with pytest.raises(
+        DocumentError, match=r"in a circle: (away → assign → away|assign → away → assign)"
+    ) as caught:
+        graph_of(*mixer)
+    assert len(caught.value.problems) == 1
+
+
+def test_too_many_choices_in_a_row_are_refused() -> None:
+    """Each of a row has four times the curves of the one before: a small file may not ask for 4^40 of them."""
+    choice = {"by": "s", "choices": {"a": LEFT, "b": RIGHT, "c": 0, "d": 1}}
+    row: list[Any] = [{"switch": "s", "choices": ["a", "b", "c", "d"]}, {"macro": "m0"}]
+    row += [{"macro": f"m{i}", "follow": f"m{i - 1}", "curve": choice} for i in range(1, 40)]
+    last = {"effect": "gain", "controls": {"gain": {"follow": "m39"}}}
+    with pytest.raises(DocumentError, match="more than 1000 curves at once") as caught:
+        graph_of(*row, strip("a", last))
+    assert caught.value.problems[0].path == ("mixer", 6, "curve")
+
+
+@pytest.mark.parametrize("path", [("macros", 1, "curve", "choices", "a"), ("macros", 1, "curve", "by")])
+def test_what_is_wrong_with_a_macros_choice_is_told_at_its_place(path: Any) -> None:
+    """Once, however much the macro drives."""
+    choice: dict[str, Any] = {"by": "assign", "choices": {"a": LEFT, "b": RIGHT}}
+    if path[-1] == "by":
+        choice["by"] = "asign"
+    else:
+        choice["choices"]["a"] = [[0, 0], [1, 2]]
+    macros = [
+        {"switch": "assign", "choices": ["a", "b"]},
+        {
+            "name": "away",
+            "follow": "cross",
+            "curve": choice,
+            "drives": {"gain.gain": RIGHT, "eq3.low": RIGHT},
+        },
+    ]
+    with pytest.raises(DocumentError) as caught:
+        graph_of({"macro": "cross"}, strip("a", "gain", "eq3", macros=macros))
+    (problem,) = caught.value.problems
+    assert problem.path[2 : 2 + len(path)] == path

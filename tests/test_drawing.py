@@ -25,6 +25,7 @@ from djgraph.drawing.measure import fitted, width
 from djgraph.effects import Block, State, TimeEffect
 from djgraph.errors import DJGraphError, InputError
 from djgraph.graph import Graph
+from djgraph.graph.ir import FeedbackNode, SumNode
 from djgraph.graph.links import links
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -268,9 +269,43 @@ def test_a_loop_is_drawn_with_its_delay() -> None:
     back = {"to": "tape", "name": "again", "feedback": True, "delay": "375 ms", "level": {"as": "repeats"}}
     mixer = [{"strip": "s", "input": "mic", "to": "tape"}, {"bus": "tape", "chain": ["eq3"], "sends": [back]}]
     shown = check(load(mixer, ["tape"], [{"name": "mic"}]))
-    assert ("tape", "tape", "send") in shown.edges
+    assert ("tape", "tape", "feedback") in shown.edges
+    assert ("s", "tape", "signal") in shown.edges
     row = shown.rows["tape"]
-    assert " ".join(row[row.index("→ tape") + 1 :]) == "post · repeats back after 375 ms"
+    assert " ".join(row[row.index("→ tape") + 1 :]) == "post · repeats ↺ back after 375 ms"
+
+
+def test_a_send_that_an_effect_holds_back_is_marked_as_one_that_leads_back() -> None:
+    mixer = [
+        {"strip": "s", "input": "mic", "to": "tape"},
+        {"bus": "tape", "chain": [{"effect": "echo", "controls": {"mix": 1}}], "sends": [{"to": "room"}]},
+        {"bus": "room", "chain": ["eq3"], "sends": [{"to": "tape", "feedback": True, "level": 0.5}]},
+    ]
+    document = {"djgraph": 1, "name": "x", "inputs": [{"name": "mic"}], "mixer": mixer, "outputs": ["tape"]}
+    text = to_svg(djgraph.load(document))
+    shown = drawn(text)
+    assert ("room", "tape", "feedback") in shown.edges
+    assert ("tape", "room", "send") in shown.edges
+    row = shown.rows["room"]
+    assert " ".join(row[row.index("→ tape") + 1 :]) == "post · 0.5 ↺ back, held back on its way round"
+    assert "send back (a loop)" in text
+
+
+@given(looped_documents())
+@settings(max_examples=examples(40))
+def test_every_way_back_is_marked(document: dict[str, Any]) -> None:
+    graph = djgraph.load(document, registry=REGISTRY)
+    shown = check(graph, unfold=True)
+    ways = [node for node in graph.nodes if isinstance(node, FeedbackNode)]
+    targets = {
+        (graph.owner_of[way.id].name, graph.owner_of[node.id].name)
+        for way in ways
+        for node in graph.nodes
+        if isinstance(node, SumNode) and way.id in {point.node for point in node.sources}
+    }
+    assert {edge[:2] for edge in shown.edges if edge[2] == "feedback"} == targets
+    said = sum("↺" in text for rows in shown.rows.values() for text in rows)
+    assert said == len(ways)
 
 
 def test_boxes_say_where_they_are_not_stereo() -> None:
@@ -347,6 +382,27 @@ def test_what_solos_together_is_folded() -> None:
     # Each shows its own solo, and none of the others'.
     assert not any("solo" in box for box in shown.boxes)
     assert all("c2.solo" not in row for rows in shown.rows.values() for row in rows)
+    # And once, folded, among which it is one.
+    for strip, group in (("c1", "c1 … c4"), ("c5", "c5 … c6")):
+        row = shown.rows[strip]
+        assert row[row.index("mute and solo") + 1 :][:2] == ["◆ mute", f"◆ solo of {group}"]
+
+
+def test_what_has_a_mute_alone_is_not_said_to_solo() -> None:
+    graph = load(
+        [{**channel, "mute": True} for channel in channels(1)] + [{"bus": "room"}, {"bus": "mix"}],
+        ["mix"],
+        [{"name": "in1"}],
+    )
+    row = drawn(to_svg(graph)).rows["c1"]
+    assert row[row.index("mute") + 1] == "◆ mute"
+
+
+def test_a_title_is_whole_beside_much_that_is_said_of_it() -> None:
+    inputs = [{"name": f"chan_{i}", "channels": "mono", "optional": True} for i in range(1, 25)]
+    mixer = [{**item, "input": f"chan_{i}"} for i, item in enumerate(channels(24), 1)]
+    shown = check(load([*mixer, {"bus": "room"}, {"bus": "mix"}], ["mix"], inputs))
+    assert shown.rows["in:chan_1"][0] == "chan_1 … chan_24"
 
 
 def test_only_equal_strips_are_folded() -> None:

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Picture, Row
 from djgraph.graph.alike import groups, ranged, vertex
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, Owner, Point, SumNode
-from djgraph.graph.links import Link, in_milliseconds, levels_of, links, source_of, tap_of
+from djgraph.graph.links import Link, comes_back, levels_of, links, source_of, tap_of
+from djgraph.graph.muted import CLOSES, muted
 from djgraph.speakers import word
 
 MACRO = "◆ "
 """Marks macros, shared columns, and what they move."""
 WAY = "◇ "
 """What the row of a way of a switch begins with."""
+BACK = "↺ "
+"""Marks sends that close a loop."""
 
 WAY_OF = ":"
 """What parts a switch's name and the choice in the name of a node."""
@@ -123,8 +126,12 @@ class _Builder:
                 continue
             label = called if called == node.effect.type else f"{called} ({node.effect.type})"
             if WAY_OF in called:  # of a switch, or what mute and solo close
-                label = "mute and solo" if called == "mute:solo" else WAY + called.replace(WAY_OF, ": ")
-            rows.append(Row(label, (*self._inner_ports(owner, node), *self._words(owner, node))))
+                label = WAY + called.replace(WAY_OF, ": ")
+            notes = (*self._inner_ports(owner, node), *self._words(owner, node))
+            if called == CLOSES and (closed := muted(graph, owner)) is not None:
+                label = closed.words
+                notes = tuple(_among(word, closed.group) for word in notes)
+            rows.append(Row(label, notes))
             for link in ports:
                 if link.node == id:
                     self._places[name, (id, link.port)] = len(rows)
@@ -165,7 +172,7 @@ class _Builder:
         shown = []
         for node, control in column.drives:
             owner = self._graph.owner_of[node]
-            if owner.name_of(node) != "mute:solo" or column.name == f"{owner.name}.solo":
+            if owner.name_of(node) != CLOSES or column.name == f"{owner.name}.solo":
                 shown.append((node, control))
         return shown
 
@@ -199,7 +206,7 @@ class _Builder:
         for level in levels_of(self._graph, owner, link):
             (binding, *_) = level.bindings.values()
             words += [f"{binding.value:g}"] if isinstance(binding, Constant) else self._words(owner, level)
-        back = (f"back after {in_milliseconds(link.back, self._graph)}",) if link.back else ()
+        back = [f"{BACK}{said}"] if (said := comes_back(link, self._graph)) else []
         return (where, *(dict.fromkeys(words) or ["1"]), *back)
 
     def _edge(self, link: Link) -> Edge:
@@ -210,7 +217,8 @@ class _Builder:
         if link.kind == "port":
             assert link.node is not None
             row = self._places[target, (self._in_first(target, link.target, link.node), link.port)]
-        return Edge(source, self._from(source, link), target, row, _EDGES[link.kind])
+        kind = "feedback" if link.feedback else _EDGES[link.kind]
+        return Edge(source, self._from(source, link), target, row, kind)
 
     def _from(self, box: str, link: Link) -> int:
         """The row that a link leaves."""
@@ -249,6 +257,11 @@ def _control(owner: Owner, node: str, control: str) -> str:
     """A driven control as a macro's ``drives`` names it."""
     name = owner.name_of(node)
     return f"{name.removeprefix('send:')}_send" if node in owner.branches else f"{name}.{control}"
+
+
+def _among(word: str, group: Sequence[str]) -> str:
+    """A column of mute or solo; of a solo also among which strips and buses it is one."""
+    return f"{word} of {ranged(group)}" if word == f"{MACRO}solo" and len(group) > 1 else word
 
 
 def _about(node: InputNode | None, count: int) -> tuple[str, ...]:

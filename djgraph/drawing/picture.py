@@ -7,7 +7,7 @@ from typing import Literal
 
 BoxKind = Literal["input", "strip", "bus", "output", "knob"]
 RowKind = Literal["title", "macro", "node", "port", "out", "send", "stem"]
-EdgeKind = Literal["signal", "send", "port", "control"]
+EdgeKind = Literal["signal", "send", "feedback", "port", "control"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Box:
 class Edge:
     """A line from the right of one box's row to the left of another's.
 
-    kind: ``signal``, ``send``, ``port`` (a sidechain, say) or ``control`` (a knob and what it moves).
+    kind: ``signal``, ``send``, ``feedback`` (a send that closes a loop), ``port`` (a sidechain, say)
+    or ``control`` (a knob and what it moves).
     """
 
     source: str

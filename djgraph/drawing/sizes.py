@@ -50,7 +50,7 @@ class SizedBox:
     def port(self, row: int, kind: EdgeKind, incoming: bool) -> float:
         """Where an edge meets a row, from the box's top. Sends come into a bus below what feeds it plainly."""
         sized = self.rows[row]
-        return sized.y + LINE / 2 + (7 if incoming and kind == "send" else 0)
+        return sized.y + LINE / 2 + (7 if incoming and kind in ("send", "feedback") else 0)
 
 
 def sized(box: Box) -> SizedBox:
@@ -98,12 +98,12 @@ def _taken(sized_row: SizedRow) -> float:
 def _row(row: Row, y: float, room: float) -> SizedRow:
     room -= indent(row) - PAD
     title = row.kind == "title"
-    kept = width(" · ".join(row.notes), NOTE) + GAP if title and row.notes else 0.0
-    text = fitted(row.text, room - kept, TITLE if title else TEXT, title)
+    text = fitted(row.text, room, TITLE if title else TEXT, title)
     if not row.notes:
         return SizedRow(row, y, text, (), True)
     beside = room - _text_width(row, text) - GAP
-    inline = title or width(row.notes[0], NOTE) <= beside
+    # What a title says of its box stays whole, and beside it if there is room.
+    inline = width(" · ".join(row.notes) if title else row.notes[0], NOTE) <= beside
     lines: list[str] = []
     left = beside if inline else 0.0
     for place, note in enumerate(row.notes):

@@ -32,9 +32,14 @@ FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 WORDS: dict[EdgeKind, str] = {
     "signal": "signal",
     "send": "send",
+    "feedback": "send back (a loop)",
     "port": "sidechain",
     "control": "◆ moves",
 }
+
+
+DASHES: dict[EdgeKind, str] = {"control": "5 3", "feedback": "10 3"}
+"""Lines that are told apart without colours, too."""
 
 
 def to_svg(graph: Graph, *, theme: str = "light", unfold: bool = False) -> str:
@@ -172,5 +177,5 @@ def _legend(about: Picture, y: float, colours: Theme) -> list[str]:
 
 
 def _stroke(kind: EdgeKind, colours: Theme) -> str:
-    dash = ' stroke-dasharray="5 3"' if kind == "control" else ""
+    dash = f' stroke-dasharray="{DASHES[kind]}"' if kind in DASHES else ""
     return f'fill="none" stroke="{colours.edges[kind]}" stroke-width="1.4"{dash}'

@@ -33,7 +33,13 @@ THEMES: Mapping[str, Theme] = {
             "output": "#dcfce7",
             "knob": "#f3e8ff",
         },
-        edges={"signal": "#4b5563", "send": "#2563eb", "port": "#c2410c", "control": "#9333ea"},
+        edges={
+            "signal": "#4b5563",
+            "send": "#2563eb",
+            "feedback": "#0f766e",
+            "port": "#c2410c",
+            "control": "#9333ea",
+        },
     ),
     "dark": Theme(
         paper="#111827",
@@ -47,6 +53,12 @@ THEMES: Mapping[str, Theme] = {
             "output": "#14432a",
             "knob": "#3b2357",
         },
-        edges={"signal": "#cbd5e1", "send": "#60a5fa", "port": "#fb923c", "control": "#c084fc"},
+        edges={
+            "signal": "#cbd5e1",
+            "send": "#60a5fa",
+            "feedback": "#2dd4bf",
+            "port": "#fb923c",
+            "control": "#c084fc",
+        },
     ),
 }

@@ -177,5 +177,10 @@ def _place(graph: Graph, owners: Mapping[str, Owner], link: Link) -> Hashable:
     if owner is None:
         return getattr(graph.by_id[link.source], "stem", None)
     if link.kind == "send":
-        return (tap_of(graph, owner, link), owner.name_of(link.node) if link.node else None, link.back)
+        return (
+            tap_of(graph, owner, link),
+            owner.name_of(link.node) if link.node else None,
+            link.back,
+            link.feedback,
+        )
     return place_of(graph, owner, link.point) if link.point.node in owner.nodes else ""

@@ -17,7 +17,8 @@ class Link:
     or an output's. kind: ``input`` (what a strip reads), ``port`` (a further port of a node), ``to`` (the end feeds a
     bus), ``send`` (a branch feeds a bus), ``output``. node: of a send the level that feeds the bus, or None where the
     level is a constant 1; of a port the node that reads. port: the name of that port. back: of a send that closes a
-    loop, after how many samples it comes round.
+    loop with a delay of its own, after how many samples it comes round. feedback: whether it closes a loop; it may
+    without a delay, through an effect that holds its signal back.
     """
 
     source: str
@@ -27,6 +28,7 @@ class Link:
     node: str | None = None
     port: str = ""
     back: int = 0
+    feedback: bool = False
 
 
 def links(graph: Graph) -> list[Link]:
@@ -83,6 +85,15 @@ def levels_of(graph: Graph, owner: Owner, link: Link) -> list[EffectNode]:
     return levels
 
 
+def comes_back(link: Link, graph: Graph) -> str:
+    """Where a send closes a loop, that it leads back, and after how long if it has a delay of its own; else nothing."""
+    if not link.feedback:
+        return ""
+    return (
+        f"back after {in_milliseconds(link.back, graph)}" if link.back else "back, held back on its way round"
+    )
+
+
 def in_milliseconds(samples: int, graph: Graph) -> str:
     """A time as people read it: ``375 ms``."""
     return f"{round(1000 * samples / graph.sample_rate, 1):g} ms"
@@ -103,7 +114,7 @@ def _into_bus(graph: Graph, owner: Owner, node: SumNode) -> Iterator[Link]:
         way = graph.by_id[point.node]
         if isinstance(way, FeedbackNode) and feeder is not None:
             level = way.source.node if way.source.node in feeder.branches else None
-            yield Link(feeder.name, way.source, owner.name, "send", level, back=way.samples)
+            yield Link(feeder.name, way.source, owner.name, "send", level, back=way.samples, feedback=True)
         elif feeder is not None and point.node in feeder.branches:
             yield Link(source, point, owner.name, "send", point.node)
         elif source in graph.taps and point != graph.taps[source]:

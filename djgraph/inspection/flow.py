@@ -10,7 +10,8 @@ from typing import Any
 
 from djgraph.graph.alike import groups, ranged
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, MacroCurve, Owner, SumNode
-from djgraph.graph.links import Link, in_milliseconds, levels_of, links, place_of, source_of, tap_of
+from djgraph.graph.links import Link, comes_back, levels_of, links, place_of, source_of, tap_of
+from djgraph.graph.muted import CLOSES, Muted, muted
 from djgraph.inspection.folded import Folds, merged
 
 INDENT = 9
@@ -175,13 +176,18 @@ class _Flow:
         said = where.get(tap, f"after {tap}")
         levels = levels_of(self._graph, owner, link)
         words = [self._control(owner, level, next(iter(level.bindings))) for level in levels]
-        round_ = f", back after {in_milliseconds(link.back, self._graph)}" if link.back else ""
-        return f"{said}, level {' × '.join(words) or '1'}{round_}"
+        round_ = comes_back(link, self._graph)
+        return f"{said}, level {' × '.join(words) or '1'}" + (f", {round_}" if round_ else "")
 
     def _node(self, owner: Owner, node: EffectNode | SumNode) -> str:
         called = owner.name_of(node.id)
+        if called == CLOSES and (closed := muted(self._graph, owner)) is not None:
+            return f"{closed.words}: {_closing(closed)}"
         if isinstance(node, SumNode):
             return f"{called}: sum of {', '.join(owner.name_of(point.node) for point in node.sources)}"
+        if ":" in called:
+            switch, _, way = called.partition(":")
+            return f"way {way} of {switch}: {self._control(owner, node, next(iter(node.bindings)))}"
         name = called if called == node.effect.type else f"{called} ({node.effect.type})"
         words = []
         if node.id == owner.fader:
@@ -246,6 +252,13 @@ def _paragraph(title: str, lines: Sequence[Said]) -> str:
     words = dict.fromkeys(word for word, _ in lines)
     rest = [part for word in words for part in _said(word, [line for w, line in lines if w == word])]
     return "\n".join([title, *rest])
+
+
+def _closing(closed: Muted) -> str:
+    """The columns of mute and solo, and among which strips and buses the solo is one, once for all of them."""
+    group = closed.group
+    among = f" (alone among {ranged(group)})" if len(group) > 1 else ""
+    return ", ".join([column for column in (closed.mute, closed.solo) if column]) + among
 
 
 def _plain(value: Any) -> str:

@@ -107,6 +107,48 @@ def test_a_loop_in_words() -> None:
     ]
 
 
+def test_a_loop_through_what_holds_back_in_words() -> None:
+    mixer = [
+        {"strip": "s", "input": "mic", "to": "tape"},
+        {"bus": "tape", "chain": [{"effect": "echo", "controls": {"mix": 1}}], "to": "room"},
+        {"bus": "room", "sends": [{"to": "tape", "feedback": True, "level": 0.5}]},
+    ]
+    document = {"djgraph": 1, "name": "x", "inputs": [{"name": "mic"}], "mixer": mixer, "outputs": ["tape"]}
+    said = paragraphs(flow_text(djgraph.load(document)))
+    back = "post, level 0.5, back, held back on its way round"
+    assert said["bus room"][-1] == f"sends  to tape, {back}"
+    assert f"room by a send, {back}" in said["bus tape"]
+
+
+def test_solo_is_said_once_and_folded() -> None:
+    mixer = [
+        {"strip": f"s{i}", "input": f"in{i}", "mute": True, "solo": True, "to": "mix"} for i in range(40)
+    ]
+    document = {
+        "djgraph": 1,
+        "name": "x",
+        "inputs": [{"name": f"in{i}"} for i in range(40)],
+        "mixer": [*mixer, {"bus": "mix", "mute": True}],
+        "outputs": ["mix"],
+    }
+    graph = djgraph.load(document)
+    folded, unfolded = paragraphs(flow_text(graph)), paragraphs(flow_text(graph, unfold=True))
+    among = "(alone among s0 … s39)"
+    assert folded["strip s0 … s39 ×40"][1] == f"chain  mute and solo: *.mute, *.solo {among}"
+    assert unfolded["strip s7"][1] == f"chain  mute and solo: s7.mute, s7.solo {among}"
+    assert unfolded["bus mix"][-2] == "chain  mute: mix.mute"
+    assert all(len(line) <= WIDEST + 8 for line in flow_text(graph, unfold=True).splitlines()[1:])
+
+
+def test_a_switch_in_words() -> None:
+    ways = {"dry": [], "soft": [{"effect": "gain", "controls": {"gain": 0.5}}]}
+    strip = {"strip": "s", "input": "mic", "chain": [{"switch": "kind", "choices": ways}]}
+    document = {"djgraph": 1, "name": "x", "inputs": [{"name": "mic"}], "mixer": [strip], "outputs": ["s"]}
+    said = paragraphs(flow_text(djgraph.load(document)))["strip s"]
+    assert "chain  way dry of kind: s.kind" in said
+    assert "way soft of kind: s.kind" in said
+
+
 def test_the_flow_is_a_stage() -> None:
     mixer = djgraph.compile("djtransgan")
     assert mixer.explain("flow") == flow_text(mixer.graph)

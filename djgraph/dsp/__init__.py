@@ -19,10 +19,12 @@ from djgraph.dsp.levels import amplitude, bend, decibels
 from djgraph.dsp.limiter import limit, limit_states
 from djgraph.dsp.linkwitz_riley import linkwitz_riley
 from djgraph.dsp.loudness import k_weighting
+from djgraph.dsp.material import material_reach, read_material
 from djgraph.dsp.matrix_recursion import matrix_recursion
 from djgraph.dsp.operators import as_operator, operator
 from djgraph.dsp.oversampling import decimate, oversample
 from djgraph.dsp.phase import cycles, phase
+from djgraph.dsp.positions import positions, warp_positions
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
@@ -61,11 +63,14 @@ __all__ = [
     "limit",
     "limit_states",
     "linkwitz_riley",
+    "material_reach",
     "matrix_recursion",
     "operator",
     "oversample",
     "phase",
+    "positions",
     "read_delay",
+    "read_material",
     "read_tap",
     "safe_divide",
     "safe_log10",
@@ -83,4 +88,5 @@ __all__ = [
     "true_peak",
     "two_bands",
     "two_bands_response",
+    "warp_positions",
 ]

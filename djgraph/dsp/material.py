@@ -106,13 +106,13 @@ def _series(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 
 
 class _Taps(NamedTuple):
-    """What a stretch of samples reads. weights: ``[…, n, taps]``; index: the same, within the material.
+    """What a stretch of samples reads. weights: ``[…, n, taps]``; at: the same, within the material.
 
     values: ``[…, signals, n, taps]``.
     """
 
     weights: Tensor
-    index: Tensor
+    at: Tensor
     values: Tensor
 
 
@@ -164,7 +164,7 @@ class _Read(Operation):
                         if one.requires_grad:
                             total += next(found)
                 amounts = (given * taps.weights.detach().unsqueeze(-3)).flatten(-2)
-                index = taps.index.unsqueeze(-3).expand(taps.values.shape).flatten(-2)
+                index = taps.at.unsqueeze(-3).expand(taps.values.shape).flatten(-2)
                 of_material.scatter_add_(-1, index, amounts)
         return (
             of_material.sum_to_size(material.shape).to(material.dtype) if needed[0] else None,

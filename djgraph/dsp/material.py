@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from djgraph import simd
 from djgraph.dsp.checked import check_signal, checked_control
+from djgraph.dsp.delays import curves_in_memory
 from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve, Frames, at_samples
 from djgraph.dsp.operators import as_operator, operator
+from djgraph.dsp.recursion import rows
 from djgraph.errors import DJGraphError
 from djgraph.simd.windowed_sinc import CROSSINGS, MOST_CROSSINGS, SINE, WIDEST, WINDOW
+
+if TYPE_CHECKING:
+    from djgraph.simd.material import Track
 
 AT_ONCE = 1 << 21
 """Samples of material that are read at a time by PyTorch's operations."""
@@ -123,7 +131,15 @@ class _Read(Operation):
         self.begins, self.crossings = begins, crossings
 
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return self.plainly(tensors)
+        if not all(map(simd.takes, tensors)):
+            return self.plainly(tensors)
+        from djgraph.simd.material import read
+
+        material, place, _ = tensors
+        out = material.new_empty(*_lead(tensors), material.shape[-2], place.shape[-1])
+        with _in_memory(tensors, self.begins, self.crossings) as track:
+            read(track, _items(out))
+        return (out,)
 
     def backward(
         self,
@@ -132,7 +148,23 @@ class _Read(Operation):
         gradients: Sequence[Tensor],
         needed: Sequence[bool],
     ) -> tuple[Tensor | None, ...]:
-        return self._plain_backward(tensors, gradients[0], needed)
+        if not all(map(simd.takes, tensors)):
+            return self._plain_backward(tensors, gradients[0], needed)
+        from djgraph.simd.material import read_adjoint_curves, read_adjoint_material
+
+        material, place, speed = tensors
+        lead, gradient = _lead(tensors), _items(gradients[0].contiguous())
+        of_material = of_place = of_speed = None
+        with _in_memory(tensors, self.begins, self.crossings) as track:
+            if needed[0]:
+                of_material = material.new_zeros(*lead, *material.shape[-2:])
+                read_adjoint_material(track, gradient, _items(of_material))
+                of_material = of_material.sum_to_size(material.shape)
+            if needed[1] or needed[2]:
+                of_place, of_speed = (place.new_zeros(*lead, place.shape[-1]) for _ in range(2))
+                read_adjoint_curves(track, gradient, rows(of_place), rows(of_speed))
+                of_place, of_speed = of_place.sum_to_size(place.shape), of_speed.sum_to_size(speed.shape)
+        return of_material, of_place if needed[1] else None, of_speed if needed[2] else None
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         parts = [_total(taps).to(tensors[0].dtype) for _, taps in self._stretches(tensors)]
@@ -206,6 +238,41 @@ class _Read(Operation):
             spread = index.unsqueeze(-3).expand(shape).flatten(-2)
             values = of_all.gather(-1, spread).unflatten(-1, index.shape[-2:]).to(work)
             yield span, _Taps(weights, index, values)
+
+
+def _items(tensor: Tensor) -> NDArray[Any]:
+    """``[…, signals, samples]`` as ``[items, signals, samples]``, the same memory."""
+    return tensor.detach().view(tensor.shape[:-2].numel(), *tensor.shape[-2:]).numpy()
+
+
+@contextmanager
+def _in_memory(tensors: Sequence[Tensor], begins: int, crossings: int) -> Iterator[Track]:
+    """What compiled code is told; the memory is there for as long as the context is.
+
+    Material is not copied unless its samples do not lie in a row.
+    """
+    from djgraph.simd.material import Track
+
+    material, place, speed = (tensor.detach() for tensor in tensors)
+    lead, (signals, length) = _lead(tensors), material.shape[-2:]
+    if length > 1 and material.stride(-1) != 1:
+        material = material.contiguous()
+    where = torch.zeros(lead, dtype=torch.int64, device="cpu")
+    spread = material.expand(*lead, signals, length)
+    for dim, size in enumerate(lead):
+        shape = [size if other == dim else 1 for other in range(len(lead))]
+        where = where + torch.arange(size, device="cpu").view(shape) * spread.stride(dim)
+    apart = torch.arange(signals, device="cpu") * spread.stride(-2)
+    addresses = (where[..., None] + apart) * material.element_size() + material.data_ptr()
+    place, speed = place.contiguous(), speed.contiguous()
+    yield Track(
+        addresses.reshape(lead.numel(), signals).numpy(),
+        length,
+        begins,
+        crossings,
+        curves_in_memory([place, speed], lead),
+        torch.empty(0, dtype=material.dtype, device="cpu").numpy(),
+    )
 
 
 def _total(taps: _Taps) -> Tensor:

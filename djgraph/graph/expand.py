@@ -31,8 +31,8 @@ from djgraph.language.load import Document, Graphs
 from djgraph.language.losses import Loss, certain
 from djgraph.language.model import Bus, Header, Inputs, Item, Macro, Repeat, Strip, Template
 from djgraph.language.parts import ChainItem, ChainRepeat, ChainSwitch, GraphUse, Node, Use, UseGraph
-from djgraph.language.repeats import Loop, Range
-from djgraph.language.site import Site, spoken
+from djgraph.language.repeats import ListRepeat, Loop, Range
+from djgraph.language.site import Moved, Site, spoken
 from djgraph.language.source import plain
 from djgraph.language.substitute import UNKNOWN, Budget, Exhausted, Substitution
 from djgraph.language.switches import Switch
@@ -362,17 +362,48 @@ class _Expander:
                 self._effects.append((item.effect, here))
 
     def _switch(self, item: ChainSwitch, site: Site, frame: _Frame) -> PlacedSwitch | None:
-        written = item.written()
-        keys: dict[str, list[Any]] = {key: [] for key in written["choices"]}
-        placed = self._place(ChainSwitch, item, site, frame, data={**written, "choices": keys})
-        chains = tuple(
-            tuple(self._chain(chain, site.below("choices", key), frame))
-            for key, chain in item.choices.items()
+        keys: dict[str, list[Any]] = {}
+        chains: list[tuple[Placed[Node] | PlacedSwitch, ...]] = []
+        moves: dict[DocumentPath, Moved] = {}
+        twice = False
+        for key, chain, here, turn in self._choices(item.choices, site.below("choices"), frame):
+            chains.append(tuple(self._chain(chain, here.below(key), turn)))
+            name = next(iter(self._replace({key: []}, here, turn)[0]), key)
+            if name in keys:
+                twice = True
+                message = f"a second choice is called {name!r}"
+                self._problems.append(here.problem(message, key, key=True))
+            keys[name] = []
+            moves[(*site.path, "choices", name)] = Moved((*here.path, key), here.copy)
+        placed = self._place(
+            ChainSwitch,
+            item,
+            replace(site, moves=moves),
+            frame,
+            data={**item.written(), "choices": keys},
+            anew=list(item.choices) != list(keys),
         )
-        if placed is None:
+        if placed is None or twice:
+            self._loose += [node for chain in chains for node in _nodes(chain)]
             return None
         self._budget.node(site, 1 + len(chains))
-        return PlacedSwitch(placed.model, placed.site, chains)
+        return PlacedSwitch(placed.model, placed.site, tuple(chains))
+
+    def _choices(
+        self, choices: Any, site: Site, frame: _Frame
+    ) -> Iterator[tuple[str, Sequence[ChainItem], Site, _Frame]]:
+        """Each choice of a switch among chains: its name as written, its chain, where these stand and what is known
+        there."""
+        if isinstance(choices, dict):
+            yield from ((key, chain, site, frame) for key, chain in choices.items())
+            return
+        for index, piece in enumerate(choices):
+            here = self._at(site.below(index), frame)
+            if isinstance(piece, ListRepeat):
+                for turn in self._turns(piece, here, frame):
+                    yield from self._choices(piece.do, here.below("do"), turn)
+            else:
+                yield from self._choices(piece, here, frame)
 
     def _turns(self, item: Loop, site: Site, frame: _Frame) -> Iterator[_Frame]:
         """What is known inside a repeat, for one value of its variable after the other."""
@@ -509,11 +540,13 @@ class _Expander:
         frame: _Frame,
         without: Sequence[str] = (),
         data: dict[str, Any] | None = None,
+        anew: bool = False,
     ) -> Placed[_Model] | None:
         """A piece without references; None, with the problems noted, where something is wrong.
 
         written: the piece, or more than it, with ``without`` those of its keys that expansion goes through itself.
-        data: what is placed instead of all that is written.
+        data: what is placed instead of all that is written. anew: ``written`` does not stand for it, even without
+        references.
         """
         data = written.written(*without) if data is None else data
         before = len(self._problems)
@@ -521,7 +554,7 @@ class _Expander:
         if len(self._problems) > before or concrete is UNKNOWN:
             self._lose(site, data, frame)
             return None
-        if concrete is data:
+        if concrete is data and not anew:
             return Placed(written, site)
         try:
             return Placed(model.model_validate(concrete, context=CONCRETE), site)
@@ -537,7 +570,9 @@ class _Expander:
         self._problems += substitution.problems
         if substitution.unknown:
             return UNKNOWN, site
-        return concrete, replace(site, moves=substitution.moves) if substitution.moves else site
+        return concrete, replace(
+            site, moves={**site.moves, **substitution.moves}
+        ) if substitution.moves else site
 
     def _lose(self, site: Site, data: Any, frame: _Frame) -> None:
         """Note that a piece is missing from what follows."""

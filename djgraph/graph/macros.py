@@ -20,7 +20,7 @@ from djgraph.graph.placed import Placed, PlacedItem
 from djgraph.language.curves import CurveSwitch
 from djgraph.language.parts import ChainSwitch, Knob, Override
 from djgraph.language.site import Site
-from djgraph.language.switches import RouteSwitch, Switch
+from djgraph.language.switches import RouteSwitch, Switch, place_of
 
 Terms = tuple[tuple[MacroCurve, ...], ...]
 """A sum of products of curves, each of a column: what a control follows in the end."""
@@ -161,7 +161,7 @@ class Macros:
                     self._follow(use, f"{name}.", use.override, use.site)
         for owner in self._owners.values():
             for draft in owner.switches:
-                chooser = self.switch(f"{owner.name}.", draft.name, draft.model.choices, draft.site)
+                chooser = self.switch(f"{owner.name}.", draft.name, draft.model, draft.site)
                 if chooser is not None:
                     self._choosers[id(draft)] = chooser
         self._refuse_circles()
@@ -207,7 +207,9 @@ class Macros:
         drive = Drive(macro, model.curve, site.below("follow" if model.curve is None else "curve"))
         self._drive(drive, what, what.name if isinstance(what, MacroDraft) else what.label)
 
-    def switch(self, prefix: str, name: str, choices: Iterable[str], site: Site) -> MacroDraft | None:
+    def switch(
+        self, prefix: str, name: str, chosen: CurveSwitch | ChainSwitch | RouteSwitch, site: Site
+    ) -> MacroDraft | None:
         """The switch of a name; None, with the problem noted, where there is none with these choices."""
         found = self._macros.get(prefix + name) or self._macros.get(site.space + name)
         switches = {key: macro for key, macro in self._macros.items() if macro.choices}
@@ -219,10 +221,12 @@ class Macros:
             self.missing.append(site.problem(message, "by", allowed=known, name=name))
             return None
         found.used = True
-        if set(choices) != set(found.choices):
+        if set(chosen.choices) != set(found.choices):
             message = f"switch {found.name!r} has the choices {', '.join(found.choices)}, {found.column.site.where()}"
-            odd = next((one for one in choices if one not in found.choices), None)
-            tail = ("choices",) if odd is None else ("choices", odd)
+            odd = next((one for one in chosen.choices if one not in found.choices), None)
+            tail: tuple[str | int, ...] = ("choices",)
+            if odd is not None:
+                tail = ("choices", *place_of(chosen.written()["choices"], odd))
             self.missing.append(
                 site.problem(message, *tail, allowed=found.choices, name=odd, key=odd is not None)
             )
@@ -238,7 +242,7 @@ class Macros:
         )
         if isinstance(drive.curve, CurveSwitch):
             prefix = what.prefix if isinstance(what, MacroDraft) else f"{what.node.owner}."
-            drive.chooser = self.switch(prefix, drive.curve.by, drive.curve.choices, drive.site)
+            drive.chooser = self.switch(prefix, drive.curve.by, drive.curve, drive.site)
         if other is not None:
             message = f"{target!r} is driven by macro {other.macro.name!r} already, {other.site.where()}"
             self.problems.append(drive.site.problem(message, key=True))
@@ -354,7 +358,7 @@ class Macros:
             return None
         parts: list[tuple[Terms, ...]] = []
         for name in switch.choices:
-            here = drive.site.below("choices", name)
+            here = drive.site.below("choices", *place_of(choice.written()["choices"], name))
             own = self.points(choice.choices[name], drive.macro, driven, here)
             if own and points:
                 own = self._composed(own, points, site)
@@ -411,8 +415,8 @@ class Macros:
 
     @staticmethod
     def _once(problems: list[Problem], problem: Problem) -> None:
-        """Note a problem that several ways lead to."""
-        if problem not in problems:
+        """Note a problem that several ways lead to, once for each copy of the piece that it is in."""
+        if not any(one == problem and one.copy is problem.copy for one in problems):
             problems.append(problem)
 
 

@@ -11,6 +11,7 @@ from djgraph.graph.placed import PlacedGraph
 from djgraph.graph.spaces import Given, Space, Spaces
 from djgraph.language.model import Strip
 from djgraph.language.site import Site
+from djgraph.language.switches import place_of
 
 
 class Wirer:
@@ -344,11 +345,9 @@ class Wirer:
                 continue
             if route.effect is not None and point is not None:
                 route.sources[route.effect.inputs[0].name] = PlacedPoint(point, switch.site)
+            here = switch.site.below("choices", *place_of(switch.model.written()["choices"], choice))
             for index, bus in enumerate(buses):
-                site = switch.site.below("choices", choice, index)
-                self._feed(
-                    str(bus), route.out, site if len(buses) > 1 else switch.site.below("choices", choice)
-                )
+                self._feed(str(bus), route.out, here.below(index) if len(buses) > 1 else here)
 
     def _feed(self, bus: str, point: Point | None, site: Site) -> None:
         owner = self._in(site).owners.get(bus)

@@ -72,6 +72,8 @@ class Loss:
         path, around = problem.path, self.path[:-1]
         if path[: len(self.path)] == self.path or path == around:
             return True
+        if path and path[-1] == "choices" and around[: len(path)] == path:
+            return True  # there are too few of them, say
         last = self.path[-1] if self.path else None
         if isinstance(last, int) and self.path[-3:-2] != ("drives",):
             return path == around[:-1]

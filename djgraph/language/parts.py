@@ -34,7 +34,7 @@ from djgraph.language.fields import (
     whole,
 )
 from djgraph.language.repeats import EACH, Loop
-from djgraph.language.switches import CHOICES, Names, RouteSwitch, Switch, switch_faults
+from djgraph.language.switches import CHOICES_IN_PIECES, Names, RouteSwitch, Switch, switch_faults
 from djgraph.language.words import GRAPH_NAME, describe
 
 
@@ -252,7 +252,7 @@ class ChainSwitch(Element):
     """Or the switch elsewhere that does."""
     id: OptionalNodeId = None
     """Its name within the chain, for points and taps; the switch's name if left out."""
-    choices: Annotated[dict[str, Chain], CHOICES]
+    choices: Annotated[dict[str, Chain], CHOICES_IN_PIECES]
     """Name → chain, in the order of the switch's positions."""
     default: OptionalText = None
     """The choice at rest; the first if left out."""

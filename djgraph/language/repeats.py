@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -100,25 +101,29 @@ class Each:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_wrap_validator_function(self.run, handler(source))
 
-    def run(self, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    def run(self, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
         """The item, checked by ``handler``, or a :class:`ListRepeat`."""
         if info.context == CONCRETE or not is_repeat(value):
             return handler(value)
         faults: list[Fault] = []
+        for_: Any = None
         try:
-            ListRepeat.model_validate(value, context=info.context)
+            for_ = ListRepeat.model_validate(value, context=info.context).for_
         except ValidationError as error:
             faults += explain(error, ListRepeat)
         items = value.get("do")
+        checked = []
         for index, item in enumerate(items if isinstance(items, list) else ()):
             try:
-                self.run(item, handler, info)
+                checked.append(self.run(item, handler, info))
             except ValidationError as error:
                 inner = explain(error, ListRepeat)
                 faults += [replace(fault, loc=("do", index, *fault.loc)) for fault in inner]
         if faults:
             raise refusal(faults)
-        return ListRepeat.model_construct()
+        repeat = ListRepeat.model_construct(for_=for_, do=checked)
+        repeat._written = value
+        return repeat
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -143,7 +148,7 @@ class Each:
 
 
 class ListRepeat(Loop):
-    """A repeat among the items of a list. What is repeated is checked by the list."""
+    """A repeat among the items of a list, which checks what is repeated: ``do`` has what the list makes of that."""
 
     do: list[Any]
     """What is repeated."""

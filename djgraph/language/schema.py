@@ -12,6 +12,7 @@ from djgraph.language.alternatives import ITEM, one_of_kinds, told_apart
 from djgraph.language.fields import IDENTIFIER_SCHEMA, QUANTITY_SCHEMA, REFERENCE_SCHEMA
 from djgraph.language.load import SCHEMA_KEY
 from djgraph.language.model import ITEMS, DocumentModel
+from djgraph.language.switches import choices_schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -144,7 +145,8 @@ def _know_effects(definitions: dict[str, Schema], effects: Mapping[str, Any]) ->
     for owner, key in (("Strip", "chain"), ("Bus", "chain"), ("Template", "chain"), ("ChainRepeat", "do")):
         definitions[owner]["properties"][key]["items"] = short
     choices = definitions["ChainSwitch"]["properties"]["choices"]
-    choices["additionalProperties"] = {"type": "array", "items": short}
+    chains = {"type": "object", "additionalProperties": {"type": "array", "items": short}}
+    choices.update(choices_schema(chains))
     level = next(iter(effects[SEND_EFFECT].controls)) if SEND_EFFECT in effects else None
     if level is not None:
         definitions["Send"]["properties"]["level"] |= _values(level)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -317,3 +318,114 @@ def test_a_macro_is_no_switch() -> None:
             {"macro": "m", "drives": {"s.gain.gain": [[0, 0], [1, 1]]}},
             strip(["gain", {"by": "m", "choices": {"a": [], "b": []}}]),
         )
+
+
+def alike(one: Graph, other: Graph) -> bool:
+    """Nodes, bindings and columns, but for where they stand in the file."""
+    return str(one) == str(other) and [(c.name, c.control, c.kind, c.drives) for c in one.columns] == [
+        (c.name, c.control, c.kind, c.drives) for c in other.columns
+    ]
+
+
+def repeated(names: list[int], do: Any) -> dict[str, Any]:
+    return {"for": {"n": names}, "do": [do]}
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4, unique=True), st.booleans())
+@settings(max_examples=examples(20), deadline=None)
+def test_choices_made_by_repeats_are_those_written_out(numbers: list[int], first: bool) -> None:
+    """Of all kinds, with references in their names: the graph in which each stands by itself."""
+
+    def both(of: Any, rest: dict[str, Any]) -> tuple[Any, Any]:
+        """Pieces with a repeat, and one mapping; ``of`` a number or the reference."""
+        pieces = [rest, repeated(numbers, of("$n"))]
+        made: dict[str, Any] = {}
+        for piece in [rest, *map(of, numbers)] if first else [*map(of, numbers), rest]:
+            made |= piece
+        return (pieces if first else pieces[::-1]), made
+
+    chains = both(lambda n: {f"c{n}": [{"effect": "crush", "id": f"crush{n}"}]}, {"none": []})
+    buses = both(lambda n: {f"b{n}": f"b{n}"}, {"all": ["master", "b"]})
+    curves = both(lambda n: {f"k{n}": [[0, 0], [1, 1]]}, {"kept": "-6 dB"})
+    names = both(lambda n: {f"k{n}": 0}, {"kept": 0})
+    listed = ["kept", repeated(numbers, "k$n")] if first else [repeated(numbers, "k$n"), "kept"]
+
+    def graph(which: int) -> Graph:
+        gain = {"follow": "fade", "curve": {"by": "shape", "choices": curves[which]}}
+        return graph_of(
+            {"macro": "fade"},
+            {"switch": "shape", "choices": list(names[1]) if which else listed},
+            strip(
+                [{"switch": "fx", "choices": chains[which]}, {"effect": "gain", "controls": {"gain": gain}}],
+                switch={"name": "way", "choices": buses[which]},
+                sends=[{"name": "unit", "switch": {"name": "unit", "choices": buses[which]}}],
+            ),
+            *({"bus": f"b{n}", "to": "master"} for n in numbers),
+            {"bus": "b", "to": "master"},
+        )
+
+    assert alike(graph(0), graph(1))
+
+
+def test_names_of_choices_are_references_in_templates_and_repeats() -> None:
+    template = {
+        "args": {"unit": None, "n": 0},
+        "chain": [
+            {"switch": "fx", "choices": {"none": [], "$unit": ["crush"], "$(unit)_$(n + 1)": ["tilt"]}}
+        ],
+    }
+    use = {"use": "unit", "with": {"unit": "dirt", "n": "$n"}}
+    graph = graph_of(
+        {"for": {"n": [1, 2]}, "do": [{**strip([use]), "strip": "s$n"}]}, templates={"unit": template}
+    )
+    names = {c.name: c.control.names for c in graph.columns if c.kind == "switch"}
+    assert names == {"s1.fx": ("none", "dirt", "dirt_2"), "s2.fx": ("none", "dirt", "dirt_3")}
+
+
+PIECES = """\
+djgraph: 1
+name: x
+inputs: [{name: mic}]
+mixer:
+  - {macro: m, drives: {s.gain.gain: {by: w, choices: [{a0: 1}, {for: {n: [1, 2]}, do: [{a$n: [[0, 0], [1, 2]]}]}]}}}
+  - {switch: w, choices: [a0, {for: {n: [1, 2]}, do: [a$n]}, a1]}
+  - strip: s
+    input: mic
+    chain: [gain, {switch: fx, choices: [{none: []}, {for: {n: [1, 2]}, do: [{c$n: [gian]}, {c2: []}, {$n: []}]}]}]
+    switch: {name: way, choices: [{for: {n: [1]}, do: [{b$n: mastr}]}, {B: master}]}
+    sends: [{name: u, switch: {name: u, choices: [{for: {n: [1, 2]}, do: [{u$n: mastr}]}]}}]
+    to: master
+  - {strip: t, input: mic, chain: [{switch: fx, choices: [{for: {n: [1]}, do: [{c$n: []}]}]}], to: master}
+  - {strip: u, input: mic, chain: [{switch: fx, choices: [{a: []}, {b: []}, {a: [], b: []}]}], to: master}
+  - bus: master
+outputs: [master]
+"""
+
+
+def test_what_is_wrong_with_choices_in_pieces_is_told_at_its_place() -> None:
+    with pytest.raises(DocumentError) as caught:
+        load(PIECES)
+    told = [
+        (
+            problem.position.line,
+            problem.position.column,
+            problem.message,
+            (problem.hint or "").split("; ")[-1],
+        )
+        for problem in caught.value.problems
+        if problem.position is not None
+    ]
+    lines = PIECES.split("\n")
+    for line, column, message, _ in told:
+        assert lines[line - 1][column - 1] not in " ", (line, column, message)
+    assert [(line, message, last) for line, _, message, last in told] == [
+        (6, "a second choice is called 'a1'", ""),
+        (9, "a second choice is called 'c2'", "here n = 2"),
+        (9, "there is no effect 'gian'", "in 2 of 2: n = 1, 2"),
+        (9, "a second choice is called 'c2'", "here n = 2"),
+        (9, "'1' is not a name", "in 2 of 2: n = 1, 2"),
+        (10, "'B' is not a name", "a lower-case letter, then lower-case letters, digits and underscores"),
+        (13, "a switch has 2 to 64 choices, got 1", ""),
+        (14, "a second choice is called 'a'", ""),
+        (14, "a second choice is called 'b'", ""),
+    ]

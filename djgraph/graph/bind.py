@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -42,6 +43,7 @@ class Binder:
         self._targets: dict[str, ControlUse] = {}
         self._labels: dict[str, ControlUse] = {}
         self._columns: dict[str, ColumnDraft] = {}
+        self._tied: dict[str, list[tuple[ControlUse, Site]]] = defaultdict(list)
         self._macros = Macros(owners, curves)
         self.problems = self._macros.problems
         self.missing = self._macros.missing
@@ -60,11 +62,17 @@ class Binder:
             for draft in owner.switches:
                 self._bind_switch(draft)
             self._bind_mute(owner)
+        self._check_ties()
         return tuple(self._finish(column) for column in self._columns.values())
 
     def idle(self) -> list[Problem]:
         """Macros and switches that nothing reads, once all is bound."""
         return self._macros.idle()
+
+    @property
+    def ties(self) -> list[tuple[str, ControlUse, Site]]:
+        """Columns with the controls that are tied to them, and where that is said."""
+        return [(name, use, site) for name, tied in self._tied.items() for use, site in tied]
 
     @property
     def sites(self) -> dict[str, Site]:
@@ -300,17 +308,31 @@ class Binder:
             hint = "a control that is a constant, tied or driven by a macro has no column"
             self.missing.append(site.problem(message, allowed=known, name=tie, hint=hint))
             return
-        control, other = use.control, column.control
-        if not (control.min <= other.min and other.max <= control.max):
-            message = (
-                f"{column.name!r} goes from {other.min:g} to {other.max:g}, "
-                f"and {control.id} only from {control.min:g} to {control.max:g}"
+        self._tied[column.name].append((use, site))
+        column.readers[use.node, use.control] = None
+        use.node.bindings[use.control.id] = Free(column.name)
+
+    def _check_ties(self) -> None:
+        """Every position of a column is one of all that are tied to it: it says itself where they are narrower."""
+        for name, tied in self._tied.items():
+            column = self._columns[name]
+            own = column.control
+            shared = (
+                max(own.min, *(use.control.min for use, _ in tied)),
+                min(own.max, *(use.control.max for use, _ in tied)),
             )
-            self.problems.append(
-                site.problem(message, hint="a macro can drive both, each through its own curve")
-            )
-        column.readers[use.node, control] = None
-        use.node.bindings[control.id] = Free(column.name)
+            for use, site in tied:
+                control = use.control
+                if not (control.min <= own.min and own.max <= control.max):
+                    message = (
+                        f"{name!r} goes from {own.min:g} to {own.max:g}, "
+                        f"and {control.id} only from {control.min:g} to {control.max:g}"
+                    )
+                    hint = "a macro can drive both, each through its own curve"
+                    if narrower := controls.range_in_words(own, *shared):
+                        where = column.site.where()
+                        hint = f"say where {name!r} stands ({where}) what all have in common: {narrower}; or {hint}"
+                    self.problems.append(site.problem(message, hint=hint))
 
     def _no_column(self, tie: str, use: ControlUse, other: ControlUse, site: Site) -> Problem:
         """Why a control cannot be tied to another one, which has no column."""

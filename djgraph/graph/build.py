@@ -10,6 +10,7 @@ from typing import Any
 from djgraph.effects import Environment, Transform
 from djgraph.errors import DocumentError, GraphError, Problem
 from djgraph.graph.bind import Binder
+from djgraph.graph.binding import ControlUse
 from djgraph.graph.channels import Channels
 from djgraph.graph.conflicts import conflicts
 from djgraph.graph.declare import Declarer, EffectRegistry
@@ -32,7 +33,8 @@ class Built:
     """A graph, and how the document says it: what warnings are made of.
 
     owners: strips and buses by name. read: those of which something names a point. sites: where each column stands.
-    expanded: the document. unheard: outputs of its parts that nothing reads.
+    expanded: the document. unheard: outputs of its parts that nothing reads. ties: columns with what is tied to them,
+    and where that is said.
     """
 
     graph: Graph
@@ -41,6 +43,7 @@ class Built:
     sites: Mapping[str, Site]
     expanded: Expanded
     unheard: Sequence[tuple[PlacedGraph, str, Point]]
+    ties: Sequence[tuple[str, ControlUse, Site]] = ()
 
 
 def graphs_of(registry: EffectRegistry) -> dict[str, Path]:
@@ -107,7 +110,7 @@ def assemble(
     faders = {owner.name: owner.placed.model.fader for owner in owners.values()}
     spaces = {name: site.space for name, site in binder.sites.items()}
     graph = replace(graph, columns=with_parts(graph, faders, roles, binder.column_owners, spaces))
-    return Built(graph, owners, frozenset(wirer.read), binder.sites, expanded, wirer.unheard())
+    return Built(graph, owners, frozenset(wirer.read), binder.sites, expanded, wirer.unheard(), binder.ties)
 
 
 def _outputs(expanded: Expanded, wirer: Wirer) -> tuple[dict[str, Point], list[Problem]]:

@@ -8,12 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 from djgraph.effects import Control
-from djgraph.effects.grid import off_grid
+from djgraph.effects.grid import neighbours, off_grid
 from djgraph.effects.units import did_you_mean_value
 from djgraph.errors import Problem
 from djgraph.language.parts import Knob, Override
 from djgraph.language.quantity import Quantity
 from djgraph.language.site import Site
+from djgraph.language.source import Source
 
 TOLERANCE = 1e-9
 LONGEST_CURVE = 1000
@@ -142,6 +143,22 @@ def overridden(
         aliases=tuple(prefix + alias for alias in override.aliases) or control.aliases,
     )
     return changed, problems
+
+
+def range_in_words(control: Control, low: float, high: float) -> str:
+    """What a graph says of a control so that it goes from ``low`` to ``high``; empty where that is no range of it."""
+    changed, problems = narrowed(control, Override(min=low, max=high), Site(Source({})))
+    if problems:
+        return ""
+    words = [
+        f"{key}: {now:g}"
+        for key, now, before in (("min", low, control.min), ("max", high, control.max))
+        if now != before
+    ]
+    if not low <= control.default <= high or off_grid(changed, control.default):
+        nearest = min(max(control.default, low), high)
+        words.append(f"default: {neighbours(changed, nearest)[0] if changed.held else nearest:g}")
+    return ", ".join(words)
 
 
 def knob(name: str, model: Knob, aliases: Sequence[str], site: Site) -> tuple[Control, list[Problem]]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from djgraph.effects.grid import allows, size, value
 from djgraph.effects.roles import ROLES
 from djgraph.errors import Problem, nearest, shorten
 from djgraph.graph.build import Built
+from djgraph.graph.controls import range_in_words
 from djgraph.graph.doubled import doubled
 from djgraph.graph.draft import OwnerDraft
 from djgraph.graph.growth import growing
@@ -20,7 +22,10 @@ from djgraph.language.fold import in_file_order
 from djgraph.language.parts import TransformModel
 
 SHOWN = 4
-"""Columns that a warning names."""
+"""Columns, or values, that a warning names."""
+
+MOST_VALUES = 1000
+"""Values of a column that are looked at; finer ones are as good as continuous."""
 
 
 def warnings(built: Built) -> list[Problem]:
@@ -35,6 +40,7 @@ def warnings(built: Built) -> list[Problem]:
         *_silent(built),
         *_idle_columns(built, idle),
         *_flat_macros(built),
+        *_rounded_ties(built),
         *doubled(built),
         *growing(built),
         *alike(built),
@@ -139,6 +145,27 @@ def _flat_macros(built: Built) -> Iterator[Problem]:
         if all(len({y for _, y in points}) == 1 for points in all_points):
             message = f"macro {column!r} changes nothing: its curves have one value each"
             yield built.sites[column].problem(message, "drives")
+
+
+def _rounded_ties(built: Built) -> Iterator[Problem]:
+    """Columns whose values are not all ones that what is tied to them can take."""
+    columns = {column.name: column.control for column in built.graph.columns}
+    for name, use, site in built.ties:
+        column, control = columns[name], use.control
+        if not column.held or not control.held or size(column) > MOST_VALUES:
+            continue
+        odd = [one for one in (value(column, i) for i in range(size(column))) if not allows(control, one)]
+        if not odd:
+            continue
+        what = f"{use.node.name}.{control.id}"
+        message = f"{what} cannot be {shorten([f'{one:g}' for one in odd], SHOWN)}, as {name!r} can"
+        hint = "it takes the nearest value that it can"
+        low, high = max(column.min, control.min), min(column.max, control.max)
+        common = [value(control, i) for i in range(size(control))]
+        if all(allows(column, one) for one in common if low <= one <= high):
+            words = range_in_words(control, low, high)
+            hint += f"; or let {name!r} be tied to this one" + (f", which then says {words}" if words else "")
+        yield site.problem(message, hint=hint)
 
 
 def _strange_roles(built: Built) -> Iterator[Problem]:

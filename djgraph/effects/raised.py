@@ -73,6 +73,12 @@ def said(error: BaseException) -> str:
         return "(its message cannot be shown)"
 
 
+def noted(error: BaseException) -> str:
+    """The notes of an exception, behind its message: where a caller was when it came."""
+    notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)]
+    return f" ({', '.join(notes)})" if notes else ""
+
+
 def _top(module: str) -> str:
     return module.partition(".")[0]
 

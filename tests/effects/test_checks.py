@@ -660,8 +660,12 @@ def test_the_check_catches_it(broken, check, message):
     assert message in str(caught.value)
 
 
-ELSEWHERE = {"check_operations", "check_lag", "check_stability", "check_long_stream"}
-"""Those of ``test_checks_late.py``."""
+ELSEWHERE = {"check_operations", "check_lag", "check_stability", "check_long_stream"} | {
+    "check_channels",
+    "check_sample_rates",
+    "check_held_back",
+}
+"""Those of ``test_checks_late.py`` and ``test_checks_meets.py``."""
 
 
 def test_every_check_has_a_breakage():
@@ -743,6 +747,7 @@ def test_the_report_says_what_does_not_apply():
     assert "check_streaming" in report.passed
     assert report.skipped == {
         "check_lag": "its latency is seen at neutral (check_identity_at_neutral)",
+        "check_held_back": "it does not say that it holds its signal back",
         "check_memoryless": "it does not say that it is memoryless",
         "check_magnitude": "it has no magnitude()",
     }

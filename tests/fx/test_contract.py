@@ -114,6 +114,7 @@ COSTLY = (
     "check_magnitude",
     "check_long_stream",
     "check_stability",
+    "check_sample_rates",
 )
 CHEAPER = (
     "check_streaming_gradients",
@@ -129,6 +130,7 @@ CHEAPER = (
     "check_latency_and_tail",
     "check_state",
     "check_operations",
+    "check_channels",
 )
 
 

@@ -20,7 +20,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from djgraph.effects.checks import any_effect, declaration, domain, ending, gradients, late, operations
+from djgraph.effects.checks import (
+    any_effect,
+    declaration,
+    domain,
+    ending,
+    gradients,
+    holding,
+    late,
+    meets,
+    operations,
+)
 from djgraph.effects.checks.bench import Bench, CheckFailed, CheckInconclusive, CheckSkipped, CheckSlow
 from djgraph.effects.checks.outcome import Outcome, outcome_of
 from djgraph.effects.checks.report import Fault, faults
@@ -64,6 +74,7 @@ EVERY: tuple[Check, ...] = (
     gradients.check_gradients,
     gradients.check_gradients_at_range_ends,
     ending.check_latency_and_tail,
+    meets.check_sample_rates,
 )
 TIME: tuple[Check, ...] = (
     domain.check_state,
@@ -71,6 +82,8 @@ TIME: tuple[Check, ...] = (
     domain.check_streaming_gradients,
     ending.check_lag,
     ending.check_stability,
+    meets.check_channels,
+    holding.check_held_back,
     late.check_late_in_time,
     late.check_long_stream,
     late.check_drift,

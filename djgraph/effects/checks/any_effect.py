@@ -92,24 +92,45 @@ def check_identity_at_neutral(bench: Bench) -> None:
     An effect with ``at_neutral = "allpass"`` keeps the level of every frequency.
     """
     cls = bench.effect_class
-    without = [control.id for control in cls.controls if control.neutral is None]
-    if not cls.controls or without:
+    without = [control.id for control in bench.controls if control.neutral is None]
+    if not bench.controls or without:
         raise CheckSkipped(f"no neutral value: {', '.join(without)}" if without else "it has no controls")
     if not cls.inputs:
         raise CheckSkipped("it has no input")
-    neutral = {control.id: float(control.neutral or 0) for control in cls.controls}
+    neutral = {control.id: float(control.neutral or 0) for control in bench.controls}
     if issubclass(cls, TimeEffect) and cls.at_neutral == "allpass":
         _check_allpass(bench, neutral)
         return
     for dtype, tolerance in ((torch.float64, TINY), (torch.float32, 1e-6)):
         for samples in (1, bench.samples, bench.long):
             case = bench.case(values=neutral, dtype=dtype, samples=samples)
-            outputs = bench.run_without_latency(bench.build(dtype), case)
-            if bench.spectral:
-                got, want = outputs["mask"], torch.ones_like(outputs["mask"])
-            else:
-                got, want = outputs[cls.outputs[0].name], case.audio[cls.inputs[0].name]
-            expect_close(got, want, tolerance, f"at neutral values, in {dtype}, output against input")
+            _expect_identity(bench, case, tolerance, f"at neutral values, in {dtype}, output against input")
+
+
+def check_identity_of(bench: Bench, channels: int, what: str) -> None:
+    """The same of one short signal, of so many channels; nothing where that cannot be seen so."""
+    cls = bench.effect_class
+    neutral = {control.id: control.neutral for control in bench.controls}
+    values = {name: value for name, value in neutral.items() if value is not None}
+    if (
+        not neutral
+        or len(values) < len(neutral)
+        or not cls.inputs
+        or getattr(cls, "at_neutral", "") == "allpass"
+    ):
+        return
+    case = bench.case(values=values, channels=channels)
+    _expect_identity(bench, case, TINY, f"at neutral values, {what}, output against input")
+
+
+def _expect_identity(bench: Bench, case: Case, tolerance: float, what: str) -> None:
+    cls = bench.effect_class
+    outputs = bench.run_without_latency(bench.build(case.like.dtype), case)
+    if bench.spectral:
+        got, want = outputs["mask"], torch.ones_like(outputs["mask"])
+    else:
+        got, want = outputs[cls.outputs[0].name], case.audio[cls.inputs[0].name]
+    expect_close(got, want, tolerance, what)
 
 
 def _check_allpass(bench: Bench, neutral: dict[str, float]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -24,8 +24,11 @@ from djgraph.effects.contract import (
 )
 from djgraph.effects.control import Control
 from djgraph.effects.grid import neighbours
+from djgraph.effects.use import Conflict, ControlUse, Use
 from djgraph.errors import EffectError
 
+LAYOUTS = (1, 2, 4, 6)
+"""Channels of mono, stereo, quad and 5.1."""
 SLOWEST, FASTEST = 40.0, 300.0
 """Tempos in BPM that an effect with a clock has to bear."""
 
@@ -96,13 +99,65 @@ class Bench:
         """A length at which delays of half a second are heard."""
         return int(0.55 * self.environment.sample_rate)
 
-    @property
+    @cached_property
+    def controls(self) -> tuple[Control, ...]:
+        """The declared controls, with their ranges at the sample rate of the environment."""
+        rate = self.environment.sample_rate
+        controls = tuple(control.at_rate(rate) for control in self.effect_class.controls)
+        for control in controls:
+            if not control.min < control.max:
+                raise CheckFailed(
+                    f"control {control.id} has no range at {rate} Hz: it begins at {control.min:g}, and "
+                    f"{control.below_rate:g} of the sample rate is {control.max:g}"
+                )
+        return controls
+
+    @cached_property
     def channel_options(self) -> tuple[int, ...]:
-        """The channel counts that a node of this effect can have."""
+        """The channel counts that are tried of those that a node of this effect can have, from few to many.
+
+        Where its ports leave the number open they are those of mono, stereo, quad and 5.1 that ``conflicts()`` lets
+        through.
+        """
         ports = (*self.effect_class.inputs, *self.effect_class.outputs)
-        if self.spectral or any(port.channels is None for port in ports):
-            return (1, 2)
-        return (ports[0].channels or 1,)
+        if not self.spectral and all(port.channels is not None for port in ports):
+            return (ports[0].channels or 1,)
+        taken = tuple(count for count in LAYOUTS if not list(self.conflicts(self.use(count))))
+        return taken or LAYOUTS
+
+    @property
+    def channels(self) -> int:
+        """How many channels most checks try: stereo, or what comes nearest."""
+        return min(self.channel_options, key=lambda count: (abs(count - 2), count))
+
+    @property
+    def fewest(self) -> int:
+        """How many channels costly checks try."""
+        return self.channel_options[0]
+
+    def at(self, sample_rate: int) -> Bench:
+        """The same effect on a bench of another sample rate."""
+        return Bench(self.effect_class, self._given, replace(self.environment, sample_rate=sample_rate))
+
+    def use(
+        self,
+        channels: int,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
+        rest: Literal["default", "low", "high"] = "default",
+    ) -> Use:
+        """The use of a graph that says nothing of this effect but ``ranges`` of controls, from low to high, and where
+        in them they rest."""
+        ranges = ranges or {}
+        controls = {}
+        for control in self.controls:
+            low, high = ranges.get(control.id, (control.min, control.max))
+            rests = {"default": min(max(control.default, low), high), "low": low, "high": high}
+            controls[control.id] = ControlUse(low, high, rests[rest], control.default, control.id in ranges)
+        return Use(self.settings, frozenset(), controls, channels)
+
+    def conflicts(self, use: Use) -> Iterable[Conflict]:
+        """What in a use a graph would be refused for."""
+        return self.effect_class.conflicts(use, self.environment)
 
     def build(self, dtype: torch.dtype = torch.float64) -> Effect:
         """A new instance; weights, if it has any, in that dtype, and the same ones every time."""
@@ -121,13 +176,15 @@ class Bench:
         values: Mapping[str, float] | None = None,
         seed: int = 0,
         plateaus: bool = False,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> Case:
-        """Made-up input. ``values`` pins controls to plain values; the others wander within their range.
+        """Made-up input. ``values`` pins controls to plain values; the others wander within their range, or within
+        that of ``ranges``.
 
         plateaus: in the last item they stand still for a while at a time, often at an end of the range, as a gate does.
         """
         random = torch.Generator().manual_seed(seed)
-        channels = self.channel_options[-1] if channels is None else channels
+        channels = self.channels if channels is None else channels
         samples = self.samples if samples is None else samples
         like = torch.zeros(batch, channels, samples, dtype=dtype, device="cpu")
         inputs = () if self.spectral else self.effect_class.inputs
@@ -136,7 +193,7 @@ class Bench:
             for port in inputs
         }
         controls = {}
-        for control in self.effect_class.controls:
+        for control in self.controls:
             unit = torch.rand(
                 self.control_shape(control, batch, samples),
                 generator=random,
@@ -146,7 +203,8 @@ class Bench:
             unit = 0.02 + 0.96 * unit
             if plateaus:
                 unit[-1:] = stand_still(unit[-1:], random)
-            plain = spread(control, unit).clamp(control.min, control.max)
+            low, high = (ranges or {}).get(control.id, (control.min, control.max))
+            plain = spread(control, unit, low, high).clamp(low, high)
             if values is not None and control.id in values:
                 pinned = values[control.id]
                 plain = torch.full_like(plain, neighbours(control, pinned)[0] if control.held else pinned)
@@ -171,7 +229,7 @@ class Bench:
         times = [switches[place * len(switches) // moving] for place in range(moving)]
         turns = [place - times.index(time) for place, time in enumerate(times)]
         values: list[dict[str, float]] = [{} for _ in range(count)]
-        for control in self.effect_class.controls:
+        for control in self.controls:
             unit, later = torch.rand(2, count, 1, 1, generator=random, dtype=torch.float64, device="cpu")
             unit[0], unit[1] = 0, 1
             unit[2 : 2 + count // 2] = unit[2 : 2 + count // 2].round()
@@ -210,7 +268,7 @@ class Bench:
 
     def place(self, sample: int) -> int:
         """The last sample up to this one at which a block may begin: a whole hop where a control comes every hop."""
-        framed = not self.spectral and any(c.rate == "frame" for c in self.effect_class.controls)
+        framed = not self.spectral and any(c.rate == "frame" for c in self.controls)
         return sample // self.environment.transform.hop * self.environment.transform.hop if framed else sample
 
     def state(self, effect: Effect, case: Case) -> State:
@@ -378,5 +436,5 @@ def _shown(value: Any) -> str:
 
 def _count(port: Port, channels: int) -> int:
     if port.apart:  # other than those of the rest
-        return 3 - min(channels, 2)
+        return {1: 2, 2: 1, 4: 6}.get(channels, 4)
     return channels if port.channels is None else port.channels

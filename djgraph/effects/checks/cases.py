@@ -64,17 +64,20 @@ class Case:
         return replace(self.replace_tensors(tensors), batch=1, like=self.like[one], clock=clock)
 
 
-def spread(control: Control, unit: Tensor) -> Tensor:
-    """Positions 0…1 → plain values; on steps or choices where the control has them."""
+def spread(control: Control, unit: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
+    """Positions 0…1 → plain values; on steps or choices where the control has them.
+
+    low, high: a range within the control's own, which it is where left out.
+    """
+    low, high = control.min if low is None else low, control.max if high is None else high
     if control.choices:
-        choices = torch.tensor(control.choices, dtype=unit.dtype, device="cpu")
+        allowed = [choice for choice in control.choices if low <= choice <= high]
+        choices = torch.tensor(allowed, dtype=unit.dtype, device="cpu")
         return choices[(unit * len(choices)).long().clamp(max=len(choices) - 1)]
     if control.scale == "log":
-        plain = control.min * (control.max / control.min) ** unit
+        plain = low * (high / low) ** unit
     else:
-        plain = torch.lerp(
-            unit.new_tensor(control.min), unit.new_tensor(control.max), unit
-        )  # exact at both ends
+        plain = torch.lerp(unit.new_tensor(low), unit.new_tensor(high), unit)  # exact at both ends
     if control.step:
         count = ((plain - control.min) / control.step).round().clamp(max=size(control) - 1)
         plain = (control.min + count * control.step).clamp(max=control.max)
@@ -106,3 +109,8 @@ def stand_still(unit: Tensor, random: torch.Generator) -> Tensor:
 def hold(tensor: Tensor, more: int) -> Tensor:
     """The same with its last value for so many points more."""
     return torch.cat([tensor, tensor[..., -1:].expand(*tensor.shape[:-1], more)], -1)
+
+
+def told(values: Mapping[str, float]) -> str:
+    """Values of controls in words."""
+    return ", ".join(f"{name} {value:.6g}" for name, value in values.items()) or "no controls"

@@ -59,7 +59,7 @@ def check_streaming(bench: Bench) -> None:
             for what, cuts in _cuts(samples):
                 for owned in (False, True):
                     how = f"{what}, the state written to," if owned else what
-                    streamed, state = _stream(bench, effect, case, cuts, owned)
+                    streamed, state = stream(bench, effect, case, cuts, owned)
                     for name, tensor in whole.items():
                         expect_close(streamed[name], tensor, 1e-8, f"{name} {how} against one call")
                     for name in last.keys() & state.keys() if told else ():
@@ -82,7 +82,7 @@ def check_streaming_gradients(bench: Bench) -> None:
     effect = bench.build()
     case = bench.case(batch=2, samples=bench.long, plateaus=True).leaves()
     whole = gradients(bench.loss(bench.run(effect, case)), case)
-    streamed, _ = _stream(bench, effect, case, [1000, 1001, bench.long // 2])
+    streamed, _ = stream(bench, effect, case, [1000, 1001, bench.long // 2])
     for name, gradient in gradients(bench.loss(streamed), case).items():
         expect_close(gradient, whole[name], 1e-8, f"gradient of {name} in blocks against one call")
 
@@ -103,12 +103,17 @@ def check_memoryless(bench: Bench) -> None:
 def check_magnitude(bench: Bench) -> None:
     """magnitude(), where an effect has one, is the spectrum of what it makes of an impulse; and frequency_response(),
     where it has that, with its phase."""
+    compare_magnitude(bench, 4)
+
+
+def compare_magnitude(bench: Bench, tries: int) -> None:
+    """The same for so many settings of the controls."""
     effect = bench.build()
     random = torch.Generator().manual_seed(0)
     size, bins = bench.environment.transform.size, bench.environment.transform.bins
-    for seed in range(4):
-        units = torch.rand(len(effect.controls), generator=random, dtype=torch.float64, device="cpu")
-        values = {c.id: float(spread(c, unit)) for c, unit in zip(effect.controls, units)}
+    for seed in range(tries):
+        units = torch.rand(len(bench.controls), generator=random, dtype=torch.float64, device="cpu")
+        values = {c.id: float(spread(c, unit)) for c, unit in zip(bench.controls, units)}
         resting = {
             name: torch.full((1, 1, 1), value, dtype=torch.float64, device="cpu")
             for name, value in values.items()
@@ -144,7 +149,7 @@ def check_mask_range(bench: Bench) -> None:
     """The mask is real and never negative, anywhere in range."""
     effect = bench.build()
     assert isinstance(effect, SpectralEffect)
-    ends = [{}, *({c.id: end} for c in effect.controls for end in (c.min, c.max))]
+    ends = [{}, *({c.id: end} for c in bench.controls for end in (c.min, c.max))]
     for seed, values in enumerate([*ends, *({} for _ in range(4))]):
         case = bench.case(values=values, seed=seed)
         mask = effect.mask(case.controls).detach()
@@ -190,7 +195,7 @@ def check_causal_twin(bench: Bench) -> None:
     )
 
 
-def _stream(
+def stream(
     bench: Bench, effect: Effect, case: Case, cuts: list[int], owned: bool = False
 ) -> tuple[dict[str, Tensor], State]:
     """owned: the effect may write to its state. What it gave before must not change by that."""

@@ -16,7 +16,7 @@ from djgraph.effects.checks.bench import (
     expect,
     expect_close,
 )
-from djgraph.effects.checks.cases import Case
+from djgraph.effects.checks.cases import Case, told
 from djgraph.effects.contract import TimeEffect
 
 TINY = 1e-9
@@ -59,9 +59,7 @@ def check_latency_and_tail(bench: Bench) -> None:
     began = burst + latency
     samples = began + (WATCHED * rate if tail is None else tail + bench.long)
     items = MOVING if burst < rate else FEWER
-    case, _ = bench.corners(
-        items, (burst // 2, burst - 64), samples=samples, channels=bench.channel_options[0]
-    )
+    case, _ = bench.corners(items, (burst // 2, burst - 64), samples=samples, channels=bench.fewest)
     _end(case, burst)
     with torch.no_grad():
         outputs = bench.run(effect, case)
@@ -119,7 +117,7 @@ def check_lag(bench: Bench) -> None:
     if cls.controls and all(control.neutral is not None for control in cls.controls):
         raise CheckSkipped("its latency is seen at neutral (check_identity_at_neutral)")
     latency = effect.latency()
-    case, _ = bench.corners(ITEMS, samples=bench.long + latency, channels=bench.channel_options[0])
+    case, _ = bench.corners(ITEMS, samples=bench.long + latency, channels=bench.fewest)
     with torch.no_grad():
         out = bench.run(effect, case)[cls.outputs[0].name].mean(1)
     sound = case.audio[cls.inputs[0].name].mean(1)
@@ -160,7 +158,7 @@ def check_stability(bench: Bench) -> None:
     rate = bench.environment.sample_rate
     for level in LEVELS:
         case, values = bench.corners(
-            ITEMS, samples=STABLE_SECONDS * rate, channels=bench.channel_options[0], dtype=torch.float32
+            ITEMS, samples=STABLE_SECONDS * rate, channels=bench.fewest, dtype=torch.float32
         )
         for tensor in case.audio.values():
             tensor.mul_(level / LEVELS[0])
@@ -170,7 +168,7 @@ def check_stability(bench: Bench) -> None:
         grows = {}
         for name, tensor in outputs.items():
             for item, sound in enumerate(tensor.double().abs().amax(1)):
-                where = f"{name} with {_told(values[item])}"
+                where = f"{name} with {told(values[item])}"
                 if not bool(sound.isfinite().all()):
                     raise CheckFailed(f"{where} grows beyond all bounds after its input has ended")
                 if ratio := _growth(sound):
@@ -196,7 +194,3 @@ def _growth(sound: Tensor) -> float | None:
     evenly = low > GROWTH and high < EVENLY * low
     outgrown = low >= 1 and float(late[-1]) > OUTGROWN * float(windows[: WINDOWS // 4].max())
     return high if evenly or outgrown else None
-
-
-def _told(values: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in values.items()) or "no controls"

@@ -54,7 +54,7 @@ def check_finite_gradients(bench: Bench) -> None:
 
 
 def _corners(bench: Bench) -> Iterator[tuple[str, Case]]:
-    controls = bench.effect_class.controls
+    controls = bench.controls
     settings: list[tuple[str, dict[str, float]]] = [
         ("controls at random", {}),
         ("every control at its minimum", {c.id: c.min for c in controls}),
@@ -83,7 +83,7 @@ def check_gradients(bench: Bench) -> None:
     cls = bench.effect_class
     inputs = () if bench.spectral else cls.inputs
     names = [f"input {port.name}" for port in inputs if port.gradient == "exact"]
-    names += [f"control {control.id}" for control in cls.controls if _smooth(control)]
+    names += [f"control {control.id}" for control in bench.controls if _smooth(control)]
     if not names:
         raise CheckSkipped("it has no input and no control with an exact gradient")
     effect = bench.build()
@@ -114,7 +114,7 @@ def check_gradients_at_range_ends(bench: Bench) -> None:
     ``torch.clamp`` is the usual trap: its gradient is 0 beyond its bounds, and a network that has driven a
     control there never leaves. Compared, roughly, with one-sided finite differences.
     """
-    smooth = [control for control in bench.effect_class.controls if _smooth(control)]
+    smooth = [control for control in bench.controls if _smooth(control)]
     if not smooth:
         raise CheckSkipped("it has no control with an exact gradient")
     effect = bench.build()
@@ -148,7 +148,7 @@ class _Line:
         random = torch.Generator().manual_seed(seed)
         self.bench, self.effect, self.case, self.name = bench, effect, case, name
         kind, _, key = name.partition(" ")
-        self.control = next(c for c in effect.controls if c.id == key) if kind == "control" else None
+        self.control = next(c for c in bench.controls if c.id == key) if kind == "control" else None
         shape = case.tensors()[name].shape
         self.origin = case.tensors()[name]
         if self.control is not None:

@@ -112,8 +112,8 @@ def check_long_stream(bench: Bench) -> None:
     if isinstance(effect, TimeEffect) and effect.memoryless:
         raise CheckSkipped("it is memoryless: nothing is carried from block to block")
     samples = STREAM_SECONDS * bench.environment.sample_rate
-    case = bench.case(batch=2, channels=bench.channel_options[0], samples=samples, plateaus=True)
-    for control in bench.effect_class.controls:
+    case = bench.case(batch=2, channels=bench.fewest, samples=samples, plateaus=True)
+    for control in bench.controls:
         top = torch.ones((), dtype=torch.float64, device="cpu")
         case.controls[control.id][0] = spread(control, top).clamp(max=control.max)
     with torch.no_grad():
@@ -131,12 +131,9 @@ def check_long_stream(bench: Bench) -> None:
 def _steady(bench: Bench, samples: int) -> Case:
     """Float32 noise through controls that keep their values, so that errors in rates add up."""
     values = {
-        c.id: float(spread(c, torch.tensor(0.61, dtype=torch.float64, device="cpu")))
-        for c in bench.effect_class.controls
+        c.id: float(spread(c, torch.tensor(0.61, dtype=torch.float64, device="cpu"))) for c in bench.controls
     }
-    return bench.case(
-        batch=1, channels=bench.channel_options[0], samples=samples, dtype=torch.float32, values=values
-    )
+    return bench.case(batch=1, channels=bench.fewest, samples=samples, dtype=torch.float32, values=values)
 
 
 def _exact(case: Case) -> Case:

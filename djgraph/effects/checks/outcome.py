@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from djgraph.effects.checks.bench import CheckFailed, CheckInconclusive, CheckSkipped, CheckSlow
-from djgraph.effects.raised import said
+from djgraph.effects.raised import noted, said
 
 Result = Literal["passed", "skipped", "unchecked", "slow", "failed"]
 
@@ -43,5 +43,5 @@ def outcome_of(name: str, check: Callable[[], None]) -> Outcome:
     except CheckFailed as fault:
         return Outcome(name, "failed", str(fault), fault)
     except Exception as raised:  # an effect that is wrong may raise anything
-        return Outcome(name, "failed", f"{type(raised).__name__}: {said(raised)}", raised)
+        return Outcome(name, "failed", f"{type(raised).__name__}: {said(raised)}{noted(raised)}", raised)
     return Outcome(name, "passed")

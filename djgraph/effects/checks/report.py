@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from djgraph.effects.checks.bench import CheckFailed, WrongReturn
 from djgraph.effects.checks.outcome import Outcome
 from djgraph.effects.contract import Effect
-from djgraph.effects.raised import Place, meant, raised_at, said
+from djgraph.effects.raised import Place, meant, noted, raised_at, said
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _fault(effect: type[Effect], alike: Sequence[Outcome]) -> Fault:
     if not _raised(alike[0]):
         return Fault(alike[0].why, checks, error)
     return Fault(
-        f"{type(error).__name__}: {said(error)}",
+        f"{type(error).__name__}: {said(error)}{noted(error)}",
         checks,
         error,
         raised_at(effect, error),

@@ -73,7 +73,7 @@ def twin_difference(
     worst: Difference | None = None
     cases = 0
     with torch.no_grad():
-        for values in control_cases(effect.controls):
+        for values in control_cases(tuple(control.at_rate(rate) for control in effect.controls)):
             cases += 1
             read = {name: impulse.new_full((1, 1, 1), value) for name, value in values.items()}
             want = studio.mask(read).expand(1, 1, fine.transform.bins)[0, 0]

@@ -297,6 +297,15 @@ class TimeEffect(Effect):
         """State before the first sample, for a batch of signals in the dtype and on the device of ``like``."""
         return {}
 
+    def held_back_now(self, controls: Mapping[str, Tensor], state: State, block: Block) -> Tensor | None:
+        """By how many samples at least it holds back what comes out at each sample of a block: ``[samples]``, of any
+        dtype, for all of the batch together; None where :meth:`held_back` has said all there is.
+
+        That one has to hold for all that controls can be; this one knows what they are. A loop that closes through the
+        effect then runs in longer blocks. Arguments are those of :meth:`process`, which is to come.
+        """
+        return None
+
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:

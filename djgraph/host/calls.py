@@ -61,6 +61,16 @@ class EffectCall:
                 raise self._wrong("initial_state", f"its {name!r} is {fault}")
         return state
 
+    def held_back_now(self, controls: Mapping[str, Tensor], state: State, block: Block) -> Tensor | None:
+        """See :meth:`TimeEffect.held_back_now`; int64 on the CPU."""
+        with guarded(self.module, self.nodes, "held_back_now"), torch.no_grad():
+            held: Any = cast(TimeEffect, self.module).held_back_now(controls, state, block)
+        if held is None:
+            return None
+        if not isinstance(held, Tensor) or held.shape != (block.length,) or held.is_complex():
+            raise self._wrong("held_back_now", f"it returned {_shown(held)}, not [{block.length}]")
+        return held.to("cpu", torch.int64)
+
     def process(
         self,
         audio: Mapping[str, Tensor],

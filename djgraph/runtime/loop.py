@@ -15,6 +15,8 @@ from djgraph.dsp.curve import Timeline
 from djgraph.dsp.derivatives import unwatched
 from djgraph.effects import Block, Clock, Effect, State
 from djgraph.host.calls import EffectCall
+from djgraph.runtime.outputs import reads_values
+from djgraph.runtime.rounds import block_lengths
 
 
 class LoopKernel:
@@ -44,19 +46,22 @@ class LoopKernel:
         follow one.
         """
         op, batch = self.op, rows.shape[1]
-        # One node of autograd for all blocks: each slice of its own would have a gradient as long as the clip.
-        parts = {name: signal.split(op.block, -1) for name, signal in audio.items()}
-        ticks = None if clock is None else _split(clock, op.block)
         effects = {
             name: _Effect(step, call, reader, self, rows, timeline)
             for name, (step, call, reader) in self._calls.items()
         }
+        lengths = self._lengths(effects, timeline.samples, clock)
+        # One node of autograd for all blocks: each slice of its own would have a gradient as long as the clip.
+        parts = {name: signal.split(lengths, -1) for name, signal in audio.items()}
+        ticks = None if clock is None else _split(clock, lengths)
+        for effect in effects.values():
+            effect.cut(lengths)
         lines = {
             way.out: _Line(way, rows.new_zeros(batch, self.channels[way.out], way.samples)) for way in op.ways
         }
         pieces: dict[str, list[Tensor]] = {name: [] for name in op.results}
-        for number, start in enumerate(range(0, timeline.samples, op.block)):
-            count = min(op.block, timeline.samples - start)
+        start = 0
+        for number, count in enumerate(lengths):
             values = {name: blocks[number] for name, blocks in parts.items()}
             values |= {name: line.take(count) for name, line in lines.items()}
             tick = None if ticks is None else ticks[number]
@@ -74,7 +79,19 @@ class LoopKernel:
                 line.append(values[line.source])
             for name, some in pieces.items():
                 some.append(values[name])
+            start += count
         return {name: torch.cat(some, -1) for name, some in pieces.items()}
+
+    def _lengths(self, effects: Mapping[str, _Effect], samples: int, clock: Clock | None) -> list[int]:
+        """The blocks. Where values cannot be looked at, they are as long as they may be whatever controls are."""
+        op = self.op
+        if not op.held or not reads_values():
+            return block_lengths([op.block], samples)
+        rounds: list[int | Tensor] = [way.samples for way in op.ways]
+        for name, held in op.held:
+            now = effects[name].held_back_now(samples, clock)
+            rounds.append(held if now is None else now.clamp(min=held))
+        return block_lengths(rounds, samples)
 
 
 class _Effect:
@@ -93,12 +110,20 @@ class _Effect:
         self._step, self._call, self._kernel = step, call, kernel
         self._batch, self._channels = rows.shape[1], node.channels
         rates = {control.id: control.rate for control in node.effect.controls}
-        self._controls = {
-            name: values.split(kernel.op.block, -1) if rates[name] == "sample" else values
-            for name, values in reader(rows, timeline).items()
-        }
+        self._sampled = {name for name, rate in rates.items() if rate == "sample"}
+        self._controls = reader(rows, timeline)
+        self._cut: dict[str, Sequence[Tensor]] = {}
         self._state: State = call.initial_state(self._batch, self._channels, rows)
         self._like, self._owned = rows, False
+
+    def held_back_now(self, samples: int, clock: Clock | None) -> Tensor | None:
+        """See :meth:`TimeEffect.held_back_now`, of the whole clip."""
+        block = Block(0, samples, self._kernel.rate, clock if self._call.module.uses_clock else None)
+        return self._call.held_back_now(self._controls, self._state, block)
+
+    def cut(self, lengths: list[int]) -> None:
+        """Cuts controls into blocks of these lengths."""
+        self._cut = {name: self._controls[name].split(lengths, -1) for name in self._sampled}
 
     def __call__(
         self, values: Mapping[str, Tensor], number: int, start: int, tick: Clock | None
@@ -125,7 +150,8 @@ class _Effect:
     def _at(self, number: int) -> dict[str, Tensor]:
         """The controls of a block."""
         return {
-            name: some if isinstance(some, Tensor) else some[number] for name, some in self._controls.items()
+            name: self._cut[name][number] if name in self._cut else values
+            for name, values in self._controls.items()
         }
 
     def _process(
@@ -146,10 +172,10 @@ class _Effect:
         return dict(zip(self._step.outs[0], made)), state
 
 
-def _split(clock: Clock, length: int) -> list[Clock]:
+def _split(clock: Clock, lengths: list[int]) -> list[Clock]:
     """The clock in blocks."""
-    tempos = clock.tempo.expand_as(clock.beats).split(length, -1)
-    return [Clock(tempo, beats) for tempo, beats in zip(tempos, clock.beats.split(length, -1))]
+    tempos = clock.tempo.expand_as(clock.beats).split(lengths, -1)
+    return [Clock(tempo, beats) for tempo, beats in zip(tempos, clock.beats.split(lengths, -1))]
 
 
 class _Line:

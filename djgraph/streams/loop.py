@@ -11,6 +11,7 @@ from djgraph.compiler.plan import Loop, Plan, Process
 from djgraph.controls.reader import ControlReader
 from djgraph.host.calls import EffectCall
 from djgraph.runtime.compiled import Compiled
+from djgraph.runtime.rounds import block_lengths
 from djgraph.streams.buffers import History
 from djgraph.streams.clock import ClockTrack
 from djgraph.streams.controls import ControlTrack, SharedReading
@@ -59,14 +60,29 @@ class LoopStream:
         """
         pieces: dict[str, list[Tensor]] = {name: [] for name in self.op.results}
         start = self._position
-        while self._position < span[1]:
-            stop = min(self._position + self.op.block, span[1])
+        for length in self._lengths(track, clock, span[1], end):
+            stop = self._position + length
             values = {name: one[..., self._position - start : stop - start] for name, one in audio.items()}
             self._block(values, track, clock, stop, end)
             for name, some in pieces.items():
                 some.append(values[name])
             self._position = stop
         return {name: torch.cat(some, -1) if some else self._nothing[name] for name, some in pieces.items()}
+
+    def _lengths(
+        self, track: ControlTrack, clock: ClockTrack | None, stop: int, end: int | None
+    ) -> list[int]:
+        """The blocks up to ``stop``."""
+        samples = stop - self._position
+        if not self._early or samples <= self.op.block:
+            return block_lengths([self.op.block], samples)
+        rounds: list[int | Tensor] = [way.samples for way in self.op.ways]
+        held = dict(self.op.held)
+        for effect in self._early.values():
+            least = held[effect.op.writes[0]]
+            now = effect.held_back_now(track, clock, stop, end)
+            rounds.append(least if now is None else now.clamp(min=least))
+        return block_lengths(rounds, samples)
 
     def _block(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -110,6 +110,14 @@ class ProcessStream:
             for port in self._effect.outputs
         ]
 
+    def held_back_now(
+        self, track: ControlTrack, clock: ClockTrack | None, stop: int, end: int | None
+    ) -> Tensor | None:
+        """See :meth:`TimeEffect.held_back_now`, of the samples before ``stop`` that are to come."""
+        start = self._position
+        controls, ticks = self._read(track, clock, start, stop, stop, end)
+        return self.call.held_back_now(controls, self._state, Block(start, stop - start, self._rate, ticks))
+
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""
         return self._position
@@ -152,16 +160,28 @@ class ProcessStream:
     ) -> tuple[dict[str, Tensor], State]:
         """What the effect makes of samples ``start…stop − 1``, of which those from ``last`` on lie behind the clip,
         and its state after them."""
-        read = partial(self._reading.read, self._number, track, end)
-        controls = block_controls(self._effect, read, start, stop, last)
-        ticks = None
-        if clock is not None and self._effect.uses_clock:
-            ticks = block_clock(clock.read, start, stop, last, self._rate)
-            ticks = Clock(ticks.tempo.repeat(self._count, 1, 1), ticks.beats.repeat(self._count, 1, 1))
+        controls, ticks = self._read(track, clock, start, stop, last, end)
         block = Block(start, stop - start, self._rate, ticks, owned)
         size = (self._count * self._batch, self._channels, stop - start)
         results, state = self.call.process(audio, controls, self._state, block, size)
         return {port: tensor.to(self._like.dtype) for port, tensor in results.items()}, state
+
+    def _read(
+        self,
+        track: ControlTrack,
+        clock: ClockTrack | None,
+        start: int,
+        stop: int,
+        last: int,
+        end: int | None,
+    ) -> tuple[Mapping[str, Tensor], Clock | None]:
+        """The controls and, where it follows one, the clock on samples ``start…stop − 1``."""
+        read = partial(self._reading.read, self._number, track, end)
+        controls = block_controls(self._effect, read, start, stop, last)
+        if clock is None or not self._effect.uses_clock:
+            return controls, None
+        ticks = block_clock(clock.read, start, stop, last, self._rate)
+        return controls, Clock(ticks.tempo.repeat(self._count, 1, 1), ticks.beats.repeat(self._count, 1, 1))
 
     def _own_state(self) -> bool:
         """Whether the effect may write to its state in this call. What autograd or a caller may hold is copied first.

@@ -21,7 +21,17 @@ from djgraph.effects import (
     Unit,
     Use,
 )
-from djgraph_fx.echoes import Beats, Echoing, Longest, Mix, Sync, Time, highpass_control, lowpass_control
+from djgraph_fx.echoes import (
+    Beats,
+    Echoing,
+    Longest,
+    Mix,
+    Sync,
+    Time,
+    highpass_control,
+    lowpass_control,
+    whole_samples,
+)
 from djgraph_fx.hints import MONO
 from djgraph_fx.times import faded, glided
 
@@ -98,6 +108,23 @@ class Echo(Echoing):
         wet, after = self.looped(signal, controls, state, block)
         return {"out": (1 - mix) * signal + mix * wet}, after
 
+    def held_back_now(self, controls: Mapping[str, Tensor], state: State, block: Block) -> Tensor:
+        heads, _ = self._heads(controls, state, block, state["delay"].shape[0])
+        nearest = torch.stack([delay.amin((0, 1)) for delay, _ in heads]).amin(0)
+        return whole_samples(nearest)
+
+    def _heads(
+        self, controls: Mapping[str, Tensor], state: State, block: Block, batch: int
+    ) -> tuple[list[Any], Tensor]:
+        """Delay and gain of what reads the line, and the delay that the next block begins with."""
+        delay = self.delay(controls, block, batch)
+        if self.settings.change == "fade":
+            period = max(1, round(self.settings.fade * block.sample_rate / 1000))
+            before, current, share, last = faded(delay, state["delay"], block, period)
+            return [(before, 1 - share), (current, share)], last
+        moved, last = glided(delay, state["delay"], block, self.settings.fade)
+        return [(moved, 1.0)], last
+
     def looped(
         self,
         signal: Tensor,
@@ -107,16 +134,8 @@ class Echo(Echoing):
         saturated: bool = False,
     ) -> tuple[Tensor, State]:
         """z, and the state of the next block; signal: what goes into the line, before it goes to a side."""
-        settings = self.settings
-        delay = self.delay(controls, block, signal.shape[0])
-        if settings.change == "fade":
-            period = max(1, round(settings.fade * block.sample_rate / 1000))
-            before, current, share, last = faded(delay, state["delay"], block, period)
-            heads: list[Any] = [(before, 1 - share), (current, share)]
-        else:
-            moved, last = glided(delay, state["delay"], block, settings.fade)
-            heads = [(moved, 1.0)]
-        crossed = settings.mode == "ping_pong"
+        heads, last = self._heads(controls, state, block, signal.shape[0])
+        crossed = self.settings.mode == "ping_pong"
         wet, past, filters = delay_loop(
             _to_the_left(signal) if crossed else signal,
             heads,

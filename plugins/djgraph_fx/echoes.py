@@ -51,6 +51,11 @@ def highpass_control(neutral: float) -> Control:
     )  # fmt: skip
 
 
+def whole_samples(delay: Tensor) -> Tensor:
+    """By how many samples a read so long ago holds back, with its neighbours, and a little room for rounding."""
+    return (delay - 1e-6).floor().sub(1).clamp(min=1)
+
+
 class Echoing(TimeEffect):
     """Base of echoes with the settings ``sync`` and ``longest`` and the controls ``time`` and ``beats``."""
 

@@ -442,3 +442,49 @@ def test_a_send_back_that_closes_no_loop_is_refused() -> None:
     graph["mixer"][1]["sends"][0]["to"] = "master"
     with pytest.raises(GraphError, match="closes no loop: what bus 'master' makes does not come back to it"):
         load(graph)
+
+
+def beat_ring(change: str, **controls: Any) -> dict[str, Any]:
+    settings = {"sync": "beats", "change": change, "longest": 4}
+    echo = {"effect": "echo", "settings": settings, "controls": {"mix": 1, "time": 375, **controls}}
+    return ring(chain=[echo], sends=[{"to": "ring", "feedback": True, "level": {"max": 0.7}}])
+
+
+@pytest.mark.parametrize("change", ["fade", "tape"])
+def test_an_echo_in_beats_runs_in_blocks_of_what_it_holds_back(
+    change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of the shortest that any echo may have; against the reference, with tempos that change and differ."""
+    from djgraph.host.calls import EffectCall
+
+    mixer = djgraph.compile(beat_ring(change))
+    lengths: list[int] = []
+    process = EffectCall.process
+
+    def counted(self: Any, *args: Any) -> Any:
+        if self.module.type == "echo":
+            lengths.append(args[3].length)
+        return process(self, *args)
+
+    monkeypatch.setattr(EffectCall, "process", counted)
+    audio = torch.randn(2, 2, 6000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    params = values(mixer, ring__ring_send=0.6, ring__echo__beats=0.25)[None].expand(2, 5, -1).clone()
+    with torch.no_grad():
+        still = mixer({"mic": audio}, params, tempo=120.0)  # 1000 samples
+    assert len(lengths) < 2 * 8
+    assert min(lengths[:-2]) > 900
+    torch.testing.assert_close(still, Reference(mixer.compiled.graph)({"mic": audio}, params, tempo=120.0))
+    # The knob and the tempo move, differently in the items.
+    params[1, 2:, mixer.layout.index("ring.echo.beats")] = 0.125
+    tempo = torch.tensor([[120.0, 120, 180, 90, 60], [100, 240, 240, 60, 60]], dtype=torch.float64)
+    places = [0, 900, 2500, 2600, 5000]
+    lengths.clear()
+    with torch.no_grad():
+        moved = mixer({"mic": audio}, params, tempo=tempo, positions=places)
+        count = len(lengths)
+        stream = mixer.stream(batch=2, score=(params, places), dtype=torch.float64, tempo=(tempo, places))
+        (streamed,) = play(stream, {"mic": audio}, [2500, 7, 3493])
+    assert count < 2 * 6000 / 159 / 2  # the shortest echo is of 159 samples
+    wanted = Reference(mixer.compiled.graph)({"mic": audio}, params, tempo=tempo, positions=places)
+    torch.testing.assert_close(moved, wanted, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(streamed, wanted, rtol=1e-9, atol=1e-9)

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from djgraph.cli import certify, check, dataset, demo, fit, graphs, new, plugins, profile, render, transitions
+from djgraph.cli import (
+    analyse,
+    certify,
+    check,
+    dataset,
+    demo,
+    fit,
+    graphs,
+    new,
+    plugins,
+    profile,
+    render,
+    transitions,
+)
 from djgraph.cli.errors import Group
 
 app = typer.Typer(
@@ -26,6 +39,7 @@ app.command("demo", short_help="Mix two tracks that djgraph makes itself.")(demo
 app.command("transitions", short_help="List the transition recipes, or describe one.")(
     transitions.transitions
 )
+app.command("analyse", short_help="Find tempo, beats, key, loudness and phrases of tracks.")(analyse.analyse)
 app.command("fit", short_help="Recover the controls from stems and a mix.")(fit.fit)
 app.command("validate", short_help="Check graph files.")(graphs.validate)
 app.command("layout", short_help="Print a graph's parameter layout.")(graphs.layout)

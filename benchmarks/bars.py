@@ -54,6 +54,7 @@ BARS: dict[str, Bar] = {
     "recursion": Bar(8, 20, "higher", "faster"),  # times as fast as torchlpc's filter of two poles
     "recursion_backward": Bar(8, 20, "higher", "faster"),  # the same, forward and backward
     "recursion_fixed": Bar(30, 80, "higher", "faster"),  # times as fast as torchaudio's fixed biquad
+    "deck": Bar(100, 400, "higher", "faster"),  # times as fast as real time
     "effect": Bar(1, 3, "higher", "faster"),  # times as fast as Pedalboard's effect of that kind
     "compressor": Bar(4, 10, "higher", "faster"),  # times as fast as torchcomp's gain
     "compressor_backward": Bar(4, 10, "higher", "faster"),  # the same, forward and backward

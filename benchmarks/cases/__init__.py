@@ -23,6 +23,7 @@ CASES: dict[str, str] = {
     "compiling": "time to load and compile, and how it grows with the graph",
     "peers": "GRAFX and dasp-pytorch on like work",
     "recursions": "filters and envelopes with moving controls, against torchlpc and torchaudio",
+    "deck": "decks at a rate that varies at every sample, against real time and constant resamplers",
     "effects": "effects one by one, against Pedalboard's, and the compressor against torchcomp",
     "repertoire": "what each effect costs by itself",
     "threads": "one thread and two",

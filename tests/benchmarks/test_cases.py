@@ -37,6 +37,7 @@ EXPECTED_BARS = {
     "batch": {"batch"},
     "step": {"step", "step_loss"},
     "causal": {"causal", "causal_live"},
+    "deck": {"deck"},
     "effects": {"effect", "compressor", "compressor_backward"},
 }
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from djgraph.simd.delays import ADDRESS, STEP, Curves
 from djgraph.simd.functions import fill
 from djgraph.simd.jit import kept, part
-from djgraph.simd.lanes import BYTES, load, load_at, peek, store, zeros
-from djgraph.simd.sinc_lanes import ramp, total, windowed_sinc, windowed_sinc_slope
+from djgraph.simd.lanes import load, load_at, peek, store, zeros
+from djgraph.simd.sinc_lanes import lanes_of, ramp, total, windowed_sinc, windowed_sinc_slope
 from djgraph.simd.threads import SMALL, in_threads
 from djgraph.simd.windowed_sinc import WIDEST
 
@@ -127,7 +127,7 @@ def _heard(position, reach, length):
 @part
 def _write_weights(weights, first, vectors, stretch, shrink):
     """h((first + j)/stretch)/stretch for j = 0, 1, … → ``weights``. first: of the nearest tap, less the position."""
-    lanes = BYTES // weights.itemsize
+    lanes = lanes_of(weights)
     narrow, squeezed, step = fill(weights, 1.0 / stretch), fill(weights, shrink), fill(weights, float(lanes))
     away = ramp(weights) + fill(weights, first)
     for v in range(vectors):
@@ -138,7 +138,7 @@ def _write_weights(weights, first, vectors, stretch, shrink):
 @part
 def _write_slopes(weights, slopes, first, vectors, stretch, shrink):
     """The same, of the derivatives in position, and in stretch."""
-    lanes = BYTES // weights.itemsize
+    lanes = lanes_of(weights)
     narrow, squeezed, step = fill(weights, 1.0 / stretch), fill(weights, shrink), fill(weights, float(lanes))
     away, none = ramp(weights) + fill(weights, first), zeros(weights)
     for v in range(vectors):
@@ -162,11 +162,11 @@ def _copied(line, like, address, begin, count, length):
 def _read() -> Any:
     @kept
     def read_material(item, start, stop, addresses, length, begins, crossings, table, offsets, like, out):
-        signals, lanes = addresses.shape[1], BYTES // like.itemsize
+        signals, lanes = addresses.shape[1], lanes_of(like)
         doubles = np.empty(0)
         room = 2 * math.ceil(crossings * WIDEST) + lanes
         weights, line = np.empty(room, like.dtype), np.empty(room, like.dtype)
-        shrink = 1.0 / (crossings * crossings)
+        shrink, none = 1.0 / (crossings * crossings), zeros(like)
         for n in range(start, stop):
             position, rate = _place(table, offsets, item, n, doubles)
             stretch = _stretch(rate)
@@ -186,19 +186,33 @@ def _read() -> Any:
             vectors = (2 * reach + lanes - 1) // lanes
             _write_weights(weights, 1.0 - reach - fraction, vectors, stretch, shrink)
             begin = at - reach + 1
-            if begin >= 0 and begin + vectors * lanes <= length:
-                for s in range(signals):
-                    address = addresses[item, s]
-                    sum_ = load_at(like, address, begin) * load(weights, 0)
-                    for v in range(1, vectors):
-                        sum_ = sum_ + load_at(like, address, begin + v * lanes) * load(weights, v * lanes)
-                    out[item, s, n] = total(sum_)
-            else:
+            # Sums begin with zeros, and not with the first product: so all ways round alike.
+            if begin < 0 or begin + vectors * lanes > length:
                 for s in range(signals):
                     _copied(line, like, addresses[item, s], begin, vectors * lanes, length)
-                    sum_ = load(line, 0) * load(weights, 0)
-                    for v in range(1, vectors):
+                    sum_ = none
+                    for v in range(vectors):
                         sum_ = sum_ + load(line, v * lanes) * load(weights, v * lanes)
+                    out[item, s, n] = total(sum_)
+            elif vectors == 2:
+                w0, w1 = load(weights, 0), load(weights, lanes)
+                for s in range(signals):
+                    place = addresses[item, s]
+                    sum_ = none + load_at(like, place, begin) * w0
+                    out[item, s, n] = total(sum_ + load_at(like, place, begin + lanes) * w1)
+            elif vectors == 3:
+                w0, w1, w2 = load(weights, 0), load(weights, lanes), load(weights, 2 * lanes)
+                for s in range(signals):
+                    place = addresses[item, s]
+                    sum_ = none + load_at(like, place, begin) * w0
+                    sum_ = sum_ + load_at(like, place, begin + lanes) * w1
+                    out[item, s, n] = total(sum_ + load_at(like, place, begin + 2 * lanes) * w2)
+            else:
+                for s in range(signals):
+                    sum_ = none
+                    for v in range(vectors):
+                        taken = load_at(like, addresses[item, s], begin + v * lanes)
+                        sum_ = sum_ + taken * load(weights, v * lanes)
                     out[item, s, n] = total(sum_)
 
     return read_material
@@ -211,7 +225,7 @@ def _adjoint_curves() -> Any:
         item, start, stop, addresses, length, begins, crossings, table, offsets, like, gradient,
         of_position, of_rate,
     ):  # fmt: skip
-        signals, lanes = addresses.shape[1], BYTES // like.itemsize
+        signals, lanes = addresses.shape[1], lanes_of(like)
         doubles = np.empty(0)
         room = 2 * math.ceil(crossings * WIDEST) + lanes
         moved, widened = np.empty(room, like.dtype), np.empty(room, like.dtype)
@@ -262,7 +276,7 @@ def _adjoint_material() -> Any:
     def read_material_adjoint_material(
         item, first, last, addresses, length, begins, crossings, table, offsets, like, gradient, of_material
     ):
-        samples, lanes = gradient.shape[2], BYTES // like.itemsize
+        samples, lanes = gradient.shape[2], lanes_of(like)
         doubles = np.empty(0)
         room = 2 * math.ceil(crossings * WIDEST) + lanes
         weights = np.empty(room, like.dtype)

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from numpy.polynomial import Chebyshev, Polynomial
 
 from djgraph.simd.functions import _constant, _fused, _is_double, _polynomial
-from djgraph.simd.lanes import Lanes, _called
+from djgraph.simd.lanes import Lanes, _called, width
 from djgraph.simd.windowed_sinc import SINE, WINDOW
 
 
@@ -142,6 +142,16 @@ def ramp(typing_context: Any, like: Any) -> Any:
         return ir.Constant(vector, [ir.Constant(vector.element, float(k)) for k in range(vector.count)])
 
     return lanes(like), generate
+
+
+@intrinsic
+def lanes_of(typing_context: Any, like: Any) -> Any:
+    """Lanes of a vector of the array's type: a number that the compiler knows, so that it divides by shifts."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        return context.get_constant(types.intp, width(sig.args[0].dtype.bitwidth // 8))
+
+    return types.intp(like), generate
 
 
 @intrinsic

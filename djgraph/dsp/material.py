@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -71,7 +71,7 @@ def read_material(
     if not 1 <= crossings <= MOST_CROSSINGS:
         raise DJGraphError(f"{kernel}: crossings has to be 1 to {MOST_CROSSINGS}, not {crossings}")
     try:
-        lead = torch.broadcast_shapes(material.shape[:-2], position.shape[:-1])
+        lead = _broadcast(material.shape[:-2], position.shape[:-1])
     except RuntimeError:
         raise DJGraphError(
             f"{kernel}: position of shape {list(position.shape)} does not broadcast to material of shape "
@@ -92,7 +92,14 @@ def read_material(
 def _lead(tensors: Sequence[Tensor]) -> torch.Size:
     """The leading dimensions of what is read."""
     material, place, speed = tensors
-    return torch.broadcast_shapes(material.shape[:-2], place.shape[:-1], speed.shape[:-1])
+    return _broadcast(material.shape[:-2], place.shape[:-1], speed.shape[:-1])
+
+
+def _broadcast(first: torch.Size, *others: torch.Size) -> torch.Size:
+    """``torch.broadcast_shapes``, at once where there is nothing to do; it is asked for at every block of a stream."""
+    if all(other == first or not other for other in others):
+        return first
+    return torch.broadcast_shapes(first, *others)
 
 
 def windowed_sinc(x: Tensor, crossings: int) -> Tensor:
@@ -137,8 +144,8 @@ class _Read(Operation):
 
         material, place, _ = tensors
         out = material.new_empty(*_lead(tensors), material.shape[-2], place.shape[-1])
-        with _in_memory(tensors, self.begins, self.crossings) as track:
-            read(track, _items(out))
+        track, _memory = _in_memory(tensors, self.begins, self.crossings)
+        read(track, _items(out))
         return (out,)
 
     def backward(
@@ -155,15 +162,15 @@ class _Read(Operation):
         material, place, speed = tensors
         lead, gradient = _lead(tensors), _items(gradients[0].contiguous())
         of_material = of_place = of_speed = None
-        with _in_memory(tensors, self.begins, self.crossings) as track:
-            if needed[0]:
-                of_material = material.new_zeros(*lead, *material.shape[-2:])
-                read_adjoint_material(track, gradient, _items(of_material))
-                of_material = of_material.sum_to_size(material.shape)
-            if needed[1] or needed[2]:
-                of_place, of_speed = (place.new_zeros(*lead, place.shape[-1]) for _ in range(2))
-                read_adjoint_curves(track, gradient, rows(of_place), rows(of_speed))
-                of_place, of_speed = of_place.sum_to_size(place.shape), of_speed.sum_to_size(speed.shape)
+        track, _memory = _in_memory(tensors, self.begins, self.crossings)
+        if needed[0]:
+            of_material = material.new_zeros(*lead, *material.shape[-2:])
+            read_adjoint_material(track, gradient, _items(of_material))
+            of_material = of_material.sum_to_size(material.shape)
+        if needed[1] or needed[2]:
+            of_place, of_speed = (place.new_zeros(*lead, place.shape[-1]) for _ in range(2))
+            read_adjoint_curves(track, gradient, rows(of_place), rows(of_speed))
+            of_place, of_speed = of_place.sum_to_size(place.shape), of_speed.sum_to_size(speed.shape)
         return of_material, of_place if needed[1] else None, of_speed if needed[2] else None
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -245,9 +252,8 @@ def _items(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().view(tensor.shape[:-2].numel(), *tensor.shape[-2:]).numpy()
 
 
-@contextmanager
-def _in_memory(tensors: Sequence[Tensor], begins: int, crossings: int) -> Iterator[Track]:
-    """What compiled code is told; the memory is there for as long as the context is.
+def _in_memory(tensors: Sequence[Tensor], begins: int, crossings: int) -> tuple[Track, Sequence[Tensor]]:
+    """What compiled code is told, and the tensors whose memory that is: it is there for as long as they are.
 
     Material is not copied unless its samples do not lie in a row.
     """
@@ -257,22 +263,15 @@ def _in_memory(tensors: Sequence[Tensor], begins: int, crossings: int) -> Iterat
     lead, (signals, length) = _lead(tensors), material.shape[-2:]
     if length > 1 and material.stride(-1) != 1:
         material = material.contiguous()
-    where = torch.zeros(lead, dtype=torch.int64, device="cpu")
     spread = material.expand(*lead, signals, length)
-    for dim, size in enumerate(lead):
-        shape = [size if other == dim else 1 for other in range(len(lead))]
-        where = where + torch.arange(size, device="cpu").view(shape) * spread.stride(dim)
-    apart = torch.arange(signals, device="cpu") * spread.stride(-2)
-    addresses = (where[..., None] + apart) * material.element_size() + material.data_ptr()
+    first = np.zeros(1, np.int64)
+    for size, stride in zip((*lead, signals), spread.stride()):
+        first = np.add.outer(first, np.arange(size) * stride)
+    addresses = (material.data_ptr() + material.element_size() * first).reshape(lead.numel(), signals)
     place, speed = place.contiguous(), speed.contiguous()
-    yield Track(
-        addresses.reshape(lead.numel(), signals).numpy(),
-        length,
-        begins,
-        crossings,
-        curves_in_memory([place, speed], lead),
-        torch.empty(0, dtype=material.dtype, device="cpu").numpy(),
-    )
+    curves = curves_in_memory([place, speed], lead)
+    like = np.empty(0, np.float32 if material.dtype == torch.float32 else np.float64)
+    return Track(addresses, length, begins, crossings, curves, like), (material, place, speed)
 
 
 def _total(taps: _Taps) -> Tensor:

@@ -127,6 +127,7 @@ class Mixer(nn.Module):
         fps: float | None = None,
         tempo: float | Tensor | tuple[Tensor, Any] | None = None,
         state: Mapping[str, Tensor] | None = None,
+        unheard: Literal["exact", "rest"] = "exact",
         taps: bool = False,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
@@ -140,26 +141,35 @@ class Mixer(nn.Module):
         tempo: BPM for graphs with effects that follow a clock, a number or ``[batch]``, or ``(tempos, positions)``
         with ``[frames]`` or ``[batch, frames]``; live tempos come with each block.
         state: what ``Stream.state`` gave, of a stream of such a mixer in any process: the stream goes on bit for bit.
+        unheard: what becomes of effects that nobody hears behind and before closed switches, where no gradients are
+        taken: with ``exact`` the stream equals the mixer on the whole clip, and all that this needs is computed; with
+        ``rest`` they begin anew from silence when they are heard again.
         taps: the signal at the end of every strip and bus comes, too, as with ``return_intermediates``.
         dtype: float32 or float64. Raises InputError where something does not fit.
         """
-        from djgraph.streams.plan import StreamPlan
         from djgraph.streams.stream import Stream
 
-        if taps not in self._stream_plans:
-            self._stream_plans[taps] = StreamPlan(self.compiled, taps)
         return Stream(
-            self._stream_plans[taps],
+            self._stream_plan(taps),
             batch=batch,
             score=score,
             frames=frames,
             fps=fps,
             tempo=tempo,
             state=state,
+            unheard=unheard,
             out_of_range=self.out_of_range,
             dtype=dtype,
             device=device,
         )
+
+    def _stream_plan(self, taps: bool) -> StreamPlan:
+        """What all streams share; made for the first of them."""
+        from djgraph.streams.plan import StreamPlan
+
+        if taps not in self._stream_plans:
+            self._stream_plans[taps] = StreamPlan(self.compiled, taps)
+        return self._stream_plans[taps]
 
     def stages(self, *, taps: bool = False, stream: bool = False) -> list[Stage]:
         """The plan after lowering and after each pass; the last one runs, or, with ``stream``, is run by a stream."""
@@ -198,7 +208,8 @@ class Mixer(nn.Module):
         ``frames`` control frames and a dtype, unless ``costs`` is False. diff: instead, what each pass (or the
         one named) changed. docs/explain.md says what the figures mean.
         stream: the plan of a stream, without costs, which are those of whole clips: by how many samples each value
-        lags the inputs, what is delayed so that paths meet, and the latency of the outputs.
+        lags the inputs, what is delayed so that paths meet, the latency of the outputs, and what is left out behind and
+        before gains that switches close.
         verbose: a plan as :func:`djgraph.compiler.parse.parse_plan` reads it; else equal nodes of an operation share a
         line, without what they read and what is freed.
         Raises CompileError for an unknown stage, InputError for an impossible workload.
@@ -206,7 +217,11 @@ class Mixer(nn.Module):
         workload = make_workload(self.compiled, seconds, batch, frames, dtype) if costs else None
         if stage == "flow" and not diff:
             return flow_text(self.graph, unfold)  # as the document has it: a lowering has nodes of its own
-        return explain_text(self.compiled, stage, diff, workload, stream, verbose)
+        text = explain_text(self.compiled, stage, diff, workload, stream, verbose)
+        if stream and not diff and stage is None:
+            left_out = str(self._stream_plan(False).gates or "")
+            text += f"\n\n{left_out}" if left_out else ""
+        return text
 
     def explain_dict(
         self,

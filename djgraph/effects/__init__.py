@@ -16,6 +16,7 @@ from djgraph.effects.contract import (
     Transform,
 )
 from djgraph.effects.control import Control, ControlModel, SettingModel, Unit
+from djgraph.effects.rest import is_silent
 from djgraph.effects.twin import CausalTwin
 from djgraph.effects.use import Conflict, ControlUse, Use
 
@@ -41,4 +42,5 @@ __all__ = [
     "Transform",
     "Unit",
     "Use",
+    "is_silent",
 ]

@@ -321,6 +321,25 @@ class TimeEffect(Effect):
         """
         raise NotImplementedError
 
+    def at_rest(self, state: State, quiet: float) -> bool:
+        """Whether silence that comes in goes out as silence from here on, whatever the controls do meanwhile.
+
+        quiet: what counts as silence; what is left in the state has to be within ±``quiet``, and
+        :func:`djgraph.effects.is_silent` looks. A stream asks it of an effect behind a switch that is closed, where it
+        takes no gradients; one item of a stack at a time. While it is True and silence comes in, :meth:`asleep` is
+        called instead of :meth:`process`, if at all. False is always right, and costs time only. The default says True
+        of effects without state and tail.
+        """
+        return not state and self.tail() == 0
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """The state after a block of silence in an effect that is at rest; what :meth:`process` would return of it.
+
+        What goes on by itself goes on here: the phase of an oscillator, a delay that glides. Without such things there
+        is nothing to do, which is the default. Arguments are those of :meth:`process`.
+        """
+        return state
+
 
 TimeEffectClass = type[TimeEffect]
 
@@ -333,9 +352,14 @@ class AmplitudeEffect(TimeEffect):
 
     type: ClassVar[str]
     memoryless = True
+    closed_by: ClassVar[str | None] = None
+    """A control at whose 0 the amplitude is 0, exactly and whatever the others are: where a switch closes such a gain,
+    a stream need not compute what leads to nowhere else, nor what only silence leads to."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.closed_by is not None and cls.closed_by not in [control.id for control in cls.controls]:
+            raise EffectError(f"{cls.__qualname__}: closed_by names no control: {cls.closed_by!r}")
         if cls.process is not AmplitudeEffect.process:
             raise EffectError(
                 f"{cls.__qualname__}: an amplitude effect has amplitude(), and no process() of its own"

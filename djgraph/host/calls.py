@@ -110,6 +110,27 @@ class EffectCall:
                 )
         return cast(dict[str, Tensor], outputs), cast(State, after)
 
+    def at_rest(self, state: State, quiet: float) -> bool:
+        """See :meth:`TimeEffect.at_rest`."""
+        with guarded(self.module, self.nodes, "at_rest"):
+            rests: Any = cast(TimeEffect, self.module).at_rest(state, quiet)
+        if not isinstance(rests, bool):
+            raise self._wrong("at_rest", f"it returned {_shown(rests)}")
+        return rests
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """See :meth:`TimeEffect.asleep`."""
+        with guarded(self.module, self.nodes, "asleep"):
+            after: Any = cast(TimeEffect, self.module).asleep(controls, state, block)
+        if not isinstance(after, Mapping) or after.keys() != state.keys():
+            raise self._wrong("asleep", f"it returned {_shown(after)}, and was given {_shown(state)}")
+        return cast(State, after)
+
+    @property
+    def changes_asleep(self) -> bool:
+        """Whether the effect's state goes on while it is at rest."""
+        return type(self.module).asleep is not TimeEffect.asleep  # type: ignore[attr-defined]
+
     def _may_change_type(self, given: Tensor) -> bool:
         """Whether outputs may be of another type than ``given``: a clock is float64 and may widen them, autocast may
         narrow them."""
@@ -321,6 +342,8 @@ def _expected(effect: type[Effect], method: str) -> str:
     )
     said = {
         "process": f"process() must return ({{{ports}}}, state)",
+        "at_rest": "at_rest() must return True or False",
+        "asleep": "asleep() must return a state like the one that it was given",
         "initial_state": "initial_state() must return a mapping of names to tensors, {} where nothing is kept",
         "latency": "latency() must return a whole number of samples from 0",
         "frequency_response": "frequency_response() must return a complex [batch, points, bins] or None",

@@ -11,6 +11,7 @@ from djgraph.compiler.plan import Add, Delay, Load, Loop, Op, Plan, Process, Reg
 from djgraph.host.calls import EffectCall
 from djgraph.region.schedule import RegionSchedule, schedule_region
 from djgraph.runtime.compiled import Compiled
+from djgraph.streams.gates import find_gates
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class StreamPlan:
         """The latency of what an operation reads, by its number."""
         self.leaves = {index: self.latencies[self.plan.ops[index].writes[0]] for index in self.ahead}
         """The latency of what it makes."""
+        self.gates = find_gates(self.plan, compiled.bank, compiled.modules, self.calls, self.arrives)
+        """What switches close; None where that would let a stream leave out nothing."""
 
     def _arrives(self, index: int, op: Op) -> int:
         for name in op.reads:

@@ -36,15 +36,24 @@ class RegionStream:
         self._overlap = like.new_zeros(results, batch, channels, 0)
         self._done = History(like.new_zeros(results, batch, channels, 0))
 
-    def __call__(self, sources: Tensor, track: ControlTrack, now: int, emit: int, end: int | None) -> Tensor:
+    def __call__(
+        self,
+        sources: Tensor,
+        track: ControlTrack,
+        now: int,
+        emit: int,
+        end: int | None,
+        silent: int | None = None,
+    ) -> Tensor:
         """The next samples, ``[sources, batch, channels, samples]`` → ``[results, …]`` before sample ``emit``.
 
         now: the sample before which controls are known. end: the clip's length, where these were its last samples.
+        silent: a sample from which on only silence goes into all transforms, where there is one.
         """
         self._sources.append(sources)
         ready = self._ready(min(self._sources.stop, now - self._ahead), end)
         if ready > self._frame:
-            self._run(ready, track, end)
+            self._run(ready, track, end, silent)
         elif end is not None:
             self._finish(self._overlap, max(self._frame * self.hop - self.half, 0), ready, end)
         return self._done.take(emit)
@@ -62,7 +71,7 @@ class RegionStream:
             return 0
         return max((received - self.size + self.half) // self.hop + 1, 0)
 
-    def _run(self, ready: int, track: ControlTrack, end: int | None) -> None:
+    def _run(self, ready: int, track: ControlTrack, end: int | None, silent: int | None) -> None:
         # Time is counted from a frame near the present, so that a stream costs the same however long it runs; far
         # enough before it that nothing is taken for the clip's beginning.
         base = max(self._frame - -(-self._reach // self.hop), 0)
@@ -72,7 +81,11 @@ class RegionStream:
         section = Section(self._frame - base, ready - base, origin - shift, samples)
         clip = Clip(self.schedule, track.timeline(end, shift), self.batch, section=section)
         assert track.rows is not None
-        results = run_clip(clip, track.rows, self._sources.audio)
+        if silent is not None and self._frame * self.hop - self._reach >= silent:
+            shape = len(self.schedule.results), self.batch, self.schedule.channels, clip.out[1] - clip.out[0]
+            results = self._overlap.new_zeros(shape)
+        else:
+            results = run_clip(clip, track.rows, self._sources.audio)
         start = clip.out[0] + shift
         count = min(self._overlap.shape[-1], results.shape[-1])
         if count:

@@ -11,19 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from djgraph.arguments import whole
+from djgraph.arguments import shown, whole
 from djgraph.compiler.plan import Add, Loop, Process, Region, Silence
 from djgraph.controls.reader import ControlReader
-from djgraph.errors import InputError
+from djgraph.effects.rest import QUIET
+from djgraph.errors import InputError, did_you_mean
 from djgraph.region.stacks import Stacks
 from djgraph.runtime.inputs import Inputs, input_names, prepare_audio
 from djgraph.runtime.outputs import check_inputs_finite
 from djgraph.streams.buffers import History
 from djgraph.streams.controls import SharedReading
 from djgraph.streams.intake import Intake
+from djgraph.streams.left_out import LeftOut
 from djgraph.streams.loop import LoopStream
 from djgraph.streams.plan import Delays, Step, StreamPlan
-from djgraph.streams.process import ProcessStream
+from djgraph.streams.process import ProcessStream, Rest
 from djgraph.streams.region import RegionStream
 from djgraph.streams.state import StreamState, digest, part, prefixed, seal
 from djgraph.streams.threads import FEW, calling_thread_only
@@ -32,6 +34,13 @@ from djgraph.streams.time import Moment
 DTYPES = (torch.float32, torch.float64)
 ALL_THREADS = nullcontext()
 """As many as PyTorch uses."""
+UNHEARD = ("exact", "rest")
+"""What becomes of effects that nobody hears behind and before closed switches."""
+EXACT = Rest(QUIET, None)
+FAINT = 1e-6
+"""−120 dB: what counts as silence where effects rest."""
+REST_AFTER = 2
+"""Seconds of it after which an effect rests that does not tell."""
 FORM = 2
 """Of states: which tensors they have for a plan. A state of another form is refused."""
 
@@ -55,12 +64,16 @@ class Stream:
         fps: float | None = None,
         tempo: float | Tensor | tuple[Tensor, Any] | None = None,
         state: StreamState | None = None,
+        unheard: str = "exact",
         out_of_range: str = "clamp",
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
         if dtype not in DTYPES:
             raise InputError(f"a stream is torch.float32 or torch.float64, not {dtype}")
+        if unheard not in UNHEARD:
+            hint = did_you_mean(unheard, UNHEARD) if isinstance(unheard, str) else ""
+            raise InputError(f"unheard is one of {', '.join(UNHEARD)}, not {shown(unheard)}{hint}")
         self._plan, self._compiled = plan, plan.compiled
         self.batch = whole(batch, "batch", 1)
         self._like = torch.empty(0, dtype=dtype, device=_device(device))
@@ -72,6 +85,8 @@ class Stream:
         self._steps = {
             index: step for index, op, _ in plan.steps if (step := self._step(index, op)) is not None
         }
+        rest = Rest(FAINT, REST_AFTER * self._compiled.graph.sample_rate) if unheard == "rest" else EXACT
+        self._left = None if plan.gates is None else LeftOut(plan, plan.gates, rest, unheard == "rest")
         self._memories = tuple(step for step in self._steps.values() if not isinstance(step, History))
         if state is not None:
             self._restore(state)
@@ -155,6 +170,8 @@ class Stream:
         }
         for index, step in self._steps.items():
             state |= prefixed(f"op{index}", step.state())
+        if self._left is not None:
+            state |= prefixed("left", self._left.state())
         # Copies: the stream goes on with its own.
         state = {
             name: one.detach().clone(memory_format=torch.contiguous_format) for name, one in state.items()
@@ -179,6 +196,8 @@ class Stream:
         self._intake.restore(part("intake", state))
         for index, step in self._steps.items():
             step.restore(part(f"op{index}", state))
+        if self._left is not None:
+            self._left.restore(part("left", state), self._position)
 
     def _identity(self) -> Tensor:
         """A digest of what a state belongs to."""
@@ -210,8 +229,11 @@ class Stream:
             torch.autocast(self._like.device.type, enabled=False),
             calling_thread_only() if few else ALL_THREADS,
         ):
+            if self._left is not None:
+                self._left.begin(self._intake.track, moment)
             for index, op, frees in self._plan.steps:
-                self._run_step(index, op, moment, values)
+                if self._left is None or not self._run_gated(index, op, moment, values, self._left):
+                    self._run_step(index, op, moment, values)
                 values.drop(name for name in frees if name in values)
         oldest = min((step.oldest_control() for step in self._memories), default=moment.stop)
         self._intake.forget(oldest, self._plan.lookahead)
@@ -258,9 +280,68 @@ class Stream:
                     step.schedule.writes, step(sources, self._intake.track, moment.stop, emit, moment.end)
                 )
 
+    def _run_gated(self, index: int, op: Step, moment: Moment, values: Stacks, left: LeftOut) -> bool:
+        """Runs of an operation what is not left out; False where it is one that always runs as a whole."""
+        step, latencies = self._steps.get(index), self._plan.latencies
+        match op:
+            case Add():
+                heard = [] if left.unheard(index) else left.heard(op)
+                if heard:
+                    stack = self._stack(values, heard, moment, latencies[op.out])
+                    values.put((op.out,), stack.sum(0, keepdim=True))
+                return True
+            case Delays():
+                assert isinstance(step, History)
+                step.append(self._stack(values, op.sources, moment, latencies[op.sources[0]]))
+                values.put(op.outs, step.take(moment.span(latencies[op.outs[0]])[1]))
+                left.delayed(op, moment)
+                return True
+            case Process() if not left.whole(index):
+                assert isinstance(step, ProcessStream)
+                self._run_some(index, op, step, moment, values, left)
+                return True
+            case Region():
+                assert isinstance(step, RegionStream)
+                sources = self._stack(values, step.schedule.reads, moment, self._plan.arrives[index])
+                emit = moment.span(self._plan.leaves[index])[1]
+                silent = left.region(index, op, moment)
+                results = step(sources, self._intake.track, moment.stop, emit, moment.end, silent)
+                values.put(step.schedule.writes, results)
+                return True
+        return False
+
+    def _run_some(
+        self, index: int, op: Process, step: ProcessStream, moment: Moment, values: Stacks, left: LeftOut
+    ) -> None:
+        """Runs an effect for those of its nodes that are not left out."""
+        arrives, ports = self._plan.arrives[index], range(len(op.ins[0]))
+
+        def audio(lanes: Sequence[int]) -> list[Tensor]:
+            return [
+                self._stack(values, [op.ins[lane][port] for lane in lanes], moment, arrives) for port in ports
+            ]
+
+        fed, stop = left.fed_silence(op), moment.span(arrives)[1]
+        made = step.some(
+            audio,
+            left.unheard(index),
+            fed,
+            left.rest,
+            self._intake.track,
+            self._intake.clock,
+            stop,
+            moment.end,
+        )
+        for lanes, outputs in made:
+            for port, stack in enumerate(outputs):
+                values.put([op.outs[lane][port] for lane in lanes], stack)
+        left.rests(op, list(step.asleep), fed)
+
     def _stack(self, values: Stacks, names: Sequence[str], moment: Moment, latency: int) -> Tensor:
         """Values' samples in this call, ``[values, batch, channels, samples]``."""
-        if self._plan.silent.isdisjoint(names):
+        if self._plan.silent.isdisjoint(names) and (
+            self._left is None or all(name in values for name in names)
+        ):
             return values.gather(names)
         return torch.stack([self._read(values, name, moment, latency) for name in names])
 

@@ -20,6 +20,7 @@ from djgraph.effects import (
     State,
     TimeEffect,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import beyond_half_the_rate, idle_controls
 from djgraph_fx.filter import BUTTERWORTH, Q
@@ -65,6 +66,9 @@ class Allpass(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``integrators``: of :func:`djgraph.dsp.svf`, of each stage."""
         return {"integrators": like.new_zeros(batch, channels, self.settings.stages, 2)}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -22,6 +22,7 @@ from djgraph.effects import (
     TimeEffect,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import idle_settings
 from djgraph_fx.level import Knee, time_constant
@@ -91,6 +92,9 @@ class Compressor(TimeEffect):
         if self.settings.detector == "rms":
             state["power"] = like.new_zeros(batch, channels, 2)
         return state
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -23,6 +23,7 @@ from djgraph.effects import (
     TimeEffect,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import idle_settings
 
@@ -89,6 +90,9 @@ class Convolve(TimeEffect):
         :mod:`djgraph.dsp.partitioned` keeps takes its place."""
         return {"past": like.new_zeros(batch, channels, self.tail())}
 
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return rung_out(state, quiet)
+
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
@@ -106,6 +110,11 @@ def convolved(
         return {"out": out.to(signal.dtype)}, {"past": latest(state["past"], signal)}
     out, after = response.stream(signal, state, mix.to(dtype), block.start, block.owned)
     return {"out": out}, after
+
+
+def rung_out(state: State, quiet: float) -> bool:
+    """Whether an effect that convolves is at rest. What is added up already tells soonest that it is not."""
+    return is_silent(*reversed(state.values()), below=quiet)
 
 
 def _at_rate(file: SoundFile | None, rate: int, level: str) -> Tensor:

@@ -23,6 +23,7 @@ from djgraph.effects import (
     State,
     TimeEffect,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import beyond_half_the_rate, out_of_order
 
@@ -139,6 +140,9 @@ class Crossover(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """See :func:`split_state`."""
         return split_state(len(self.outputs), self.settings.order, batch, channels, like)
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

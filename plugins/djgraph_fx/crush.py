@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, State, TimeEffect, is_silent
 
 LOWEST_RATE = 100
 """In Hz: of the samples that are kept."""
@@ -59,6 +59,13 @@ class Crush(TimeEffect):
     def tail(self) -> int | None:
         """For how long a sample is held at the lowest ``rate``."""
         return math.ceil(self.environment.sample_rate / LOWEST_RATE)
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(state["held"], below=quiet)
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """Samples are taken on."""
+        return {**state, "phase": _taken(controls["rate"], state["phase"], block.sample_rate)[1]}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

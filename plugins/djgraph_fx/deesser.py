@@ -20,6 +20,7 @@ from djgraph.effects import (
     TimeEffect,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import beyond_half_the_rate
 from djgraph_fx.level import loudest, ramp, time_constant
@@ -89,6 +90,9 @@ class DeEsser(TimeEffect):
 
     def tail(self) -> None:
         """The shelf rings on, ever more quietly."""
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -20,6 +20,7 @@ from djgraph.effects import (
     TimeEffect,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import idle_controls
 
@@ -84,6 +85,9 @@ class Delay(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``input``, ``output``: the last D samples of x and of y, sample n at n modulo D, ``[batch, channels, D]``."""
         return {name: like.new_zeros(batch, channels, self.samples) for name in ("input", "output")}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp.history import latest
-from djgraph.effects import Block, Environment, SettingModel, State, TimeEffect, Use
+from djgraph.effects import Block, Environment, SettingModel, State, TimeEffect, Use, is_silent
 
 
 class DelaySamples(TimeEffect):
@@ -32,6 +32,9 @@ class DelaySamples(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``past``: the last samples of the input, ``[batch, channels, samples]``."""
         return {"past": like.new_zeros(batch, channels, self.settings.samples)}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

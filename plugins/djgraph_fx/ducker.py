@@ -10,7 +10,17 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import decibels, follow
-from djgraph.effects import Block, Control, ControlModel, Port, SettingModel, State, TimeEffect, Unit
+from djgraph.effects import (
+    Block,
+    Control,
+    ControlModel,
+    Port,
+    SettingModel,
+    State,
+    TimeEffect,
+    Unit,
+    is_silent,
+)
 from djgraph_fx.level import loudest, ramp, time_constant
 
 
@@ -58,6 +68,9 @@ class Ducker(TimeEffect):
             "level": like.new_zeros(batch, 1, 1),
             "share": like.new_zeros(batch, 1, 1, dtype=torch.float64),
         }
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -20,6 +20,7 @@ from djgraph.effects import (
     State,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph_fx.echoes import (
     Beats,
@@ -100,6 +101,13 @@ class Echo(Echoing):
             "filters": like.new_zeros(batch, channels, 2, dtype=torch.float64),
             "delay": like.new_zeros(batch, 1, 2, dtype=torch.float64),
         }
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(state["past"], state["filters"], below=quiet)
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """The delay goes on moving to where it is wanted."""
+        return {**state, "delay": self._heads(controls, state, block, state["past"].shape[0])[1]}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

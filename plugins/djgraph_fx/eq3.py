@@ -22,6 +22,7 @@ from djgraph.effects import (
     State,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.errors import EffectError
 from djgraph_fx.filters import too_high, twin_fault
@@ -121,6 +122,9 @@ class Eq3Twin(CausalTwin, of=Eq3):
         if self.settings.order == 4:
             return {"bands": like.new_zeros(batch, channels, 10)}
         return {name: like.new_zeros(batch, channels, 2, 2) for name in ("first", "second")}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         rate, order = self.environment.sample_rate, int(self.settings.order)

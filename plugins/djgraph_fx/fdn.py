@@ -22,6 +22,7 @@ from djgraph.effects import (
     TimeEffect,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import beyond_half_the_rate, out_of_order
 from djgraph_fx.room import DAMPING_CORNER, DAMPING_DEPTH
@@ -175,6 +176,9 @@ class Fdn(TimeEffect):
             "damping": like.new_zeros(batch, lines, dtype=torch.float64),
             **{cut: like.new_zeros(batch, channels, 2) for cut in CUTS},
         }
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

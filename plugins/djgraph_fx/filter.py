@@ -21,6 +21,7 @@ from djgraph.effects import (
     TimeEffect,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import beyond_half_the_rate
 
@@ -71,6 +72,9 @@ class Filter(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``integrators``: of :func:`djgraph.dsp.svf`."""
         return {"integrators": like.new_zeros(batch, channels, 2)}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
@@ -130,6 +134,9 @@ class FilterKnob(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``integrators``: of :func:`djgraph.dsp.svf`, of the lowpass and of the highpass."""
         return {"integrators": like.new_zeros(batch, channels, 2, 2)}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -23,6 +23,7 @@ from djgraph.effects import (
     State,
     Unit,
     Use,
+    is_silent,
 )
 
 FADE = 0.1
@@ -205,6 +206,9 @@ class _FilterTwin(CausalTwin):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``bands``: of :func:`djgraph.dsp.sweep`."""
         return {"bands": like.new_zeros(batch, channels, int(self.settings.order))}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

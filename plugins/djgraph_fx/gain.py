@@ -16,6 +16,7 @@ class Gain(AmplitudeEffect):
     type = "gain"
     family = "level"
     description = "Volume fader"
+    closed_by = "gain"
 
     class Controls(ControlModel):
         gain: Annotated[

@@ -22,6 +22,7 @@ from djgraph.effects import (
     TimeEffect,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import idle_settings
 from djgraph.errors import EffectError
@@ -88,6 +89,9 @@ class _Isolator(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """See :func:`djgraph_fx.crossover.split_state`."""
         return split_state(len(self.controls), self.settings.order, batch, channels, like)
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

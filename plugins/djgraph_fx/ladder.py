@@ -19,6 +19,7 @@ from djgraph.effects import (
     State,
     TimeEffect,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import beyond_half_the_rate, idle_settings
 
@@ -77,6 +78,9 @@ class Ladder(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``integrators``: of :func:`djgraph.dsp.svf`, of the two filters."""
         return {"integrators": like.new_zeros(batch, channels, 2, 2)}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

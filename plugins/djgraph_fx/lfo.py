@@ -10,7 +10,17 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import Curve, cycles
-from djgraph.effects import Block, Conflict, Control, Environment, SettingModel, State, TimeEffect, Use
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+    is_silent,
+)
 from djgraph.effects.use import idle_controls
 from djgraph_fx.hints import MONO
 
@@ -82,6 +92,15 @@ class Lfo(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``phase``: cycles at the next sample, ``[batch, 1, 1]``, float64. Empty with ``sync: beats``."""
         return {} if self.uses_clock else {"phase": like.new_zeros(batch, 1, 1, dtype=torch.float64)}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*(one for name, one in state.items() if name != "phase"), below=quiet)
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """The oscillator goes on."""
+        if "phase" not in state:
+            return state
+        return {**state, **self.cycles(controls, state, block, 1)[1]}
 
     def cycles(
         self, controls: Mapping[str, Tensor], state: State, block: Block, channels: int

@@ -23,6 +23,7 @@ from djgraph.effects import (
     TimeEffect,
     Unit,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import idle_settings
 from djgraph_fx.times import FASTEST, faded
@@ -103,6 +104,22 @@ class Multitap(TimeEffect):
             {"beat": like.new_zeros(batch, 1, 2, dtype=torch.float64)} if self.uses_clock else {}
         )
 
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(state["past"], below=quiet)
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """The length of a beat goes on changing."""
+        if block.clock is None or "beat" not in state:
+            return state
+        return {**state, "beat": self._beat(block, state)[-1]}
+
+    def _beat(self, block: Block, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The length of a beat, as :func:`faded` gives it."""
+        assert block.clock is not None
+        batch = state["past"].shape[0]
+        beat = (60 * block.sample_rate / block.clock.tempo).expand(batch, 1, block.length)
+        return faded(beat, state["beat"], block, max(1, round(self.settings.fade * block.sample_rate / 1000)))
+
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
@@ -110,9 +127,7 @@ class Multitap(TimeEffect):
         after: State = {"past": latest(past, signal)}
         lengths: list[tuple[Any, Any]] = [(block.sample_rate / 1000, 1.0)]
         if block.clock is not None and self.uses_clock:
-            beat = (60 * block.sample_rate / block.clock.tempo).expand(signal.shape[0], 1, block.length)
-            period = max(1, round(self.settings.fade * block.sample_rate / 1000))
-            before, current, share, after["beat"] = faded(beat, state["beat"], block, period)
+            before, current, share, after["beat"] = self._beat(block, state)
             lengths = [(before, 1 - share.to(signal.dtype)), (current, share.to(signal.dtype))]
         wet = torch.zeros_like(signal)
         for time, level in zip(self.settings.times, self.settings.levels):

@@ -21,6 +21,7 @@ from djgraph.effects import (
     State,
     TimeEffect,
     Use,
+    is_silent,
 )
 from djgraph.effects.use import beyond_half_the_rate, idle_settings, out_of_order
 
@@ -134,6 +135,9 @@ class Peq(TimeEffect):
             "bands": like.new_zeros(batch, channels, 2 + len(BELLS), 2),
             "high_cut": like.new_zeros(batch, channels, sections, 2),
         }
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -9,8 +9,17 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp.convolution import Response
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect, Unit
-from djgraph_fx.convolve import convolved
+from djgraph.effects import (
+    Block,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Unit,
+)
+from djgraph_fx.convolve import convolved, rung_out
 from djgraph_fx.room import noise_response
 
 
@@ -81,6 +90,9 @@ class Reverb(TimeEffect):
         """``past``: the last samples of the input, one fewer than the response has. After short blocks what
         :mod:`djgraph.dsp.partitioned` keeps takes its place."""
         return {"past": like.new_zeros(batch, channels, self.tail())}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return rung_out(state, quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

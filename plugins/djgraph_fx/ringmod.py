@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp import cycles, steady, swing
-from djgraph.effects import Block, Conflict, Control, ControlModel, Environment, State, TimeEffect, Use
+from djgraph.effects import (
+    Block,
+    Conflict,
+    Control,
+    ControlModel,
+    Environment,
+    State,
+    TimeEffect,
+    Use,
+)
 from djgraph.effects.use import beyond_half_the_rate
 
 
@@ -36,6 +45,14 @@ class RingMod(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``phase``: cycles at the next sample, ``[batch, 1, 1]``, float64."""
         return {"phase": like.new_zeros(batch, 1, 1, dtype=torch.float64)}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return True
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """The oscillator goes on."""
+        _, last = cycles(controls["frequency"], block.length, state["phase"], sample_rate=block.sample_rate)
+        return {"phase": last}
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

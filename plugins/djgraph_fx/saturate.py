@@ -12,7 +12,7 @@ from torch import Tensor
 from djgraph.dsp import amplitude, antialiased, decimate, oversample, steady
 from djgraph.dsp.history import latest
 from djgraph.dsp.oversampling import HALF
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect, is_silent
 
 LAG = 2 * HALF
 """Samples by which a signal is late that was oversampled and decimated."""
@@ -75,6 +75,13 @@ class Saturate(TimeEffect):
             "dry": like.new_zeros(batch, channels, LAG),
             "mix": like.new_zeros(batch, 1, LAG),
         }
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*(one for name, one in state.items() if name != "mix"), below=quiet)
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """``mix`` comes as late as the signal."""
+        return {**state, "mix": latest(state["mix"], controls["mix"])} if "mix" in state else state
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

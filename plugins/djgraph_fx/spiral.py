@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import delay_history, delay_loop, phase
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, Unit
+from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, Unit, is_silent
 from djgraph_fx.echoes import Beats, Echoing, Longest, Mix, Sync, Time
 from djgraph_fx.times import glided
 
@@ -74,15 +74,30 @@ class Spiral(Echoing):
             "phase": like.new_zeros(batch, 1, 1, dtype=torch.float64),
         }
 
-    def process(
-        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
-    ) -> tuple[dict[str, Tensor], State]:
-        signal, mix = audio["in"], controls["mix"]
-        wanted = self.delay(controls, block, signal.shape[0])
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(state["past"], below=quiet)
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """The delay glides on, and the windows turn."""
+        _, _, after = self._windows(controls, state, block)
+        return {**state, **after}
+
+    def _windows(
+        self, controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[Tensor, Tensor, State]:
+        """The delay, where the first head is in its window, and both after the block."""
+        wanted = self.delay(controls, block, state["past"].shape[0])
         delay, last = glided(wanted, state["delay"], block, self.settings.glide)
         ratio = torch.exp2(controls["shift"].double().expand(wanted.shape) / 12)
         windows = (ratio - 1) * (1000 / self.settings.window)  # per second
         place, turned = phase(windows, block.length, state["phase"], sample_rate=block.sample_rate)
+        return delay, place, {"delay": last, "phase": turned}
+
+    def process(
+        self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[dict[str, Tensor], State]:
+        signal, mix = audio["in"], controls["mix"]
+        delay, place, after = self._windows(controls, state, block)
         heads = []
         for offset in (0.0, 0.5):
             along = place + offset
@@ -90,4 +105,4 @@ class Spiral(Echoing):
             # Around the delay, but not closer than the line may be read.
             heads.append((delay + self.window * (0.5 - along), torch.sin(math.pi * along).square()))
         wet, past, _ = delay_loop(signal, heads, controls["feedback"], state["past"], shortest=self.shortest)
-        return {"out": (1 - mix) * signal + mix * wet}, {"past": past, "delay": last, "phase": turned}
+        return {"out": (1 - mix) * signal + mix * wet}, {"past": past, **after}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from djgraph.dsp import first_order, steady
 from djgraph.dsp.state_variable import HIGHEST
-from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, State, TimeEffect, is_silent
 
 
 class Tilt(TimeEffect):
@@ -48,6 +48,9 @@ class Tilt(TimeEffect):
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """``lowpass``: of :func:`djgraph.dsp.first_order`."""
         return {"lowpass": like.new_zeros(batch, channels, 2)}
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(*state.values(), below=quiet)
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -23,6 +23,7 @@ from djgraph.effects import (
     SpectralEffect,
     TimeEffect,
     checks,
+    is_silent,
 )
 from djgraph.effects.checks import (
     CheckFailed,
@@ -499,6 +500,31 @@ class Forgetful(Echo):
         return out, {"past": torch.zeros_like(state["past"])}
 
 
+class RestsWhileItRings(Echo):
+    type = "rests_while_it_rings"
+
+    def at_rest(self, state, quiet):
+        return is_silent(state["past"][..., -1:], below=quiet)
+
+
+class StandsStill(Echo):
+    """Says that it is at rest when it is, and loses what goes on then."""
+
+    type = "stands_still"
+
+    def initial_state(self, batch, channels, like):
+        return {**super().initial_state(batch, channels, like), "count": like.new_zeros(batch, 1, 1)}
+
+    def process(self, audio, controls, state, block):
+        out, after = super().process(audio, controls, state, block)
+        gone = state["count"] + torch.arange(block.length, device=state["count"].device)
+        swing = 1 + 0.1 * controls["level"] * torch.sin(gone / 1000)
+        return {"out": out["out"] * swing}, {**after, "count": state["count"] + block.length}
+
+    def at_rest(self, state, quiet):
+        return is_silent(state["past"], below=quiet)
+
+
 class DetachesState(Echo):
     type = "detaches_state"
 
@@ -640,6 +666,8 @@ BROKEN = [
     (LongerTail, "check_latency_and_tail", "100 samples of tail"),
     (StateWithoutBatch, "check_state", "not batch first"),
     (CountsInIntegers, "check_dtype", "state count is torch.int64"),
+    (RestsWhileItRings, "check_at_rest", "at_rest() was True, but out answers silence with"),
+    (StandsStill, "check_at_rest", "of what comes after asleep() against process()"),
     (Forgetful, "check_streaming", "in two halves against one call"),
     (DetachesState, "check_streaming_gradients", "in blocks against one call"),
     (LooksBack, "check_memoryless", "of samples 1…700 alone"),
@@ -746,6 +774,7 @@ def test_the_report_says_what_does_not_apply():
     report = check_effect(Echo)
     assert "check_streaming" in report.passed
     assert report.skipped == {
+        "check_at_rest": "it does not tell when it is at rest",
         "check_lag": "its latency is seen at neutral (check_identity_at_neutral)",
         "check_held_back": "it does not say that it holds its signal back",
         "check_memoryless": "it does not say that it is memoryless",

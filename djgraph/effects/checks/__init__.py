@@ -30,6 +30,7 @@ from djgraph.effects.checks import (
     late,
     meets,
     operations,
+    rest,
 )
 from djgraph.effects.checks.bench import Bench, CheckFailed, CheckInconclusive, CheckSkipped, CheckSlow
 from djgraph.effects.checks.outcome import Outcome, outcome_of
@@ -84,6 +85,7 @@ TIME: tuple[Check, ...] = (
     ending.check_stability,
     meets.check_channels,
     holding.check_held_back,
+    rest.check_at_rest,
     late.check_late_in_time,
     late.check_long_stream,
     late.check_drift,

@@ -305,6 +305,16 @@ class Bench:
         """
         assert isinstance(effect, TimeEffect)
         audio = {port: tensor[..., start:end] for port, tensor in case.audio.items()}
+        controls, block = self.told(effect, case, start, end, since, owned)
+        result: Any = effect.process(audio, controls, state, block)
+        _hold_to_contract(effect, result, (case.batch, case.channels, end - start))
+        outputs, after = result
+        return outputs, after
+
+    def told(
+        self, effect: TimeEffect, case: Case, start: int, end: int, since: int = 0, owned: bool = False
+    ) -> tuple[dict[str, Tensor], Block]:
+        """What :meth:`process` tells an effect beside audio and state."""
         rates = {control.id: control.rate for control in effect.controls}
         hop = self.environment.transform.hop
         spans = {
@@ -318,10 +328,7 @@ class Bench:
             gone = case.clock.tempo[..., :1] * since / (60 * self.environment.sample_rate)
             clock = Clock(case.clock.tempo[..., start:end], case.clock.beats[..., start:end] + gone)
         block = Block(since + start, end - start, self.environment.sample_rate, clock, owned)
-        result: Any = effect.process(audio, controls, state, block)
-        _hold_to_contract(effect, result, (case.batch, case.channels, end - start))
-        outputs, after = result
-        return outputs, after
+        return controls, block
 
     def run_without_latency(self, effect: Effect, case: Case) -> dict[str, Tensor]:
         """As :meth:`run` with the lag taken out: as many more samples go in, the first are dropped."""

@@ -1,11 +1,18 @@
 """What all tests share."""
 
 import gc
+import os
+import sys
 
 import pytest
 import torch
 from effort import examples
 from hypothesis import HealthCheck, settings
+
+# Many images set PYTHONDONTWRITEBYTECODE, for the sake of their size. With it every worker would rewrite the asserts of
+# all test modules in every run, and every process that a test starts would compile the whole package.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Most tests work on small tensors, where a second thread costs more than it brings; on a busy machine far more.
 torch.set_num_threads(1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from effort import few
 from runtime.mixes import make_inputs, make_params
 from streams.playing import flat, play
 from torch import Tensor
@@ -155,7 +156,7 @@ def equals_the_reference(name: str, samples: int) -> None:
         assert (mine - theirs).abs().max() <= 1e-5 * max(1.0, float(theirs.abs().max()))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(NAMES, 5))
 def test_it_equals_the_reference(name: str) -> None:
     equals_the_reference(name, 6000)
 
@@ -178,7 +179,7 @@ def test_a_whole_one_renders_a_second_of_noise(name: str) -> None:
         assert audio.shape[-1] == 44100
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(NAMES, 5))
 def test_in_blocks_it_is_the_same(name: str) -> None:
     samples = 5000
     inputs = noise(name, samples)

@@ -73,6 +73,7 @@ def test_an_untrained_head_has_a_gradient_for_every_control() -> None:
 
 @pytest.mark.parametrize("layout", few([mixed_layout(), seed_layout()], 1))
 @pytest.mark.parametrize("share", few([0.0, 0.1, 0.5, 0.9, 1.0], 1))
+@pytest.mark.slow
 def test_a_head_learns_every_part_of_every_range_from_neutral(layout: ParameterLayout, share: float) -> None:
     torch.manual_seed(0)
     head = ControlHead(8, layout)

@@ -15,7 +15,7 @@ from dsp_recursions import (
     noise,
     without_compiled_code,
 )
-from effort import examples
+from effort import examples, few
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
@@ -52,7 +52,7 @@ def responses(order, cutoff, low, high, size=2**17):
 
 
 @ORDERS
-@pytest.mark.parametrize("cutoff", [20.0, 150.0, 1000.0, 5000.0, 10000.0, 16000.0, 20000.0, 30000.0])
+@pytest.mark.parametrize("cutoff", few([20.0, 150.0, 1000.0, 5000.0, 10000.0, 16000.0, 20000.0, 30000.0], 3))
 def test_magnitudes_are_the_analogue_ones(order, cutoff):
     bound = {2: 0.18, 4: 0.04}[order]
     frequencies = torch.fft.rfftfreq(2**17, 1 / RATE).double()

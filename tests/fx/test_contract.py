@@ -175,7 +175,7 @@ CHECKS = parametrize_with_checks(
 )
 
 
-SHARES = dict.fromkeys(COSTLY, 12) | dict.fromkeys(CHEAPER, 8)
+SHARES = dict.fromkeys(COSTLY, 18) | dict.fromkeys(CHEAPER, 12)
 
 
 @spread(CHECKS, SHARES)

@@ -90,8 +90,9 @@ def sample_loop(effect, signal, values, channels):
     return wet
 
 
-@pytest.mark.parametrize("channels", few([1, 2, 4, 9], 2))
-@pytest.mark.parametrize("lines", [8, 16])
+@pytest.mark.parametrize(
+    ("lines", "channels"), few([(lines, channels) for lines in (8, 16) for channels in (1, 2, 4, 9)], 2)
+)
 def test_against_a_sample_loop(lines, channels):
     """Direct form, so damping and decay rest; cuts stand open or are SciPy's."""
     effect, samples = build(Fdn, lines=lines, size=6), 500

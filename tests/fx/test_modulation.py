@@ -281,6 +281,7 @@ def test_gradients(effect_class):
     assert gradcheck(run, [leaf.clone().requires_grad_() for leaf in leaves])
 
 
+@pytest.mark.slow
 def test_a_training_run_finds_the_delay_of_a_flanger():
     """The gradient with respect to a delay leads to it, from half a sample away."""
     audio, target = noise(1, 1, 2000), steady(Flanger, 2000, mix=0.5, depth=0.0, delay=2.0)

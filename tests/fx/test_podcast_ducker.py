@@ -96,6 +96,7 @@ def test_the_sum_stays_below_its_ceiling():
     assert meter.true_peak_dbtp <= -1 + 0.3
 
 
+@pytest.mark.slow
 def test_the_voice_comes_to_its_loudness():
     graph = djgraph.load("podcast_ducker", voice_loudness=-20)
     mixer = djgraph.compile(graph)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import djgraph
+import djgraph.inspection.certify
 from djgraph.effects import Environment
 from djgraph.effects.checks.twin_difference import twin_difference
 from djgraph.graph import load
@@ -24,9 +27,23 @@ def graph_of(*chain: Any) -> Any:
     )
 
 
-def test_nodes_with_equal_settings_share_one() -> None:
+def test_nodes_with_equal_settings_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured is another test's: here each effect is asked for once."""
+    measured: list[str] = []
+    monkeypatch.setattr(
+        djgraph.inspection.certify,
+        "twin_difference",
+        lambda effect, settings, environment: measured.append(effect.type),
+    )
     made = certify(djgraph.load("dj_mixer"))
     assert [(one.effect, len(one.nodes)) for one in made] == [("eq3", 8), ("lowpass", 8), ("highpass", 8)]
+    assert measured == ["eq3", "lowpass", "highpass"]
+    assert [one.fault for one in made] == [None] * 3
+
+
+@pytest.mark.slow
+def test_what_is_told_is_the_difference_of_the_twin() -> None:
+    made = certify(djgraph.load("dj_mixer"))
     for one in made:
         effect = registry().effect(one.effect)
         assert one.fault is None

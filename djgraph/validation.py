@@ -9,11 +9,14 @@ from typing import Any
 
 from djgraph.errors import EffectError, GraphError, Problem
 from djgraph.graph import EffectRegistry, find
-from djgraph.graph.build import assemble
+from djgraph.graph.build import Built, assemble
+from djgraph.graph.growth import growing
 from djgraph.graph.ir import EffectNode, Graph
 from djgraph.graph.warnings import warnings
-from djgraph.host.calls import build
-from djgraph.mixer import compile_graph
+from djgraph.host.calls import EffectCall, build
+from djgraph.host.peaks import peak
+from djgraph.language.fold import in_file_order
+from djgraph.mixer import Mixer, compile_graph
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,27 @@ def validate(
     built = assemble(document, registry, args, unused=True)
     found = warnings(built)
     try:
-        compile_graph(built.graph)
+        mixer = compile_graph(built.graph)
     except EffectError as error:
         problems = _unbuildable(built.graph)
         if not problems:
             raise
         raise GraphError(*problems, *(found if strict else ())) from error
+    found = in_file_order([*found, *_growing(built, mixer)])
     if strict and found:
         raise GraphError(*found)
     return Validated(built.graph, tuple(found))
+
+
+def _growing(built: Built, mixer: Mixer) -> list[Problem]:
+    """A warning for each loop that can grow without end."""
+    columns = {column.name: column for column in built.graph.columns}
+    modules = mixer.compiled.modules
+    return list(
+        growing(
+            built, mixer.compiled.graph, lambda node: peak(EffectCall(modules[node.id], (node,)), columns)
+        )
+    )
 
 
 def _unbuildable(graph: Graph) -> list[Problem]:

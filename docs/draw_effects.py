@@ -454,6 +454,7 @@ SCENES: dict[str, tuple[Scene, ...]] = {
     ),
     "ringmod": (Scene(draw_pitch, [("", {}, {"mix": 1, "frequency": 180})]),),
     "delay_samples": (Scene(draw_wave, [("samples 44", {"samples": 44}, {})]),),
+    "delay_beats": (Scene(draw_wave, [("beats 1/480", {"beats": 1 / 480}, {})]),),
     "echo": (
         Scene(draw_impulse, lines_of("feedback", [0.3, 0.7], mix=0.5, lowpass=3000)),
         Scene(draw_impulse, [("ping-pong", {"mode": "ping_pong"}, {"mix": 0.5, "feedback": 0.7})]),

@@ -225,6 +225,13 @@ class Effect(nn.Module):
         """
         return 0
 
+    @classmethod
+    def limits(cls, use: Use, environment: Environment) -> bool:
+        """Whether what comes out stays within a bound however loud what goes in is, for all that the controls can be in
+        this use: a saturation that is all wet, a limiter. A loop that goes through it cannot grow without end.
+        """
+        return False
+
     def magnitude(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         """The gain over frequency while the controls rest; None where there is none to tell, whatever the controls.
 

@@ -17,7 +17,17 @@ from torch import Tensor
 from djgraph.controls.bank import ControlBank
 from djgraph.effects import Block, Effect, TimeEffect
 from djgraph.fitting.bands import Bands, environment_of
-from djgraph.graph.ir import EffectNode, FeedbackNode, Graph, InputNode, Point, SumNode, columns_of
+from djgraph.graph.ir import (
+    EffectNode,
+    FeedbackNode,
+    Graph,
+    InputNode,
+    Point,
+    SumNode,
+    columns_of,
+    leading_to,
+    sources,
+)
 from djgraph.host.calls import EffectCall, build
 from djgraph.layout import ParameterLayout
 
@@ -205,12 +215,22 @@ class Response:
         )
         return torch.allclose(out, probe * ones[:, :1, :1]) and torch.allclose(ones, ones[:, :1, :1])
 
+    def _late(self) -> set[str]:
+        """The ids of nodes that are heard after a round in a loop only, of which this model takes no note."""
+        now, left = {self.output.node}, [self.output.node]
+        while left:
+            before = {point.node for _, point in sources(self.graph.by_id[left.pop()])} - now
+            now |= before
+            left += before
+        return leading_to(self.graph, [self.output.node]) - now
+
     def _trace(self) -> tuple[list[tuple[int, ...]], list[int]]:
         """For each column the sources it acts on in this model, and the columns that drive what is left out."""
         upstream: dict[Point, set[int]] = {Point(n.id): {i} for i, n in enumerate(self._inputs)}
         columns = {column.name: index for index, column in enumerate(self.graph.columns)}
         reach: list[set[int]] = [set() for _ in columns]
         unknown: set[int] = set()
+        late = self._late()
         for node in self.graph.nodes:
             if isinstance(node, SumNode):
                 upstream[Point(node.id)] = set().union(*(upstream[p] for p in node.sources))
@@ -224,7 +244,7 @@ class Response:
                 for binding in node.bindings.values():
                     for name in columns_of(binding):
                         column = columns[name]
-                        if node.id in self._widths:
+                        if node.id in self._widths and node.id not in late:
                             reach[column] |= before
                         else:
                             unknown.add(column)

@@ -35,7 +35,8 @@ def _reasons(problem: FitProblem, report: Mapping[str, Any]) -> Iterator[str]:
     left_out = [layout.names[column] for column in problem.response.unknown]
     if left_out:
         yield (
-            "the first guess leaves out what has no gain over frequency; only the descent through the mixer moves "
+            "the first guess leaves out what has no gain over frequency, and what comes round in a loop; only the "
+            "descent through the mixer moves "
             f"{shorten(left_out, SHOWN)}"
         )
     trading = {

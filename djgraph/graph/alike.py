@@ -181,6 +181,7 @@ def _place(graph: Graph, owners: Mapping[str, Owner], link: Link) -> Hashable:
             tap_of(graph, owner, link),
             owner.name_of(link.node) if link.node else None,
             link.back,
+            link.beats,
             link.feedback,
         )
     return place_of(graph, owner, link.point) if link.point.node in owner.nodes else ""

@@ -138,7 +138,9 @@ def _nodes(owner: OwnerDraft) -> list[NodeDraft]:
     nodes: list[NodeDraft] = [] if owner.sum is None else [owner.sum]
     nodes += owner.chain
     for index, send in enumerate(owner.sends):
-        nodes += (node for node in (send, owner.feedback.get(index)) if node is not None)
+        back = owner.feedback.get(index)
+        held = None if back is None else back.held
+        nodes += (node for node in (send, held, back) if node is not None)
     nodes += owner.routes
     return nodes
 
@@ -152,7 +154,14 @@ def _owner(owner: OwnerDraft, start: Point | None) -> Owner:
         start,
         fader.id if fader else None,
         frozenset(
-            node.id for node in (*owner.sends, *owner.feedback.values(), *owner.routes) if node is not None
+            node.id
+            for node in (
+                *owner.sends,
+                *owner.feedback.values(),
+                *(back.held for back in owner.feedback.values()),
+                *owner.routes,
+            )
+            if node is not None
         ),
     )
 

@@ -53,17 +53,17 @@ def use_of(node: EffectDraft, channels: int, columns: Mapping[str, Column]) -> U
     stated = {aliases.get(name, name) for name in node.overrides}
     controls = {}
     for control in node.controls:
-        low, high, rest = _span(node.bindings[control.id], columns)
+        low, high, rest = span(node.bindings[control.id], columns)
         controls[control.id] = ControlUse(low, high, rest, control.default, control.id in stated)
     return Use(node.settings, frozenset(node.settings.model_fields_set), controls, channels)
 
 
-def _span(binding: Binding, columns: Mapping[str, Column]) -> tuple[float, float, float]:
+def span(binding: Binding, columns: Mapping[str, Column]) -> tuple[float, float, float]:
     """The lowest and the highest value, and that at rest."""
     if isinstance(binding, Constant):
         return binding.value, binding.value, binding.value
     if isinstance(binding, Blend):
-        terms = [[_span(curve, columns) for curve in term] for term in binding.terms]
+        terms = [[span(curve, columns) for curve in term] for term in binding.terms]
         rest = sum(math.prod(at_rest for _, _, at_rest in term) for term in terms)
         # Each term's last curve is what its others weight.
         return min(term[-1][0] for term in terms), max(term[-1][1] for term in terms), rest

@@ -17,12 +17,14 @@ from djgraph.graph.placed import Placed, PlacedChain, PlacedOwner, PlacedSwitch
 from djgraph.language.faults import Fault, explain
 from djgraph.language.model import Header
 from djgraph.language.parts import Node, Override
-from djgraph.language.quantity import quantity
+from djgraph.language.quantity import Quantity, quantity
 from djgraph.language.site import Site
 from djgraph.language.switches import RouteSwitch
 from djgraph.language.words import describe
 
 SEND_EFFECT = "gain"
+BEATS_EFFECT = "delay_beats"
+"""What a loop with a delay in beats comes back through."""
 
 
 class EffectRegistry(Protocol):
@@ -105,7 +107,7 @@ class Declarer:
             targets.add(name)
             owner.sends.append(self._send(item.name, name, send.level, site))
             if send.feedback:
-                owner.feedback[index] = FeedbackDraft(f"{item.name}.feedback:{name}", send.delay or 0.0, site)
+                owner.feedback[index] = self._back(item.name, name, send.delay, site)
             elif send.delay is not None:
                 hint = "`feedback: true` closes a loop; a delay by itself is an effect, `delay_samples` or `delay`"
                 message = "only a send with `feedback: true` has a `delay`"
@@ -295,6 +297,23 @@ class Declarer:
             is_send=True,
             controls=(control.replace(default=0.0, neutral=0.0, label=label, aliases=(), role=""),),
         )
+
+    def _back(self, owner: str, name: str, delay: Any, site: Site) -> FeedbackDraft:
+        """A way back; delay: in ms, a quantity in beats, or None."""
+        back = FeedbackDraft(f"{owner}.feedback:{name}", 0.0, site)
+        if not isinstance(delay, Quantity):
+            back.milliseconds = delay or 0.0
+            return back
+        entry = self._registry.effects.get(BEATS_EFFECT)
+        node, effect, settings = f"beats:{name}", None, None
+        if entry is None:
+            message = f"a delay in beats needs the effect {BEATS_EFFECT!r}, which no plugin provides"
+            self.problems.append(site.problem(message, "delay", hint=self._hint))
+        else:
+            effect = entry.effect
+            settings = effect.Settings(beats=delay.plain("beats"))
+        back.held = EffectDraft(f"{owner}.{node}", owner, node, effect, settings, {}, site)
+        return back
 
 
 def _true_for_one(settings: type[BaseModel], given: Mapping[str, Any]) -> Iterator[Fault]:

@@ -95,12 +95,16 @@ class SumDraft:
 
 @dataclass(eq=False)
 class FeedbackDraft:
-    """The way back of a loop that a send closes; ``milliseconds`` long, 0 where the file says none."""
+    """The way back of a loop that a send closes; ``milliseconds`` long, 0 where the file says none.
+
+    held: what delays it where the file says beats, an effect before it.
+    """
 
     id: str
     milliseconds: float
     site: Site
     source: PlacedPoint | None = None
+    held: EffectDraft | None = None
 
     @property
     def out(self) -> Point:

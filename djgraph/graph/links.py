@@ -17,8 +17,8 @@ class Link:
     or an output's. kind: ``input`` (what a strip reads), ``port`` (a further port of a node), ``to`` (the end feeds a
     bus), ``send`` (a branch feeds a bus), ``output``. node: of a send the level that feeds the bus, or None where the
     level is a constant 1; of a port the node that reads. port: the name of that port. back: of a send that closes a
-    loop with a delay of its own, after how many samples it comes round. feedback: whether it closes a loop; it may
-    without a delay, through an effect that holds its signal back.
+    loop with a delay of its own, after how many samples it comes round; beats: or after how many beats. feedback:
+    whether it closes a loop; it may without a delay, through an effect that holds its signal back.
     """
 
     source: str
@@ -29,6 +29,7 @@ class Link:
     port: str = ""
     back: int = 0
     feedback: bool = False
+    beats: float = 0.0
 
 
 def links(graph: Graph) -> list[Link]:
@@ -89,6 +90,8 @@ def comes_back(link: Link, graph: Graph) -> str:
     """Where a send closes a loop, that it leads back, and after how long if it has a delay of its own; else nothing."""
     if not link.feedback:
         return ""
+    if link.beats:
+        return f"back after {link.beats:g} {'beat' if link.beats == 1 else 'beats'}"
     return (
         f"back after {in_milliseconds(link.back, graph)}" if link.back else "back, held back on its way round"
     )
@@ -107,14 +110,26 @@ def place_of(graph: Graph, owner: Owner, point: Point) -> str:
     return name if point.port == first else f"{name}.{point.port}"
 
 
+def before_beats(graph: Graph, point: Point) -> tuple[Point, float]:
+    """What a way back that is delayed by beats comes from, and by how many; 0 where it is not."""
+    node = graph.by_id[point.node]
+    owner = graph.owner_of.get(point.node)
+    if not isinstance(node, EffectNode) or owner is None or point.node not in owner.branches:
+        return point, 0.0
+    if not node.id.startswith(f"{owner.name}.beats:"):
+        return point, 0.0
+    return next(iter(node.sources.values())), node.settings.model_dump()["beats"]
+
+
 def _into_bus(graph: Graph, owner: Owner, node: SumNode) -> Iterator[Link]:
     for point in node.sources:
         source = source_of(graph, point)
         feeder = graph.owner_of.get(point.node)
         way = graph.by_id[point.node]
         if isinstance(way, FeedbackNode) and feeder is not None:
-            level = way.source.node if way.source.node in feeder.branches else None
-            yield Link(feeder.name, way.source, owner.name, "send", level, back=way.samples, feedback=True)
+            point, beats = before_beats(graph, way.source)
+            level = point.node if point.node in feeder.branches else None
+            yield Link(feeder.name, point, owner.name, "send", level, "", way.samples, True, beats)
         elif feeder is not None and point.node in feeder.branches:
             yield Link(source, point, owner.name, "send", point.node)
         elif source in graph.taps and point != graph.taps[source]:

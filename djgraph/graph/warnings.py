@@ -15,7 +15,6 @@ from djgraph.graph.build import Built
 from djgraph.graph.controls import range_in_words
 from djgraph.graph.doubled import doubled
 from djgraph.graph.draft import OwnerDraft
-from djgraph.graph.growth import growing
 from djgraph.graph.ir import Blend, Column, Constant, EffectNode, MacroCurve, leading_to
 from djgraph.graph.spelling import alike
 from djgraph.language.fold import in_file_order
@@ -42,7 +41,6 @@ def warnings(built: Built) -> list[Problem]:
         *_flat_macros(built),
         *_rounded_ties(built),
         *doubled(built),
-        *growing(built),
         *alike(built),
         *_strange_roles(built),
     ]

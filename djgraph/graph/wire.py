@@ -330,6 +330,9 @@ class Wirer:
                 back = owner.feedback.get(index)
                 if back is not None and tap is not None:
                     back.source = PlacedPoint(tap, site)
+                    if back.held is not None and back.held.effect is not None:
+                        back.held.sources[back.held.effect.inputs[0].name] = back.source
+                        back.source = PlacedPoint(back.held.out, site)
                     tap = back.out
                 self._feed(send.to, tap, site.below("to"))
         if model.fader is not None and model.fader not in owner.nodes:

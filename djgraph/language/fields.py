@@ -239,12 +239,20 @@ def _quantity(value: Any) -> float:
     return _number(value) if given is None else given
 
 
-def _milliseconds(value: Any) -> float:
-    """A time in ms, or a quantity of time."""
+def _time(value: Any) -> float:
+    """A time in ms, or a quantity of time; one in beats stays a :class:`Quantity`."""
     given = quantity(value)
+    beats = None if given is None else given.plain("beats")
+    if beats is not None:
+        if not 0 < beats <= limits.LOOP_BEATS:
+            raise Refused(
+                f"expected more than 0 and at most {limits.LOOP_BEATS} beats, got {describe(value)}"
+            )
+        in_beats: Any = given
+        return in_beats
     number = _number(value) if given is None else given.plain("ms")
     if number is None:
-        raise Refused(f"{given} is no time", hint="`10 ms`; a plain number is in ms")
+        raise Refused(f"{given} is no time", hint="`10 ms`, `1/2 beat`; a plain number is in ms")
     if not 0 < number <= limits.LOOP:
         raise Refused(f"expected more than 0 and at most {limits.LOOP} ms, got {describe(value)}")
     return float(f"{number:.12g}")
@@ -361,5 +369,5 @@ OptionalQuantity = Annotated[float | None, QUANTITY_LEAF]
 _TIME_SCHEMA: JsonSchemaValue = {
     "anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": limits.LOOP}, QUANTITY_SCHEMA]
 }
-OptionalTime = Annotated[float | None, Leaf(_milliseconds, _TIME_SCHEMA)]
-"""In ms."""
+OptionalTime = Annotated[float | None, Leaf(_time, _TIME_SCHEMA)]
+"""In ms, or a quantity in beats."""

@@ -17,6 +17,7 @@ NUMBER_DIGITS = 40
 """Characters of one number."""
 
 LOOP = 60_000
+LOOP_BEATS = 64
 """Longest delay of a loop, in ms."""
 NAME = 200
 """Characters of one name of a strip, bus, node, input, output, macro, argument or template."""

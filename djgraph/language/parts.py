@@ -287,7 +287,7 @@ class Send(Element):
     feedback: Flag = False
     """Whether it leads back, and closes a loop."""
     delay: OptionalTime = None
-    """After how long its signal comes round, in ms."""
+    """After how long its signal comes round, in ms; or in beats of the clock, as `1/2 beat`."""
 
     @classmethod
     def check(cls, data: dict[str, Any]) -> list[Fault]:

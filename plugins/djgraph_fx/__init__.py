@@ -13,6 +13,7 @@ from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
 from djgraph_fx.crush import Crush
 from djgraph_fx.deesser import DeEsser
 from djgraph_fx.delay import Delay
+from djgraph_fx.delay_beats import DelayBeats
 from djgraph_fx.delay_samples import DelaySamples
 from djgraph_fx.dub_echo import DubEcho
 from djgraph_fx.ducker import Ducker
@@ -67,6 +68,7 @@ __all__ = [
     "Crush",
     "DeEsser",
     "Delay",
+    "DelayBeats",
     "DelaySamples",
     "Downmix",
     "DubEcho",
@@ -167,6 +169,7 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Phaser
     yield RingMod
     yield DelaySamples
+    yield DelayBeats
     yield Echo
     yield Multitap
     yield Roll

@@ -11,7 +11,17 @@ from torch import Tensor
 
 from djgraph.dsp import limit, limit_states, true_peak
 from djgraph.dsp.true_peak import DELAY
-from djgraph.effects import Block, Control, ControlModel, Environment, SettingModel, State, TimeEffect, Unit
+from djgraph.effects import (
+    Block,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Unit,
+    Use,
+)
 from djgraph_fx.level import linked, time_constant
 
 
@@ -55,6 +65,10 @@ class Limiter(TimeEffect):
         self._late = DELAY if settings.true_peak else 0
         # What lies between two samples is held for both of them.
         self._hold = 2 if settings.true_peak else 1
+
+    @classmethod
+    def limits(cls, use: Use, environment: Environment) -> bool:
+        return use.controls["mix"].low == 1
 
     def latency(self) -> int:
         """The look-ahead, and 6 samples where it looks between samples."""

@@ -12,7 +12,17 @@ from torch import Tensor
 from djgraph.dsp import amplitude, antialiased, decimate, oversample, steady
 from djgraph.dsp.history import latest
 from djgraph.dsp.oversampling import HALF
-from djgraph.effects import Block, Control, ControlModel, SettingModel, State, TimeEffect, is_silent
+from djgraph.effects import (
+    Block,
+    Control,
+    ControlModel,
+    Environment,
+    SettingModel,
+    State,
+    TimeEffect,
+    Use,
+    is_silent,
+)
 
 LAG = 2 * HALF
 """Samples by which a signal is late that was oversampled and decimated."""
@@ -50,6 +60,10 @@ class Saturate(TimeEffect):
             float,
             Control(0, 1, neutral=0, smoothing=5.0, description="0 is dry, 1 is saturated only"),
         ] = 0.0
+
+    @classmethod
+    def limits(cls, use: Use, environment: Environment) -> bool:
+        return use.controls["mix"].low == 1
 
     def latency(self) -> int:
         """The lag of the two filters; none without oversampling."""

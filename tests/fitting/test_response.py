@@ -135,3 +135,28 @@ def test_the_response_with_phases_is_the_spectrum_of_an_impulse() -> None:
         np.testing.assert_allclose(response.loudness(gains)[index], np.abs(want), atol=2e-3)
     # A control reaches an input and its quarter turn.
     assert response.reach[mixer.layout.index("b.isolator.low")] == (1, 3)
+
+
+def test_what_comes_round_in_a_loop_is_not_known() -> None:
+    """It is left to the descent through the mixer: the send back, and what stands on the way back alone."""
+    graph = djgraph.load(
+        {
+            "djgraph": 1,
+            "name": "loop",
+            "inputs": [{"name": "a"}],
+            "mixer": [
+                {"strip": "a", "input": "a", "to": "echo"},
+                {"bus": "echo", "chain": ["gain"], "sends": [{"to": "back"}], "to": "master"},
+                {
+                    "bus": "back",
+                    "chain": ["gain"],
+                    "sends": [{"to": "echo", "feedback": True, "delay": "100 ms", "level": {"max": 0.9}}],
+                },
+                {"bus": "master"},
+            ],
+            "outputs": ["master"],
+        }
+    )
+    response = Response(graph, graph.outputs["master"], bands_of(44100, graph.transform))
+    names = {graph.columns[i].name for i in response.unknown}
+    assert names == {"echo.back_send", "back.gain.gain", "back.echo_send"}

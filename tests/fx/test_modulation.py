@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from delayed_reads import read
-from djgraph_fx import Chorus, DelaySamples, Flanger, Phaser, RingMod, Vibrato
+from djgraph_fx import Chorus, DelayBeats, DelaySamples, Flanger, Phaser, RingMod, Vibrato
 from effort import gradcheck
 
 from djgraph.effects import Block, Environment
@@ -303,3 +303,14 @@ def test_delay_samples_moves_the_very_samples(samples):
     effect = build(DelaySamples, samples=samples)
     for cuts in (None, [1, 130, 1, 168]):
         assert torch.equal(process(effect, audio, {}, cuts=cuts)[0], want)
+
+
+@pytest.mark.parametrize("beats", [0, 1 / 64, 0.01])
+def test_delay_beats_moves_the_very_samples(beats):
+    audio = noise(2, 3, SAMPLES, dtype=torch.float32)
+    held = round(beats * 60 * RATE / 120)
+    want = torch.cat((torch.zeros(2, 3, held), audio), -1)[..., :SAMPLES]
+    effect = build(DelayBeats, beats=beats)
+    clock = clock_of(torch.full((1, 1, SAMPLES), 120.0, dtype=torch.float64))
+    for cuts in (None, [1, 130, 1, 168]):
+        assert torch.equal(process(effect, audio, {}, cuts=cuts, clock=clock)[0], want)

@@ -667,6 +667,11 @@ DOCUMENT_CASES = {
         "expected more than 0 and at most 60000 ms, got the number 0",
         "",
     ),
+    "a loop of many beats": (
+        doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸65 beats}]}"),
+        "expected more than 0 and at most 64 beats, got text '65 beats'",
+        "",
+    ),
     "a loop of an hour": (
         doc("  - {bus: a, sends: [{to: a, feedback: true, delay: ▸60 min}]}"),
         "expected more than 0 and at most 60000 ms, got text '60 min'",

@@ -79,6 +79,7 @@ BEYOND = {
         "a control with another unit",
         "a delay that is no time",
         "a loop of an hour",
+        "a loop of many beats",
         "decibels of what is no amplitude",
         "a quantity outside the range",
         "a unit that nobody knows",

@@ -127,26 +127,6 @@ CASES = {
         "bus 'master' can get 'mic' 1.6 times, +4.1 dB: by 'a' and 'b'",
         "",
     ),
-    "a loop that grows": (
-        doc(
-            "  - bus: a\n    sends: [{to: a, ▸feedback: true, delay: 10 ms, level: 0.8},"
-            " {to: a, name: b, feedback: true, delay: 7 ms}]\n    to: master"
-            "\n  - {strip: s, input: mic, to: a}"
-        ),
-        "this loop can grow without end: it can give back 1.8 times what goes round",
-        "`level: {max: 0.9}`",
-    ),
-    "a loop through two buses that grows": (
-        doc(
-            "  - {strip: s, input: mic, to: a}\n"
-            "  - {bus: a, to: [b, master]}\n"
-            "  - bus: b\n    chain: [eq3, gain]\n    sends:\n"
-            "      - {to: a, ▸feedback: true, delay: 10 ms}\n"
-            "      - {to: a, name: again, feedback: true, delay: 0.02 s, level: {max: 0.44}}"
-        ),
-        "this loop can grow without end: it can give back 1.44 times what goes round",
-        "",
-    ),
     "buses that differ in one letter": (
         doc(
             "  - {strip: a, input: mic, sends: [{to: reverb}]}\n"

@@ -14,7 +14,7 @@ from streams.playing import check, play
 import djgraph
 from djgraph.compiler.parse import parse_plan
 from djgraph.compiler.plan import Loop
-from djgraph.errors import CompileError, GraphError
+from djgraph.errors import CompileError, GraphError, InputError
 from djgraph.graph import EffectNode, load
 from djgraph.graph.loops import loops, parts
 from djgraph.mixer import Mixer
@@ -488,3 +488,56 @@ def test_an_echo_in_beats_runs_in_blocks_of_what_it_holds_back(
     wanted = Reference(mixer.compiled.graph)({"mic": audio}, params, tempo=tempo, positions=places)
     torch.testing.assert_close(moved, wanted, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(streamed, wanted, rtol=1e-9, atol=1e-9)
+
+
+@settings(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_a_delay_in_beats_is_its_recursion(data: Any) -> None:
+    """Whole samples, in each item at its own tempo, in clips and streams."""
+    beats = data.draw(st.sampled_from(["1/64", "1/16", "0.1", "1/3", "4"]), label="beats")
+    tempos = data.draw(st.lists(st.floats(25, 400), min_size=2, max_size=2), label="tempos")
+    samples = data.draw(st.integers(1, 900), label="samples")
+    blocks = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=6), label="blocks")
+    mixer = djgraph.compile(ring(f"{beats} beat"))
+    audio = torch.randn(2, 2, samples, generator=torch.Generator().manual_seed(samples), dtype=torch.float64)
+    params = values(mixer, ring__ring_send=0.7)
+    tempo = torch.tensor(tempos, dtype=torch.float64)
+    count = float(np.prod([float(part) ** sign for part, sign in zip(beats.split("/"), (1, -1))]))
+    delays = [round(count * 60 * RATE / one) for one in tempos]
+    expected = np.stack([by_samples(one.numpy(), 1.0, 0.7, delay) for one, delay in zip(audio, delays)])
+    np.testing.assert_allclose(mixer({"mic": audio}, params, tempo=tempo), expected, rtol=0, atol=1e-11)
+    with torch.set_grad_enabled(data.draw(st.booleans(), label="gradients")):
+        stream = mixer.stream(batch=2, score=(params.expand(2, 1, -1), [0]), dtype=torch.float64, tempo=tempo)
+        (streamed,) = play(stream, {"mic": audio}, blocks * (samples + 1))
+    np.testing.assert_allclose(streamed, expected, rtol=0, atol=1e-11)
+
+
+def test_a_delay_in_beats_follows_the_tempo() -> None:
+    """Against the reference with gradients and in streams, where the tempo moves, beside another way in ms."""
+    sends = [{"to": "ring", "feedback": True, "delay": "1/16 beat", "level": {"max": 0.5}}]
+    sends += [{"to": "ring", "name": "ms", "feedback": True, "delay": 25, "level": {"max": 0.3}}]
+    mixer = djgraph.compile(ring(chain=["gain"], sends=sends))
+    audio = torch.randn(2, 2, 1500, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    tempo = torch.tensor([[120.0, 180, 90], [60, 60, 240]], dtype=torch.float64)
+    places = [0, 500, 1400]
+    params = make_params(mixer, 2, 3, torch.float64, 1).requires_grad_()
+    found = []
+    for module in (mixer, Reference(mixer.compiled.graph)):
+        made = module({"mic": audio}, params, tempo=tempo, positions=places)
+        found.append((made, *torch.autograd.grad((made * torch.arange(1500.0)).sum(), params)))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-8, atol=1e-7)
+    with torch.no_grad():
+        stream = mixer.stream(
+            batch=2, score=(params.detach(), places), dtype=torch.float64, tempo=(tempo, places)
+        )
+        (streamed,) = play(stream, {"mic": audio}, [7, 400, 1, 640, 333, 119])
+    torch.testing.assert_close(streamed, found[1][0].detach(), rtol=1e-10, atol=1e-10)
+
+
+def test_a_delay_in_beats_needs_a_tempo_and_is_shown_in_beats() -> None:
+    mixer = djgraph.compile(ring("1/2 beat"))
+    with pytest.raises(InputError, match="give its tempo"):
+        mixer({"mic": torch.zeros(1, 2, 10)}, mixer.layout.default[None])
+    assert len(mixer.layout) == 2
+    assert "to ring, post, level ring.ring_send, back after 0.5 beats" in mixer.explain("flow")

@@ -1,0 +1,182 @@
+"""Loops that can grow are told, with what they give back; what is told is what is heard."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import djgraph
+from djgraph.validation import validate
+
+RATE = 8000
+BACK = {"feedback": True, "delay": "2 ms"}
+
+
+def looped(chain: list[Any], sends: list[Any], *more: Any) -> dict[str, Any]:
+    """A bus that is sent back to itself."""
+    return {
+        "djgraph": 1,
+        "name": "looped",
+        "sample_rate": RATE,
+        "transform": {"size": 256, "hop": 64},
+        "inputs": [{"name": "mic"}],
+        "mixer": [
+            {"strip": "voice", "input": "mic", "to": "ring"},
+            {"bus": "ring", "chain": chain, "sends": sends, "to": "master"},
+            *more,
+            {"bus": "master"},
+        ],
+        "outputs": ["master"],
+    }
+
+
+def told(document: Any) -> str:
+    found = [one for one in validate(document).warnings if "grow" in one.message]
+    return "\n".join(map(str, found))
+
+
+SEND = {"to": "ring", **BACK, "level": {"max": 0.9}}
+EQ = {"effect": "eq3", "settings": {"low": 200, "high": 1500}}
+CASES: dict[str, tuple[Any, str]] = {
+    "levels": (
+        looped([], [{**SEND, "level": 0.8}, {"to": "ring", "name": "b", **BACK}]),
+        "give back 1.8 times",
+    ),
+    "no more than comes in": (looped([], [{**SEND, "level": 1}]), ""),
+    "a trim": (looped([{"effect": "trim", "controls": {"gain": {"max": 6}}}], [SEND]), "1.8 times"),
+    "a trim that only turns down": (
+        looped([{"effect": "trim", "controls": {"gain": {"max": 0}}}], [SEND]),
+        "",
+    ),
+    "an equaliser": (looped([EQ], [SEND]), r"1\.[5-9]\d* times what goes round.*amplifies in it: ring\.eq3"),
+    "an equaliser that only cuts": (
+        looped([{**EQ, "controls": {band: {"max": 1} for band in ("low", "mid", "high")}}], [SEND]),
+        "",
+    ),
+    "an equaliser of which others take away as much": (
+        looped(
+            [
+                {**EQ, "controls": {"low": 2, "mid": 1, "high": 1}},
+                {**EQ, "id": "other", "controls": {"low": 0.3, "mid": 1, "high": 1}},
+            ],
+            [SEND],
+        ),
+        "",
+    ),
+    "a resonant filter": (
+        looped([{"effect": "filter", "controls": {"mix": 1, "cutoff": 1000, "q": 8}}], [SEND]),
+        r"times what goes round, at \d+e?\+?\d* Hz",
+    ),
+    "saturation": (
+        looped(["gain", EQ, {"effect": "saturate", "controls": {"mix": 1}}], [SEND]),
+        "",
+    ),
+    "saturation beside the signal": (
+        looped([EQ, {"effect": "saturate", "controls": {"mix": 0.5}}], [SEND]),
+        "grow without end",
+    ),
+    "a limiter": (
+        looped([EQ, {"effect": "limiter", "settings": {"lookahead": 0}, "controls": {"mix": 1}}], [SEND]),
+        "",
+    ),
+    "through what holds back": (
+        looped(
+            [{"effect": "delay_samples", "settings": {"samples": 50}}],
+            [{"to": "ring", "feedback": True, "level": 1}, {**SEND, "name": "b"}],
+        ),
+        "1.9 times",
+    ),
+    "two loops on one bus": (
+        looped(
+            [],
+            [{**SEND, "level": 0.6}, {"to": "far", "level": 0.8}],
+            {"bus": "far", "sends": [{"to": "ring", **BACK, "level": 0.7}]},
+        ),
+        "1.16 times",
+    ),
+    "a loop within a loop": (
+        looped(
+            [],
+            [{"to": "far", "level": 0.9}],
+            {
+                "bus": "far",
+                "sends": [{"to": "far", **BACK, "level": 0.5}, {"to": "ring", **BACK, "level": 0.5}],
+            },
+        ),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_can_grow_is_told(case: str) -> None:
+    document, message = CASES[case]
+    found = told(document)
+    assert bool(found) == bool(message), found
+    assert re.search(message, found, re.DOTALL), found
+
+
+def test_it_is_told_at_the_send(tmp_path: Any) -> None:
+    text = """\
+djgraph: 1
+name: looped
+inputs: [{name: mic}]
+mixer:
+  - {strip: s, input: mic, to: a}
+  - bus: a
+    sends:
+      - {to: a, feedback: true, delay: 10 ms, level: {max: 0.8}}
+      - {to: a, name: b, feedback: true, delay: 7 ms}
+    to: master
+  - bus: master
+outputs: [master]
+"""
+    path = tmp_path / "looped.yaml"
+    path.write_text(text, encoding="utf-8")
+    (warning,) = validate(path).warnings
+    assert warning.message == "this loop can grow without end: it can give back 1.8 times what goes round"
+    assert warning.position is not None
+    assert (warning.position.line, warning.position.column) == (8, 17)
+    assert "`level: {max: 0.9}`" in str(warning)
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(
+        "djgraph: 1\nname: whole\ninputs: [{name: mic}]\nmixer:\n"
+        "  - {use: {graph: looped.yaml, as: fx, inputs: {mic: mic}, to: master}}\n  - bus: master\noutputs: [master]\n",
+        encoding="utf-8",
+    )
+    (warning,) = validate(whole).warnings
+    assert warning.position is not None
+    assert (warning.position.line, warning.position.column) == (8, 17)
+    assert str(warning.position.file).endswith("looped.yaml")
+
+
+@settings(deadline=None, max_examples=12)
+@given(data=st.data())
+def test_what_is_told_is_how_it_grows(data: Any) -> None:
+    """Of an equaliser in the loop and two ways of one length: the sound after many rounds, at its maximum."""
+    level = st.floats(0.2, 1)
+    first, second = data.draw(level, label="first"), data.draw(level, label="second")
+    bands = [data.draw(st.floats(0.3, 2), label=band) for band in ("low", "mid", "high")]
+    controls = dict(zip(("low", "mid", "high"), bands))
+    sends = [
+        {"to": "ring", "name": name, **BACK, "level": one} for name, one in (("a", first), ("b", second))
+    ]
+    document = looped([{**EQ, "controls": controls}], sends)
+    mixer = djgraph.compile(document)
+    rounds = 500
+    audio = torch.zeros(1, 2, 16 * rounds, dtype=torch.float64)
+    audio[..., 0] = 1e-100
+    made = mixer({"mic": audio}, mixer.layout.default.double()[None]).numpy()
+    energy = [np.abs(np.fft.rfft(made[0, 0, 16 * n :][:1600])).max() for n in (200, 400)]
+    grows = (energy[1] / energy[0]) ** (1 / 200)
+    found = re.search(r"give back ([\d.e+]+) times", told(document))
+    if found:
+        assert float(found[1]) == pytest.approx(grows, rel=0.03)
+    else:
+        assert grows < 1.02

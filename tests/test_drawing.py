@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import sys
@@ -9,17 +10,20 @@ import unicodedata
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
 from effort import examples
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 from runtime.documents import REGISTRY, documents, looped_documents, registry_with
 
 import djgraph
-from djgraph.drawing import THEMES, to_html, to_png, to_svg
+from djgraph.drawing import THEMES, svg, to_html, to_png, to_svg
 from djgraph.drawing.boxes import picture
 from djgraph.drawing.measure import fitted, width
 from djgraph.effects import Block, State, TimeEffect
@@ -41,6 +45,7 @@ SHIPPED = [
     "stem_performer",
     "club_mixer",
 ]
+MIXERS = sorted((Path(__file__).parents[1] / "examples" / "mixers").glob("*.yaml"))
 Rectangle = tuple[float, float, float, float]
 
 
@@ -51,6 +56,8 @@ class Drawn:
     width: float = 0.0
     height: float = 0.0
     boxes: dict[str, Rectangle] = field(default_factory=dict)
+    frames: dict[str, Rectangle] = field(default_factory=dict)
+    titles: dict[str, list[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     rows: dict[str, list[str]] = field(default_factory=dict)
     edges: list[tuple[str, str, str]] = field(default_factory=list)
@@ -72,6 +79,14 @@ def drawn(text: str) -> Drawn:
             shown.rows[name] = [element.text or "" for element in group.iter(f"{SVG}text")]
             for element in group.iter(f"{SVG}text"):
                 check_inside(element, shown.boxes[name])
+        elif group.get("class") == "frame":
+            name = group.get("data-id", "")
+            assert name not in shown.frames
+            x, y, wide, high = (float(group[0].get(key, "0")) for key in ("x", "y", "width", "height"))
+            shown.frames[name] = (x, y, x + wide, y + high)
+            shown.titles[name] = [element.text or "" for element in group.iter(f"{SVG}text")]
+            for element in group.iter(f"{SVG}text"):
+                check_inside(element, (x, y, x + wide, y + 26))
         elif group.get("class") == "edge":
             shown.edges.append(tuple(group.get(f"data-{key}", "") for key in ("from", "to", "kind")))  # type: ignore[arg-type]
             line = next(iter(group.iter(f"{SVG}path"))).get("d", "")
@@ -113,8 +128,63 @@ def check(graph: Graph, unfold: bool = False) -> Drawn:
                 # Corners are inside of the right angle that they round, so their chords cover them.
                 beside = max(ax, bx) <= x0 or x1 <= min(ax, bx)
                 assert beside or max(ay, by) <= y0 or y1 <= min(ay, by), "an edge runs behind a box"
-    assert len(set(shown.edges)) <= len(shown.edges)
+    check_frames(graph, shown)
+    check_lines(shown)
     return shown
+
+
+def inside(inner: Rectangle, outer: Rectangle) -> bool:
+    return outer[0] < inner[0] and outer[1] < inner[1] and inner[2] < outer[2] and inner[3] < outer[3]
+
+
+def apart(a: Rectangle, b: Rectangle) -> bool:
+    return a[2] < b[0] or b[2] < a[0] or a[3] < b[1] or b[3] < a[1]
+
+
+def check_frames(graph: Graph, shown: Drawn) -> None:
+    """Frames hold what belongs to their parts and nothing else, and no line that does not lead there."""
+    part_of = {owner.name: owner.part for owner in graph.owners}
+    parts = {part_of[box]: None for box in shown.boxes if part_of.get(box)}
+    wanted = {".".join(part.split(".")[:depth]) for part in parts for depth in range(1, part.count(".") + 2)}
+    assert set(shown.frames) == wanted
+    holds = {
+        name: {
+            box
+            for box in shown.boxes
+            if f"{part_of.get(box, box.removeprefix('knob:'))}.".startswith(f"{name}.")
+        }
+        for name in shown.frames
+    }
+    for name, frame in shown.frames.items():
+        for box, rectangle in shown.boxes.items():
+            assert inside(rectangle, frame) if box in holds[name] else apart(rectangle, frame), (name, box)
+        for other, rectangle in shown.frames.items():
+            if other != name:
+                nested = other.startswith(f"{name}."), name.startswith(f"{other}.")
+                assert apart(frame, rectangle) if not any(nested) else True
+                assert inside(rectangle, frame) == nested[0]
+        for (source, target, _), way in zip(shown.edges, shown.ways, strict=True):
+            if {source, target} & holds[name]:
+                continue
+            for a, b in itertools.pairwise(way):
+                line = (min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1]))
+                assert apart(line, frame), "an edge runs through a frame that it does not lead to"
+
+
+def check_lines(shown: Drawn) -> None:
+    """Lines that are drawn over one another are of one kind, and lead to one box or come from one knob."""
+    lines: dict[tuple[int, float], list[tuple[float, float, tuple[str, str]]]] = {}
+    for (source, target, kind), way in zip(shown.edges, shown.ways, strict=True):
+        net = (source if kind == "control" else target, kind)
+        for a, b in itertools.pairwise(way):
+            for axis in (0, 1):
+                if a[axis] == b[axis] and abs(a[1 - axis] - b[1 - axis]) > 10:
+                    low, high = sorted((a[1 - axis], b[1 - axis]))
+                    lines.setdefault((axis, a[axis]), []).append((low, high, net))
+    for (axis, at), found in lines.items():
+        for (low, high, net), (other_low, other_high, other) in itertools.combinations(found, 2):
+            shared = min(high, other_high) - max(low, other_low)
+            assert net == other or shared < 10, (axis, at, net, other)
 
 
 def expected(graph: Graph) -> Counter[tuple[str, str]]:
@@ -140,6 +210,12 @@ def test_every_graph_that_ships_is_drawn_whole(name: str, unfold: bool) -> None:
     assert sum(strips) == len(graph.taps)
     # A page is some 900 pixels wide.
     assert unfold or shown.width < 1050
+
+
+@pytest.mark.parametrize("file", MIXERS, ids=lambda file: file.stem)
+def test_every_example_is_drawn_for_a_page(file: Path) -> None:
+    shown = check(djgraph.load(file))
+    assert shown.width < 1200
 
 
 @st.composite
@@ -189,6 +265,118 @@ def test_every_graph_that_loads_is_drawn(document: dict[str, Any], unfold: bool)
         # Where several points of one strip lead to one place of another, lines from one row are one.
         assert all(signals[pair] <= wanted[pair] for pair in wanted)
         assert len(picture(graph, unfold=True).edges) == len(shown.edges)
+
+
+def used(name: str, document: dict[str, Any], inputs: dict[str, str]) -> dict[str, Any]:
+    return {"use": {"graph": f"{document['name']}.yaml", "as": name, "inputs": inputs}}
+
+
+@st.composite
+def with_parts(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Random graphs, of which the last uses those before, one of them within another one."""
+    room, plate = ({**draw(tangled()), "name": name} for name in ("room", "plate"))
+    middle: dict[str, Any] = {
+        **room,
+        "name": "middle",
+        "mixer": [
+            used("deep", room, {"deck": "deck", "mic": "mic"}),
+            {"strip": "behind", "input": "deep", "chain": ["gain", "eq3"], "to": "sum"},
+            {"strip": "beside", "input": "mic", "chain": ["gain"], "to": ["sum"] * draw(st.booleans())},
+            {"bus": "sum"},
+        ],
+        "outputs": ["sum", {"name": "wet", "from": "deep"}],
+    }
+    main: dict[str, Any] = {
+        **room,
+        "name": "main",
+        "mixer": [
+            used("first", middle, {"deck": "deck", "mic": "mic"}),
+            {
+                "strip": "after.first",
+                "input": draw(st.sampled_from(["first", "first.wet"])),
+                "chain": ["eq3"],
+            },
+            used("second", plate, {"deck": "deck", "mic": draw(st.sampled_from(["mic", "after.first"]))}),
+            {"strip": "back", "input": "second", "chain": ["gain"], "sends": [{"to": "master"}]},
+            {
+                "macro": "one",
+                "drives": {"first.behind.gain.gain": [[0, 1], [1, 0]], "back.gain.gain": [[0, 0], [1, 1]]},
+            },
+            {"bus": "master"},
+        ],
+        "outputs": ["master", "first"],
+    }
+    return [room, plate, middle, main]
+
+
+@given(with_parts(), st.booleans(), st.sampled_from([300, 600, 1170]))
+@settings(
+    max_examples=examples(40), suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+)
+def test_parts_stand_in_frames(texts: list[dict[str, Any]], unfold: bool, widest: int) -> None:
+    with TemporaryDirectory() as folder:
+        for document in texts:
+            YAML(typ="safe").dump(document, Path(folder) / f"{document['name']}.yaml")
+        try:
+            graph = djgraph.load(Path(folder) / "main.yaml", registry=REGISTRY)
+        except DJGraphError:
+            reject()  # what goes from part to part does not fit in its channels
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svg, "laid_out", functools.partial(svg.laid_out, widest=widest))
+        shown = check(graph, unfold)
+    assert shown.titles["first"] == ["first", "middle"]
+    assert {*shown.frames} == {"first", "first.deep", "second"}
+    owners = [box for box in shown.boxes if box in graph.taps]
+    assert sum(shown.counts[box] for box in owners) == len(graph.taps)
+    if unfold:
+        signals = {(source, target) for source, target, kind in shown.edges if kind != "control"}
+        assert signals == set(expected(graph))
+
+
+@given(tangled(), st.booleans(), st.sampled_from([1, 300, 500]))
+@settings(max_examples=examples(60))
+def test_what_is_too_wide_is_cut_into_bands(document: dict[str, Any], unfold: bool, widest: int) -> None:
+    graph = djgraph.load(document, registry=REGISTRY)
+    whole = drawn(to_svg(graph, unfold=unfold))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svg, "laid_out", functools.partial(svg.laid_out, widest=widest))
+        shown = check(graph, unfold)
+    assert shown.rows == whole.rows
+    assert Counter(shown.edges) == Counter(whole.edges)
+    assert shown.width <= whole.width
+
+
+def test_a_long_chain_of_strips_is_as_wide_as_a_page() -> None:
+    strips = [{"strip": f"s{i}", "input": f"s{i - 1}" if i else "in", "chain": ["gain"]} for i in range(60)]
+    shown = check(load(strips, ["s59"], [{"name": "in"}]))
+    assert shown.width < 1200
+    assert len({box[1] for box in shown.boxes.values()}) > 5
+
+
+def test_equal_strips_are_folded_within_a_part_only(tmp_path: Path) -> None:
+    part = {"djgraph": 1, "name": "part", "inputs": [{"name": "x"}, {"name": "y"}, {"name": "z"}]}
+    mixer: list[dict[str, Any]] = [
+        {"strip": f"s.{name}", "input": name, "chain": ["gain"], "to": "sum"} for name in "xyz"
+    ]
+    YAML(typ="safe").dump(
+        {**part, "mixer": [*mixer, {"bus": "sum"}], "outputs": ["sum"]}, tmp_path / "part.yaml"
+    )
+    main = {
+        **part,
+        "name": "main",
+        "mixer": [used(f"p{i}", part, {"x": "x", "y": "y", "z": "z"}) for i in range(3)],
+        "outputs": ["p0", "p1", "p2"],
+    }
+    YAML(typ="safe").dump(main, tmp_path / "main.yaml")
+    graph = djgraph.load(tmp_path / "main.yaml")
+    shown = check(graph)
+    assert {box: count for box, count in shown.counts.items() if count > 1} == {
+        "in:x": 3,
+        **{f"p{i}.s.x": 3 for i in range(3)},
+    }
+    # In its frame a strip is called as the part has it.
+    assert shown.rows["p0.s.x"][:2] == ["s.x … z", "×3"]
+    assert len(check(graph, unfold=True).boxes) == 3 + 3 * 4 + 3
 
 
 HANGS = """

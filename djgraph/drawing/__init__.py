@@ -1,7 +1,8 @@
 """Graphs as pictures: SVG, HTML and PNG.
 
 ``boxes`` says what is drawn (``picture``), with equal strips folded (:mod:`djgraph.graph.alike`); ``sizes``,
-``layers`` and ``coordinates`` place it, ``routes`` leads the edges between the boxes; ``svg``, ``html`` and ``png``
+``layers`` and ``coordinates`` place it, ``routes`` leads the edges between the boxes, ``nested`` does so for each frame
+and ``bands`` for what is too wide for a page (``laid`` is what comes of it); ``svg``, ``html`` and ``png``
 write it down in the colours of a theme.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Picture, Row
+from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Frame, Picture, Row
 from djgraph.graph.alike import groups, ranged, vertex
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, Owner, Point, SumNode
 from djgraph.graph.links import Link, comes_back, levels_of, links, source_of, tap_of
@@ -51,7 +51,7 @@ class _Builder:
         for link in self._links:
             self._from_box[link.source].append(link)
             self._into_box[link.target].append(link)
-        folded = {} if unfold else groups(graph, self._links)
+        folded = {} if unfold else groups(graph, self._links, by_part=True)
         self._members = folded
         self._first = {name: first for first, group in folded.items() for name in group}
         self._columns: dict[tuple[str, str], list[Column]] = defaultdict(list)
@@ -71,7 +71,9 @@ class _Builder:
 
     def build(self) -> Picture:
         for column in self._knobs:
-            self._add(f"knob:{column.name}", "knob", [Row(MACRO + column.name, kind="title")], 1)
+            part = self._part_of(column)
+            title = Row(MACRO + _within(column.name, part), kind="title")
+            self._add(f"knob:{column.name}", "knob", [title], 1, part)
         for name in self._graph.inputs:
             self._input(name)
         for owner in self._graph.owners:
@@ -81,10 +83,24 @@ class _Builder:
             self._add(f"out:{name}", "output", [Row(name, kind="title")], 1)
         edges = dict.fromkeys(self._edge(link) for link in self._links)
         edges |= dict.fromkeys(edge for column in self._knobs for edge in self._control_edges(column))
-        return Picture(self._graph.title or self._graph.name, self._boxes, tuple(edges))
+        frames = {
+            name: Frame(name, _within(name, around := self._around(name)), (graph,), around)
+            for name, graph in self._graph.parts.items()
+        }
+        return Picture(self._graph.title or self._graph.name, self._boxes, tuple(edges), frames)
 
-    def _add(self, name: str, kind: BoxKind, rows: Sequence[Row], count: int) -> None:
-        self._boxes[name] = Box(name, kind, tuple(rows), count)
+    def _add(self, name: str, kind: BoxKind, rows: Sequence[Row], count: int, part: str = "") -> None:
+        self._boxes[name] = Box(name, kind, tuple(rows), count, part)
+
+    def _around(self, part: str) -> str:
+        """The part that a part belongs to, or nothing."""
+        return max((name for name in self._graph.parts if part.startswith(f"{name}.")), key=len, default="")
+
+    def _part_of(self, column: Column) -> str:
+        """The part that a knob belongs to, by its name, if it moves something there."""
+        owners = {self._graph.owner_of[node].part for node, _ in column.drives}
+        around = self._around(column.name)
+        return around if any(f"{part}.".startswith(f"{around}.") for part in owners) else ""
 
     def _box(self, source: str) -> str:
         """The box of a link's end."""
@@ -111,7 +127,8 @@ class _Builder:
         members = self._members.get(name, [name])
         width = graph.width(owner)
         about = [f"×{len(members)}"] * (len(members) > 1) + [width] * (width != "stereo")
-        rows = [Row(ranged(members), tuple(about), "title")]
+        title = ranged([_within(member, owner.part) for member in members])
+        rows = [Row(title, tuple(about), "title")]
         self._places[name, "title"] = 0
         rows += self._macros(owner)
         taken = {link.point for link in self._from_box[name] if link.kind != "send"}
@@ -130,7 +147,8 @@ class _Builder:
             notes = (*self._inner_ports(owner, node), *self._words(owner, node))
             if called == CLOSES and (closed := muted(graph, owner)) is not None:
                 label = closed.words
-                notes = tuple(_among(word, closed.group) for word in notes)
+                group = [_within(one, owner.part) for one in closed.group]
+                notes = tuple(_among(word, group) for word in notes)
             rows.append(Row(label, notes))
             for link in ports:
                 if link.node == id:
@@ -147,8 +165,9 @@ class _Builder:
                 for level in levels_of(graph, owner, link):
                     self._places.setdefault((name, level.id), row)
                 if row == len(rows):
-                    rows.append(Row(f"→ {link.target}", self._send(owner, link), "send"))
-        self._add(name, owner.kind, rows, len(members))
+                    target = _within(link.target, owner.part)
+                    rows.append(Row(f"→ {target}", self._send(owner, link), "send"))
+        self._add(name, owner.kind, rows, len(members), owner.part)
 
     def _macros(self, owner: Owner) -> list[Row]:
         """The macros that move nothing but what is in here."""
@@ -183,6 +202,7 @@ class _Builder:
         for control in node.bindings:
             for column in self._columns[node.id, control]:
                 word = column.name.removeprefix(f"{owner.name}.").removeprefix(f"{called}.")
+                word = _within(word, owner.part)
                 moved = column.kind in ("macro", "switch") or column.name in self._knob_names
                 words.append(MACRO + word if moved else word)
         words = list(dict.fromkeys(words))
@@ -257,6 +277,11 @@ def _control(owner: Owner, node: str, control: str) -> str:
     """A driven control as a macro's ``drives`` names it."""
     name = owner.name_of(node)
     return f"{name.removeprefix('send:')}_send" if node in owner.branches else f"{name}.{control}"
+
+
+def _within(name: str, part: str) -> str:
+    """A name as the part that it belongs to has it; others as they are."""
+    return name.removeprefix(f"{part}.") if part else name
 
 
 def _among(word: str, group: Sequence[str]) -> str:

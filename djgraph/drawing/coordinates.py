@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor
 
 from djgraph.drawing.layers import Layers, Pin, Slot
@@ -17,7 +17,7 @@ def place(made: Layers) -> None:
     near = made.near()
     for layer in made.slots:
         _spread(layer, [0.0] * len(layer), [1.0] * len(layer))
-    sources = {slot for slot, pairs in near.items() if pairs and all(own.left for own, _ in pairs)}
+    sources = _sources(made, near)
     for turn in range(ROUNDS):
         ahead = turn % 2 == 1
         for layer in made.slots if ahead else made.slots[::-1]:
@@ -25,21 +25,36 @@ def place(made: Layers) -> None:
             for slot in layer:
                 pins = [pair for pair in near[slot] if pair[0].left != ahead]
                 # A lane that turns round stays near to the box where it begins or ends.
-                pins = [pair for pair in pins if slot.box is None or pair[1].slot.layer != slot.layer]
+                pins = [pair for pair in pins if not slot.is_box or pair[1].slot.layer != slot.layer]
                 # Sources can follow what they feed; what else feeds it cannot.
                 pins = [pair for pair in pins if pair[1].slot not in sources] or pins
                 wanted.append(_opposite(pins) if pins else slot.y)
                 # A lane that bends is seen more than a box that is not in the middle.
-                weights.append((1.0 if pins else 0.05) * (1 if slot.box else 4))
+                weights.append((1.0 if pins else 0.05) * (1 if slot.is_box else 4))
             _spread(layer, wanted, weights)
-    for layer in made.slots:
+    for layer in made.slots[::-1]:
         free = [slot in sources for slot in layer]
-        wanted = [_opposite(near[slot]) if loose else slot.y for slot, loose in zip(layer, free)]
+        wanted = [
+            _opposite([pair for pair in near[slot] if pair[0].left]) if loose else slot.y
+            for slot, loose in zip(layer, free)
+        ]
         _spread(layer, wanted, [1.0 if loose else 1000.0 for loose in free])
     top = min((slot.y for layer in made.slots for slot in layer), default=0.0)
     for layer in made.slots:
         for slot in layer:
             slot.y -= top
+
+
+def _sources(made: Layers, near: Mapping[Slot, list[tuple[Pin, Pin]]]) -> set[Slot]:
+    """Slots that nothing feeds, and the lanes of what they feed."""
+    found: set[Slot] = set()
+    for layer in made.slots:
+        for slot in layer:
+            before = [other.slot for own, other in near[slot] if not own.left]
+            follows = not before if slot.item else bool(before) and found.issuperset(before)
+            if follows and any(own.left for own, _ in near[slot]):
+                found.add(slot)
+    return found
 
 
 def _opposite(pins: Sequence[tuple[Pin, Pin]]) -> float:
@@ -55,7 +70,7 @@ def _spread(layer: Sequence[Slot], wanted: Sequence[float], weights: Sequence[fl
     for index, slot in enumerate(layer):
         if index:
             above = layer[index - 1]
-            shift += above.height + (SPACE if slot.box and above.box else SPACE / 2)
+            shift += above.height + (SPACE if slot.is_box and above.is_box else SPACE / 2)
         shifts.append(shift)
     pools: list[tuple[float, float, int]] = []
     for place, weight, shift in zip(wanted, weights, shifts):

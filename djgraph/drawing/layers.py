@@ -1,23 +1,24 @@
 """The first half of a layered layout after Sugiyama, Tagawa and Toda (IEEE Trans. SMC 11(2), 1981): boxes in layers
 from left to right, lanes for edges that pass a layer, and an order within layers that crosses few edges.
 
-An edge is a row of *hops*, each from one side of a *channel* (the space between two layers) to the other. Where it
-passes a layer it has a *lane*, a slot of its own between the boxes, and so it never runs behind one. Edges of a kind
-that end at one row share lanes. An edge that leads back, in a circle of strips or within a layer, leaves its box to the
-right, turns into a lane of that layer and runs to the left.
+What is placed are *items*, boxes and whole frames, and *wires* between them, parts of edges. A wire is a row of *hops*,
+each from one side of a *channel* (the space between two layers) to the other. Where it passes a layer it has a *lane*,
+a slot of its own between the items, and so it never runs behind one. Wires of a net share lanes. A wire that leads
+back, in a circle of strips or within a layer, leaves its item to the right, turns into a lane of that layer and runs to
+the left. Wires that come from outside begin at *entries*, left of all else, and those that lead out end at *exits*.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import networkx as nx
 
-from djgraph.drawing.picture import Edge, EdgeKind
-from djgraph.drawing.sizes import SizedBox
+from djgraph.drawing.picture import BoxKind, EdgeKind
 
 FAN = 6
 """Between two lines that leave one row; several share twice as much."""
@@ -27,17 +28,50 @@ SWEEPS = 12
 """Passes over all layers that look for fewer crossings."""
 
 
+ItemKind = BoxKind | Literal["frame", "entry", "exit"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A rectangle to place, or the end of a wire at the left or right border."""
+
+    id: Hashable
+    kind: ItemKind
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A line from an item's right to another's left, ``leaves`` and ``enters`` below their tops.
+
+    end: what is the same of all that are one line where they meet.
+    """
+
+    source: Hashable
+    leaves: float
+    target: Hashable
+    enters: float
+    kind: EdgeKind
+    end: Hashable
+
+
 @dataclass(eq=False)
 class Slot:
-    """A box's or a lane's place in a layer."""
+    """An item's or a lane's place in a layer."""
 
     layer: int
-    box: SizedBox | None = None
+    item: Item | None = None
     y: float = 0.0
 
     @property
+    def is_box(self) -> bool:
+        """Whether it is a rectangle, not a lane or the end of one."""
+        return self.item is not None and self.item.kind not in ("entry", "exit")
+
+    @property
     def height(self) -> float:
-        return self.box.height if self.box else LANE
+        return self.item.height if self.item else LANE
 
 
 @dataclass(frozen=True)
@@ -54,9 +88,8 @@ class Pin:
         return self.slot.y + self.offset
 
 
-Net = tuple[str, int, EdgeKind, bool]
-"""Edges that are drawn as one where they meet: the row that they lead to (of a knob's edges: that they come from),
-their kind, and whether they lead back."""
+Net = tuple[Hashable, EdgeKind, bool]
+"""Wires that are drawn as one where they meet: their ``end``, their kind, and whether they lead back."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +104,13 @@ class Hop:
 
 @dataclass
 class Layers:
-    """Slots by layer, in order from the top, and each edge's hops."""
+    """Slots by layer, in order from the top, and each wire's hops."""
 
     slots: list[list[Slot]] = field(default_factory=list)
-    hops: dict[Edge, list[Hop]] = field(default_factory=dict)
+    hops: dict[Wire, list[Hop]] = field(default_factory=dict)
 
     def different(self) -> list[Hop]:
-        """All hops, each once: edges share those between lanes, as the same objects."""
+        """All hops, each once: wires share those between lanes, as the same objects."""
         return list({id(hop): hop for hops in self.hops.values() for hop in hops}.values())
 
     def near(self) -> dict[Slot, list[tuple[Pin, Pin]]]:
@@ -89,17 +122,17 @@ class Layers:
         return near
 
 
-def layered(boxes: Mapping[str, SizedBox], edges: Sequence[Edge]) -> Layers:
-    """Boxes in layers, edges as hops, ordered with few crossings."""
-    numbers = _layers(boxes, edges)
+def layered(items: Sequence[Item], wires: Sequence[Wire]) -> Layers:
+    """Items in layers, wires as hops, ordered with few crossings."""
+    numbers = _layers({item.id: item.kind for item in items}, wires)
     made = Layers([[] for _ in range(max(numbers.values(), default=0) + 1)])
-    slots = {name: Slot(numbers[name], box) for name, box in boxes.items()}
+    slots = {item.id: Slot(numbers[item.id], item) for item in items}
     for slot in slots.values():
         made.slots[slot.layer].append(slot)
     lanes: dict[tuple[Net, int], Slot] = {}
     shared: dict[Hop, Hop] = {}
-    for edge in edges:
-        made.hops[edge] = _hops(edge, slots, lanes, shared)
+    for wire in wires:
+        made.hops[wire] = _hops(wire, slots, lanes, shared)
     for (_, layer), lane in lanes.items():
         made.slots[layer].append(lane)
     _order(made)
@@ -107,37 +140,43 @@ def layered(boxes: Mapping[str, SizedBox], edges: Sequence[Edge]) -> Layers:
     return made
 
 
-def _layers(boxes: Mapping[str, SizedBox], edges: Sequence[Edge]) -> dict[str, int]:
-    """The longest way that signals take to a box. Inputs and knobs stand just before what reads them, outputs last."""
-    kinds = {name: sized.box.kind for name, sized in boxes.items()}
-    forward = _without_circles(boxes, (edge for edge in edges if edge.kind != "control"))
-    first = 1 if "input" in kinds.values() else 0
-    numbers: dict[str, int] = {}
+def _layers(kinds: Mapping[Hashable, ItemKind], wires: Sequence[Wire]) -> dict[Hashable, int]:
+    """The longest way that signals take to an item. Inputs and knobs stand just before what reads them, outputs last,
+    entries and exits beyond all."""
+    borders = {name for name, kind in kinds.items() if kind in ("entry", "exit")}
+    inner = {name: kind for name, kind in kinds.items() if name not in borders}
+    wires_within = [wire for wire in wires if wire.source in inner and wire.target in inner]
+    forward = _without_circles(inner, (wire for wire in wires_within if wire.kind != "control"))
+    first = 1 if "input" in inner.values() else 0
+    numbers: dict[Hashable, int] = {}
     for name in nx.topological_sort(forward):
-        lowest = first if kinds[name] in ("strip", "bus") else 0
+        lowest = 0 if inner[name] in ("input", "knob", "output") else first
         numbers[name] = max((numbers[source] + 1 for source in forward.pred[name]), default=lowest)
         numbers[name] = max(numbers[name], lowest)
     last = max(numbers.values(), default=0)
-    reads: dict[str, list[str]] = defaultdict(list)
-    for edge in edges:
-        reads[edge.source].append(edge.target)
-    for name, kind in kinds.items():
+    reads: dict[Hashable, list[Hashable]] = defaultdict(list)
+    for wire in wires_within:
+        reads[wire.source].append(wire.target)
+    for name, kind in inner.items():
         if kind == "output":
             numbers[name] = last
-    for name, kind in kinds.items():
+    for name, kind in inner.items():
         if kind in ("input", "knob") and reads[name]:
             numbers[name] = min(numbers[target] for target in reads[name]) - 1
-    least = min(numbers.values(), default=0)
-    return {name: number - least for name, number in numbers.items()}
+    entries = any(kind == "entry" for kind in kinds.values())
+    shift = int(entries) - min(numbers.values(), default=0)
+    numbers = {name: number + shift for name, number in numbers.items()}
+    beyond = max(numbers.values(), default=0) + 1
+    return numbers | {name: 0 if kinds[name] == "entry" else beyond for name in borders}
 
 
-def _without_circles(boxes: Iterable[str], edges: Iterable[Edge]) -> nx.DiGraph:
-    """The edges that lead forward. Signals never go in a circle, but strips and buses may feed one another (one's
-    sidechain is another that reads it): of such a group those edges are left out that lead to an earlier one."""
+def _without_circles(names: Iterable[Hashable], wires: Iterable[Wire]) -> nx.DiGraph:
+    """The wires that lead forward. Signals never go in a circle, but strips and buses may feed one another (one's
+    sidechain is another that reads it): of such a group those are left out that lead to an earlier one."""
     graph = nx.DiGraph()
-    graph.add_nodes_from(boxes)
-    graph.add_edges_from((edge.source, edge.target) for edge in edges)
-    place = {name: index for index, name in enumerate(boxes)}
+    graph.add_nodes_from(names)
+    graph.add_edges_from((wire.source, wire.target) for wire in wires)
+    place = {name: index for index, name in enumerate(names)}
     for group in list(nx.strongly_connected_components(graph)):
         inner = [edge for edge in graph.subgraph(group).edges if place[edge[1]] <= place[edge[0]]]
         graph.remove_edges_from(inner)
@@ -145,24 +184,21 @@ def _without_circles(boxes: Iterable[str], edges: Iterable[Edge]) -> nx.DiGraph:
 
 
 def _hops(
-    edge: Edge,
-    slots: Mapping[str, Slot],
+    wire: Wire,
+    slots: Mapping[Hashable, Slot],
     lanes: dict[tuple[Net, int], Slot],
     shared: dict[Hop, Hop],
 ) -> list[Hop]:
-    """An edge's way. lanes: those of each net by layer; shared: the hops behind the first; both fill."""
-    source, target = slots[edge.source], slots[edge.target]
-    assert source.box is not None
-    assert target.box is not None
+    """A wire's way. lanes: those of each net by layer; shared: the hops behind the first; both fill."""
+    source, target = slots[wire.source], slots[wire.target]
     back = target.layer <= source.layer
-    knob = edge.kind == "control"
-    net = (edge.source if knob else edge.target, 0 if knob else edge.target_row, edge.kind, back)
-    here = Pin(source, source.box.port(edge.source_row, edge.kind, incoming=False), left=True)
-    end = Pin(target, target.box.port(edge.target_row, edge.kind, incoming=True), left=False)
+    net = (wire.end, wire.kind, back)
+    here = Pin(source, wire.leaves, left=True)
+    end = Pin(target, wire.enters, left=False)
     hops: list[Hop] = []
 
     def go(channel: int, start: Pin, stop: Pin) -> None:
-        """One hop. Edges of a net share those that begin and end alike."""
+        """One hop. Wires of a net share those that begin and end alike."""
         hop = Hop(channel, start, stop, net)
         hops.append(shared.setdefault(hop, hop) if hops else hop)
 
@@ -175,7 +211,7 @@ def _hops(
     return hops
 
 
-def _fanned_out(made: Layers) -> dict[Edge, list[Hop]]:
+def _fanned_out(made: Layers) -> dict[Wire, list[Hop]]:
     """The hops with a line of its own for each net that leaves a row, those that go higher above the others: lines that
     meet are one net then, and nothing that joins one line of a row seems to feed what its other lines feed."""
     position = {slot: place for layer in made.slots for place, slot in enumerate(layer)}
@@ -191,8 +227,8 @@ def _fanned_out(made: Layers) -> dict[Edge, list[Hop]]:
             offset = pin.offset + step * (number - (len(nets) - 1) / 2)
             pins[pin, net] = Pin(pin.slot, offset, pin.left)
     return {
-        edge: [replace(first, start=pins[first.start, first.net]), *others]
-        for edge, (first, *others) in made.hops.items()
+        wire: [replace(first, start=pins[first.start, first.net]), *others]
+        for wire, (first, *others) in made.hops.items()
     }
 
 

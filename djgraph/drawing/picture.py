@@ -21,12 +21,26 @@ class Row:
 
 @dataclass(frozen=True)
 class Box:
-    """An input, strip, bus, output or knob; its first row is its title. count: how many equal ones it stands for."""
+    """An input, strip, bus, output or knob; its first row is its title. count: how many equal ones it stands for.
+
+    frame: the id of the frame that it stands in, or nothing.
+    """
 
     id: str
     kind: BoxKind
     rows: tuple[Row, ...]
     count: int = 1
+    frame: str = ""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around the boxes of a part. around: the id of the frame that it stands in, or nothing."""
+
+    id: str
+    title: str
+    notes: tuple[str, ...] = ()
+    around: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,8 +60,9 @@ class Edge:
 
 @dataclass(frozen=True)
 class Picture:
-    """A graph to draw: boxes by id in the graph's order, and edges, each once."""
+    """A graph to draw: boxes by id in the graph's order, edges, each once, and frames, each before those in it."""
 
     title: str
     boxes: dict[str, Box] = field(default_factory=dict)
     edges: tuple[Edge, ...] = ()
+    frames: dict[str, Frame] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""The way of every edge: horizontal through boxes' sides and lanes, vertical on tracks in the channels between layers.
+"""The way of every wire: horizontal through boxes' sides and lanes, vertical on tracks in the channels between layers.
 
 In a channel the hops of one net share one vertical track, and every net has a track of its own. Their order from left
 to right is the one with the fewest crossings that moving one track at a time finds. There are no boxes in channels and
-nothing else beside lanes, so no edge can run behind a box that it does not belong to.
+nothing else beside lanes, so no wire can run behind a box that it does not belong to.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from djgraph.drawing.layers import Hop, Layers, Net, Pin, Slot
-from djgraph.drawing.picture import Edge, EdgeKind
+from djgraph.drawing.layers import Hop, Item, Layers, Net, Pin, Wire
+from djgraph.drawing.picture import EdgeKind
 
 TRACK = 9
 """Between two tracks."""
@@ -50,17 +50,17 @@ class Trunk:
 
 @dataclass
 class Routes:
-    """Where all is: the left of each layer, each edge's corners, junctions of a kind, and the right end."""
+    """Where all is: the left of each layer, each wire's corners, junctions of a kind, and the right end."""
 
     lefts: list[float]
     widths: list[float]
-    ways: dict[Edge, list[Place]]
+    ways: dict[Wire, list[Place]]
     junctions: list[tuple[Place, EdgeKind]]
     width: float
 
 
 def routed(made: Layers) -> Routes:
-    """Corners of every edge, for slots that have their heights."""
+    """Corners of every wire, for slots that have their heights."""
     channels: dict[int, dict[Net, Trunk]] = defaultdict(dict)
     for hop in made.different():
         trunk = channels[hop.channel].setdefault(hop.net, Trunk(hop.net))
@@ -71,20 +71,19 @@ def routed(made: Layers) -> Routes:
     x = _channel(order.get(-1, []), 0.0) if -1 in channels else 0.0
     for number, layer in enumerate(made.slots):
         lefts.append(x)
-        widths.append(max((slot.box.width for slot in layer if slot.box), default=0.0))
+        widths.append(max((slot.item.width for slot in layer if slot.item), default=0.0))
         x += widths[-1]
         if number + 1 < len(made.slots) or number in channels:
             x = _channel(order.get(number, []), x)
     places = _Places(lefts, widths)
-    ways = {edge: _way(hops, channels, places) for edge, hops in made.hops.items()}
+    ways = {wire: _way(hops, channels, places) for wire, hops in made.hops.items()}
     junctions = [point for nets in channels.values() for point in _junctions(nets)]
     return Routes(lefts, widths, ways, junctions, x)
 
 
-def box_left(slot: Slot, left: float, width: float) -> float:
-    """Where a box begins in its layer: inputs and knobs stand at the right, beside what reads them."""
-    assert slot.box is not None
-    return left + width - slot.box.width if slot.box.box.kind in ("input", "knob") else left
+def item_left(item: Item, left: float, width: float) -> float:
+    """Where an item begins in its layer: inputs and knobs stand at the right, beside what reads them."""
+    return left + width - item.width if item.kind in ("input", "knob") else left
 
 
 def _channel(tracks: Sequence[Trunk], left: float) -> float:
@@ -161,13 +160,13 @@ class _Places:
         """The x of a slot's side: a lane is as wide as its layer."""
         layer = pin.slot.layer
         left, width = self.lefts[layer], self.widths[layer]
-        if pin.slot.box is not None:
-            left, width = box_left(pin.slot, left, width), pin.slot.box.width
+        if pin.slot.item is not None:
+            left, width = item_left(pin.slot.item, left, width), pin.slot.item.width
         return left + width if pin.left else left
 
 
 def _way(hops: Sequence[Hop], channels: Mapping[int, Mapping[Net, Trunk]], places: _Places) -> list[Place]:
-    """An edge's corners, from box to box."""
+    """A wire's corners, from item to item."""
     first, last = hops[0].start, hops[-1].stop
     way = [(places.side(first), first.y)]
     for hop in hops:
@@ -191,5 +190,5 @@ def _junctions(nets: Mapping[Net, Trunk]) -> list[tuple[Place, EdgeKind]]:
         low, high = min(sides), max(sides)
         for y, here in sides.items():
             if len(here) + (y > low) + (y < high) >= 3:
-                found[trunk.x, y] = trunk.net[2]
+                found[trunk.x, y] = trunk.net[1]
     return list(found.items())

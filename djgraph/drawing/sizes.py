@@ -15,6 +15,8 @@ LINE, PAD, GAP = 18, 10, 8
 """Height of a row; between border and text; between a row's text and its notes."""
 BELOW = 8
 """How far notes below a row are set in."""
+BESIDE: dict[EdgeKind, int] = {"send": 7, "feedback": -6}
+"""How much lower than others edges of a kind come in."""
 WIDEST = 230
 """Boxes are no wider; notes are broken over lines, and text is cut."""
 
@@ -48,9 +50,9 @@ class SizedBox:
         return self.rows[-1].y + self.rows[-1].height + 5
 
     def port(self, row: int, kind: EdgeKind, incoming: bool) -> float:
-        """Where an edge meets a row, from the box's top. Sends come into a bus below what feeds it plainly."""
-        sized = self.rows[row]
-        return sized.y + LINE / 2 + (7 if incoming and kind in ("send", "feedback") else 0)
+        """Where an edge meets a row, from the box's top. Into a bus sends come below what feeds it plainly, those that
+        close a loop above."""
+        return self.rows[row].y + LINE / 2 + (BESIDE.get(kind, 0) if incoming else 0)
 
 
 def sized(box: Box) -> SizedBox:

@@ -7,12 +7,12 @@ from html import escape
 from itertools import pairwise
 
 from djgraph.drawing.boxes import picture
-from djgraph.drawing.coordinates import place
-from djgraph.drawing.layers import Slot, layered
+from djgraph.drawing.laid import PlacedBox, PlacedFrame
 from djgraph.drawing.measure import fitted, width
+from djgraph.drawing.nested import AROUND, laid_out
 from djgraph.drawing.picture import Edge, EdgeKind, Picture
-from djgraph.drawing.routes import Place, box_left, routed
-from djgraph.drawing.sizes import LINE, NOTE, PAD, TEXT, TITLE, SizedBox, SizedRow, indent, note_start, sized
+from djgraph.drawing.routes import Place
+from djgraph.drawing.sizes import GAP, LINE, NOTE, PAD, TEXT, TITLE, SizedRow, indent, note_start
 from djgraph.drawing.themes import THEMES, Theme
 from djgraph.errors import InputError, did_you_mean
 from djgraph.graph.ir import Graph
@@ -54,12 +54,9 @@ def to_svg(graph: Graph, *, theme: str = "light", unfold: bool = False) -> str:
 def drawing(graph: Graph, colours: Theme, unfold: bool) -> str:
     """The same in given colours."""
     about = picture(graph, unfold)
-    made = layered({name: sized(box) for name, box in about.boxes.items()}, about.edges)
-    place(made)
-    routes = routed(made)
-    inner = max(routes.width, LEAST)
-    height = max((slot.y + slot.height for layer in made.slots for slot in layer), default=0.0)
-    wide, high = inner + 2 * BORDER, height + HEAD + LEGEND + 2 * BORDER
+    made = laid_out(about)
+    inner = max(made.width, LEAST)
+    wide, high = inner + 2 * BORDER, made.height + HEAD + LEGEND + 2 * BORDER
     title = fitted(about.title, inner, 15, bold=True)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:g} {high:g}" width="{wide:g}" height="{high:g}" '
@@ -68,12 +65,11 @@ def drawing(graph: Graph, colours: Theme, unfold: bool) -> str:
         f'<rect width="{wide:g}" height="{high:g}" fill="{colours.paper}"/>',
         _text(BORDER, BORDER + 13, title, colours.text, ' font-size="15" font-weight="bold"'),
         f'<g transform="translate({BORDER} {BORDER + HEAD})">',
-        *(_edge(edge, routes.ways[edge], colours) for edge in about.edges),
-        *(_dot(point, kind, colours) for point, kind in routes.junctions),
+        *(_frame(frame, colours) for frame in made.frames),
+        *(_edge(edge, made.way(edge), colours) for edge in about.edges),
+        *(_dot(point, kind, colours) for point, kind in made.junctions),
+        *(_box(box, colours) for box in made.boxes),
     ]
-    for number, layer in enumerate(made.slots):
-        left, span = routes.lefts[number], routes.widths[number]
-        parts += [_box(slot, slot.box, box_left(slot, left, span), colours) for slot in layer if slot.box]
     return "\n".join([*parts, "</g>", *_legend(about, high - BORDER, colours), "</svg>"]) + "\n"
 
 
@@ -100,16 +96,24 @@ def _edge(edge: Edge, way: Sequence[Place], colours: Theme) -> str:
 
 def _path(way: Sequence[Place]) -> str:
     """Straight lines with rounded corners."""
-    points = [way[0]]
-    for point in way[1:]:
-        if point != points[-1]:
-            points.append(point)
+    points: list[Place] = []
+    for point in way:
+        if points and point == points[-1]:
+            continue
+        if len(points) > 1 and _is_straight(points[-2], points[-1], point):
+            points.pop()
+        points.append(point)
     text = f"M{points[0][0]:g},{points[0][1]:g}"
     for (before, corner), (_, after) in pairwise(pairwise(points)):
         radius = min(CORNER, _length(before, corner) / 2, _length(corner, after) / 2)
         start, stop = _towards(corner, before, radius), _towards(corner, after, radius)
         text += f" L{start[0]:g},{start[1]:g} Q{corner[0]:g},{corner[1]:g} {stop[0]:g},{stop[1]:g}"
     return f"{text} L{points[-1][0]:g},{points[-1][1]:g}"
+
+
+def _is_straight(a: Place, b: Place, c: Place) -> bool:
+    """Whether b lies between a and c."""
+    return any(a[i] == b[i] == c[i] and (b[1 - i] - a[1 - i]) * (c[1 - i] - b[1 - i]) > 0 for i in (0, 1))
 
 
 def _length(a: Place, b: Place) -> float:
@@ -126,17 +130,33 @@ def _dot(point: Place, kind: EdgeKind, colours: Theme) -> str:
     return f'<circle cx="{point[0]:g}" cy="{point[1]:g}" r="2.6" fill="{colours.edges[kind]}"/>'
 
 
-def _box(slot: Slot, sized_box: SizedBox, x: float, colours: Theme) -> str:
+def _frame(placed: PlacedFrame, colours: Theme) -> str:
+    """A frame behind what stands in it, with its title."""
+    frame, x, y = placed.frame, placed.x, placed.y
+    title = fitted(frame.title, placed.width - 2 * AROUND, TITLE, bold=True)
+    start = x + AROUND + width(title, TITLE, bold=True) + GAP
+    notes = fitted(" · ".join(frame.notes), x + placed.width - AROUND - start, NOTE)
+    return (
+        f'<g class="frame" data-id="{_shown(frame.id)}"><rect x="{x:g}" y="{y:g}" width="{placed.width:g}" '
+        f'height="{placed.height:g}" rx="10" fill="{colours.frame}" stroke="{colours.frame_border}"/>'
+        + _text(x + AROUND, y + 18, title, colours.text, f' font-size="{TITLE:g}" font-weight="bold"')
+        + (_text(start, y + 18, notes, colours.notes, f' font-size="{NOTE:g}"') if frame.notes else "")
+        + "</g>"
+    )
+
+
+def _box(placed: PlacedBox, colours: Theme) -> str:
     """A box with its rows; one that stands for several is a pile of sheets."""
+    sized_box, x, y = placed.sized, placed.x, placed.y
     box = sized_box.box
     parts = [f'<g class="box" data-id="{_shown(box.id)}" data-count="{box.count}">']
     for shift in (6, 3, 0) if box.count > 1 else (0,):
         parts.append(
-            f'<rect x="{x + shift:g}" y="{slot.y - shift:g}" width="{sized_box.width:g}" height="{slot.height:g}" '
+            f'<rect x="{x + shift:g}" y="{y - shift:g}" width="{sized_box.width:g}" height="{sized_box.height:g}" '
             f'rx="6" fill="{colours.boxes[box.kind]}" stroke="{colours.border}"/>'
         )
     for row in sized_box.rows:
-        parts += _row(row, x, slot.y + row.y + 13, sized_box.width, colours)
+        parts += _row(row, x, y + row.y + 13, sized_box.width, colours)
     return "\n".join([*parts, "</g>"])
 
 

@@ -10,12 +10,14 @@ from djgraph.drawing.picture import BoxKind, EdgeKind
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours as CSS writes them. ``notes`` is of words behind a row's text."""
+    """Colours as CSS writes them. ``notes`` is of words behind a row's text, ``frame`` of what is in a frame."""
 
     paper: str
     text: str
     notes: str
     border: str
+    frame: str
+    frame_border: str
     boxes: Mapping[BoxKind, str]
     edges: Mapping[EdgeKind, str]
 
@@ -26,6 +28,8 @@ THEMES: Mapping[str, Theme] = {
         text="#111827",
         notes="#5b6472",
         border="#6b7280",
+        frame="#f8fafc",
+        frame_border="#94a3b8",
         boxes={
             "input": "#dbeafe",
             "strip": "#f3f4f6",
@@ -46,6 +50,8 @@ THEMES: Mapping[str, Theme] = {
         text="#f3f4f6",
         notes="#b6bdc9",
         border="#6b7280",
+        frame="#0b1220",
+        frame_border="#64748b",
         boxes={
             "input": "#1e3a5f",
             "strip": "#1f2937",

@@ -25,14 +25,20 @@ def vertex(graph: Graph, source: str) -> str:
     return f"in:{node.input}" if isinstance(node, InputNode) else source
 
 
-def groups(graph: Graph, links: Sequence[Link]) -> dict[str, list[str]]:
-    """Strips and inputs (``in:`` and its name) that are folded: the first of each group → all of it, in order."""
+def groups(graph: Graph, links: Sequence[Link], by_part: bool = False) -> dict[str, list[str]]:
+    """Strips and inputs (``in:`` and its name) that are folded: the first of each group → all of it, in order.
+
+    by_part: strips of different parts are told apart.
+    """
     own = {f"in:{name}": _input(graph, name) for name in graph.inputs}
     columns: dict[str, dict[str, Column]] = defaultdict(dict)
     for column in graph.columns:
         for node, _ in column.drives:
             columns[graph.owner_of[node].name][column.name] = column
-    own |= {owner.name: _owner(graph, owner, columns[owner.name].values()) for owner in graph.owners}
+    own |= {
+        owner.name: (_owner(graph, owner, columns[owner.name].values()), owner.part if by_part else "")
+        for owner in graph.owners
+    }
     ends: dict[str, list[Hashable]] = defaultdict(list)
     near: dict[str, list[tuple[Hashable, str]]] = defaultdict(list)
     owners = {owner.name: owner for owner in graph.owners}

@@ -163,6 +163,7 @@ def _owner(owner: OwnerDraft, start: Point | None) -> Owner:
             )
             if node is not None
         ),
+        owner.site.space.removesuffix("."),
     )
 
 
@@ -188,6 +189,7 @@ def _freeze(
         title=header.title,
         description=header.description,
         file=document.file,
+        parts={part.name: part.header.model.name for part in expanded.parts},
     )
 
 

@@ -180,7 +180,8 @@ class Owner:
 
     nodes: ids in document order: a bus's sum, the chain, then the sends. branches: those of them that are no part of
     the chain, but levels and delays of loops on ways to buses. start: what it has before its chain; None for a strip
-    that makes its own sound. fader: the id of the node that is its fader.
+    that makes its own sound. fader: the id of the node that is its fader. part: the graph that is a part of this one
+    to which it belongs, ``fx`` or ``fx.room``; nothing where it is the graph's own.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Owner:
     start: Point | None = None
     fader: str | None = None
     branches: frozenset[str] = frozenset()
+    part: str = field(default="", compare=False)
 
     def name_of(self, node: str) -> str:
         """What one of its nodes is called within it; a send is ``send:`` and the bus."""
@@ -200,8 +202,9 @@ class Graph:
     """A checked mixer: nodes in an order in which each comes after its sources; loops close through feedback nodes.
 
     columns: the layout's columns in document order. outputs: the first is the main one. taps: every strip's and
-    bus's end by name. owners: the strips and buses in document order. ``inputs`` maps an input's name to its stems, or
-    to None where it is one signal.
+    bus's end by name. owners: the strips and buses in document order. parts: graphs that are parts of it, what each is
+    called here → which graph it is, each before those in it. ``inputs`` maps an input's name to its stems, or to None
+    where it is one signal.
     """
 
     name: str
@@ -216,6 +219,7 @@ class Graph:
     description: str = ""
     file: str | None = None
     owners: tuple[Owner, ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @cached_property
     def by_id(self) -> dict[str, Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import floor
 
 from djgraph.drawing.layers import Layers, Pin, Slot
@@ -10,6 +10,8 @@ from djgraph.drawing.layers import Layers, Pin, Slot
 SPACE = 14
 """Between two boxes of a layer; half of it beside a lane."""
 ROUNDS = 8
+STEP = 6
+"""How far slots are lowered so that lines beside one another do not touch."""
 
 
 def place(made: Layers) -> None:
@@ -43,6 +45,15 @@ def place(made: Layers) -> None:
     for layer in made.slots:
         for slot in layer:
             slot.y -= top
+
+
+def lower(made: Layers, slots: Collection[Slot]) -> None:
+    """Move slots a little down, and all below them in their layers."""
+    for layer in made.slots:
+        shift = 0
+        for slot in layer:
+            shift += STEP if slot in slots else 0
+            slot.y += shift
 
 
 def _sources(made: Layers, near: Mapping[Slot, list[tuple[Pin, Pin]]]) -> set[Slot]:

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 
 from djgraph.drawing import bands
 from djgraph.drawing.bands import Columns
-from djgraph.drawing.coordinates import place
+from djgraph.drawing.coordinates import lower, place
 from djgraph.drawing.laid import End, Laid, Piece, PlacedBox, PlacedFrame, moved
 from djgraph.drawing.layers import LANE, Item, ItemKind, Layers, Wire, layered
 from djgraph.drawing.measure import width
@@ -22,6 +22,9 @@ WIDEST = 1170
 """Wider pictures are cut into bands: text of 12 pixels can still be read where they are shown on 900."""
 AROUND, HEAD = 12, 28
 """Between a frame and what stands in it, and above that, where its title is."""
+
+MOST_LOWERED = 40
+"""How often something is lowered where lines would lie on one another."""
 
 
 def laid_out(about: Picture, widest: float = WIDEST) -> Laid:
@@ -127,6 +130,11 @@ class _Nest:
         made = layered(placed, list(dict.fromkeys(wires.values())))
         place(made)
         routes = routed(made)
+        for _ in range(MOST_LOWERED):
+            if not routes.overlaps:
+                break
+            lower(made, {routes.overlaps[0].slot})
+            routes = routed(made)
         return self._put(made, routes, wires), _columns(made, routes)
 
     def _wire(self, piece: Piece) -> Wire:

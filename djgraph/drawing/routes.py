@@ -7,6 +7,7 @@ nothing else beside lanes, so no wire can run behind a box that it does not belo
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class Routes:
     ways: dict[Wire, list[Place]]
     junctions: list[tuple[Place, EdgeKind]]
     width: float
+    overlaps: list[Pin]
+    """Where lines come into channels that lie on others there, as no order of tracks avoids."""
 
 
 def routed(made: Layers) -> Routes:
@@ -78,7 +81,8 @@ def routed(made: Layers) -> Routes:
     places = _Places(lefts, widths)
     ways = {wire: _way(hops, channels, places) for wire, hops in made.hops.items()}
     junctions = [point for nets in channels.values() for point in _junctions(nets)]
-    return Routes(lefts, widths, ways, junctions, x)
+    overlaps = [pin for trunks in order.values() for pin in _overlaps(trunks)]
+    return Routes(lefts, widths, ways, junctions, x, overlaps)
 
 
 def item_left(item: Item, left: float, width: float) -> float:
@@ -149,6 +153,21 @@ def _cost(a: Trunk, b: Trunk) -> int:
     ends = [pin.y for pin in a.pins if not pin.left]
     starts = [pin.y for pin in b.pins if pin.left]
     return total + OVERLAP * sum(abs(end - start) < APART for end in ends for start in starts)
+
+
+def _overlaps(order: Sequence[Trunk]) -> list[Pin]:
+    """The ends on the left of tracks that run over ends on the right of tracks before."""
+    found: dict[Pin, None] = {}
+    ends: list[float] = []
+    for trunk in order:
+        for pin in trunk.pins:
+            place = bisect_left(ends, pin.y - APART + 1e-9)
+            if pin.left and place < len(ends) and ends[place] < pin.y + APART - 1e-9:
+                found[pin] = None
+        for pin in trunk.pins:
+            if not pin.left:
+                insort(ends, pin.y)
+    return list(found)
 
 
 @dataclass(frozen=True)

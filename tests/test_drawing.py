@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -26,6 +26,7 @@ import djgraph
 from djgraph.drawing import THEMES, svg, to_html, to_png, to_svg
 from djgraph.drawing.boxes import picture
 from djgraph.drawing.measure import fitted, width
+from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Frame, Picture, Row
 from djgraph.effects import Block, State, TimeEffect
 from djgraph.errors import DJGraphError, InputError
 from djgraph.graph import Graph
@@ -724,6 +725,90 @@ def test_long_names_do_not_leave_their_boxes() -> None:
     strip = {"strip": name, "input": name, "chain": [{"effect": "gain", "id": "w" * 60}], "to": "m" * 60}
     shown = check(load([strip, {"bus": "m" * 60}], ["m" * 60], [{"name": name}]))
     assert all(box[2] - box[0] <= 240 for box in shown.boxes.values())
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "' onmouseover='alert(1)",
+    "]]><!--",
+    "&lt;b&gt;&#0;",
+    "\x00\x1b[31m\u202eabc",
+    "\N{THUMBS UP SIGN}\u200d" * 20,
+    "漢字かな" * 30,
+    "W" * 500,
+    "e\u0301" * 200,
+]
+
+
+@given(st.lists(st.sampled_from(HOSTILE) | st.text(max_size=40), min_size=12, max_size=12))
+@settings(max_examples=examples(100))
+def test_whatever_names_say_they_are_text_and_within_their_boxes(names: list[str]) -> None:
+    rows = tuple(
+        Row(names[i], (names[i + 1], names[i + 2]), kind)
+        for i, kind in enumerate(("title", "node", "send", "macro"))
+    )  # type: ignore[arg-type]
+    boxes = {
+        "knob:" + names[6]: Box("knob:" + names[6], "knob", (Row(names[6], kind="title"),)),
+        "a" + names[7]: Box("a" + names[7], "strip", rows, 3, "f" + names[9]),
+        "b" + names[8]: Box("b" + names[8], "bus", (*rows, Row(names[8], kind="out")), 1, "f" + names[9]),
+    }
+    knob, a, b = boxes
+    edges = (Edge(a, 0, b, 1, "signal"), Edge(b, 2, a, 0, "feedback"), Edge(knob, 0, a, 1, "control"))
+    frames = {"f" + names[9]: Frame("f" + names[9], names[9], (names[10],))}
+    graph = djgraph.load("filter_knob")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svg, "picture", lambda *_: Picture(names[11], boxes, edges, frames))
+        texts = [to_svg(graph, theme="dark"), to_html(graph)]
+    for text in texts:
+        inner = text[text.index("<svg") : text.index("</svg>") + 6]
+        shown = drawn(inner)
+        assert len(shown.boxes) == 3
+        assert len(shown.edges) == 3
+        root = ElementTree.fromstring(inner)
+        assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+            "svg",
+            "title",
+            "rect",
+            "text",
+            "g",
+            "path",
+            "circle",
+        }
+        assert not any(
+            key.startswith("on") or "href" in key for element in root.iter() for key in element.attrib
+        )
+    assert texts[1].count("<script") == 1
+
+
+def luminance(colour: str) -> float:
+    """Of an sRGB colour, by WCAG 2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(a: str, b: str) -> float:
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_text_and_lines_stand_out_in_every_theme(name: str) -> None:
+    """By WCAG 2: 4.5 for text, 3 for lines."""
+    theme = THEMES[name]
+    grounds = [theme.paper, theme.frame]
+    for ground in [*grounds, *theme.boxes.values()]:
+        assert contrast(theme.text, ground) >= 4.5
+        assert contrast(theme.notes, ground) >= 4.5
+    for ground in grounds:
+        assert all(contrast(colour, ground) >= 3 for colour in theme.edges.values())
+        assert contrast(theme.border, ground) >= 3
+    assert len(set(theme.edges.values())) == len(theme.edges)
+    assert set(theme.edges) == set(get_args(EdgeKind))
+    assert set(theme.boxes) == set(get_args(BoxKind))
 
 
 @given(st.text(max_size=30), st.floats(0, 300))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,16 @@ FORMATS = (".svg", ".png", ".pdf")
 COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#64748b", "#db2777", "#ca8a04", "#0891b2")
 ROW, WIDTH = 1.15, 7.0
 """Inches."""
+LINE = 0.13
+"""Inches of a line of text below."""
+CHARACTERS = 130
+"""Of a line of text below."""
+MOST_BELOW = 8
+"""Lines of text below."""
 FRAMES = 801
 """Points of a drawn line."""
+STILL = 1e-9
+"""What differs by less is the same."""
 
 
 def plot_automation(
@@ -51,9 +60,9 @@ def plot_params(
 ) -> None:
     """Draw params over time: a row for each kind of control, a line for each course.
 
-    params: label → ``[frames, controls]``; several are drawn over one another, the second dashed. Controls that
-    keep their default in all of them are left out, and controls that move alike share a line. Raises as
-    :func:`plot_automation`.
+    params: label → ``[frames, controls]``; several are drawn over one another, the second dashed. What moves is drawn,
+    and what is not the same in all of them; controls that move alike share a line. What is held is named below, with
+    its value unless that is its default. Raises as :func:`plot_automation`.
     """
     check_path(path)
     for tensor in params.values():
@@ -94,18 +103,28 @@ def _draw(layout: ParameterLayout, params: Mapping[str, Any], duration: float, t
     from matplotlib.figure import Figure
 
     rows: dict[str, dict[bytes, list[int]]] = {}
+    held: dict[float, list[int]] = {}
+    resting: list[int] = []
     for i, column in enumerate(layout):
         courses = [values[:, i] for values in params.values()]
-        if any(np.abs(course - column.control.default).max() > 1e-9 for course in courses):
+        together = np.concatenate(courses)
+        if np.ptp(together) > STILL:
             kind = parted(column)[1]
             alike = rows.setdefault(kind, {})
             alike.setdefault(b"".join(np.float32(course).tobytes() for course in courses), []).append(i)
-    figure = Figure(figsize=(WIDTH, 0.9 + ROW * max(len(rows), 1)), layout="constrained")
+        elif abs(together[0] - column.control.default) > STILL:
+            held.setdefault(round(float(together[0]), 6), []).append(i)
+        else:
+            resting.append(i)
+    below = _below(layout, held, resting)
+    figure = Figure(
+        figsize=(WIDTH, 0.9 + ROW * max(len(rows), 1) + LINE * (below.count("\n") + 1)), layout="constrained"
+    )
     axes = figure.subplots(max(len(rows), 1), 1, sharex=True, squeeze=False)[:, 0]
     if title:
         figure.suptitle(title, fontsize=11)
     if not rows:
-        axes[0].text(0.5, 0.5, "every control keeps its default", ha="center", transform=axes[0].transAxes)
+        axes[0].text(0.5, 0.5, "no control moves", ha="center", transform=axes[0].transAxes)
     for axis, (kind, alike) in zip(axes, rows.items()):
         control = layout.columns[next(iter(alike.values()))[0]].control
         for number, columns in enumerate(alike.values()):
@@ -122,7 +141,54 @@ def _draw(layout: ParameterLayout, params: Mapping[str, Any], duration: float, t
         axis.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     axes[-1].set_xlabel("seconds", fontsize=8)
     axes[-1].set_xlim(0, duration)
+    figure.supxlabel(below, fontsize=6.5, color="#5b6472", x=0.01, ha="left")
     return figure
+
+
+def _below(layout: ParameterLayout, held: Mapping[float, Sequence[int]], resting: Sequence[int]) -> str:
+    """What does not move, in lines: what is held at which value, and what keeps its default."""
+    said = []
+    for value, columns in held.items():
+        said.append(
+            f"held at {value:g}: {', '.join(_groups([layout.names[i] for i in columns], layout.names))}"
+        )
+    if resting:
+        said.append(
+            f"at their defaults: {', '.join(_groups([layout.names[i] for i in resting], layout.names))}"
+        )
+    lines = [line for text in said for line in textwrap.wrap(text, CHARACTERS, subsequent_indent="    ")]
+    if len(lines) > MOST_BELOW:
+        count = sum(map(len, held.values())) + len(resting)
+        lines = [*lines[: MOST_BELOW - 1], f"… {count} controls in all that do not move"]
+    return "\n".join(lines)
+
+
+def _groups(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Names that differ in one word as one, ``track_a.*.lpf``, where all that are ``known`` by it are among them."""
+    found = {name: frozenset([name]) for name in names}
+    while True:
+        starred: dict[tuple[str, ...], list[str]] = {}
+        for label in found:
+            words = label.split(".")
+            for place in range(len(words)):
+                pattern = (*words[:place], "*", *words[place + 1 :])
+                if words[place] != "*" and set(pattern) != {"*"}:
+                    starred.setdefault(pattern, []).append(label)
+        together = ((pattern, labels) for pattern, labels in starred.items() if len(labels) > 1)
+        for pattern, labels in sorted(together, key=lambda pair: -len(pair[1])):
+            members = frozenset().union(*(found[label] for label in labels))
+            if members.issuperset(name for name in known if _matches(name, pattern)):
+                place = list(found).index(labels[0])
+                left = [(label, own) for label, own in found.items() if label not in labels]
+                found = dict([*left[:place], (".".join(pattern), members), *left[place:]])
+                break
+        else:
+            return list(found)
+
+
+def _matches(name: str, pattern: Sequence[str]) -> bool:
+    words = name.split(".")
+    return len(words) == len(pattern) and all(one in (word, "*") for word, one in zip(words, pattern))
 
 
 def _common(names: Sequence[str]) -> str:

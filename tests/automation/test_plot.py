@@ -5,14 +5,17 @@ from __future__ import annotations
 import builtins
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import djgraph
 from djgraph.automation import load
-from djgraph.automation.plot import digest, plot_automation, plot_params
+from djgraph.automation.plot import _groups, digest, plot_automation, plot_params
 from djgraph.errors import AutomationError, DJGraphError, InputError
 from djgraph.fitting.plot import plot_controls
 from djgraph.layout import ParameterLayout
@@ -33,7 +36,10 @@ def test_a_row_for_each_kind_and_a_line_for_each_course(
     words = texts(path)
     for word in ("Bass swap", "gain", "eq_low", "track_a.*.gain", "track_b.*.eq_low", "seconds"):
         assert word in words
-    assert not any("hpf" in word or "eq_mid" in word for word in words)
+    below = words.index(next(word for word in words if word.startswith("at their defaults: ")))
+    drawn = words[:below]
+    assert not any("hpf" in word or "eq_mid" in word for word in drawn)
+    assert any("*.*.hpf" in word for word in words[below:])
 
 
 def test_the_same_picture_is_the_same_file(tmp_path: Path, mixer_layout: ParameterLayout) -> None:
@@ -57,7 +63,63 @@ def test_several_params_over_one_another(tmp_path: Path, small: ParameterLayout)
 
 def test_nothing_moves(tmp_path: Path, small: ParameterLayout) -> None:
     plot_params(small, {"": small.pack(n_frames=3)}, tmp_path / "x.svg", 2.0)
-    assert "every control keeps its default" in texts(tmp_path / "x.svg")
+    words = texts(tmp_path / "x.svg")
+    assert "no control moves" in words
+    assert any(word.startswith("at their defaults: ") for word in words)
+
+
+def test_what_is_held_is_named_and_not_drawn(tmp_path: Path, mixer_layout: ParameterLayout) -> None:
+    params = mixer_layout.pack(
+        {
+            "track_a.bass.gain": [0.0, 1.0],
+            "track_a.vocals.eq_low": 0.5,
+            "track_b.vocals.eq_low": 0.5,
+            "track_a.drums.lpf": 0.25,
+        }
+    )
+    plot_params(mixer_layout, {"": params}, tmp_path / "x.svg", 2.0)
+    words = texts(tmp_path / "x.svg")
+    assert {"held at 0.5: *.vocals.eq_low", "held at 0.25: track_a.drums.lpf", "track_a.bass.gain"} <= set(
+        words
+    )
+    kinds = {"gain", "eq_low", "lpf"}
+    assert kinds & set(words) == {"gain"}
+
+
+def test_courses_that_differ_are_drawn_though_neither_moves(tmp_path: Path, small: ParameterLayout) -> None:
+    params = {
+        "played": small.pack({"a.gain": 0.5}, n_frames=2),
+        "found": small.pack({"a.gain": 0.25}, n_frames=3),
+    }
+    plot_params(small, params, tmp_path / "x.svg", 2.0)
+    assert {"a.gain, played", "a.gain, found"} <= set(texts(tmp_path / "x.svg"))
+
+
+def test_many_names_below_are_cut(tmp_path: Path) -> None:
+    layout = ParameterLayout.from_graph(
+        djgraph.load(Path(__file__).parents[2] / "examples/mixers/console.yaml")
+    )
+    random = torch.rand(len(layout), generator=torch.Generator().manual_seed(0))
+    low, high = (torch.tensor([getattr(c.control, end) for c in layout]) for end in ("min", "max"))
+    params = (low + random * (high - low)).expand(2, -1)
+    plot_params(layout, {"": params}, tmp_path / "x.svg", 2.0)
+    assert "… 524 controls in all that do not move" in texts(tmp_path / "x.svg")
+
+
+WORDS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
+
+
+@given(st.sets(WORDS, min_size=1), st.randoms(use_true_random=False))
+def test_grouped_names_are_those_and_no_others(known: set[str], random: Random) -> None:
+    names = [name for name in sorted(known) if random.random() < 0.6]
+    labels = _groups(names, sorted(known))
+    told = [
+        name
+        for label in labels
+        for name in known
+        if re.fullmatch(re.escape(label).replace(r"\*", r"[^.]+"), name)
+    ]
+    assert sorted(told) == sorted(names)
 
 
 def test_refusals(tmp_path: Path, small: ParameterLayout) -> None:

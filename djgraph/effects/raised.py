@@ -49,6 +49,12 @@ def raised_at(effect: type[Effect], error: BaseException) -> Place | None:
     return place
 
 
+def defined_at(effect: type[Effect], method: str) -> Place | None:
+    """Where a method of an effect begins; None where it is not Python's."""
+    code = getattr(getattr(effect, method, None), "__code__", None)
+    return code and Place(_from_here(code.co_filename), code.co_firstlineno, method)
+
+
 def meant(effect: type[Effect], error: BaseException) -> list[str]:
     """What an effect has of what it asked for in vain, in lines: controls and ports by name, settings as attributes."""
     if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
@@ -63,6 +69,11 @@ def meant(effect: type[Effect], error: BaseException) -> list[str]:
     else:
         return []
     return [f"it has: {has}", *([f"did you mean: {guess}"] if guess else [])]
+
+
+def is_made(effect: Effect) -> bool:
+    """Whether its ``__init__`` called that of its base, without which nothing of it works."""
+    return {"_parameters", "settings", "environment", "_constants"} <= vars(effect).keys()
 
 
 def said(error: BaseException) -> str:

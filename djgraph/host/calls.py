@@ -15,7 +15,7 @@ from torch import Tensor
 
 from djgraph.effects import AmplitudeEffect, Block, Effect, RatioEffect, SpectralEffect, State, TimeEffect
 from djgraph.effects.contract import ordinary_tensors
-from djgraph.effects.raised import meant, raised_at, said
+from djgraph.effects.raised import is_made, meant, raised_at, said
 from djgraph.errors import DJGraphError, EffectError, shorten
 from djgraph.graph.ir import EffectNode
 
@@ -256,7 +256,7 @@ def build(node: EffectNode, environment: Any) -> Effect:
     ``__init__`` does not call that of its base."""
     with guarded(node.effect, (node,), "__init__"):
         module = node.effect(node.settings, environment)
-    if not {"_parameters", "settings", "environment", "_constants"} <= vars(module).keys():
+    if not is_made(module):
         raise EffectError(
             f"effect {node.effect.type!r} does not keep to the contract of __init__(): it does not call"
             f" super().__init__(settings, environment){_where(node.effect, (node,))}"

@@ -741,6 +741,21 @@ def test_an_effect_that_raises_fails_its_checks():
     assert "    check_output_shape, check_short_signals, check_dtype" in text
 
 
+def test_an_init_that_does_not_call_its_base():
+    class NoSuper(Gain):
+        type = "no_super"
+
+        def __init__(self, settings, environment):
+            self.louder = 2
+
+    with pytest.raises(CheckFailed) as caught:
+        check_effect(NoSuper)
+    text = str(caught.value)
+    assert text.count("__init__() does not call super().__init__(settings, environment)") == 1
+    assert f"test_checks.py:{NoSuper.__init__.__code__.co_firstlineno}, in __init__" in text
+    assert "AttributeError" not in text
+
+
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
@@ -767,6 +782,7 @@ def test_what_is_returned_wrongly_is_told_once_and_in_words(returned, message):
         == 1
     )
     assert "Error: " not in text
+    assert f"test_checks.py:{Returns.process.__code__.co_firstlineno}, in process" in text
     assert faults(Returns, [outcome_of(*one) for one in effect_checks(Returns)])[0].raised is False
 
 

@@ -51,6 +51,15 @@ class LeftAndRight(Gain):
         return {"out": out}, state
 
 
+class HalfAsLoud(Gain):
+    """Not neutral, with any number of channels, at any rate."""
+
+    type = "half_as_loud"
+
+    def process(self, audio, controls, state, block):
+        return {"out": 0.5 * audio["in"] * controls["level"]}, state
+
+
 class StereoOnly(LeftAndRight):
     """The same, with what it takes declared."""
 
@@ -125,6 +134,19 @@ def test_what_is_lost_of_wide_signals(wrong, message):
     (fault,) = keeps(wrong)
     assert fault.check == "check_channels"
     assert fault.why.startswith(message)
+
+
+def test_what_fails_in_stereo_too_is_told_there():
+    """Wide signals and other rates say that they could not be checked."""
+
+    results = {one.check: one for one in keeps(HalfAsLoud)}
+    assert {name: one.result for name, one in results.items()} == {
+        "check_identity_at_neutral": "failed",
+        "check_sample_rates": "unchecked",
+        "check_channels": "unchecked",
+    }
+    assert results["check_channels"].why.startswith("it fails not only with 4 channels: at neutral values")
+    assert results["check_sample_rates"].why.startswith("it fails not only at 22050 Hz: at neutral values")
 
 
 def test_an_exception_says_how_many_channels_there_were():

@@ -192,7 +192,7 @@ def check_determinism(bench: Bench) -> None:
     with torch.random.fork_rng(devices=[]):
         for seed in (1, 2):
             torch.manual_seed(seed)
-            effect = bench.effect_class(bench.settings, bench.environment).double()
+            effect = bench.new().double()
             if list(effect.parameters()):
                 raise CheckSkipped("it has weights, which start at random")
             results += [bench.run(effect, case), bench.run(effect, case)]
@@ -209,7 +209,7 @@ def check_global_random_state(bench: Bench) -> None:
             _numpy_state(),
             random.getstate(),
         )
-        effect = bench.effect_class(bench.settings, bench.environment).double()
+        effect = bench.new().double()
         if list(effect.parameters()):
             torch_state = torch.random.get_rng_state()  # weights start at random, as in any module
         case = bench.case().leaves()

@@ -24,6 +24,7 @@ from djgraph.effects.contract import (
 )
 from djgraph.effects.control import Control
 from djgraph.effects.grid import neighbours
+from djgraph.effects.raised import is_made
 from djgraph.effects.use import Conflict, ControlUse, Use
 from djgraph.errors import EffectError
 
@@ -38,14 +39,14 @@ class CheckFailed(EffectError, AssertionError):
 
 
 class WrongReturn(CheckFailed):
-    """What a method of an effect returned is not what the contract says; spoils whatever check called it.
+    """What a method of an effect returned or did is not what the contract says; spoils whatever check called it.
 
     kind: what is wrong, without the sizes that differ from check to check.
     """
 
-    def __init__(self, message: str, kind: str = "") -> None:
+    def __init__(self, message: str, kind: str = "", method: str = "process") -> None:
         super().__init__(message)
-        self.kind = kind or message
+        self.kind, self.method = kind or message, method
 
 
 class CheckSlow(CheckFailed):
@@ -163,7 +164,15 @@ class Bench:
         """A new instance; weights, if it has any, in that dtype, and the same ones every time."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return self.effect_class(self.settings, self.environment).to(dtype)
+            return self.new().to(dtype)
+
+    def new(self) -> Effect:
+        """A new instance as it is made; weights start at random."""
+        effect = self.effect_class(self.settings, self.environment)
+        if not is_made(effect):
+            message = "__init__() does not call super().__init__(settings, environment)"
+            raise WrongReturn(message, method="__init__")
+        return effect
 
     def case(
         self,
@@ -278,7 +287,7 @@ class Bench:
         state: Any = effect.initial_state(case.batch, case.channels, case.like)
         if not _is_state(state):
             message = f"initial_state() returned {_shown(state)}, not a mapping of names to tensors"
-            raise WrongReturn(message, "no first state")
+            raise WrongReturn(message, method="initial_state")
         return cast(State, state)
 
     def run(self, effect: Effect, case: Case) -> dict[str, Tensor]:

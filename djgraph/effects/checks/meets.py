@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +12,9 @@ from djgraph.effects.checks.any_effect import check_identity_of
 from djgraph.effects.checks.bench import (
     Bench,
     CheckFailed,
+    CheckInconclusive,
     CheckSkipped,
+    WrongReturn,
     expect,
     expect_close,
     gradients,
@@ -44,11 +46,8 @@ def check_channels(bench: Bench) -> None:
     if not wide:
         raise CheckSkipped("conflicts() says that it takes no more than two channels")
     for channels in wide:
-        with _in_words(f"with {channels} channels"):
-            check_identity_of(bench, channels, f"{channels} channels")
-            _check_stream(bench, channels)
-            _check_finite(bench, channels)
-            _check_dtypes(bench, channels)
+        with _in_words(f"with {channels} channels", lambda: _check_width(bench, bench.channels)):
+            _check_width(bench, channels)
 
 
 def check_sample_rates(bench: Bench) -> None:
@@ -62,19 +61,30 @@ def check_sample_rates(bench: Bench) -> None:
     refused = {}
     for rate in others:
         other = bench.at(rate)
-        with _in_words(f"at {rate} Hz"):
+        with _in_words(f"at {rate} Hz", lambda: _check_rate(bench)):
             if why := _refused(other):
                 refused[rate] = why
-                continue
-            channels = other.fewest
-            check_identity_of(other, channels, f"{rate} Hz")
-            _check_bounded(other, channels)
-            _check_finite(other, channels)
-            if not other.spectral:
-                _check_stream(other, channels)
-            _check_magnitude(other)
+            else:
+                _check_rate(other)
     if len(refused) == len(others):
         raise CheckSkipped(f"it refuses all other sample rates: {refused[others[0]]}")
+
+
+def _check_width(bench: Bench, channels: int) -> None:
+    check_identity_of(bench, channels, f"{channels} channels")
+    _check_stream(bench, channels)
+    _check_finite(bench, channels)
+    _check_dtypes(bench, channels)
+
+
+def _check_rate(bench: Bench) -> None:
+    channels = bench.fewest
+    check_identity_of(bench, channels, f"{bench.environment.sample_rate} Hz")
+    _check_bounded(bench, channels)
+    _check_finite(bench, channels)
+    if not bench.spectral:
+        _check_stream(bench, channels)
+    _check_magnitude(bench)
 
 
 def _refused(bench: Bench) -> str | None:
@@ -167,11 +177,19 @@ def _expect_of_all(good: Tensor, otherwise: str, values: list[dict[str, float]])
 
 
 @contextmanager
-def _in_words(where: str) -> Iterator[None]:
-    """What is found or raised inside says where: the number of channels, the sample rate."""
+def _in_words(where: str, usual: Callable[[], None]) -> Iterator[None]:
+    """What is found or raised inside says where: the number of channels, the sample rate.
+
+    usual: the same where all other checks are made. Where that fails, too, it is for them to tell.
+    """
     try:
         yield
     except CheckFailed as fault:
+        try:
+            usual()
+        except CheckFailed as also:
+            if not isinstance(fault, WrongReturn):
+                raise CheckInconclusive(f"it fails not only {where}: {also}") from fault
         fault.args = (f"{where}: {fault}",)
         raise
     except Exception as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from djgraph.effects.checks.bench import CheckFailed, WrongReturn
 from djgraph.effects.checks.outcome import Outcome
 from djgraph.effects.contract import Effect
-from djgraph.effects.raised import Place, meant, noted, raised_at, said
+from djgraph.effects.raised import Place, defined_at, meant, noted, raised_at, said
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Fault:
     """One fault of an effect that several checks met, or an exception of its code.
 
     said: the exception's class and message, or what the checks say. place: the line of the author's code that raised
-    it, where there is one. hints: what was probably meant. checks: all that ended so.
+    it, or where the method begins that returned something wrong; None where neither is known. hints: what was probably
+    meant. checks: all that ended so.
     """
 
     said: str
@@ -59,8 +60,9 @@ def _key(effect: type[Effect], one: Outcome) -> object:
     assert one.error is not None
     if isinstance(one.error, WrongReturn):
         return (WrongReturn, one.error.kind)
-    place = raised_at(effect, one.error) if _raised(one) else None
-    return (type(one.error), place or one.why)
+    if not _raised(one):
+        return one.why
+    return (type(one.error), raised_at(effect, one.error) or said(one.error))
 
 
 def _fault(effect: type[Effect], alike: Sequence[Outcome]) -> Fault:
@@ -68,7 +70,8 @@ def _fault(effect: type[Effect], alike: Sequence[Outcome]) -> Fault:
     assert error is not None
     checks = tuple(one.check for one in alike)
     if not _raised(alike[0]):
-        return Fault(alike[0].why, checks, error)
+        place = defined_at(effect, error.method) if isinstance(error, WrongReturn) else None
+        return Fault(alike[0].why, checks, error, place)
     return Fault(
         f"{type(error).__name__}: {said(error)}{noted(error)}",
         checks,

@@ -59,6 +59,8 @@ class FakePlugin:
 
     is_effect = True
     name = "Fake"
+    slower: str | None = None
+    """A mode in which it lags by 20 samples more."""
 
     def __init__(self, lag: int = 0) -> None:
         self.lag = lag
@@ -77,6 +79,16 @@ class FakePlugin:
         }
         self.sizes: list[int] = []
         self._clear()
+
+    @property
+    def reported_latency_samples(self) -> int:
+        return self.lag + 20 * (self.slower is not None and mode(self._cpp["Mode"].raw_value) == self.slower)
+
+    def load_preset(self, path: str) -> None:
+        with open(path) as file:
+            told = dict(line.split("=") for line in file.read().split())
+        for name, raw in told.items():
+            self._cpp[name].raw_value = float(raw)
 
     def _get_parameter(self, name: str) -> CppParameter:
         return self._cpp[name]

@@ -146,6 +146,123 @@ def test_plugins_are_used_again(effect, monkeypatch):
     assert len(made) == 4  # three seats, and the one that measured the latency
 
 
+def test_a_latency_that_moves_is_an_error(effect, monkeypatch):
+    """While it plays, and by what a clip begins with; the mode that does not move it is no fault."""
+
+    class Slower(FakePlugin):
+        slower = "Dirty"
+
+    monkeypatch.setattr(external, "load", lambda path, name: Slower(LAG))
+    subject, sound = make(effect, {"block": 64}), noise(1000)
+    run(subject, sound, resting(subject, {"mode": 1.0}, 1, 1000))
+    controls = resting(subject, {}, 1, 1000)
+    controls["mode"][..., 500:] = 2.0
+    with pytest.raises(EffectError, match="lags by 57 samples once mode was set, and by 37 as it was loaded"):
+        run(subject, sound, controls)
+    with pytest.raises(EffectError, match="take the parameter out of the catalogue"):
+        run(subject, sound, resting(subject, {"mode": 2.0}, 1, 1000))
+
+
+def test_a_plugin_that_gives_fewer_samples_than_it_says_is_an_error(effect, monkeypatch):
+    """It says nothing of its latency, and holds 30 samples more back from the fifth block on."""
+
+    class Silent(FakePlugin):
+        reported_latency_samples = None
+
+        def process(self, audio, sample_rate, buffer_size, reset=True):
+            out = super().process(audio, sample_rate, buffer_size, reset)
+            return out[:, 30:] if self._had == 5 * 64 and not measuring else out
+
+    measuring = [True]
+    monkeypatch.setattr(external, "load", lambda path, name: Silent(LAG))
+    subject = make(effect, {"block": 64})
+    subject.latency()
+    measuring.clear()
+    run(subject, noise(128), resting(subject, {}, 1, 128))
+    with pytest.raises(EffectError, match=r"lags by 67 or more samples.*, and by 37"):
+        run(subject, noise(1000), resting(subject, {}, 1, 1000))
+
+
+def test_a_preset_sets_what_no_control_sets(effect, plugins):
+    """What has been taken out of the catalogue; a control's own value goes over the preset's."""
+    (plugins / "presets").mkdir()
+    (plugins / "presets" / "half.vstpreset").write_text("Mode=0.5 Gain=0.75")
+    damaged(
+        plugins, lambda entry: entry.update(parameters=[p for p in entry["parameters"] if p["id"] != "mode"])
+    )
+    effect = external.classes()["plugin_sweet"]
+    plain, preset = (
+        make(effect, {"block": 64}),
+        make(effect, {"block": 64, "preset": "presets/half.vstpreset"}),
+    )
+    sound = torch.ones(1, 1, 4000)
+    before, after = (run(one, sound, resting(one, {}, 1, 4000))[0, 0, -1] for one in (plain, preset))
+    assert float(before) == pytest.approx(1.0, rel=0.01)
+    assert float(after) == pytest.approx(0.5, rel=0.01)  # the mode of the preset, the gain of the control
+
+
+@pytest.mark.parametrize(
+    ("preset", "message"),
+    [
+        ("../half.vstpreset", "no path from the folder of plugins on"),
+        ("linked.vstpreset", "leads out of the folder of plugins"),
+        ("readme.txt", "is no .vstpreset file"),
+        ("presets/halv.vstpreset", "did you mean 'presets/half.vstpreset'"),
+        ("presets/broken.vstpreset", "does not take 'broken.vstpreset'"),
+    ],
+)
+def test_presets_that_are_wrong(effect, plugins, preset, message):
+    (plugins / "presets").mkdir()
+    (plugins / "presets" / "half.vstpreset").write_text("Mode=0.5")
+    (plugins / "presets" / "broken.vstpreset").write_text("no preset")
+    (plugins.parent / "outside.vstpreset").write_text("Mode=0.5")
+    (plugins / "linked.vstpreset").symlink_to(plugins.parent / "outside.vstpreset")
+    with pytest.raises(EffectError, match=message):
+        make(effect, {"preset": preset}).make()
+
+
+def test_a_preset_that_is_missing_is_told_before_anything_is_heard(plugins):
+    registry = registered()
+    with pytest.raises(DJGraphError, match=r"preset: there is no 'none\.vstpreset'") as told:
+        djgraph.compile(djgraph.load(graph(preset="none.vstpreset"), registry=registry))
+    assert "track.sweet" in str(told.value)
+
+
+def test_an_audio_unit_takes_no_preset(effect, plugins, monkeypatch):
+    class Unit:
+        parameters = FakePlugin().parameters
+
+    monkeypatch.setattr(external, "load", lambda path, name: Unit())
+    (plugins / "half.vstpreset").write_text("Mode=0.5")
+    with pytest.raises(EffectError, match="VST3 plugins are"):
+        make(effect, {"preset": "half.vstpreset"}).make()
+
+
+def test_a_scan_says_that_a_sidechain_hears_nothing(plugins):
+    def keyed(path):
+        (one,) = told(path)
+        switch = dict(one["parameters"][2], id="sidechain_listen", name="sidechain_listen")
+        parameters = [*one["parameters"], switch]
+        parsed = [scan.Parameter.model_validate(each) for each in parameters]
+        return [{**one, "parameters": parameters, "notes": scan.notes(parsed)}]
+
+    said = []
+    scan.scan(plugins, said.append, keyed)
+    assert "    a sidechain is not connected, and hears nothing: leave sidechain_listen as it is" in said
+    assert scan.notes(parameters_of(FakePlugin())[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        *((name, True) for name in ("side_chain", "external_key", "key_input", "sc_filter", "detector_sc")),
+        *((name, False) for name in ("scale", "external_gain", "keyboard", "disc", "next_input")),
+    ],
+)
+def test_names_of_sidechains(name, is_one):
+    assert bool(scan._SIDECHAIN.search(name)) is is_one
+
+
 def test_estimates_of_gradients(effect):
     subject = make(effect, {"block": 256, "gradients": "spsa", "directions": 8})
     controls = resting(subject, {}, 1, 512)

@@ -163,8 +163,10 @@ class Gain(BuiltIn):
         gain_db: Annotated[float, parameter(-60, 40, 1, "dB")] = 1.0
 
 
-CUTOFF = parameter(20, 20000, 440, "Hz", scale="log")
-FIRST_ORDER = parameter(20, 20000, 50, "Hz", scale="log")
+BELOW = 0.49
+"""Of the sample rate: beyond half of it these filters run away."""
+CUTOFF = parameter(20, 20000, 440, "Hz", scale="log", below_rate=BELOW)
+FIRST_ORDER = parameter(20, 20000, 50, "Hz", scale="log", below_rate=BELOW)
 
 
 class HighpassFilter(BuiltIn):

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
-from djgraph.effects import Effect
-from djgraph.errors import EffectError, PluginError
+from djgraph.effects import Effect, Environment
+from djgraph.errors import EffectError, PluginError, did_you_mean
 from djgraph.plugins import hookimpl
 from djgraph_pedalboard.folder import VARIABLE, Entry, folder, mark, read_catalogue, within
-from djgraph_pedalboard.instance import Setter
+from djgraph_pedalboard.instance import Latency, Setter
 from djgraph_pedalboard.wrapped import MixControls, PluginSettings, WrappedPlugin
+
+PRESET = ".vstpreset"
+MOST_PRESETS = 1000
+"""Presets of a folder that are looked at for what was probably meant."""
 
 
 def load(path: Path, name: str) -> Any:
@@ -25,6 +30,14 @@ def load(path: Path, name: str) -> Any:
     import pedalboard
 
     return pedalboard.load_plugin(str(path), plugin_name=name or None)
+
+
+class ExternalSettings(PluginSettings):
+    """How a plugin of the folder is run."""
+
+    preset: str = Field(
+        "", max_length=1000, description="A .vstpreset file, by its path from the folder of plugins on"
+    )
 
 
 class External(WrappedPlugin):
@@ -37,11 +50,21 @@ class External(WrappedPlugin):
     type: ClassVar[str]
     entry: ClassVar[Entry]
     family = "plugins"
+    Settings = ExternalSettings
     whole_blocks = True
     again = True
 
+    def __init__(self, settings: Any, environment: Environment) -> None:
+        super().__init__(settings, environment)
+        inside = folder()
+        if settings.preset and inside is not None:  # where no folder is named, make() says so
+            preset_file(inside, settings.preset)
+
     def silence(self) -> int:
         return 1 + self.environment.sample_rate // 10 // self.settings.block
+
+    def expected(self) -> Latency | None:
+        return self._lags
 
     def make(self) -> Any:
         """Raises EffectError where the plugin is not what was scanned, or cannot be loaded."""
@@ -65,10 +88,41 @@ class External(WrappedPlugin):
             raise EffectError(
                 f"the plugin {entry.path!r} has no parameter {missing[0]!r} any more; scan again"
             )
+        if self.settings.preset:
+            _load_preset(plugin, entry.path, preset_file(inside, self.settings.preset))
         return plugin
 
     def setters(self) -> Sequence[Setter]:
         return [partial(_set, parameter=parameter) for parameter in self.entry.parameters]
+
+
+def preset_file(inside: Path, preset: str) -> Path:
+    """The file of a preset in the folder of plugins. Raises EffectError where it is not there, or is none."""
+    try:
+        path = within(inside, preset)
+    except PluginError as fault:
+        raise EffectError(f"preset: {fault}") from None
+    if path.suffix.lower() != PRESET:
+        raise EffectError(f"preset: {preset!r} is no {PRESET} file")
+    if not path.is_file():
+        there = sorted(
+            one.relative_to(inside).as_posix() for one in islice(inside.rglob(f"*{PRESET}"), MOST_PRESETS)
+        )
+        raise EffectError(f"preset: there is no {preset!r} in {inside}{did_you_mean(preset, there)}")
+    return path
+
+
+def _load_preset(plugin: Any, path: str, preset: Path) -> None:
+    if not hasattr(plugin, "load_preset"):
+        raise EffectError(
+            f"preset: the plugin {path!r} is none that Pedalboard can give a preset: VST3 plugins are"
+        )
+    try:
+        plugin.load_preset(str(preset))
+    except Exception as problem:  # a foreign plugin may raise anything
+        raise EffectError(
+            f"preset: the plugin {path!r} does not take {preset.name!r}: {problem}"
+        ) from problem
 
 
 def _set(plugin: Any, value: float, *, parameter: Any) -> None:
@@ -88,7 +142,7 @@ def effect_class(entry: Entry) -> type[External]:
         "description": f"Plugin {entry.name or Path(entry.path).stem}",
         "entry": entry,
         "Controls": controls,
-        "Settings": PluginSettings,
+        "Settings": ExternalSettings,
     }
     return type(entry.type, (External,), body)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from djgraph.atomic import atomic_writer
 from djgraph.errors import PluginError
 from djgraph.reading import read_json
 from djgraph.text import clip, printable
-from djgraph_pedalboard.declaration import free, parameters_of
+from djgraph_pedalboard.declaration import Parameter, free, parameters_of
 from djgraph_pedalboard.folder import CATALOGUE_VARIABLE, ENDINGS, MOST_PLUGINS, VARIABLE, Catalogue, Entry
 
 from djgraph_pedalboard.folder import catalogue_path, mark, within  # isort: skip
@@ -28,7 +29,9 @@ SECONDS = 120
 
 Say = Callable[[str], None]
 Told = list[dict[str, Any]]
-"""Of a file, for each plugin in it: ``name``, ``parameters`` and ``left_out``."""
+"""Of a file, for each plugin in it: ``name``, ``parameters``, ``left_out`` and ``notes``."""
+_SIDECHAIN = re.compile(r"side_?chain|(^|_)(ext(ernal)?_(key|sc|input|side)|sc_|key_input)|_sc$")
+"""Names of parameters that are about a second signal."""
 
 
 def scan(inside: Path, say: Say = print, describe: Callable[[Path], Told] | None = None) -> Path:
@@ -71,6 +74,8 @@ def scan(inside: Path, say: Say = print, describe: Callable[[Path], Told] | None
             say(f"  {shown}: {entry.type}, {len(entry.parameters)} controls")
             for left_out in one["left_out"]:
                 say(f"    no control of {left_out}")
+            for note in one.get("notes", ()):
+                say(f"    {note}")
     path = catalogue_path(inside)
     text = Catalogue(djgraph_pedalboard=1, plugins=entries).model_dump_json(indent=1)
     with atomic_writer(path, PluginError) as file:
@@ -118,7 +123,16 @@ def _described(plugin: Any, name: str) -> dict[str, Any]:
         "name": name or str(getattr(plugin, "name", "")),
         "parameters": [one.model_dump(mode="json") for one in parameters],
         "left_out": left_out,
+        "notes": notes(parameters),
     }
+
+
+def notes(parameters: Iterable[Parameter]) -> list[str]:
+    """What of a plugin cannot be used, although it has controls for it: Pedalboard gives it one signal."""
+    keyed = [one.id for one in parameters if _SIDECHAIN.search(one.id)]
+    if not keyed:
+        return []
+    return [f"a sidechain is not connected, and hears nothing: leave {', '.join(keyed[:8])} as it is"]
 
 
 def _files(inside: Path) -> Iterator[Path]:

@@ -25,7 +25,7 @@ from djgraph.effects import (
 )
 from djgraph.errors import EffectError
 from djgraph_pedalboard.estimate import Estimate, perturbed
-from djgraph_pedalboard.instance import Instance, Setter
+from djgraph_pedalboard.instance import Instance, Latency, Setter
 from djgraph_pedalboard.seats import Seat, Seats
 
 MIX = Control(0, 1, neutral=0, smoothing=5.0, description="0 is the signal, 1 the plugin's output only")
@@ -93,16 +93,18 @@ class WrappedPlugin(TimeEffect):
         raise NotImplementedError
 
     @cached_property
-    def _lag(self) -> int:
-        """Samples by which the plugin itself lags."""
-        if not self.whole_blocks:
-            return 0
+    def _lags(self) -> Latency:
+        """How the plugin itself lags, with its controls at their defaults."""
         instance = self._instance(2)
         instance.start([control.default for control in self._own])
-        return instance.lag()
+        return instance.latency()
+
+    def expected(self) -> Latency | None:
+        """How a plugin has to lag while it plays; None where that is not looked at."""
+        return None
 
     def latency(self) -> int:
-        return self.settings.block - 1 + self._lag if self.whole_blocks else 0
+        return self.settings.block - 1 + self._lags.measured if self.whole_blocks else 0
 
     def tail(self) -> int | None:
         return None
@@ -207,7 +209,9 @@ class WrappedPlugin(TimeEffect):
 
                 def make(free: list[Instance], values: list[list[float]] = first[item]) -> Seat:
                     instances = [
-                        free[copy] if self.again and copy < len(free) else self._instance(channels)
+                        free[copy]
+                        if self.again and copy < len(free)
+                        else self._instance(channels, self.expected())
                         for copy in range(copies)
                     ]
                     for instance, own in zip(instances, values):
@@ -218,9 +222,10 @@ class WrappedPlugin(TimeEffect):
             seats.append(seat)
         return torch.tensor(tickets, dtype=torch.float64, device=state["ticket"].device), seats
 
-    def _instance(self, channels: int) -> Instance:
-        plugin = self.make()
-        return Instance(plugin, self.setters(), channels, self.environment.sample_rate, self.settings.block)
+    def _instance(self, channels: int, expected: Latency | None = None) -> Instance:
+        names = [control.id for control in self._own]
+        rate, size = self.environment.sample_rate, self.settings.block
+        return Instance(self.make(), self.setters(), channels, rate, size, names, expected)
 
     def _feed(
         self, seats: Sequence[Seat], sound: Tensor, cuts: Sequence[int], steps: Tensor, copies: int

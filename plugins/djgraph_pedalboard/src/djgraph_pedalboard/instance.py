@@ -107,7 +107,8 @@ class Instance:
         return None if told is None else int(told)
 
     def _hold_to_latency(self) -> None:
-        before, now = self._expected and self._expected.reported, self._reported()
+        before = self._expected.reported if self._expected is not None else None
+        now = self._reported()
         if before is not None and now is not None and now != before:
             raise self._moved(before, str(now))
 

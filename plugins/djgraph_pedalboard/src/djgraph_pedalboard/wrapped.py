@@ -23,6 +23,7 @@ from djgraph.effects import (
     State,
     TimeEffect,
 )
+from djgraph.effects.contract import ModelClass
 from djgraph.errors import EffectError
 from djgraph_pedalboard.estimate import Estimate, perturbed
 from djgraph_pedalboard.instance import Instance, Latency, Setter
@@ -65,7 +66,7 @@ class WrappedPlugin(TimeEffect):
     """
 
     type: ClassVar[str]
-    Settings = PluginSettings
+    Settings: ClassVar[ModelClass] = PluginSettings
     Controls = MixControls
     inputs = (Port("in", gradient="surrogate"),)
     foreign_memory = True

@@ -263,6 +263,48 @@ def test_names_of_sidechains(name, is_one):
     assert bool(scan._SIDECHAIN.search(name)) is is_one
 
 
+class MonoPlugin(FakePlugin):
+    """As Pedalboard is with plugins of one channel."""
+
+    def process(self, audio, sample_rate, buffer_size, reset=True):
+        if len(audio) != 1:
+            raise ValueError("Plugin 'Fake' does not support 2-channel output.")
+        return super().process(audio, sample_rate, buffer_size, reset)
+
+
+def test_a_plugin_of_one_channel_has_mono_ports(plugins, monkeypatch):
+    """It is asked by the scan; a stereo strip in front of it is an error of the graph."""
+    monkeypatch.setattr(external, "load", lambda path, name: MonoPlugin(LAG))
+    mono = lambda path: [{**told(path)[0], "channels": scan.channels_of(MonoPlugin())}]  # noqa: E731
+    said = []
+    scan.scan(plugins, said.append, mono)
+    assert said[0] == "  sweet.vst3: plugin_sweet, 5 controls, mono"
+    effect = external.classes()["plugin_sweet"]
+    assert (effect.inputs[0].channels, effect.outputs[0].channels) == (1, 1)
+    subject, sound = make(effect, {"block": 64}), noise(1000)[:, :1]
+    assert subject.latency() == 63 + LAG
+    assert run(subject, sound, resting(subject, {}, 1, 1000)).shape == sound.shape
+    with pytest.raises(DJGraphError, match=r"port 'in' of plugin_sweet takes mono, and .* is stereo"):
+        djgraph.load(graph(), registry=registered())
+
+
+def test_the_number_of_channels_that_a_plugin_takes():
+    class StereoPlugin(FakePlugin):
+        def process(self, audio, sample_rate, buffer_size, reset=True):
+            if len(audio) != 2:
+                raise ValueError("not with one")
+            return super().process(audio, sample_rate, buffer_size, reset)
+
+    class NeitherPlugin(MonoPlugin):
+        def process(self, audio, sample_rate, buffer_size, reset=True):
+            raise ValueError(f"not with {len(audio)}")
+
+    assert [scan.channels_of(one()) for one in (FakePlugin, MonoPlugin, StereoPlugin)] == [None, 1, 2]
+    with pytest.raises(ValueError, match="not with 2"):
+        scan.channels_of(NeitherPlugin())
+    assert scan._described(FakePlugin(), "")["channels"] is None
+
+
 def test_estimates_of_gradients(effect):
     subject = make(effect, {"block": 256, "gradients": "spsa", "directions": 8})
     controls = resting(subject, {}, 1, 512)

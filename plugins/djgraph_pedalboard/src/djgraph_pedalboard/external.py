@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, create_model
 
-from djgraph.effects import Effect, Environment
+from djgraph.effects import Effect, Environment, Port
 from djgraph.errors import EffectError, PluginError, did_you_mean
 from djgraph.plugins import hookimpl
 from djgraph_pedalboard.folder import VARIABLE, Entry, folder, mark, read_catalogue, within
@@ -141,6 +141,8 @@ def effect_class(entry: Entry) -> type[External]:
         "type": entry.type,
         "description": f"Plugin {entry.name or Path(entry.path).stem}",
         "entry": entry,
+        "inputs": (Port("in", entry.channels, gradient="surrogate"),),
+        "outputs": (Port("out", entry.channels),),
         "Controls": controls,
         "Settings": ExternalSettings,
     }

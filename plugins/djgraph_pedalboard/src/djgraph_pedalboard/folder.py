@@ -27,12 +27,14 @@ ENDINGS = (".vst3", ".component")
 
 
 class Entry(Stored):
-    """One plugin: ``path`` from the folder on, ``name`` where a file holds several, ``mark`` of the file's state."""
+    """One plugin: ``path`` from the folder on, ``name`` where a file holds several, ``mark`` of the file's state;
+    ``channels``, where it takes one number only."""
 
     type: str = Field(pattern=r"^plugin_[a-z0-9_]{1,80}$")
     path: str = Field(min_length=1, max_length=1000)
     name: str = Field("", max_length=200)
     mark: str = Field(pattern=r"^[0-9a-f]{64}$")
+    channels: int | None = Field(None, ge=1, le=2)
     parameters: list[Parameter] = Field([], max_length=MOST_PARAMETERS)
 
     @model_validator(mode="after")

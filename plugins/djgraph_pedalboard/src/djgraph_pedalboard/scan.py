@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from djgraph.atomic import atomic_writer
 from djgraph.errors import PluginError
 from djgraph.reading import read_json
@@ -27,9 +29,12 @@ from djgraph_pedalboard.folder import catalogue_path, mark, within  # isort: ski
 SECONDS = 120
 """That a plugin may take to load and to tell its parameters."""
 
+RATE, TRIED = 44100, 64
+"""Hz and samples of the silence by which a plugin is asked how many channels it takes."""
+
 Say = Callable[[str], None]
 Told = list[dict[str, Any]]
-"""Of a file, for each plugin in it: ``name``, ``parameters``, ``left_out`` and ``notes``."""
+"""Of a file, for each plugin in it: ``name``, ``parameters``, ``left_out``, ``channels`` and ``notes``."""
 _SIDECHAIN = re.compile(r"side_?chain|(^|_)(ext(ernal)?_(key|sc|input|side)|sc_|key_input)|_sc$")
 """Names of parameters that are about a second signal."""
 
@@ -64,6 +69,7 @@ def scan(inside: Path, say: Say = print, describe: Callable[[Path], Told] | None
                         "path": path.relative_to(inside).as_posix(),
                         "name": one["name"] if len(told) > 1 else "",
                         "mark": mark(path),
+                        "channels": one.get("channels"),
                         "parameters": one["parameters"],
                     }
                 )
@@ -71,7 +77,8 @@ def scan(inside: Path, say: Say = print, describe: Callable[[Path], Told] | None
                 say(f"  {shown}: left out: {' '.join(str(fault).split())[:300]}")
                 continue
             entries.append(entry)
-            say(f"  {shown}: {entry.type}, {len(entry.parameters)} controls")
+            width = {None: "", 1: ", mono", 2: ", stereo only"}[entry.channels]
+            say(f"  {shown}: {entry.type}, {len(entry.parameters)} controls{width}")
             for left_out in one["left_out"]:
                 say(f"    no control of {left_out}")
             for note in one.get("notes", ()):
@@ -123,8 +130,26 @@ def _described(plugin: Any, name: str) -> dict[str, Any]:
         "name": name or str(getattr(plugin, "name", "")),
         "parameters": [one.model_dump(mode="json") for one in parameters],
         "left_out": left_out,
+        "channels": channels_of(plugin),
         "notes": notes(parameters),
     }
+
+
+def channels_of(plugin: Any) -> int | None:
+    """The number of channels that a plugin takes, of one and two; None where it takes either.
+
+    Raises what the plugin does with two where it takes neither.
+    """
+    taken, refused = [], None
+    for count in (1, 2):
+        try:
+            plugin.process(np.zeros((count, TRIED), np.float32), RATE, TRIED, reset=True)
+            taken.append(count)
+        except ValueError as fault:  # which Pedalboard raises, before the plugin hears anything
+            refused = fault
+    if refused is not None and not taken:
+        raise refused
+    return taken[0] if len(taken) == 1 else None
 
 
 def notes(parameters: Iterable[Parameter]) -> list[str]:

@@ -96,7 +96,7 @@ class WrappedPlugin(TimeEffect):
     @cached_property
     def _lags(self) -> Latency:
         """How the plugin itself lags, with its controls at their defaults."""
-        instance = self._instance(2)
+        instance = self._instance(self.inputs[0].channels or 2)
         instance.start([control.default for control in self._own])
         return instance.latency()
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from djgraph.simd.functions import fill, where_greater
+from djgraph.simd.functions import fill, inverse_root, reciprocal, where_greater
 from djgraph.simd.jit import kept, part, part_for
-from djgraph.simd.lanes import load, root, store, zeros
+from djgraph.simd.lanes import SIDE_BY_SIDE, load, load_several, root, store, zeros
 from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles
 from djgraph.simd.state_variable import pull_back, step
 from djgraph.simd.tile import row_size
@@ -31,10 +31,17 @@ _FOURTH = (4, 1, 4, FOURTH_ROOM)
 
 
 @part
-def positive(cutoff, like):
+def positive(cutoff):
     """The cutoff, or 0 where it is less."""
-    none = zeros(like)
+    none = zeros(cutoff)
     return where_greater(cutoff, none, cutoff, none)
+
+
+@part
+def _finite(grown):
+    """λ, or a number that is as good as endless: of a cutoff beyond all hearing its powers are no numbers any more."""
+    endless = fill(grown, 1e30)
+    return where_greater(grown, endless, endless, grown)
 
 
 @part
@@ -53,28 +60,30 @@ def fits_fourth(numbers, like):
 def prepare_second(tile, room, row, cutoff, fits):
     """Coefficients of one sample: g = h/√λ with 1/λ = 1/(1 + fit·h²)."""
     scale, fit = fits
-    one = fill(tile, 1.0)
-    h = scale * positive(cutoff, tile)
-    share = one / (one + fit * h * h)
-    g = h * root(share)
+    one = fill(cutoff, 1.0)
+    h = scale * positive(cutoff)
+    of_share = inverse_root(_finite(one + fit * h * h))
+    g = h * of_share
     store(tile, room, g)
-    store(tile, room + row, one / (one + g * (g + one + one)))
-    store(tile, room + 2 * row, share)
+    store(tile, room + row, reciprocal(one + g * (g + one + one)))
+    store(tile, room + 2 * row, of_share * of_share)
 
 
 @part
 def prepare_fourth(tile, room, row, cutoff, fits):
     """Coefficients of one sample: g = h·λ^−¼ with 1/λ = 1/(1 + curve·h⁴), and k = √(2 + fit·g²)."""
     scale, fit, curve = fits
-    one = fill(tile, 1.0)
-    h = scale * positive(cutoff, tile)
+    one = fill(cutoff, 1.0)
+    h = scale * positive(cutoff)
     square = h * h
-    share = one / (one + curve * square * square)
-    g = h * root(root(share))
-    k = root(one + one + fit * g * g)
+    grown = _finite(one + curve * square * square)
+    of_share = inverse_root(grown)
+    g = h * inverse_root(grown * of_share)
+    of_k = one + one + fit * g * g
+    k = of_k * inverse_root(of_k)
     store(tile, room, g)
-    store(tile, room + row, one / (one + g * (g + k)))
-    store(tile, room + 2 * row, share)
+    store(tile, room + row, reciprocal(one + g * (g + k)))
+    store(tile, room + 2 * row, of_share * of_share)
     store(tile, room + 3 * row, k)
 
 
@@ -92,7 +101,7 @@ def of_cutoff_second(tile, room, row, cutoff, fits):
     none, (scale, fit) = zeros(tile), fits
     of_g, of_share, share = load(tile, room), load(tile, room + row), load(tile, room + 2 * row)
     # dg/dh = share·√share; d share/dh = −2·fit·h·share²
-    h = scale * positive(cutoff, tile)
+    h = scale * positive(cutoff)
     of_h = of_g * share * root(share) - of_share * (fit + fit) * h * share * share
     return where_greater(none, cutoff, none, of_h * scale)
 
@@ -103,7 +112,7 @@ def of_cutoff_fourth(tile, room, row, cutoff, fits):
     none, (scale, _, curve) = zeros(tile), fits
     of_g, of_share, share = load(tile, room), load(tile, room + row), load(tile, room + 2 * row)
     # dg/dh = share^(5/4); d share/dh = −4·curve·h³·share²
-    h = scale * positive(cutoff, tile)
+    h = scale * positive(cutoff)
     grown = fill(tile, 4.0) * curve * h * h * h * share * share
     of_h = of_g * share * root(root(share)) - of_share * grown
     return where_greater(none, cutoff, none, of_h * scale)
@@ -285,10 +294,10 @@ def _forward(prepare, run, fits_of):
 
     @part_for(run)
     def forward(tile, state, numbers, count, lanes):
-        row, fits = row_size(lanes), fits_of(numbers, tile)
-        for t in range(count):
+        row, fits = row_size(lanes), fits_of(numbers, load_several(tile, 0))
+        for t in range(0, count, SIDE_BY_SIDE):  # a row has room for what lies behind the last sample
             at = t * lanes
-            prepare(tile, 5 * row + at, row, load(tile, row + at), fits)
+            prepare(tile, 5 * row + at, row, load_several(tile, row + at), fits)
         run(tile, (row - row, 2 * row, 3 * row, 4 * row, 5 * row), state, count, lanes)
 
     return forward
@@ -300,10 +309,10 @@ def _backward(prepare, run_back, fits_of, of_cutoff, states):
     @part_for(run_back)
     def backward(tile, state, adjoint, numbers, count, lanes):
         row, fits = row_size(lanes), fits_of(numbers, tile)
-        room = (10 + states) * row
-        for t in range(count):
+        room, several = (10 + states) * row, fits_of(numbers, load_several(tile, 0))
+        for t in range(0, count, SIDE_BY_SIDE):
             at = t * lanes
-            prepare(tile, room + at, row, load(tile, row + at), fits)
+            prepare(tile, room + at, row, load_several(tile, row + at), several)
         rows = (row - row, 2 * row, 3 * row, 5 * row, 6 * row, 8 * row, 9 * row, 10 * row, room)
         run_back(tile, rows, state, adjoint, fits, count, lanes)
         for t in range(count):

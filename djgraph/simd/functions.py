@@ -1,4 +1,4 @@
-"""More functions of vectors of the CPU: numbers on all lanes, choices, exponentials, sine and cosine."""
+"""More functions of vectors of the CPU: numbers on all lanes, choices, inverses, exponentials, sine and cosine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from djgraph.simd.lanes import Lanes
+from djgraph.simd.lanes import BYTES, Lanes, called
 
 
 def _constant(vector: Any, number: float) -> Any:
@@ -37,11 +38,11 @@ def _polynomial(builder: Any, vector: Any, x: Any, coefficients: Sequence[float]
 
 @intrinsic
 def fill(typing_context: Any, like: Any, value: Any) -> Any:
-    """A number on every lane, of the array's type."""
-    lanes = Lanes(like.dtype)
+    """A number on every lane, of the array's type, or as other lanes are."""
+    lanes = like if isinstance(like, Lanes) else Lanes(like.dtype)
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        scalar = context.cast(builder, arguments[1], sig.args[1], sig.args[0].dtype)
+        scalar = context.cast(builder, arguments[1], sig.args[1], lanes.scalar)
         vector = context.get_value_type(lanes)
         number = ir.IntType(32)
         first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(number, 0))
@@ -86,6 +87,67 @@ def unknown(typing_context: Any, like: Any) -> Any:
         return _constant(context.get_value_type(lanes), math.nan)
 
     return lanes(like), generate
+
+
+def _estimate(builder: Any, name: str, value: Any) -> Any:
+    """A function of AVX-512 that is right to 14 bits, on all lanes; name: ``rsqrt`` or ``rcp``."""
+    count, whole = 16, value.type
+    vector, mask, number = ir.VectorType(whole.element, count), ir.IntType(count), ir.IntType(32)
+    kind = ir.FunctionType(vector, [vector, vector, mask])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.avx512.{name}14.ps.512")
+
+    def places(*lanes: int) -> Any:
+        return ir.Constant(ir.VectorType(number, len(lanes)), list(lanes))
+
+    parts = []
+    for first in range(0, whole.count, count):
+        part = builder.shuffle_vector(value, value, places(*range(first, first + count)))
+        parts.append(builder.call(function, (part, part, ir.Constant(mask, -1))))
+    while len(parts) > 1:
+        both = places(*range(2 * parts[0].type.count))
+        parts = [builder.shuffle_vector(a, b, both) for a, b in zip(parts[::2], parts[1::2])]
+    return parts[0]
+
+
+def _estimates(lanes: Any) -> bool:
+    """Whether the CPU has such estimates. In double precision two steps would have to follow, and nothing is saved."""
+    return BYTES == 64 and lanes.itemsize == 4
+
+
+@intrinsic
+def inverse_root(typing_context: Any, value: Any) -> Any:
+    """1/√x on all lanes, of normal numbers above 0, to a rounding or two.
+
+    A root and a division keep the CPU's divider busy for some 40 cycles of 16 numbers. Where there is an estimate y,
+    one of Newton's steps, y + y·(½ − x·y·y/2), leaves 1.5 times its error squared.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        x, vector = arguments[0], context.get_value_type(sig.args[0])
+        if not _estimates(sig.args[0]):
+            return builder.fdiv(_constant(vector, 1.0), called(builder, "sqrt", vector, x))
+        y = _estimate(builder, "rsqrt", x)
+        half = builder.fmul(y, _constant(vector, -0.5))
+        lost = _fused(builder, builder.fmul(x, y), half, _constant(vector, 0.5))
+        return _fused(builder, y, lost, y)
+
+    return value(value), generate
+
+
+@intrinsic
+def reciprocal(typing_context: Any, value: Any) -> Any:
+    """1/x on all lanes, of normal numbers, to a rounding or two: an estimate y, and y + y·(1 − x·y)."""
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        x, vector = arguments[0], context.get_value_type(sig.args[0])
+        one = _constant(vector, 1.0)
+        if not _estimates(sig.args[0]):
+            return builder.fdiv(one, x)
+        y = _estimate(builder, "rcp", x)
+        lost = _fused(builder, builder.fmul(x, _constant(vector, -1.0)), y, one)
+        return _fused(builder, y, lost, y)
+
+    return value(value), generate
 
 
 Series = Callable[[int], float]

@@ -28,19 +28,23 @@ def width(itemsize: int) -> int:
 
 
 class Lanes(types.Type):
-    """A vector of ``scalar`` numbers."""
+    """A vector of ``scalar`` numbers, or ``times`` of them side by side.
 
-    def __init__(self, scalar: Any) -> None:
-        self.scalar = scalar
+    An operation on several is as many instructions, none of which waits for another. Of a long chain of operations a
+    CPU otherwise sees too little ahead to find the next sample's, which it could begin meanwhile.
+    """
+
+    def __init__(self, scalar: Any, times: int = 1) -> None:
+        self.scalar, self.times = scalar, times
         self.itemsize = scalar.bitwidth // 8
-        super().__init__(name=f"Lanes({scalar})")
+        super().__init__(name=f"Lanes({scalar}, {times})")
 
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Lanes) -> None:
         scalar = manager.lookup(fe_type.scalar).get_value_type()
-        super().__init__(manager, fe_type, ir.VectorType(scalar, width(fe_type.itemsize)))
+        super().__init__(manager, fe_type, ir.VectorType(scalar, width(fe_type.itemsize) * fe_type.times))
 
 
 def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -60,6 +64,24 @@ def _spread(builder: Any, scalar: Any, vector: Any) -> Any:
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """The lanes ``array[index], array[index + 1], …``; no bounds are checked."""
     lanes = Lanes(array.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        place = _element(context, builder, sig.args[0], *arguments)
+        vector = builder.load(builder.bitcast(place, context.get_value_type(lanes).as_pointer()))
+        vector.align = lanes.itemsize
+        return vector
+
+    return lanes(array, types.intp), generate
+
+
+SIDE_BY_SIDE = 4
+"""Vectors that :func:`load_several` reads: twice as many would need more registers than there are."""
+
+
+@intrinsic
+def load_several(typing_context: Any, array: Any, index: Any) -> Any:
+    """The lanes of ``SIDE_BY_SIDE`` vectors from ``array[index]`` on; no bounds are checked."""
+    lanes = Lanes(array.dtype, SIDE_BY_SIDE)
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         place = _element(context, builder, sig.args[0], *arguments)
@@ -120,8 +142,8 @@ def splat(typing_context: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def zeros(typing_context: Any, array: Any) -> Any:
-    """Lanes of zeros, of the array's type."""
-    lanes = Lanes(array.dtype)
+    """Lanes of zeros, of the array's type, or as other lanes are."""
+    lanes = array if isinstance(array, Lanes) else Lanes(array.dtype)
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         vector = context.get_value_type(lanes)
@@ -250,7 +272,7 @@ def _define(function: Any, instruction: str) -> None:
         return getattr(builder, instruction)(*arguments, flags=("contract",))
 
 
-def _called(builder: Any, name: str, vector: Any, *arguments: Any) -> Any:
+def called(builder: Any, name: str, vector: Any, *arguments: Any) -> Any:
     """One of LLVM's own functions of vectors that are an instruction of the CPU's."""
     number = "f64" if isinstance(vector.element, ir.DoubleType) else "f32"
     kind = ir.FunctionType(vector, [vector] * len(arguments))
@@ -263,7 +285,7 @@ def root(typing_context: Any, value: Any) -> Any:
     """The square root on all lanes."""
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        return _called(builder, "sqrt", context.get_value_type(sig.args[0]), arguments[0])
+        return called(builder, "sqrt", context.get_value_type(sig.args[0]), arguments[0])
 
     return value(value), generate
 
@@ -273,7 +295,7 @@ def floor(typing_context: Any, value: Any) -> Any:
     """The next whole number below, or the number itself, on all lanes."""
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        return _called(builder, "floor", context.get_value_type(sig.args[0]), arguments[0])
+        return called(builder, "floor", context.get_value_type(sig.args[0]), arguments[0])
 
     return value(value), generate
 
@@ -283,7 +305,7 @@ def absolute(typing_context: Any, value: Any) -> Any:
     """The absolute value on all lanes."""
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        return _called(builder, "fabs", context.get_value_type(sig.args[0]), arguments[0])
+        return called(builder, "fabs", context.get_value_type(sig.args[0]), arguments[0])
 
     return value(value), generate
 

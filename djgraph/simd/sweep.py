@@ -28,7 +28,7 @@ from djgraph.simd.bands import (
 )
 from djgraph.simd.functions import differs, exponential, fill, where_greater
 from djgraph.simd.jit import kept, part, part_for
-from djgraph.simd.lanes import load, store
+from djgraph.simd.lanes import SIDE_BY_SIDE, load, load_several, store
 from djgraph.simd.recursion import Kernel, backward_tiles, forward_tiles
 from djgraph.simd.tile import row_size
 
@@ -48,10 +48,10 @@ def _cutoff(knob, law):
 
 
 @part
-def _left(knob, law, like):
+def _left(knob, law):
     """1 − u, of which the square is the weight of what is taken away: u is how far the knob is from wide open, over the
     fade, at most 1."""
-    one, lowpass = fill(like, 1.0), law[2]
+    one, lowpass = fill(knob, 1.0), law[2]
     u = (lowpass + (one - lowpass - lowpass) * knob) * law[3]
     return one - where_greater(u, one, one, u)
 
@@ -81,11 +81,11 @@ def _sides(one, left, numbers):
 
 
 @part
-def _of_knob(knob, cutoff, of_cutoff, of_weight, law, like):
+def _of_knob(knob, cutoff, of_cutoff, of_weight, law):
     """The gradient of the knob. Where the fade ends it is 0 from both sides."""
-    one, lowpass = fill(like, 1.0), law[2]
+    one, lowpass = fill(knob, 1.0), law[2]
     slope = (lowpass + lowpass - one) * (law[3] + law[3])
-    return of_cutoff * cutoff * law[1] + of_weight * slope * _left(knob, law, like)
+    return of_cutoff * cutoff * law[1] + of_weight * slope * _left(knob, law)
 
 
 def _prepared(prepare, fits_of, coefficients):
@@ -96,13 +96,14 @@ def _prepared(prepare, fits_of, coefficients):
 
     @part_for(prepare)
     def prepared(tile, room, numbers, count, lanes):
-        row, fits, law = row_size(lanes), fits_of(numbers, tile), _law(numbers, tile)
+        row, several = row_size(lanes), load_several(tile, 0)
+        fits, law = fits_of(numbers, several), _law(numbers, several)
         left = room + coefficients * row
         distinct = 1 if _rests(tile, row, count, lanes) else count
-        for t in range(distinct):
+        for t in range(0, distinct, SIDE_BY_SIDE):  # a row has room for what lies behind the last sample
             at = t * lanes
-            knob = load(tile, row + at)
-            cutoff, kept = _cutoff(knob, law), _left(knob, law, tile)
+            knob = load_several(tile, row + at)
+            cutoff, kept = _cutoff(knob, law), _left(knob, law)
             prepare(tile, room + at, row, cutoff, fits)
             store(tile, left + at, kept * kept)
             store(tile, left + row + at, cutoff)
@@ -149,7 +150,7 @@ def _backward(prepared, run_back, fits_of, of_cutoff, sizes):
             knob, cutoff = load(tile, row + at), load(tile, left + row + at)
             gradient = of_cutoff(tile, room + at, row, cutoff, fits)
             weight = load(tile, of_left + at)
-            store(tile, 5 * row + at, _of_knob(knob, cutoff, gradient, weight, law, tile))
+            store(tile, 5 * row + at, _of_knob(knob, cutoff, gradient, weight, law))
 
     return backward
 

@@ -5,6 +5,7 @@ from djgraph.dsp.allpass_loop import allpass_loop
 from djgraph.dsp.antialiased import antialiased
 from djgraph.dsp.bands import two_bands, two_bands_response
 from djgraph.dsp.biquads import biquads
+from djgraph.dsp.chain import LinkKernel, scale_link
 from djgraph.dsp.compressor import compress
 from djgraph.dsp.delay_loop import delay_loop
 from djgraph.dsp.delays import delay_history, read_delay, read_tap
@@ -29,15 +30,16 @@ from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
 from djgraph.dsp.svf_series import Section, svf_series
-from djgraph.dsp.sweep import sweep
+from djgraph.dsp.sweep import sweep, sweep_link
 from djgraph.dsp.swing import allpass_sweep, swing
-from djgraph.dsp.three_bands import three_bands
+from djgraph.dsp.three_bands import three_bands, three_bands_link
 from djgraph.dsp.true_peak import true_peak
 from djgraph.dsp.voices import swinging_voices
 
 __all__ = [
     "Curve",
     "Frames",
+    "LinkKernel",
     "Operation",
     "Section",
     "allpass_chain",
@@ -75,6 +77,7 @@ __all__ = [
     "safe_divide",
     "safe_log10",
     "safe_sqrt",
+    "scale_link",
     "sliding_max",
     "sliding_mean",
     "steady",
@@ -82,9 +85,11 @@ __all__ = [
     "svf_response",
     "svf_series",
     "sweep",
+    "sweep_link",
     "swing",
     "swinging_voices",
     "three_bands",
+    "three_bands_link",
     "true_peak",
     "two_bands",
     "two_bands_response",

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from djgraph import simd
@@ -38,6 +40,12 @@ class Timeline:
     def constant(self) -> bool:
         """One frame, or one sample: every position reads the first frame."""
         return self.frames == 1 or self.samples == 1
+
+    def places(self) -> NDArray[np.float64]:
+        """Where each frame lies, in samples; on the CPU."""
+        if self.frames == 1:
+            return np.zeros(1)
+        return np.arange(self.frames, dtype=np.float64) * ((self.samples - 1) / (self.frames - 1))
 
     def span(self, start: int, stop: int, smoothing: float = 0.0) -> tuple[int, int]:
         """Frames ``(first, last + 1)`` that determine the curve on samples ``start…stop−1``."""

@@ -55,6 +55,10 @@ class PlacedTimeline(Timeline):
         """One frame: every sample reads it."""
         return self.frames == 1
 
+    def places(self) -> NDArray[np.float64]:
+        """Where each frame lies, in samples; on the CPU."""
+        return self._host.astype(np.float64)
+
     def span(self, start: int, stop: int, smoothing: float = 0.0) -> tuple[int, int]:
         """Frames ``(first, last + 1)`` that determine the curve on samples ``start…stop−1``."""
         reach = math.ceil(smoothing / 2)

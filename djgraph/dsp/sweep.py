@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.bands import FITS, split_fourth, split_second
+from djgraph.dsp.chain import LinkKernel
 from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
@@ -43,6 +44,29 @@ def sweep(
     Differentiable in all tensors. DJGraphError for other bands and orders, for frequencies and fades out of range, and
     where shapes, types or devices do not fit.
     """
+    numbers = _numbers(keeps, lowest, highest, fade, order, sample_rate)
+    swept, last = _ORDERS[order](audio, (knob,), state, numbers)
+    return swept, last
+
+
+def sweep_link(
+    *,
+    keeps: Literal["low", "high"],
+    lowest: float,
+    highest: float,
+    fade: float = 0.1,
+    order: int = 4,
+    sample_rate: float,
+) -> LinkKernel:
+    """:func:`sweep` as a link of a chain; its one curve is the knob. DJGraphError as :func:`sweep` raises."""
+    numbers = _numbers(keeps, lowest, highest, fade, order, sample_rate)
+    return LinkKernel({2: "sweep.SECOND_LINK", 4: "sweep.FOURTH_LINK"}[order], 1, order, numbers)
+
+
+def _numbers(
+    keeps: str, lowest: float, highest: float, fade: float, order: int, sample_rate: float
+) -> tuple[float, ...]:
+    """What the compiled code is given."""
     if keeps not in ("low", "high"):
         raise DJGraphError(f"sweep keeps 'low' or 'high', not {keeps!r}")
     if order not in _ORDERS:
@@ -55,9 +79,7 @@ def sweep(
     scale = math.pi * level / checked_rate(sample_rate)
     curve = fit[1] if order == 4 else 0.0
     span = math.log(highest / lowest)
-    numbers = (scale, fit[0], curve, lowest, span, 1.0 if keeps == "low" else 0.0, 1 / fade)
-    swept, last = _ORDERS[order](audio, (knob,), state, numbers)
-    return swept, last
+    return scale, fit[0], curve, lowest, span, 1.0 if keeps == "low" else 0.0, 1 / fade
 
 
 Split = Callable[[Sequence[Tensor], Tensor, Sequence[float]], tuple[Tensor, Tensor]]

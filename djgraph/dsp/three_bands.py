@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from djgraph.dsp.bands import FITS
+from djgraph.dsp.chain import LinkKernel
 from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
@@ -41,12 +43,22 @@ def three_bands(
     Returns the sum and the state that the next block starts from. Differentiable in all tensors. DJGraphError for
     crossovers that are no frequencies, and where shapes, types or devices do not fit.
     """
+    bands, last = _THREE_BANDS(audio, (low, mid, high), state, _numbers(crossovers, sample_rate))
+    return bands, last
+
+
+def three_bands_link(*, crossovers: tuple[float, float], sample_rate: float) -> LinkKernel:
+    """:func:`three_bands` as a link of a chain; its curves are low, mid and high. DJGraphError likewise."""
+    return LinkKernel("three_bands.LINK", 3, 10, _numbers(crossovers, sample_rate))
+
+
+@lru_cache(maxsize=64)
+def _numbers(crossovers: tuple[float, float], sample_rate: float) -> tuple[float, ...]:
+    """What the compiled code is given."""
     if not all(0 < crossover < math.inf for crossover in crossovers):
         raise DJGraphError(f"three_bands takes crossovers in Hz above 0, not {crossovers}")
     rate = checked_rate(sample_rate)
-    numbers = [number for crossover in crossovers for number in _coefficients(crossover / rate)]
-    bands, last = _THREE_BANDS(audio, (low, mid, high), state, numbers)
-    return bands, last
+    return tuple(number for crossover in crossovers for number in _coefficients(crossover / rate))
 
 
 def _coefficients(cycles: float) -> tuple[float, float, float]:

@@ -108,6 +108,20 @@ class Block:
     owned: bool = False
 
 
+@dataclass(frozen=True)
+class Link:
+    """What an effect is that is one kernel of :mod:`djgraph.dsp` and nothing else; see :meth:`TimeEffect.link`.
+
+    kernel: made by a function of ``djgraph.dsp`` whose name ends in ``_link``. controls: the ids of those that it reads
+    as curves, in its order, all of rate sample. state: the name of the state, which begins with zeros; None where the
+    kernel has none.
+    """
+
+    kernel: Any
+    controls: tuple[str, ...]
+    state: str | None = None
+
+
 @contextmanager
 def ordinary_tensors() -> Iterator[None]:
     """Within, tensors are made on the CPU and may be saved for a backward pass, whatever mode a caller is in.
@@ -299,6 +313,22 @@ class TimeEffect(Effect):
     foreign_memory: ClassVar[bool] = False
     """True where some of what it remembers is in another library's objects, which no tensor holds: a state is good for
     one call, in the process that made it. Streams run; their states cannot be kept."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # A subclass that computes something else is not the kernel that its base is.
+        if "link" not in vars(cls) and vars(cls).keys() & {"process", "amplitude", "initial_state"}:
+            cls.link = TimeEffect.link  # type: ignore[method-assign]
+
+    def link(self) -> Link | None:
+        """The effect as one kernel, where it is no more than that: one input, one output, and what :meth:`process`
+        returns is the kernel's output and state, to rounding. None where it is anything else.
+
+        In single precision on a CPU, and where no derivative is taken, such effects one behind the other run in one
+        pass over memory, and their controls need not exist as curves; :meth:`process` runs everywhere else. A subclass
+        with a ``process``, ``amplitude`` or ``initial_state`` of its own does not inherit it.
+        """
+        return None
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """State before the first sample, for a batch of signals in the dtype and on the device of ``like``."""

@@ -131,7 +131,7 @@ class ObservedExecutor(Executor):
     ) -> None:
         self._recorder = recorder
         self._places = {id(op): index for index, op in enumerate(plan.ops)}
-        super().__init__(plan, compiled)
+        super().__init__(plan, compiled, chains=False)  # of what runs in one pass nobody can tell the parts
 
     def __call__(self, run: Run) -> dict[str, Tensor]:
         # What lies behind this marker is the reading of params.

@@ -31,6 +31,7 @@ from djgraph.region.operation import run_region
 from djgraph.region.schedule import schedule_region
 from djgraph.region.stacks import Stacks
 from djgraph.runtime.blocks import block_length, process_in_blocks
+from djgraph.runtime.chains import ChainedCalls, chained_calls
 from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.identity import region_identity
 from djgraph.runtime.loop import LoopKernel
@@ -64,18 +65,26 @@ Kernel = Callable[[Run], None]
 
 
 class Executor:
-    """A plan of a compiled graph, bound to the modules that run it."""
+    """A plan of a compiled graph, bound to the modules that run it.
 
-    def __init__(self, plan: Plan, compiled: Compiled) -> None:
+    chains: whether calls that are kernels one behind the other may run in one pass; without, each runs by itself.
+    """
+
+    def __init__(self, plan: Plan, compiled: Compiled, chains: bool = True) -> None:
         self.plan, self.compiled = plan, compiled
         self._modules, self.bank = compiled.modules, compiled.bank
         self._distinct = list({id(module): module for module in self._modules.values()}.values())
         self._copies = copies(plan)
-        self._frees = plan.frees or ((),) * len(plan.ops)
-        self._kernels = [self._kernel(op, free) for op, free in zip(plan.ops, self._frees)]
+        frees = plan.frees or ((),) * len(plan.ops)
+        steps = [(self._kernel(op, free), free) for op, free in zip(plan.ops, frees)]
+        found = chained_calls(plan, self._modules, self.bank) if chains else ()
+        for calls in reversed(list(found)):
+            first, last = calls.places[0], calls.places[-1] + 1
+            steps[first:last] = [(self._chain(calls, steps[first:last]), ())]
+        self._steps = steps
 
     def __call__(self, run: Run) -> dict[str, Tensor]:
-        for kernel, free in zip(self._kernels, self._frees):
+        for kernel, free in self._steps:
             kernel(run)
             run.values.drop(free)
         return own(run.values, self.plan, self._copies, lambda: self._foreign(run))
@@ -132,6 +141,26 @@ class Executor:
             case Synthesise():
                 return lambda run: self._inverse(op, run)
         raise TypeError(type(op).__name__)
+
+    def _chain(self, calls: ChainedCalls, steps: list[tuple[Kernel, tuple[str, ...]]]) -> Kernel:
+        """Neighbouring calls in one pass where that can be, else one after the other. It drops what they free."""
+        rest = (None,) * len(calls.places)
+        frees = [name for _, free in steps for name in free]
+
+        def run_chain(run: Run) -> None:
+            whole = run.values.view(calls.sources)
+            audio = [run.values.get(name) for name in calls.sources] if whole is None else [whole]
+            if not calls.chain.takes(run.rows, audio):
+                for kernel, free in steps:
+                    kernel(run)
+                    run.values.drop(free)
+                return
+            out, _ = calls.chain(audio, run.rows, run.timeline, 0, rest)
+            run.values.put(calls.outs, out)
+            run.owned.update(calls.outs)
+            run.values.drop(name for name in frees if name in run.values)
+
+        return run_chain
 
     def _process(
         self, op: Process, call: EffectCall, reader: ControlReader, run: Run, frees: tuple[str, ...]

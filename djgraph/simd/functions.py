@@ -11,7 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from djgraph.simd.lanes import BYTES, Lanes, called
+from djgraph.simd.lanes import BYTES, Lanes, _called
 
 
 def _constant(vector: Any, number: float) -> Any:
@@ -125,7 +125,7 @@ def inverse_root(typing_context: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         x, vector = arguments[0], context.get_value_type(sig.args[0])
         if not _estimates(sig.args[0]):
-            return builder.fdiv(_constant(vector, 1.0), called(builder, "sqrt", vector, x))
+            return builder.fdiv(_constant(vector, 1.0), _called(builder, "sqrt", vector, x))
         y = _estimate(builder, "rsqrt", x)
         half = builder.fmul(y, _constant(vector, -0.5))
         lost = _fused(builder, builder.fmul(x, y), half, _constant(vector, 0.5))

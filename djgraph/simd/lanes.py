@@ -272,7 +272,7 @@ def _define(function: Any, instruction: str) -> None:
         return getattr(builder, instruction)(*arguments, flags=("contract",))
 
 
-def called(builder: Any, name: str, vector: Any, *arguments: Any) -> Any:
+def _called(builder: Any, name: str, vector: Any, *arguments: Any) -> Any:
     """One of LLVM's own functions of vectors that are an instruction of the CPU's."""
     number = "f64" if isinstance(vector.element, ir.DoubleType) else "f32"
     kind = ir.FunctionType(vector, [vector] * len(arguments))
@@ -285,7 +285,7 @@ def root(typing_context: Any, value: Any) -> Any:
     """The square root on all lanes."""
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        return called(builder, "sqrt", context.get_value_type(sig.args[0]), arguments[0])
+        return _called(builder, "sqrt", context.get_value_type(sig.args[0]), arguments[0])
 
     return value(value), generate
 
@@ -295,7 +295,7 @@ def floor(typing_context: Any, value: Any) -> Any:
     """The next whole number below, or the number itself, on all lanes."""
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        return called(builder, "floor", context.get_value_type(sig.args[0]), arguments[0])
+        return _called(builder, "floor", context.get_value_type(sig.args[0]), arguments[0])
 
     return value(value), generate
 
@@ -305,7 +305,7 @@ def absolute(typing_context: Any, value: Any) -> Any:
     """The absolute value on all lanes."""
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        return called(builder, "fabs", context.get_value_type(sig.args[0]), arguments[0])
+        return _called(builder, "fabs", context.get_value_type(sig.args[0]), arguments[0])
 
     return value(value), generate
 

@@ -26,6 +26,7 @@ from djgraph.simd.bands import (
     run_fourth,
     run_second,
 )
+from djgraph.simd.chain import Linked, link_of
 from djgraph.simd.functions import differs, exponential, fill, where_greater
 from djgraph.simd.jit import kept, part, part_for
 from djgraph.simd.lanes import SIDE_BY_SIDE, load, load_several, store
@@ -157,22 +158,23 @@ def _backward(prepared, run_back, fits_of, of_cutoff, sizes):
 
 _prepared_second = _prepared(prepare_second, fits_second, SECOND_ROOM)
 _prepared_fourth = _prepared(prepare_fourth, fits_fourth, FOURTH_ROOM)
-_second_forward_tiles = forward_tiles(
-    _forward(_prepared_second, run_second, SECOND_ROOM), *_SECOND, SECOND_ROOM + 3
-)
+_forward_second = _forward(_prepared_second, run_second, SECOND_ROOM)
+_forward_fourth = _forward(_prepared_fourth, run_fourth, FOURTH_ROOM)
+_second_forward_tiles = forward_tiles(_forward_second, *_SECOND, SECOND_ROOM + 3)
 _second_backward_tiles = backward_tiles(
     _backward(_prepared_second, return_second, fits_second, of_cutoff_second, (_SECOND[2], SECOND_ROOM)),
     *_SECOND,
     SECOND_ROOM + 5,
 )
-_fourth_forward_tiles = forward_tiles(
-    _forward(_prepared_fourth, run_fourth, FOURTH_ROOM), *_FOURTH, FOURTH_ROOM + 3
-)
+_fourth_forward_tiles = forward_tiles(_forward_fourth, *_FOURTH, FOURTH_ROOM + 3)
 _fourth_backward_tiles = backward_tiles(
     _backward(_prepared_fourth, return_fourth, fits_fourth, of_cutoff_fourth, (_FOURTH[2], FOURTH_ROOM)),
     *_FOURTH,
     FOURTH_ROOM + 5,
 )
+
+
+_second_link, _fourth_link = link_of(_forward_second), link_of(_forward_fourth)
 
 
 @lru_cache(maxsize=1)
@@ -211,5 +213,25 @@ def _compile_fourth_backward():
     return sweep_4_backward
 
 
+@lru_cache(maxsize=1)
+def _compile_second_link():
+    @kept
+    def sweep_2_link(tile, state, numbers, count, lanes):
+        _second_link(tile, state, numbers, count, lanes)
+
+    return sweep_2_link
+
+
+@lru_cache(maxsize=1)
+def _compile_fourth_link():
+    @kept
+    def sweep_4_link(tile, state, numbers, count, lanes):
+        _fourth_link(tile, state, numbers, count, lanes)
+
+    return sweep_4_link
+
+
 SECOND = Kernel(*_SECOND, _compile_second_forward, _compile_second_backward)
 FOURTH = Kernel(*_FOURTH, _compile_fourth_forward, _compile_fourth_backward)
+SECOND_LINK = Linked(_SECOND[0], _SECOND[2], SECOND_ROOM + 4, _compile_second_link)
+FOURTH_LINK = Linked(_FOURTH[0], _FOURTH[2], FOURTH_ROOM + 4, _compile_fourth_link)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from djgraph.simd.chain import Linked, link_of
 from djgraph.simd.functions import fill
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, store, zeros
@@ -174,6 +175,7 @@ def _backward(tile, state, adjoint, numbers, count, lanes):
 
 
 _forward_tiles = forward_tiles(_forward, *_SIZES)
+_link = link_of(_forward)
 _backward_tiles = backward_tiles(_backward, *_SIZES)
 
 
@@ -195,4 +197,14 @@ def _compile_backward():
     return three_bands_backward
 
 
+@lru_cache(maxsize=1)
+def _compile_link():
+    @kept
+    def three_bands_link(tile, state, numbers, count, lanes):
+        _link(tile, state, numbers, count, lanes)
+
+    return three_bands_link
+
+
 KERNEL = Kernel(*_SIZES, _compile_forward, _compile_backward)
+LINK = Linked(_SIZES[0], _SIZES[2], 1, _compile_link)

@@ -10,6 +10,7 @@ import torch
 from djgraph.compiler.plan import Add, Delay, Load, Loop, Op, Plan, Process, Region, Silence
 from djgraph.host.calls import EffectCall
 from djgraph.region.schedule import RegionSchedule, schedule_region
+from djgraph.runtime.chains import chained_calls
 from djgraph.runtime.compiled import Compiled
 from djgraph.streams.gates import find_gates
 
@@ -29,7 +30,8 @@ Step = Add | Silence | Process | Region | Loop | Delays
 class StreamPlan:
     """A compiled graph, ready to be streamed. ``latency`` is that of all outputs, in samples.
 
-    schedules and calls: by the operation's place in the plan. fresh: values that lie in memory of nobody else's.
+    schedules and calls: by the operation's place in the plan. chains: calls that run in one pass. fresh: values that
+    lie in memory of nobody else's.
     steps: what runs, with its place in the plan and the values that nobody reads afterwards; silent sums do not.
     inputs: (input node, value) of what comes in, those of as many channels side by side.
     """
@@ -60,6 +62,7 @@ class StreamPlan:
                 )
             elif isinstance(op, Process):
                 self.calls[index] = EffectCall(compiled.modules[op.nodes[0].id], op.nodes)
+        self.chains = tuple(chained_calls(self.plan, compiled.modules, compiled.bank))
         self.ahead = {
             index: max((needed[node.id].latency for node in op.nodes), default=0)
             if isinstance(op, Process)

@@ -241,6 +241,20 @@ class ProcessStream:
         block = self._block(rows.lanes, clock, start, stop, stop, False)
         return self.call.held_back_now(controls, rows.state, block)
 
+    @property
+    def memory(self) -> State:
+        """The effect's state, for whoever runs it together with others."""
+        return self._state
+
+    @property
+    def position(self) -> int:
+        """Samples that the effect has been given."""
+        return self._position
+
+    def went_on(self, state: State, position: int) -> None:
+        """The effect was run up to that sample, and left this state, which nobody else holds."""
+        self._state, self._position, self._owned = state, position, False
+
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""
         return self._position

@@ -17,6 +17,7 @@ from djgraph.controls.reader import ControlReader
 from djgraph.effects.rest import QUIET
 from djgraph.errors import InputError, did_you_mean
 from djgraph.region.stacks import Stacks
+from djgraph.runtime.chains import ChainedCalls
 from djgraph.runtime.inputs import Inputs, input_names, prepare_audio
 from djgraph.runtime.outputs import check_inputs_finite
 from djgraph.streams.buffers import History
@@ -81,6 +82,7 @@ class Stream:
         self._position = 0
         self._finished = self._broken = False
         self._names = input_names(self._compiled.graph)
+        self._chains = {calls.places[0]: calls for calls in plan.chains}
         self._controls = self._readings()
         self._steps = {
             index: step for index, op, _ in plan.steps if (step := self._step(index, op)) is not None
@@ -231,9 +233,15 @@ class Stream:
         ):
             if self._left is not None:
                 self._left.begin(self._intake.track, moment)
+            done: tuple[int, ...] = ()
             for index, op, frees in self._plan.steps:
-                if self._left is None or not self._run_gated(index, op, moment, values, self._left):
-                    self._run_step(index, op, moment, values)
+                if index not in done:
+                    # Where something may be left out, each call looks for itself at what.
+                    chain = self._chains.get(index) if self._left is None else None
+                    if chain is not None and self._run_chain(chain, moment, values):
+                        done = chain.places
+                    elif self._left is None or not self._run_gated(index, op, moment, values, self._left):
+                        self._run_step(index, op, moment, values)
                 values.drop(name for name in frees if name in values)
         oldest = min((step.oldest_control() for step in self._memories), default=moment.stop)
         self._intake.forget(oldest, self._plan.lookahead)
@@ -337,6 +345,23 @@ class Stream:
                 values.put([op.outs[lane][port] for lane in lanes], stack)
         left.rests(op, list(step.asleep), fed)
 
+    def _run_chain(self, calls: ChainedCalls, moment: Moment, values: Stacks) -> bool:
+        """Runs calls that are kernels in one pass, where that can be; returns whether it was."""
+        steps = [step for place in calls.places if isinstance(step := self._steps[place], ProcessStream)]
+        track, start = self._intake.track, steps[0].position
+        stop = moment.span(self._plan.arrives[calls.places[0]])[1]
+        if track.rows is None or stop <= start or not self._plan.silent.isdisjoint(calls.sources):
+            return False
+        audio = [values.gather(calls.sources)]
+        states = [None if name is None else step.memory[name] for step, name in zip(steps, calls.states)]
+        if not calls.chain.takes(track.rows, audio, [state for state in states if state is not None]):
+            return False
+        out, after = calls.chain(audio, track.rows, track.timeline(moment.end), start, states)
+        for step, name, state in zip(steps, calls.states, after):
+            step.went_on({} if name is None else {name: state}, stop)
+        values.put(calls.outs, out)
+        return True
+
     def _stack(self, values: Stacks, names: Sequence[str], moment: Moment, latency: int) -> Tensor:
         """Values' samples in this call, ``[values, batch, channels, samples]``."""
         if self._plan.silent.isdisjoint(names) and (
@@ -355,9 +380,11 @@ class Stream:
     def _readings(self) -> dict[int, tuple[SharedReading, int]]:
         """By time effect's operation what reads its controls: one for all that run on the same samples."""
         graph, bank = self._compiled.graph, self._compiled.bank
-        together: dict[int, list[int]] = defaultdict(list)
+        together: dict[tuple[int, bool], list[int]] = defaultdict(list)
+        # Chains draw their curves themselves: what others read is not read for them, too.
+        chained = {place for calls in self._plan.chains for place in calls.places}
         for index in self._plan.calls:
-            together[self._plan.arrives[index]].append(index)
+            together[self._plan.arrives[index], index in chained].append(index)
         readings: dict[int, tuple[SharedReading, int]] = {}
         for indices in together.values():
             readers = [

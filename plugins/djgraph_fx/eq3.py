@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.dsp import three_bands, two_bands, two_bands_response
+from djgraph.dsp import three_bands, three_bands_link, two_bands, two_bands_response
 from djgraph.effects import (
     Block,
     CausalTwin,
@@ -17,6 +17,7 @@ from djgraph.effects import (
     Control,
     ControlModel,
     Environment,
+    Link,
     RatioEffect,
     SettingModel,
     State,
@@ -125,6 +126,15 @@ class Eq3Twin(CausalTwin, of=Eq3):
 
     def at_rest(self, state: State, quiet: float) -> bool:
         return is_silent(*state.values(), below=quiet)
+
+    def link(self) -> Link | None:
+        settings = self.settings
+        if settings.order != 4:
+            return None
+        kernel = three_bands_link(
+            crossovers=(settings.low, settings.high), sample_rate=self.environment.sample_rate
+        )
+        return Link(kernel, ("low", "mid", "high"), "bands")
 
     def frequency_response(self, controls: Mapping[str, Tensor]) -> Tensor | None:
         rate, order = self.environment.sample_rate, int(self.settings.order)

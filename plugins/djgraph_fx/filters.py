@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from djgraph.dsp import sweep, two_bands_response
+from djgraph.dsp import sweep, sweep_link, two_bands_response
 from djgraph.effects import (
     Block,
     CausalTwin,
@@ -18,6 +18,7 @@ from djgraph.effects import (
     Control,
     ControlModel,
     Environment,
+    Link,
     RatioEffect,
     SettingModel,
     State,
@@ -210,20 +211,24 @@ class _FilterTwin(CausalTwin):
     def at_rest(self, state: State, quiet: float) -> bool:
         return is_silent(*state.values(), below=quiet)
 
+    def link(self) -> Link | None:
+        return Link(sweep_link(**self._law(), sample_rate=self.environment.sample_rate), ("cutoff",), "bands")
+
+    def _law(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "keeps": "low" if self.highs else "high",
+            "lowest": settings.lowest,
+            "highest": settings.highest,
+            "fade": FADE,
+            "order": int(settings.order),
+        }
+
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block
     ) -> tuple[dict[str, Tensor], State]:
-        settings = self.settings
         out, last = sweep(
-            audio["in"],
-            controls["cutoff"],
-            state["bands"],
-            keeps="low" if self.highs else "high",
-            lowest=settings.lowest,
-            highest=settings.highest,
-            fade=FADE,
-            order=int(settings.order),
-            sample_rate=block.sample_rate,
+            audio["in"], controls["cutoff"], state["bands"], **self._law(), sample_rate=block.sample_rate
         )
         return {"out": out}, {"bands": last}
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from djgraph.effects import AmplitudeEffect, Control, ControlModel
+from djgraph.dsp import scale_link
+from djgraph.effects import AmplitudeEffect, Control, ControlModel, Link
 
 
 class Gain(AmplitudeEffect):
@@ -32,6 +33,9 @@ class Gain(AmplitudeEffect):
                 role="fader",
             ),
         ] = 1.0
+
+    def link(self) -> Link | None:
+        return Link(scale_link(), ("gain",))
 
     def amplitude(self, controls: Mapping[str, Tensor]) -> Tensor:
         return controls["gain"]

@@ -11,12 +11,13 @@ import pytest
 import torch
 from pydantic import BaseModel
 
-from djgraph.dsp import first_order
+from djgraph.dsp import first_order, scale_link
 from djgraph.effects import (
     CausalTwin,
     Control,
     ControlModel,
     Environment,
+    Link,
     NoControls,
     Port,
     SettingModel,
@@ -626,6 +627,18 @@ def test_sound_effects_pass(check):
     check()
 
 
+class LinksTwice(Gain):
+    """Says that it is a fader, and is one squared."""
+
+    type = "links_twice"
+
+    def process(self, audio, controls, state, block):
+        return {"out": audio["in"] * controls["gain"] ** 2}, state
+
+    def link(self):
+        return Link(scale_link(), ("gain",))
+
+
 BROKEN = [
     (WrongDeclaration, "check_declaration", "read per frame"),
     (MisspeltAttribute, "check_declaration", "'use_clock' that nothing reads; did you mean 'uses_clock'?"),
@@ -671,6 +684,7 @@ BROKEN = [
     (Forgetful, "check_streaming", "in two halves against one call"),
     (DetachesState, "check_streaming_gradients", "in blocks against one call"),
     (LooksBack, "check_memoryless", "of samples 1…700 alone"),
+    (LinksTwice, "check_link", "what its kernel makes against what process() makes"),
     (SaysHalf, "check_magnitude", "spectrum of an impulse against magnitude()"),
     (NegativeMask, "check_mask_range", "goes down to -"),
     (ComplexMask, "check_mask_range", "complex"),
@@ -794,6 +808,7 @@ def test_the_report_says_what_does_not_apply():
         "check_lag": "its latency is seen at neutral (check_identity_at_neutral)",
         "check_held_back": "it does not say that it holds its signal back",
         "check_memoryless": "it does not say that it is memoryless",
+        "check_link": "it is no single kernel",
         "check_magnitude": "it has no magnitude()",
     }
     assert "check_memoryless: it does not say" in str(report)

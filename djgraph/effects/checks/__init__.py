@@ -90,6 +90,7 @@ TIME: tuple[Check, ...] = (
     late.check_long_stream,
     late.check_drift,
     domain.check_memoryless,
+    domain.check_link,
     domain.check_magnitude,
 )
 SPECTRAL: tuple[Check, ...] = (

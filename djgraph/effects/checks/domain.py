@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from djgraph.effects.checks.bench import Bench, CheckSkipped, expect, expect_close, gradients
+from djgraph.effects.checks.bench import (
+    Bench,
+    CheckInconclusive,
+    CheckSkipped,
+    expect,
+    expect_close,
+    gradients,
+)
 from djgraph.effects.checks.cases import Case, spread
 from djgraph.effects.checks.twin_difference import twin_difference
 from djgraph.effects.contract import Effect, SpectralEffect, State, TimeEffect
@@ -13,6 +20,8 @@ from djgraph.effects.twin import twin_of
 
 TINY = 1e-9
 CLOSE = 1e-3
+ROUNDING = 1e-5
+"""By how much two ways in single precision may differ."""
 RINGING = (32, 512)
 """Sizes of the transform in which an impulse has died away: 1.5 s at 44.1 kHz, else 24 s."""
 
@@ -98,6 +107,33 @@ def check_memoryless(bench: Bench) -> None:
         part, _ = bench.process(effect, case, start, end, {})
         for name, tensor in whole.items():
             expect_close(part[name], tensor[..., start:end], TINY, f"{name} of samples {start}…{end} alone")
+
+
+def check_link(bench: Bench) -> None:
+    """The kernel that an effect says it is, with its controls and its state, gives what process() gives."""
+    effect = bench.build(torch.float32)
+    link = effect.link() if isinstance(effect, TimeEffect) else None
+    if not isinstance(effect, TimeEffect) or link is None:
+        raise CheckSkipped("it is no single kernel")
+    case = bench.case(dtype=torch.float32, plateaus=True)
+    first = bench.state(effect, case)
+    expect(
+        set(first) == {link.state} - {None}, f"its state is {sorted(first)}, and link() says {link.state!r}"
+    )
+    expect(not any(bool(part.any()) for part in first.values()), "its first state is not all zeros")
+    unknown = set(link.controls) - {control.id for control in effect.controls if control.rate == "sample"}
+    expect(not unknown, f"link() reads {sorted(unknown)}, no controls of rate sample")
+    audio, state = case.audio["in"], None
+    for start, end in ((0, 700), (700, case.samples)):
+        curves = [case.controls[name][..., start:end] for name in link.controls]
+        made = link.kernel(audio[..., start:end], curves, state)
+        if made is None:
+            raise CheckInconclusive("compiled code does not run here")
+        out, state = made
+        want, first = bench.process(effect, case, start, end, first)
+        expect_close(out, want["out"], ROUNDING, "what its kernel makes against what process() makes")
+        for name, part in first.items():
+            expect_close(state, part, ROUNDING, f"the state of its kernel against {name}")
 
 
 def check_magnitude(bench: Bench) -> None:

@@ -125,29 +125,33 @@ def _heard(position, reach, length):
 
 
 @part
-def _write_weights(weights, first, vectors, stretch, shrink):
-    """h((first + j)/stretch)/stretch for j = 0, 1, … → ``weights``. first: of the nearest tap, less the position."""
-    lanes = lanes_of(weights)
-    narrow, squeezed, step = fill(weights, 1.0 / stretch), fill(weights, shrink), fill(weights, float(lanes))
-    away = ramp(weights) + fill(weights, first)
+def _write_weights(weights, reach, fraction, vectors, stretch, shrink):
+    """h((j + 1 − reach − fraction)/stretch)/stretch for j = 0, 1, … → ``weights``.
+
+    Whole numbers are counted by themselves: a fraction taken from 16 and more would lose its last digits in float32.
+    """
+    narrow, squeezed = fill(weights, 1.0 / stretch), fill(weights, shrink)
+    tap, step = ramp(weights) + fill(weights, 1.0 - reach), fill(weights, float(lanes_of(weights)))
+    nearer = fill(weights, fraction)
     for v in range(vectors):
-        store(weights, v * lanes, narrow * windowed_sinc(away * narrow, squeezed))
-        away = away + step
+        store(weights, v * lanes_of(weights), narrow * windowed_sinc((tap - nearer) * narrow, squeezed))
+        tap = tap + step
 
 
 @part
-def _write_slopes(weights, slopes, first, vectors, stretch, shrink):
+def _write_slopes(weights, slopes, reach, fraction, vectors, stretch, shrink):
     """The same, of the derivatives in position, and in stretch."""
-    lanes = lanes_of(weights)
-    narrow, squeezed, step = fill(weights, 1.0 / stretch), fill(weights, shrink), fill(weights, float(lanes))
-    away, none = ramp(weights) + fill(weights, first), zeros(weights)
+    lanes, none = lanes_of(weights), zeros(weights)
+    narrow, squeezed = fill(weights, 1.0 / stretch), fill(weights, shrink)
+    tap, step = ramp(weights) + fill(weights, 1.0 - reach), fill(weights, float(lanes_of(weights)))
+    nearer = fill(weights, fraction)
     for v in range(vectors):
-        x = away * narrow
+        x = (tap - nearer) * narrow
         value, slope = windowed_sinc_slope(x, squeezed)
         outer = narrow * narrow
         store(weights, v * lanes, none - outer * slope)
         store(slopes, v * lanes, none - outer * (value + x * slope))
-        away = away + step
+        tap = tap + step
 
 
 @part
@@ -184,7 +188,7 @@ def _read() -> Any:
                     out[item, s, n] = peek(like, addresses[item, s], at) if inside else 0.0
                 continue
             vectors = (2 * reach + lanes - 1) // lanes
-            _write_weights(weights, 1.0 - reach - fraction, vectors, stretch, shrink)
+            _write_weights(weights, reach, fraction, vectors, stretch, shrink)
             begin = at - reach + 1
             # Sums begin with zeros, and not with the first product: so all ways round alike.
             if begin < 0 or begin + vectors * lanes > length:
@@ -243,7 +247,7 @@ def _adjoint_curves() -> Any:
             whole = np.floor(position)
             at = int(whole)
             vectors = (2 * reach + lanes - 1) // lanes
-            _write_slopes(moved, widened, 1.0 - reach - (position - whole), vectors, stretch, shrink)
+            _write_slopes(moved, widened, reach, position - whole, vectors, stretch, shrink)
             begin = at - reach + 1
             inner = begin >= 0 and begin + vectors * lanes <= length
             for v in range(vectors):
@@ -291,7 +295,7 @@ def _adjoint_material() -> Any:
             whole = np.floor(position)
             at = int(whole)
             vectors = (2 * reach + lanes - 1) // lanes
-            _write_weights(weights, 1.0 - reach - (position - whole), vectors, stretch, shrink)
+            _write_weights(weights, reach, position - whole, vectors, stretch, shrink)
             begin = at - reach + 1
             if begin >= 0 and begin + vectors * lanes <= length:
                 for s in range(first, last):

@@ -134,7 +134,8 @@ class Problem:
     """One thing wrong with a document.
 
     ``allowed`` lists what could stand there; ``name`` is the offending word, from which the nearest
-    allowed one is suggested. ``copy`` is the copy that it was found in, until equal problems of several are told
+    allowed one is suggested. ``seeks`` is the kind of thing that it looks for and does not find, where only some pieces
+    of a document bring any. ``copy`` is the copy that it was found in, until equal problems of several are told
     as one, in the hint.
     """
 
@@ -145,6 +146,7 @@ class Problem:
     name: str | None = None
     hint: str | None = None
     copy: Copy | None = field(default=None, repr=False, compare=False)
+    seeks: str | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         where = f"{self.position}: " if self.position else ""

@@ -63,6 +63,7 @@ class Binder:
                 self._bind_switch(draft)
             self._bind_mute(owner)
         self._check_ties()
+        self._macros.check_driven()
         return tuple(self._finish(column) for column in self._columns.values())
 
     def idle(self) -> list[Problem]:
@@ -332,7 +333,8 @@ class Binder:
                     if narrower := controls.range_in_words(own, *shared):
                         where = column.site.where()
                         hint = f"say where {name!r} stands ({where}) what all have in common: {narrower}; or {hint}"
-                    self.problems.append(site.problem(message, hint=hint))
+                    # The column's range may be what is wrong, or a narrower one what is missing.
+                    self.missing.append(site.problem(message, hint=hint, seeks="range"))
 
     def _no_column(self, tie: str, use: ControlUse, other: ControlUse, site: Site) -> Problem:
         """Why a control cannot be tied to another one, which has no column."""

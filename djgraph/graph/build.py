@@ -24,7 +24,7 @@ from djgraph.graph.roles import with_parts
 from djgraph.graph.wire import Wirer
 from djgraph.language.fold import in_file_order
 from djgraph.language.load import Document
-from djgraph.language.losses import certain, unexplained
+from djgraph.language.losses import certain, certain_of_all, unexplained
 from djgraph.language.site import Site
 
 
@@ -240,19 +240,21 @@ def _stop_if_wrong_so_far(
     loose: problems of nodes that are in no strip or bus.
     """
     written = document.written
-    losses = [
-        replace(loss, path=written(loss.path), owner_path=written(loss.owner_path))
-        for loss in expansion.losses
-    ]
-    losses += document.losses
-    expanding = certain(document.as_written(expansion.problems), document.losses)
+    losses, of_nodes = (
+        [
+            *(replace(loss, path=written(loss.path), owner_path=written(loss.owner_path)) for loss in part),
+            *document.losses,
+        ]
+        for part in (expansion.losses, expansion.all_losses)
+    )
+    expanding = certain_of_all(document.as_written(expansion.problems), document.losses)
     # What of a part is left out is left out with the whole part: nothing that was lost explains problems within it.
     own, in_parts = _apart(document, own)
     names, names_in_parts = _apart(document, names)
     mixer = [
         *unexplained(document.as_written(own), losses),
         *certain(document.as_written(names), losses),
-        *unexplained(document.as_written(loose), document.losses),
+        *unexplained(document.as_written(loose), of_nodes),
         *in_parts,
         *names_in_parts,
     ]

@@ -190,6 +190,24 @@ def curve(
     macro: Control, driven: Control, points: Sequence[tuple[float, float]], site: Site
 ) -> list[Problem]:
     """What is wrong with the curve through which a macro drives a control."""
+    problems = places(macro, points, site)
+    for index, (_, y) in enumerate(points):
+        if not driven.min <= y <= driven.max:
+            message = f"{y:g} is outside the range of {driven.id}, {_range(driven)}"
+            problems.append(site.problem(message, index, hint=did_you_mean_value(driven, y)))
+    if not problems and macro.neutral is not None and driven.neutral is not None:
+        value = interpolate(points, macro.neutral)
+        if abs(value - driven.neutral) > TOLERANCE * max(1.0, abs(driven.neutral)):
+            message = (
+                f"the macro is said to be neutral at {macro.neutral:g}, but there the curve gives {value:g}, "
+                f"and {driven.id} is neutral at {driven.neutral:g}"
+            )
+            problems.append(site.problem(message, key=True))
+    return problems
+
+
+def places(macro: Control, points: Sequence[tuple[float, Any]], site: Site) -> list[Problem]:
+    """What is wrong with the x of a curve, whatever the macro drives by it."""
     if not macro.min < macro.max:
         return []  # a problem of the macro, noted already
     if len(points) < 2:
@@ -204,18 +222,6 @@ def curve(
         if x != limit:
             message = f"the curve does not {verb} at {limit:g}, where the macro's range does"
             problems.append(site.problem(message, index))
-    for index, (_, y) in enumerate(points):
-        if not driven.min <= y <= driven.max:
-            message = f"{y:g} is outside the range of {driven.id}, {_range(driven)}"
-            problems.append(site.problem(message, index, hint=did_you_mean_value(driven, y)))
-    if not problems and macro.neutral is not None and driven.neutral is not None:
-        value = interpolate(points, macro.neutral)
-        if abs(value - driven.neutral) > TOLERANCE * max(1.0, abs(driven.neutral)):
-            message = (
-                f"the macro is said to be neutral at {macro.neutral:g}, but there the curve gives {value:g}, "
-                f"and {driven.id} is neutral at {driven.neutral:g}"
-            )
-            problems.append(site.problem(message, key=True))
     return problems
 
 

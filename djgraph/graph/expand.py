@@ -28,12 +28,13 @@ from djgraph.language.faults import explain, keys_of
 from djgraph.language.fields import CONCRETE, Element
 from djgraph.language.fold import in_file_order
 from djgraph.language.load import Document, Graphs
-from djgraph.language.losses import Loss, certain
+from djgraph.language.losses import Loss, certain_of_all
+from djgraph.language.mend import examine
 from djgraph.language.model import Bus, Header, Inputs, Item, Macro, Repeat, Strip, Template
 from djgraph.language.parts import ChainItem, ChainRepeat, ChainSwitch, GraphUse, Node, Use, UseGraph
 from djgraph.language.repeats import ListRepeat, Loop, Range
 from djgraph.language.site import Moved, Site, spoken
-from djgraph.language.source import plain
+from djgraph.language.source import Source, plain
 from djgraph.language.substitute import UNKNOWN, Budget, Exhausted, Substitution
 from djgraph.language.switches import Switch
 
@@ -44,15 +45,17 @@ _Model = TypeVar("_Model", bound=Element)
 class Expansion:
     """What of a document could be expanded.
 
-    problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``. loose: nodes that are
-    sound, of strips and buses that are not and of templates that nothing uses. effects: the names of the effects of
-    nodes that hold references without a value, and where they stand. within: what is wrong with the graphs that are
+    problems: what is wrong; then ``losses`` are the pieces that are missing from ``expanded``, and ``all_losses`` those
+    from templates that nothing uses, too. loose: nodes that are sound, of strips and buses that are not and of of
+    templates that nothing uses. effects: the names of the effects of nodes that hold references without a value, and
+    where they stand. within: what is wrong with the graphs that are
     parts of it.
     """
 
     expanded: Expanded
     problems: tuple[Problem, ...] = ()
     losses: tuple[Loss, ...] = ()
+    all_losses: tuple[Loss, ...] = ()
     loose: tuple[Placed[Node], ...] = ()
     effects: tuple[tuple[str, Site], ...] = ()
     within: tuple[Problem, ...] = ()
@@ -160,15 +163,17 @@ class _Expander:
             inner = ("args", "templates", "mixer")
             header = self._place(Header, self._model, root, frame, without=inner)
         if inputs is None or header is None:
-            problems = certain(self._document.as_written(self._problems), self._document.losses)
+            problems = certain_of_all(self._document.as_written(self._problems), self._document.losses)
             raise DocumentError(*in_file_order((*self._document.problems, *problems)))
         items = tuple(self._items(self._model.mixer, root.below("mixer"), frame))
         expanded = Expanded(header, items, tuple(self._shared.parts))
+        losses = tuple(self._losses)
         if unused:
             self._expand_unused()
         return Expansion(
             expanded,
             tuple(self._problems),
+            losses,
             tuple(self._losses),
             tuple(self._loose),
             tuple(self._effects),
@@ -245,8 +250,12 @@ class _Expander:
 
     def _item(self, item: Item, site: Site, frame: _Frame) -> Iterator[PlacedItem]:
         if isinstance(item, Repeat):
+            turn = None
             for turn in self._turns(item, site, frame):
                 yield from self._items(item.do, site.below("do"), turn)
+            if turn is None:
+                for inner in self._items(item.do, site.below("do"), _without_values(item, frame)):
+                    self._loose += _nodes(inner.chain) if isinstance(inner, PlacedOwner) else ()
         elif isinstance(item, Use):
             piece = self._use(item, site, frame, "mixer")
             if piece is not None:
@@ -318,7 +327,7 @@ class _Expander:
             return None
         problems = [
             *(_within(problem, self._frame.uses) for problem in document.problems),
-            *certain(document.as_written(expansion.problems), document.losses),
+            *certain_of_all(document.as_written(expansion.problems), document.losses),
         ]
         self._shared.problems += problems
         return None if problems or expansion.losses else expansion.expanded
@@ -341,8 +350,12 @@ class _Expander:
         for index, item in enumerate(items):
             here = self._at(site.below(index), frame)
             if isinstance(item, ChainRepeat):
+                turn = None
                 for turn in self._turns(item, here, frame):
                     yield from self._chain(item.do, here.below("do"), turn)
+                if turn is None:
+                    unknown = _without_values(item, frame)
+                    self._loose += _nodes(self._chain(item.do, here.below("do"), unknown))
                 continue
             if isinstance(item, Use):
                 piece = self._use(item, here, frame, "chain")
@@ -362,32 +375,35 @@ class _Expander:
                 self._effects.append((item.effect, here))
 
     def _switch(self, item: ChainSwitch, site: Site, frame: _Frame) -> PlacedSwitch | None:
-        keys: dict[str, list[Any]] = {}
-        chains: list[tuple[Placed[Node] | PlacedSwitch, ...]] = []
+        chains: dict[str, tuple[Placed[Node] | PlacedSwitch, ...]] = {}
         moves: dict[DocumentPath, Moved] = {}
         twice = False
-        for key, chain, here, turn in self._choices(item.choices, site.below("choices"), frame):
-            chains.append(tuple(self._chain(chain, here.below(key), turn)))
-            name = next(iter(self._replace({key: []}, here, turn)[0]), key)
-            if name in keys:
+        for key, items, here, turn in self._choices(item.choices, site.below("choices"), frame):
+            chain = tuple(self._chain(items, here.below(key), turn))
+            name = next(iter(self._substituted({key: []}, here, turn)[1]), None)
+            if name is None or name in chains:
+                self._loose += _nodes(chain)
+            if name is not None and name in chains:
                 twice = True
                 message = f"a second choice is called {name!r}"
                 self._problems.append(here.problem(message, key, key=True))
-            keys[name] = []
-            moves[(*site.path, "choices", name)] = Moved((*here.path, key), here.copy)
+            elif name is not None:
+                chains[name] = chain
+                moves[(*site.path, "choices", name)] = Moved((*here.path, key), here.copy)
         placed = self._place(
             ChainSwitch,
             item,
             replace(site, moves=moves),
             frame,
-            data={**item.written(), "choices": keys},
-            anew=list(item.choices) != list(keys),
+            data={**item.written(), "choices": {name: [] for name in chains}},
+            anew=list(item.choices) != list(chains),
         )
+        sound = () if placed is None or twice else tuple(placed.model.choices)
+        self._loose += [node for name in chains if name not in sound for node in _nodes(chains[name])]
         if placed is None or twice:
-            self._loose += [node for chain in chains for node in _nodes(chain)]
             return None
-        self._budget.node(site, 1 + len(chains))
-        return PlacedSwitch(placed.model, placed.site, tuple(chains))
+        self._budget.node(site, 1 + len(sound))
+        return PlacedSwitch(placed.model, placed.site, tuple(chains[name] for name in sound))
 
     def _choices(
         self, choices: Any, site: Site, frame: _Frame
@@ -458,7 +474,7 @@ class _Expander:
         allowed = ["inputs", *(f"{name}.stems" for name, stems in inputs.items() if stems)]
         hint = "or a list, or a range {from: 1, to: 4}"
         message = f"nothing to repeat over is called {values!r}"
-        self._problems.append(site.problem(message, allowed=allowed, name=values, hint=hint))
+        self._problems.append(site.problem(message, allowed=allowed, name=values, hint=hint, seeks="values"))
         return None
 
     def _use(self, item: Use, site: Site, frame: _Frame, kind: Literal["chain", "mixer"]) -> _Piece | None:
@@ -483,7 +499,9 @@ class _Expander:
             if self._shared.shelf.ships(name):
                 hint = f"the graph of that name is put in place by `use: {{graph: {name}, as: …, inputs: {{…}}}}`"
             message = f"there is no template {name!r}"
-            self._problems.append(site.problem(message, "use", allowed=fitting, name=name, hint=hint))
+            self._problems.append(
+                site.problem(message, "use", allowed=fitting, name=name, hint=hint, seeks="template")
+            )
             return None
         template = templates[name]
         if template.kind != kind:
@@ -519,7 +537,9 @@ class _Expander:
             if key not in declared:
                 message = f"template {name!r} has no argument {key!r}"
                 self._problems.append(
-                    site.problem(message, "with", key, allowed=tuple(declared), name=key, key=True)
+                    site.problem(
+                        message, "with", key, allowed=tuple(declared), name=key, key=True, seeks="argument"
+                    )
                 )
         missing = [key for key, default in declared.items() if default is None and key not in given]
         if missing:
@@ -549,30 +569,60 @@ class _Expander:
         references.
         """
         data = written.written(*without) if data is None else data
-        before = len(self._problems)
-        concrete, site = self._replace(data, site, frame)
-        if len(self._problems) > before or concrete is UNKNOWN:
-            self._lose(site, data, frame)
-            return None
-        if concrete is data and not anew:
-            return Placed(written, site)
-        try:
-            return Placed(model.model_validate(concrete, context=CONCRETE), site)
-        except ValidationError as error:
-            self._problems += [site.fault(fault) for fault in explain(error, model)]
+        substitution, concrete, site = self._substituted(data, site, frame)
+        if not (substitution.holes or substitution.lost):
+            if concrete is data and not anew:
+                return Placed(written, site)
+            try:
+                return Placed(model.model_validate(concrete, context=CONCRETE), site)
+            except ValidationError:
+                pass
+        return self._mended(model, concrete, site, frame, substitution)
+
+    def _mended(
+        self,
+        model: type[_Model],
+        concrete: dict[str, Any],
+        site: Site,
+        frame: _Frame,
+        substitution: Substitution,
+    ) -> Placed[_Model] | None:
+        """What of a piece is sound; what is not is noted, and taken out."""
+        examined = examine(Source(concrete), model, CONCRETE, substitution.holes)
+        # Where something is left out already there may be too few of something.
+        short = {
+            here.path[len(site.path) :][:depth]
+            for here, _ in substitution.lost
+            for depth in range(len(here.path))
+        }
+        self._problems += [
+            site.fault(fault) for fault in examined.faults if not fault.loc or fault.loc not in short
+        ]
+        if examined.model is None:
             self._lose(site, concrete, frame)
             return None
+        mended = examined.mended
+        name = concrete.get("strip", concrete.get("bus")) if issubclass(model, Strip | Bus) else None
+        around = (frame.owner, frame.owner_path) if name is None else (str(name), site.path)
+        for loss in mended.losses:
+            self._losses.append(replace(loss, path=site.at(loss.path), owner=around[0], owner_path=around[1]))
+        return Placed(examined.model, site.mended(mended.source.data, mended.original))
 
-    def _replace(self, data: Any, site: Site, frame: _Frame) -> tuple[Any, Site]:
-        """Data without references, or UNKNOWN where one of them has no value; and its place."""
+    def _substituted(self, data: Any, site: Site, frame: _Frame) -> tuple[Substitution, Any, Site]:
+        """Data without references, as far as they have values, and its place; problems are noted."""
         substitution = Substitution(frame.scope, site, self._budget, self._list_values)
         concrete = substitution.replace(data)
         self._problems += substitution.problems
-        if substitution.unknown:
-            return UNKNOWN, site
-        return concrete, replace(
-            site, moves={**site.moves, **substitution.moves}
-        ) if substitution.moves else site
+        for here, item in substitution.lost:
+            self._lose(replace(here, path=here.at()), item, frame)
+        if substitution.moves:
+            site = replace(site, moves={**site.moves, **substitution.moves})
+        return substitution, concrete, site
+
+    def _replace(self, data: Any, site: Site, frame: _Frame) -> tuple[Any, Site]:
+        """Data without references, or UNKNOWN where one of them has no value; and its place."""
+        substitution, concrete, site = self._substituted(data, site, frame)
+        return (UNKNOWN if substitution.unknown else concrete), site
 
     def _lose(self, site: Site, data: Any, frame: _Frame) -> None:
         """Note that a piece is missing from what follows."""
@@ -594,6 +644,11 @@ class _Expander:
                 )
             )
         return frame.depth + 1
+
+
+def _without_values(item: Loop, frame: _Frame) -> _Frame:
+    """What is known within a repeat over nothing that is known."""
+    return replace(frame, scope={**frame.scope, **dict.fromkeys(item.for_, UNKNOWN)})
 
 
 def _within(problem: Problem, uses: Sequence[str]) -> Problem:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import chain, product
 from math import prod
+from typing import Any
 
 from djgraph.effects import Control
 from djgraph.errors import Problem
@@ -151,6 +152,7 @@ class Macros:
                     if one is None:
                         macro.used = True  # it would be: one problem is enough
                         self._unknown_target(target, macro.prefix, here)
+                        self._check_alone(macro, curve, here)
                     elif one not in exact or "*" not in target:
                         self._drive(Drive(macro, curve, here), one, target)
             if macro.model.follow is not None:
@@ -252,6 +254,15 @@ class Macros:
             assert key is not None
             self._drives[key] = drive
 
+    def check_driven(self) -> None:
+        """Curves of macros that are driven, whether anything follows these macros or not."""
+        for macro in self._macros.values():
+            drive, control = macro.driven, macro.column.control
+            if drive is not None and isinstance(drive.curve, CurveSwitch):
+                self.chosen(drive, drive.curve, control, drive.site)
+            elif drive is not None:
+                self.curve(drive, control)
+
     def idle(self) -> list[Problem]:
         """Macros and switches that nothing reads: somebody forgot to connect them, where all else is right."""
         problems = []
@@ -289,6 +300,19 @@ class Macros:
             if counts[name] > MOST_TERMS:
                 self.problems.append(drive.site.problem(_TOO_MANY, hint="choices among choices in a row"))
                 macro.driven, counts[name] = None, 1
+
+    def _check_alone(self, macro: MacroDraft, curve: Any, site: Site) -> None:
+        """What can be said of curves where nothing is known of what they drive."""
+        if isinstance(curve, CurveSwitch):
+            for name, one in curve.choices.items():
+                here = site.below("choices", *place_of(curve.written()["choices"], name))
+                self._check_alone(macro, one, here)
+        elif isinstance(curve, str) and site.space + curve not in self._curves:
+            allowed = below(self._curves, site.space, site)
+            message = f"there is no curve {curve!r}"
+            self.missing.append(site.problem(message, allowed=allowed, name=curve, seeks="curve"))
+        elif not isinstance(curve, str) and isinstance(curve, Sequence):
+            self.problems += controls.places(macro.column.control, curve, site)
 
     def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
         if any(self._may_be_unknown(name) for name in (prefix + target, site.space + target)):
@@ -396,7 +420,7 @@ class Macros:
             if site.space + given not in self._curves:
                 message = f"there is no curve {given!r}"
                 allowed = below(self._curves, site.space, site)
-                self._once(self.missing, site.problem(message, allowed=allowed, name=given))
+                self._once(self.missing, site.problem(message, allowed=allowed, name=given, seeks="curve"))
                 return None
             given = self._curves[site.space + given]
         elif not isinstance(given, Sequence):
@@ -410,7 +434,7 @@ class Macros:
             if name is None:
                 self._once(self.problems, problem)
             else:
-                self._once(self.missing, replace(problem, name=name))
+                self._once(self.missing, replace(problem, name=name, seeks="curve"))
         return None if problems else points
 
     @staticmethod

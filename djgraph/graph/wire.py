@@ -174,7 +174,9 @@ class Wirer:
         space = self._in(site)
         if text == strip.placed.own_name and text not in space.signals and text not in space.stems:
             others = tuple(name for name in space.known_to_strips if name != text)
-            self.missing.append(site.problem(f"there is no input {text!r}", allowed=others, name=text))
+            self.missing.append(
+                site.problem(f"there is no input {text!r}", allowed=others, name=text, seeks="signal")
+            )
             return None
         return self._locate(text, site, inputs_first=True)
 
@@ -214,7 +216,7 @@ class Wirer:
             return self._follow(space.outputs[name])
         known = space.known_to_strips if inputs_first else space.known
         message, hint = f"there is no signal called {name!r}", self._within_part(name, site)
-        self.missing.append(site.problem(message, allowed=known, name=name, hint=hint))
+        self.missing.append(site.problem(message, allowed=known, name=name, hint=hint, seeks="signal"))
         return None
 
     def _locate_within(self, name: str, rest: str, site: Site) -> Point | OwnerDraft | None:
@@ -223,7 +225,9 @@ class Wirer:
         if owner is None:
             message = f"there is no strip or bus {name!r}"
             hint = self._within_part(name, site)
-            self.missing.append(site.problem(message, allowed=tuple(owners), name=name, hint=hint))
+            self.missing.append(
+                site.problem(message, allowed=tuple(owners), name=name, hint=hint, seeks="signal")
+            )
             return None
         self.read.add(owner.name)
         if rest == "input":
@@ -235,7 +239,7 @@ class Wirer:
         if node is None:
             known = [*owner.nodes, "input", "output"]
             message = f"{owner.placed.kind} {name!r} has no node {node_name!r}"
-            self.missing.append(site.problem(message, allowed=known, name=node_name))
+            self.missing.append(site.problem(message, allowed=known, name=node_name, seeks="signal"))
             return None
         if not port or (isinstance(node, EffectDraft) and node.effect is None):
             return node.out
@@ -338,7 +342,9 @@ class Wirer:
         if model.fader is not None and model.fader not in owner.nodes:
             known = list(owner.nodes)
             message = f"{owner.placed.kind} {owner.name!r} has no node {model.fader!r}"
-            self.missing.append(owner.site.problem(message, "fader", allowed=known, name=model.fader))
+            self.missing.append(
+                owner.site.problem(message, "fader", allowed=known, name=model.fader, seeks="signal")
+            )
 
     def _route(self, switch: SwitchDraft, point: Point | None) -> None:
         """Feed what a switch chooses."""
@@ -361,7 +367,9 @@ class Wirer:
                 else f"there is no bus {bus!r}"
             )
             hint = self._within_part(bus, site)
-            self.missing.append(site.problem(what, allowed=self._in(site).buses, name=bus, hint=hint))
+            self.missing.append(
+                site.problem(what, allowed=self._in(site).buses, name=bus, hint=hint, seeks="bus")
+            )
         elif point is not None:
             owner.sum.sources.append(PlacedPoint(point, site))
 
@@ -383,12 +391,13 @@ class Wirer:
             if owner.placed.model.fader is None:
                 hint = "name it with `fader: <node id>`, or give the node the id `fader`"
                 message = f"tap `pre` means before the fader, and {owner.name!r} says no node is its fader"
-                self.missing.append(site.problem(message, hint=hint, allowed=names))
+                self.missing.append(site.problem(message, hint=hint, allowed=names, seeks="signal"))
             return None
         node = owner.nodes.get(tap)
         if node is None:
             message = f"{owner.placed.kind} {owner.name!r} has no node {tap!r}"
-            self.missing.append(site.problem(message, allowed=["post", "pre", "input", *names], name=tap))
+            known = ["post", "pre", "input", *names]
+            self.missing.append(site.problem(message, allowed=known, name=tap, seeks="signal"))
             return None
         return node.out
 
@@ -398,7 +407,7 @@ class Wirer:
 
     def _note_no_input(self, owner: OwnerDraft, site: Site) -> None:
         message = f"strip {owner.name!r} reads nothing, so there is no signal before its chain"
-        self.missing.append(site.problem(message))
+        self.missing.append(site.problem(message, seeks="signal"))
 
 
 def _passed_by(owner: OwnerDraft, start: Point | None) -> Point | None:

@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from djgraph.errors import DocumentPath, nearest
-from djgraph.language.faults import Fault, explain
-from djgraph.language.losses import Loss
+from djgraph.language.faults import Fault, explain, keys_of
+from djgraph.language.losses import Loss, slug
 from djgraph.language.source import Data, Mark, Source
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -59,23 +59,32 @@ class Examined(Generic[_Model]):
     mended: Mended
 
 
-def examine(source: Source, model: type[_Model]) -> Examined[_Model]:
-    """Validate a document, mending it until what is left is sound."""
-    valid, found = _validate(source.data, model)
-    if valid is not None or not isinstance(source.data, dict):
+def examine(
+    source: Source,
+    model: type[_Model],
+    context: str | None = None,
+    unknown: Sequence[DocumentPath] = (),
+) -> Examined[_Model]:
+    """Validate a document, or a piece of one, mending it until what is left is sound.
+
+    context: pydantic's. unknown: places whose values are not known, which is told elsewhere.
+    """
+    if not isinstance(source.data, dict):
+        valid, found = _validate(source.data, model, context)
         return Examined(tuple(found), valid, Mended(source))
-    work, faults = _Work(source), list[Fault]()
+    work, faults = _Work(source, keys_of(model)), list[Fault]()
+    work.take_out([Fault("", path) for path in unknown])
     for _ in range(ROUNDS):
-        faults += work.take_out(found)
-        valid, found = _validate(work.data, model)
+        valid, found = _validate(work.data, model, context)
         if valid is not None:
             break
+        faults += work.take_out(found)
     return Examined(tuple(dict.fromkeys(faults)), valid, work.mended(source.file))
 
 
-def _validate(data: Data, model: type[_Model]) -> tuple[_Model | None, list[Fault]]:
+def _validate(data: Data, model: type[_Model], context: str | None) -> tuple[_Model | None, list[Fault]]:
     try:
-        return model.model_validate(data), []
+        return model.model_validate(data, context=context), []
     except ValidationError as error:
         return None, explain(error, model)
 
@@ -83,7 +92,8 @@ def _validate(data: Data, model: type[_Model]) -> tuple[_Model | None, list[Faul
 class _Work:
     """A copy of data and marks, from which pieces are taken out."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, keys: Sequence[str]) -> None:
+        self._stand_ins = {key: value for key, value in _STAND_INS.items() if key in keys}
         self._written: Any = source.data
         self.data: Any = _copied(source.data)
         self._marks = _copied_mark(source.marks)
@@ -91,6 +101,7 @@ class _Work:
         self._removed: dict[DocumentPath, list[int]] = {}
         self._renamed: dict[DocumentPath, str] = {}
         self._guessed: set[DocumentPath] = set()
+        self._called: list[str] = []
 
     def mended(self, file: str | None) -> Mended:
         return Mended(Source(self.data, self._marks, file), tuple(self._losses), self._removed, self._renamed)
@@ -115,12 +126,12 @@ class _Work:
             if guess is not None and self._rename(path, guess):
                 return
         if not path:
-            for key in _STAND_INS:
+            for key in self._stand_ins:
                 if key not in self.data:
                     self._stand_in(key)
-        elif len(path) == 1 and path[0] in _STAND_INS:
+        elif len(path) == 1 and path[0] in self._stand_ins:
             self._stand_in(str(path[0]))
-        elif self._known(path) == path:
+        elif self._known(path) == path and not self._call(path):
             self._remove(path)
 
     @staticmethod
@@ -143,6 +154,20 @@ class _Work:
         if mark is not None and old in mark.children:
             mark.children[key] = mark.children.pop(old)
             mark.keys[key] = mark.keys.pop(old)
+        return True
+
+    def _call(self, path: DocumentPath) -> bool:
+        """Give something a name that can be one where it has none; False where it does not need one."""
+        holder, key = _at(self.data, path[:-1]), path[-1]
+        if not _needs_name(holder, path):
+            return False
+        original = self.mended(None).original(path)
+        # Somebody who wrote ``Deck 1`` may write deck_1 elsewhere.
+        name = slug(holder[key]) or "unnamed"
+        holder[key] = name if name not in self._called else f"{name}_{len(self._called)}"
+        self._called.append(holder[key])
+        written = {key: _at(self._written, original)}
+        self._losses.append(Loss(original, written, *self._owner(path[:-1]), only_name=True))
         return True
 
     def _remove(self, path: DocumentPath) -> None:
@@ -168,8 +193,7 @@ class _Work:
             holder = _at(self.data, path[:depth])
             name = holder.get("strip", holder.get("bus")) if isinstance(holder, dict) else None
             if name is not None:
-                known = isinstance(name, str) and "$" not in name
-                return (name, self.mended(None).original(path[:depth])) if known else (None, ())
+                return (name if isinstance(name, str) else None), self.mended(None).original(path[:depth])
         return None, ()
 
     def _stand_in(self, key: str) -> None:
@@ -195,6 +219,17 @@ class _Work:
         for part in path:
             mark = mark.children.get(part) if mark is not None else None
         return mark
+
+
+def _needs_name(holder: Any, path: DocumentPath) -> bool:
+    """Whether what stands at a path is the name without which what holds it is nothing."""
+    if not isinstance(holder, dict) or not all(isinstance(part, str | int) for part in path):
+        return False
+    if path[-1] in ("strip", "bus", "macro"):
+        return True
+    if path[-1] == "switch":
+        return "choices" in holder
+    return path[-1] == "name" and not {"sends", "switch"} & set(path)
 
 
 def _at(value: Any, path: DocumentPath) -> Any:

@@ -56,6 +56,7 @@ def _chain_item(value: Any, handler: ValidatorFunctionWrapHandler, info: Validat
         "for": ChainRepeat,
         "switch": ChainSwitch,
         "by": ChainSwitch,
+        "choices": ChainSwitch,
     }
     kind = next((kinds[key] for key in kinds if isinstance(value, dict) and key in value), Node)
     return kind.model_validate(value, context=info.context)

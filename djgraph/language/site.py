@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,6 +42,20 @@ class Site:
     def below(self, *tail: str | int) -> Site:
         return replace(self, path=(*self.path, *tail))
 
+    def at(self, tail: DocumentPath = ()) -> DocumentPath:
+        """The path, in the source, of what stands at ``tail`` below."""
+        return self._written((*self.path, *tail))
+
+    def mended(self, data: Any, original: Callable[[DocumentPath], DocumentPath]) -> Site:
+        """The same for what is left of a piece, ``data``, after mending. original: how its paths were before."""
+        moves = {}
+        for path in _paths(data):
+            before = original(path)
+            whole = (*self.path, *before)
+            if before != path or whole in self.moves:
+                moves[(*self.path, *path)] = Moved(self._written(whole), self._copy(whole))
+        return replace(self, moves=moves)
+
     def position(self, *, key: bool = False) -> Position | None:
         return self.source.position(self._written(self.path), key=key)
 
@@ -53,6 +67,7 @@ class Site:
         name: str | None = None,
         hint: str | None = None,
         key: bool = False,
+        seeks: str | None = None,
     ) -> Problem:
         """A problem with what stands here, or at ``tail`` below; hints tell template, repeat and reference."""
         path = self._written((*self.path, *tail))
@@ -69,6 +84,7 @@ class Site:
             name,
             "; ".join(hints) or None,
             self._copy((*self.path, *tail)),
+            seeks,
         )
 
     def fault(self, fault: Fault) -> Problem:
@@ -108,6 +124,14 @@ class Site:
         for part in path:
             value = value[part]
         return value
+
+
+def _paths(value: Any, path: DocumentPath = ()) -> Iterator[DocumentPath]:
+    """All places below a value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for part, item in items:
+        yield (*path, part)
+        yield from _paths(item, (*path, part))
 
 
 def spoken(variables: Mapping[str, Any]) -> str:

@@ -66,7 +66,8 @@ class Substitution:
 
     values: what repeats run over; without it there are none. ``problems`` fills with what could not be replaced;
     ``moves`` with where what is not at its place came from. ``unknown`` says whether a reference had the value
-    UNKNOWN, so that what was made is of no use.
+    UNKNOWN; ``holes`` fills with the places, after replacing, of what is not known for either reason, and ``lost`` with
+    what is left out altogether: repeats over nothing that is known, and values under such keys.
     """
 
     def __init__(
@@ -80,6 +81,9 @@ class Substitution:
         self.problems: list[Problem] = []
         self.moves: dict[DocumentPath, Moved] = {}
         self.unknown = False
+        self.holes: list[DocumentPath] = []
+        self.lost: list[tuple[Site, Any]] = []
+        self._unknowns = 0
 
     def replace(self, value: Any) -> Any:
         """``value``, which stands at the site, without references.
@@ -92,7 +96,13 @@ class Substitution:
         """at: where it is written, and to: where it comes to stand, both below the site."""
         self._budget.step(self._site)
         if isinstance(value, str):
-            return self._text(value, at) if "$" in value else value
+            if "$" not in value:
+                return value
+            before = len(self.problems), self._unknowns
+            text = self._text(value, at)
+            if (len(self.problems), self._unknowns) != before:
+                self.holes.append(to)
+            return text
         if isinstance(value, list):
             items = self._items(value, at, to)
             return value if len(items) == len(value) and _same(items, value) else items
@@ -116,12 +126,12 @@ class Substitution:
     def _repeat(self, item: dict[str, Any], at: DocumentPath, to: DocumentPath, first: int) -> list[Any]:
         """The items of a repeat, for one value after the other."""
         assert self._values is not None
-        before = len(self.problems)
+        holes = len(self.holes)
         over = self._replace(item["for"], (*at, "for"), (*at, "for"))
-        if len(self.problems) > before or self.unknown:
-            return []
-        loop = self._values(over, self._site.below(*at))
+        loop = self._values(over, self._site.below(*at)) if len(self.holes) == holes else None
         if loop is None:
+            del self.holes[holes:]
+            self.lost.append((self._site.below(*at), item))
             return []
         self._depth += 1
         if self._depth > limits.DEPTH:
@@ -149,14 +159,24 @@ class Substitution:
         result: dict[str, Any] = {}
         for written, item in value.items():
             here = (*at, written)
-            key = self._join(written, here, key=True) if "$" in written else written
+            key = self._key(written, here) if "$" in written else written
+            if key is None:
+                self.lost.append((self._site.below(*here), item))
+                continue
             if key in result:
                 self._problem(f"duplicate key {key!r}", here, key=True)
+                continue
             if key != written:
                 self._move((*to, key), here)
             result[key] = self._replace(item, here, (*to, key))
         unchanged = list(result) == list(value) and _same(result.values(), value.values())
         return value if unchanged else result
+
+    def _key(self, written: str, at: DocumentPath) -> str | None:
+        """A key without references; None where one of them has no value."""
+        before = len(self.problems), self._unknowns
+        key = self._join(written, at, key=True)
+        return key if (len(self.problems), self._unknowns) == before else None
 
     def _text(self, text: str, at: DocumentPath) -> Any:
         match = REFERENCE.match(text)
@@ -202,10 +222,16 @@ class Substitution:
         if name in self._scope:
             if self._scope[name] is UNKNOWN:
                 self.unknown = True
+                self._unknowns += 1
                 return ""
             return self._scope[name]
         self._problem(
-            f"there is no argument or variable {name!r}", at, key=key, allowed=tuple(self._scope), name=name
+            f"there is no argument or variable {name!r}",
+            at,
+            key=key,
+            allowed=tuple(self._scope),
+            name=name,
+            seeks="argument",
         )
         return ""
 

@@ -783,9 +783,10 @@ DOCUMENT_CASES = {
         "",
     ),
     "keys that become one": (
-        doc("  - {macro: m, drives: {s.gain.gain: [[0, 0], [1, 1]], ▸s.$g.gain: [[0, 0], [1, 1]]}}").replace(
-            "mixer:", "args: {g: gain}\nmixer:"
-        ),
+        doc(
+            "  - {strip: s, input: mic, chain: [gain], to: master}\n"
+            "  - {macro: m, drives: {s.gain.gain: [[0, 0], [1, 1]], ▸s.$g.gain: [[0, 0], [1, 1]]}}"
+        ).replace("mixer:", "args: {g: gain}\nmixer:"),
         "duplicate key 's.gain.gain'",
         "",
     ),

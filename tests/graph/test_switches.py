@@ -288,7 +288,7 @@ def test_random_uses_are_what_the_reference_says(data: st.DataObject) -> None:
     ("item", "message"),
     [
         (strip([{"switch": "fx", "choices": {"a": []}}]), "a switch has 2 to 64 choices, got 1"),
-        (strip([{"choices": {"a": [], "b": []}}]), "effect"),
+        (strip([{"choices": {"a": [], "b": []}}]), "a choice has either `switch`"),
         (strip([{"switch": "x", "by": "y", "choices": {"a": [], "b": []}}]), "has either `switch`"),
         (strip([{"by": "y", "choices": {"a": [], "b": []}}]), "there is no switch 'y'"),
         (strip([{"switch": "x", "default": "c", "choices": {"a": [], "b": []}}]), "there is no choice 'c'"),
@@ -419,12 +419,14 @@ def test_what_is_wrong_with_choices_in_pieces_is_told_at_its_place() -> None:
     for line, column, message, _ in told:
         assert lines[line - 1][column - 1] not in " ", (line, column, message)
     assert [(line, message, last) for line, _, message, last in told] == [
+        (5, "2 is outside the range of gain, 0 … 1", "in 2 of 2: n = 1, 2"),
         (6, "a second choice is called 'a1'", ""),
         (9, "a second choice is called 'c2'", "here n = 2"),
-        (9, "there is no effect 'gian'", "in 2 of 2: n = 1, 2"),
+        (9, "there is no effect 'gian'", "in 2 of 2: n = 2, 1"),
         (9, "a second choice is called 'c2'", "here n = 2"),
         (9, "'1' is not a name", "in 2 of 2: n = 1, 2"),
         (10, "'B' is not a name", "a lower-case letter, then lower-case letters, digits and underscores"),
+        (11, "there is no bus 'mastr'", "in 2 of 2: n = 1, 2"),
         (13, "a switch has 2 to 64 choices, got 1", ""),
         (14, "a second choice is called 'a'", ""),
         (14, "a second choice is called 'b'", ""),

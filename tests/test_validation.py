@@ -134,6 +134,7 @@ def test_templates_that_nothing_uses_are_checked_as_far_as_they_are_known(regist
     assert djgraph.load(UNUSED, registry=registry).name == "x"
     found = problems(UNUSED, registry)
     assert [(p.position.line, p.message) for p in found if p.position] == [
+        (10, "expected a number, got text 'deep'"),
         (11, "eq3 has no setting 'lo'"),
         (12, "2 is outside the range of gain, 0 … 1"),
         (13, "gain has no control 'gian'"),
@@ -153,7 +154,7 @@ def test_templates_that_nothing_uses_are_checked_as_far_as_they_are_known(regist
 
 
 def test_mistakes_of_the_text_and_of_templates_come_together(registry: Registry) -> None:
-    assert len(problems(UNUSED.replace("name: x", "nmae: x"), registry)) == 14
+    assert len(problems(UNUSED.replace("name: x", "nmae: x"), registry)) == 15
 
 
 def test_arguments_are_those_of_load(registry: Registry, tmp_path: Path) -> None:

@@ -279,7 +279,11 @@ class _Expander:
         if placed is None:
             return ()
         use, site = placed.model.use, placed.site
-        expanded = self._expand_graph(use, site.below("use"), frame)
+        whole = all(
+            not isinstance(said, dict) or len(said) == len(left)
+            for said, left in ((item.use.with_, use.with_), (item.use.inputs, use.inputs))
+        )
+        expanded = self._expand_graph(use, site.below("use"), frame) if whole else None
         if expanded is None:
             self._lose(site, item.written(), frame)
             return ()
@@ -491,7 +495,9 @@ class _Expander:
         placed = self._place(Use, item, site, frame)
         if placed is None:
             return None
-        name, given = placed.model.use, placed.model.with_
+        name, given = placed.model.use, dict(placed.model.with_)
+        if isinstance(item.with_, dict):
+            given |= {key: UNKNOWN for key in item.with_ if key not in given and "$" not in key}
         templates = self._model.templates
         fitting = [key for key, template in templates.items() if template.kind == kind]
         if name not in templates:

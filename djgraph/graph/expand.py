@@ -91,6 +91,8 @@ class _Frame:
 
     scope: Mapping[str, Any]
     variables: Mapping[str, Any]
+    said: str = ""
+    """The variables and their values in words."""
     uses: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
     depth: int = 0
@@ -197,7 +199,7 @@ class _Expander:
             return
         values = {key: UNKNOWN if value is None else value for key, value in defaults.items()}
         uses = (f"in template {name!r}, which nothing uses",)
-        frame = _Frame({**self._globals, **values}, {}, uses, (name,))
+        frame = _Frame({**self._globals, **values}, {}, "", uses, (name,))
         site = self._root.below("templates", name, template.kind)
         if template.kind == "chain":
             self._loose += _nodes(self._chain(template.chain, site, frame))
@@ -436,10 +438,12 @@ class _Expander:
             return
         for value in values:
             self._budget.step(site)
+            variables = {**frame.variables, variable: value}
             yield replace(
                 frame,
                 scope={**frame.scope, variable: value},
-                variables={**frame.variables, variable: value},
+                variables=variables,
+                said=spoken(variables),
                 depth=self._deeper(frame, site),
             )
 
@@ -639,8 +643,8 @@ class _Expander:
         if not (frame.variables or frame.uses):
             return site
         copies = self._shared.copies[site.source.file, site.path]
-        copies.append(Copy(spoken(frame.variables), copies))
-        return replace(site, variables=frame.variables, uses=frame.uses, copy=copies[-1])
+        copies.append(Copy(frame.said, copies))
+        return Site(site.source, site.path, frame.variables, frame.uses, site.moves, copies[-1], site.space)
 
     def _deeper(self, frame: _Frame, site: Site) -> int:
         if frame.depth >= limits.DEPTH:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from djgraph.language.fields import Element
@@ -42,7 +43,7 @@ class PlacedOwner:
     site: Site
     chain: PlacedChain
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.site.space + self.own_name
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from djgraph.effects.roles import FADER, SENDS
 from djgraph.errors import Problem
@@ -31,7 +31,12 @@ class Declared:
 
     def holds(self, role: str, space: str) -> bool:
         """Whether a role is declared for what is in a space."""
-        return any((around, role) in self.said for around in _around(space))
+        return _holds(self.said, role, space)
+
+
+def _holds(said: Collection[tuple[str, str]], role: str, space: str) -> bool:
+    """Whether roles, with what begins the names where they are declared, are declared for what is in a space."""
+    return bool(said) and any((around, role) in said for around in _around(space))
 
 
 def _around(space: str) -> Iterator[str]:
@@ -68,7 +73,7 @@ class RoleReader:
         roles = [(header, *item) for header in headers for item in header.model.roles.items()]
         for header, role, patterns in roles:
             space = header.site.space
-            if Declared({}, frozenset(spaces)).holds(role, space):
+            if _holds(spaces, role, space):
                 continue
             spaces.add((space, role))
             own = found.setdefault(role, {})

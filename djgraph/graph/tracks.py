@@ -19,14 +19,16 @@ class Tracks:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._heard_by = {node.id: tuple(heard(node)) for node in graph.nodes}
+        self._of_owners: dict[tuple[str, ...], dict[str, int]] = {}
         self._order = {n.id: 1 << i for i, n in enumerate(graph.nodes) if isinstance(n, InputNode)}
-        self._carries = _carried(graph, self._order)
+        self._carries = self._carried(self._order)
         self._inputs = [
             _union(self._order[n.id] for n in graph.nodes if isinstance(n, InputNode) and n.input == name)
             for name in graph.inputs
         ]
         self._main = next(iter(graph.outputs.values())).node
-        self._audible = _audible(graph, self._main)
+        self._audible = self._leading()
 
     def of_owners(self, owners: Iterable[str]) -> dict[str, int]:
         """Owner → the number of the input whose track it works on, for those of several that do not lie in a row.
@@ -34,12 +36,17 @@ class Tracks:
         Of owners before and behind one another those count through which all goes that they hear, and of these those
         that hear most, the fewest, and the nearest to the input: a deck behind its stems, and not an echo behind them.
         """
-        graph = self._graph
-        ends = {owner: graph.taps[owner].node for owner in owners}
+        asked = tuple(owners)
+        if asked not in self._of_owners:
+            self._of_owners[asked] = self._found(asked)
+        return self._of_owners[asked]
+
+    def _found(self, owners: Iterable[str]) -> dict[str, int]:
+        ends = {owner: self._graph.taps[owner].node for owner in owners}
         masks = {owner: self._carries[end] for owner, end in ends.items() if end in self._audible}
         groups = self._groups(masks, ends)
         bits = self._bits(groups)
-        passed = _carried(graph, bits)
+        passed = self._carried(bits)
         before = [_union(passed[ends[owner]] for owner in group) for group in groups]
         hears = [_union(masks[owner] for owner in group) for group in groups]
         past = self._past_each(bits, hears)
@@ -86,7 +93,7 @@ class Tracks:
         """
         alone = [[owner] for owner in masks]
         place = {owner: i for i, (owner,) in enumerate(alone)}
-        passed = _carried(self._graph, self._bits(alone))
+        passed = self._carried(self._bits(alone))
         by_name: dict[str, list[str]] = defaultdict(list)
         for owner in masks:
             by_name[owner.partition(".")[0]].append(owner)
@@ -118,7 +125,7 @@ class Tracks:
             node: _union(1 << i for i, mask in enumerate(hears) if mask & own)
             for node, own in self._order.items()
         }
-        return _carried(self._graph, begun, stopped=bits, closed=self._closed)[self._main]
+        return self._carried(begun, stopped=bits, closed=self._closed)[self._main]
 
     def past(self, track: int, faders: Collection[str]) -> str | None:
         """A strip or bus by which an input is heard in the mix, at rest, past the nodes that are its faders.
@@ -136,7 +143,7 @@ class Tracks:
             for node in self._graph.nodes:
                 if node.id in ways or node.id in faders or node.id in self._closed:
                     continue
-                by = next((point for point in heard(node) if point.node in ways), None)
+                by = next((point for point in self._heard_by[node.id] if point.node in ways), None)
                 if by is not None:
                     here = by.of or (owner_of[node.id].name if node.id in owner_of else "")
                     ways[node.id] = ways[by.node] or ("" if here in own else here)
@@ -157,39 +164,43 @@ class Tracks:
     def _alone(self, mask: int) -> int | None:
         return next((t for t, one in enumerate(self._inputs) if mask and not mask & ~one), None)
 
+    def _leading(self) -> set[str]:
+        """The nodes whose sound leads to the main output."""
+        reaching, left = {self._main}, [self._main]
+        while left:
+            before = {point.node for point in self._heard_by[left.pop()]} - reaching
+            reaching |= before
+            left += before
+        return reaching
 
-def _audible(graph: Graph, main: str) -> set[str]:
-    """The nodes whose sound leads to the main output."""
-    reaching, left = {main}, [main]
-    while left:
-        before = {point.node for point in heard(graph.by_id[left.pop()])} - reaching
-        reaching |= before
-        left += before
-    return reaching
+    def _carried(
+        self,
+        bits: Mapping[str, int],
+        *,
+        stopped: Mapping[str, int] | None = None,
+        closed: Collection[str] = (),
+    ) -> dict[str, int]:
+        """For each node its own bits and those of all nodes whose sound leads to it, round a loop, too.
 
-
-def _carried(
-    graph: Graph,
-    bits: Mapping[str, int],
-    *,
-    stopped: Mapping[str, int] | None = None,
-    closed: Collection[str] = (),
-) -> dict[str, int]:
-    """For each node its own bits and those of all nodes whose sound leads to it, round a loop, too.
-
-    stopped: bits that come to a node and go no further. closed: nodes that let none through.
-    """
-    carried = dict.fromkeys((node.id for node in graph.nodes), 0)
-    loops = any(isinstance(node, FeedbackNode) for node in graph.nodes)
-    changed = True
-    while changed:
-        changed = False
-        for node in graph.nodes:
-            came = 0 if node.id in closed else _union(carried[point.node] for point in heard(node))
-            now = bits.get(node.id, 0) | came & ~(stopped or {}).get(node.id, 0)
-            changed |= loops and now != carried[node.id]
-            carried[node.id] = now
-    return carried
+        stopped: bits that come to a node and go no further. closed: nodes that let none through.
+        """
+        carried = dict.fromkeys(self._heard_by, 0)
+        loops = any(isinstance(node, FeedbackNode) for node in self._graph.nodes)
+        changed = True
+        while changed:
+            changed = False
+            for name, points in self._heard_by.items():
+                came = 0
+                if name not in closed:
+                    for point in points:
+                        came |= carried[point.node]
+                if stopped and name in stopped:
+                    came &= ~stopped[name]
+                if name in bits:
+                    came |= bits[name]
+                changed |= loops and came != carried[name]
+                carried[name] = came
+        return carried
 
 
 def _union(masks: Iterable[int]) -> int:

@@ -69,16 +69,19 @@ def examine(
 
     context: pydantic's. unknown: places whose values are not known, which is told elsewhere.
     """
-    if not isinstance(source.data, dict):
+    found = [Fault("", path) for path in unknown]
+    valid = None
+    if not unknown:
         valid, found = _validate(source.data, model, context)
+    if valid is not None or not isinstance(source.data, dict):
         return Examined(tuple(found), valid, Mended(source))
     work, faults = _Work(source, keys_of(model)), list[Fault]()
-    work.take_out([Fault("", path) for path in unknown])
     for _ in range(ROUNDS):
+        new = work.take_out(found)
+        faults += [fault for fault in new if fault.message]  # others are told elsewhere
         valid, found = _validate(work.data, model, context)
         if valid is not None:
             break
-        faults += work.take_out(found)
     return Examined(tuple(dict.fromkeys(faults)), valid, work.mended(source.file))
 
 

@@ -90,13 +90,15 @@ def layout(
       djgraph layout my_mixer.yaml --format markdown -o layout.md
       djgraph layout dj_mixer --format csv | cut -d, -f2
     """
+    from djgraph.graph.idle import idle_columns
     from djgraph.guard import claim
     from djgraph.layout import ParameterLayout
 
     claim(out)
     if format is not Format.table:
         keep_for_answer()
-    columns = ParameterLayout.from_graph(load_graph(graph, args))
+    loaded = load_graph(graph, args)
+    columns = ParameterLayout.from_graph(loaded)
     if format is Format.json:
         text = columns.to_json(indent=2)
     elif format is Format.markdown:
@@ -108,6 +110,8 @@ def layout(
         header = list(rows[0]) if rows else ["index", "name"]
         body = table(header, [list(row.values()) for row in rows])
         text = f"{body}\n\n{count(len(columns), 'control')}, fingerprint {columns.fingerprint}"
+        idle = [f"{name} changes nothing: {why}" for name, why in idle_columns(loaded).items()]
+        text = "\n".join([text, *([""] if idle else []), *idle])
     emit(text, out, "json" if format is Format.json else "text")
 
 

@@ -47,7 +47,8 @@ class Conflict:
     """A setting or a control that contradicts the rest, or does nothing because of it.
 
     part: where it stands, with ``name`` a setting (and ``index`` an item of it) or a control; the node itself where
-    ``name`` is None. allowed: what could stand there. hint: what was probably meant.
+    ``name`` is None. allowed: what could stand there. hint: what was probably meant. idle: it does nothing, and a
+    column of it changes nothing, which is a warning where the file does not speak of it.
     """
 
     message: str
@@ -56,6 +57,7 @@ class Conflict:
     index: int | None = None
     allowed: Sequence[str] = ()
     hint: str | None = None
+    idle: bool = False
 
 
 def idle_settings(use: Use, names: Sequence[str], because: str) -> Iterator[Conflict]:
@@ -74,7 +76,7 @@ def idle_controls(use: Use, names: Sequence[str], because: str) -> Iterator[Conf
         control = use.controls[name]
         if control.stated and not (control.fixed and control.low == control.default):
             hint = f"leave it out, or fix it at its default, {control.default:g}, so that it has no column"
-            yield Conflict(f"{name} does nothing: {because}", "controls", name, hint=hint)
+            yield Conflict(f"{name} does nothing: {because}", "controls", name, hint=hint, idle=True)
 
 
 def beyond_half_the_rate(use: Use, names: Sequence[str], sample_rate: int) -> Iterator[Conflict]:

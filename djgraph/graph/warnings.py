@@ -15,6 +15,7 @@ from djgraph.graph.build import Built
 from djgraph.graph.controls import range_in_words
 from djgraph.graph.doubled import doubled
 from djgraph.graph.draft import OwnerDraft
+from djgraph.graph.idle import idle_columns
 from djgraph.graph.ir import Blend, Column, Constant, EffectNode, MacroCurve, leading_to
 from djgraph.graph.spelling import alike
 from djgraph.language.fold import in_file_order
@@ -38,6 +39,7 @@ def warnings(built: Built) -> list[Problem]:
         *_other_terms(built),
         *_silent(built),
         *_idle_columns(built, idle),
+        *_settled(built, idle),
         *_flat_macros(built),
         *_rounded_ties(built),
         *doubled(built),
@@ -114,6 +116,16 @@ def _idle_columns(built: Built, idle: Sequence[Column]) -> Iterator[Problem]:
         if not any(node in leading for node, _ in column.drives):
             message = f"column {column.name!r} changes nothing: no output hears what it controls"
             yield built.sites[column.name].problem(message)
+
+
+def _settled(built: Built, unheard: Sequence[Column]) -> Iterator[Problem]:
+    """Columns that change nothing because of a setting that the file gives."""
+    columns = {column.name: column.control for column in built.graph.columns}
+    for name, why in idle_columns(built.graph, by_choice=True).items():
+        if not any(column.name == name for column in unheard):
+            default = columns[name].default
+            hint = f"fix the control at its default, {default:g}, so that it has no column"
+            yield built.sites[name].problem(f"column {name!r} changes nothing: {why}", hint=hint)
 
 
 def _silent(built: Built) -> Iterator[Problem]:

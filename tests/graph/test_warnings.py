@@ -10,8 +10,10 @@ import pytest
 from djgraph.errors import Problem
 from djgraph.graph import find
 from djgraph.graph.build import assemble
+from djgraph.graph.idle import idle_columns
 from djgraph.graph.spelling import differ_by_a_slip
 from djgraph.graph.warnings import warnings
+from djgraph.language import load_document
 from djgraph.plugins import Registry
 from tests.graph.test_language_page import EXAMPLES
 
@@ -276,3 +278,29 @@ def test_slips(pair: tuple[str, str]) -> None:
 def test_names_that_differ_on_purpose(pair: tuple[str, str]) -> None:
     assert not differ_by_a_slip(*pair)
     assert not differ_by_a_slip(*reversed(pair))
+
+
+def test_columns_that_a_setting_makes_idle(registry: Registry) -> None:
+    """Of every effect with a choice of clocks: the control of the other one, unless it is fixed."""
+    chain = [
+        {"effect": "echo", "settings": {"sync": "beats"}, "controls": {"mix": 0.5}},
+        {"effect": "tremolo"},
+        {"effect": "flanger", "settings": {"sync": "beats"}, "controls": {"rate": 0.5}},
+        {"effect": "echo", "id": "fixed", "settings": {"sync": "beats"}, "controls": {"time": 375}},
+    ]
+    strip = {"strip": "s", "input": "mic", "chain": chain, "to": "master"}
+    document = {
+        "djgraph": 1,
+        "name": "x",
+        "inputs": [{"name": "mic"}],
+        "mixer": [strip, {"bus": "master"}],
+        "outputs": ["master"],
+    }
+    built = assemble(load_document(document), registry, {})
+    idle = idle_columns(built.graph)
+    assert list(idle) == ["s.echo.time", "s.tremolo.beats"]
+    told = [warning for warning in warnings(built) if "changes nothing" in warning.message]
+    # That of a tremolo as it comes is told by the layout alone.
+    assert [warning.message.partition(":")[0] for warning in told] == ["column 's.echo.time' changes nothing"]
+    assert told[0].hint == "fix the control at its default, 375, so that it has no column"
+    assert all("does nothing" in why for why in idle.values())

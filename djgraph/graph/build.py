@@ -95,10 +95,10 @@ def assemble(
     widths = Channels(nodes, registry.effects)
     widths.check_ends(owners.values(), wirer.end)
     widths.check_outputs(expanded.header, outputs)
-    widths.check_given(wirer.given_points())
+    wrong = widths.check_given(wirer.given_points())
     for part in expanded.parts:
         widths.check_outputs(part.header, wirer.outputs_of(part))
-    _stop_if_wrong(widths.problems)
+    _stop_if_wrong(_without_what_comes_of(wrong, expanded.parts, widths.problems))
     counts = widths.counts
     header = expanded.header.model
     environment = Environment(header.sample_rate, Transform(header.transform.size, header.transform.hop))
@@ -111,6 +111,21 @@ def assemble(
     spaces = {name: site.space for name, site in binder.sites.items()}
     graph = replace(graph, columns=with_parts(graph, faders, roles, binder.column_owners, spaces))
     return Built(graph, owners, frozenset(wirer.read), binder.sites, expanded, wirer.unheard(), binder.ties)
+
+
+def _without_what_comes_of(
+    given: Sequence[Site], parts: Sequence[PlacedGraph], problems: list[Problem]
+) -> list[Problem]:
+    """Channel counts that do not agree within a part are told where it is given what does not fit it, if it is."""
+    files = {
+        part.header.site.source.name
+        for part in parts
+        if any(
+            site.source is part.site.source and site.path[: len(part.site.path)] == part.site.path
+            for site in given
+        )
+    }
+    return [one for one in problems if one.position is None or one.position.file not in files]
 
 
 def _outputs(expanded: Expanded, wirer: Wirer) -> tuple[dict[str, Point], list[Problem]]:

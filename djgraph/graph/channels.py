@@ -19,6 +19,7 @@ from djgraph.graph.ir import Point
 from djgraph.graph.order import spoken
 from djgraph.graph.placed import Placed
 from djgraph.language.model import Header
+from djgraph.language.site import Site
 from djgraph.speakers import word
 
 Carried = Sequence[tuple[PlacedPoint, int]]
@@ -97,8 +98,10 @@ class Channels:
                 what = f"output {output.name!r} is {word(output.channels)}, and {source!r} is {word(count)}"
                 self.problems.append(site.problem(what, "channels", hint=self._hint(output.channels)))
 
-    def check_given(self, given: Iterable[tuple[PlacedPoint, int]]) -> None:
-        """A part is given what its inputs take, or mono. given: what it is given, and the channels of the input."""
+    def check_given(self, given: Iterable[tuple[PlacedPoint, int]]) -> list[Site]:
+        """A part is given what its inputs take, or mono. given: what it is given, and the channels of the input.
+        Returns the places where it is not."""
+        wrong = []
         for placed, channels in given:
             count = self._carried(placed.point)
             if count not in (1, channels):
@@ -106,6 +109,8 @@ class Channels:
                     f"the input is {word(channels)}, and {self._spoken(placed.point)!r} is {word(count)}"
                 )
                 self.problems.append(placed.site.problem(message, hint=self._hint(channels)))
+                wrong.append(placed.site)
+        return wrong
 
     def _sum(self, node: SumDraft) -> int:
         carried = [(source, self._carried(source.point)) for source in node.sources]

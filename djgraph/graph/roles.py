@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from djgraph.effects.roles import FADER, SENDS
-from djgraph.errors import Problem
+from djgraph.errors import DocumentPath, Problem
 from djgraph.graph.binding import ColumnDraft, ControlUse, MacroDraft
 from djgraph.graph.faders import faders
 from djgraph.graph.ir import Column, Constant, EffectNode, Free, Graph, Part, SumNode, sources
@@ -67,7 +67,8 @@ class RoleReader:
         """Role → columns, in the order in which they are named. headers: of a document, then those of its parts, of
         which a document says what it says for its parts, too."""
         found: dict[str, dict[str, None]] = {}
-        said: dict[str, str] = {}
+        said: dict[str, tuple[str, Site]] = {}
+        clashes: dict[tuple[int, DocumentPath], tuple[Site, bool, list[tuple[str, str]]]] = {}
         faders: dict[str, str] = {}
         spaces: set[tuple[str, str]] = set()
         roles = [(header, *item) for header in headers for item in header.model.roles.items()]
@@ -82,10 +83,13 @@ class RoleReader:
                 if isinstance(site.written(), list):
                     site = site.below(index)
                 for column in self._columns_of(pattern, site):
-                    other = said.setdefault(column, role)
+                    other, before = said.setdefault(column, (role, site))
                     if other != role:
-                        message = f"{column!r} has the role {other!r} already"
-                        self.problems.append(site.problem(message, hint="a control has one role"))
+                        # Where a document says something else than a part of it, it is to blame, once for all.
+                        by_part = before.space != space
+                        blame, its = (before, role) if by_part else (site, other)
+                        key = id(blame.source), blame.path
+                        clashes.setdefault(key, (blame, by_part, []))[2].append((column, its))
                         continue
                     if role == FADER:
                         owner = self._columns[column].owner or column
@@ -96,6 +100,7 @@ class RoleReader:
                             self.problems.append(site.problem(message, hint=hint))
                             continue
                     own[column] = None
+        self.problems += [_clash(*clash) for clash in clashes.values()]
         columns = {role: tuple(names) for role, names in found.items()}
         return Declared(columns, frozenset(spaces))
 
@@ -140,6 +145,16 @@ class RoleReader:
             message = f"{name!r} is tied to {what.override.tie!r}, so it has no column to have a role"
             return site.problem(message, hint=f"name what it is tied to: {what.override.tie}")
         return site.problem(f"{name!r} is a constant, so it has no column to have a role")
+
+
+def _clash(site: Site, by_part: bool, columns: Sequence[tuple[str, str]]) -> Problem:
+    """Columns that have other roles than the one which is said at a place; by_part: a part of the document says so."""
+    (name, role), more = columns[0], len(columns) - 1
+    others = f"; so have {more} others their own" if more else ""
+    hint = "a control has one role"
+    if by_part:
+        hint += f"; name those that are meant, or say `{role}: []` here, so that what a part says of it does not count"
+    return site.problem(f"{name!r} has the role {role!r} already{others}", hint=hint)
 
 
 def with_parts(

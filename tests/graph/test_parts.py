@@ -733,3 +733,67 @@ outputs: [master]
     two = text.replace(back, f"{back}, {back.replace('to: r', 'to: r, name: again')}")
     (grows,) = (one for one in validate(two).warnings if "grow" in one.message)
     assert "it can give back 1.8 times what goes round" in grows.message
+
+
+def test_roles_that_parts_say_otherwise_are_told_once(tmp_path: Path) -> None:
+    """At the pattern of the whole, however many controls and parts it matches."""
+    inner = """\
+djgraph: 1
+name: inner
+inputs: [{name: track}]
+roles: {filter: track.lowpass.cutoff, low: [track.eq3.low, track.eq3.mid]}
+mixer:
+  - {strip: track, input: track, chain: [eq3, lowpass], to: master}
+  - bus: master
+outputs: [master]
+"""
+    outer = """\
+djgraph: 1
+name: outer
+inputs: [{name: mic}]
+roles: {high: 'fx*.**'}
+mixer:
+  - use: {graph: inner.yaml, as: fx, inputs: {track: mic}}
+  - use: {graph: inner.yaml, as: fx2, inputs: {track: mic}}
+outputs: [fx, fx2]
+"""
+    (tmp_path / "inner.yaml").write_text(inner)
+    (tmp_path / "outer.yaml").write_text(outer)
+    with pytest.raises(DocumentError) as caught:
+        load(tmp_path / "outer.yaml")
+    (problem,) = caught.value.problems
+    assert (
+        problem.message
+        == "'fx.track.lowpass.cutoff' has the role 'filter' already; so have 5 others their own"
+    )
+    assert problem.position is not None
+    assert (Path(problem.position.file).name, problem.position.line) == ("outer.yaml", 4)
+    (tmp_path / "outer.yaml").write_text(outer.replace("roles: {", "roles: {filter: [], low: [], "))
+    assert load(tmp_path / "outer.yaml").columns
+
+
+def test_a_channel_count_that_does_not_fit_a_part_is_told_once(tmp_path: Path) -> None:
+    """Where the part is given it, and not within the part, too."""
+    inner = """\
+djgraph: 1
+name: inner
+inputs: [{name: track}]
+mixer:
+  - {strip: track, input: track, chain: [eq3], to: master}
+  - bus: master
+outputs: [{name: master, from: master, channels: stereo}]
+"""
+    outer = """\
+djgraph: 1
+name: outer
+inputs: [{name: mic, channels: quad}]
+mixer:
+  - use: {graph: inner.yaml, as: fx, inputs: {track: mic}}
+outputs: [fx]
+"""
+    (tmp_path / "inner.yaml").write_text(inner)
+    (tmp_path / "outer.yaml").write_text(outer)
+    with pytest.raises(DocumentError) as caught:
+        load(tmp_path / "outer.yaml")
+    (problem,) = caught.value.problems
+    assert problem.message == "the input is stereo, and 'in:mic' is quad"

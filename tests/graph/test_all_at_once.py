@@ -391,3 +391,47 @@ def test_two_mistakes_are_both_told(registry: Registry, data: st.DataObject) -> 
             [problem.message for problem in told],
             hider,
         )
+
+
+def test_a_mute_that_is_none_hides_nothing_of_its_strip(registry: Registry) -> None:
+    text = """\
+djgraph: 1
+name: x
+inputs: [{name: mic}]
+mixer:
+  - {strip: s, input: mic, mute: {tie: t.mute}, solo: 3, chain: [gian, {effect: eq3, settings: {lo: 3}}], to: mastr}
+  - bus: master
+outputs: [master]
+"""
+    assert [problem.message for problem in problems(text, registry)] == [
+        "expected true or false, got a mapping",
+        "expected true, false or the name of a group, got the number 3",
+        "there is no effect 'gian'",
+        "eq3 has no setting 'lo'",
+        "there is no bus 'mastr'",
+    ]
+
+
+def test_a_wrong_argument_hides_nothing_of_the_file_or_the_strip(registry: Registry) -> None:
+    text = """\
+djgraph: 1
+name: x
+args: {rate: fast, where: 7}
+sample_rate: $rate
+inputs: [{name: mic}]
+mixer:
+  - {strip: Lead Voice, input: mic, chain: [gian], sends: [{to: $where}, {to: $wher}], to: mastr}
+  - {strip: s, input: mic, chain: [{effect: eq3, settings: {low: $lo, hi: 3}}], to: master}
+  - {bus: master, channels: $where}
+outputs: [master, lead_voice]
+"""
+    assert [problem.message for problem in problems(text, registry)] == [
+        "expected a whole number from 1 to 1000000, got text 'fast'",
+        "expected a name, got text 'Lead Voice'",
+        "there is no effect 'gian'",
+        "expected a name, got the number 7",
+        "there is no argument or variable 'wher'",
+        "there is no bus 'mastr'",
+        "there is no argument or variable 'lo'",
+        "eq3 has no setting 'hi'",
+    ]

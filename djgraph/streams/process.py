@@ -243,8 +243,9 @@ class ProcessStream:
 
     @property
     def memory(self) -> State:
-        """The effect's state, for whoever runs it together with others."""
-        return self._state
+        """The effect's state, for whoever runs it together with others; no node is left out then."""
+        (rows,) = self._awake
+        return rows.state
 
     @property
     def position(self) -> int:
@@ -253,7 +254,7 @@ class ProcessStream:
 
     def went_on(self, state: State, position: int) -> None:
         """The effect was run up to that sample, and left this state, which nobody else holds."""
-        self._state, self._position, self._owned = state, position, False
+        self._awake, self._position = [Rows(self._everyone, state)], position
 
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""

@@ -80,6 +80,9 @@ _TUNES = {
     ),
 }
 
+PICKUP = {name: tune.pickup for name, tune in _TUNES.items()}
+"""Beats before each track's first bar line."""
+
 
 def demo_tracks(sample_rate: int = 44100, seconds: float = SECONDS) -> dict[str, dict[str, Tensor]]:
     """``{"track_a": {"drums": …, "bass": …, "vocals": …, "other": …}, "track_b": …}``, each ``[2, samples]``.

@@ -16,6 +16,10 @@ from djgraph.cli.render import CueIn, CueOut, Normalize
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
     from djgraph.automation import Template
 
 GRAPH = "dj_mixer"
@@ -45,8 +49,8 @@ def demo(
 ) -> None:
     """Render a transition between two tracks that djgraph synthesises itself: 120 and 126 BPM, 32 s.
 
-    It lies around second 20, where a bar begins in both tracks, unless told otherwise. Beats are the first track's.
-    Each track keeps its own tempo: djgraph mixes, and stretches nothing.
+    They are beat-matched: the second is played at the first one's 120 BPM, bar on bar. The transition lies around
+    second 20, where a bar begins, unless told otherwise.
 
     \b
     Examples:
@@ -85,7 +89,7 @@ def demo(
                 audio.write(file, signal, rate)
         seconds = next(iter(tracks["track_a"].values())).shape[-1] / rate
         chosen = _where(recipe, cue_in, cue_out, seconds) | settings_of(settings)
-        source = MemorySource(tracks)
+        source = MemorySource(matched(tracks, rate))
         frames = recipe.fill(**chosen).render_exact(
             mixer, samples=source.samples, sample_rate=rate, tempo=tempo
         )
@@ -101,11 +105,25 @@ def demo(
     show(summary, as_json)
     if not as_json:
         known = ", ".join(f"{track} {bpm:g} BPM" for track, bpm in BPM.items())
-        typer.echo(
-            f"{known}: each keeps its own tempo, since nothing is stretched; bars meet at {DOWNBEAT:g} s"
-        )
+        typer.echo(f"{known}: beat-matched at {tempo:g} BPM; a bar begins at {DOWNBEAT:g} s")
     if stems is not None and not as_json:
         typer.echo(f"stems in {stems / 'track_a'} and {stems / 'track_b'}")
+
+
+def matched(tracks: Mapping[str, Mapping[str, Tensor]], rate: int) -> dict[str, dict[str, Tensor]]:
+    """The demo tracks at the first one's tempo, their bars on one another."""
+    from djgraph.analysis import Grid
+    from djgraph.decks import Deck, MemoryMaterial, Place
+    from djgraph.demo import BPM, DOWNBEAT, PICKUP
+
+    tempo = next(iter(BPM.values()))
+    out = {}
+    for name, stems in tracks.items():
+        grid = Grid.at_tempo(BPM[name], meter=4, downbeat=PICKUP[name])
+        place = Place(grid, tempo, DOWNBEAT * tempo / 60, float(grid.beat_at(DOWNBEAT)))
+        samples = next(iter(stems.values())).shape[-1]
+        out[name] = Deck(MemoryMaterial(stems), place, rate).read(0, samples)
+    return out
 
 
 def _where(recipe: Template, cue_in: float | None, cue_out: float | None, seconds: float) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def read_inputs(
     from djgraph.audio.stems import read_as, sum_of
 
     files = find_inputs(graph, given)
-    channels = _channels(graph)
+    channels = channels_of(graph)
     steps.begin("reading", sum(map(len, files.values())))
     signals = {}
     for key, several in files.items():
@@ -40,11 +40,11 @@ def read_inputs(
         for file in several:
             parts[file.name] = read_as(file, graph.sample_rate, channels[key])
             steps.advance()
-        name = _name(key)
+        name = name_of(key)
         signals[name] = sum_of(match_lengths(parts, graph.sample_rate, pad, where=name))
     signals = match_lengths(signals, graph.sample_rate, pad)
     length = next(iter(signals.values())).shape[-1]
-    return _nested(files, signals), length / graph.sample_rate
+    return nested(files, signals), length / graph.sample_rate
 
 
 class InputBlocks:
@@ -58,11 +58,11 @@ class InputBlocks:
         from djgraph.audio import open_signals
 
         self._keys = find_inputs(graph, given)
-        channels = _channels(graph)
+        channels = channels_of(graph)
         self._reader = open_signals(
-            {_name(key): files for key, files in self._keys.items()},
+            {name_of(key): files for key, files in self._keys.items()},
             graph.sample_rate,
-            {_name(key): channels[key] for key in self._keys},
+            {name_of(key): channels[key] for key in self._keys},
             pad,
         )
         self.samples = self._reader.samples
@@ -70,7 +70,7 @@ class InputBlocks:
     def read(self, samples: int) -> dict[str, Any]:
         """The next block of every input, nested as the mixer takes them: ``[channels, samples]``, fewer at the end, and
         then none. Raises AudioFileError for what only the audio tells."""
-        return _nested(self._keys, self._reader.read(samples))
+        return nested(self._keys, self._reader.read(samples))
 
     def __enter__(self) -> InputBlocks:
         return self
@@ -120,23 +120,23 @@ def find_inputs(graph: Graph, given: dict[str, Path]) -> dict[Key, list[Path]]:
     return files
 
 
-def _channels(graph: Graph) -> dict[Key, int | None]:
+def channels_of(graph: Graph) -> dict[Key, int | None]:
     from djgraph.graph.ir import InputNode
 
     return {(node.input, node.stem): node.channels for node in graph.nodes if isinstance(node, InputNode)}
 
 
-def _name(key: Key) -> str:
+def name_of(key: Key) -> str:
     return ".".join(filter(None, key))
 
 
-def _nested(keys: Iterable[Key], signals: Mapping[str, Tensor]) -> dict[str, Any]:
+def nested(keys: Iterable[Key], signals: Mapping[str, Tensor]) -> dict[str, Any]:
     """Signals by input, and by stem where it has some."""
     inputs: dict[str, Any] = {}
     for key in keys:
         name, stem = key
         if stem is None:
-            inputs[name] = signals[_name(key)]
+            inputs[name] = signals[name_of(key)]
         else:
-            inputs.setdefault(name, {})[stem] = signals[_name(key)]
+            inputs.setdefault(name, {})[stem] = signals[name_of(key)]
     return inputs

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,11 +16,13 @@ from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, sh
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
+from djgraph.cli.sync import SyncedBlocks, beats_of, settings_in_beats
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
 from djgraph.errors import InputError
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation
+    from djgraph.graph.ir import Graph
     from djgraph.mixer import Mixer
 
 
@@ -90,6 +92,22 @@ def render(
         float | None,
         typer.Option("--tempo", metavar="BPM", help="Tempo, for beats and for effects with a clock."),
     ] = None,
+    sync: Annotated[
+        bool,
+        typer.Option(
+            "--sync",
+            help="Play every track at the mix's beats, whatever its tempo: that of the first, or --tempo.",
+        ),
+    ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="With --sync, where the second track enters and the transition begins: 64beats, 16bars.  [default: "
+            "the last phrase of the first track that leaves it time]",
+        ),
+    ] = None,
     lowering: LoweringOption = LoweringName.studio,
     as_json: Json = False,
     args: Args = None,
@@ -104,6 +122,7 @@ def render(
       djgraph render dj_mixer -i track_a=one -i track_b=two -t equal_power -o mix.flac
       djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --cue-in 8 --cue-out 24
       djgraph render dj_mixer -i track_a=one -i track_b=two -t bass_swap --set length=16beats --tempo 128
+      djgraph render dj_mixer -i track_a=one -i track_b=two -t bass_swap --sync --tempo 128 --at 64beats
       djgraph render dj_mixer -i track_a=one -i track_b=two --automation moves.yaml
       djgraph render club_console -i deck_1=a.wav -i deck_3=b.wav -t linear --tracks deck_1,deck_3
       djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --lowering causal
@@ -128,6 +147,16 @@ def render(
         if used and (both := chosen.keys() & set(names.split())):
             raise typer.BadParameter(f"{option} and --set {min(both)}=… contradict each other; give one")
     chosen |= track_settings(tracks)
+    if at is not None and not sync:
+        raise typer.BadParameter(
+            "--at belongs to --sync; without it a transition has --cue-in or --set start=…"
+        )
+    if sync and cues:
+        raise typer.BadParameter(
+            "--cue-in and --cue-out are seconds; with --sync give --at and --set length=32beats"
+        )
+    if at is not None and "start" in chosen:
+        raise typer.BadParameter("--at and --set start=… contradict each other; give one")
     given = {name: Path(os.path.expanduser(text)) for name, text in pairs("--input", input, "PATH").items()}
 
     import djgraph
@@ -140,8 +169,11 @@ def render(
         else find_recipe(moves, "--transition" if automation is None else "--automation")
     )
     loaded = load_graph(graph, args)
+    synced = _synced(at, chosen) if sync else None
     if recipe is not None:  # what can be seen before the work is not told after it
-        recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf)).check(loaded, tempo=tempo)
+        recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf)).check(
+            loaded, tempo=120.0 if sync and tempo is None else tempo
+        )
     paths = output_paths(out, output or [], loaded.outputs)
     check_outputs(paths, loaded)
     claim(*paths.values())
@@ -149,7 +181,12 @@ def render(
         reading(params)
     with Steps() as steps:
         steps.begin("reading")
-        with InputBlocks(loaded, given, pad) as source:
+        with _source(loaded, given, pad, synced, (chosen, tracks, tempo), steps) as source:
+            if isinstance(source, SyncedBlocks):
+                tempo = source.tempo
+                if recipe is not None:
+                    arguments = {argument.name: argument.default for argument in recipe.arguments}
+                    chosen |= settings_in_beats(source, arguments, chosen)
             steps.begin("compiling")
             mixer = djgraph.compile(loaded, outputs=list(paths), lowering=lowering.value)
             if params is not None:
@@ -171,6 +208,38 @@ def render(
                 started=started,
             )
     show(summary, as_json)
+    if isinstance(source, SyncedBlocks) and not as_json:
+        typer.echo(
+            f"at {source.tempo:.2f} BPM" + (f", the transition from beat {source.start:g}" if moves else "")
+        )
+        for line in source.said():
+            typer.echo(f"  {line}")
+
+
+def _synced(at: str | None, chosen: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Where a transition begins, and how long it takes, in beats, as far as it is said."""
+    where = at if at is not None else chosen.pop("start", None)
+    length = chosen.get("length")
+    return (
+        None if where is None else beats_of(str(where), "--at" if at is not None else "--set start"),
+        None if length is None else beats_of(str(length), "--set length"),
+    )
+
+
+def _source(
+    graph: Graph,
+    given: dict[str, Path],
+    pad: bool,
+    synced: tuple[float | None, float | None] | None,
+    moves: tuple[dict[str, Any], str | None, float | None],
+    steps: Steps,
+) -> InputBlocks | SyncedBlocks:
+    """What the mixer is fed from: the files as they are, or, with --sync, at the mix's beats."""
+    if synced is None:
+        return InputBlocks(graph, given, pad)
+    chosen, tracks, tempo = moves
+    named = (chosen["a"], chosen["b"]) if tracks is not None else None
+    return SyncedBlocks(graph, given, named, tempo, *synced, steps)
 
 
 def _score(auto: Automation, mixer: Mixer, samples: int, frames: int | None, tempo: float | None) -> Score:

@@ -1,0 +1,6 @@
+"""Tracks of any tempo in the time of one mix: where each enters, and its audio read at the mix's beats."""
+
+from djgraph.decks.material import FileMaterial, Material, MemoryMaterial
+from djgraph.decks.placement import Deck, Place, place
+
+__all__ = ["Deck", "FileMaterial", "Material", "MemoryMaterial", "Place", "place"]

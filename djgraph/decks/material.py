@@ -1,0 +1,63 @@
+"""What a deck plays: the signals of one track, any part of them at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from djgraph.audio import read_excerpt, read_header
+
+
+class Material(Protocol):
+    """The signals of a track: as many samples at the mix's sample rate; widths, how many channels each has."""
+
+    samples: int
+    widths: Mapping[str, int]
+
+    def read(self, first: int, samples: int) -> Tensor:
+        """``[channels of all signals, samples]`` from sample ``first`` on; silence beyond both ends."""
+
+
+class MemoryMaterial:
+    """Signals in memory, each ``[channels, samples]``."""
+
+    def __init__(self, signals: Mapping[str, Tensor]) -> None:
+        self._audio = torch.cat(list(signals.values()))
+        self.samples = self._audio.shape[1]
+        self.widths = {name: len(audio) for name, audio in signals.items()}
+
+    def read(self, first: int, samples: int) -> Tensor:
+        begin, end = min(max(first, 0), self.samples), min(max(first + samples, 0), self.samples)
+        return torch.nn.functional.pad(self._audio[:, begin:end], (begin - first, first + samples - end))
+
+
+class FileMaterial:
+    """Signals on disk, each the sum of one file or more, read where they are needed and resampled to ``sample_rate``.
+
+    channels: by signal, None for as many as its first file has. Raises AudioFileError for files that cannot be read,
+    here or in :meth:`read`.
+    """
+
+    def __init__(
+        self, files: Mapping[str, Sequence[Path]], sample_rate: int, channels: Mapping[str, int | None]
+    ) -> None:
+        self._files, self._rate = files, sample_rate
+        headers = {name: [read_header(path) for path in paths] for name, paths in files.items()}
+        self.samples = max(
+            header.samples_at(sample_rate) for several in headers.values() for header in several
+        )
+        self.widths = {
+            name: channels[name] or max(header.channels for header in several)
+            for name, several in headers.items()
+        }
+
+    def read(self, first: int, samples: int) -> Tensor:
+        rows = []
+        for name, paths in self._files.items():
+            parts = [read_excerpt(path, first, samples, self._rate, self.widths[name]) for path in paths]
+            rows.append(parts[0] if len(parts) == 1 else torch.stack(parts).sum(0))
+        return torch.cat(rows)

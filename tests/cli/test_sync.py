@@ -1,0 +1,118 @@
+"""``djgraph render --sync``: clicks of two tracks of other tempos, in one file, on one grid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from djgraph.audio import read, write
+from djgraph.cli.app import app
+
+RATE = 22050
+
+GRAPH = """
+djgraph: 1
+name: two
+sample_rate: 22050
+inputs: [{name: a}, {name: b}]
+mixer:
+  - for: {deck: inputs}
+    do:
+      - {strip: $deck, input: $deck, chain: [{effect: gain, id: fader}], to: master}
+  - bus: master
+outputs: [master]
+"""
+
+
+@pytest.fixture
+def tracks(tmp_path) -> Path:
+    (tmp_path / "two.yaml").write_text(GRAPH, encoding="utf-8")
+    for name, tempo, first in (("a", 120.0, 0.2), ("b", 133.0, 0.35)):
+        seconds = 20.0
+        time = np.arange(round(seconds * RATE)) / RATE
+        beats = np.arange(first, seconds - 0.1, 60 / tempo)
+        audio = sum(np.exp(-0.5 * ((time - beat) / 0.003) ** 2) for beat in beats)
+        write(
+            tmp_path / f"{name}.wav",
+            torch.from_numpy(0.4 * audio[None].astype(np.float32)),
+            RATE,
+            subtype="FLOAT",
+        )
+        (tmp_path / f"{name}.json").write_text(json.dumps({"beats": list(beats)}), encoding="utf-8")
+    return tmp_path
+
+
+def _render(folder: Path, *options: str):
+    return CliRunner().invoke(
+        app,
+        [
+            *(
+                "render",
+                str(folder / "two.yaml"),
+                "-i",
+                f"a={folder / 'a.wav'}",
+                "-i",
+                f"b={folder / 'b.wav'}",
+            ),
+            *("-o", str(folder / "mix.wav"), *options),
+        ],
+    )
+
+
+def test_both_tracks_are_on_one_grid(tracks):
+    run = _render(
+        tracks, "-t", "linear", "--sync", "--at", "16beats", "--set", "length=8beats", "--tempo", "126"
+    )
+    assert run.exit_code == 0, run.output
+    assert "a: 120.00 BPM played at 1.0500 (+5.0 %), from beat 0" in run.output
+    assert "b: 133.00 BPM played at 0.9474 (-5.3 %), from beat 16" in run.output
+    audio, rate = read(tracks / "mix.wav")
+    x = audio[0].double().numpy()
+    assert abs(len(x) / rate - (16 * 60 / 126 + (20 - 0.35) * 133 / 126)) < 0.01
+    at = np.flatnonzero((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:]) & (x[1:-1] > 0.1)) + 1
+    beats = at / rate * 126 / 60
+    # One burst for every beat (the first is cut at its middle): the two tracks' lie on one another.
+    assert set(range(1, 30)) <= set(np.round(beats).astype(int))
+    np.testing.assert_allclose(beats, np.round(beats), atol=0.004)  # 2 ms
+    middle = x[round(20 * 60 / 126 * rate)]
+    assert middle == pytest.approx(0.4, abs=0.02)  # half of each, at the same moment
+
+
+def test_the_first_tracks_tempo_is_the_mixs(tracks):
+    run = _render(tracks, "-t", "linear", "--sync", "--set", "length=8beats", "--json")
+    assert run.exit_code == 0, run.output
+    seconds = json.loads(run.stdout)["files"][0]["seconds"]
+    # 39.6 beats of 120 BPM: the last phrase of 32 beats is the second one, where b enters.
+    assert seconds == pytest.approx(32 * 0.5 + (20 - 0.35) * 133 / 120, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--at", "16beats"), "--at belongs to --sync"),
+        (("-t", "linear", "--sync", "--cue-in", "2"), "with --sync give --at"),
+        (("-t", "linear", "--sync", "--at", "soon"), "64beats or 16bars"),
+        (("-t", "linear", "--sync", "--at", "4beats", "--set", "start=8beats"), "contradict"),
+        (("-t", "linear", "--sync", "--at", "400beats"), "the first track ends at beat"),
+        (("-t", "linear", "--sync", "--tempo", "1200"), "times as fast"),
+        (("-t", "linear", "--sync"), "too few for a transition of 32 beats"),
+    ],
+)
+def test_what_cannot_be(tracks, options, said):
+    run = _render(tracks, *options)
+    assert run.exit_code in (1, 2)
+    assert said in " ".join(run.output.split())
+    assert not (tracks / "mix.wav").exists()
+
+
+def test_a_track_without_beats_says_how_to_give_them(tracks):
+    (tracks / "b.json").write_text('{"analysis": {}, "tempo": null}', encoding="utf-8")
+    run = _render(tracks, "-t", "linear", "--sync")
+    assert run.exit_code == 1
+    assert "no beat was found" in run.output
+    assert '"beats"' in run.output

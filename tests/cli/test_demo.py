@@ -13,7 +13,8 @@ import soundfile
 import djgraph
 from djgraph import demo
 from djgraph.audio import load_stems
-from djgraph.demo import BPM, DOWNBEAT, SECONDS
+from djgraph.cli.demo import matched
+from djgraph.demo import BPM, DOWNBEAT, SECONDS, demo_tracks
 
 from .conftest import Run
 
@@ -99,3 +100,22 @@ def test_demo_refuses(run: Run, tmp_path: Path) -> None:
 def test_the_downbeat_is_a_beat_of_both() -> None:
     for bpm in BPM.values():
         assert (DOWNBEAT * bpm / 60) % 1 == pytest.approx(0)
+
+
+def test_the_tracks_are_beat_matched() -> None:
+    """Below 200 Hz, where straight lines between samples will do, against NumPy's interpolation."""
+    from scipy.signal import butter, sosfiltfilt
+
+    tracks = demo_tracks(22050, 24.0)
+    both = matched(tracks, 22050)
+    low = butter(4, 200, fs=22050, output="sos")
+    time = np.arange(24 * 22050) / 22050
+    for name, pace in (("track_a", 1.0), ("track_b", 120 / 126)):
+        for stem in ("drums", "bass"):
+            source = sosfiltfilt(low, tracks[name][stem].double().numpy())
+            position = (DOWNBEAT + (time - DOWNBEAT) * pace) * 22050
+            expected = [np.interp(position, np.arange(source.shape[1]), row, right=0) for row in source]
+            found = sosfiltfilt(low, both[name][stem].double().numpy())
+            inside = slice(2000, -2000)
+            error = np.abs(found - np.array(expected))[:, inside].max()
+            assert error < 0.01 * np.abs(source).max()

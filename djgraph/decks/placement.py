@@ -88,8 +88,9 @@ class Deck:
 
 
 def place(grid: Grid, tempo: float, enters: float = 0.0) -> Place:
-    """Put a track's first bar line at a beat of the mix: the first, or the one before it where the track begins with
-    an upbeat of whole beats. Of what is before it there, the first track of a mix loses a part of a beat at most. A track of half or double the tempo is counted twice as fast or half as fast."""
+    """Put a track's first bar line at a beat of the mix, or the one before it where the track begins with an upbeat of
+    whole beats. Of what is before it there, the first track of a mix loses a part of a beat at most. A track of half or
+    double the tempo is counted twice as fast or half as fast."""
     times = min((1.0, 2.0, 0.5), key=lambda n: abs(math.log(tempo / (grid.tempo * n))))
     begin = grid.downbeat - (grid.meter if grid.downbeat else 0)
     return Place(grid, tempo, enters, begin, times)

@@ -14,6 +14,8 @@ from djgraph.cli.progress import Steps
 from djgraph.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from djgraph.analysis import Grid
     from djgraph.decks import Deck, Place
     from djgraph.graph.ir import Graph
@@ -81,7 +83,7 @@ class SyncedBlocks:
     def read(self, samples: int) -> dict[str, Any]:
         """The next block of every input; fewer samples at the end, and then none."""
         samples = min(samples, self.samples - self._at)
-        signals = {}
+        signals: dict[str, Tensor] = {}
         for deck in self._decks.values():
             signals |= deck.read(self._at, samples)
         self._at += samples

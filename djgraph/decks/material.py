@@ -13,10 +13,15 @@ from djgraph.audio import read_excerpt, read_header
 
 
 class Material(Protocol):
-    """The signals of a track: as many samples at the mix's sample rate; widths, how many channels each has."""
+    """The signals of a track."""
 
-    samples: int
-    widths: Mapping[str, int]
+    @property
+    def samples(self) -> int:
+        """How many each has, at the mix's sample rate."""
+
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """How many channels each has."""
 
     def read(self, first: int, samples: int) -> Tensor:
         """``[channels of all signals, samples]`` from sample ``first`` on; silence beyond both ends."""

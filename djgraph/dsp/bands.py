@@ -118,12 +118,12 @@ _INPUTS = ("audio", "cutoff", "low", "high")
 _ORDERS = {
     2: register(
         Recursion(
-            "two_bands_2", "bands.SECOND", _INPUTS, outputs=1, states=2, plain=split_second, flops=(40, 92)
+            "two_bands_2", "bands.SECOND", _INPUTS, outputs=1, states=2, plain=split_second, flops=(41, 93)
         )
     ),
     4: register(
         Recursion(
-            "two_bands_4", "bands.FOURTH", _INPUTS, outputs=1, states=4, plain=split_fourth, flops=(58, 171)
+            "two_bands_4", "bands.FOURTH", _INPUTS, outputs=1, states=4, plain=split_fourth, flops=(61, 174)
         )
     ),
 }

@@ -110,7 +110,7 @@ _ORDERS = {
             outputs=1,
             states=2,
             plain=_plain(split_second, 2),
-            flops=(52, 120),
+            flops=(53, 121),
         )
     ),
     4: register(
@@ -121,7 +121,7 @@ _ORDERS = {
             outputs=1,
             states=4,
             plain=_plain(split_fourth, 3),
-            flops=(70, 199),
+            flops=(73, 202),
         )
     ),
 }

@@ -127,9 +127,11 @@ class Chain:
             np.add(offsets, one.data_ptr(), out=source[place : place + len(offsets)])
             place += len(offsets)
         source[place:] = source[place - 1]
-        out = torch.empty(shape)
+        out = torch.empty(shape, dtype=torch.float32, device="cpu")
         before = [
-            torch.zeros(nodes * batch, channels, kernel.states) if state is None else state.contiguous()
+            torch.zeros(nodes * batch, channels, kernel.states, dtype=torch.float32, device="cpu")
+            if state is None
+            else state.contiguous()
             for kernel, state in zip(self.kernels, states)
         ]
         after = [torch.empty_like(state) for state in before]

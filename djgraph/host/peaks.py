@@ -30,7 +30,9 @@ def peak(call: EffectCall, columns: Mapping[str, Column]) -> NDArray[np.float64]
     values = [_places(control, node, columns) for control in node.effect.controls]
     points = _points(values)
     controls = {
-        control.id: torch.tensor([row[place] for row in points], dtype=torch.float64)[None, :, None]
+        control.id: torch.tensor([row[place] for row in points], dtype=torch.float64, device="cpu")[
+            None, :, None
+        ]
         for place, control in enumerate(node.effect.controls)
     }
     with torch.no_grad():

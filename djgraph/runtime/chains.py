@@ -15,6 +15,7 @@ from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import smoothing_samples
 from djgraph.dsp.chain import Chain, ChainCurve
 from djgraph.effects import Effect, Link, TimeEffect
+from djgraph.host.calls import EffectCall, guarded
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,12 @@ def _link(op: Op, modules: Mapping[str, Effect], bank: ControlBank) -> Link | No
     module = modules[node.id]
     if not isinstance(module, TimeEffect) or any(True for _ in module.parameters()):
         return None
-    if len(module.inputs) != 1 or len(module.outputs) != 1 or module.uses_clock or module.latency():
+    if len(module.inputs) != 1 or len(module.outputs) != 1 or module.uses_clock:
         return None
-    link = module.link()
+    if EffectCall(module, op.nodes).latency():
+        return None
+    with guarded(module, op.nodes, "link"):
+        link = module.link()
     if link is None:
         return None
     read = [control for control in module.controls if control.id in link.controls]

@@ -227,9 +227,10 @@ def _frame(tile, square, address, stride, offsets, control, frame, here):
 
 
 @part
-def _line(tile, square, lines, address, stride, offsets, places, control, frame, here):
+def _line(tile, square, lines, curves, places, control, frame, here):
     """Puts a control's straight line behind a frame into ``lines``: where it begins, and by how much it changes."""
     to = 2 * control * here.lanes
+    address, stride, offsets = curves
     left = _frame(tile, square, address, stride, offsets, control, max(frame, 0), here)
     store(lines, to, left)
     change = zeros(tile)
@@ -349,9 +350,7 @@ def _compile() -> Any:
                                     tile,
                                     square,
                                     lines,
-                                    address,
-                                    stride,
-                                    offsets,
+                                    (address, stride, offsets),
                                     places,
                                     control,
                                     frame,

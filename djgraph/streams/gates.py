@@ -199,7 +199,7 @@ def find_gates(
     if not gates:
         return None
     whole = {index for index, call in calls.items() if any(c.rate == "frame" for c in call.module.controls)}
-    like = torch.empty(0, device="cpu")
+    like = torch.empty(0, dtype=torch.float32, device="cpu")
     stateless = {
         index for index, call in calls.items() if not call.initial_state(1, call.nodes[0].channels, like)
     }

@@ -71,8 +71,8 @@ class DelayBeats(TimeEffect):
         out = out + share.to(signal.dtype) * (_read(signal, line, current, block.start) - out)
         # What is new, at most as much as the line holds, goes where the oldest is.
         new = signal[..., max(block.length - room, 0) :].to(line.dtype)
-        place = torch.arange(block.start + block.length - new.shape[-1], block.start + block.length)
-        place = (place % room).to(signal.device)
+        end = block.start + block.length
+        place = torch.arange(end - new.shape[-1], end, device=signal.device) % room
         line = line.index_copy_(-1, place, new) if block.owned else line.index_copy(-1, place, new)
         return {"out": out}, {"line": line, "delay": delay}
 

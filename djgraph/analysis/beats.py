@@ -173,19 +173,7 @@ def _is_straight(envelope: Array, line: Tracked) -> bool:
 
 def _bent(heard: Onsets, envelope: Array, period: float) -> Tracked:
     """A tempo that changes: dynamic programming over onsets, then a smooth line through the beats that it finds."""
-    import librosa
-
-    tempo = 60 / period
-    _, beats = librosa.beat.beat_track(
-        onset_envelope=envelope,
-        sr=FRAMES * 512,
-        hop_length=512,
-        bpm=tempo,
-        tightness=400,
-        trim=False,
-        units="time",
-    )
-    beats = np.asarray(beats, np.float64)
+    beats = _tracked(envelope, period)
     if len(beats) < 4:
         return _line(heard, envelope, period)
     beats = _sharp(heard.fine, beats)
@@ -199,6 +187,35 @@ def _bent(heard: Onsets, envelope: Array, period: float) -> Tracked:
         np.mean(np.interp(smooth, np.arange(len(envelope)) / FRAMES, envelope)) / max(envelope.max(), 1e-9)
     )
     return Tracked(smooth, numbers + before, min(1.0, 2 * on))
+
+
+def _tracked(envelope: Array, period: float, tightness: float = 400.0) -> Array:
+    """Seconds of beats that lie on onsets at about a period, by dynamic programming: each beat earns its onset, less
+    ``tightness`` times the square of the logarithm of its distance from the one before over the period (Ellis, "Beat
+    Tracking by Dynamic Programming", J. New Music Research 36, 2007)."""
+    spread = float(envelope.std())
+    if spread <= 0:
+        return np.zeros(0)
+    onset = envelope / spread
+    frames = period * FRAMES
+    before = np.arange(-round(2 * frames), -max(1, round(frames / 2)) + 1)
+    cost = -tightness * np.log(-before / frames) ** 2
+    total, back = onset.copy(), np.full(len(onset), -1)
+    for at in range(len(onset)):
+        first = at + before[0]
+        if first < 0:
+            continue  # within two periods of the beginning any beat may be the first
+        scores = total[first : at + before[-1] + 1] + cost
+        best = int(scores.argmax())
+        if scores[best] > 0:
+            total[at], back[at] = onset[at] + scores[best], first + best
+    last = max(0, len(onset) - round(1.5 * frames))
+    place = last + int(total[last:].argmax())
+    out = []
+    while place >= 0:
+        out.append(place)
+        place = int(back[place])
+    return np.array(out[::-1], np.float64) / FRAMES
 
 
 def _sharp(fine: Array, beats: Array) -> Array:

@@ -49,8 +49,10 @@ def key_of(audio: NDArray[np.float32]) -> Key | None:
     if len(audio) < RATE or float(np.abs(audio).max()) < 1e-5:
         return None
     audio = np.pad(audio, (0, max(0, 4 * RATE - len(audio))))  # low notes have long filters
+    # Tuned to 440 Hz, by three bins for each semitone: librosa's estimate of a tuning runs Numba's cached ufuncs, which
+    # crashed where two processes had compiled them at one time (Numba 0.68).
     chroma = librosa.feature.chroma_cqt(
-        y=audio, sr=RATE, hop_length=2048, n_octaves=6, fmin=librosa.note_to_hz("C1")
+        y=audio, sr=RATE, hop_length=2048, n_octaves=6, fmin=librosa.note_to_hz("C1"), tuning=0.0
     )
     present = np.asarray(chroma, np.float64).mean(1)
     if present.std() < 1e-6:

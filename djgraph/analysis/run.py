@@ -117,7 +117,14 @@ class _Job:
 
 
 def _check_installed() -> None:
-    import importlib.util
+    import importlib
 
-    if importlib.util.find_spec("librosa") is None:
-        raise InputError('analysing needs librosa, which is not installed: pip install "djgraph[analyse]"')
+    try:
+        # Here first: what librosa compiles when it is imported, workers find on disk.
+        importlib.import_module("librosa.feature")
+    except ModuleNotFoundError as problem:
+        if problem.name != "librosa":
+            raise
+        raise InputError(
+            'analysing needs librosa, which is not installed: pip install "djgraph[analyse]"'
+        ) from None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.analysis.patterns import RATE, STYLES, Sample, synthesise
-from djgraph.analysis.bars import beats_within, downbeats
+from djgraph.analysis.bars import downbeats
 from djgraph.analysis.beats import track
 from djgraph.analysis.onsets import RATE as LISTENED
 from djgraph.analysis.onsets import onsets
@@ -33,9 +33,9 @@ def measure(sample: Sample) -> dict[str, Any]:
     heard = onsets(audio)
     found = pulse(heard.bands)
     assert found is not None
-    tracked = track(heard, found.tempo)
-    beats = tracked.times(0, beats_within(tracked, heard.seconds))
-    first, _ = downbeats(heard, tracked, found.meter, audio)
+    grid, _ = track(heard, found.tempo)
+    beats = grid.beats_until(heard.seconds)
+    first, _ = downbeats(heard, grid, found.meter, audio)
     out = {
         "style": sample.style.name,
         "tempo": sample.tempo,

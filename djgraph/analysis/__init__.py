@@ -3,7 +3,7 @@
 from djgraph.analysis.grid import Grid
 from djgraph.analysis.key import Key, distance
 from djgraph.analysis.run import Result, analyse
-from djgraph.analysis.store import grid_of, read_analysis
+from djgraph.analysis.store import Known, read_analysis
 from djgraph.analysis.track import Analysis
 
-__all__ = ["Analysis", "Grid", "Key", "Result", "analyse", "distance", "grid_of", "read_analysis"]
+__all__ = ["Analysis", "Grid", "Key", "Known", "Result", "analyse", "distance", "read_analysis"]

@@ -5,23 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from djgraph.analysis.beats import Tracked
-from djgraph.analysis.onsets import FRAMES, RATE, Array, Onsets
+from djgraph.analysis.grid import Grid
+from djgraph.analysis.onsets import FRAMES, RATE, Array, Onsets, powers
 
 _LOW, _SNARE, _HARMONY, _BASS = 1.0, -0.7, 1.5, 0.7
 """What speaks for a beat that begins a bar: kicks, no snare, a new chord, a new bass note."""
 _SIZE, _HOP = 8192, 1024
+_NOTES = (24, 60, 43)
+"""MIDI notes: the lowest that is heard, and those below which chords and bass lie."""
 
 
-def downbeats(heard: Onsets, tracked: Tracked, meter: int, audio: NDArray[np.float32]) -> tuple[int, float]:
+def downbeats(heard: Onsets, grid: Grid, meter: int, audio: NDArray[np.float32]) -> tuple[int, float]:
     """The number, below ``meter``, of the first beat that begins a bar, and how clear that is, 0 … 1.
 
     audio: mono ``[samples]`` at :data:`~djgraph.analysis.onsets.RATE`, whose chords count.
     """
-    count = beats_within(tracked, heard.seconds)
+    times = grid.beats_until(heard.seconds)
+    count = len(times)
     if count < 2 * meter:
         return 0, 0.0
-    times = tracked.times(0, count)
     change, bass = _changes(audio, times)
     evidence = (
         _LOW * _standard(_near(heard.strong[0], times))
@@ -36,13 +38,6 @@ def downbeats(heard: Onsets, tracked: Tracked, meter: int, audio: NDArray[np.flo
     bars = evidence[: count // meter * meter].reshape(-1, meter)
     agree = float((bars.argmax(1) == phase).mean())  # by chance: one bar of `meter`
     return phase, margin * float(np.clip((agree - 1 / meter) / (1 - 1 / meter), 0, 1))
-
-
-def beats_within(tracked: Tracked, seconds: float) -> int:
-    """How many beats, from 0 on, begin before a track's end."""
-    pace = (tracked.seconds[-1] - tracked.seconds[-2]) / (tracked.beats[-1] - tracked.beats[-2])
-    most = int(tracked.beats[-1] + max(0.0, seconds - tracked.seconds[-1]) / pace) + 2
-    return int((tracked.times(0, max(1, most)) < seconds).sum())
 
 
 def _standard(values: Array) -> Array:
@@ -61,17 +56,14 @@ def _near(envelope: Array, times: Array) -> Array:
 
 def _changes(audio: NDArray[np.float32], times: Array) -> tuple[Array, Array]:
     """How much harmony and bass differ between the beat that begins and the one that ends."""
-    import librosa
-
-    bands = []
-    audio = np.pad(audio, (0, max(0, _SIZE - len(audio))))
-    power = np.abs(librosa.stft(audio, n_fft=_SIZE, hop_length=_HOP)) ** 2
     hertz = np.fft.rfftfreq(_SIZE, 1 / RATE)
-    for low, high in ((24, 60), (24, 43)):
-        lowest, octaves = librosa.midi_to_hz(low), (high - low) / 12
-        kept = (hertz >= lowest) & (hertz < lowest * 2**octaves)
-        note = np.round(12 * np.log2(hertz[kept] / lowest)).astype(int) % 12
-        bands.append(np.array([power[kept][note == k].sum(0) for k in range(12)]))
+    low, top, bass = (440 * 2 ** ((note - 69) / 12) for note in _NOTES)
+    kept = np.flatnonzero((hertz >= low) & (hertz < top))
+    power = np.concatenate(list(powers(audio, _SIZE, _HOP, kept)), axis=1)
+    note = np.round(12 * np.log2(hertz[kept] / low)).astype(int) % 12
+    bands = [
+        np.array([power[(hertz[kept] < end) & (note == k)].sum(0) for k in range(12)]) for end in (top, bass)
+    ]
     marks = np.clip(
         np.round(np.append(times, times[-1] + (times[-1] - times[-2])) * RATE / _HOP).astype(int), 0, None
     )

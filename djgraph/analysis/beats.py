@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 
+from djgraph.analysis.grid import EARLY, Grid
 from djgraph.analysis.onsets import FINE, FRAMES, Array, Onsets
+from djgraph.errors import InputError
 
 _BINS = 96  # of a folded beat
 _NEAR = _BINS // 6
-EARLY = 0.02
-"""Seconds before a track's beginning at which its first beat may lie: a cut that is a little late."""
 _SPAN = 16  # beats that are looked at together
 _REACH = 0.03  # relative: how far a local tempo may lie from the track's
 _WEIGHTS = np.array([1.0, 0.8, 0.2])
@@ -23,49 +22,27 @@ _RISE = 0.004
 """Seconds from the steepest rise in the fine envelope to the first sample of a sound; measured on clicks and kicks."""
 
 
-@dataclass(frozen=True)
-class Tracked:
-    """seconds, beats: where the beat map bends, both ascending; between, and beyond, it is straight. confidence: 0 … 1,
-    how much of the onsets lies on beats."""
-
-    seconds: Array
-    beats: Array
-    confidence: float
-
-    def times(self, first: int, last: int) -> Array:
-        """Seconds of the beats first … last − 1."""
-        return straight(np.arange(first, last, dtype=np.float64), self.beats, self.seconds)
-
-
-def straight(at: Array, xs: Array, ys: Array) -> Array:
-    """A line through points, straight beyond its ends, too."""
-    out = np.interp(at, xs, ys)
-    first = (ys[1] - ys[0]) / (xs[1] - xs[0])
-    last = (ys[-1] - ys[-2]) / (xs[-1] - xs[-2])
-    out = np.where(at < xs[0], ys[0] + (at - xs[0]) * first, out)
-    return np.where(at > xs[-1], ys[-1] + (at - xs[-1]) * last, out)
-
-
-def track(heard: Onsets, tempo: float) -> Tracked:
-    """Beats at about ``tempo`` BPM. Beat 0 is the first at or after the track's beginning, or up to 20 ms
-    before it."""
+def track(heard: Onsets, tempo: float) -> tuple[Grid, float]:
+    """Beats at about ``tempo`` BPM, and 0 … 1, how much of the onsets lies on them. Beat 0 is the first at or after the
+    track's beginning, or up to :data:`EARLY` before it; where bars begin is not known yet."""
     from scipy.ndimage import gaussian_filter1d
 
     envelope = gaussian_filter1d(_WEIGHTS @ heard.bands, 0.012 * FRAMES)
     period = _one_period(envelope, 60 / tempo)
     line = _line(heard, envelope, period)
-    if _is_straight(envelope, line):
+    if _is_straight(envelope, line[0]):
         return line
-    return _bent(heard, envelope, period)
+    return _bent(heard, envelope, period) or line
 
 
 def _wrap(x: Array) -> Array:
     return x - np.round(x)
 
 
-def _fold(envelope: Array, rate: float, period: float, first: float = 0) -> Array:
-    """Mean of an envelope by its place in a beat, ``[_BINS]``; the place of sample 0 of the whole envelope is 0."""
-    at = (np.arange(len(envelope)) + first) / rate / period
+def _fold(envelope: Array, period: float, first: float = 0) -> Array:
+    """Mean of an envelope by its place in a beat, ``[_BINS]``. first: the frame at which it begins;
+    frame 0 is on a beat."""
+    at = (np.arange(len(envelope)) + first) / FRAMES / period
     where = ((at - np.floor(at)) * _BINS).astype(int) % _BINS
     total = np.bincount(where, envelope, _BINS)
     count = np.bincount(where, minlength=_BINS)
@@ -84,29 +61,28 @@ def _one_period(envelope: Array, guess: float) -> float:
     step = min(0.1 * guess / max(length, 4 * guess), 0.002)
     while True:
         periods = best * (1 + np.arange(-reach, reach + step / 2, step))
-        best = float(periods[np.argmax([_sharpness(_fold(envelope, FRAMES, p)) for p in periods])])
+        best = float(periods[np.argmax([_sharpness(_fold(envelope, p)) for p in periods])])
         if step * length < 0.002 * guess:
             return best
         reach, step = 2 * step, step / 4
 
 
-def _phase(bands: Array, period: float, first: int = 0) -> float:
-    """Seconds, below one period, at which beats begin: most of what counts on a beat, and least of it between."""
+def _phase(bands: Array, period: float) -> float:
+    """Seconds, below one period, at which beats begin: where most of what counts on a beat is."""
     from scipy.ndimage import gaussian_filter1d
 
-    profiles = np.array([_fold(band, FRAMES, period, first) for band in bands])
+    profiles = np.array([_fold(band, period) for band in bands])
     profiles = gaussian_filter1d(profiles, 0.018 / period * _BINS, axis=1, mode="wrap")
     score = _WEIGHTS @ profiles
     return float(score.argmax() / _BINS * period)
 
 
-def _line(heard: Onsets, envelope: Array, period: float) -> Tracked:
+def _line(heard: Onsets, envelope: Array, period: float) -> tuple[Grid, float]:
     """One tempo for the whole track, refined to the fine envelope."""
     phase = _phase(heard.strong, period)
     phase, period = _rounded(*_refined(heard.fine, phase, period, heard.seconds), heard.seconds)
     first = phase - np.floor((phase + EARLY) / period) * period
-    on = _on_beats(envelope, first, period)
-    return Tracked(np.array([first, first + period]), np.array([0.0, 1.0]), on)
+    return Grid.at_tempo(60 / period, first), _on_beats(envelope, first, period)
 
 
 def _refined(fine: Array, phase: float, period: float, seconds: float) -> tuple[float, float]:
@@ -149,7 +125,7 @@ def _rounded(phase: float, period: float, seconds: float) -> tuple[float, float]
     return phase, period
 
 
-def _is_straight(envelope: Array, line: Tracked) -> bool:
+def _is_straight(envelope: Array, line: Grid) -> bool:
     """Whether beats lie on one line all through: by windows of 16 beats, in each of which they are
     looked for up to a sixth of a beat from it."""
     from scipy.ndimage import gaussian_filter1d
@@ -158,7 +134,7 @@ def _is_straight(envelope: Array, line: Tracked) -> bool:
     size = int(_SPAN * period * FRAMES)
     offsets, clear = [], []
     for start in range(0, len(envelope) - size + 1, max(1, size // 2)):
-        profile = _fold(envelope[start : start + size], FRAMES, period, start - line.seconds[0] * FRAMES)
+        profile = _fold(envelope[start : start + size], period, start - line.seconds[0] * FRAMES)
         profile = np.roll(gaussian_filter1d(profile, 0.018 / period * _BINS, mode="wrap"), _NEAR)
         near = profile[: 2 * _NEAR + 1]
         at = int(near.argmax())
@@ -171,11 +147,12 @@ def _is_straight(envelope: Array, line: Tracked) -> bool:
     return not known.any() or float(np.quantile(np.abs(np.array(offsets)[known]), 0.9)) < _CONSTANT
 
 
-def _bent(heard: Onsets, envelope: Array, period: float) -> Tracked:
-    """A tempo that changes: dynamic programming over onsets, then a smooth line through the beats that it finds."""
+def _bent(heard: Onsets, envelope: Array, period: float) -> tuple[Grid, float] | None:
+    """A tempo that changes: dynamic programming over onsets, then a smooth line through the beats that it finds. None
+    where that is no grid: too few beats, or tempos that none has."""
     beats = _tracked(envelope, period)
     if len(beats) < 4:
-        return _line(heard, envelope, period)
+        return None
     beats = _sharp(heard.fine, beats)
     # Numbers of beats: a gap of two periods is two beats.
     gaps = np.maximum(1, np.round(np.diff(beats) / np.median(np.diff(beats)))).astype(int)
@@ -186,7 +163,10 @@ def _bent(heard: Onsets, envelope: Array, period: float) -> Tracked:
     on = float(
         np.mean(np.interp(smooth, np.arange(len(envelope)) / FRAMES, envelope)) / max(envelope.max(), 1e-9)
     )
-    return Tracked(smooth, numbers + before, min(1.0, 2 * on))
+    try:
+        return Grid(tuple(map(float, smooth)), tuple(map(float, numbers + before))), min(1.0, 2 * on)
+    except InputError:
+        return None
 
 
 def _tracked(envelope: Array, period: float, tightness: float = 400.0) -> Array:
@@ -219,6 +199,7 @@ def _tracked(envelope: Array, period: float, tightness: float = 400.0) -> Array:
 
 
 def _sharp(fine: Array, beats: Array) -> Array:
+    """Beats moved to the steepest rise within 30 ms, where one stands out."""
     reach = int(0.03 * FINE)
     out = beats.copy()
     for i, beat in enumerate(beats):

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from djgraph.analysis.beats import EARLY
 from djgraph.analysis.find import Source
 from djgraph.analysis.grid import Grid
-from djgraph.errors import AudioFileError, DJGraphError
+from djgraph.errors import AudioFileError, InputError
 from djgraph.reading import MIB, read_bytes
 
 MAX_BYTES = 256 * MIB
@@ -104,7 +103,7 @@ def _tempos(track: Any) -> Grid | None:
             meter, beat = int(row.get("Metro", "4/4").split("/")[0]), int(row.get("Battito", "1"))
         except ValueError:
             return None
-        if math.isfinite(start) and 20 <= bpm <= 400:
+        if math.isfinite(start) and 20 <= bpm <= 400 and 1 <= meter <= 16:
             rows.append((start, bpm, meter, beat))
     if not rows:
         return None
@@ -116,17 +115,15 @@ def _tempos(track: Any) -> Grid | None:
         beats.append(beats[-1] + max(1, round((after - start) * bpm / 60)))
     seconds.append(seconds[-1] + 60 / rows[-1][1])
     beats.append(beats[-1] + 1)
-    first, _, meter, beat = rows[0]
-    return _numbered(seconds, beats, meter, beat - 1, first)
+    _, _, meter, beat = rows[0]
+    return _numbered(seconds, beats, meter, beat - 1)
 
 
-def _numbered(seconds: list[float], beats: list[float], meter: int, in_bar: int, first: float) -> Grid | None:
+def _numbered(seconds: list[float], beats: list[float], meter: int, in_bar: int) -> Grid | None:
     """A grid whose beat 0 is the first from the track's beginning on."""
     try:
-        grid = Grid(tuple(seconds), tuple(beats), meter, 0)
-        before = math.ceil(float(grid.beat_at(-EARLY)))
-        return Grid(grid.seconds, tuple(b - before for b in beats), meter, (-in_bar - before) % meter)
-    except DJGraphError:
+        return Grid(tuple(seconds), tuple(beats), meter, -in_bar % meter).from_zero()
+    except InputError:
         return None  # what a program wrote there makes no sense: the track is listened to
 
 
@@ -158,10 +155,10 @@ def _mixxx_grid(blob: bytes, version: str, rate: float) -> Grid | None:
             ]
             frames = [v for n, m in fields if n == 2 for k, v in _protobuf(m) if k == 1]
             first = frames[0] / rate if frames else 0.0
-            return _numbered([first, first + 60 / bpm], [0.0, 1.0], 4, 0, first)
+            return _numbered([first, first + 60 / bpm], [0.0, 1.0], 4, 0)
         if version.startswith("BeatMap"):
             times = [v / rate for n, m in fields if n == 1 for k, v in _protobuf(m) if k == 1]
-            return _numbered(times, list(map(float, range(len(times)))), 4, 0, times[0])
+            return _numbered(times, list(map(float, range(len(times)))), 4, 0)
     except (ValueError, IndexError, TypeError, struct.error, ZeroDivisionError):
         return None
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from djgraph.errors import InputError, shorten
 Array = NDArray[np.float64]
 LIMIT = 100_000
 """Anchors of a grid."""
+EARLY = 0.02
+"""Seconds before a track's beginning at which its first beat may lie: a cut that is a little late."""
 TEMPOS = (20.0, 400.0)
 """BPM that a grid may have anywhere."""
 
@@ -24,8 +27,8 @@ class Grid:
     """Anchors between which, and beyond which, the tempo is constant.
 
     seconds, beats: of at least two anchors, both ascending, in float64. Beat 0 is the first at or after the track's
-    beginning, or a few ms before it. meter: beats in a bar. downbeat: the number, below ``meter``, of the first beat
-    that begins a bar. Raises InputError for anything else, and for a tempo outside :data:`TEMPOS`.
+    beginning, or up to :data:`EARLY` before it. meter: beats in a bar. downbeat: the number, below ``meter``, of the
+    first beat that begins a bar. Raises InputError for anything else, and for a tempo outside :data:`TEMPOS`.
     """
 
     seconds: tuple[float, ...]
@@ -67,13 +70,19 @@ class Grid:
         """Every beat's second, ascending; the first of them is beat 0."""
         return cls(tuple(map(float, times)), tuple(map(float, range(len(times)))), meter, downbeat)
 
+    def from_zero(self) -> Grid:
+        """The same grid with beats counted from the first one of the track."""
+        first = math.ceil(float(self.beat_at(-EARLY)))
+        beats = tuple(beat - first for beat in self.beats)
+        return dataclasses.replace(self, beats=beats, downbeat=(self.downbeat - first) % self.meter)
+
     def _tempos(self) -> list[float]:
         pairs = zip(itertools.pairwise(self.seconds), itertools.pairwise(self.beats))
         return [60 * (v - u) / (b - a) for (a, b), (u, v) in pairs]
 
     @property
     def tempo(self) -> float:
-        """BPM: the mean, which is the median of beats where they lie unevenly."""
+        """BPM: the mean over all beats."""
         return 60 * (self.beats[-1] - self.beats[0]) / (self.seconds[-1] - self.seconds[0])
 
     @property

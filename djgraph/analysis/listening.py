@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +70,10 @@ def listen(parts: Mapping[str, Path]) -> Heard:
         name: torch.cat([*pieces, left[name].mean(0, keepdim=True)] if len(left[name]) else pieces).numpy()
         for name, pieces in squares.items()
     }
-    audio = _sum(signals.values())
+    audio = _sum(list(signals.values()))
     drums = signals.get("drums", audio)
-    tonal = _sum([signal for name, signal in signals.items() if name in _TONAL]) if len(parts) > 1 else audio
+    notes = [signal for name, signal in signals.items() if name in _TONAL]
+    tonal = _sum(notes) if notes else audio
     if not drums.any():
         drums = audio
     return Heard(
@@ -86,11 +87,9 @@ def listen(parts: Mapping[str, Path]) -> Heard:
     )
 
 
-def _sum(signals: object) -> NDArray[np.float32]:
-    total = None
-    for signal in signals:  # type: ignore[attr-defined]
-        total = signal.copy() if total is None else total + signal
-    return np.zeros(0, np.float32) if total is None else total
+def _sum(signals: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    total: NDArray[np.float32] = np.stack(signals).sum(0)
+    return total
 
 
 def _finite(value: float | None) -> float | None:

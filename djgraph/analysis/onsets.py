@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +31,8 @@ class Onsets:
     """Rises of energy, by band and over all.
 
     bands: ``[3, frames]``, low, middle and high, each with a mean square of 1, or 0 where the band is silent; frame i
-    tells of the moment i / :data:`FRAMES` seconds. fine: ``[n]``, over all bands, at :data:`FINE`, for exact times.
+    tells of the moment i / :data:`FRAMES` seconds. They are rises in dB, so that soft sounds count; ``strong`` are the
+    same of amplitudes, so that loud ones do. fine: ``[n]``, over all bands, at :data:`FINE`, for exact times.
     """
 
     bands: Array
@@ -37,11 +40,14 @@ class Onsets:
     fine: Array
     seconds: float
 
-    @property
-    def all(self) -> Array:
-        """``[frames]``: the bands' sum."""
-        total: Array = self.bands.sum(0)
-        return total
+    def with_share(self, other: Onsets, share: float) -> Onsets:
+        """With some of another signal's of the same length."""
+        return Onsets(
+            self.bands + share * other.bands,
+            self.strong + share * other.strong,
+            self.fine + share * other.fine,
+            self.seconds,
+        )
 
 
 def onsets(audio: NDArray[np.float32]) -> Onsets:
@@ -50,7 +56,7 @@ def onsets(audio: NDArray[np.float32]) -> Onsets:
 
     mels = librosa.filters.mel(sr=RATE, n_fft=_SIZE, n_mels=_MELS, fmin=_BANDS[0][0], fmax=_BANDS[-1][1])
     centres = librosa.mel_frequencies(_MELS, fmin=_BANDS[0][0], fmax=_BANDS[-1][1])
-    power = mels @ _spectrogram(audio, _SIZE, HOP)
+    power = np.concatenate([mels @ part for part in powers(audio, _SIZE, HOP)], axis=1)
     level = 10 * np.log10(np.maximum(power, 1e-10))
     level = np.maximum(level, level.max(initial=-100.0) - 70)
     # Two frames apart: a rise that falls between two frames counts as much as any other.
@@ -62,10 +68,7 @@ def onsets(audio: NDArray[np.float32]) -> Onsets:
     masks = [(centres >= low) & (centres < high) for low, high in _BANDS]
     bands = [rise[mask].mean(0) for mask in masks]
     strong = [louder[mask].mean(0) for mask in masks]
-    fine = _spectrogram(audio, _FINE_SIZE, _FINE_HOP)
-    loud = 10 * np.log10(np.maximum(fine, 1e-8 * max(fine.max(initial=0.0), 1e-12)))
-    steep = np.zeros(loud.shape[1])
-    steep[1:-1] = np.maximum(loud[:, 2:] - loud[:, :-2], 0).mean(0)
+    steep = _steep(audio)
     return Onsets(
         np.stack([_sharpened(band) for band in bands]),
         np.stack([_sharpened(band) for band in strong]),
@@ -74,16 +77,28 @@ def onsets(audio: NDArray[np.float32]) -> Onsets:
     )
 
 
-def _spectrogram(audio: NDArray[np.float32], size: int, hop: int) -> Array:
-    """Powers ``[size/2 + 1, frames]``; frame i is centred on sample i · hop."""
+def powers(audio: NDArray[np.float32], size: int, hop: int, bins: Any = slice(None)) -> Iterator[Array]:
+    """Powers of a short-time transform, ``[bins, frames]``, some frames at a time; frame i is centred on sample
+    i · hop. bins: those that are wanted."""
     window = np.hanning(size + 1)[:-1].astype(np.float32)
-    padded = np.pad(audio, size // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    parts = [
-        np.abs(np.fft.rfft(frames[i : i + _STRETCH] * window)).T.astype(np.float32) ** 2
-        for i in range(0, len(frames), _STRETCH)
-    ]
-    return np.concatenate(parts, axis=1).astype(np.float64)
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(audio, size // 2), size)[::hop]
+    for i in range(0, len(frames), _STRETCH):
+        spectra = np.fft.rfft(frames[i : i + _STRETCH] * window)[:, bins]
+        yield np.square(np.abs(spectra)).T.astype(np.float64)
+
+
+def _steep(audio: NDArray[np.float32]) -> Array:
+    """The fine envelope: how steeply the level rises, over all bins."""
+    loudest = (float(np.abs(audio).max(initial=0.0)) * _FINE_SIZE / 2) ** 2
+    before = np.zeros((_FINE_SIZE // 2 + 1, 0))
+    rises = [np.zeros(1)]
+    for part in powers(audio, _FINE_SIZE, _FINE_HOP):
+        level = 10 * np.log10(np.maximum(part, max(1e-8 * loudest, 1e-20)))
+        level = np.concatenate([before, level], axis=1)
+        rises.append(np.maximum(level[:, 2:] - level[:, :-2], 0).mean(0))
+        before = level[:, -2:]
+    rises.append(np.zeros(1))
+    return np.concatenate(rises)
 
 
 def _sharpened(band: Array) -> Array:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from djgraph.analysis.listening import STEP
 from djgraph.analysis.onsets import Array
 
-NDArrayBool = NDArray[np.bool_]
-
 FLOOR = -80.0
 """dB of full scale; what is quieter counts as silence."""
-HEARD = 30.0
-"""A stem is heard in a bar where it is less than so many dB below its own loudest."""
 _SIDE = 4  # bars that are compared before and after a boundary
 _LONGEST = 32
 
@@ -30,12 +25,6 @@ def bar_levels(energies: Mapping[str, Array], bars: Array) -> dict[str, Array]:
         mean = total / np.maximum(np.diff(edges), 1e-9)
         levels[name] = np.maximum(10 * np.log10(np.maximum(mean, 1e-12)), FLOOR)
     return levels
-
-
-def heard_in(levels: Array) -> NDArrayBool:
-    """In which bars a stem is heard."""
-    loudest = float(levels.max(initial=FLOOR))
-    return (levels > max(loudest - HEARD, -60.0)) & (loudest > -60)
 
 
 def phrases(levels: Mapping[str, Array]) -> list[int]:

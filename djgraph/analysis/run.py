@@ -12,7 +12,7 @@ from djgraph.analysis.collections import Collection, read_collection
 from djgraph.analysis.find import Source, find_sources
 from djgraph.analysis.grid import Grid
 from djgraph.analysis.tempo import TEMPOS
-from djgraph.analysis.track import Analysis, analyse_track
+from djgraph.analysis.track import analyse_track
 from djgraph.arguments import whole
 from djgraph.data.workers import run_jobs
 from djgraph.errors import DJGraphError, InputError
@@ -23,11 +23,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a track. data: as its file holds it; None where it went wrong. kept: it was known. problem: why
+    """What became of a track. known: of it now; None where it went wrong. kept: it was known. problem: why
     it went wrong."""
 
     source: Source
-    data: dict[str, object] | None
+    known: store.Known | None
     kept: bool = False
     problem: str | None = None
 
@@ -98,16 +98,15 @@ class _Job:
         grid = next(self._grids(source), None)
         wanted = store.settings(source, source.digest(), self.low, self.high)
         wanted["grid"] = "analysis" if grid is None else grid[1]
-        if not self.force and store.is_current(about, wanted):
-            assert about is not None
-            return Result(source, dict(about.data), kept=True)
+        if not self.force and (known := store.current(about, wanted)) is not None:
+            return Result(source, known, kept=True)
         given = grid or store.own_grid(about)
         low, high = self.low, self.high
         if (tempo := store.own_tempo(about)) is not None:
             low, high = tempo / 1.03, tempo * 1.03
-        analysis: Analysis = analyse_track(source, low, high, given)
+        analysis = analyse_track(source, low, high, given)
         data = store.write(source, about, analysis, wanted, write=self.write)
-        return Result(source, data)
+        return Result(source, store.Known.model_validate(data))
 
     def _grids(self, source: Source) -> Iterator[tuple[Grid, str]]:
         for collection in self.known:

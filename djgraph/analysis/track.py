@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from djgraph.analysis.bars import downbeats
-from djgraph.analysis.beats import Tracked, track
+from djgraph.analysis.beats import track
 from djgraph.analysis.find import Source
 from djgraph.analysis.grid import Grid
 from djgraph.analysis.key import key_of
 from djgraph.analysis.listening import listen
 from djgraph.analysis.onsets import onsets
-from djgraph.analysis.phrases import bar_levels, heard_in, phrases
+from djgraph.analysis.phrases import bar_levels, phrases
 from djgraph.analysis.tempo import TEMPOS, pulse
 
 VERSION = 1
@@ -28,8 +27,8 @@ class Analysis:
 
     grid: None where no beat was found. source: where the grid comes from, such as ``analysis`` or ``rekordbox``. key,
     camelot: None where nothing sounds. loudness: LUFS, true_peak: dBTP, None where not defined. levels: dB of full
-    scale by stem and bar. heard: by stem, the bars in which it plays. phrases: bars at which phrases begin.
-    confidence: 0 … 1 of tempo, beats, downbeats, key and phrases.
+    scale by stem and bar. phrases: bars at which phrases begin.
+    confidence: 0 … 1 of tempo, beats, downbeats and key.
     """
 
     seconds: float
@@ -40,7 +39,6 @@ class Analysis:
     loudness: float | None
     true_peak: float | None
     levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    heard: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
     phrases: tuple[int, ...] = ()
     confidence: Mapping[str, float] = field(default_factory=dict)
 
@@ -80,16 +78,8 @@ def analyse_track(
     taken as it is. Raises AudioFileError for files that cannot be read."""
     heard = listen(source.parts)
     found = onsets(heard.drums)
-    if len(source.parts) > 1 and heard.drums is not heard.audio:
-        # Where the drums rest, the other stems tell the beat.
-        everything = onsets(heard.audio)
-        count = min(found.bands.shape[1], everything.bands.shape[1])
-        found = type(found)(
-            found.bands[:, :count] + 0.5 * everything.bands[:, :count],
-            found.strong[:, :count] + 0.5 * everything.strong[:, :count],
-            found.fine + 0.25 * everything.fine[: len(found.fine)],
-            heard.seconds,
-        )
+    if heard.drums is not heard.audio:  # where the drums rest, the other stems tell the beat
+        found = found.with_share(onsets(heard.audio), 0.5)
     confidence: dict[str, float] = {}
     grid = None
     origin = "analysis"
@@ -97,10 +87,10 @@ def analyse_track(
         grid, origin = given
         confidence |= {"tempo": 1.0, "beats": 1.0, "downbeats": 1.0}
     elif (beat := pulse(found.bands, low, high)) is not None:
-        tracked = track(found, beat.tempo)
-        first, clear = downbeats(found, tracked, beat.meter, heard.tonal)
-        grid = _grid(tracked, beat.meter, first)
-        confidence |= {"tempo": beat.confidence, "beats": tracked.confidence, "downbeats": clear}
+        beats, on = track(found, beat.tempo)
+        first, clear = downbeats(found, beats, beat.meter, heard.tonal)
+        grid = dataclasses.replace(beats, meter=beat.meter, downbeat=first)
+        confidence |= {"tempo": beat.confidence, "beats": on, "downbeats": clear}
     levels: dict[str, Any] = {}
     lines: list[int] = []
     if grid is not None:
@@ -119,15 +109,6 @@ def analyse_track(
         heard.lufs,
         heard.true_peak,
         {name: tuple(map(float, row)) for name, row in levels.items()},
-        {name: tuple(map(bool, heard_in(row))) for name, row in levels.items()},
         tuple(lines),
         confidence,
-    )
-
-
-def _grid(tracked: Tracked, meter: int, first: int) -> Grid:
-    """Without anchors that say nothing: of a constant tempo there are two."""
-    keep = np.ones(len(tracked.beats), bool)
-    return Grid(
-        tuple(map(float, tracked.seconds[keep])), tuple(map(float, tracked.beats[keep])), meter, first
     )

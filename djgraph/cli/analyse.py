@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from djgraph.cli.options import Json
 from djgraph.cli.output import count as counted
 from djgraph.cli.output import print_json, table
 from djgraph.cli.progress import Steps
+
+if TYPE_CHECKING:
+    from djgraph.analysis import Known
 
 
 def analyse(
@@ -80,13 +83,13 @@ def analyse(
                     "file": str(result.source.about),
                     "kept": result.kept,
                     "problem": result.problem,
-                    "track": result.data,
+                    "track": None if result.known is None else result.known.model_dump(),
                 }
                 for result in results
             ]
         )
     else:
-        _table([(result.source.name, result.data) for result in results if result.data is not None])
+        _table([(result.source.name, result.known) for result in results if result.known is not None])
         kept = sum(result.kept for result in results)
         typer.echo(
             f"{counted(len(results) - len(wrong), 'track')}" + (f", {kept} known before" if kept else "")
@@ -97,24 +100,24 @@ def analyse(
         raise typer.Exit(1)
 
 
-def _table(rows: list[tuple[str, Any]]) -> None:
+def _table(rows: list[tuple[str, Known]]) -> None:
     if not rows:
         return
     lines = []
-    for name, data in rows:
-        sure = data.get("confidence") or {}
-        low = min((sure.get(kind, 0) for kind in ("tempo", "beats", "downbeats")), default=0)
-        grid, phrases = data.get("grid"), data.get("phrases") or []
+    for name, known in rows:
+        low = min((known.confidence.get(kind, 0) for kind in ("tempo", "beats", "downbeats")), default=0)
+        grid = None if known.grid is None else known.grid.grid()
         lines.append(
             (
                 name,
-                f"{data['tempo']:.2f}" if grid else "-",
-                ("steady" if len(grid["beats"]) == 2 else "varies") if grid else "-",
+                f"{grid.tempo:.2f}" if grid else "-",
+                ("steady" if grid.steady else "varies") if grid else "-",
                 "-" if not grid else "sure" if low > 0.5 else "likely" if low > 0.2 else "unsure",
-                data.get("camelot") or "-",
-                data.get("key") or "-",
-                "-" if data.get("loudness") is None else f"{data['loudness']:.1f}",
-                " ".join(str(bar + 1) for bar in phrases[:12]) + (" …" if len(phrases) > 12 else ""),
+                known.camelot or "-",
+                known.key or "-",
+                "-" if known.loudness is None else f"{known.loudness:.1f}",
+                " ".join(str(bar + 1) for bar in known.phrases[:12])
+                + (" …" if len(known.phrases) > 12 else ""),
             )
         )
     typer.echo(table(("track", "BPM", "tempo", "beats", "wheel", "key", "LUFS", "phrases at bar"), lines))

@@ -239,7 +239,7 @@ def _source(
         return InputBlocks(graph, given, pad)
     chosen, tracks, tempo = moves
     named = (chosen["a"], chosen["b"]) if tracks is not None else None
-    return SyncedBlocks(graph, given, named, tempo, *synced, steps)
+    return SyncedBlocks(graph, given, pad, named, tempo, *synced, steps)
 
 
 def _score(auto: Automation, mixer: Mixer, samples: int, frames: int | None, tempo: float | None) -> Score:

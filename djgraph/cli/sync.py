@@ -37,6 +37,7 @@ class SyncedBlocks:
         self,
         graph: Graph,
         given: dict[str, Path],
+        pad: bool,
         tracks: tuple[str, str] | None,
         tempo: float | None,
         at: float | None,
@@ -65,6 +66,7 @@ class SyncedBlocks:
                 {name_of(key): several for key, several in files.items() if key[0] == name},
                 graph.sample_rate,
                 {name_of(key): channels[key] for key in files if key[0] == name},
+                pad,
             )
             for name in names
         }
@@ -109,7 +111,7 @@ class SyncedBlocks:
 
 def _known(name: str, path: Path) -> tuple[Grid, list[int]]:
     """The grid and the phrases of a track: of its analysis, or one that is made now and not kept."""
-    from djgraph.analysis import analyse, grid_of
+    from djgraph.analysis import analyse, read_analysis
     from djgraph.analysis.find import find_sources
     from djgraph.analysis.store import own_grid, read_about
 
@@ -118,24 +120,21 @@ def _known(name: str, path: Path) -> tuple[Grid, list[int]]:
         raise InputError(f"{path} holds {len(sources)} tracks; --sync takes one for each input")
     (source,) = sources
     about = read_about(source.about)
-    data: Any = {} if about is None else about.data
-    if "analysis" in data:
-        grid = grid_of(data)
+    if about is not None and "analysis" in about.data:
+        known = read_analysis(source.about)
     elif (own := own_grid(about)) is not None:
         return own[0], []
     else:
         (result,) = analyse([path], workers=1, write=False)
-        if result.data is None:
+        if result.known is None:
             raise InputError(f"{name}: {result.problem}")
-        data = result.data
-        grid = grid_of(data)
-    if grid is None:
+        known = result.known
+    if known.grid is None:
         raise InputError(
             f"{name}: no beat was found in {path}, so it cannot be played in time; play it without --sync, or write "
             f'its beats into {source.about}: {{"beats": [0.5, 1.0, …]}}'
         )
-    phrases = data.get("phrases")
-    return grid, [int(bar) for bar in phrases] if isinstance(phrases, list) else []
+    return known.grid.grid(), known.phrases
 
 
 def beats_of(text: str, option: str, meter: int = 4) -> float:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from djgraph.audio import read_excerpt, read_header
+from djgraph.audio.stems import check_lengths
 
 
 class Material(Protocol):
@@ -43,18 +44,27 @@ class MemoryMaterial:
 class FileMaterial:
     """Signals on disk, each the sum of one file or more, read where they are needed and resampled to ``sample_rate``.
 
-    channels: by signal, None for as many as its first file has. Raises AudioFileError for files that cannot be read,
-    here or in :meth:`read`.
+    channels: by signal, None for as many as its widest file has. pad: shorter files get silence at their end. Raises
+    AudioFileError for files that cannot be read, here or in :meth:`read`, and for unequal lengths without ``pad``.
     """
 
     def __init__(
-        self, files: Mapping[str, Sequence[Path]], sample_rate: int, channels: Mapping[str, int | None]
+        self,
+        files: Mapping[str, Sequence[Path]],
+        sample_rate: int,
+        channels: Mapping[str, int | None],
+        pad: bool = False,
     ) -> None:
         self._files, self._rate = files, sample_rate
         headers = {name: [read_header(path) for path in paths] for name, paths in files.items()}
-        self.samples = max(
-            header.samples_at(sample_rate) for several in headers.values() for header in several
-        )
+        lengths = {
+            str(path): header.samples_at(sample_rate)
+            for name, paths in files.items()
+            for path, header in zip(paths, headers[name])
+        }
+        if not pad:
+            check_lengths(lengths, sample_rate)
+        self.samples = max(lengths.values())
         self.widths = {
             name: channels[name] or max(header.channels for header in several)
             for name, several in headers.items()

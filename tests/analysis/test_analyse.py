@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from djgraph.analysis import analyse, grid_of, read_analysis
+from djgraph.analysis import analyse, read_analysis
 from djgraph.analysis.find import find_sources
 from djgraph.audio import lufs, write
 from djgraph.cli.app import app
@@ -41,24 +41,24 @@ def test_tempo_beats_key_and_loudness(music, analysed):
     for name, tempo, downbeat in (("track_a", 120, 0), ("track_b", 126, 2), ("song", 126, 2)):
         result = analysed[name]
         assert result.problem is None
-        grid = grid_of(result.data)
-        assert grid is not None
+        assert result.known.grid is not None
+        grid = result.known.grid.grid()
         assert grid.tempo == pytest.approx(tempo, abs=0.01)
         assert grid.downbeat == downbeat
         np.testing.assert_allclose(
             grid.beats_until(15.0), np.arange(15 * tempo / 60) * 60 / tempo, atol=0.004
         )
     mix = torch.stack([audio for audio in demo_tracks(22050, 16.0)["track_a"].values()]).sum(0)
-    assert analysed["track_a"].data["loudness"] == pytest.approx(lufs(mix, 22050), abs=0.05)
-    assert analysed["track_b"].data["camelot"][:-1] == "9"  # E minor or its relative key
-    assert set(analysed["track_a"].data["levels"]) == {"drums", "bass", "vocals", "other"}
+    assert analysed["track_a"].known.loudness == pytest.approx(lufs(mix, 22050), abs=0.05)
+    assert analysed["track_b"].known.camelot[:-1] == "9"  # E minor or its relative key
+    assert set(analysed["track_a"].known.levels) == {"drums", "bass", "vocals", "other"}
 
 
 def test_what_a_person_wrote_stays(music, analysed):
     about = json.loads((music / "track_a" / "track.json").read_text(encoding="utf-8"))
     assert about["title"] == "A"
     assert about["before"] == {"tempo": 120}
-    assert read_analysis(music / "song.json")["tempo"] == pytest.approx(126, abs=0.01)
+    assert read_analysis(music / "song.json").tempo == pytest.approx(126, abs=0.01)
     with pytest.raises(AudioFileError, match="djgraph analyse"):
         read_analysis(music / "missing.json")
 
@@ -67,7 +67,7 @@ def test_nothing_is_analysed_twice(music, analysed):
     assert all(result.kept for result in analyse([music], workers=1))
     (again,) = analyse([music / "song.flac"], tempos=(60, 110), workers=1, write=False)
     assert not again.kept
-    assert again.data["tempo"] == pytest.approx(63, abs=0.01)  # 126 lies outside
+    assert again.known.tempo == pytest.approx(63, abs=0.01)  # 126 lies outside
 
 
 def test_a_grid_that_is_known_is_taken(tmp_path, music):
@@ -76,10 +76,35 @@ def test_a_grid_that_is_known_is_taken(tmp_path, music):
     beats = [0.3 + 0.55 * k for k in range(10)]
     (tmp_path / "x.json").write_text(json.dumps({"beats": beats, "downbeats": [beats[2]]}), encoding="utf-8")
     (result,) = analyse([tmp_path], workers=1)
-    grid = grid_of(result.data)
-    assert grid is not None
+    assert result.known.grid is not None
+    grid = result.known.grid.grid()
     assert grid.downbeat == 2
     np.testing.assert_allclose(grid.beats_until(5.0), [b for b in beats if b < 5], atol=1e-6)
+    # And kept, however often the track is analysed.
+    for options in ({}, {"force": True}, {"tempos": (60, 120)}):
+        (again,) = analyse([tmp_path], workers=1, **options)
+        assert again.known.grid == result.known.grid
+        assert again.kept == (not options)
+    about = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert about["before"] == {"beats": beats, "downbeats": [beats[2]]}
+
+
+def test_an_analysis_that_was_tampered_with(music, tmp_path):
+    write(tmp_path / "x.wav", 0.1 * torch.randn(1, 22050), 22050)
+    analyse([tmp_path], workers=1)
+    whole = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    for wrong in (
+        {"grid": {}},
+        {"grid": {"seconds": [1, 0], "beats": [0, 1], "meter": 4, "downbeat": 0}},
+        {"phrases": ["a"]},
+        {"confidence": 3},
+    ):
+        (tmp_path / "x.json").write_text(json.dumps(whole | wrong), encoding="utf-8")
+        with pytest.raises(AudioFileError, match=r"x\.json:1:"):
+            read_analysis(tmp_path / "x.json")
+        (result,) = analyse([tmp_path], workers=1)
+        assert not result.kept
+        assert result.problem is None
 
 
 def test_a_track_that_cannot_be_read_does_not_stop_the_others(tmp_path):
@@ -99,8 +124,8 @@ def test_silence_and_one_sample(tmp_path):
     write(tmp_path / "one.wav", torch.full((1, 1), 0.5), 22050)
     for result in analyse([tmp_path], workers=1):
         assert result.problem is None
-        assert result.data["tempo"] is None
-        assert result.data["loudness"] is None
+        assert result.known.tempo is None
+        assert result.known.loudness is None
 
 
 def test_tracks_are_found_once(tmp_path):

@@ -18,6 +18,8 @@ _XML = """<?xml version="1.0" encoding="UTF-8"?>
 <TRACK TrackID="1" Name="First" Location="file://localhost/music/A%20b.flac" AverageBpm="120.00">
 <TEMPO Inizio="0.100" Bpm="120.00" Metro="4/4" Battito="3"/>
 <TEMPO Inizio="8.101" Bpm="125.00" Metro="4/4" Battito="3"/></TRACK>
+<TRACK TrackID="3" Name="Third" Location="file://localhost/music/third.flac">
+<TEMPO Inizio="0.1" Bpm="120.00" Metro="0/4" Battito="1"/></TRACK>
 <TRACK TrackID="2" Name="Second" Location="file://localhost/C:/music/second.mp3"/>
 </COLLECTION></DJ_PLAYLISTS>"""
 

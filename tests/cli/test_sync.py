@@ -110,6 +110,30 @@ def test_what_cannot_be(tracks, options, said):
     assert not (tracks / "mix.wav").exists()
 
 
+def test_stems_of_unequal_length_are_told_as_ever(tracks):
+    folder = tracks / "stems"
+    folder.mkdir()
+    for name, seconds in (("drums", 20), ("bass", 19)):
+        write(folder / f"{name}.wav", torch.zeros(1, seconds * RATE), RATE)
+    (folder / "track.json").write_text((tracks / "a.json").read_text(encoding="utf-8"), encoding="utf-8")
+    graph = (
+        (tracks / "two.yaml")
+        .read_text(encoding="utf-8")
+        .replace("{name: a}", "{name: a, stems: [drums, bass]}")
+    )
+    graph = graph.replace("for: {deck: inputs}", "for: {deck: [b]}").replace(
+        "  - bus: master",
+        "  - {strip: a, input: a.drums, to: master}\n  - {strip: x, input: a.bass, to: master}\n  - bus: master",
+    )
+    (tracks / "two.yaml").write_text(graph, encoding="utf-8")
+    command = [
+        *("render", str(tracks / "two.yaml"), "-i", f"a={folder}", "-i", f"b={tracks / 'b.wav'}"),
+        *("--sync", "--at", "4beats", "-o", str(tracks / "mix.wav")),
+    ]
+    assert "the lengths differ" in CliRunner().invoke(app, command).output
+    assert CliRunner().invoke(app, [*command, "--pad"]).exit_code == 0
+
+
 def test_a_track_without_beats_says_how_to_give_them(tracks):
     (tracks / "b.json").write_text('{"analysis": {}, "tempo": null}', encoding="utf-8")
     run = _render(tracks, "-t", "linear", "--sync")

@@ -240,6 +240,8 @@ def _range(control: Control) -> str:
 
 def _port(port: Port) -> str:
     said = [] if port.channels is None else [word(port.channels)]
+    if port.default is not None:
+        said.append(f"{port.default} unless it is connected")
     if port.gradient != "exact":
         said.append("no gradient" if port.gradient == "none" else "gradient: a stand-in")
     return f"{port.name} ({', '.join(said)})" if said else port.name

@@ -91,11 +91,14 @@ class Chain:
             and rows.dtype == torch.float32
             and simd.takes(rows)
             and all(
-                type(one) is Tensor and one.dtype == torch.float32 and one.device.type == "cpu"
+                type(one) is Tensor
+                and one.dtype == torch.float32
+                and one.device.type == "cpu"
+                and not one.is_neg()  # a sign that its memory does not have
                 for one in tensors
             )
             and not followed(tensors)
-            and audio[0].shape[-1] > 0
+            and all(one.numel() for one in audio)
         )
 
     def __call__(

@@ -20,12 +20,8 @@ from djgraph.dsp.frames import Curve, Frames, at_samples
 from djgraph.dsp.operators import as_operator, operator
 from djgraph.dsp.recursion import rows
 from djgraph.errors import DJGraphError
+from djgraph.simd.fixed_point import FASTEST, FRACTION_BITS, UNIT
 
-FRACTION_BITS = 46
-UNIT = 2.0**FRACTION_BITS
-"""Parts of a sample that rates and positions are counted in."""
-FASTEST = 2.0**20
-"""A rate is held within ± this."""
 STRETCH = 1 << 16
 """Samples whose fractions are added up before whole samples are taken out: more could leave an int64."""
 

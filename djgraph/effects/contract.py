@@ -294,6 +294,18 @@ class Effect(nn.Module):
         return {**self.__dict__, "_constants": {}}
 
 
+def _giver(cls: type[TimeEffect], promise: str) -> type[TimeEffect]:
+    """The class from which another has a method or an attribute."""
+    return next(base for base in cls.__mro__ if promise in vars(base))
+
+
+def _computes_what(cls: type[TimeEffect], promise: str) -> bool:
+    """Whether a class computes what the one does that made a promise: whichever base overrides it."""
+    giver = _giver(cls, promise)
+    names = ("process", "amplitude", "initial_state")
+    return all(getattr(cls, name, None) is getattr(giver, name, None) for name in names)
+
+
 class TimeEffect(Effect):
     """An effect that maps audio to audio."""
 
@@ -316,9 +328,12 @@ class TimeEffect(Effect):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # A subclass that computes something else is not the kernel that its base is.
-        if "link" not in vars(cls) and vars(cls).keys() & {"process", "amplitude", "initial_state"}:
+        # A subclass that computes something else is not the kernel that its base is, nor at rest when that is.
+        if not _computes_what(cls, "link"):
             cls.link = TimeEffect.link  # type: ignore[method-assign]
+        if _giver(cls, "at_rest").process is not TimeEffect.process and not _computes_what(cls, "at_rest"):
+            cls.at_rest = TimeEffect.at_rest  # type: ignore[method-assign]
+            cls.asleep = TimeEffect.asleep  # type: ignore[method-assign]
 
     def link(self) -> Link | None:
         """The effect as one kernel, where it is no more than that: one input, one output, and what :meth:`process`
@@ -390,13 +405,19 @@ class AmplitudeEffect(TimeEffect):
     type: ClassVar[str]
     memoryless = True
     closed_by: ClassVar[str | None] = None
-    """A control at whose 0 the amplitude is 0, exactly and whatever the others are: where a switch closes such a gain,
-    a stream need not compute what leads to nowhere else, nor what only silence leads to."""
+    """A control, of rate sample, at whose 0 the amplitude is 0, exactly and whatever the others are: where a switch
+    closes such a gain, a stream need not compute what leads to nowhere else, nor what only silence leads to. A subclass
+    with an ``amplitude`` of its own does not inherit it."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.closed_by is not None and cls.closed_by not in [control.id for control in cls.controls]:
-            raise EffectError(f"{cls.__qualname__}: closed_by names no control: {cls.closed_by!r}")
+        if not _computes_what(cls, "closed_by"):
+            cls.closed_by = None
+        rates = {control.id: control.rate for control in cls.controls}
+        if cls.closed_by is not None and rates.get(cls.closed_by) != "sample":
+            raise EffectError(
+                f"{cls.__qualname__}: closed_by names no control of rate sample: {cls.closed_by!r}"
+            )
         if cls.process is not AmplitudeEffect.process:
             raise EffectError(
                 f"{cls.__qualname__}: an amplitude effect has amplitude(), and no process() of its own"

@@ -104,6 +104,7 @@ class Declarer:
                 message = f"{item.name!r} has a send {'called' if send.name else 'to'} {name!r} already"
                 hint = "two sends to one bus need two names: `name: …`"
                 self.problems.append(site.problem(message, "name" if send.name else "to", hint=hint))
+                name = f"{name}_{index + 1}"  # so that its column is not told as well
             targets.add(name)
             owner.sends.append(self._send(item.name, name, send.level, site))
             if send.feedback:

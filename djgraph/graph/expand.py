@@ -384,9 +384,13 @@ class _Expander:
         chains: dict[str, tuple[Placed[Node] | PlacedSwitch, ...]] = {}
         moves: dict[DocumentPath, Moved] = {}
         twice = False
-        for key, items, here, turn in self._choices(item.choices, site.below("choices"), frame):
+        losses = len(self._losses)
+        choices = list(self._choices(item.choices, site.below("choices"), frame))
+        whole = len(self._losses) == losses  # all of them are known
+        for key, items, here, turn in choices:
             chain = tuple(self._chain(items, here.below(key), turn))
             name = next(iter(self._substituted({key: []}, here, turn)[1]), None)
+            whole = whole and name is not None
             if name is None or name in chains:
                 self._loose += _nodes(chain)
             if name is not None and name in chains:
@@ -396,6 +400,7 @@ class _Expander:
             elif name is not None:
                 chains[name] = chain
                 moves[(*site.path, "choices", name)] = Moved((*here.path, key), here.copy)
+        problems = len(self._problems)
         placed = self._place(
             ChainSwitch,
             item,
@@ -404,6 +409,9 @@ class _Expander:
             data={**item.written(), "choices": {name: [] for name in chains}},
             anew=list(item.choices) != list(chains),
         )
+        if not whole:  # too few only because some are not known
+            few = site.at(("choices",))
+            self._problems[problems:] = [one for one in self._problems[problems:] if one.path != few]
         sound = () if placed is None or twice else tuple(placed.model.choices)
         self._loose += [node for name in chains if name not in sound for node in _nodes(chains[name])]
         if placed is None or twice:
@@ -422,8 +430,11 @@ class _Expander:
         for index, piece in enumerate(choices):
             here = self._at(site.below(index), frame)
             if isinstance(piece, ListRepeat):
+                turn = None
                 for turn in self._turns(piece, here, frame):
                     yield from self._choices(piece.do, here.below("do"), turn)
+                if turn is None:
+                    yield from self._choices(piece.do, here.below("do"), _without_values(piece, frame))
             else:
                 yield from self._choices(piece, here, frame)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +16,17 @@ from djgraph.graph.build import Built
 from djgraph.graph.conflicts import use_of
 from djgraph.graph.declare import SEND_EFFECT
 from djgraph.graph.draft import EffectDraft
-from djgraph.graph.ir import Column, EffectNode, FeedbackNode, Graph, Node, Point, SumNode
+from djgraph.graph.ir import (
+    Blend,
+    Column,
+    EffectNode,
+    FeedbackNode,
+    Graph,
+    MacroCurve,
+    Node,
+    Point,
+    SumNode,
+)
 from djgraph.graph.levels import Levels
 from djgraph.graph.loops import Loop, loops
 
@@ -25,6 +38,9 @@ MOST_WAYS = 200
 
 FEW_WAYS = 16
 """Ways back of a loop that is looked at for each frequency by itself; in larger ones effects count as their peaks."""
+
+MOST_POSITIONS = 256
+"""Positions of shared columns that a loop is tried in; where there are more, each gain is taken at its own highest."""
 
 Gain = NDArray[np.float64]
 """A factor of the amplitude for each frequency, or one for all: ``[bins]`` or ``[1]``."""
@@ -47,14 +63,11 @@ def growing(built: Built, graph: Graph, peak: Callable[[EffectNode], Gain | None
     for loop in loops(graph):
         if len(loop.ways) > MOST_WAYS:
             continue
-        gains = _gains(loop, built, columns, peak)
         nodes = sorted(loop.nodes, key=lambda node: place[node.id])
-        rows = [_round(loop, nodes, way, gains) for way in loop.ways]
-        bins = max(one.shape[0] for row in rows for one in row)
-        matrix = np.stack([np.stack([np.broadcast_to(one, bins) for one in row], -1) for row in rows], -2)
-        if len(loop.ways) > FEW_WAYS:
-            matrix = matrix.max(0, keepdims=True)
-        found = np.abs(np.linalg.eigvals(matrix)).max(-1)
+        peaks = _peaks(loop, built, columns, peak)
+        positions = [peaks | _levels(loop, columns, where) for where in _positions(loop)]
+        rounds = [_largest(loop, nodes, gains) for gains in positions]
+        found, gains = max(zip(rounds, positions), key=lambda one: float(one[0].max()))
         gain = float(found.max())
         if gain <= MOST:
             continue
@@ -69,26 +82,71 @@ def growing(built: Built, graph: Graph, peak: Callable[[EffectNode], Gain | None
         yield sites[loop.ways[0].id].problem(message, "feedback", key=True, hint=hint)
 
 
-def _gains(
+def _largest(loop: Loop, nodes: Sequence[Node], gains: Mapping[str, Gain]) -> Gain:
+    """The largest eigenvalue of the gains from each way back to each, for each frequency."""
+    rows = [_round(loop, nodes, way, gains) for way in loop.ways]
+    bins = max(one.shape[0] for row in rows for one in row)
+    matrix = np.stack([np.stack([np.broadcast_to(one, bins) for one in row], -1) for row in rows], -2)
+    if len(loop.ways) > FEW_WAYS:
+        matrix = matrix.max(0, keepdims=True)
+    largest: Gain = np.abs(np.linalg.eigvals(matrix)).max(-1)
+    return largest
+
+
+def _positions(loop: Loop) -> Iterator[Mapping[str, float]]:
+    """Where columns are tried that several gains of a loop follow: a macro or a switch has one position in all of them,
+    and opens one way as it closes another. Tried are the points of their curves, and between them."""
+    points: dict[str, set[float]] = {}
+    seen: Counter[str] = Counter()
+    for node in loop.effects:
+        if node.effect.type == SEND_EFFECT:
+            curves = list(_curves(node))
+            seen.update({curve.column for curve in curves})
+            for curve in curves:
+                points.setdefault(curve.column, set()).update(x for x, _ in curve.points)
+    places = {
+        name: sorted({*xs, *(0.5 * (a + b) for a, b in pairwise(sorted(xs)))})
+        for name, xs in points.items()
+        if seen[name] > 1
+    }
+    if math.prod(map(len, places.values())) > MOST_POSITIONS:
+        places = {}
+    return (dict(zip(places, xs)) for xs in product(*places.values()))
+
+
+def _curves(node: EffectNode) -> Iterator[MacroCurve]:
+    (binding,) = node.bindings.values()
+    if isinstance(binding, MacroCurve):
+        yield binding
+    elif isinstance(binding, Blend):
+        yield from (curve for term in binding.terms for curve in term)
+
+
+def _levels(loop: Loop, columns: Mapping[str, Column], where: Mapping[str, float]) -> dict[str, Gain]:
+    """By gain of the loop, how much it lets through at most with columns in those positions."""
+    levels = Levels(columns, where)
+    return {node.id: np.array([levels.of(node)]) for node in loop.effects if node.effect.type == SEND_EFFECT}
+
+
+def _peaks(
     loop: Loop,
     built: Built,
     columns: Mapping[str, Column],
     peak: Callable[[EffectNode], Gain | None],
 ) -> dict[str, Gain]:
-    """By effect of the loop, how much it lets through at most."""
+    """By effect of the loop that is no gain, how much it lets through at most."""
     drafts = {
         draft.id: draft
         for owner in built.owners.values()
         for draft in owner.chain
         if isinstance(draft, EffectDraft) and not draft.is_route
     }
-    levels = Levels(columns, {})
     gains: dict[str, Gain] = {}
     for node in loop.effects:
         draft = drafts.get(node.id)
         if node.effect.type == SEND_EFFECT:
-            gains[node.id] = np.array([levels.of(node)])
-        elif draft is not None and _limits(draft, node, columns, built.graph.environment):
+            continue
+        if draft is not None and _limits(draft, node, columns, built.graph.environment):
             gains[node.id] = np.zeros(1)
         else:
             known = peak(node)

@@ -151,7 +151,7 @@ class Macros:
                 for one in found:
                     if one is None:
                         macro.used = True  # it would be: one problem is enough
-                        self._unknown_target(target, macro.prefix, here)
+                        self._unknown_target(target, macro, here)
                         self._check_alone(macro, curve, here)
                     elif one not in exact or "*" not in target:
                         self._drive(Drive(macro, curve, here), one, target)
@@ -304,6 +304,7 @@ class Macros:
     def _check_alone(self, macro: MacroDraft, curve: Any, site: Site) -> None:
         """What can be said of curves where nothing is known of what they drive."""
         if isinstance(curve, CurveSwitch):
+            self.switch(macro.prefix, curve.by, curve, site)
             for name, one in curve.choices.items():
                 here = site.below("choices", *place_of(curve.written()["choices"], name))
                 self._check_alone(macro, one, here)
@@ -314,10 +315,11 @@ class Macros:
         elif not isinstance(curve, str) and isinstance(curve, Sequence):
             self.problems += controls.places(macro.column.control, curve, site)
 
-    def _unknown_target(self, target: str, prefix: str, site: Site) -> None:
+    def _unknown_target(self, target: str, macro: MacroDraft, site: Site) -> None:
+        prefix = macro.prefix
         if any(self._may_be_unknown(name) for name in (prefix + target, site.space + target)):
             return  # its effect is unknown, which is a problem noted already
-        names = [*self._targets, *(name for name in self._macros if name != prefix)]
+        names = [*self._targets, *(name for name in self._macros if name != macro.name)]
         known = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
         what = "no control matches" if "*" in target else "there is no control"
         self.missing.append(site.problem(f"{what} {target!r} to drive", allowed=known, name=target, key=True))

@@ -150,7 +150,7 @@ class RoleReader:
 def _clash(site: Site, by_part: bool, columns: Sequence[tuple[str, str]]) -> Problem:
     """Columns that have other roles than the one which is said at a place; by_part: a part of the document says so."""
     (name, role), more = columns[0], len(columns) - 1
-    others = f"; so have {more} others their own" if more else ""
+    others = f"; so {'has 1 other its' if more == 1 else f'have {more} others their'} own" if more else ""
     hint = "a control has one role"
     if by_part:
         hint += f"; name those that are meant, or say `{role}: []` here, so that what a part says of it does not count"

@@ -13,7 +13,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from djgraph.effects import AmplitudeEffect, Block, Effect, RatioEffect, SpectralEffect, State, TimeEffect
+from djgraph.effects import (
+    AmplitudeEffect,
+    Block,
+    Effect,
+    Link,
+    RatioEffect,
+    SpectralEffect,
+    State,
+    TimeEffect,
+)
 from djgraph.effects.contract import ordinary_tensors
 from djgraph.effects.raised import is_made, meant, raised_at, said
 from djgraph.errors import DJGraphError, EffectError, shorten
@@ -46,6 +55,23 @@ class EffectCall:
         if isinstance(lag, bool) or not isinstance(lag, Integral) or lag < 0:
             raise self._wrong("latency", f"it returned {lag!r}")
         return int(lag)
+
+    def link(self) -> Link | None:
+        """See :meth:`TimeEffect.link`."""
+        with guarded(self.module, self.nodes, "link"):
+            link: Any = cast(TimeEffect, self.module).link()
+        if link is None:
+            return None
+        if not isinstance(link, Link):
+            raise self._wrong("link", f"it returned {_shown(link)}")
+        known = [control.id for control in self.module.controls]
+        if strange := [name for name in link.controls if name not in known]:
+            raise self._wrong("link", f"it names a control that there is not: {strange[0]!r}")
+        if len(link.controls) != link.kernel.curves:
+            raise self._wrong(
+                "link", f"its kernel reads {link.kernel.curves} controls, and it names {len(link.controls)}"
+            )
+        return link
 
     def initial_state(self, batch: int, channels: int, like: Tensor) -> State:
         """See :meth:`TimeEffect.initial_state`."""

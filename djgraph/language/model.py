@@ -165,7 +165,9 @@ class Header(Inputs):
     """Samples per second."""
     transform: Annotated[TransformModel, LATE] = Field(default_factory=TransformModel)
     """The transform that spectral effects work in."""
-    curves: Annotated[dict[str, Annotated[list[Pair], LATE]], IDENTIFIER_KEYS] = Field(default_factory=dict)
+    curves: Annotated[dict[str, Annotated[list[Pair], Field(min_length=2), LATE]], IDENTIFIER_KEYS] = Field(
+        default_factory=dict
+    )
     """Curves by name, for macros and what follows them."""
     roles: Annotated[dict[str, Patterns], IDENTIFIER_KEYS] = Field(default_factory=dict)
     """Role → the controls that have it for recipes, in place of those whose effects say so."""

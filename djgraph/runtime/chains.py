@@ -15,7 +15,7 @@ from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import smoothing_samples
 from djgraph.dsp.chain import Chain, ChainCurve
 from djgraph.effects import Effect, Link, TimeEffect
-from djgraph.host.calls import EffectCall, guarded
+from djgraph.host.calls import EffectCall
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def _link(op: Op, modules: Mapping[str, Effect], bank: ControlBank) -> Link | No
         return None
     if len(module.inputs) != 1 or len(module.outputs) != 1 or module.uses_clock:
         return None
-    if EffectCall(module, op.nodes).latency():
+    call = EffectCall(module, op.nodes)
+    if call.latency():
         return None
-    with guarded(module, op.nodes, "link"):
-        link = module.link()
+    link = call.link()
     if link is None:
         return None
     read = [control for control in module.controls if control.id in link.controls]

@@ -12,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from djgraph.simd.delays import ADDRESS, STEP, Curves
+from djgraph.simd.fixed_point import FASTEST, FRACTION_BITS, UNIT
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import peek
 from djgraph.simd.threads import over_rows
-
-FRACTION_BITS = 46
-UNIT = 2.0**FRACTION_BITS
-FASTEST = 2.0**20
 
 
 def run(state: NDArray, rate: Curves, position: NDArray, last: NDArray) -> None:

@@ -79,11 +79,12 @@ class Gates:
         rest: those that remember something, too; without it they need what comes in, and so what leads to them is run.
         """
         key = closed, rest
-        if key not in self._unheard:
+        unheard = self._unheard.get(key)
+        if unheard is None:  # streams in several threads may find it at one time, and find the same
             if len(self._unheard) >= KEPT:
                 self._unheard.clear()
-            self._unheard[key] = self._find_unheard(closed, rest)
-        return self._unheard[key]
+            unheard = self._unheard[key] = self._find_unheard(closed, rest)
+        return unheard
 
     def _find_unheard(self, closed: frozenset[str], rest: bool) -> Mapping[int, Lanes]:
         needed = set(self.plan.outputs.values())

@@ -32,6 +32,7 @@ class LeftOut:
         self.silent: set[str] = set()
         self._plan, self._gates, self._drops = plan, gates, drops
         self._closed: frozenset[str] = frozenset()
+        self._watched = False
         self._unheard: Mapping[int, Lanes] = {}
         self._inlets = {
             index: result_inlets(op) for index, op in enumerate(plan.plan.ops) if isinstance(op, Region)
@@ -43,7 +44,8 @@ class LeftOut:
 
     def begin(self, track: ControlTrack, moment: Moment) -> None:
         """A block begins."""
-        self._closed = self._gates.closed(track, moment) if unwatched() else frozenset()
+        self._watched = not unwatched()
+        self._closed = frozenset() if self._watched else self._gates.closed(track, moment)
         self._unheard = self._gates.unheard(self._closed, self._drops) if self._closed else {}
         self.silent = set(self._plan.silent)
 
@@ -57,7 +59,7 @@ class LeftOut:
 
     def fed_silence(self, op: Process) -> Lanes:
         """The nodes that silence comes into."""
-        if len(self.silent) == 0:
+        if self._watched or not self.silent:
             return NOBODY
         return frozenset(lane for lane, ins in enumerate(op.ins) if ins and self.silent.issuperset(ins))
 

@@ -153,6 +153,11 @@ class ProcessStream:
         self._position = stop
 
     @property
+    def all_awake(self) -> bool:
+        """Whether the next call runs for all nodes, in their order, from one state."""
+        return [rows.lanes for rows in self._awake] == [self._everyone]
+
+    @property
     def asleep(self) -> Collection[int]:
         """The nodes that were left out last."""
         return self._asleep.keys()
@@ -255,6 +260,7 @@ class ProcessStream:
     def went_on(self, state: State, position: int) -> None:
         """The effect was run up to that sample, and left this state, which nobody else holds."""
         self._awake, self._position = [Rows(self._everyone, state)], position
+        self._faint.clear()
 
     def oldest_control(self) -> int:
         """The first sample whose controls will be read again."""
@@ -351,6 +357,9 @@ class ProcessStream:
             history.detach()
         for rows in self._awake:
             rows.state = {name: tensor.detach() for name, tensor in rows.state.items()}
+        for lane, state in self._asleep.items():
+            if state is not None:
+                self._asleep[lane] = {name: tensor.detach() for name, tensor in state.items()}
 
     def state(self) -> StreamState:
         """Raises InputError where some of what the effect remembers is in no tensor."""

@@ -236,9 +236,8 @@ class Stream:
             done: tuple[int, ...] = ()
             for index, op, frees in self._plan.steps:
                 if index not in done:
-                    # Where something may be left out, each call looks for itself at what.
-                    chain = self._chains.get(index) if self._left is None else None
-                    if chain is not None and self._run_chain(chain, moment, values):
+                    chain = self._chains.get(index)
+                    if chain and self._runs_whole(chain) and self._run_chain(chain, moment, values):
                         done = chain.places
                     elif self._left is None or not self._run_gated(index, op, moment, values, self._left):
                         self._run_step(index, op, moment, values)
@@ -344,6 +343,18 @@ class Stream:
             for port, stack in enumerate(outputs):
                 values.put([op.outs[lane][port] for lane in lanes], stack)
         left.rests(op, list(step.asleep), fed)
+
+    def _runs_whole(self, calls: ChainedCalls) -> bool:
+        """Whether nothing is left out of a chain's calls in this block; else each looks for itself at what."""
+        left = self._left
+        if left is None:
+            return True
+        steps = [self._steps[place] for place in calls.places]
+        return (
+            left.silent.isdisjoint(calls.sources)
+            and not any(map(left.unheard, calls.places))
+            and all(isinstance(step, ProcessStream) and step.all_awake for step in steps)
+        )
 
     def _run_chain(self, calls: ChainedCalls, moment: Moment, values: Stacks) -> bool:
         """Runs calls that are kernels in one pass, where that can be; returns whether it was."""

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.effects import Block, Environment, SettingModel, State, TimeEffect, Unit, Use
+from djgraph.effects import Block, Environment, SettingModel, State, TimeEffect, Unit, Use, is_silent
 from djgraph_fx.times import faded
 
 SLOWEST, FASTEST = 20.0, 1000.0
@@ -58,6 +58,13 @@ class DelayBeats(TimeEffect):
             "line": like.new_zeros(batch, channels, self._room),
             "delay": like.new_zeros(batch, 1, 2, dtype=torch.float64),
         }
+
+    def at_rest(self, state: State, quiet: float) -> bool:
+        return is_silent(state["line"], below=quiet)
+
+    def asleep(self, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """The delay goes on moving to where it is wanted."""
+        return {**state, "delay": self._delays(state, block)[3]} if self._room else state
 
     def process(
         self, audio: Mapping[str, Tensor], controls: Mapping[str, Tensor], state: State, block: Block

@@ -23,6 +23,10 @@ class DubEcho(Echo):
     type = "dub_echo"
     description = "Echo to be played: send, saturated loop, feedback up to self-oscillation"
 
+    # What is in the line is all that it remembers, as of an echo.
+    at_rest = Echo.at_rest
+    asleep = Echo.asleep
+
     class Settings(Echo.Settings):
         change: Literal["fade", "tape"] = Field("tape", description="How it gets from one delay to another")
         drive: Annotated[float, Unit("dB")] = Field(

@@ -26,6 +26,7 @@ class Shimmer(Fdn):
     type = "shimmer"
     family = "rooms"
     description = "Reverb into which the sound rises by an interval each time round"
+    at_rest = Fdn.at_rest  # all that it remembers is sound, as the room's
     SHORTEST = 10.0
     """ms before the window of the heads, the least delay of the loop."""
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from djgraph.dsp import first_order, scale_link
 from djgraph.effects import (
+    AmplitudeEffect,
     CausalTwin,
     Control,
     ControlModel,
@@ -508,6 +509,19 @@ class RestsWhileItRings(Echo):
         return True
 
 
+class HardlyClosed(AmplitudeEffect):
+    """A fader that lets a little through, and says that it closes."""
+
+    type = "hardly_closed"
+    closed_by = "level"
+
+    class Controls(ControlModel):
+        level: Annotated[float, Control(0, 1, neutral=1)] = 1.0
+
+    def amplitude(self, controls):
+        return 0.001 + 0.999 * controls["level"]
+
+
 class StandsStill(Echo):
     """Says that it is at rest when it is, and loses what goes on then."""
 
@@ -680,6 +694,7 @@ BROKEN = [
     (StateWithoutBatch, "check_state", "not batch first"),
     (CountsInIntegers, "check_dtype", "state count is torch.int64"),
     (RestsWhileItRings, "check_at_rest", "at_rest() was True, but out answers silence with"),
+    (HardlyClosed, "check_closed_by", "closed_by is level, but at 0 the amplitude is 0.001"),
     (StandsStill, "check_at_rest", "of what comes after asleep() against process()"),
     (Forgetful, "check_streaming", "in two halves against one call"),
     (DetachesState, "check_streaming_gradients", "in blocks against one call"),
@@ -805,6 +820,7 @@ def test_the_report_says_what_does_not_apply():
     assert "check_streaming" in report.passed
     assert report.skipped == {
         "check_at_rest": "it does not tell when it is at rest",
+        "check_closed_by": "it names no control that closes it",
         "check_lag": "its latency is seen at neutral (check_identity_at_neutral)",
         "check_held_back": "it does not say that it holds its signal back",
         "check_memoryless": "it does not say that it is memoryless",

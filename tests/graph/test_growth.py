@@ -190,3 +190,36 @@ def test_what_is_told_is_how_it_grows(data: Any) -> None:
 def _played(document: Any, audio: torch.Tensor, **options: Any) -> Any:
     mixer = djgraph.compile(document, **options)
     return mixer({"mic": audio}, mixer.layout.default.double()[None]).numpy()[0, 0]
+
+
+def _crossed(y: list[Any], z: list[Any]) -> dict[str, Any]:
+    """Two ways back of 0.9 between which a macro crosses over."""
+    back = [{"to": "ring", **BACK, "level": 0.9}]
+    document = looped([], [])
+    document["mixer"][1:2] = [
+        {"bus": "ring", "to": ["y", "z"]},
+        *(
+            {"bus": one, "chain": [{"effect": "gain", "id": "by"}], "sends": back, "to": "master"}
+            for one in "yz"
+        ),
+    ]
+    document["mixer"].insert(0, {"macro": "m", "drives": {"y.by.gain": y, "z.by.gain": z}})
+    return document
+
+
+SWITCH = {"switch": "k", "choices": {"a": [], "b": [], "c": ["gain"]}}
+
+
+@pytest.mark.parametrize(
+    ("document", "grows"),
+    [
+        (looped([SWITCH], [{**SEND, "level": 0.9}]), False),
+        (looped([{**SWITCH, "choices": {"a": [], "b": [EQ]}}], [{**SEND, "level": 0.9}]), True),
+        (_crossed([[0, 0], [1, 1]], [[0, 1], [1, 0]]), False),
+        (_crossed([[0, 0], [1, 1]], [[0, 0], [1, 1]]), True),
+        (_crossed([[0, 0.6], [1, 0.6]], [[0, 0], [0.5, 1], [1, 0]]), True),
+    ],
+    ids=["switch", "switch with an equaliser", "crossover", "both at once", "in the middle"],
+)
+def test_what_a_switch_or_a_macro_opens_is_open_alone(document: Any, grows: bool) -> None:
+    assert bool(told(document)) == grows

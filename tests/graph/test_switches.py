@@ -23,6 +23,7 @@ from djgraph.language import limits
 from djgraph.layout import ParameterLayout
 from djgraph.mixer import Mixer
 from djgraph.runtime.reference import Reference
+from djgraph.validation import validate
 
 SAMPLES = 3000
 
@@ -431,3 +432,44 @@ def test_what_is_wrong_with_choices_in_pieces_is_told_at_its_place() -> None:
         (14, "a second choice is called 'a'", ""),
         (14, "a second choice is called 'b'", ""),
     ]
+
+
+def _unused(chain: Any) -> dict[str, Any]:
+    """A sound document with a template that nothing uses."""
+    return {
+        "djgraph": 1,
+        "name": "unused",
+        "inputs": [{"name": "deck"}],
+        "templates": {"y": {"args": {"n": None}, "chain": chain}},
+        "mixer": [{"strip": "a", "input": "deck", "chain": ["gain"], "to": "master"}, {"bus": "master"}],
+        "outputs": ["master"],
+    }
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"$n": ["gain"], "none": []},
+        [{"none": []}, {"for": {"i": "$n"}, "do": [{"$i": ["gain"]}]}],
+    ],
+)
+def test_choices_that_nobody_knows_yet_are_not_counted(choices: Any) -> None:
+    validate(_unused([{"switch": "k", "choices": choices}]))
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ([{"none": []}, {"for": {"n": "inptus"}, "do": [{"$n": ["gain"]}]}], ["inptus"]),
+        ({"none": [], "x_$q": ["gain"]}, ["q"]),
+        ({"none": []}, ["2 to 64 choices"]),
+    ],
+)
+def test_what_is_wrong_with_choices_is_told_alone(choices: Any, said: list[str]) -> None:
+    document = _unused(["gain"])
+    document["mixer"][0]["chain"] = [{"switch": "k", "choices": choices}]
+    with pytest.raises(DocumentError) as caught:
+        validate(document)
+    told = [problem.message for problem in caught.value.problems]
+    assert len(told) == len(said)
+    assert all(word in message for word, message in zip(said, told)), told

@@ -10,7 +10,9 @@ from djgraph_fx.eq3 import Eq3Twin
 from djgraph_fx.gain import Gain
 
 import djgraph
-from djgraph.effects import AmplitudeEffect, Control, ControlModel
+from djgraph.dsp.chain import Chain
+from djgraph.effects import AmplitudeEffect, Control, ControlModel, TimeEffect
+from djgraph.errors import EffectError
 from djgraph.runtime.chains import chained_calls
 from djgraph.runtime.executor import Executor
 from djgraph.runtime.mixing import mix
@@ -192,3 +194,88 @@ def test_a_subclass_is_not_the_kernel_of_its_base():
     assert link is not None
     assert link.controls == ("gain",)
     assert Eq3Twin(Eq3Twin.Settings(order=2), environment).link() is None
+
+
+def test_nor_is_one_that_a_mixin_changes():
+    class Half:
+        def amplitude(self, controls):
+            return 0.5 * controls["gain"]
+
+    class MixedIn(Half, Gain):
+        type = "mixed_in"
+
+    class Inverse(Gain):
+        type = "inverse_gain"
+
+        def amplitude(self, controls):
+            return 1 - controls["gain"]
+
+    class Renamed(Gain):
+        type = "renamed_again"
+
+    for changed in (MixedIn, Inverse):
+        assert changed.link is TimeEffect.link
+        assert changed.closed_by is None
+    assert Renamed.link is Gain.link
+    assert Renamed.closed_by == Gain.closed_by == "gain"
+
+    with pytest.raises(EffectError, match="closed_by names no control of rate sample"):
+
+        class Once(AmplitudeEffect):
+            type = "once"
+            closed_by = "level"
+
+            class Controls(ControlModel):
+                level: Annotated[float, Control(0, 1, neutral=1, rate="clip")] = 1.0
+
+            def amplitude(self, controls):
+                return controls["level"]
+
+
+def test_a_switch_elsewhere_stops_no_chain(monkeypatch):
+    """And where one of its nodes is left out, its calls run one by one, to the same end."""
+    strip = {"chain": ["gain", "eq3", "lowpass"], "to": "master"}
+    switched = [{"switch": "fx", "choices": {"off": [], "on": ["phaser"]}}]
+    document = {
+        "djgraph": 1,
+        "name": "some",
+        "sample_rate": 16000,
+        "inputs": [{"name": "a"}, {"name": "b"}],
+        "mixer": [
+            {"strip": "a", "input": "a", "mute": True, **strip},
+            {"strip": "b", "input": "b", **strip},
+            {"bus": "master", "chain": switched},
+        ],
+        "outputs": ["master"],
+    }
+    mixer = djgraph.compile(document, lowering="causal")
+    layout, ran = mixer.layout, []
+    run = Chain.__call__
+
+    def counting(self, *args):
+        ran.append(len(self.kernels))
+        return run(self, *args)
+
+    random = torch.Generator().manual_seed(0)
+    inputs = {name: 0.1 * torch.randn(1, 2, 4000, generator=random) for name in "ab"}
+    frames = controls(mixer, 6)
+    frames[..., layout.index("master.fx")] = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+    frames[..., layout.index("a.mute")] = torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0, 0.0])
+    positions = [0, 1000, 1400, 2000, 2800, 3200]
+    with torch.no_grad():
+        whole = mixer(inputs, frames, positions=positions)
+        monkeypatch.setattr(Chain, "__call__", counting)
+        for unheard, least, most in (("exact", 40, 42), ("rest", 10, 39)):
+            ran.clear()
+            stream = mixer.stream(score=(frames, positions), unheard=unheard)
+            played = [
+                stream({name: x[..., start : start + 100] for name, x in inputs.items()})
+                for start in range(0, 4000, 100)
+            ]
+            played.append(stream.finish())
+            got = torch.cat(played, -1)[..., stream.latency :]
+            # At rest the first strip begins anew behind the mute, which is closed from 2000 to 2800.
+            heard = slice(0, 2800 if unheard == "rest" else 4000)
+            torch.testing.assert_close(got[..., heard], whole[..., heard], rtol=0, atol=2e-6)
+            assert least <= len(ran) <= most
+            assert set(ran) == {3}

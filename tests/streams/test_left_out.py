@@ -36,6 +36,7 @@ CHAINS: list[list[Any]] = [
     ["flanger"],
     ["eq3"],
     ["multitap"],
+    [{"effect": "delay_beats", "settings": {"beats": 0.01}}],
 ]
 """What a switch chooses among; some of it rings out within the clips of these tests, some does not."""
 
@@ -93,6 +94,10 @@ def numbered(chains: list[list[Any]]) -> list[list[Any]]:
     ]
 
 
+def tempo_for(mixer: Mixer) -> float | None:
+    return 97.0 if mixer.compiled.uses_clock else None
+
+
 def played(
     mixer: Mixer, params: Any, positions: Any, seed: int, samples: int, blocks: list[int], **options: Any
 ) -> Any:
@@ -100,9 +105,10 @@ def played(
     audio = (
         torch.rand(2, 2, samples, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 0.5
     )
+    tempo = tempo_for(mixer)
     with torch.no_grad():
-        whole = mixer({"track": audio}, params, positions=positions)
-        stream = mixer.stream(batch=2, score=(params, positions), dtype=torch.float64, **options)
+        whole = mixer({"track": audio}, params, positions=positions, tempo=tempo)
+        stream = mixer.stream(batch=2, score=(params, positions), dtype=torch.float64, tempo=tempo, **options)
         return whole, play(stream, {"track": audio}, itertools.cycle(blocks))[0]
 
 
@@ -158,7 +164,7 @@ def test_saved_streams_go_on_bit_for_bit(
     mixer = Mixer(load(switched(numbered(chains), mute=True)))
     params, positions, samples = frames_of(mixer, steps, len(chains), seed)
     audio = {"track": torch.rand(1, 2, samples, generator=torch.Generator().manual_seed(seed)) - 0.5}
-    options = {"score": (params.float(), positions), "unheard": unheard}
+    options = {"score": (params.float(), positions), "unheard": unheard, "tempo": tempo_for(mixer)}
     with torch.inference_mode():
         stream, start = mixer.stream(**options), 0
         for length in itertools.cycle(blocks):

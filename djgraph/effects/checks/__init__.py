@@ -86,6 +86,7 @@ TIME: tuple[Check, ...] = (
     meets.check_channels,
     holding.check_held_back,
     rest.check_at_rest,
+    rest.check_closed_by,
     late.check_late_in_time,
     late.check_long_stream,
     late.check_drift,

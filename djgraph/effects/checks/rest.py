@@ -15,7 +15,7 @@ from djgraph.effects.checks.bench import (
     expect_close,
 )
 from djgraph.effects.checks.cases import Case
-from djgraph.effects.contract import State, TimeEffect
+from djgraph.effects.contract import AmplitudeEffect, State, TimeEffect
 from djgraph.effects.rest import QUIET, is_silent
 
 LOUD, FAINT = 1.0, 2.0**-100
@@ -38,6 +38,18 @@ def check_at_rest(bench: Bench) -> None:
         rested |= _rests(bench, effect, amplitude)
     if not rested:
         raise CheckInconclusive("at_rest() was never True, not even after a sound of next to no amplitude")
+
+
+def check_closed_by(bench: Bench) -> None:
+    """With the control that closes it at 0 an amplitude is 0, whatever the others are."""
+    effect = bench.build()
+    if not isinstance(effect, AmplitudeEffect) or effect.closed_by is None:
+        raise CheckSkipped("it names no control that closes it")
+    with torch.no_grad():
+        for case in (bench.case(batch=2), bench.case(batch=2, plateaus=True)):
+            closed = {**case.controls, effect.closed_by: torch.zeros_like(case.controls[effect.closed_by])}
+            most = float(effect.amplitude(closed).abs().max())
+            expect(most == 0, f"closed_by is {effect.closed_by}, but at 0 the amplitude is {most:.3g}")
 
 
 def _rests(bench: Bench, effect: TimeEffect, amplitude: float) -> bool:

@@ -1,0 +1,120 @@
+"""A set that is ready to be played: which track lies where, what the controls do. Everything that is made of a set (audio,
+cue sheets, reports, projects of other programs) is made of this."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from djgraph.analysis import Grid, Known
+from djgraph.automation import Automation, TempoMap
+from djgraph.graph.ir import Graph
+
+Marker = tuple[float, float]
+"""A second of the mix, and the second of the track that sounds there."""
+
+
+@dataclass(frozen=True)
+class PlayedTrack:
+    """A track of a set.
+
+    name: unlike those of the others, lower-case, fit for a file's name. title: for people. path: its folder or file.
+    input: the graph's that it is fed to, its deck. stems: files by the input's stem, added up where there are several; of
+    an input without stems, the key is None. Stems of the input that are missing here are silent.
+    seconds: its length. grid, known: its beats and what else is known of it.
+    enters, leaves: beats of the mix between which it may be heard; what it has beyond them is not played.
+    markers: ascending in both; between two of them, and beyond the first and the last, its speed is constant.
+    times: beats of the mix for each of its own, 1, or 2 and 1/2. gain: dB, by which its audio is scaled before it enters
+    the graph. key_lock: it is stretched, and its pitch kept; else it sounds as on a turntable.
+    """
+
+    name: str
+    title: str
+    path: Path
+    input: str
+    stems: Mapping[str | None, tuple[Path, ...]]
+    seconds: float
+    grid: Grid
+    known: Known
+    enters: float
+    leaves: float
+    markers: tuple[Marker, ...]
+    times: float = 1.0
+    gain: float = 0.0
+    key_lock: bool = False
+
+    def track_second(self, mix_second: float) -> float:
+        """The second of the track that sounds at a second of the mix."""
+        (a, u), (b, v) = self._around(mix_second, 0)
+        return u + (mix_second - a) * (v - u) / (b - a)
+
+    def mix_second(self, track_second: float) -> float:
+        """The second of the mix at which a second of the track sounds."""
+        (a, u), (b, v) = self._around(track_second, 1)
+        return a + (track_second - u) * (b - a) / (v - u)
+
+    def rate(self, mix_second: float) -> float:
+        """Seconds of the track for each of the mix."""
+        (a, u), (b, v) = self._around(mix_second, 0)
+        return (v - u) / (b - a)
+
+    def _around(self, second: float, which: int) -> tuple[Marker, Marker]:
+        after = bisect.bisect_right(self.markers, second, key=lambda marker: marker[which])
+        after = min(max(after, 1), len(self.markers) - 1)
+        return self.markers[after - 1], self.markers[after]
+
+
+@dataclass(frozen=True)
+class Transition:
+    """From one track to the next. leaving, entering: their places in the set. recipe: its name, or the file of one;
+    settings: of its arguments, but for a, b, start and length. begin, length: beats of the mix; of recipes that take no
+    time the length is 0. why: how the recipe and the place were chosen, for people."""
+
+    leaving: int
+    entering: int
+    recipe: str
+    begin: float
+    length: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def end(self) -> float:
+        """Beats of the mix."""
+        return self.begin + self.length
+
+
+@dataclass(frozen=True)
+class SetPlan:
+    """A set. tempo: of the mix, whose beat 0 is its first sample. transitions: one less than tracks, in order; they do not
+    overlap. automation: all that the controls of ``graph`` do, in beats. samples: of the mix, at the graph's rate."""
+
+    name: str
+    title: str
+    graph: Graph
+    tempo: TempoMap
+    tracks: tuple[PlayedTrack, ...]
+    transitions: tuple[Transition, ...]
+    automation: Automation
+    samples: int
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the graph, Hz."""
+        return self.graph.sample_rate
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole mix."""
+        return self.samples / self.sample_rate
+
+    def second(self, beat: float) -> float:
+        """When a beat of the mix falls."""
+        return self.tempo.seconds(beat)
+
+    def span(self, track: PlayedTrack) -> tuple[float, float]:
+        """Seconds of the mix between which a track may be heard."""
+        return max(0.0, self.second(track.enters)), min(self.second(track.leaves), self.seconds)

@@ -86,6 +86,11 @@ class Grid:
         return 60 * (self.beats[-1] - self.beats[0]) / (self.seconds[-1] - self.seconds[0])
 
     @property
+    def slowest(self) -> float:
+        """BPM: the lowest anywhere."""
+        return min(self._tempos())
+
+    @property
     def steady(self) -> bool:
         """Whether the tempo is one, to a hundredth of a per cent."""
         tempos = self._tempos()

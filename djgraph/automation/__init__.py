@@ -7,7 +7,7 @@ djgraph.automation.from_params(mixer.layout, params, duration=30.0).save("moves.
 
 from djgraph.automation.automation import Automation
 from djgraph.automation.curves import FRAMES_PER_SECOND, Curve, First, Point
-from djgraph.automation.exact import Frames
+from djgraph.automation.exact import Frames, tempo_frames
 from djgraph.automation.load import Argument, Template, load, template
 from djgraph.automation.recipes import Recipe, recipe, recipes
 from djgraph.automation.render import frames_for
@@ -36,4 +36,5 @@ __all__ = [
     "recipe",
     "recipes",
     "template",
+    "tempo_frames",
 ]

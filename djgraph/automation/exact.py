@@ -66,6 +66,20 @@ def render_exact(
     return Frames(params, torch.from_numpy(places), bpm)
 
 
+def tempo_frames(tempo: TempoMap, samples: int, sample_rate: float) -> tuple[Tensor, Tensor]:
+    """A tempo as frames for effects that follow a clock: BPM ``[1, frames]`` in float64, and the sample that each lies
+    on, ``[frames]``, int64; a stream takes the pair as ``tempo``.
+
+    Where frames go on in a straight line from one to the next, the beats that effects count lie within a sample of
+    those of the map: ramps that are even in beats have 50 frames a second.
+    """
+    samples, rate = whole(samples, "samples", 1), real(sample_rate, "sample_rate", 1)
+    wanted = _tempo_places(tempo, rate, _grid(samples, rate))
+    places = np.unique(np.concatenate((np.array([0, samples - 1]), wanted)))
+    places = places[(places >= 0) & (places < samples)]
+    return _bpm(tempo, rate, places), torch.from_numpy(places)
+
+
 def _grid(samples: int, rate: float) -> Places:
     """Where curved ways get frames: all on one grid, so that curves that go on at the same time share them."""
     count = int(samples / rate * FRAMES_PER_SECOND)

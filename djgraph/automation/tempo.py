@@ -33,13 +33,15 @@ class TempoSegment:
         # Linear in time, so that it lasts as long as the mean tempo does.
         return cls(bpm, ramp, (following - bpm) * (bpm + following) / (120 * beats))
 
-    def seconds(self, beats: float) -> float:
-        """How long so many beats last from the entry on."""
+    def seconds(self, beats: Number) -> Number:
+        """How long so many beats last from the entry on; of an array for each of them."""
         if self.ramp == "per_beat":
-            grown = self.rise * beats / self.bpm
-            return beats * 60 / self.bpm * (math.log1p(grown) / grown if grown else 1.0)
+            # The rise is at least a part in 10²⁶, so that the quotient is as exact as the logarithm.
+            lasting: Number = 60 / self.rise * np.log1p(self.rise * beats / self.bpm)
+            return lasting
         if self.ramp == "per_second":
-            return 120 * beats / (self.bpm + math.sqrt(self.bpm**2 + 120 * self.rise * beats))
+            root: Number = np.sqrt(self.bpm**2 + 120 * self.rise * beats)
+            return 120 * beats / (self.bpm + root)
         return beats * 60 / self.bpm
 
     def beats(self, seconds: Number) -> Number:
@@ -56,3 +58,7 @@ class TempoSegment:
         if self.ramp == "per_beat":
             return self.bpm * math.exp(self.rise * seconds / 60)
         return self.bpm + self.rise * seconds
+
+    def bpm_at(self, beats: float) -> float:
+        """The tempo so many beats after the entry."""
+        return self.bpm if self.ramp == "hold" else self.bpm_after(self.seconds(beats))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, cast
@@ -189,7 +189,7 @@ class TempoMap:
 
     def _seconds_at(self, seconds: list[float], beat: float) -> float:
         i, segment = self._segment(self._beats, beat)
-        return seconds[i] + segment.seconds(beat - self._beats[i])
+        return float(seconds[i] + segment.seconds(beat - self._beats[i]))
 
     def seconds(self, beat: float) -> float:
         """When a beat falls."""
@@ -202,13 +202,43 @@ class TempoMap:
 
     def beats(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Which beat it is at each of many seconds."""
-        entry = np.searchsorted(self._seconds, seconds, side="right") - 1
         beats = np.empty_like(seconds)
-        for i in np.unique(entry).tolist():
-            here, segment = (i, self._segments[i]) if i >= 0 else (0, self._before)
-            chosen = entry == i
+        for here, segment, chosen in self._parted(self._seconds, seconds):
             beats[chosen] = self._beats[here] + segment.beats(seconds[chosen] - self._seconds[here])
         return beats
+
+    def when(self, beats: NDArray[np.float64]) -> NDArray[np.float64]:
+        """When each of many beats falls, in seconds."""
+        seconds = np.empty_like(beats)
+        for here, segment, chosen in self._parted(self._beats, beats):
+            seconds[chosen] = self._seconds[here] + segment.seconds(beats[chosen] - self._beats[here])
+        return seconds
+
+    def _parted(
+        self, places: list[float], given: NDArray[np.float64]
+    ) -> Iterator[tuple[int, TempoSegment, NDArray[np.bool_]]]:
+        """Which of many places (beats or seconds, as ``places``) count by the same entry, and the tempo there."""
+        entry = np.searchsorted(places, given, side="right") - 1
+        for i in np.unique(entry).tolist():
+            here, segment = (i, self._segments[i]) if i >= 0 else (0, self._before)
+            yield here, segment, entry == i
+
+    @property
+    def steady(self) -> bool:
+        """Whether the tempo is one throughout."""
+        return len({bpm for _, bpm in self.points}) == 1
+
+    def stretches(self, first: float, last: float) -> list[tuple[float, float, float, float]]:
+        """From one beat to another, what lies between entries: its first and last beat, and the tempo at each of them,
+        which a ramp changes evenly, in beats or in seconds."""
+        out = []
+        for i, begins in enumerate((-math.inf, *self._beats)):
+            ends = self._beats[i] if i < len(self._beats) else math.inf
+            here, there = max(begins, first), min(ends, last)
+            if here < there or (here == there == first == last and begins <= here < ends):
+                segment, base = (self._segments[i - 1], begins) if i else (self._before, self._beats[0])
+                out.append((here, there, segment.bpm_at(here - base), segment.bpm_at(there - base)))
+        return out
 
     def bpm(self, second: float) -> float:
         """The tempo at a second."""

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from djgraph.audio import Levels
+    from djgraph.automation import TempoMap
     from djgraph.graph.ir import Graph
     from djgraph.mixer import Mixer
+
+    Clock = float | tuple[Tensor, Tensor]
 
 BLOCK = 450_000
 """Samples that are read, mixed and written at a time: long enough that a reverb runs by large transforms."""
@@ -117,15 +120,15 @@ class MemorySource:
 
 @dataclass(frozen=True)
 class Score:
-    """What the controls do: params ``[frames, controls]``, the sample of each frame, and the tempo, a number or
-    ``[1, frames]``, where there is one."""
+    """What the controls do: params ``[frames, controls]``, the sample of each frame, and the tempo, where there is one:
+    a number, ``[1, frames]`` for the same frames, or frames of its own and the sample of each."""
 
     params: Tensor
     positions: Tensor
-    tempo: float | Tensor | None = None
+    tempo: Clock | Tensor | None = None
 
 
-def spread(params: Tensor, samples: int, tempo: float | Tensor | None = None) -> Score:
+def spread(params: Tensor, samples: int, tempo: Clock | None = None) -> Score:
     """Frames at even distances over a clip, each on the nearest sample; of several on one sample the last counts."""
     import torch
 
@@ -135,9 +138,16 @@ def spread(params: Tensor, samples: int, tempo: float | Tensor | None = None) ->
     )
     positions = places.round().to(torch.int64)
     last = torch.cat((positions.diff() > 0, torch.tensor([True], device="cpu")))
-    if isinstance(tempo, torch.Tensor):
-        tempo = tempo[:, last]
     return Score(params[last], positions[last], tempo)
+
+
+def clock_of(tempo: float | TempoMap | None, samples: int, sample_rate: int) -> Clock | None:
+    """A tempo as streams take it."""
+    from djgraph.automation import TempoMap, tempo_frames
+
+    if isinstance(tempo, TempoMap):
+        return tempo.points[0][1] if tempo.steady else tempo_frames(tempo, samples, sample_rate)
+    return tempo
 
 
 def mix_down(

@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.arguments import FASTEST, SLOWEST
 from djgraph.cli.inputs import InputBlocks
-from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, show, spread
+from djgraph.cli.mixdown import Score, check_outputs, clock_of, mix_down, output_paths, show, spread
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
-from djgraph.cli.sync import SyncedBlocks, beats_of, settings_in_beats
+from djgraph.cli.sync import SyncedBlocks, Tempo, beats_of, settings_in_beats, tempo_of
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
-from djgraph.errors import InputError
 
 if TYPE_CHECKING:
-    from djgraph.automation import Automation
+    from djgraph.automation import Automation, TempoMap
     from djgraph.graph.ir import Graph
     from djgraph.mixer import Mixer
 
@@ -89,14 +87,20 @@ def render(
         typer.Option("--output", metavar="NAME", help="A graph output, or all.  [default: the main one]"),
     ] = None,
     tempo: Annotated[
-        float | None,
-        typer.Option("--tempo", metavar="BPM", help="Tempo, for beats and for effects with a clock."),
+        str | None,
+        typer.Option(
+            "--tempo",
+            metavar="BPM",
+            help="Tempo, for beats and for effects with a clock; with --sync also 124:130, which goes from one to the "
+            "other in the transition.",
+        ),
     ] = None,
     sync: Annotated[
         bool,
         typer.Option(
             "--sync",
-            help="Play every track at the mix's beats, whatever its tempo: that of the first, or --tempo.",
+            help="Play every track at the mix's beats, whatever its tempo: --tempo, the automation's, or that of the "
+            "first.",
         ),
     ] = False,
     at: Annotated[
@@ -136,8 +140,12 @@ def render(
     moves = transition if automation is None else automation
     if moves is None and (frames is not None or settings):
         raise typer.BadParameter("--frames and --set belong to --transition and --automation")
-    if tempo is not None and not SLOWEST <= tempo <= FASTEST:
-        raise InputError(f"--tempo is {tempo:g}; expected {SLOWEST:g} to {FASTEST:,.0f} BPM")
+    said = None if tempo is None else tempo_of(tempo)
+    if isinstance(said, tuple) and not sync:
+        raise typer.BadParameter(
+            f"--tempo {tempo} belongs to --sync; without it write the tempo into an automation (tempo: [[0, 124, "
+            "per_beat], [64, 130]])"
+        )
     chosen = settings_of(settings)
     cues = cue_in is not None or cue_out is not None
     for option, names, used in (
@@ -170,10 +178,13 @@ def render(
     )
     loaded = load_graph(graph, args)
     synced = _synced(at, chosen) if sync else None
+    clock: Tempo | TempoMap | None = said
     if recipe is not None:  # what can be seen before the work is not told after it
-        recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf)).check(
-            loaded, tempo=120.0 if sync and tempo is None else tempo
-        )
+        filled = recipe.fill(**chosen | cue_settings(cue_in, cue_out, math.inf))
+        if sync and clock is None:
+            clock = filled.tempo
+        any_tempo = 120.0 if sync and clock is None else clock
+        filled.check(loaded, tempo=any_tempo[0] if isinstance(any_tempo, tuple) else any_tempo)
     paths = output_paths(out, output or [], loaded.outputs)
     check_outputs(paths, loaded)
     claim(*paths.values())
@@ -181,23 +192,25 @@ def render(
         reading(params)
     with Steps() as steps:
         steps.begin("reading")
-        with _source(loaded, given, pad, synced, (chosen, tracks, tempo), steps) as source:
+        with _source(loaded, given, pad, synced, (chosen, tracks, clock), steps) as source:
             if isinstance(source, SyncedBlocks):
-                tempo = source.tempo
+                clock = source.tempo
                 if recipe is not None:
                     arguments = {argument.name: argument.default for argument in recipe.arguments}
                     chosen |= settings_in_beats(source, arguments, chosen)
             steps.begin("compiling")
             mixer = djgraph.compile(loaded, outputs=list(paths), lowering=lowering.value)
+            bpm = None if isinstance(clock, tuple) else clock  # two tempos are a map by now
+            beats = clock_of(bpm, source.samples, loaded.sample_rate)
             if params is not None:
-                score = spread(read_params(params, mixer.layout), source.samples, tempo)
+                score = spread(read_params(params, mixer.layout), source.samples, beats)
             elif recipe is None:
-                score = spread(mixer.layout.pack(), source.samples, tempo)
+                score = spread(mixer.layout.pack(), source.samples, beats)
             else:
                 auto = recipe.fill(
                     **chosen | cue_settings(cue_in, cue_out, source.samples / loaded.sample_rate)
                 )
-                score = _score(auto, mixer, source.samples, frames, tempo)
+                score = _score(auto, mixer, source.samples, frames, bpm)
             summary = mix_down(
                 mixer,
                 source,
@@ -210,7 +223,7 @@ def render(
     show(summary, as_json)
     if isinstance(source, SyncedBlocks) and not as_json:
         typer.echo(
-            f"at {source.tempo:.2f} BPM" + (f", the transition from beat {source.start:g}" if moves else "")
+            f"at {source.tempos} BPM" + (f", the transition from beat {source.start:g}" if moves else "")
         )
         for line in source.said():
             typer.echo(f"  {line}")
@@ -231,7 +244,7 @@ def _source(
     given: dict[str, Path],
     pad: bool,
     synced: tuple[float | None, float | None] | None,
-    moves: tuple[dict[str, Any], str | None, float | None],
+    moves: tuple[dict[str, Any], str | None, Tempo | TempoMap | None],
     steps: Steps,
 ) -> InputBlocks | SyncedBlocks:
     """What the mixer is fed from: the files as they are, or, with --sync, at the mix's beats."""
@@ -242,17 +255,13 @@ def _source(
     return SyncedBlocks(graph, given, pad, named, tempo, *synced, steps)
 
 
-def _score(auto: Automation, mixer: Mixer, samples: int, frames: int | None, tempo: float | None) -> Score:
+def _score(
+    auto: Automation, mixer: Mixer, samples: int, frames: int | None, tempo: float | TempoMap | None
+) -> Score:
     """Automation as frames: a frame on the sample of every breakpoint, or so many at even distances."""
-    import torch
-
     rate = mixer.graph.sample_rate
     if frames is None:
         exact = auto.render_exact(mixer, samples=samples, sample_rate=rate, tempo=tempo)
         return Score(exact.params, exact.positions, exact.tempo)
-    values, seconds = auto.render(mixer.layout, frames, samples / rate, tempo), samples / rate
-    clock: float | torch.Tensor | None = tempo
-    if tempo is None and (bpm := auto.bpm(len(values), seconds)) is not None:
-        several = torch.tensor(bpm, dtype=torch.float64, device="cpu")
-        clock = several[None] if several.ndim else float(several)
-    return spread(values, samples, clock)
+    values = auto.render(mixer.layout, frames, samples / rate, tempo)
+    return spread(values, samples, clock_of(auto.tempo if tempo is None else tempo, samples, rate))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from djgraph.arguments import FASTEST, SLOWEST
 from djgraph.cli.inputs import Key, channels_of, find_inputs, name_of, nested
 from djgraph.cli.progress import Steps
 from djgraph.errors import InputError
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from djgraph.analysis import Grid
+    from djgraph.automation import TempoMap
     from djgraph.decks import Deck, Place
     from djgraph.graph.ir import Graph
 
+Tempo = float | tuple[float, float]
+"""As ``--tempo`` says it: BPM, or two between which a transition goes."""
 LENGTH = 32.0
 """Beats of a transition where nothing else is said."""
 _TIME = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(beats?|bars?)\s*\Z")
@@ -29,8 +33,8 @@ class SyncedBlocks:
     """The audio of a graph's inputs, each track played so that its beats are the mix's. As
     :class:`djgraph.cli.inputs.InputBlocks`.
 
-    samples: of the mix: to the end of the track that ends last. places: by input. start, length: of the transition, in
-    beats of the mix.
+    samples: of the mix: to the end of the track that ends last. places: by input. tempo: the mix's clock. start,
+    length: of the transition, in beats of the mix.
     """
 
     def __init__(
@@ -39,12 +43,15 @@ class SyncedBlocks:
         given: dict[str, Path],
         pad: bool,
         tracks: tuple[str, str] | None,
-        tempo: float | None,
+        tempo: Tempo | TempoMap | None,
         at: float | None,
         length: float | None,
         steps: Steps,
     ) -> None:
-        """Raises InputError and AudioFileError as find_inputs and an analysis do, and for tracks without beats."""
+        """tempo: one, or two between which the transition goes by the same amount in each beat, or a map; that of the
+        first track where it is None. Raises InputError and AudioFileError as find_inputs and an analysis do, and for
+        tracks without beats."""
+        from djgraph.automation import TempoMap
         from djgraph.decks import Deck, FileMaterial
         from djgraph.decks.placement import place, transition_beat
 
@@ -58,7 +65,6 @@ class SyncedBlocks:
         second = tracks[1] if tracks else (names[1] if len(names) > 1 else None)
         if missing := [name for name in (first, second) if name is not None and name not in known]:
             raise InputError(f"--tracks names {missing[0]}; with --input are given: {', '.join(names)}")
-        self.tempo = float(known[first][0].tempo) if tempo is None else tempo
         self.length = LENGTH if length is None else length
         channels = channels_of(graph)
         material = {
@@ -71,12 +77,20 @@ class SyncedBlocks:
             for name in names
         }
         rate = graph.sample_rate
-        self.places: dict[str, Place] = {name: place(known[name][0], self.tempo) for name in names}
-        self.start = 0.0
+        seconds = material[first].samples / rate
+        if tempo is None:
+            tempo = known[first][0].tempo
+        self.tempo = TempoMap(tempo[0] if isinstance(tempo, tuple) else tempo)
+        self.start, lead = 0.0, place(known[first][0], self.tempo)
         if second is not None:
-            seconds = material[first].samples / rate
-            self.start = transition_beat(self.places[first], seconds, self.length, known[first][1], at)
-            self.places[second] = place(known[second][0], self.tempo, self.start)
+            self.start = transition_beat(lead, seconds, self.length, known[first][1], at)
+        if isinstance(tempo, tuple):
+            length = self.length if second is not None else lead.mix_beat(seconds)
+            ramp = (self.start, tempo[0], "per_beat") if length else (self.start - 1, tempo[0], "hold")
+            self.tempo = TempoMap([ramp, (self.start + length, tempo[1])])
+        self.places: dict[str, Place] = {
+            name: place(known[name][0], self.tempo, self.start if name == second else 0.0) for name in names
+        }
         self._decks: dict[str, Deck] = {name: Deck(material[name], self.places[name], rate) for name in names}
         self._keys: list[Key] = list(files)
         self.samples = max(deck.samples for deck in self._decks.values())
@@ -100,13 +114,21 @@ class SyncedBlocks:
     def said(self) -> list[str]:
         """What was done, for people."""
         lines = []
-        for name, where in self.places.items():
-            change = (where.rate - 1) * 100
+        for name, deck in self._decks.items():
+            where = deck.place
+            rates = sorted(set(deck.rates), reverse=bool(where.rate > sum(deck.rates) / 2))
+            said = " to ".join(f"{rate:.4f}" for rate in rates)
+            changes = " to ".join(f"{round((rate - 1) * 100, 1) + 0.0:+.1f}" for rate in rates)
             lines.append(
-                f"{name}: {where.grid.tempo:.2f} BPM played at {where.rate:.4f} ({change:+.1f} %), from beat "
-                f"{where.enters:g}"
+                f"{name}: {where.grid.tempo:.2f} BPM played at {said} ({changes} %), from beat {where.enters:g}"
             )
         return lines
+
+    @property
+    def tempos(self) -> str:
+        """The mix's, for people."""
+        tempos = list(dict.fromkeys(f"{bpm:.2f}" for _, bpm in self.tempo.points))
+        return " to ".join(tempos) if len(tempos) < 3 else f"{tempos[0]} … {tempos[-1]}"
 
 
 def _known(name: str, path: Path) -> tuple[Grid, list[int]]:
@@ -135,6 +157,24 @@ def _known(name: str, path: Path) -> tuple[Grid, list[int]]:
             f'its beats into {source.about}: {{"beats": [0.5, 1.0, …]}}'
         )
     return known.grid.grid(), known.phrases
+
+
+def tempo_of(text: str) -> Tempo:
+    """``128``, or ``124:130`` as two; a usage error for anything else, InputError for tempos that cannot be."""
+    words = text.split(":")
+    try:
+        tempos = [float(word) for word in words]
+    except ValueError:
+        tempos = []
+    if not 1 <= len(tempos) <= 2:
+        raise typer.BadParameter(
+            f"{text!r} is no tempo; expected BPM, such as 128, or two for a transition between them, 124:130",
+            param_hint="--tempo",
+        )
+    for tempo in tempos:
+        if not SLOWEST <= tempo <= FASTEST:
+            raise InputError(f"--tempo is {text}; expected {SLOWEST:g} to {FASTEST:,.0f} BPM")
+    return tempos[0] if len(tempos) == 1 else (tempos[0], tempos[1])
 
 
 def beats_of(text: str, option: str, meter: int = 4) -> float:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from djgraph.analysis.grid import Grid
+from djgraph.automation import TempoMap
+from djgraph.decks.clock import ramp_beats
 from djgraph.decks.material import Material
 from djgraph.dsp import material_reach, read_material, warp_positions
 from djgraph.errors import InputError
@@ -22,60 +26,109 @@ PHRASE = 32
 
 @dataclass(frozen=True)
 class Place:
-    """Where a track lies in a mix of one tempo.
+    """Where a track lies in a mix.
 
-    grid: the track's. tempo: the mix's, BPM. enters: the mix's beat at which the track's beat ``begin`` sounds. times:
-    beats of the mix for each of the track's, 1, or 2 and 1/2 where one counts twice as fast as the other.
+    grid: the track's. tempo: the mix's, BPM or a tempo map (:class:`djgraph.automation.TempoMap`: beat 0 is the mix's
+    first sample). enters: the mix's beat at which the track's beat ``begin`` sounds. times: beats of the mix for each
+    of the track's, 1, or 2 and 1/2 where one counts twice as fast as the other.
     """
 
     grid: Grid
-    tempo: float
+    tempo: float | TempoMap
     enters: float
     begin: float
     times: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 1 / FASTEST <= self.rate <= FASTEST:
-            raise InputError(
-                f"a track of {self.grid.tempo:g} BPM would be played {self.rate:.3g} times as fast to follow "
-                f"{self.tempo:g} BPM; possible are {1 / FASTEST:g} to {FASTEST:g} times"
-            )
+        if self.clock.steady:
+            self._check(self.rate, self.rate)
+
+    def _check(self, slowest: float, fastest: float) -> None:
+        if slowest >= 1 / FASTEST and fastest <= FASTEST:
+            return
+        rate = slowest if slowest < 1 / FASTEST else fastest
+        raise InputError(
+            f"a track of {self.grid.tempo:g} BPM would be played {rate:.3g} times as fast to follow "
+            f"{rate * self.grid.tempo * self.times:g} BPM; possible are {1 / FASTEST:g} to {FASTEST:g} times"
+        )
+
+    @cached_property
+    def clock(self) -> TempoMap:
+        """The mix's tempo."""
+        return TempoMap(self.tempo)
 
     @property
     def rate(self) -> float:
-        """How fast the track is played, on the whole."""
-        return self.tempo / (self.grid.tempo * self.times)
+        """How fast the track is played on the whole; of a tempo that changes, where it enters."""
+        return self.clock.bpm(self.clock.seconds(self.enters)) / (self.grid.tempo * self.times)
+
+    def rates(self, seconds: float) -> tuple[float, float]:
+        """The lowest and the highest of the rates at which a track of that length is played on the whole, without the
+        grid's own changes. Raises InputError for less than a quarter of its own tempo, and more than four times."""
+        tempos = [
+            tempo
+            for _, _, *both in self.clock.stretches(self.mix_beat(0.0), self.mix_beat(seconds))
+            for tempo in both
+        ]
+        slowest, fastest = (tempo / (self.grid.tempo * self.times) for tempo in (min(tempos), max(tempos)))
+        self._check(slowest, fastest)
+        return slowest, fastest
 
     def mix_beat(self, seconds: float) -> float:
         """The mix's beat at which a second of the track sounds."""
         return self.enters + (float(self.grid.beat_at(seconds)) - self.begin) * self.times
 
-    def markers(self, sample_rate: int) -> tuple[Tensor, Tensor]:
+    def mix_second(self, seconds: float) -> float:
+        """The mix's second at which a second of the track sounds."""
+        return self.clock.seconds(self.mix_beat(seconds))
+
+    def markers(self, sample_rate: int, seconds: float | None = None) -> tuple[Tensor, Tensor]:
         """Samples of the mix, and those of the track that sound there, ``[markers]`` each, float64: at every anchor of
-        the grid. Between and beyond them the rate is constant."""
-        beats = torch.tensor(self.grid.beats, dtype=torch.float64, device="cpu")
-        seconds = torch.tensor(self.grid.seconds, dtype=torch.float64, device="cpu")
-        mix = (self.enters + (beats - self.begin) * self.times) * 60 / self.tempo
-        return mix * sample_rate, seconds * sample_rate
+        the grid, at every step of the tempo, and so close together in ramps that a straight line between two misses the
+        tempo by at most :data:`djgraph.decks.clock.NEAR` of a sample. Between and beyond them the rate is constant.
+
+        seconds: how long the track is, so that no markers are made for ramps where it does not play. Raises InputError
+        for ramps that need too many.
+        """
+        anchors = np.array(self.grid.beats, np.float64)
+        beats = self.enters + (anchors - self.begin) * self.times
+        first, last = float(beats[0]), float(beats[-1])
+        if not self.clock.steady:
+            ends = (0.0, seconds) if seconds is not None else ()
+            reach = [self.mix_beat(end) for end in ends] or [first, last, *self._entries()]
+            first, last = min(reach), max(reach)
+            pace = sample_rate * 60 / (self.grid.slowest * self.times)
+            wanted = ramp_beats(self.clock, first, last, pace)
+            beats = np.unique(np.concatenate((beats, wanted, [first, last])))
+        own = self.begin + (beats - self.enters) / self.times
+        mix, track = self.clock.when(beats) * sample_rate, self.grid.at(own) * sample_rate
+        apart = np.diff(mix, prepend=-np.inf) > 0  # two that fall on one moment are one
+        return torch.from_numpy(mix[apart]), torch.from_numpy(track[apart])
+
+    def _entries(self) -> list[float]:
+        return [beat for beat, _ in self.clock.points]
 
 
 class Deck:
     """A track played at the mix's beats, block by block.
 
     Its samples are read by a windowed sinc (:func:`djgraph.dsp.read_material`), at one position for all signals: pitch
-    follows the tempo, as on a turntable.
+    follows the tempo, as on a turntable. Raises InputError where it would be played too fast or too slow.
+
+    samples: of the mix, to the track's end. rates: the lowest and the highest of those that it is played at.
     """
 
     def __init__(self, material: Material, place: Place, sample_rate: int) -> None:
         self.material, self.place = material, place
-        self._clip, self._track = place.markers(sample_rate)
-        end = place.mix_beat(material.samples / sample_rate)
-        self.samples = max(0, math.ceil(end * 60 / place.tempo * sample_rate))
+        seconds = material.samples / sample_rate
+        self.rates = place.rates(seconds)
+        self._clip, self._track = place.markers(sample_rate, seconds)
+        self.samples = max(0, math.ceil(place.mix_second(seconds) * sample_rate))
 
     def read(self, first: int, samples: int) -> dict[str, Tensor]:
         """Each signal, ``[channels, samples]``, from sample ``first`` of the mix on; silence where the track does not
         play. Raises AudioFileError as its material does."""
-        position, rate = warp_positions(self._clip, self._track, samples, first=first)
+        position, rate = self._positions(first, samples)
         out = torch.zeros(sum(self.material.widths.values()), samples, dtype=torch.float32, device="cpu")
         if samples:
             reach = material_reach(float(rate.abs().max()))
@@ -86,12 +139,21 @@ class Deck:
         widths = self.material.widths
         return dict(zip(widths, out.split(list(widths.values()))))
 
+    def _positions(self, first: int, samples: int) -> tuple[Tensor, Tensor]:
+        """Positions and rates, of the markers around the block alone: an hour of ramps has many."""
+        ends = torch.tensor([first, first + samples], dtype=torch.float64, device="cpu")
+        low, high = (int(i) for i in torch.searchsorted(self._clip, ends, right=True))
+        low, high = max(0, min(low - 1, len(self._clip) - 2)), min(len(self._clip), high + 2)
+        return warp_positions(self._clip[low:high], self._track[low:high], samples, first=first)
 
-def place(grid: Grid, tempo: float, enters: float = 0.0) -> Place:
+
+def place(grid: Grid, tempo: float | TempoMap, enters: float = 0.0) -> Place:
     """Put a track's first bar line at a beat of the mix, or the one before it where the track begins with an upbeat of
     whole beats. Of what is before it there, the first track of a mix loses a part of a beat at most. A track of half or
-    double the tempo is counted twice as fast or half as fast."""
-    times = min((1.0, 2.0, 0.5), key=lambda n: abs(math.log(tempo / (grid.tempo * n))))
+    double the tempo, where it enters, is counted twice as fast or half as fast."""
+    clock = TempoMap(tempo)
+    there = clock.bpm(clock.seconds(enters))
+    times = min((1.0, 2.0, 0.5), key=lambda n: abs(math.log(there / (grid.tempo * n))))
     begin = grid.downbeat - (grid.meter if grid.downbeat else 0)
     return Place(grid, tempo, enters, begin, times)
 

@@ -11,6 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from djgraph.audio import read, write
+from djgraph.automation import TempoMap
 from djgraph.cli.app import app
 
 RATE = 22050
@@ -91,6 +92,49 @@ def test_the_first_tracks_tempo_is_the_mixs(tracks):
     assert seconds == pytest.approx(32 * 0.5 + (20 - 0.35) * 133 / 120, abs=0.01)
 
 
+def _beats(folder: Path, tempo: TempoMap) -> np.ndarray:
+    audio, rate = read(folder / "mix.wav")
+    x = audio[0].double().numpy()
+    at = np.flatnonzero((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:]) & (x[1:-1] > 0.1)) + 1
+    return tempo.beats(at / rate)
+
+
+def test_two_tempos_are_a_ramp_in_the_transition(tracks):
+    run = _render(
+        tracks, "-t", "linear", "--sync", "--at", "12beats", "--set", "length=8beats", "--tempo", "120:133"
+    )
+    assert run.exit_code == 0, run.output
+    assert "at 120.00 to 133.00 BPM" in run.output
+    assert "a: 120.00 BPM played at 1.0000 to 1.1083 (+0.0 to +10.8 %), from beat 0" in run.output
+    assert "b: 133.00 BPM played at 0.9023 to 1.0000 (-9.8 to +0.0 %), from beat 12" in run.output
+    beats = _beats(tracks, TempoMap([(12, 120, "per_beat"), (20, 133)]))
+    assert set(range(1, 50)) <= set(np.round(beats).astype(int))
+    np.testing.assert_allclose(beats, np.round(beats), atol=0.004)  # 2 ms
+
+
+def test_the_tempo_of_an_automation_is_the_mixs(tracks):
+    moves = tracks / "moves.yaml"
+    moves.write_text(
+        """automation: 1
+tempo: [[0, 118, per_second], [16, 126], [24, 121]]
+curves:
+  - {fader: 1st, points: [[16beats, 1], [24beats, 0]]}
+  - {fader: 2nd, points: [[16beats, 0], [24beats, 1]]}
+""",
+        encoding="utf-8",
+    )
+    run = _render(tracks, "-a", str(moves), "--sync", "--at", "16beats")
+    assert run.exit_code == 0, run.output
+    assert "at 118.00 … 121.00 BPM" in run.output
+    beats = _beats(tracks, TempoMap([(0, 118, "per_second"), (16, 126), (24, 121)]))
+    assert set(range(1, 50)) <= set(np.round(beats).astype(int))
+    np.testing.assert_allclose(beats, np.round(beats), atol=0.004)
+    assert (
+        "at 130.00 BPM"
+        in _render(tracks, "-a", str(moves), "--sync", "--at", "16beats", "--tempo", "130").output
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -100,6 +144,11 @@ def test_the_first_tracks_tempo_is_the_mixs(tracks):
         (("-t", "linear", "--sync", "--at", "4beats", "--set", "start=8beats"), "contradict"),
         (("-t", "linear", "--sync", "--at", "400beats"), "the first track ends at beat"),
         (("-t", "linear", "--sync", "--tempo", "1200"), "times as fast"),
+        (("-t", "linear", "--tempo", "120:130"), "--tempo 120:130 belongs to --sync"),
+        (("-t", "linear", "--sync", "--tempo", "120:130:140"), "is no tempo; expected BPM"),
+        (("-t", "linear", "--sync", "--tempo", "fast"), "is no tempo; expected BPM"),
+        (("-t", "linear", "--sync", "--tempo", "120:0"), "expected 0.1 to 100,000 BPM"),
+        (("-t", "linear", "--sync", "--at", "4beats", "--tempo", "120:900"), "times as fast"),
         (("-t", "linear", "--sync"), "too few for a transition of 32 beats"),
     ],
 )

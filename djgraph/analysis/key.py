@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from djgraph.analysis.onsets import RATE
+from djgraph.losses.keys import MAJOR, MINOR
 
 NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-# Krumhansl, "Cognitive Foundations of Musical Pitch" (1990), table 2.1: how well each note fits after a key's chords.
-_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def key_of(audio: NDArray[np.float32]) -> Key | None:
     present = np.asarray(chroma, np.float64).mean(1)
     if present.std() < 1e-6:
         return None
-    profiles = np.array([np.roll(profile, k) for profile in (_MAJOR, _MINOR) for k in range(12)])
+    profiles = np.array([np.roll(profile, k) for profile in (MAJOR, MINOR) for k in range(12)])
     fits = np.array([np.corrcoef(present, profile)[0, 1] for profile in profiles])
     order = np.argsort(fits)[::-1]
     best = int(order[0])

@@ -1,4 +1,4 @@
-"""Losses for training through a mixer: of audio and of the controls themselves.
+"""Losses for training through a mixer: of audio, of what goes wrong in transitions, and of the controls themselves.
 
 All are finite, with finite gradients, on silence.
 """
@@ -11,13 +11,21 @@ from djgraph.losses.controls import monotone, neutral_sparsity, total_variation
 
 if TYPE_CHECKING:
     from djgraph.losses.comparison import Target
+    from djgraph.losses.hearing import cancellation, inaudible
+    from djgraph.losses.keys import key_clash
+    from djgraph.losses.levels import clipping, loudness_hole, loudness_jump
     from djgraph.losses.lufs import Loudness, loudness
+    from djgraph.losses.overlaps import bass_overlap, vocal_overlap
     from djgraph.losses.spectral import Combined, MelSTFT, MultiResolutionSTFT, SumAndDifference
 
 _LATER = {
     **dict.fromkeys(("Combined", "MelSTFT", "MultiResolutionSTFT", "SumAndDifference"), "spectral"),
     "Target": "comparison",
     **dict.fromkeys(("Loudness", "loudness"), "lufs"),
+    **dict.fromkeys(("bass_overlap", "vocal_overlap"), "overlaps"),
+    **dict.fromkeys(("clipping", "loudness_hole", "loudness_jump"), "levels"),
+    **dict.fromkeys(("cancellation", "inaudible"), "hearing"),
+    "key_clash": "keys",
 }
 """What is imported when it is asked for, and from which module."""
 
@@ -28,10 +36,18 @@ __all__ = [
     "MultiResolutionSTFT",
     "SumAndDifference",
     "Target",
+    "bass_overlap",
+    "cancellation",
+    "clipping",
+    "inaudible",
+    "key_clash",
     "loudness",
+    "loudness_hole",
+    "loudness_jump",
     "monotone",
     "neutral_sparsity",
     "total_variation",
+    "vocal_overlap",
 ]
 
 

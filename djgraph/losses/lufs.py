@@ -83,10 +83,10 @@ def k_weighted(audio: Tensor, sample_rate: int) -> Tensor:
     """
     samples = audio.shape[-1]
     size = _fast_size(samples + round(TAIL * sample_rate))
-    response = _response(size, float(sample_rate)).to(
+    weighting = response(size, float(sample_rate)).to(
         audio.device, torch.promote_types(audio.dtype, torch.complex64)
     )
-    return torch.fft.irfft(torch.fft.rfft(audio, size) * response, size)[..., :samples]
+    return torch.fft.irfft(torch.fft.rfft(audio, size) * weighting, size)[..., :samples]
 
 
 class Loudness(nn.Module):
@@ -136,7 +136,7 @@ def _fast_size(least: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def _response(size: int, rate: float) -> Tensor:
+def response(size: int, rate: float) -> Tensor:
     """Of both filters, ``[size // 2 + 1]``.
 
     The standard gives coefficients for 48 kHz; these are the analogue filters behind them (B. De Man, "Evaluation of

@@ -148,7 +148,7 @@ def synthesise(style: Style, seconds: float = 45.0, lead: float | None = None, s
     number = np.arange(count)
     passed = number / start if not slope else (-start + np.sqrt(start**2 + 2 * slope * number)) / slope
     beats = lead + passed
-    sounds = _sounds(rng)
+    sounds = drum_sounds(rng)
     audio = np.zeros(round(seconds * RATE))
 
     def when(beat: float) -> float:
@@ -179,18 +179,17 @@ def synthesise(style: Style, seconds: float = 45.0, lead: float | None = None, s
             put(sounds["hat"], first + swung(beat), 0.2 * float(rng.uniform(0.7, 1)))
         root = (45, 41, 48, 43)[bar % 4]
         for beat in style.bass:
-            put(_note(root - 12, 0.25), first + swung(beat), 0.35)
+            put(note(root - 12, 0.25), first + swung(beat), 0.35)
         for beat in style.chords:
             for third in (0, 3 if bar % 4 == 0 else 4, 7):
-                put(
-                    _note(root + 12 + third, 1.2 if len(style.chords) < 3 else 0.2), first + swung(beat), 0.12
-                )
+                put(note(root + 12 + third, 1.2 if len(style.chords) < 3 else 0.2), first + swung(beat), 0.12)
     audio += 1e-4 * rng.standard_normal(len(audio))
     inside = beats[beats < seconds - 0.02]
     return Sample(style, 0.7 * audio / np.abs(audio).max(), inside, inside[:: style.meter])
 
 
-def _sounds(rng: np.random.Generator) -> dict[str, Array]:
+def drum_sounds(rng: np.random.Generator | np.random.RandomState) -> dict[str, Array]:
+    """A kick, a snare and a hat, ``[samples]`` each at :data:`RATE`."""
     time = np.arange(round(0.3 * RATE)) / RATE
     sweep = 2 * np.pi * np.cumsum(48 + 110 * np.exp(-time / 0.02)) / RATE
     kick = np.sin(sweep) * np.exp(-time / 0.09)
@@ -200,7 +199,9 @@ def _sounds(rng: np.random.Generator) -> dict[str, Array]:
     return {"kick": kick, "snare": 0.6 * snare, "hat": hat}
 
 
-def _note(pitch: float, seconds: float) -> Array:
+def note(pitch: float, seconds: float) -> Array:
+    """A decaying tone of five harmonics, ``[samples]`` at :data:`RATE`. pitch: a MIDI note; seconds: about half its
+    length."""
     time = np.arange(round(2 * seconds * RATE)) / RATE
     hertz = 440 * 2 ** ((pitch - 69) / 12)
     tone = sum(np.sin(2 * np.pi * hertz * k * time) / k**1.5 for k in range(1, 6))

@@ -1,0 +1,156 @@
+"""A path's runs as lines: by envelopes to a millisecond, then by waveforms to a part of a sample where they tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from djgraph.alignment.delays import LOWEST, Line, measure
+from djgraph.alignment.envelopes import envelopes, measure_envelopes
+from djgraph.alignment.features import FRAMES, RATE
+from djgraph.alignment.lines import Fit, fit_line
+from djgraph.alignment.paths import BLOCK, Run, middle
+from djgraph.alignment.signals import lowered
+
+Array = NDArray[np.float64]
+_WINDOWS = 128
+"""Windows of waveforms in a passage at most."""
+_SURE = 6.0
+"""Standard deviations beyond chance from which lags of waveforms are believed."""
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """A recording or track, mono at the rate of samples that are counted, and what is made of it once."""
+
+    audio: Tensor
+    sample_rate: int
+    low: Tensor
+    envelopes: Tensor
+
+    @classmethod
+    def of(cls, audio: Tensor, sample_rate: int, low: Tensor | None = None) -> Sounds:
+        """audio: ``[samples]``; low: the same at the features' rate."""
+        low = lowered(audio, sample_rate, RATE) if low is None else low
+        return cls(audio, sample_rate, low, envelopes(low))
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A line, and from which to which sample of the recording a track is on it. spread: of the line's position there,
+    samples. waveform: whether waveforms agree; beyond: by how many standard deviations more than by chance."""
+
+    line: Line
+    begins: float
+    ends: float
+    key_locked: bool
+    spread: float
+    waveform: bool
+    beyond: float
+    score: float
+
+    @property
+    def length(self) -> float:
+        return self.ends - self.begins
+
+
+def stretches(run: Run, recording: Sounds, track: Sounds, rate: float | None) -> list[Stretch]:
+    """A run as one line, or as several where its rate changes. rate: the track's elsewhere, for runs too short to
+    tell it; None where that is not known."""
+    samples = recording.sample_rate / FRAMES
+    at, places = middle(run.blocks) * samples, run.places * samples
+    half = BLOCK / 2 * samples
+    line = _first_line(at, places, run.candidate.rate if rate is None else rate)
+    found = []
+    for part, begins, ends in _pieces(line, at[0] - half, at[-1] + half, recording, track, rate):
+        found.append(_exact(part, begins, ends, run, recording, track))
+    return found
+
+
+def _first_line(at: Array, places: Array, rate: float) -> Line:
+    """Through the places of blocks, robustly; at the rate given where there are few."""
+    centre = float(at.mean())
+    if len(at) >= 16:
+        slope = float(np.clip(_repeated_median(at, places), 0.98 * rate, 1.02 * rate))
+        rate = slope
+    return Line(centre, float(np.median(places - rate * (at - centre))), rate)
+
+
+def _repeated_median(at: Array, places: Array) -> float:
+    chosen = np.unique(np.linspace(0, len(at) - 1, 256).astype(int))
+    x, y = at[chosen], places[chosen]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes = (y[:, None] - y) / (x[:, None] - x)
+    np.fill_diagonal(slopes, np.nan)
+    return float(np.median(np.nanmedian(slopes, axis=1)))
+
+
+def _pieces(
+    line: Line, begins: float, ends: float, recording: Sounds, track: Sounds, rate: float | None
+) -> list[tuple[Line, float, float]]:
+    """The line by envelopes, in pieces where one line is not enough."""
+    second = recording.sample_rate
+    long = ends - begins
+    seconds = 4.0 if long > 16 * second else 2.0 if long > 5 * second else 1.0
+    fit: Fit | None = None
+    for most, near in ((0.06, 0.02), (0.03, 0.008)):
+        centres = np.arange(begins + seconds * second / 2, ends - seconds * second / 4, seconds * second / 4)
+        if not len(centres):
+            centres = np.array([(begins + ends) / 2])
+        delays = measure_envelopes(
+            recording.envelopes, track.envelopes, line, centres, seconds, most * second, second
+        )
+        free = long > 5 * second or (rate is None and long > 3 * second)
+        fit = fit_line(
+            delays.at,
+            delays.lag,
+            np.clip(delays.strength, 0, None),
+            near * second,
+            most * second,
+            5e-3 if free else 1e-9,
+            1.0,
+        )
+        if fit is None:
+            return [(line, begins, ends)]
+        line = line.moved(fit.lag, fit.slope, fit.at)
+    return [(line, begins, ends)]
+
+
+def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, track: Sounds) -> Stretch:
+    """By waveforms, if they agree."""
+    second = recording.sample_rate
+    long = ends - begins
+    passes = (
+        (1 << 13, 0.010, 0.0012, 3000.0, 4e-4),
+        (1 << 14, 0.003, 0.0002, 9000.0, 5e-5),
+        (1 << 14, 0.0008, 0.00004, 16000.0, 1e-5),
+    )
+    scale = second / 44100
+    best, fit, beyond = line, None, 0.0
+    if not run.candidate.key_locked:
+        for size, most, near, highest, steepest in passes:
+            size = round(size * scale)
+            count = int(np.clip(4 * long / size, 6, _WINDOWS))
+            edge = min(size / 2, 0.25 * long)
+            centres = np.linspace(begins + edge, ends - edge, count).astype(np.int64)
+            band = (LOWEST / second, min(highest / second, 0.45))
+            delays = measure(recording.audio, track.audio, best, centres, size, round(most * second), band)
+            found = fit_line(
+                delays.at,
+                delays.lag,
+                np.abs(delays.strength),
+                near * second,
+                most * second,
+                steepest if long > 3 * second else min(steepest, 1.0 * second / max(1.0, long) * 1e-4),
+                0.002,
+            )
+            if found is None or found.beyond < _SURE:
+                break
+            fit, beyond = found, found.beyond
+            best = best.moved(fit.lag, fit.slope, fit.at)
+    if fit is None:
+        return Stretch(line, begins, ends, run.candidate.key_locked, 0.002 * second, False, beyond, run.score)
+    return Stretch(best, begins, ends, False, fit.spread, True, beyond, run.score)

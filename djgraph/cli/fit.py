@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +17,14 @@ from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.output import print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
+from djgraph.cli.warp import places, track_materials
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from djgraph.decks import Warp
     from djgraph.fitting import FitResult, Progress
+    from djgraph.graph.ir import Graph
 
 AUTOMATION = (".yaml", ".yml", ".json", ".csv")
 
@@ -70,6 +77,21 @@ def fit(
         float | None, typer.Option("--tempo", metavar="BPM", help="For graphs that follow a clock.")
     ] = None,
     lowering: LoweringOption = LoweringName.studio,
+    warp: Annotated[
+        str,
+        typer.Option(
+            "--warp",
+            metavar="auto|given|find|FILE",
+            help="Where the tracks lie in the recording: as given, to be found, or as FILE says.  [default: as given, "
+            "and found where they do not lie so]",
+        ),
+    ] = "auto",
+    warp_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--warp-out", metavar="FILE", help="Write where they lie.  [default: beside the controls]"
+        ),
+    ] = None,
     truth: Annotated[
         str | None,
         typer.Option(
@@ -85,21 +107,21 @@ def fit(
 ) -> None:
     """Recover what a mixer's controls did, from the stems and a recording of the mix.
 
-    The recording may be quieter, compressed, at another sample rate, and begin earlier or later. Ctrl-C writes the
-    best so far; --resume goes on from there.
+    The recording may be quieter, compressed, at another sample rate, and begin earlier or later. Tracks may have been
+    sped up, cut and slipped: then they are found first. Ctrl-C writes the best so far; --resume goes on from there.
 
     \b
     Examples:
       djgraph fit dj_mixer -i track_a=one -i track_b=two --target mix.wav -o moves.yaml
       djgraph fit dj_mixer -i track_a=one -i track_b=two --target mix.mp3 --mix again.flac --plot moves.png
       djgraph fit dj_mixer -i track_a=one -i track_b=two --target live.wav --lowering causal
-      djgraph render dj_mixer -i track_a=one -i track_b=two --automation moves.yaml
+      djgraph fit dj_mixer -i track_a=one -i track_b=two --target set.mp3 --warp find -o moves.yaml
+      djgraph render dj_mixer -i track_a=one -i track_b=two --warp moves.warp.json --automation moves.yaml
     """
     given = {name: Path(os.path.expanduser(text)) for name, text in pairs("--input", input, "PATH").items()}
     if out.suffix.lower() not in AUTOMATION:
         raise typer.BadParameter(f"-o {out}: controls are written as {', '.join(AUTOMATION)}")
 
-    import djgraph
     from djgraph import audio, automation
     from djgraph.atomic import check_target
     from djgraph.automation.plot import check_path
@@ -107,14 +129,19 @@ def fit(
     from djgraph.guard import claim, reading
 
     state = state_file(out)
+    where, mode = _warp_of(warp)
+    lies = warp_out or out.with_name(f"{out.stem}.warp.json")
     written = [path for path in (out, mix, report, plot) if path is not None]
+    written += [lies] if mode != "given" else []
     for path in written:  # before the work, not after it
         check_target(path, InputError)
-    claim(*written, state)
+    claim(*written, state, warp_file(out))
     reading(target)
+    if where is not None:
+        reading(where)
     if plot is not None:
         check_path(plot)
-    if resume and not state.exists():
+    if resume and not state.exists() and not warp_file(out).exists():
         raise InputError(f"there is nothing to resume: {state} does not exist; leave out --resume")
     loaded = load_graph(graph, args)
     if mix is not None:
@@ -123,28 +150,30 @@ def fit(
     if played is not None:
         played.check(loaded, tempo=tempo)
     with Steps() as bar:
-        tracks, seconds = read_inputs(loaded, given, pad, bar)
-        recording, rate = audio.read(target)
-        known = None if played is None else played.render(loaded, duration=seconds, tempo=tempo)
-        bar.begin("listening and guessing")
-        result = djgraph.fit(
+        recording = audio.read(target)
+        job = Job(
             loaded,
-            tracks,
+            given,
+            pad,
             recording,
-            target_rate=rate,
-            output=output,
-            frames=frames,
-            steps=steps,
-            delay=delay,
-            level=None if level is None else 10 ** (level / 20),
-            tempo=tempo,
-            lowering=lowering.value,
-            callback=Shown(bar, steps),
-            checkpoint=state,
-            resume=state if resume else None,
-            truth=known,
+            bar,
+            lambda seconds: None if played is None else played.render(loaded, duration=seconds, tempo=tempo),
+            {
+                "output": output,
+                "frames": frames,
+                "steps": steps,
+                "level": None if level is None else 10 ** (level / 20),
+                "tempo": tempo,
+                "lowering": lowering.value,
+                "callback": Shown(bar, steps),
+                "checkpoint": state,
+                "resume": state if resume and state.exists() else None,
+            },
         )
+        result, found = job.run(mode, where, delay, warp_file(out), resume)
         bar.begin("writing")
+        if found is not None:
+            found.save(lies)
         result.to_automation(error).save(out)
         if mix is not None:
             clipped = audio.write(mix, result.mix, loaded.sample_rate)
@@ -153,14 +182,123 @@ def fit(
         if report is not None:
             result.save_report(report)
         if plot is not None:
-            result.plot(plot, known)
+            result.plot(plot, job.truth(result.seconds))
     interrupted = result.report["interrupted"]
     if not interrupted:
         state.unlink(missing_ok=True)
-    summarize(result, out, as_json)
+        warp_file(out).unlink(missing_ok=True)
+    summarize(result, out, as_json, found, lies)
     if interrupted:
         warn(f"stopped early; {out} holds the best so far, --resume goes on")
         raise typer.Exit(INTERRUPTED)
+
+
+def _warp_of(warp: str) -> tuple[Path | None, str]:
+    """The file that is named, and how the tracks' places are known: ``auto``, ``given``, ``find`` or ``file``."""
+    if warp in ("auto", "given", "find"):
+        return None, warp
+    path = Path(os.path.expanduser(warp))
+    if not path.exists() and path.suffix == "":
+        raise typer.BadParameter(
+            f"--warp {warp}: expected auto, given, find, or a file, and there is none such"
+        )
+    return path, "file"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A fit of the command line.
+
+    recording: audio and sample rate. truth: the known params for a mix of so many seconds, or None. options: of
+    djgraph.fit.
+    """
+
+    graph: Graph
+    given: dict[str, Path]
+    pad: bool
+    recording: tuple[Tensor, int]
+    bar: Steps
+    truth: Callable[[float], Tensor | None]
+    options: dict[str, Any]
+
+    def run(
+        self, mode: str, where: Path | None, delay: float | None, kept: Path, resume: bool
+    ) -> tuple[FitResult, Warp | None]:
+        """What the controls did, and where the tracks lie, unless they lie as given.
+
+        mode, where: as ``_warp_of`` says. kept: where the tracks' places are kept while the fit is under way.
+        """
+        from djgraph.decks import Warp
+        from djgraph.fitting import UnrelatedError
+        from djgraph.unmixing import AbsentError
+
+        rate = self.graph.sample_rate
+        if resume and kept.exists() and mode != "given":
+            return self._warped(Warp.load(kept, rate), kept, delay)
+        if mode == "file" and where is not None:
+            return self._warped(Warp.load(where, rate, self.given), kept, delay)
+        if mode == "find" or (mode == "auto" and delay is None and not self.pad and self._uneven()):
+            return self._warped(None, kept, delay)
+        try:
+            return self._aligned(delay), None
+        except UnrelatedError as problem:
+            if mode == "given" or delay is not None:
+                raise
+            try:
+                return self._warped(None, kept, delay)
+            except AbsentError:
+                raise problem from None
+
+    def _uneven(self) -> bool:
+        """Whether the tracks are of unequal lengths, as no excerpts of one mix are."""
+        materials, _ = track_materials(self.graph, self.given, self.pad)
+        return len({material.samples for material in materials.values()}) > 1
+
+    def _aligned(self, delay: float | None) -> FitResult:
+        import djgraph
+
+        tracks, seconds = read_inputs(self.graph, self.given, self.pad, self.bar)
+        audio, rate = self.recording
+        self.bar.begin("listening and guessing")
+        truth = self.truth(seconds)
+        return djgraph.fit(
+            self.graph, tracks, audio, target_rate=rate, delay=delay, truth=truth, **self.options
+        )
+
+    def _warped(self, warp: Warp | None, kept: Path, delay: float | None) -> tuple[FitResult, Warp]:
+        from djgraph.unmixing import unmix
+
+        if delay is not None:
+            raise typer.BadParameter(
+                "--delay and --warp contradict each other: a warp says where the tracks lie"
+            )
+        materials, _ = track_materials(self.graph, self.given, self.pad)
+        audio, rate = self.recording
+        told: list[str] = []
+
+        def tell(what: str, done: int, total: int) -> None:
+            if told[-1:] != [what]:
+                told.append(what)
+                self.bar.begin(what, total, done)
+            else:
+                self.bar.advance()
+
+        def keep(warp: Warp) -> None:
+            warp.save(kept)
+            self.bar.begin("listening and guessing")
+
+        unmixed = unmix(
+            self.graph,
+            materials,
+            audio,
+            recording_rate=rate,
+            warp=warp,
+            told=tell,
+            kept=keep,
+            truth=self.truth(audio.shape[-1] / rate),
+            **self.options,
+        )
+        return unmixed.result, unmixed.warp
 
 
 class Shown:
@@ -195,19 +333,33 @@ def state_file(out: Path) -> Path:
     return hidden(out, ".fit.json")
 
 
-def summarize(result: FitResult, out: Path, as_json: bool) -> None:
-    """Print the report: all of it as JSON, or what a person wants to know."""
+def warp_file(out: Path) -> Path:
+    """Where such a fit keeps where the tracks lie."""
+    from djgraph.atomic import hidden
+
+    return hidden(out, ".warp.json")
+
+
+def summarize(
+    result: FitResult, out: Path, as_json: bool, warp: Warp | None = None, lies: Path | None = None
+) -> None:
+    """Print the report: all of it as JSON, or what a person wants to know. warp: where the tracks lie, in ``lies``."""
     report: dict[str, Any] = result.report
     for text in report["warnings"]:
         warn(text)
     if as_json:
-        print_json({"automation": str(out), **report})
+        print_json({"automation": str(out), **({} if warp is None else {"warp_file": str(lies)}), **report})
         return
     controls = report["controls"]
     moved = [name for name, entry in controls.items() if entry["moves"] and entry["audible"] > 0]
     delay = round(report["delay_ms"], 2) + 0.0  # no −0.00
     typer.echo(f"{out}")
-    typer.echo(f"  aligned   target lags by {delay:.2f} ms, at {report['level_db']:+.1f} dB")
+    if warp is None:
+        typer.echo(f"  aligned   target lags by {delay:.2f} ms, at {report['level_db']:+.1f} dB")
+    else:
+        for line in places(warp):
+            typer.echo(f"  track     {line}")
+        typer.echo(f"  level     {report['level_db']:+.1f} dB; where the tracks lie is in {lies}")
     typer.echo(f"  match     SI-SDR {report['si_sdr_db']:.1f} dB")
     typer.echo(f"  moves     {len(moved)} of {len(controls)} controls")
     typer.echo(f"  unheard   {len(report['not_identified'])} controls have no audible effect in this mix")

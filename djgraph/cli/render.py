@@ -17,6 +17,7 @@ from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
 from djgraph.cli.sync import SyncedBlocks, Tempo, beats_of, settings_in_beats, tempo_of
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
+from djgraph.cli.warp import WarpedBlocks
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation, TempoMap
@@ -103,6 +104,12 @@ def render(
             "first.",
         ),
     ] = False,
+    warp: Annotated[
+        Path | None,
+        typer.Option(
+            "--warp", metavar="FILE", help="Play every track where FILE says, as djgraph fit writes it."
+        ),
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option(
@@ -155,6 +162,8 @@ def render(
         if used and (both := chosen.keys() & set(names.split())):
             raise typer.BadParameter(f"{option} and --set {min(both)}=… contradict each other; give one")
     chosen |= track_settings(tracks)
+    if warp is not None and sync:
+        raise typer.BadParameter("--warp says where each track is played, and --sync finds it; give one")
     if at is not None and not sync:
         raise typer.BadParameter(
             "--at belongs to --sync; without it a transition has --cue-in or --set start=…"
@@ -190,9 +199,11 @@ def render(
     claim(*paths.values())
     if params is not None:
         reading(params)
+    if warp is not None:
+        reading(warp)
     with Steps() as steps:
         steps.begin("reading")
-        with _source(loaded, given, pad, synced, (chosen, tracks, clock), steps) as source:
+        with _source(loaded, given, pad, synced, (chosen, tracks, clock), steps, warp) as source:
             if isinstance(source, SyncedBlocks):
                 clock = source.tempo
                 if recipe is not None:
@@ -246,8 +257,11 @@ def _source(
     synced: tuple[float | None, float | None] | None,
     moves: tuple[dict[str, Any], str | None, Tempo | TempoMap | None],
     steps: Steps,
-) -> InputBlocks | SyncedBlocks:
-    """What the mixer is fed from: the files as they are, or, with --sync, at the mix's beats."""
+    warp: Path | None,
+) -> InputBlocks | SyncedBlocks | WarpedBlocks:
+    """What the mixer is fed from: the files as they are, with --sync at the mix's beats, or where --warp says."""
+    if warp is not None:
+        return WarpedBlocks(graph, given, pad, warp)
     if synced is None:
         return InputBlocks(graph, given, pad)
     chosen, tracks, tempo = moves

@@ -14,6 +14,7 @@ from djgraph.arguments import shown
 from djgraph.compiler.causal import Lowering
 from djgraph.errors import InputError, did_you_mean
 from djgraph.fitting.guess import guess
+from djgraph.fitting.listen import remarks
 from djgraph.fitting.prepare import check_options, prepare
 from djgraph.fitting.priors import Priors
 from djgraph.fitting.problem import FitProblem, Loss, listen
@@ -116,6 +117,9 @@ def fit(
     with torch.no_grad():
         material = prepare(mixer.graph, inputs, target, target_rate, channels)
         listened = listen(problem, material, delay, level, resume)
+        remarks(
+            listened.heard, material, mixer.graph.sample_rate
+        )  # what is no mix of these is told before the work
         log, interrupted = Log(problem, listened, steps, callback, checkpoint, began), False
         try:
             standing = guess(problem, listened, frames, log)

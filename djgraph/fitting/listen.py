@@ -22,6 +22,10 @@ COVERED = 0.05
 """Least share of the stems' time that has to lie in the target."""
 
 
+class UnrelatedError(InputError):
+    """The target is no mix of the stems, or the tracks do not lie where they were played."""
+
+
 @dataclass(frozen=True)
 class Heard:
     """target: aligned and the right way round, ``[channels, samples]``; valid: 1 where it is known, ``[samples]``.
@@ -85,10 +89,10 @@ def hear(
 
 
 def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
-    """What a person should know of it. Raises InputError for what is no mix of the stems."""
+    """What a person should know of it. Raises UnrelatedError for what is no mix of the stems."""
     covered, samples, notes = float(heard.valid.mean()), material.samples, []
     if covered < COVERED:
-        raise InputError(
+        raise UnrelatedError(
             f"only {100 * covered:.0f} % of the stems' time lies in the target, which lags them by "
             f"{heard.delay / rate:.2f} s: is it the right part of the mix?"
         )
@@ -98,7 +102,7 @@ def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
             f"(it lags the stems by {heard.delay / rate:.3f} s); controls elsewhere are held"
         )
     if heard.explained < RELATED:
-        raise InputError(
+        raise UnrelatedError(
             f"the target does not sound like a mix of these stems: at its best alignment (correlation "
             f"{heard.peak:.3f}) gains of all stems explain {100 * heard.explained:.1f} % of it, and at least "
             f"{100 * RELATED:.0f} % are expected. Nothing was fitted. Are these the right tracks, at the same "

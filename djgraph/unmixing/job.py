@@ -1,0 +1,106 @@
+"""Un-mixing a recording from tracks at their own tempo: where they lie, their stems there, then the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from djgraph.decks import Warp
+from djgraph.errors import InputError
+from djgraph.fitting import FitResult, fit
+from djgraph.fitting.bands import bands_of
+from djgraph.graph.ir import Graph
+from djgraph.mixer import Mixer, compile_graph
+from djgraph.unmixing.material import Tracks, materials, played
+from djgraph.unmixing.refine import Told, refine
+
+SAME_LENGTH = 0.01
+"""Seconds by which a warp's mix may be longer or shorter than the recording."""
+
+
+class AbsentError(InputError):
+    """None of the tracks is in the recording."""
+
+
+@dataclass(frozen=True)
+class Unmixed:
+    """What was found. warp: where the tracks lie. result: of the fit, in the recording's time."""
+
+    warp: Warp
+    result: FitResult
+
+
+@torch.inference_mode(False)
+def unmix(
+    graph: Mixer | Graph | str | Mapping[str, Any],
+    tracks: Mapping[str, Any],
+    recording: Tensor,
+    *,
+    recording_rate: int | None = None,
+    warp: Warp | None = None,
+    told: Told | None = None,
+    kept: Callable[[Warp], None] | None = None,
+    **options: Any,
+) -> Unmixed:
+    """Where tracks lie in a recording of a mix, and what the mixer's controls did.
+
+    graph: as for :func:`djgraph.fit`. tracks: by input, at their own tempo and of their own lengths: a tensor
+    ``[channels, samples]`` at the graph's sample rate, a mapping of stems to such, or material of a deck.
+    recording: ``[channels, samples]`` at ``recording_rate`` (Hz; default: the graph's).
+    warp: where the tracks lie (default: found). Start and rate of each passage are improved (:func:`refine`), unless it
+    says that they were. told: hears how far that is. kept: is given the warp as soon as it is final.
+    options: of :func:`djgraph.fit`, but for target, target_rate and delay: params, audible moments and the mix of the
+    result are in the recording's time.
+
+    Raises InputError as :func:`djgraph.fit` does, and AbsentError where none of the tracks is in the recording.
+    """
+    mixer = (
+        graph
+        if isinstance(graph, Mixer)
+        else compile_graph(graph, lowering=options.pop("lowering", None) or "studio")
+    )
+    rate = mixer.graph.sample_rate
+    given = materials(mixer.graph, tracks)
+    if not isinstance(recording, Tensor) or not recording.is_floating_point() or recording.ndim not in (1, 2):
+        raise InputError("the recording must be a floating-point tensor [channels, samples]")
+    target = recording[None] if recording.ndim == 1 else recording
+    if not bool(torch.isfinite(target).all()):
+        raise InputError("the recording holds NaN or infinity")
+    if recording_rate is not None and recording_rate != rate:
+        from djgraph.audio import resample
+
+        target = resample(target, recording_rate, rate)
+    with torch.no_grad():
+        final = _located(given, warp, target, mixer, told)
+        if kept is not None:
+            kept(final)
+        stems = played(given, final)
+    result = fit(mixer, stems, target, delay=0.0, **options)
+    result.report["warp"] = final.to_dict()["tracks"]
+    result.report["absent"] = [name for name, found in final.tracks.items() if not found.passages]
+    return Unmixed(final, result)
+
+
+def _located(tracks: Tracks, warp: Warp | None, target: Tensor, mixer: Mixer, told: Told | None) -> Warp:
+    rate, samples = mixer.graph.sample_rate, target.shape[-1]
+    if warp is None:
+        raise AbsentError(
+            "none of the tracks was found in the recording; give a warp that says where they lie"
+        )
+    warp = warp.at_rate(rate)
+    if abs(warp.samples - samples) > SAME_LENGTH * rate:
+        raise InputError(
+            f"the warp is of a mix of {warp.seconds:.2f} s, and the recording lasts {samples / rate:.2f} s"
+        )
+    found = {name: found for name, found in warp.tracks.items() if name in tracks}
+    warp = Warp(samples, rate, found, warp.refined)
+    if not warp.present:
+        raise AbsentError(f"none of the tracks is in the recording: {', '.join(tracks)}")
+    if warp.refined:
+        return warp
+    bands = bands_of(rate, mixer.graph.transform)
+    return refine(tracks, warp, target.detach().cpu().float(), bands, told)

@@ -226,7 +226,8 @@ def straight(evidence: Tensor, middle: Tensor, delays: Tensor) -> Line | None:
         return None
     offset, tilt, spread = _peak(evidence, share, best[1], best[2], len(tilts) > 1)
     slope = tilt * step / half if half > 0 else 0.0
-    zero = float(total(torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)))
+    still = ends.new_zeros(1)
+    zero = float(total(still, still))
     return Line(offset * step, slope, centre, spread * step, best[0] - zero)
 
 

@@ -105,7 +105,7 @@ class Lane:
             shares = _shares(lambda u: function(here.value + (there.value - here.value) * u), tolerance / 2)  # noqa: B023
             ys = function(here.value + (there.value - here.value) * shares)
             xs = here.beat + (there.beat - here.beat) * shares
-            points += [LanePoint(float(xs[i]), float(ys[i])) for i in _kept(xs, ys, tolerance / 2)[:-1]]
+            points += [LanePoint(float(xs[i]), float(ys[i])) for i in needed(xs, ys, tolerance / 2)[:-1]]
         points.append(LanePoint(self.points[-1].beat, values[-1], self.points[-1].shape))
         return Lane(self.name, unit, low, high, tuple(points))
 
@@ -159,7 +159,7 @@ def traced(beats: Array, values: Array, tolerance: float, step: float) -> tuple[
     points: list[LanePoint] = []
     for first, last in pairwise([0, *(jumps + 1).tolist(), len(beats)]):
         xs, ys = beats[first:last], values[first:last]
-        kept = _kept(xs, ys, tolerance)
+        kept = needed(xs, ys, tolerance)
         if last < len(beats) and len(kept) == 2 and ys[0] == ys[-1]:
             kept = kept[:1]  # held up to the jump
         elif last < len(beats) and len(kept) > 2 and ys[kept[-2]] == ys[kept[-1]]:
@@ -185,7 +185,7 @@ def _shares(curve: Callable[[Array], Array], tolerance: float) -> Array:
     return shares
 
 
-def _kept(xs: Array, ys: Array, tolerance: float) -> list[int]:
+def needed(xs: Array, ys: Array, tolerance: float) -> list[int]:
     """Which samples to keep so that straight lines between them pass all others within ``tolerance``.
 
     A line goes on for as long as there are slopes by which it passes all samples so far (J. Sklansky and V. Gonzalez,
@@ -198,7 +198,7 @@ def _kept(xs: Array, ys: Array, tolerance: float) -> list[int]:
     flat = np.concatenate([[True], (ys[1:-1] != ys[:-2]) | (ys[1:-1] != ys[2:]), [True]])
     places = np.flatnonzero(flat).tolist()
     x, y = xs[places].tolist(), ys[places].tolist()
-    kept = [0]
+    taken = [0]
     i = 0
     while i < len(x) - 1:
         low, high, end = -math.inf, math.inf, i + 1
@@ -211,6 +211,6 @@ def _kept(xs: Array, ys: Array, tolerance: float) -> list[int]:
             high = min(high, (y[j] + tolerance - y[i]) / wide)
             if low > high:
                 break
-        kept.append(end)
+        taken.append(end)
         i = end
-    return [places[k] for k in kept]
+    return [places[k] for k in taken]

@@ -168,6 +168,8 @@ def traced(beats: Array, values: Array, tolerance: float, step: float) -> tuple[
         if last < len(beats):
             run[-1] = dataclasses.replace(run[-1], shape="hold")
         points += run
+    if len(points) > 1 and points[-1].value == points[-2].value:
+        points.pop()  # the last value holds
     return tuple(points)
 
 

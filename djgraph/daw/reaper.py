@@ -11,9 +11,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from djgraph.atomic import write_text
 from djgraph.daw.arrangement import Arrangement, Channel, Clip, Marker, ramped
-from djgraph.daw.lanes import Lane, LanePoint
+from djgraph.daw.lanes import TOLERANCE, Lane, LanePoint, needed
 from djgraph.daw.paths import referred
 from djgraph.daw.reaper_effects import effects, sliders
 from djgraph.errors import InputError
@@ -212,19 +214,20 @@ class _Writer:
         in beats to within a thousandth of the way."""
         points = lane.points
         for here, there in zip(points, [*points[1:], None]):
-            for beat, value in self._way(here, there):
-                shape = SQUARE if here.shape == "hold" else LINEAR
-                yield f"{margin}PT {_number(max(0.0, self._tempo.seconds(beat)))} {_number(value)} {shape}"
+            shape = SQUARE if here.shape == "hold" else LINEAR
+            for second, value in self._way(here, there):
+                yield f"{margin}PT {_number(max(0.0, second))} {_number(value)} {shape}"
 
     def _way(self, here: LanePoint, there: LanePoint | None) -> Iterator[tuple[float, float]]:
-        yield here.beat, here.value
-        if there is None or here.shape == "hold" or here.value == there.value:
+        """The seconds and values of a point and of those that it takes on the way to the next."""
+        yield self._tempo.seconds(here.beat), here.value
+        if there is None or here.shape == "hold" or here.value == there.value or here.beat == there.beat:
             return
-        for beat in self._bent(here.beat, there.beat):
-            yield (
-                beat,
-                here.value + (there.value - here.value) * (beat - here.beat) / (there.beat - here.beat),
-            )
+        beats = np.array([here.beat, *self._bent(here.beat, there.beat), there.beat])
+        values = here.value + (there.value - here.value) * (beats - here.beat) / (there.beat - here.beat)
+        seconds = np.array([self._tempo.seconds(beat) for beat in beats.tolist()])
+        for i in needed(seconds, values, TOLERANCE * abs(there.value - here.value))[1:-1]:
+            yield float(seconds[i]), float(values[i])
 
     def _bent(self, begins: float, ends: float) -> Iterator[float]:
         """Beats between two at which the tempo is another, or becomes one."""
@@ -272,10 +275,6 @@ class _Writer:
 
     def _stretch(self, clip: Clip, begins: float, ends: float) -> list[tuple[float, float]]:
         """Stretch markers: seconds from the item's beginning, and of the file. None where one speed does."""
-        import numpy as np
-
-        from djgraph.daw.lanes import needed
-
         inner = [warp.beat for warp in clip.warps if clip.begins < warp.beat < clip.ends]
         beats = sorted({clip.begins, clip.ends, *inner, *self._bent(clip.begins, clip.ends)})
         places = np.array([self._tempo.seconds(beat) - begins for beat in beats])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -82,7 +83,7 @@ def _ended(band: Band, open_at: str) -> Lane | float:
     """The frequency of a filter; one that stays wide open is off."""
     lane = band.frequency
     end, off = (lane.low, 0.0) if open_at == "low" else (lane.high, HIGHEST)
-    if not lane.moves and lane.first == end:
+    if not lane.moves and math.isclose(lane.first, end):
         return off
     points = tuple(dataclasses.replace(point, value=min(point.value, HIGHEST)) for point in lane.points)
     return Lane(lane.name, "Hz", 0.0, HIGHEST, points)

@@ -119,6 +119,9 @@ def render(
             "the last phrase of the first track that leaves it time]",
         ),
     ] = None,
+    key_lock: Annotated[
+        bool, typer.Option("--key-lock", help="With --sync: tracks keep their pitch at another tempo.")
+    ] = False,
     lowering: LoweringOption = LoweringName.studio,
     as_json: Json = False,
     args: Args = None,
@@ -134,6 +137,7 @@ def render(
       djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --cue-in 8 --cue-out 24
       djgraph render dj_mixer -i track_a=one -i track_b=two -t bass_swap --set length=16beats --tempo 128
       djgraph render dj_mixer -i track_a=one -i track_b=two -t bass_swap --sync --tempo 128 --at 64beats
+      djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --sync --tempo 124:130 --key-lock
       djgraph render dj_mixer -i track_a=one -i track_b=two --automation moves.yaml
       djgraph render club_console -i deck_1=a.wav -i deck_3=b.wav -t linear --tracks deck_1,deck_3
       djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --lowering causal
@@ -168,6 +172,8 @@ def render(
         raise typer.BadParameter(
             "--at belongs to --sync; without it a transition has --cue-in or --set start=…"
         )
+    if key_lock and not sync:
+        raise typer.BadParameter("--key-lock belongs to --sync; without it every track has its own tempo")
     if sync and cues:
         raise typer.BadParameter(
             "--cue-in and --cue-out are seconds; with --sync give --at and --set length=32beats"
@@ -203,7 +209,7 @@ def render(
         reading(warp)
     with Steps() as steps:
         steps.begin("reading")
-        with _source(loaded, given, pad, synced, (chosen, tracks, clock), steps, warp) as source:
+        with _source(loaded, given, pad, synced, (chosen, tracks, clock), key_lock, steps, warp) as source:
             if isinstance(source, SyncedBlocks):
                 clock = source.tempo
                 if recipe is not None:
@@ -256,6 +262,7 @@ def _source(
     pad: bool,
     synced: tuple[float | None, float | None] | None,
     moves: tuple[dict[str, Any], str | None, Tempo | TempoMap | None],
+    key_lock: bool,
     steps: Steps,
     warp: Path | None,
 ) -> InputBlocks | SyncedBlocks | WarpedBlocks:
@@ -266,7 +273,7 @@ def _source(
         return InputBlocks(graph, given, pad)
     chosen, tracks, tempo = moves
     named = (chosen["a"], chosen["b"]) if tracks is not None else None
-    return SyncedBlocks(graph, given, pad, named, tempo, *synced, steps)
+    return SyncedBlocks(graph, given, pad, named, tempo, *synced, steps, key_lock)
 
 
 def _score(

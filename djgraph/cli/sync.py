@@ -47,10 +47,11 @@ class SyncedBlocks:
         at: float | None,
         length: float | None,
         steps: Steps,
+        key_lock: bool = False,
     ) -> None:
         """tempo: one, or two between which the transition goes by the same amount in each beat, or a map; that of the
-        first track where it is None. Raises InputError and AudioFileError as find_inputs and an analysis do, and for
-        tracks without beats."""
+        first track where it is None. key_lock: tracks keep their pitch. Raises InputError and AudioFileError as
+        find_inputs and an analysis do, and for tracks without beats."""
         from djgraph.automation import TempoMap
         from djgraph.decks import Deck, FileMaterial
         from djgraph.decks.placement import place, transition_beat
@@ -91,7 +92,9 @@ class SyncedBlocks:
         self.places: dict[str, Place] = {
             name: place(known[name][0], self.tempo, self.start if name == second else 0.0) for name in names
         }
-        self._decks: dict[str, Deck] = {name: Deck(material[name], self.places[name], rate) for name in names}
+        self._decks: dict[str, Deck] = {
+            name: Deck(material[name], self.places[name], rate, key_lock) for name in names
+        }
         self._keys: list[Key] = list(files)
         self.samples = max(deck.samples for deck in self._decks.values())
         self._at = 0
@@ -115,12 +118,13 @@ class SyncedBlocks:
         """What was done, for people."""
         lines = []
         for name, deck in self._decks.items():
-            where = deck.place
+            where = self.places[name]
             rates = sorted(set(deck.rates), reverse=bool(where.rate > sum(deck.rates) / 2))
             said = " to ".join(f"{rate:.4f}" for rate in rates)
+            pitch = ", its pitch kept" if deck.key_lock and said != "1.0000" else ""
             changes = " to ".join(f"{round((rate - 1) * 100, 1) + 0.0:+.1f}" for rate in rates)
             lines.append(
-                f"{name}: {where.grid.tempo:.2f} BPM played at {said} ({changes} %), from beat {where.enters:g}"
+                f"{name}: {where.grid.tempo:.2f} BPM played at {said} ({changes} %){pitch}, from beat {where.enters:g}"
             )
         return lines
 

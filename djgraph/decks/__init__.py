@@ -1,8 +1,21 @@
 """Tracks of any tempo in the time of one mix: where each enters, and its audio read at the mix's beats."""
 
+from djgraph.decks.deck import Deck
 from djgraph.decks.material import FileMaterial, Material, MemoryMaterial
+from djgraph.decks.moves import Jump, Loop
 from djgraph.decks.passages import PassageDeck
-from djgraph.decks.placement import Deck, Place, place
+from djgraph.decks.placement import Place, place
 from djgraph.decks.warp import Warp
 
-__all__ = ["Deck", "FileMaterial", "Material", "MemoryMaterial", "PassageDeck", "Place", "Warp", "place"]
+__all__ = [
+    "Deck",
+    "FileMaterial",
+    "Jump",
+    "Loop",
+    "Material",
+    "MemoryMaterial",
+    "PassageDeck",
+    "Place",
+    "Warp",
+    "place",
+]

@@ -37,7 +37,7 @@ class MemoryMaterial:
         self.widths = {name: len(audio) for name, audio in signals.items()}
 
     def read(self, first: int, samples: int) -> Tensor:
-        begin, end = min(max(first, 0), self.samples), min(max(first + samples, 0), self.samples)
+        begin, end = (min(max(at, first), first + samples) for at in (0, self.samples))
         return torch.nn.functional.pad(self._audio[:, begin:end], (begin - first, first + samples - end))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +14,8 @@ from torch import Tensor
 from djgraph.analysis.grid import Grid
 from djgraph.automation import TempoMap
 from djgraph.decks.clock import ramp_beats
-from djgraph.decks.material import Material
-from djgraph.dsp import material_reach, read_material, warp_positions
+from djgraph.decks.moves import Move, Piece, pieces
+from djgraph.decks.runs import Run
 from djgraph.errors import InputError
 
 FASTEST = 4.0
@@ -30,7 +30,7 @@ class Place:
 
     grid: the track's. tempo: the mix's, BPM or a tempo map (:class:`djgraph.automation.TempoMap`: beat 0 is the mix's
     first sample). enters: the mix's beat at which the track's beat ``begin`` sounds. times: beats of the mix for each
-    of the track's, 1, or 2 and 1/2 where one counts twice as fast as the other.
+    of the track's, 1, or 2 and 1/2 where one counts twice as fast as the other. moves: its jumps and loops, in order.
     """
 
     grid: Grid
@@ -38,6 +38,7 @@ class Place:
     enters: float
     begin: float
     times: float = 1.0
+    moves: tuple[Move, ...] = ()
 
     def __post_init__(self) -> None:
         if self.clock.steady:
@@ -65,22 +66,38 @@ class Place:
     def rates(self, seconds: float) -> tuple[float, float]:
         """The lowest and the highest of the rates at which a track of that length is played on the whole, without the
         grid's own changes. Raises InputError for less than a quarter of its own tempo, and more than four times."""
-        tempos = [
-            tempo
-            for _, _, *both in self.clock.stretches(self.mix_beat(0.0), self.mix_beat(seconds))
-            for tempo in both
-        ]
+        ends = self.clock.beat(self.ends(seconds))
+        tempos = [tempo for _, _, *both in self.clock.stretches(self.mix_beat(0.0), ends) for tempo in both]
         slowest, fastest = (tempo / (self.grid.tempo * self.times) for tempo in (min(tempos), max(tempos)))
         self._check(slowest, fastest)
         return slowest, fastest
 
     def mix_beat(self, seconds: float) -> float:
-        """The mix's beat at which a second of the track sounds."""
+        """The mix's beat at which a second of the track sounds, where it is neither looped nor jumps."""
         return self.enters + (float(self.grid.beat_at(seconds)) - self.begin) * self.times
 
-    def mix_second(self, seconds: float) -> float:
-        """The mix's second at which a second of the track sounds."""
-        return self.clock.seconds(self.mix_beat(seconds))
+    def pieces(self, seconds: float) -> list[Piece]:
+        """What a track of that length plays, in order. Raises InputError for loops and jumps that cannot be."""
+        begin, end = (float(self.grid.beat_at(second)) for second in (0.0, seconds))
+        return pieces(self.moves, Piece(self.enters, self.begin), self.times, begin, end)
+
+    def ends(self, seconds: float) -> float:
+        """The mix's second at which a track of that length ends."""
+        last = self.pieces(seconds)[-1]
+        return self.clock.seconds(last.mix + (float(self.grid.beat_at(seconds)) - last.track) * self.times)
+
+    def runs(self, sample_rate: int, seconds: float) -> list[Run]:
+        """The same in samples, with markers."""
+        played = self.pieces(seconds)
+        begins = [-math.inf, *(self.clock.seconds(piece.mix) * sample_rate for piece in played[1:])]
+        return [
+            Run(
+                begin,
+                end,
+                *replace(self, enters=piece.mix, begin=piece.track, moves=()).markers(sample_rate, seconds),
+            )
+            for piece, begin, end in zip(played, begins, [*begins[1:], math.inf])
+        ]
 
     def markers(self, sample_rate: int, seconds: float | None = None) -> tuple[Tensor, Tensor]:
         """Samples of the mix, and those of the track that sound there, ``[markers]`` each, float64: at every anchor of
@@ -107,44 +124,6 @@ class Place:
 
     def _entries(self) -> list[float]:
         return [beat for beat, _ in self.clock.points]
-
-
-class Deck:
-    """A track played at the mix's beats, block by block.
-
-    Its samples are read by a windowed sinc (:func:`djgraph.dsp.read_material`), at one position for all signals: pitch
-    follows the tempo, as on a turntable. Raises InputError where it would be played too fast or too slow.
-
-    samples: of the mix, to the track's end. rates: the lowest and the highest of those that it is played at.
-    """
-
-    def __init__(self, material: Material, place: Place, sample_rate: int) -> None:
-        self.material, self.place = material, place
-        seconds = material.samples / sample_rate
-        self.rates = place.rates(seconds)
-        self._clip, self._track = place.markers(sample_rate, seconds)
-        self.samples = max(0, math.ceil(place.mix_second(seconds) * sample_rate))
-
-    def read(self, first: int, samples: int) -> dict[str, Tensor]:
-        """Each signal, ``[channels, samples]``, from sample ``first`` of the mix on; silence where the track does not
-        play. Raises AudioFileError as its material does."""
-        position, rate = self._positions(first, samples)
-        out = torch.zeros(sum(self.material.widths.values()), samples, dtype=torch.float32, device="cpu")
-        if samples:
-            reach = material_reach(float(rate.abs().max()))
-            begins = max(0, math.floor(float(position.min())) - reach)
-            ends = min(self.material.samples, math.ceil(float(position.max())) + reach + 1)
-            if ends > begins:
-                out = read_material(self.material.read(begins, ends - begins), position, rate, begins=begins)
-        widths = self.material.widths
-        return dict(zip(widths, out.split(list(widths.values()))))
-
-    def _positions(self, first: int, samples: int) -> tuple[Tensor, Tensor]:
-        """Positions and rates, of the markers around the block alone: an hour of ramps has many."""
-        ends = torch.tensor([first, first + samples], dtype=torch.float64, device="cpu")
-        low, high = (int(i) for i in torch.searchsorted(self._clip, ends, right=True))
-        low, high = max(0, min(low - 1, len(self._clip) - 2)), min(len(self._clip), high + 2)
-        return warp_positions(self._clip[low:high], self._track[low:high], samples, first=first)
 
 
 def place(grid: Grid, tempo: float | TempoMap, enters: float = 0.0) -> Place:

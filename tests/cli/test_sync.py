@@ -112,6 +112,25 @@ def test_two_tempos_are_a_ramp_in_the_transition(tracks):
     np.testing.assert_allclose(beats, np.round(beats), atol=0.004)  # 2 ms
 
 
+def test_key_lock_keeps_the_pitch(tracks):
+    """Tones at the beats' places: at 126 BPM they are where they were in frequency, and beats on the mix's."""
+    for name in "ab":
+        audio, _ = read(tracks / f"{name}.wav")
+        time = torch.arange(audio.shape[1]) / RATE
+        tone = (440.0 if name == "a" else 660.0) * 2 * torch.pi
+        write(tracks / f"{name}.wav", 0.3 * torch.sin(tone * time)[None], RATE, subtype="FLOAT")
+    options = ("-t", "linear", "--sync", "--at", "16beats", "--set", "length=8beats", "--tempo", "126")
+    for lock, expected in ((("--key-lock",), (440, 660)), ((), (440 * 1.05, 660 * 126 / 133))):
+        run = _render(tracks, *options, *lock)
+        assert run.exit_code == 0, run.output
+        assert (", its pitch kept, from beat 16" in run.output) == bool(lock)
+        x = read(tracks / "mix.wav")[0][0].double()
+        for begins, frequency in ((1.0, expected[0]), (14.0, expected[1])):
+            part = x[round(begins * RATE) :][: 4 * RATE] * torch.hann_window(4 * RATE, dtype=torch.float64)
+            found = int(torch.fft.rfft(part).abs().argmax()) / 4
+            assert found == pytest.approx(frequency, abs=0.3)
+
+
 def test_the_tempo_of_an_automation_is_the_mixs(tracks):
     moves = tracks / "moves.yaml"
     moves.write_text(
@@ -145,6 +164,7 @@ curves:
         (("-t", "linear", "--sync", "--at", "400beats"), "the first track ends at beat"),
         (("-t", "linear", "--sync", "--tempo", "1200"), "times as fast"),
         (("-t", "linear", "--tempo", "120:130"), "--tempo 120:130 belongs to --sync"),
+        (("-t", "linear", "--key-lock"), "--key-lock belongs to --sync"),
         (("-t", "linear", "--sync", "--tempo", "120:130:140"), "is no tempo; expected BPM"),
         (("-t", "linear", "--sync", "--tempo", "fast"), "is no tempo; expected BPM"),
         (("-t", "linear", "--sync", "--tempo", "120:0"), "expected 0.1 to 100,000 BPM"),

@@ -34,8 +34,8 @@ class Truth:
     fader, by track, ``[frames]``, 0…1, at :data:`FRAMES_PER_SECOND`; 0 where the track does not play. heard: gain of
     least squares, frame by frame, of what sounds of the track in the mix on the track as it lies there, before
     ``level``: what a compressor behind the fader leaves of its moves. bands: gains of low, mid and high,
-    ``[3, frames]``, of those whose EQ was touched. level: dB of the whole mix against its parts. repeats: samples after which a track repeats
-    exactly, of those that do: a start that is off by as much sounds the same.
+    ``[3, frames]``, of those whose EQ was touched. level: dB of the whole mix against its parts. repeats: samples after
+    which a track repeats exactly, of those that do: a start that is off by as much sounds the same.
     """
 
     found: dict[str, Found]

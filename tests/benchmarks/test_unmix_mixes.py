@@ -93,7 +93,7 @@ def test_a_mix_is_what_its_truth_says():
     ]
     mix = assemble("x", "test", "resample", "none", tracks, parts, level=-6.0)
     inside = slice(200, 149000)
-    assert decibels(mix.mix[:, inside], (rebuilt(mix) - mix.mix)[:, inside]) > 60
+    assert decibels(mix.mix[:, inside], (rebuilt(mix) - mix.mix)[:, inside]) > 50
     assert mix.truth.order == ("a", "b")
     assert mix.truth.cuts("a") == (50000,)
     for track in "ab":  # what sounds is the fader's gain, where it is straight over two frames

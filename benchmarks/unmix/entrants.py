@@ -1,0 +1,90 @@
+"""What takes part: djgraph, and baselines that are given the places or look for them by DTW."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.unmix import dtw, faders
+from benchmarks.unmix.mixes import FRAMES_PER_SECOND, RATE, Array, Case
+from benchmarks.unmix.score import Answer
+from djgraph.alignment import Found
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """name: in the results. about: for people. blind: it is not told where the tracks lie."""
+
+    name: str
+    about: str
+    blind: bool
+    solve: Callable[[Case], Answer]
+
+
+def graph_of(names: list[str]) -> dict[str, Any]:
+    """A mixer of one channel strip for each track: three bands and a fader."""
+    strips = [
+        {"strip": name, "input": name, "chain": ["eq3", {"effect": "gain", "id": "fader"}], "to": "master"}
+        for name in names
+    ]
+    return {
+        "djgraph": 1,
+        "name": "decks",
+        "inputs": [{"name": name} for name in names],
+        "mixer": [*strips, {"bus": "master"}],
+        "outputs": ["master"],
+    }
+
+
+def find(case: Case) -> dict[str, Found]:
+    """Where djgraph finds the tracks."""
+    from djgraph.alignment import find_tracks
+
+    tracks = {name: torch.from_numpy(audio) for name, audio in case.tracks.items()}
+    found = find_tracks(torch.from_numpy(case.mix), tracks, RATE)
+    return {one.track: one for one in found}
+
+
+def _places(case: Case) -> Answer:
+    return Answer(found=find(case))
+
+
+def _dtw(case: Case) -> Answer:
+    found = dtw.located(case)
+    return Answer(found=found, gains=faders.bands(case, found))
+
+
+def curves(params: Array, place: Array, count: int) -> Array:
+    """A control's values at the truth's frames, from values at samples of the mix."""
+    return np.interp(np.arange(count) * RATE / FRAMES_PER_SECOND, place, params)
+
+
+ENTRANTS = {
+    one.name: one
+    for one in (
+        Entrant("find", "djgraph, places alone", True, _places),
+        Entrant("dtw", "MFCC-DTW and correlation, then per-band convex gains", True, _dtw),
+        Entrant(
+            "crossfade",
+            "best linear crossfade",
+            False,
+            lambda case: Answer(gains=faders.crossfade(case, case.truth.found)),
+        ),
+        Entrant(
+            "bands",
+            "per-band convex gains",
+            False,
+            lambda case: Answer(gains=faders.bands(case, case.truth.found)),
+        ),
+        Entrant(
+            "frames",
+            "least squares frame by frame",
+            False,
+            lambda case: Answer(gains=faders.frames(case, case.truth.found)),
+        ),
+    )
+}

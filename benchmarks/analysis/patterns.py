@@ -199,10 +199,10 @@ def drum_sounds(rng: np.random.Generator | np.random.RandomState) -> dict[str, A
     return {"kick": kick, "snare": 0.6 * snare, "hat": hat}
 
 
-def note(pitch: float, seconds: float) -> Array:
-    """A decaying tone of five harmonics, ``[samples]`` at :data:`RATE`. pitch: a MIDI note; seconds: about half its
-    length."""
+def note(pitch: float, seconds: float, fall: float = 1.5, harmonics: int = 5) -> Array:
+    """A decaying tone, ``[samples]`` at :data:`RATE`. pitch: a MIDI note; seconds: about half its length; fall:
+    harmonic k is ``k^-fall`` times as loud as the first."""
     time = np.arange(round(2 * seconds * RATE)) / RATE
     hertz = 440 * 2 ** ((pitch - 69) / 12)
-    tone = sum(np.sin(2 * np.pi * hertz * k * time) / k**1.5 for k in range(1, 6))
+    tone = sum(np.sin(2 * np.pi * hertz * k * time) / k**fall for k in range(1, harmonics + 1))
     return np.asarray(tone * np.minimum(time / 0.005, 1) * np.exp(-time / seconds * 2))

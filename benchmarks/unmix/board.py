@@ -87,8 +87,8 @@ def leaderboard(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
     """Over tracks that play: median, 90 % quantile and worst of start (ms) and rate errors, what was not found counting
-    as infinitely far off (None); means of the gains' errors; over cases: order, cuts, tracks that are rightly said to be
-    there or not, intervals, and times."""
+    as infinitely far off (None); means of the gains' errors; over cases: order, cuts, tracks that are rightly said to
+    be there or not, intervals, and times."""
     done = [row for row in rows if "error" not in row]
     tracks = [track for row in done for track in row["tracks"].values() if track["plays"]]
     out: dict[str, Any] = {"cases": len(rows), "failed": len(rows) - len(done)}

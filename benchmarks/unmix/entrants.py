@@ -53,6 +53,27 @@ def _places(case: Case) -> Answer:
     return Answer(found=find(case))
 
 
+def _fit(case: Case, found: dict[str, Found]) -> Answer:
+    """djgraph's fit of a mixer with a strip for each track that is in the mix."""
+    from djgraph.decks import Warp
+    from djgraph.unmixing import unmix
+
+    names = [name for name in case.tracks if found[name].passages]
+    if not names:
+        return Answer(found=found, gains={})
+    warp = Warp.of(case.mix.shape[1], RATE, [found[name] for name in names])
+    tracks = {name: torch.from_numpy(case.tracks[name]) for name in names}
+    done = unmix(graph_of(names), tracks, torch.from_numpy(case.mix), warp=warp)
+    params = done.result.params.double().numpy()
+    place = np.linspace(0, case.mix.shape[1] - 1, len(params))
+    count = len(next(iter(case.truth.gains.values())))
+    columns = {name: done.result.layout.index(f"{name}.fader.gain") for name in names}
+    gains = {name: curves(params[:, column], place, count) for name, column in columns.items()}
+    return Answer(
+        found={**found, **done.warp.tracks}, gains=gains, level=float(done.result.report["level_db"] or 0.0)
+    )
+
+
 def _dtw(case: Case) -> Answer:
     found = dtw.located(case)
     return Answer(found=found, gains=faders.bands(case, found))
@@ -66,6 +87,7 @@ def curves(params: Array, place: Array, count: int) -> Array:
 ENTRANTS = {
     one.name: one
     for one in (
+        Entrant("djgraph", "djgraph", True, lambda case: _fit(case, find(case))),
         Entrant("find", "djgraph, places alone", True, _places),
         Entrant("dtw", "MFCC-DTW and correlation, then per-band convex gains", True, _dtw),
         Entrant(

@@ -74,13 +74,13 @@ def crossfade(case: Case, found: Mapping[str, Found]) -> dict[str, Array]:
 
 
 def frames(case: Case, found: Mapping[str, Found]) -> dict[str, Array]:
-    """Frame by frame the gains of least squares of the waveforms, 0 or more."""
+    """Frame by frame the gains of least squares of the waveforms, 0 or more; straight lines where a track is silent."""
     tracks = aligned(case, found)
     count = len(next(iter(case.truth.gains.values())))
     names = list(tracks)
     signals = np.stack([*tracks.values(), case.mix.astype(np.float64).mean(0)])
     padded = np.pad(signals, ((0, 0), (STEP, (count + 1) * STEP - signals.shape[1])))
-    out = {name: np.zeros(count) for name in names}
+    out = {name: np.full(count, np.nan) for name in names}
     for frame in range(count):
         piece = padded[:, frame * STEP : frame * STEP + 2 * STEP]
         gram = piece @ piece.T
@@ -90,7 +90,11 @@ def frames(case: Case, found: Mapping[str, Found]) -> dict[str, Array]:
             solved, _ = optimize.nnls(inner, gram[here, -1])
             for index, value in zip(here, solved):
                 out[names[index]][frame] = value
-    return out
+    at = np.arange(count)
+    return {
+        name: np.interp(at, at[~np.isnan(row)], row[~np.isnan(row)]) if not np.isnan(row).all() else 0 * at
+        for name, row in out.items()
+    }
 
 
 def bands(case: Case, found: Mapping[str, Found], rounds: int = 300) -> dict[str, Array]:
@@ -120,7 +124,7 @@ def bands(case: Case, found: Mapping[str, Found], rounds: int = 300) -> dict[str
 
 
 def _monotone(x: Array, y: Array, middles: list[int], rounds: int) -> Array:
-    """Gains ``[tracks, frames]`` of the least ``Σ (Σ gain·x − y)²``, rising to a track's middle and falling after it."""
+    """Gains ``[tracks, frames]`` of the least ``Σ (Σ gain·x − y)²``, rising to a track's middle, falling after it."""
     gram = np.einsum("atm,btm->tab", x, x)
     cross = np.einsum("atm,tm->ta", x, y)
     strength = np.linalg.eigvalsh(gram)[:, -1]

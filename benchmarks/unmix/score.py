@@ -38,9 +38,9 @@ def score(case: Case, answer: Answer) -> dict[str, Any]:
 
     tracks: by name. ``start_ms``: of each of its passages, how far off the track is at the moment at which the passage
     truly begins, in ms of the mix; ``middle_ms``: at its middle. ``rate``: relative error of each. ``enter_s``,
-    ``leave_s``: of the moments from and until which it is said to be heard. ``gain``: mean absolute error of the fader's
-    curve while the track plays, after one common level for the mix; ``gain_as_is``: with the answer's own level;
-    ``heard``: of what sounds in place of the fader (the same but for effects behind it), after the best level.
+    ``leave_s``: of the moments from and until which it is said to be heard. ``gain``: mean absolute error of the
+    fader's curve while the track plays, after one common level for the mix; ``gain_as_is``: with the answer's own
+    level; ``heard``: of what sounds in place of the fader (the same but for effects behind it), after the best level.
     """
     truth = case.truth
     rows: dict[str, Any] = {name: {"plays": bool(truth.found[name].passages)} for name in truth.found}

@@ -57,7 +57,8 @@ def tune(name: str, style: Style, bars: int, rng: np.random.RandomState) -> Tune
     lead = float(rng.uniform(0.05, 0.6))
     samples = round((lead + bars * 4 * beat + 0.3) * RATE)
     stems = {stem: np.zeros((2, samples)) for stem in STEMS}
-    sounds = drum_sounds(rng)
+    sounds = {**drum_sounds(rng), "kick": _kick(rng)}
+    timbre = {stem: (float(rng.uniform(0.8, 2.2)), int(rng.randint(3, 12))) for stem in STEMS[1:]}
     key = int(rng.randint(-5, 7))
     chords = rng.permutation([0, 3, 5, 7, 8, 10])[:4]
     scale = np.array([0, 2, 3, 5, 7, 8, 10, 12])
@@ -98,13 +99,18 @@ def tune(name: str, style: Style, bars: int, rng: np.random.RandomState) -> Tune
                     put("drums", sounds["snare"], first + 3 + step / 4, 0.15 + 0.1 * step, 0.4)
         if playing["bass"]:
             for low in style.bass or (0.0, 2.0):
-                put("bass", note(root - 12 + 12 * int(rng.random_sample() < 0.15), 0.25), first + low, 0.35)
+                put(
+                    "bass",
+                    note(root - 12 + 12 * int(rng.random_sample() < 0.15), 0.25, *timbre["bass"]),
+                    first + low,
+                    0.35,
+                )
         for at in style.chords or (0.0,):
             for third in (0, int(rng.choice([3, 4])), 7):
                 length = 1.2 if len(style.chords) < 3 else 0.2
                 put(
                     "other",
-                    note(root + 12 + third, length),
+                    note(root + 12 + third, length, *timbre["other"]),
                     first + at,
                     0.1,
                     0.35 + 0.1 * (third % 4),
@@ -113,7 +119,13 @@ def tune(name: str, style: Style, bars: int, rng: np.random.RandomState) -> Tune
             for step in np.flatnonzero(rng.random_sample(16) < 0.35):
                 pitch = 69 + key + int(rng.choice(scale))
                 gain, side = float(rng.uniform(0.06, 0.16)), float(rng.uniform(0.35, 0.65))
-                put("vocals", note(pitch, float(rng.choice([0.1, 0.2, 0.4]))), first + step / 4, gain, side)
+                put(
+                    "vocals",
+                    note(pitch, float(rng.choice([0.1, 0.2, 0.4])), *timbre["vocals"]),
+                    first + step / 4,
+                    gain,
+                    side,
+                )
     stems = {stem: _band_limited(audio) for stem, audio in stems.items()}
     peak = float(np.abs(sum(stems.values())).max())
     made = {stem: (PEAK / peak * audio).astype(np.float32) for stem, audio in stems.items()}
@@ -140,6 +152,15 @@ def tunes(count: int, seconds: float, rng: np.random.RandomState, spread: float 
 def random_order(names: list[str], rng: np.random.RandomState) -> list[str]:
     """The names shuffled, so that they do not tell in which order tunes are played."""
     return [names[index] for index in rng.permutation(len(names))]
+
+
+def _kick(rng: np.random.RandomState) -> Array:
+    """A drum of its own for every tune: where it falls to, how far and how fast, how long it rings, how it clicks."""
+    time = np.arange(round(0.4 * RATE)) / RATE
+    hertz = rng.uniform(42, 62) + rng.uniform(70, 220) * np.exp(-time / rng.uniform(0.012, 0.04))
+    body = np.sin(2 * np.pi * np.cumsum(hertz) / RATE + rng.uniform(0, 1))
+    click = rng.standard_normal(len(time)) * np.exp(-time / rng.uniform(0.001, 0.004))
+    return np.asarray(body * np.exp(-time / rng.uniform(0.06, 0.14)) + rng.uniform(0.05, 0.4) * click)
 
 
 def _band_limited(audio: Array) -> Array:

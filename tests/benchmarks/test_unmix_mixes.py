@@ -151,9 +151,8 @@ def test_effects_are_those_of_sox(effect, sox, agrees, tmp_path):
     assert decibels(theirs, getattr(sound, effect)(audio) - theirs) > agrees
 
 
-def test_tunes_are_the_same_every_time_and_no_bar_is_another():
-    one, two = (tunes(1, 12, np.random.RandomState(7))[0] for _ in range(2))
-    assert one.audio.tobytes() == two.audio.tobytes()
+def test_no_bar_of_a_tune_is_another():
+    one = tunes(1, 12, np.random.RandomState(7))[0]
     length = round(240 / one.tempo * RATE)
     bars = [one.audio[:, round(one.bar(n)) :][:, :length] for n in range(one.bars)]
     for number, bar in enumerate(bars):

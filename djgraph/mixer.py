@@ -84,6 +84,7 @@ class Mixer(nn.Module):
         return_intermediates: bool = False,
         tempo: float | Tensor | None = None,
         positions: Tensor | Sequence[int] | None = None,
+        samples: int | None = None,
     ) -> Any:
         """Mixes.
 
@@ -99,6 +100,8 @@ class Mixer(nn.Module):
         positions: where the frames of params lie, in samples from the clip's start: whole numbers that ascend, one for
         each frame, up to ±2⁴⁰; before the clip and behind its end, too. Before the first frame its value holds, behind
         the last one that one's.
+        samples: how long the mix is, where every input is played by a source effect. Such an input takes material of
+        any length: audio as above, or what is read where it is needed (:class:`djgraph.decks.FileMaterial`).
         Returns ``[batch, channels, samples]``; for several outputs a mapping by name. With
         ``return_intermediates`` also the signal at the end of every strip and bus, by name. All of them lie in
         memory of their own: what is written to one changes neither the stems nor another.
@@ -110,7 +113,13 @@ class Mixer(nn.Module):
                 "torch.jit.trace cannot follow a mixer; use torch.export.export or torch.compile"
             )
         results = mix(
-            self._executors[return_intermediates], inputs, params, self.out_of_range, tempo, positions
+            self._executors[return_intermediates],
+            inputs,
+            params,
+            self.out_of_range,
+            tempo,
+            positions,
+            samples,
         )
         main = {name: results["output " + name] for name in self.outputs}
         result = main if len(main) > 1 else next(iter(main.values()))
@@ -127,6 +136,7 @@ class Mixer(nn.Module):
         fps: float | None = None,
         tempo: float | Tensor | tuple[Tensor, Any] | None = None,
         state: Mapping[str, Tensor] | None = None,
+        material: Mapping[str, Any] | None = None,
         unheard: Literal["exact", "rest"] = "exact",
         taps: bool = False,
         dtype: torch.dtype = torch.float32,
@@ -141,6 +151,8 @@ class Mixer(nn.Module):
         tempo: BPM for graphs with effects that follow a clock, a number or ``[batch]``, or ``(tempos, positions)``
         with ``[frames]`` or ``[batch, frames]``; live tempos come with each block.
         state: what ``Stream.state`` gave, of a stream of such a mixer in any process: the stream goes on bit for bit.
+        material: what plays the inputs that have a source, by input: tensors as :meth:`forward` takes them, or what is
+        read where it is needed, as from disk (:class:`djgraph.decks.FileMaterial`).
         unheard: what becomes of effects that nobody hears behind and before closed switches, where no gradients are
         taken: with ``exact`` the stream equals the mixer on the whole clip, and all that this needs is computed; with
         ``rest`` they begin anew from silence when they are heard again.
@@ -157,6 +169,7 @@ class Mixer(nn.Module):
             fps=fps,
             tempo=tempo,
             state=state,
+            material=material,
             unheard=unheard,
             out_of_range=self.out_of_range,
             dtype=dtype,
@@ -271,7 +284,7 @@ class Mixer(nn.Module):
         """Compiles for this very object's modules: the plans without and with taps."""
         modules = {
             node.id: cast(Effect, self.effects[node.id.replace(".", "/")])
-            for node in self._lowered.nodes
+            for node in (*self._lowered.sources.values(), *self._lowered.nodes)
             if isinstance(node, EffectNode)
         }
         self.compiled = Compiled(

@@ -54,7 +54,7 @@ class ControlBank:
     @torch.inference_mode(False)
     def __init__(self, graph: Graph) -> None:
         columns = {column.name: index for index, column in enumerate(graph.columns)}
-        nodes = [node for node in graph.nodes if isinstance(node, EffectNode)]
+        nodes = [*graph.sources.values(), *(node for node in graph.nodes if isinstance(node, EffectNode))]
         bindings = [b for node in nodes for b in node.bindings.values()]
         blends = list(dict.fromkeys(b for b in bindings if isinstance(b, Blend)))
         parts = [curve for blend in blends for term in blend.terms for curve in term]

@@ -9,8 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from djgraph.analysis.grid import Grid
 from djgraph.audio import read_excerpt, read_header
 from djgraph.audio.stems import check_lengths
+from djgraph.effects import Markers
 
 
 class Material(Protocol):
@@ -29,9 +31,11 @@ class Material(Protocol):
 
 
 class MemoryMaterial:
-    """Signals in memory, each ``[channels, samples]``."""
+    """Signals in memory, each ``[channels, samples]``. grid: where their beats are, if that is known.
+    markers: which of their samples each sample of a mix is, if a deck is to follow that."""
 
-    def __init__(self, signals: Mapping[str, Tensor]) -> None:
+    def __init__(self, signals: Mapping[str, Tensor], grid: Grid | None = None, markers: Markers | None = None) -> None:
+        self.grid, self.markers = grid, markers
         self._audio = torch.cat(list(signals.values()))
         self.samples = self._audio.shape[1]
         self.widths = {name: len(audio) for name, audio in signals.items()}
@@ -44,8 +48,8 @@ class MemoryMaterial:
 class FileMaterial:
     """Signals on disk, each the sum of one file or more, read where they are needed and resampled to ``sample_rate``.
 
-    channels: by signal, None for as many as its widest file has. pad: shorter files get silence at their end. Raises
-    AudioFileError for files that cannot be read, here or in :meth:`read`, and for unequal lengths without ``pad``.
+    channels: by signal, None for as many as its widest file has. pad: shorter files get silence at their end. grid:
+    where its beats are, if that is known. markers: as of :class:`MemoryMaterial`. Raises AudioFileError for files that cannot be read, here or in :meth:`read`, and for unequal lengths without ``pad``.
     """
 
     def __init__(
@@ -54,7 +58,10 @@ class FileMaterial:
         sample_rate: int,
         channels: Mapping[str, int | None],
         pad: bool = False,
+        grid: Grid | None = None,
+        markers: Markers | None = None,
     ) -> None:
+        self.grid, self.markers = grid, markers
         self._files, self._rate = files, sample_rate
         headers = {name: [read_header(path) for path in paths] for name, paths in files.items()}
         lengths = {

@@ -18,11 +18,13 @@ from djgraph.effects.contract import (
 )
 from djgraph.effects.control import Control, ControlModel, SettingModel, Unit
 from djgraph.effects.rest import is_silent
+from djgraph.effects.source import Beats, Markers, Material, SourceEffect
 from djgraph.effects.twin import CausalTwin
 from djgraph.effects.use import Conflict, ControlUse, Use
 
 __all__ = [
     "AmplitudeEffect",
+    "Beats",
     "Block",
     "CausalTwin",
     "Clock",
@@ -33,11 +35,14 @@ __all__ = [
     "Effect",
     "Environment",
     "Link",
+    "Markers",
+    "Material",
     "NoControls",
     "NoSettings",
     "Port",
     "RatioEffect",
     "SettingModel",
+    "SourceEffect",
     "SpectralEffect",
     "State",
     "TimeEffect",

@@ -22,9 +22,9 @@ from djgraph.effects.control import (
 from djgraph.effects.use import Conflict, Use
 from djgraph.errors import EffectError
 
-Domain = Literal["time", "spectral"]
+Domain = Literal["time", "spectral", "source"]
 AtNeutral = Literal["identity", "allpass"]
-FAMILIES = ("level", "filters", "dynamics", "colour", "modulation", "time", "rooms", "tools", "other")
+FAMILIES = ("level", "filters", "dynamics", "colour", "modulation", "time", "rooms", "tools", "sources", "other")
 """Families of effects, in the order of listings."""
 ModelClass = type[BaseModel]
 State = dict[str, Tensor]
@@ -142,7 +142,7 @@ class NoControls(ControlModel):
 
 
 class Effect(nn.Module):
-    """Base of all effects; subclass :class:`TimeEffect` or :class:`SpectralEffect`.
+    """Base of all effects; subclass :class:`TimeEffect`, :class:`SpectralEffect` or :class:`SourceEffect`.
 
     Every effect promises:
 
@@ -188,7 +188,7 @@ class Effect(nn.Module):
         if not isinstance(cls.family, str) or not IDENTIFIER.match(cls.family):
             raise EffectError(f"{name}: family {cls.family!r} is not one word of lower-case letters")
         if not hasattr(cls, "domain"):
-            raise EffectError(f"{name}: subclass TimeEffect or SpectralEffect")
+            raise EffectError(f"{name}: subclass TimeEffect, SpectralEffect or SourceEffect")
         for ports in (cls.inputs, cls.outputs):
             names = [port.name for port in ports]
             if len(set(names)) != len(names) or not all(IDENTIFIER.match(port) for port in names):

@@ -83,7 +83,14 @@ def prepare(
         else _clip(value, name)[None]
         for name, value in inputs.items()
     }
+    if graph.sources:
+        names = ", ".join(graph.sources)
+        raise InputError(
+            f"graph {graph.name} plays {names} from material; djgraph fit takes tracks as they were played: leave "
+            "`source` out of its inputs"
+        )
     audio, _, samples = prepare_audio(graph, batched)
+    assert samples is not None
     clip = _clip(target, "the target")
     if not bool(torch.isfinite(clip).all()):
         raise InputError("the target holds NaN or infinity")

@@ -28,7 +28,7 @@ class Binder:
     """Gives every control its binding, and the graph its columns.
 
     ``problems`` fills with what is wrong, ``missing`` with names of controls and columns that nothing has.
-    curves: those of the document, by name.
+    curves: those of the document, by name. sources: what plays inputs, by input.
     """
 
     def __init__(
@@ -36,7 +36,10 @@ class Binder:
         owners: Mapping[str, OwnerDraft],
         items: Iterable[PlacedItem],
         curves: Mapping[str, Points],
+        sources: Mapping[str, EffectDraft] | None = None,
     ) -> None:
+        self._sources = sources or {}
+        self._of_sources: dict[str, list[ControlUse]] = {}
         self._owners = owners
         self._items = tuple(items)
         self._uses: dict[str, list[ControlUse]] = {}
@@ -50,12 +53,19 @@ class Binder:
 
     def bind(self) -> tuple[Column, ...]:
         """Set ``bindings`` of every draft, and return the columns in document order."""
+        for name, source in self._sources.items():
+            self._of_sources[name] = self._collect_node(name, source)
         for owner in self._owners.values():
             self._collect(owner)
         macros = [self._declare(item) for item in self._items]
         self._macros.connect({**self._labels, **self._targets}, self._uses)
+        for uses in self._of_sources.values():
+            self._add_own_columns(uses)
         for item, own in zip(self._items, macros, strict=True):
             self._add_columns(item, own)
+        for name, uses in self._of_sources.items():
+            for use in uses:
+                self._bind(name, use)
         for owner in self._owners.values():
             for use in self._uses[owner.name]:
                 self._bind(owner.name, use)
@@ -101,12 +111,17 @@ class Binder:
         """Match overrides with controls; note the names by which macros can find them."""
         uses = self._uses[owner.name] = []
         for node in (*owner.effects, *(send for send in owner.sends if send is not None)):
-            for use, ids in self._match(node):
-                uses.append(use)
-                names = [use.default_label] if node.is_send else [f"{node.name}.{key}" for key in ids]
-                for target in names:
-                    self._targets.setdefault(f"{owner.name}.{target}", use)
-                self._labels.setdefault(f"{owner.name}.{use.label}", use)
+            uses += self._collect_node(owner.name, node)
+
+    def _collect_node(self, owner: str, node: EffectDraft) -> list[ControlUse]:
+        uses = []
+        for use, ids in self._match(node):
+            uses.append(use)
+            names = [use.default_label] if node.is_send else [f"{node.name}.{key}" for key in ids]
+            for target in names:
+                self._targets.setdefault(f"{owner}.{target}", use)
+            self._labels.setdefault(f"{owner}.{use.label}", use)
+        return uses
 
     def _match(self, node: EffectDraft) -> list[tuple[ControlUse, list[str]]]:
         """The controls of a node with their overrides, which may be under old ids, and all ids of each."""
@@ -146,17 +161,20 @@ class Binder:
 
     def _add_columns(self, item: PlacedItem, macros: Iterable[MacroDraft]) -> None:
         uses = self._uses[item.name] if isinstance(item, PlacedOwner) and self._owns(item) else ()
+        self._add_own_columns(uses)
+        for macro in macros:
+            if macro.driven is None:
+                self._add(macro.column)
+            else:
+                self._refuse_beside(macro.driven, macro.model, macro.name, ("default",), macro.column.site)
+
+    def _add_own_columns(self, uses: Iterable[ControlUse]) -> None:
         for use in uses:
             if self._macros.drive(use) is not None or use.override.tie is not None:
                 continue
             if use.override.value is not None:
                 continue
             self._add(self._own_column(use.node.owner, use))
-        for macro in macros:
-            if macro.driven is None:
-                self._add(macro.column)
-            else:
-                self._refuse_beside(macro.driven, macro.model, macro.name, ("default",), macro.column.site)
 
     def _own_column(self, owner: str, use: ControlUse) -> ColumnDraft:
         control = self._declared(owner, use)

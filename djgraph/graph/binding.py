@@ -94,4 +94,6 @@ class ControlUse:
         """The same where the file gives it no name."""
         if self.node.is_send:
             return self.node.name.removeprefix("send:") + "_send"
+        if self.node.is_source:
+            return self.control.id
         return f"{self.node.name}.{self.control.id}"

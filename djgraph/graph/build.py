@@ -70,6 +70,7 @@ def assemble(
     expanded = expansion.expanded
     declarer = Declarer(registry, expanded.header.model.sample_rate)
     inputs = declarer.inputs(expanded.header)
+    sources = declarer.sources(expanded.header)
     owners = declarer.owners(item for item in expanded.items if isinstance(item, PlacedOwner))
     wirer = Wirer(inputs, owners, expanded.parts)
     wirer.connect()
@@ -80,7 +81,7 @@ def assemble(
         for header in (expanded.header, *(part.header for part in expanded.parts))
         for name, points in header.model.curves.items()
     }
-    binder = Binder(owners, expanded.items, curves)
+    binder = Binder(owners, expanded.items, curves, sources)
     columns = binder.bind()
     reader = binder.roles()
     roles = reader.read([expanded.header, *(part.header for part in expanded.parts)])
@@ -102,8 +103,12 @@ def assemble(
     counts = widths.counts
     header = expanded.header.model
     environment = Environment(header.sample_rate, Transform(header.transform.size, header.transform.hop))
-    _stop_if_wrong(conflicts(nodes, counts, columns, environment))
+    for name, source in sources.items():
+        counts[source.id] = sum(node.channels for node in inputs if node.input == name)
+    _stop_if_wrong(conflicts([*sources.values(), *nodes], counts, columns, environment))
     graph = _freeze(document, expanded, nodes, counts, columns, outputs, taps)
+    played = {name: _effect_node(node, counts[node.id]) for name, node in sources.items()}
+    graph = replace(graph, sources=played)
     graph = with_held_back(graph, nodes, counts)
     _stop_if_wrong(loops_without_delay(graph, nodes))
     graph = replace(graph, owners=tuple(_owner(owner, wirer.start(owner)) for owner in owners.values()))
@@ -219,6 +224,10 @@ def _node(draft: NodeDraft, count: int, sample_rate: int) -> Node:
         samples = max(round(draft.milliseconds * sample_rate / 1000), 1) if draft.milliseconds else 0
         return FeedbackNode(draft.id, draft.source.point, samples, count, position)
     assert isinstance(draft, EffectDraft)
+    return _effect_node(draft, count)
+
+
+def _effect_node(draft: EffectDraft, count: int) -> EffectNode:
     assert draft.effect is not None
     assert draft.settings is not None
     return EffectNode(
@@ -228,7 +237,7 @@ def _node(draft: NodeDraft, count: int, sample_rate: int) -> Node:
         {port: source.point for port, source in draft.sources.items()},
         draft.bindings,
         count,
-        position,
+        draft.site.position(),
     )
 
 

@@ -9,14 +9,14 @@ from typing import Any, Protocol, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from djgraph.effects import Control, Effect, Unit
+from djgraph.effects import Control, Effect, SourceEffect, Unit
 from djgraph.errors import Problem
 from djgraph.graph.controls import in_units
 from djgraph.graph.draft import EffectDraft, FeedbackDraft, InputDraft, OwnerDraft, SumDraft, SwitchDraft
 from djgraph.graph.placed import Placed, PlacedChain, PlacedOwner, PlacedSwitch
 from djgraph.language.faults import Fault, explain
 from djgraph.language.model import Header
-from djgraph.language.parts import Node, Override
+from djgraph.language.parts import Node, Override, Source
 from djgraph.language.quantity import Quantity, quantity
 from djgraph.language.site import Site
 from djgraph.language.switches import RouteSwitch
@@ -203,8 +203,25 @@ class Declarer:
     def node(self, owner: str, placed: Placed[Node]) -> EffectDraft:
         """The draft of one node of an owner's chain."""
         model, site = placed.model, placed.site
-        name = model.id or model.effect
         effect = self.effect(model.effect, site)
+        if effect is not None and issubclass(effect, SourceEffect):
+            message = f"{model.effect} makes an input's sound, and is no part of a chain"
+            hint = f"it stands at an input: {{name: …, source: {model.effect}}}"
+            self.problems.append(site.problem(message, "effect", hint=hint))
+            effect = None
+        return self._draft(owner, model.id or model.effect, effect, model, site, ports=model.inputs)
+
+    def _draft(
+        self,
+        owner: str,
+        name: str,
+        effect: type[Effect] | None,
+        model: Node | Source,
+        site: Site,
+        *,
+        ports: Mapping[str, str] | None = None,
+        is_source: bool = False,
+    ) -> EffectDraft:
         settings = self._settings(effect, model.settings, site) if effect is not None else None
         controls = self._controls(effect, site) if effect is not None else ()
         return EffectDraft(
@@ -216,8 +233,33 @@ class Declarer:
             {key: self._in_units(one, key, controls, site) for key, one in model.controls.items()},
             site,
             controls=controls,
-            ports=model.inputs,
+            ports=ports or {},
+            is_source=is_source,
         )
+
+    def sources(self, header: Placed[Header]) -> dict[str, EffectDraft]:
+        """What plays inputs, by input."""
+        drafts: dict[str, EffectDraft] = {}
+        for index, item in enumerate(header.model.inputs):
+            if item.source is None or item.name in drafts:
+                continue
+            site = header.site.below("inputs", index).below("source")
+            effect = self.effect(item.source.effect, site)
+            if effect is not None and not issubclass(effect, SourceEffect):
+                known = [
+                    name
+                    for name, entry in self._registry.effects.items()
+                    if issubclass(entry.effect, SourceEffect)
+                ]
+                message = f"{item.source.effect} works on a signal, and cannot play an input"
+                self.problems.append(
+                    site.problem(message, "effect", allowed=sorted(known), name=item.source.effect)
+                )
+                effect = None
+            draft = self._draft(item.name, item.source.effect, effect, item.source, site, is_source=True)
+            draft.id = f"source:{item.name}"
+            drafts[item.name] = draft
+        return drafts
 
     def _controls(self, effect: type[Effect], site: Site) -> tuple[Control, ...]:
         """The effect's controls as they are at the graph's sample rate."""

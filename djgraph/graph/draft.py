@@ -55,6 +55,8 @@ class EffectDraft:
     is_send: bool = False
     is_route: bool = False
     """It is one way of a switch."""
+    is_source: bool = False
+    """It plays an input, which is its owner."""
     before: EffectDraft | SumDraft | None = None
     """What comes before it in its chain; None for the first."""
     controls: tuple[Control, ...] = ()

@@ -204,7 +204,8 @@ class Graph:
     columns: the layout's columns in document order. outputs: the first is the main one. taps: every strip's and
     bus's end by name. owners: the strips and buses in document order. parts: graphs that are parts of it, what each is
     called here → which graph it is, each before those in it. ``inputs`` maps an input's name to its stems, or to None
-    where it is one signal.
+    where it is one signal. sources: what plays inputs, by input: nodes of source effects, which are not among
+    ``nodes``, for they run before them.
     """
 
     name: str
@@ -220,6 +221,7 @@ class Graph:
     file: str | None = None
     owners: tuple[Owner, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict, compare=False)
+    sources: Mapping[str, EffectNode] = field(default_factory=dict)
 
     @cached_property
     def by_id(self) -> dict[str, Node]:
@@ -259,7 +261,7 @@ class Graph:
         lines = [
             f"graph {self.name}: {len(self.nodes)} nodes, {len(self.columns)} controls, {self.sample_rate} Hz"
         ]
-        lines += [f"  {_line(node)}" for node in self.nodes]
+        lines += [f"  {_line(node)}" for node in (*self.sources.values(), *self.nodes)]
         lines += [f"  output {name} ← {point}" for name, point in self.outputs.items()]
         return "\n".join(lines)
 

@@ -28,7 +28,7 @@ def build_effects(graph: Graph) -> dict[str, Effect]:
     """
     modules: dict[str, Effect] = {}
     shared: dict[tuple[type[Effect], str], Effect] = {}
-    for node in graph.nodes:
+    for node in (*graph.sources.values(), *graph.nodes):
         if not isinstance(node, EffectNode):
             continue
         key = (node.effect, node.settings.model_dump_json())

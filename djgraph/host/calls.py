@@ -18,7 +18,9 @@ from djgraph.effects import (
     Block,
     Effect,
     Link,
+    Material,
     RatioEffect,
+    SourceEffect,
     SpectralEffect,
     State,
     TimeEffect,
@@ -135,6 +137,34 @@ class EffectCall:
                     "process", f"output {port.name} is {_shown(tensor)}, not of {_type(given.dtype)}"
                 )
         return cast(dict[str, Tensor], outputs), cast(State, after)
+
+    def source_state(self, batch: int, like: Tensor) -> State:
+        """See :meth:`SourceEffect.initial_state`."""
+        with guarded(self.module, self.nodes, "initial_state"):
+            state: Any = cast(SourceEffect, self.module).initial_state(batch, like)
+        if not isinstance(state, Mapping) or not all(isinstance(part, Tensor) for part in state.values()):
+            raise self._wrong("initial_state", f"it returned {_shown(state)}")
+        return cast(State, state)
+
+    def play(
+        self,
+        material: Material,
+        controls: Mapping[str, Tensor],
+        state: State,
+        block: Block,
+        size: tuple[int, int, int],
+    ) -> tuple[Tensor, State]:
+        """See :meth:`SourceEffect.process`; size: batch, channels, samples."""
+        with guarded(self.module, self.nodes, "process"):
+            result: Any = cast(SourceEffect, self.module).process(material, controls, state, block)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise self._wrong("process", f"it returned {_shown(result)}")
+        audio, after = result
+        if not isinstance(audio, Tensor) or audio.shape != size or not audio.is_floating_point():
+            raise self._wrong("process", f"its sound is {_shown(audio)}, not {list(size)}")
+        if not isinstance(after, Mapping) or after.keys() != state.keys():
+            raise self._wrong("process", f"the state that it returned is {_shown(after)}")
+        return audio, cast(State, after)
 
     def at_rest(self, state: State, quiet: float) -> bool:
         """See :meth:`TimeEffect.at_rest`."""

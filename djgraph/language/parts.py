@@ -42,6 +42,10 @@ def _stem(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInf
     return Stem.model_validate({"name": value} if isinstance(value, str) else value, context=info.context)
 
 
+def _source(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Source:
+    return Source.model_validate({"effect": value} if isinstance(value, str) else value, context=info.context)
+
+
 def _override(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Override:
     if not isinstance(value, dict):
         return Override.model_construct(value=QUANTITY_LEAF.validate(value, info))
@@ -76,28 +80,6 @@ class Stem(Element):
     """What the stem is called; `track_a.drums` is stem `drums` of input `track_a`."""
     optional: Flag = False
     """Whether it may be missing; silence then."""
-
-
-class Input(Element):
-    """A named source: several stems, or one signal."""
-
-    what: ClassVar[str] = "an input: {name: …}"
-    name: Identifier
-    """What the input is called."""
-    stems: Annotated[list[Annotated[Stem, Wrap(_stem, shorthand=IDENTIFIER_LEAF), EACH]], LATE] = Field(
-        default_factory=list
-    )
-    """Its stems in order; left out, the input is one signal."""
-    channels: Channels = 2
-    """How many it has: a word (`mono`, `quad`, `5.1`, …) or a number; stereo if left out. Mono audio is put on all."""
-    optional: Flag = False
-    """Whether it may be missing as a whole; silence then."""
-
-    @classmethod
-    def check(cls, data: dict[str, Any]) -> list[Fault]:
-        if data.get("stems") == []:
-            return [Fault("an input has at least one stem; leave `stems` out for one signal", ("stems",))]
-        return []
 
 
 class TransformModel(Element):
@@ -181,6 +163,45 @@ class Node(Element):
     """What the graph changes in its controls."""
     inputs: Annotated[dict[str, PointText], LATE] = Field(default_factory=dict)
     """Further input ports: port → strip, bus or point."""
+
+
+class Source(Element):
+    """What plays an input; a bare text is the effect's name."""
+
+    what: ClassVar[str] = "a source effect's name, or {effect: …}"
+    effect: Identifier
+    """The source effect's name."""
+    settings: Annotated[dict[str, Any], LATE] = Field(default_factory=dict)
+    """What is fixed when the graph is compiled."""
+    controls: Annotated[dict[str, OverrideValue], LATE] = Field(default_factory=dict)
+    """What the graph changes in its controls."""
+
+
+SourceValue = Annotated[Source, Wrap(_source, shorthand=IDENTIFIER_LEAF)]
+
+
+class Input(Element):
+    """A named source: several stems, or one signal."""
+
+    what: ClassVar[str] = "an input: {name: …}"
+    name: Identifier
+    """What the input is called."""
+    stems: Annotated[list[Annotated[Stem, Wrap(_stem, shorthand=IDENTIFIER_LEAF), EACH]], LATE] = Field(
+        default_factory=list
+    )
+    """Its stems in order; left out, the input is one signal."""
+    channels: Channels = 2
+    """How many it has: a word (`mono`, `quad`, `5.1`, …) or a number; stereo if left out. Mono audio is put on all."""
+    optional: Flag = False
+    """Whether it may be missing as a whole; silence then."""
+    source: SourceValue | None = None
+    """What plays it from material of any length: a source effect, such as `deck`."""
+
+    @classmethod
+    def check(cls, data: dict[str, Any]) -> list[Fault]:
+        if data.get("stems") == []:
+            return [Fault("an input has at least one stem; leave `stems` out for one signal", ("stems",))]
+        return []
 
 
 def _template_name(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pluggy
 
-from djgraph.effects import Effect, SpectralEffect, TimeEffect
+from djgraph.effects import Effect, SourceEffect, SpectralEffect, TimeEffect
 from djgraph.effects.control import IDENTIFIER
 from djgraph.errors import PluginError
 from djgraph.plugins import hookspecs
@@ -86,9 +86,11 @@ def _check_effect(effect: Any) -> str:
     name = f"{effect.__module__}.{effect.__qualname__}"
     if not isinstance(effect.type, str):
         raise PluginError(f"djgraph_effects() gave {name}, which is abstract: it has no `type`")
-    if not issubclass(effect, TimeEffect | SpectralEffect):
-        raise PluginError(f"djgraph_effects() gave {name}; subclass TimeEffect or SpectralEffect")
-    method, base = ("process", TimeEffect) if issubclass(effect, TimeEffect) else ("mask", SpectralEffect)
+    kinds: dict[type[Effect], str] = {TimeEffect: "process", SpectralEffect: "mask", SourceEffect: "process"}
+    base = next((base for base in kinds if issubclass(effect, base)), None)
+    if base is None:
+        raise PluginError(f"djgraph_effects() gave {name}; subclass TimeEffect, SpectralEffect or SourceEffect")
+    method = kinds[base]
     if getattr(effect, method) is getattr(base, method) or inspect.isabstract(effect):
         raise PluginError(f"djgraph_effects() gave {name}, which is abstract: it does not define {method}()")
     return effect.type

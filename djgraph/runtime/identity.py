@@ -18,6 +18,7 @@ def graph_identity(graph: Graph) -> str:
     """A digest of everything that a graph computes: nodes, settings, bindings, columns, rate, transform, and the
     versions of the plugins that its effects come from. Not of titles, nor of where it stands in files."""
     parts = [graph.name, graph.sample_rate, graph.transform, *map(_node, graph.nodes)]
+    parts += [(name, _node(node)) for name, node in graph.sources.items()]
     parts += [(column.name, column.control, column.kind) for column in graph.columns]
     parts += [(name, point) for name, point in graph.outputs.items()]
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()

@@ -15,24 +15,29 @@ from djgraph.graph.ir import Graph, InputNode
 Inputs = Mapping[str, Tensor | Mapping[str, Tensor]]
 
 
-def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int, int]:
+def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int, int | None]:
     """Audio of every input node as ``[batch, channels, samples]``, with the batch size and the length.
 
     ``[batch, samples]`` and mono are up-mixed to the node's channels; a batch of 1 is repeated to the others';
-    an optional stem that is missing is silence. Raises InputError for anything else.
+    an optional stem that is missing is silence. Inputs that source effects play are left out; where there are no
+    others, the length is None. Raises InputError for anything else.
     """
-    nodes = [node for node in graph.nodes if isinstance(node, InputNode)]
+    nodes = [
+        node for node in graph.nodes if isinstance(node, InputNode) and node.input not in graph.sources
+    ]
     _check_names(graph, inputs)
     prepared: dict[str, Tensor] = {}
     missing = []
     for node in nodes:
         audio = _pick(inputs, node)
         if audio is not None:
-            prepared[node.id] = _shape(node, audio)
+            prepared[node.id] = shaped(node, audio)
         elif not node.optional:
             missing.append(_name(node))
     if missing:
         raise InputError(f"missing audio: {', '.join(missing)}")
+    if not prepared and graph.sources:
+        return {}, 1, None
     if not prepared:
         raise InputError("no audio: every input of this graph is optional, but at least one must be given")
     reference = next(iter(prepared.values()))
@@ -153,17 +158,20 @@ def _check_names(graph: Graph, inputs: Inputs) -> None:
     for name, value in inputs.items():
         if name not in graph.inputs:
             raise InputError(f"the graph has no input {name!r}{did_you_mean(name, graph.inputs)}")
-        stems = graph.inputs[name]
-        if stems is None and isinstance(value, Mapping):
-            raise InputError(f"input {name} has no stems: give it a tensor [batch, channels, samples]")
-        if stems is not None and not isinstance(value, Mapping):
-            raise InputError(
-                f"input {name} has the stems {', '.join(stems)}: give it a mapping of stem to tensor"
-            )
-        if stems is not None and isinstance(value, Mapping):
-            for stem in value:
-                if stem not in stems:
-                    raise InputError(f"input {name} has no stem {stem!r}{did_you_mean(str(stem), stems)}")
+        if name not in graph.sources:
+            check_stems(name, graph.inputs[name], value)
+
+
+def check_stems(name: str, stems: Sequence[str] | None, value: object) -> None:
+    """Raises InputError where an input's audio has other stems than it."""
+    if stems is None and isinstance(value, Mapping):
+        raise InputError(f"input {name} has no stems: give it a tensor [batch, channels, samples]")
+    if stems is not None and not isinstance(value, Mapping):
+        raise InputError(f"input {name} has the stems {', '.join(stems)}: give it a mapping of stem to tensor")
+    if stems is not None and isinstance(value, Mapping):
+        for stem in value:
+            if stem not in stems:
+                raise InputError(f"input {name} has no stem {stem!r}{did_you_mean(str(stem), stems)}")
 
 
 def _pick(inputs: Inputs, node: InputNode) -> Tensor | None:
@@ -173,7 +181,8 @@ def _pick(inputs: Inputs, node: InputNode) -> Tensor | None:
     return value
 
 
-def _shape(node: InputNode, audio: Tensor) -> Tensor:
+def shaped(node: InputNode, audio: Tensor) -> Tensor:
+    """Audio as ``[batch, channels, samples]`` of an input node. Raises InputError for what is none."""
     wanted = f"[batch, {node.channels}, samples]" + (" or mono" if node.channels > 1 else "")
     if not isinstance(audio, Tensor):
         raise InputError(f"{_name(node)} must be a tensor {wanted}, not {type(audio).__name__}")

@@ -16,6 +16,7 @@ from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.executor import Executor, Run
 from djgraph.runtime.inputs import Inputs, input_names, prepare_audio, prepare_params, prepare_positions
 from djgraph.runtime.outputs import check_finite, reads_values
+from djgraph.runtime.sources import likeness, played, samples_of, silences
 
 
 def mix(
@@ -25,29 +26,33 @@ def mix(
     out_of_range: str = "clamp",
     tempo: float | Tensor | None = None,
     positions: Tensor | Sequence[int] | None = None,
+    samples: int | None = None,
 ) -> dict[str, Tensor]:
     """The plan's outputs, by the names that :meth:`Compiled.points` gives; see :meth:`djgraph.Mixer.forward`."""
     compiled = executor.compiled
-    audio, batch, samples = prepare_audio(compiled.graph, inputs)
-    like = next(iter(audio.values()))
+    audio, batch, length = prepare_audio(compiled.graph, inputs)
+    like = next(iter(audio.values())) if audio else likeness(compiled.graph, inputs, params)
+    samples = samples_of(samples, length)
     # Under autocast a plugin's matrix product would lose most of its precision.
     with torch.autocast(like.device.type, enabled=False):
         given = like.dtype
         if given in (torch.float16, torch.bfloat16):
             # Transforms need single precision; the result goes back to what came.
             audio = {name: tensor.float() for name, tensor in audio.items()}
-            like = next(iter(audio.values()))
+            like = like.float()
+        sources = played(compiled.graph, compiled.modules, compiled.bank, inputs, like) if compiled.graph.sources else []
+        batch = max([batch, *(source.batch for source in sources)])
         check = reads_values()
         params = prepare_params(compiled.layout, params, like, batch, out_of_range, check)
         batch = max(batch, params.shape[0])
         placed = prepare_positions(positions, params, check)
-        run = Run(
-            audio=audio,
-            rows=compiled.bank.rows(params.expand(batch, -1, -1)),
-            timeline=timeline_of(samples, params.shape[1], placed),
-            clock=clock_of(compiled, tempo, batch, samples, like, placed),
-            values=Stacks(),
-        )
+        rows = compiled.bank.rows(params.expand(batch, -1, -1))
+        timeline = timeline_of(samples, params.shape[1], placed)
+        clock = clock_of(compiled, tempo, batch, samples, like, placed)
+        for source in sources:
+            audio |= source.play_clip(rows, timeline, clock, like)
+        audio |= silences(compiled.graph, audio, like, samples)
+        run = Run(audio=audio, rows=rows, timeline=timeline, clock=clock, values=Stacks())
         results = executor(run)
         if check:
             outputs = {name: tensor for name, tensor in results.items() if name.startswith("output ")}

@@ -27,6 +27,7 @@ from djgraph.layout import ParameterLayout
 from djgraph.runtime.clock import make_clock
 from djgraph.runtime.inputs import Inputs, input_names, prepare_audio, prepare_params, prepare_positions
 from djgraph.runtime.outputs import check_finite, reads_values
+from djgraph.runtime.sources import likeness, played, samples_of, silences
 
 
 @dataclass
@@ -79,10 +80,14 @@ class Reference(nn.Module):
         return_intermediates: bool = False,
         tempo: float | Tensor | None = None,
         positions: Tensor | Sequence[int] | None = None,
+        samples: int | None = None,
     ) -> Tensor | dict[str, Tensor] | tuple[Tensor | dict[str, Tensor], dict[str, Tensor]]:
         graph = self.graph
-        audio, batch, samples = prepare_audio(graph, inputs)
-        like = next(iter(audio.values()))
+        audio, batch, length = prepare_audio(graph, inputs)
+        like = next(iter(audio.values())) if audio else likeness(graph, inputs, params)
+        samples = samples_of(samples, length)
+        sources = played(graph, self._modules_by_node, self._bank, inputs, like)
+        batch = max([batch, *(source.batch for source in sources)])
         check = reads_values()
         params = prepare_params(self.layout, params, like, batch, "clamp", check)
         batch = max(batch, params.shape[0])
@@ -90,6 +95,9 @@ class Reference(nn.Module):
         placed = prepare_positions(positions, params, check)
         clock = make_clock(tempo, batch, samples, graph.sample_rate, like, placed)
         timeline = timeline_of(samples, params.shape[1], placed)
+        for source in sources:
+            audio |= source.play_clip(rows, timeline, clock, like)
+        audio |= silences(graph, audio, like, samples)
         signals: dict[Point, Signal] = {}
         clip = _Clip(audio, rows, timeline, clock, signals, like, batch)
         for part in parts(self._looped):

@@ -14,12 +14,14 @@ from torch import Tensor
 from djgraph.arguments import shown, whole
 from djgraph.compiler.plan import Add, Loop, Process, Region, Silence
 from djgraph.controls.reader import ControlReader
+from djgraph.effects import State
 from djgraph.effects.rest import QUIET
 from djgraph.errors import InputError, did_you_mean
 from djgraph.region.stacks import Stacks
 from djgraph.runtime.chains import ChainedCalls
 from djgraph.runtime.inputs import Inputs, input_names, prepare_audio
 from djgraph.runtime.outputs import check_inputs_finite
+from djgraph.runtime.sources import SourceInput, played, samples_of, silences
 from djgraph.streams.buffers import History
 from djgraph.streams.controls import SharedReading
 from djgraph.streams.intake import Intake
@@ -65,6 +67,7 @@ class Stream:
         fps: float | None = None,
         tempo: float | Tensor | tuple[Tensor, Any] | None = None,
         state: StreamState | None = None,
+        material: Mapping[str, Any] | None = None,
         unheard: str = "exact",
         out_of_range: str = "clamp",
         dtype: torch.dtype = torch.float32,
@@ -84,6 +87,7 @@ class Stream:
         self._names = input_names(self._compiled.graph)
         self._chains = {calls.places[0]: calls for calls in plan.chains}
         self._controls = self._readings()
+        self._sources = self._played({} if material is None else material)
         self._steps = {
             index: step for index, op, _ in plan.steps if (step := self._step(index, op)) is not None
         }
@@ -104,21 +108,28 @@ class Stream:
         return self._position
 
     def __call__(
-        self, inputs: Inputs, params: Tensor | None = None, *, tempo: float | Tensor | None = None
+        self,
+        inputs: Inputs | None = None,
+        params: Tensor | None = None,
+        *,
+        tempo: float | Tensor | None = None,
+        samples: int | None = None,
     ) -> Any:
         """The next block.
 
         inputs: as :meth:`djgraph.Mixer.forward` takes them, of any number of samples from one up; the block's length
         is theirs. params: one live frame, ``[controls]`` or ``[batch, controls]``, reached at the block's last sample;
-        left out, the last one holds. tempo: BPM, a number or ``[batch]``, likewise.
+        left out, the last one holds. tempo: BPM, a number or ``[batch]``, likewise. samples: the block's length, where
+        every input is played by a source.
         Returns what the mixer returns, as many samples as came in: the first ``latency`` of all are silence.
         Raises InputError where something does not fit; the stream stays as it was. After an effect has failed in the
         middle of a block, it cannot go on.
         """
         self._check_open()
         graph = self._compiled.graph
-        audio, batch, samples = prepare_audio(graph, inputs)
-        like = next(iter(audio.values()))
+        audio, batch, length = prepare_audio(graph, inputs or {})
+        samples = samples_of(samples, length)
+        like = next(iter(audio.values()), self._like)
         if like.dtype != self._like.dtype or like.device != self._like.device:
             raise InputError(
                 f"this stream is {self._like.dtype} on {self._like.device}, but the audio is {like.dtype} on "
@@ -126,13 +137,57 @@ class Stream:
             )
         if batch not in (1, self.batch):
             raise InputError(f"this stream has a batch of {self.batch}, but the audio has {batch}")
-        taken = self._taken(audio)
-        live = self._intake.check(params, tempo)
         moment = Moment(self._position, self._position + samples)
-        self._intake.take(live, moment.stop - 1)
+        if self._sources:
+            self._check_finite(audio)
+            live = self._intake.check(params, tempo)
+            self._intake.take(live, moment.stop - 1)
+            taken = self._taken(audio | self._play(moment))
+        else:
+            taken = self._taken(audio)
+            live = self._intake.check(params, tempo)
+            self._intake.take(live, moment.stop - 1)
         values = self._run(moment, taken)
         self._position = moment.stop
         return self._shape(values, samples)
+
+    def _played(self, material: Mapping[str, Any]) -> dict[str, tuple[SourceInput, State]]:
+        """What plays inputs, with its state, by input."""
+        graph, compiled = self._compiled.graph, self._compiled
+        if not isinstance(material, Mapping):
+            raise InputError(f"material is a mapping of inputs to what plays, not {shown(material)}")
+        for name in material:
+            if name not in graph.sources:
+                raise InputError(
+                    f"graph {graph.name} plays no input {name!r} from material{did_you_mean(str(name), graph.sources)}"
+                )
+        sources = played(graph, compiled.modules, compiled.bank, material, self._like)
+        for source in sources:
+            if source.batch not in (1, self.batch):
+                raise InputError(
+                    f"this stream has a batch of {self.batch}, but {source.name} has {source.batch}"
+                )
+        return {source.name: (source, source.start(self.batch, self._like)) for source in sources}
+
+    def _play(self, moment: Moment) -> dict[str, Tensor]:
+        """The audio of the inputs that sources play, in this block."""
+        self._intake.advance(moment.stop)
+        track, clock = self._intake.track, self._intake.clock
+        span, audio = (moment.start, moment.stop), dict[str, Tensor]()
+        self._broken = True  # until all sources have played
+        for name, (source, state) in self._sources.items():
+            assert track.rows is not None
+            ticks = None if clock is None else clock.read(*span)
+            made, after = source.play(track.rows, track.timeline(moment.end), ticks, span, state)
+            self._sources[name] = source, after
+            audio |= made
+        self._broken = False
+        return audio | silences(self._compiled.graph, audio, self._like, moment.stop - moment.start)
+
+    def _check_finite(self, audio: Mapping[str, Tensor]) -> None:
+        """Before anything is taken; audio: by input node."""
+        if not math.isfinite(sum(float(one.detach().sum()) for one in audio.values())):
+            check_inputs_finite(audio, self._names, self._position)
 
     def finish(self) -> Any:
         """The last ``latency`` samples, which are still inside; afterwards the stream is closed.
@@ -157,11 +212,13 @@ class Stream:
         self._intake.detach()
         for step in self._steps.values():
             step.detach()
+        for name, (source, state) in self._sources.items():
+            self._sources[name] = source, {key: one.detach() for key, one in state.items()}
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the stream remembers, as tensors by name, which safetensors can save.
 
-        A score, an iterator of frames and the tempo of a score are not in it: give them to
+        A score, an iterator of frames, the tempo of a score and material are not in it: give them to
         :meth:`djgraph.Mixer.stream` again, beside ``state=``; an iterator goes on with its next frame.
         """
         self._check_open()
@@ -172,6 +229,8 @@ class Stream:
         }
         for index, step in self._steps.items():
             state |= prefixed(f"op{index}", step.state())
+        for name, (_, memory) in self._sources.items():
+            state |= prefixed(f"source {name}", memory)
         if self._left is not None:
             state |= prefixed("left", self._left.state())
         # Copies: the stream goes on with its own.
@@ -198,12 +257,15 @@ class Stream:
         self._intake.restore(part("intake", state))
         for index, step in self._steps.items():
             step.restore(part(f"op{index}", state))
+        for name, (source, _) in self._sources.items():
+            self._sources[name] = source, part(f"source {name}", state)
         if self._left is not None:
             self._left.restore(part("left", state), self._position)
 
     def _identity(self) -> Tensor:
         """A digest of what a state belongs to."""
         text = f"{FORM} {self._compiled.identity} {self._plan.plan} {self.batch} {self._like.dtype}"
+        text += f" {list(self._sources)}" if self._sources else ""
         return digest([text.encode()])
 
     def _taken(self, audio: Mapping[str, Tensor]) -> Stacks:

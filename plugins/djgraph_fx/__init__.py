@@ -11,6 +11,7 @@ from djgraph_fx.compressor import Compressor
 from djgraph_fx.convolve import Convolve
 from djgraph_fx.crossover import Crossover2, Crossover3, Crossover4
 from djgraph_fx.crush import Crush
+from djgraph_fx.deck import Deck
 from djgraph_fx.deesser import DeEsser
 from djgraph_fx.delay import Delay
 from djgraph_fx.delay_beats import DelayBeats
@@ -66,6 +67,7 @@ __all__ = [
     "Crossover3",
     "Crossover4",
     "Crush",
+    "Deck",
     "DeEsser",
     "Delay",
     "DelayBeats",
@@ -154,6 +156,7 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Isolator
     yield Isolator4
     yield Crush
+    yield Deck
     yield Noise
     yield Limiter
     yield Gate

@@ -1,0 +1,125 @@
+"""A deck: plays a track from a place, at a rate, or in time with the mix's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from djgraph.dsp import positions, warp_positions
+from djgraph.effects import (
+    Beats,
+    Block,
+    Control,
+    ControlModel,
+    Environment,
+    Material,
+    SettingModel,
+    SourceEffect,
+    State,
+)
+
+LONGEST = 36_000.0
+"""Seconds of a track that a deck may begin at."""
+
+
+class Deck(SourceEffect):
+    """``out[n] = track(p[n])``, read by a windowed sinc that is band-limited above rate 1.
+
+    ``sync: off``: ``p[n] = start·sample_rate + Σ rate[m]`` over all samples m before n; where the track comes with warp
+    markers, they take the place of n: ``p[n] = start·sample_rate + w[n] + Σ (rate[m] − 1)·w′[m]``. Otherwise the deck follows the
+    clock: the track's beat at the mix's beat β is ``b + ∫ rate dβ``, where b is the beat of ``start``, rounded to a
+    whole one (``beat``) or to one that begins a bar (``bar``), and p is where the track's grid has that beat. So at
+    rate 1 each beat of the track sounds on one of the mix's, to the sample, whatever the tempo does. Positions are
+    float64, and the sum is taken in whole numbers, so that it does not drift. All stems have the same.
+    """
+
+    type = "deck"
+    family = "sources"
+    description = "Plays a track of any length from a place, at a rate, or in time with the clock"
+
+    class Settings(SettingModel):
+        sync: Literal["off", "beat", "bar"] = Field(
+            "off",
+            description="Whether it plays at its own tempo (off), or in time with the clock: from a beat, from a bar",
+        )
+
+    class Controls(ControlModel):
+        start: Annotated[
+            float, Control(0, LONGEST, neutral=0, unit="s", description="Where in the track the mix begins")
+        ] = 0.0
+        rate: Annotated[
+            float,
+            Control(
+                0.25,
+                4,
+                neutral=1,
+                scale="log",
+                description="How fast it plays; with sync, beats of the track for each of the mix",
+            ),
+        ] = 1.0
+
+    def __init__(self, settings: Any, environment: Environment) -> None:
+        super().__init__(settings, environment)
+        self.uses_clock = self.needs_beats = settings.sync != "off"
+
+    def initial_state(self, batch: int, like: Tensor) -> State:
+        """``position``: the sum of the rates so far, in whole samples and a part of one, ``[batch, 2]``, float64."""
+        return {"position": torch.zeros(batch, 2, dtype=torch.float64, device=like.device)}
+
+    def process(
+        self, material: Material, controls: Mapping[str, Tensor], state: State, block: Block
+    ) -> tuple[Tensor, State]:
+        start, rate = (controls[name].double().squeeze(1) for name in ("start", "rate"))
+        if self.uses_clock:
+            position, speed, after = self._in_time(material, start, rate, state, block)
+        else:
+            position, speed, after = self._at_its_tempo(material, start, rate, state, block)
+        return material.read(position, speed), {"position": after}
+
+    def _at_its_tempo(
+        self, material: Material, start: Tensor, rate: Tensor, state: State, block: Block
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Position and rate in samples of the track, and the sum of the rates, or of what is beside the markers."""
+        first, markers = start * block.sample_rate, material.markers
+        if markers is None:
+            played, after = positions(0.0, rate, block.length, state["position"])
+            return first + played, rate, after
+        warped, slope = warp_positions(
+            markers.clip, markers.track, block.length, first=block.start, rate=markers.rate
+        )
+        beside, after = positions(0.0, (rate - 1) * slope, block.length, state["position"])
+        return first + warped + beside, rate * slope, after
+
+    def _in_time(
+        self, material: Material, start: Tensor, rate: Tensor, state: State, block: Block
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Position and rate in samples of the track, and the sum of what it has run ahead of the clock, in beats."""
+        clock, grid = block.clock, material.beats
+        assert clock is not None
+        assert grid is not None
+        step = clock.tempo.squeeze(1) / (60 * block.sample_rate)
+        ahead, after = positions(0.0, (rate - 1) * step, block.length, state["position"])
+        beat = self._first(grid, start) + clock.beats.squeeze(1) + ahead
+        seconds, slope = _straight(beat, grid.beats, grid.seconds)
+        speed = slope * rate * step * block.sample_rate
+        return seconds * block.sample_rate, speed, after
+
+    def _first(self, grid: Beats, start: Tensor) -> Tensor:
+        """The track's beat at the mix's beat 0."""
+        beat, _ = _straight(start, grid.seconds, grid.beats)
+        if self.settings.sync == "beat":
+            return beat.detach().round()
+        return ((beat.detach() - grid.downbeat) / grid.meter).round() * grid.meter + grid.downbeat
+
+
+def _straight(at: Tensor, xs: Tensor, ys: Tensor) -> tuple[Tensor, Tensor]:
+    """The straight lines through points, and on beyond them: their values and slopes."""
+    xs, ys = xs.to(at.device), ys.to(at.device)
+    slopes = ys.diff() / xs.diff()
+    piece = (torch.searchsorted(xs, at.detach().contiguous(), right=True) - 1).clamp(0, len(slopes) - 1)
+    slope = slopes[piece]
+    return ys[piece] + slope * (at - xs[piece]), slope

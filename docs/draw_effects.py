@@ -19,12 +19,14 @@ from torch import Tensor
 
 import djgraph
 from djgraph.audio import SoundFile
-from djgraph.effects import Block, Clock, Environment, SpectralEffect
+from djgraph.dsp import read_material
+from djgraph.effects import Beats, Block, Clock, Environment, Material, SpectralEffect
 from djgraph.speakers import LAYOUTS, speakers
 
 RATE = 44100
 FOLDER = Path(__file__).parent / "effects"
 FLOOR = 1e-6
+NUDGED = 1 + 0.5 * torch.sin(torch.linspace(0, 2 * torch.pi, 4 * RATE, dtype=torch.float64))
 Line = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 """A label, settings, and values of controls: numbers, or a number for each sample."""
 
@@ -218,6 +220,61 @@ def draw_impulse(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2
         if not torch.allclose(left, right):
             axis.plot(time, decibels(_peaks(right, 64)), linewidth=0.8, label=f"{label}, right")
     axis.set(xlabel="seconds", ylabel="dB", ylim=(-80, 3))
+
+
+class Record(Material):
+    """One channel of material, read by :func:`djgraph.dsp.read_material`; it notes where."""
+
+    channels = 1
+
+    def __init__(self, audio: Tensor) -> None:
+        self.audio, self.samples = audio, audio.shape[-1]
+        self.beats = Beats(torch.arange(2.0).double(), torch.tensor([0.0, 60 / 100]).double())
+
+    def read(self, position: Tensor, rate: Tensor) -> Tensor:
+        self.position = position
+        return read_material(self.audio, position, rate)
+
+
+def play(
+    name: str, settings: Mapping[str, Any], controls: Mapping[str, Any], audio: Tensor, seconds: float
+) -> Record:
+    """What a source plays of material ``[1, samples]``: ``made`` of what is returned, ``[samples]``.
+
+    The clock goes from 100 to 140 BPM.
+    """
+    kind = djgraph.effect(name)
+    effect, record = kind(kind.Settings(**settings), Environment(RATE)), Record(audio)
+    samples = round(seconds * RATE)
+    read = {
+        one.id: torch.as_tensor(controls.get(one.id, one.default), dtype=torch.float64).expand(1, 1, samples)
+        for one in kind.controls
+    }
+    tempo = torch.linspace(100, 140, samples, dtype=torch.float64)[None, None]
+    clock = Clock(tempo, (tempo / 60 / RATE).cumsum(-1) - tempo / 60 / RATE)
+    with torch.no_grad():
+        state = effect.initial_state(1, audio)
+        record.made = effect.process(record, read, state, Block(0, samples, RATE, clock))[0][0, 0]
+    return record
+
+
+def draw_positions(axis: Any, name: str, lines: Sequence[Line], seconds: float = 4.0) -> None:
+    """Where in its material a source is."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    for label, settings, controls in lines:
+        record = play(name, settings, controls, torch.zeros(1, 1, dtype=torch.float64), seconds)
+        axis.plot(time, record.position[0] / RATE, label=label)
+    axis.set(xlabel="seconds of the mix", ylabel="seconds of the track")
+
+
+def draw_played_noise(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """The spectrum of white noise as it is played."""
+    noise = torch.randn(1, 16 * RATE, generator=torch.Generator().manual_seed(0)).double()
+    for label, settings, controls in lines:
+        made = play(name, settings, controls, noise, 3.9).made
+        power = torch.fft.rfft(made.unfold(0, 1024, 512) * torch.hann_window(1024).double()).abs().square()
+        axis.plot(np.arange(513) * RATE / 1024, decibels((power.mean(0) / 384).sqrt()), label=label)
+    axis.set(xlabel="Hz", ylabel="dB", ylim=(-90, 5), xlim=(0, RATE / 2))
 
 
 def draw_decay(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
@@ -433,6 +490,17 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(draw_burst, lines_of("release", [20, 100], " ms", ceiling=-18, mix=1)),
     ),
     "saturate": (Scene(draw_wave, kinds_of("kind", ["tanh", "cubic", "hard", "fold"], drive=12, mix=1)),),
+    "deck": (
+        Scene(
+            draw_positions,
+            [
+                *lines_of("rate", [0.5, 1, 2]),
+                ("start 2, nudged", {}, {"start": 2, "rate": NUDGED}),
+                ("sync beat, 100 to 140 BPM", {"sync": "beat"}, {}),
+            ],
+        ),
+        Scene(draw_played_noise, lines_of("rate", [0.5, 1, 2, 4])),
+    ),
     "crush": (
         Scene(draw_wave, [("3 bits", {}, {"bits": 3, "mix": 1}), ("4 kHz", {}, {"rate": 4000, "mix": 1})]),
     ),

@@ -34,7 +34,9 @@ class MemoryMaterial:
     """Signals in memory, each ``[channels, samples]``. grid: where their beats are, if that is known.
     markers: which of their samples each sample of a mix is, if a deck is to follow that."""
 
-    def __init__(self, signals: Mapping[str, Tensor], grid: Grid | None = None, markers: Markers | None = None) -> None:
+    def __init__(
+        self, signals: Mapping[str, Tensor], grid: Grid | None = None, markers: Markers | None = None
+    ) -> None:
         self.grid, self.markers = grid, markers
         self._audio = torch.cat(list(signals.values()))
         self.samples = self._audio.shape[1]
@@ -48,8 +50,9 @@ class MemoryMaterial:
 class FileMaterial:
     """Signals on disk, each the sum of one file or more, read where they are needed and resampled to ``sample_rate``.
 
-    channels: by signal, None for as many as its widest file has. pad: shorter files get silence at their end. grid:
-    where its beats are, if that is known. markers: as of :class:`MemoryMaterial`. Raises AudioFileError for files that cannot be read, here or in :meth:`read`, and for unequal lengths without ``pad``.
+    channels: by signal, None for as many as its widest file has. pad: shorter files get silence at their end. grid,
+    markers: as of :class:`MemoryMaterial`. Raises AudioFileError for files that cannot be read, here or in
+    :meth:`read`, and for unequal lengths without ``pad``.
     """
 
     def __init__(

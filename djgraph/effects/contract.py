@@ -24,7 +24,18 @@ from djgraph.errors import EffectError
 
 Domain = Literal["time", "spectral", "source"]
 AtNeutral = Literal["identity", "allpass"]
-FAMILIES = ("level", "filters", "dynamics", "colour", "modulation", "time", "rooms", "tools", "sources", "other")
+FAMILIES = (
+    "level",
+    "filters",
+    "dynamics",
+    "colour",
+    "modulation",
+    "time",
+    "rooms",
+    "tools",
+    "sources",
+    "other",
+)
 """Families of effects, in the order of listings."""
 ModelClass = type[BaseModel]
 State = dict[str, Tensor]

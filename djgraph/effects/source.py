@@ -73,12 +73,12 @@ class SourceEffect(Effect):
     output is the material from its beginning on, or silence.
     """
 
-    type: ClassVar[str]  # type: ignore[assignment]  # again, so that type checkers compare subclasses with this
+    type: ClassVar[str]  # again, so that type checkers compare subclasses with this
     domain = "source"
     inputs: ClassVar[tuple[Port, ...]] = ()
     outputs: ClassVar[tuple[Port, ...]] = (Port("out"),)
     needs_beats: bool = False
-    """Whether its material has to have :attr:`Material.beats`. An effect may set it by its settings, in ``__init__``."""
+    """Whether its material has to have :attr:`Material.beats`. Settings may say so, in ``__init__``."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

@@ -58,7 +58,8 @@ class Binder:
         for owner in self._owners.values():
             self._collect(owner)
         macros = [self._declare(item) for item in self._items]
-        self._macros.connect({**self._labels, **self._targets}, self._uses)
+        every = [use for uses in (*self._of_sources.values(), *self._uses.values()) for use in uses]
+        self._macros.connect({**self._labels, **self._targets}, every)
         for uses in self._of_sources.values():
             self._add_own_columns(uses)
         for item, own in zip(self._items, macros, strict=True):

@@ -244,16 +244,11 @@ class Declarer:
             if item.source is None or item.name in drafts:
                 continue
             site = header.site.below("inputs", index).below("source")
-            effect = self.effect(item.source.effect, site)
+            effect = self.effect(item.source.effect, site, source=True)
             if effect is not None and not issubclass(effect, SourceEffect):
-                known = [
-                    name
-                    for name, entry in self._registry.effects.items()
-                    if issubclass(entry.effect, SourceEffect)
-                ]
                 message = f"{item.source.effect} works on a signal, and cannot play an input"
                 self.problems.append(
-                    site.problem(message, "effect", allowed=sorted(known), name=item.source.effect)
+                    site.problem(message, "effect", allowed=self._known(True), name=item.source.effect)
                 )
                 effect = None
             draft = self._draft(item.name, item.source.effect, effect, item.source, site, is_source=True)
@@ -281,16 +276,21 @@ class Declarer:
         self.problems += problems
         return changed
 
-    def effect(self, name: str, site: Site) -> type[Effect] | None:
-        """The effect that a node names; None, with the problem noted, where there is none."""
+    def effect(self, name: str, site: Site, *, source: bool = False) -> type[Effect] | None:
+        """The effect that a node names, or what plays an input; None, with the problem noted, where there is none."""
         entry = self._registry.effects.get(name)
         if entry is not None:
             effect: type[Effect] = entry.effect
             return effect
-        known = sorted(self._registry.effects)
-        message = f"there is no effect {name!r}"
+        known = self._known(source)
+        message = f"there is no {'source ' * source}effect {name!r}"
         self.problems.append(site.problem(message, "effect", allowed=known, name=name, hint=self._hint))
         return None
+
+    def _known(self, source: bool) -> list[str]:
+        """The names of all source effects, or of all others."""
+        effects = self._registry.effects.items()
+        return sorted(name for name, entry in effects if issubclass(entry.effect, SourceEffect) == source)
 
     def _settings(self, effect: type[Effect], given: Mapping[str, Any], site: Site) -> BaseModel | None:
         # As JSON, because pydantic's strict mode then allows exactly what a file can say: a list for a

@@ -24,7 +24,7 @@ def idle_columns(graph: Graph, *, by_choice: bool = False) -> dict[str, str]:
     """
     columns = {column.name: column for column in graph.columns}
     because: dict[tuple[str, str], str] = {}
-    for node in graph.nodes:
+    for node in (*graph.sources.values(), *graph.nodes):
         if isinstance(node, EffectNode):
             told = dict(_idle(node, node.settings, graph, columns))
             usual = _usual(node, graph, columns) if told and by_choice else ()

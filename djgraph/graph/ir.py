@@ -301,7 +301,7 @@ def fed_back(node: Node) -> Iterator[tuple[str, Point]]:
 
 
 def leading_to(graph: Graph, ends: Iterable[str]) -> set[str]:
-    """The ids of these nodes and of all that lead to them, round a loop, too."""
+    """The ids of these nodes and of all that lead to them, round a loop, too, and of what plays inputs among them."""
     leading = set(ends)
     left = list(leading)
     while left:
@@ -309,6 +309,9 @@ def leading_to(graph: Graph, ends: Iterable[str]) -> set[str]:
         before = {point.node for _, point in (*sources(node), *fed_back(node))} - leading
         leading |= before
         left += before
+    if graph.sources:
+        inputs = {node.input for node in graph.nodes if isinstance(node, InputNode) and node.id in leading}
+        leading |= {node.id for name, node in graph.sources.items() if name in inputs}
     return leading
 
 

@@ -130,10 +130,10 @@ class Macros:
         self._macros.setdefault(macro.name, macro)
         return macro
 
-    def connect(self, targets: Mapping[str, ControlUse], uses: Mapping[str, Sequence[ControlUse]]) -> None:
+    def connect(self, targets: Mapping[str, ControlUse], uses: Iterable[ControlUse]) -> None:
         """Note what each macro drives: what it says so of, and then what says that it follows the macro.
 
-        targets: controls by their nodes and by their columns' names. uses: those of each owner.
+        targets: controls by their nodes and by their columns' names. uses: all of them.
         """
         self._targets = targets
         for macro in self._macros.values():
@@ -157,10 +157,9 @@ class Macros:
                         self._drive(Drive(macro, curve, here), one, target)
             if macro.model.follow is not None:
                 self._follow(macro, macro.prefix, macro.model, site)
-        for name, own in uses.items():
-            for use in own:
-                if use.override.follow is not None:
-                    self._follow(use, f"{name}.", use.override, use.site)
+        for use in uses:
+            if use.override.follow is not None:
+                self._follow(use, f"{use.node.owner}.", use.override, use.site)
         for owner in self._owners.values():
             for draft in owner.switches:
                 chooser = self.switch(f"{owner.name}.", draft.name, draft.model, draft.site)

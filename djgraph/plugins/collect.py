@@ -89,7 +89,9 @@ def _check_effect(effect: Any) -> str:
     kinds: dict[type[Effect], str] = {TimeEffect: "process", SpectralEffect: "mask", SourceEffect: "process"}
     base = next((base for base in kinds if issubclass(effect, base)), None)
     if base is None:
-        raise PluginError(f"djgraph_effects() gave {name}; subclass TimeEffect, SpectralEffect or SourceEffect")
+        raise PluginError(
+            f"djgraph_effects() gave {name}; subclass TimeEffect, SpectralEffect or SourceEffect"
+        )
     method = kinds[base]
     if getattr(effect, method) is getattr(base, method) or inspect.isabstract(effect):
         raise PluginError(f"djgraph_effects() gave {name}, which is abstract: it does not define {method}()")

@@ -47,7 +47,12 @@ class Compiled:
     def __post_init__(self) -> None:
         # At once, not when first asked for: torch.compile cannot follow the lock of a cached property.
         first: dict[int, str] = {}
-        kernels = {node: first.setdefault(id(module), node) for node, module in self.modules.items()}
+        played = {node.id for node in self.graph.sources.values()}
+        kernels = {
+            node: first.setdefault(id(module), node)
+            for node, module in self.modules.items()
+            if node not in played
+        }
         derived = {
             "bank": ControlBank(self.graph),
             "identity": graph_identity(self.graph),

@@ -22,9 +22,7 @@ def prepare_audio(graph: Graph, inputs: Inputs) -> tuple[dict[str, Tensor], int,
     an optional stem that is missing is silence. Inputs that source effects play are left out; where there are no
     others, the length is None. Raises InputError for anything else.
     """
-    nodes = [
-        node for node in graph.nodes if isinstance(node, InputNode) and node.input not in graph.sources
-    ]
+    nodes = [node for node in graph.nodes if isinstance(node, InputNode) and node.input not in graph.sources]
     _check_names(graph, inputs)
     prepared: dict[str, Tensor] = {}
     missing = []
@@ -167,7 +165,9 @@ def check_stems(name: str, stems: Sequence[str] | None, value: object) -> None:
     if stems is None and isinstance(value, Mapping):
         raise InputError(f"input {name} has no stems: give it a tensor [batch, channels, samples]")
     if stems is not None and not isinstance(value, Mapping):
-        raise InputError(f"input {name} has the stems {', '.join(stems)}: give it a mapping of stem to tensor")
+        raise InputError(
+            f"input {name} has the stems {', '.join(stems)}: give it a mapping of stem to tensor"
+        )
     if stems is not None and isinstance(value, Mapping):
         for stem in value:
             if stem not in stems:

@@ -40,7 +40,7 @@ def mix(
             # Transforms need single precision; the result goes back to what came.
             audio = {name: tensor.float() for name, tensor in audio.items()}
             like = like.float()
-        sources = played(compiled.graph, compiled.modules, compiled.bank, inputs, like) if compiled.graph.sources else []
+        sources = played(compiled.graph, compiled.modules, compiled.bank, inputs, like)
         batch = max([batch, *(source.batch for source in sources)])
         check = reads_values()
         params = prepare_params(compiled.layout, params, like, batch, out_of_range, check)

@@ -73,7 +73,9 @@ class _OfTrack(Material):
         spans = [self._span(one.detach(), reach) for one in position]
         begins, ends = min(a for a, _ in spans), max(b for _, b in spans)
         if ends - begins > FAR * sum(b - a for a, b in spans):
-            items = [self._window(*span, position[i : i + 1], rate[i : i + 1]) for i, span in enumerate(spans)]
+            items = [
+                self._window(*span, position[i : i + 1], rate[i : i + 1]) for i, span in enumerate(spans)
+            ]
             return torch.cat(items)
         return self._window(begins, ends, position, rate)
 
@@ -122,7 +124,6 @@ class SourceInput:
         parts = audio.split([node.channels for node in self.nodes], dim=1)
         return {node.id: part for node, part in zip(self.nodes, parts)}, state
 
-
     def play_clip(
         self, rows: Tensor, timeline: Timeline, clock: Clock | None, like: Tensor
     ) -> dict[str, Tensor]:
@@ -145,9 +146,7 @@ def likeness(graph: Graph, inputs: Inputs, params: object) -> Tensor:
     return torch.empty(0, dtype=torch.float32, device="cpu")
 
 
-def silences(
-    graph: Graph, audio: Mapping[str, Tensor], like: Tensor, samples: int
-) -> dict[str, Tensor]:
+def silences(graph: Graph, audio: Mapping[str, Tensor], like: Tensor, samples: int) -> dict[str, Tensor]:
     """Silence for the input nodes that nothing was given for."""
     return {
         node.id: like.new_zeros(1, node.channels, samples)
@@ -268,5 +267,3 @@ def _beats(grid: Any) -> Beats | None:
         torch.tensor(list(one), dtype=torch.float64, device="cpu") for one in (grid.beats, grid.seconds)
     )
     return Beats(beats, seconds, grid.downbeat, grid.meter)
-
-

@@ -29,12 +29,14 @@ LONGEST = 36_000.0
 class Deck(SourceEffect):
     """``out[n] = track(p[n])``, read by a windowed sinc that is band-limited above rate 1.
 
-    ``sync: off``: ``p[n] = start·sample_rate + Σ rate[m]`` over all samples m before n; where the track comes with warp
-    markers, they take the place of n: ``p[n] = start·sample_rate + w[n] + Σ (rate[m] − 1)·w′[m]``. Otherwise the deck follows the
-    clock: the track's beat at the mix's beat β is ``b + ∫ rate dβ``, where b is the beat of ``start``, rounded to a
-    whole one (``beat``) or to one that begins a bar (``bar``), and p is where the track's grid has that beat. So at
-    rate 1 each beat of the track sounds on one of the mix's, to the sample, whatever the tempo does. Positions are
-    float64, and the sum is taken in whole numbers, so that it does not drift. All stems have the same.
+    ``sync: off``: ``p[n] = start·sample_rate + Σ rate[m]`` over all samples m before n. Where the track comes with warp
+    markers, they take the place of n: ``p[n] = start·sample_rate + w[n] + Σ (rate[m] − 1)·w′[m]``.
+
+    Otherwise the deck follows the clock: the track's beat at the mix's beat β is ``b + ∫ rate dβ``, where b is the beat
+    of ``start``, rounded to a whole one (``beat``) or to one that begins a bar (``bar``), and p is where the track's
+    grid has that beat. So at rate 1 each beat of the track sounds on one of the mix's, to the sample, whatever the
+    tempo does. Positions are float64, and the sum is taken in whole numbers, so that it does not drift. All stems have
+    the same.
     """
 
     type = "deck"

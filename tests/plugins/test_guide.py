@@ -89,7 +89,7 @@ def test_every_effect_of_the_guide_can_be_registered_together(guide):
     ]
     registry = Registry()
     registry.register(types.SimpleNamespace(djgraph_effects=guide.hookimpl(lambda: classes)))
-    assert len(registry.effects) == len(classes) == 20
+    assert len(registry.effects) == len(classes) == 21
 
 
 def test_toml_blocks_are_toml():

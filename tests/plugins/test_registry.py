@@ -141,7 +141,7 @@ def test_hooks_may_yield_and_classes_may_be_plugins():
         (plugin([TimeEffect]), "abstract: it has no `type`"),
         (plugin([Abstract]), "Abstract, which is abstract"),
         (plugin([Unfinished]), "does not define mask()"),
-        (plugin([Neither]), "subclass TimeEffect or SpectralEffect"),
+        (plugin([Neither]), "subclass TimeEffect, SpectralEffect or SourceEffect"),
         (plugin([Wire, type("Again", (Wire,), {})]), "two effects of type 'wire': Wire and Again"),
         (plugin(graphs=["mixer.yaml"]), "'mixer.yaml', which is not a djgraph.plugins.GraphFile"),
         (plugin(graphs=[GraphFile("My Mixer", __file__)]), "graph name 'My Mixer'"),

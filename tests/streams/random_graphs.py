@@ -39,10 +39,14 @@ SIDECHAINS = ("compressor", "gate", "expander", "ducker")
 
 
 def effects() -> tuple[str, ...]:
-    """All that ship, by name."""
+    """All that ship and stand in chains, by name."""
     found = registry().effects
     return tuple(
-        sorted(name for name, entry in found.items() if entry.effect.__module__.startswith("djgraph_fx."))
+        sorted(
+            name
+            for name, entry in found.items()
+            if entry.effect.__module__.startswith("djgraph_fx.") and entry.effect.inputs
+        )
     )
 
 

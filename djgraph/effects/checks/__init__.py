@@ -36,6 +36,7 @@ from djgraph.effects.checks.bench import Bench, CheckFailed, CheckInconclusive, 
 from djgraph.effects.checks.outcome import Outcome, outcome_of
 from djgraph.effects.checks.report import Fault, faults
 from djgraph.effects.contract import Effect, Environment, SpectralEffect
+from djgraph.effects.source import SourceEffect
 from djgraph.errors import EffectError, did_you_mean
 
 __all__ = [
@@ -100,6 +101,13 @@ SPECTRAL: tuple[Check, ...] = (
     domain.check_causal_twin,
 )
 
+SOURCE: tuple[Check, ...] = (
+    any_effect.check_material_at_neutral,
+    domain.check_state,
+    domain.check_streaming,
+    domain.check_streaming_gradients,
+)
+
 Reasons = Mapping[str, str]
 """Names of checks, and why an effect may break that promise."""
 Subject = (
@@ -142,7 +150,10 @@ def effect_checks(
     settings: the defaults where left out. environment: 44.1 kHz and the default transform where left out.
     """
     bench = Bench(effect_class, settings, environment)
-    for check in EVERY + (SPECTRAL if issubclass(effect_class, SpectralEffect) else TIME):
+    own = TIME
+    if issubclass(effect_class, SpectralEffect | SourceEffect):
+        own = SPECTRAL if issubclass(effect_class, SpectralEffect) else SOURCE
+    for check in EVERY + own:
         yield check.__name__, partial(check, bench)
 
 

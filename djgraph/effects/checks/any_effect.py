@@ -145,6 +145,23 @@ def _check_allpass(bench: Bench, neutral: dict[str, float]) -> None:
         )
 
 
+def check_material_at_neutral(bench: Bench) -> None:
+    """With every control at its neutral value a source plays its material from the beginning on, or nothing."""
+    without = [control.id for control in bench.controls if control.neutral is None]
+    if without:
+        raise CheckSkipped(f"no neutral value: {', '.join(without)}")
+    if bench.build().uses_clock:
+        raise CheckSkipped("it follows the clock")
+    neutral = {control.id: float(control.neutral or 0) for control in bench.controls}
+    for samples in (1, bench.samples):
+        case = bench.case(values=neutral, samples=samples)
+        (got,) = bench.run(bench.build(), case).values()
+        if bool(got.any()):
+            expect_close(
+                got, case.audio["material"][..., :samples], TINY, "at neutral values, output against material"
+            )
+
+
 def check_batch_independence(bench: Bench) -> None:
     """Item i of output and gradients is the same alone as in a batch, and depends on item i only."""
     effect = bench.build()
@@ -176,10 +193,10 @@ def check_inputs_unchanged(bench: Bench) -> None:
         tensors |= {"clock.tempo": case.clock.tempo, "clock.beats": case.clock.beats}
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     keys = set(state)
-    if isinstance(effect, TimeEffect):
-        bench.process(effect, case, 0, case.samples, state)
-    else:
+    if bench.spectral:
         bench.run(effect, case)
+    else:
+        bench.process(effect, case, 0, case.samples, state)
     expect(set(state) == keys, "the state handed in has other keys afterwards; return a new one")
     for name, tensor in tensors.items():
         expect(torch.equal(tensor, before[name]), f"{name} was changed in place")

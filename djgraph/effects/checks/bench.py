@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from djgraph.effects.checks.cases import AudioKind, Case, hold, signal, spread, stand_still
+from djgraph.effects.checks.material import Noise
 from djgraph.effects.contract import (
     Block,
     Clock,
@@ -25,9 +26,12 @@ from djgraph.effects.contract import (
 from djgraph.effects.control import Control
 from djgraph.effects.grid import neighbours
 from djgraph.effects.raised import is_made
+from djgraph.effects.source import SourceEffect
 from djgraph.effects.use import Conflict, ControlUse, Use
 from djgraph.errors import EffectError
 
+MORE = 500
+"""Samples by which the material of a source is longer than what is played of it."""
 LAYOUTS = (1, 2, 4, 6)
 """Channels of mono, stereo, quad and 5.1."""
 SLOWEST, FASTEST = 40.0, 300.0
@@ -89,6 +93,11 @@ class Bench:
     @property
     def spectral(self) -> bool:
         return issubclass(self.effect_class, SpectralEffect)
+
+    @property
+    def plays(self) -> bool:
+        """Whether it is a source effect."""
+        return issubclass(self.effect_class, SourceEffect)
 
     @property
     def samples(self) -> int:
@@ -201,6 +210,17 @@ class Bench:
             port.name: signal(audio, (batch, _count(port, channels), samples), random).to(dtype)
             for port in inputs
         }
+        if self.plays:
+            # Places in material are within it: beyond there is silence only.
+            shape = (batch, channels, samples + MORE)
+            signals = {"material": signal(audio, shape, random).to(dtype)}
+            seconds = shape[-1] / self.environment.sample_rate
+            inside = {
+                one.id: (one.min, max(one.min, min(one.max, seconds)))
+                for one in self.controls
+                if one.unit == "s"
+            }
+            ranges = inside | dict(ranges or {})
         controls = {}
         for control in self.controls:
             unit = torch.rand(
@@ -282,9 +302,12 @@ class Bench:
 
     def state(self, effect: Effect, case: Case) -> State:
         """The state before the first sample; empty for a spectral effect."""
-        if not isinstance(effect, TimeEffect):
+        if isinstance(effect, SourceEffect):
+            state: Any = effect.initial_state(case.batch, case.like)
+        elif isinstance(effect, TimeEffect):
+            state = effect.initial_state(case.batch, case.channels, case.like)
+        else:
             return {}
-        state: Any = effect.initial_state(case.batch, case.channels, case.like)
         if not _is_state(state):
             message = f"initial_state() returned {_shown(state)}, not a mapping of names to tensors"
             raise WrongReturn(message, method="initial_state")
@@ -312,16 +335,21 @@ class Bench:
         since: samples that have gone by before the case's first, for the block and the clock. owned: see
         :class:`Block`.
         """
-        assert isinstance(effect, TimeEffect)
-        audio = {port: tensor[..., start:end] for port, tensor in case.audio.items()}
         controls, block = self.told(effect, case, start, end, since, owned)
-        result: Any = effect.process(audio, controls, state, block)
+        if isinstance(effect, SourceEffect):
+            result: Any = effect.process(Noise(case.audio["material"]), controls, state, block)
+            if isinstance(result, tuple) and len(result) == 2:
+                result = {"out": result[0]}, result[1]
+        else:
+            assert isinstance(effect, TimeEffect)
+            audio = {port: tensor[..., start:end] for port, tensor in case.audio.items()}
+            result = effect.process(audio, controls, state, block)
         _hold_to_contract(effect, result, (case.batch, case.channels, end - start))
         outputs, after = result
         return outputs, after
 
     def told(
-        self, effect: TimeEffect, case: Case, start: int, end: int, since: int = 0, owned: bool = False
+        self, effect: Effect, case: Case, start: int, end: int, since: int = 0, owned: bool = False
     ) -> tuple[dict[str, Tensor], Block]:
         """What :meth:`process` tells an effect beside audio and state."""
         rates = {control.id: control.rate for control in effect.controls}
@@ -411,7 +439,7 @@ def expect_close(got: Tensor, want: Tensor, tolerance: float, what: str) -> None
     )
 
 
-def _hold_to_contract(effect: TimeEffect, result: Any, size: tuple[int, int, int]) -> None:
+def _hold_to_contract(effect: Effect, result: Any, size: tuple[int, int, int]) -> None:
     """Raise WrongReturn unless that is what process() has to return. size: batch, channels, samples."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise WrongReturn(f"process() returned {_shown(result)}, not (outputs, state)", "no pair")

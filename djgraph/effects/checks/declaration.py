@@ -10,10 +10,11 @@ from pydantic import BaseModel, ValidationError
 from torch import nn
 
 from djgraph.arguments import is_whole
-from djgraph.effects import contract, twin
+from djgraph.effects import contract, source, twin
 from djgraph.effects.checks.bench import Bench, CheckFailed, expect
 from djgraph.effects.contract import AtNeutral, Effect, SpectralEffect, TimeEffect
 from djgraph.effects.control import collect_controls
+from djgraph.effects.source import SourceEffect
 
 ALIKE, SHORT, ALIKE_SHORT = 0.75, 5, 0.85
 """From which share of equal letters on a name is taken for another one; for names shorter than SHORT."""
@@ -25,8 +26,11 @@ def check_declaration(bench: Bench) -> None:
     """The class is complete, what it declares does not contradict itself, and no attribute is a misspelt one."""
     cls = bench.effect_class
     expect(isinstance(cls.type, str), "has no `type`: it is an abstract class")
-    expect(issubclass(cls, TimeEffect | SpectralEffect), "is neither a TimeEffect nor a SpectralEffect")
-    method, base = ("mask", SpectralEffect) if bench.spectral else ("process", TimeEffect)
+    kinds: dict[type[Effect], str] = {TimeEffect: "process", SpectralEffect: "mask", SourceEffect: "process"}
+    base = next((kind for kind in kinds if issubclass(cls, kind)), None)
+    if base is None:
+        raise CheckFailed("is neither a TimeEffect nor a SpectralEffect nor a SourceEffect")
+    method = kinds[base]
     expect(getattr(cls, method) is not getattr(base, method), f"does not define {method}()")
     expect(
         cls.controls == collect_controls(cls.type, cls.Controls), "`controls` is not what `Controls` declares"
@@ -36,7 +40,7 @@ def check_declaration(bench: Bench) -> None:
     for port in (*cls.inputs, *cls.outputs):
         count = port.channels
         expect(count is None or (is_whole(count) and count > 0), f"port {port.name}: {count!r} channels")
-    if not cls.inputs:
+    if not cls.inputs and not bench.plays:
         expect(
             all(port.channels is not None for port in cls.outputs),
             "has no input, so its outputs must say how many channels they have",
@@ -44,8 +48,8 @@ def check_declaration(bench: Bench) -> None:
     if issubclass(cls, SpectralEffect):
         expect(not cls.uses_clock, "uses_clock: a spectral effect is given no clock")
     if issubclass(cls, TimeEffect):
-        kinds = get_args(AtNeutral)
-        expect(cls.at_neutral in kinds, f"at_neutral is {cls.at_neutral!r}, none of {', '.join(kinds)}")
+        allowed = get_args(AtNeutral)
+        expect(cls.at_neutral in allowed, f"at_neutral is {cls.at_neutral!r}, none of {', '.join(allowed)}")
     if issubclass(cls, TimeEffect) and cls.memoryless:
         frame = [control.id for control in cls.controls if control.rate == "frame"]
         expect(
@@ -81,7 +85,8 @@ def _misspelt(effect: Effect) -> Iterator[tuple[str, str]]:
     Only names of the contract that the author did not define can have been meant. Beside those of classes, this is
     about ``uses_clock``, which an effect may set in its ``__init__``.
     """
-    bases = [cls for cls in type(effect).__mro__ if cls.__module__ in (contract.__name__, twin.__name__)]
+    modules = [one.__name__ for one in (contract, source, twin)]
+    bases = [cls for cls in type(effect).__mro__ if cls.__module__ in modules]
     own = [cls for cls in type(effect).__mro__ if cls not in bases and not issubclass(nn.Module, cls)]
     meant = {name for cls in bases for name in vars(cls) if not name.startswith("_")} - NOT_DECLARED
     given = {name for cls in own for name in vars(cls)}

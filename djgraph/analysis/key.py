@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from djgraph.analysis.onsets import RATE
-from djgraph.losses.keys import MAJOR, MINOR
-
-NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+from djgraph.losses.keys import MAJOR, MINOR, NOTES
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from djgraph.losses.windows import Columns, moving_mean, odd, reduced, track_pow
 # Krumhansl, "Cognitive Foundations of Musical Pitch" (1990), table 2.1: how well each note fits after a key's chords.
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 SECONDS = 8.0
 """Over which notes are gathered for a key: four bars at 120 BPM, as long as chords usually take to come round."""
 SHARPNESS = 0.05
@@ -31,8 +32,8 @@ def key_clash(tracks: Sequence[Tensor], sample_rate: float, *, reduction: str = 
     tracks: of each track what has pitch in it (all but drums) adds to the mix, ``[batch, channels, samples]`` and
     alike. The mean over windows of 400 ms of :func:`djgraph.losses.overlaps.together`, of the power of all
     pitch classes, times :func:`apart` of the notes in the 8 s around. A key that is not clear counts less: noise
-    clashes with nothing. Tuning is taken to be 440 Hz. Returns and raises as :func:`djgraph.losses.bass_overlap`; a clip
-    shorter than 8 s has one key.
+    clashes with nothing. Tuning is taken to be 440 Hz. Returns and raises as :func:`djgraph.losses.bass_overlap`;
+    a clip shorter than 8 s has one key.
     """
     audio = tracks_of(tracks, sample_rate)
     chroma = track_powers(audio, sample_rate)[..., Columns(sample_rate).chroma, :]
@@ -68,7 +69,7 @@ def apart(likely: Tensor) -> Tensor:
     """
     first, second = pairs_of(likely.shape[1])
     clear = 1 + torch.special.xlogy(likely, likely).sum(2) / math.log(24)
-    steps = _wheel().to(likely.device, likely.dtype)
+    steps = wheel().to(likely.device, likely.dtype)
     far = ((steps - NEAR) / (FAR - NEAR)).clamp(0, 1)
     expected = torch.einsum("btkw,kj,btjw->btw", likely[:, first], far, likely[:, second])
     return clear[:, first] * clear[:, second] * expected
@@ -87,7 +88,7 @@ def _profiles() -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _wheel() -> Tensor:
+def wheel() -> Tensor:
     """Steps from key to key on Camelot's wheel, ``[24, 24]``: fifths, and one for major to minor. float64, CPU."""
     tonic = torch.arange(24, device="cpu") % 12
     minor = torch.arange(24, device="cpu") // 12

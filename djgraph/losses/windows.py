@@ -79,10 +79,14 @@ def powers(audio: Tensor, sample_rate: float) -> Tensor:
 def peaks(audio: Tensor, sample_rate: float) -> Tensor:
     """The largest magnitude in every window, ``[batch, windows]``: of the samples, and between them after ITU-R
     BS.1770-5, annex 2, whose filter is six samples late."""
+    return window_peaks(torch.maximum(audio.abs(), true_peak(audio)[0]).amax(1), sample_rate)
+
+
+def window_peaks(highest: Tensor, sample_rate: float) -> Tensor:
+    """The largest of ``[batch, samples]`` in every window, ``[batch, windows]``."""
     hop = hop_of(sample_rate)
-    highest = torch.maximum(audio.abs(), true_peak(audio)[0]).amax(1)
-    if not (count := window_count(audio.shape[-1], sample_rate)):
-        return highest.new_zeros(len(audio), 0)
+    if not (count := window_count(highest.shape[-1], sample_rate)):
+        return highest.new_zeros(len(highest), 0)
     of_hops = highest[:, : (count + HOPS - 1) * hop].unflatten(-1, (-1, hop)).amax(-1)
     return of_hops.unfold(-1, HOPS, 1).amax(-1)
 

@@ -18,6 +18,7 @@ from djgraph.cli import (
     plugins,
     profile,
     render,
+    reports,
     transitions,
 )
 from djgraph.cli.errors import Group
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 
 app.command("render", short_help="Mix stems through a graph to a file.")(render.render)
+app.command("report", short_help="Say what goes wrong in the transitions of a mix.")(reports.report)
 app.command("demo", short_help="Mix two tracks that djgraph makes itself.")(demo.demo)
 app.command("transitions", short_help="List the transition recipes, or describe one.")(
     transitions.transitions

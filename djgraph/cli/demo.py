@@ -11,8 +11,9 @@ import typer
 from djgraph.cli.mixdown import MemorySource, Score, check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.plans import LoweringName, LoweringOption
+from djgraph.cli.played import CueIn, CueOut
 from djgraph.cli.progress import Steps
-from djgraph.cli.render import CueIn, CueOut, Normalize
+from djgraph.cli.render import Normalize
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of
 
 if TYPE_CHECKING:

@@ -206,6 +206,21 @@ class _Times:
     compiling: float = 0.0
 
 
+def stream_tempo(mixer: Mixer, score: Score) -> Any:
+    """The tempo as a mixer's stream takes it; None for a mixer that follows no clock. Raises InputError for one that
+    does where there is none."""
+    import torch
+
+    if not mixer.compiled.uses_clock:
+        return None
+    if score.tempo is None:
+        raise InputError(
+            f"graph {mixer.graph.name} has effects that follow a clock: give its tempo, --tempo BPM, or an "
+            "automation with a tempo"
+        )
+    return (score.tempo, score.positions) if isinstance(score.tempo, torch.Tensor) else score.tempo
+
+
 def _mixed(
     mixer: Mixer, source: BlockSource, score: Score, names: Sequence[str], times: _Times, steps: Steps
 ) -> Iterator[dict[str, Tensor]]:
@@ -214,14 +229,7 @@ def _mixed(
 
     from djgraph import simd
 
-    tempo: Any = None
-    if mixer.compiled.uses_clock:
-        if score.tempo is None:
-            raise InputError(
-                f"graph {mixer.graph.name} has effects that follow a clock: give its tempo, --tempo BPM, or an "
-                "automation with a tempo"
-            )
-        tempo = (score.tempo, score.positions) if isinstance(score.tempo, torch.Tensor) else score.tempo
+    tempo = stream_tempo(mixer, score)
     stream = mixer.stream(score=(score.params, score.positions), tempo=tempo)
     begun: list[float] = []
 

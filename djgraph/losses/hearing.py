@@ -98,6 +98,7 @@ def cancelled(parts: Tensor, whole: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _spreading(bands: int) -> Tensor:
     """How strongly each band ``[masked, masking]`` reaches into another. float64, CPU."""
     band = torch.arange(bands, dtype=torch.float64, device="cpu")

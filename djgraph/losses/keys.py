@@ -76,6 +76,7 @@ def apart(likely: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1)
+@torch.inference_mode(False)
 def _profiles() -> Tensor:
     """``[24, 12]``, each without its mean and of length 1. float64, CPU."""
     rows = torch.tensor(
@@ -88,6 +89,7 @@ def _profiles() -> Tensor:
 
 
 @lru_cache(maxsize=1)
+@torch.inference_mode(False)
 def wheel() -> Tensor:
     """Steps from key to key on Camelot's wheel, ``[24, 24]``: fifths, and one for major to minor. float64, CPU."""
     tonic = torch.arange(24, device="cpu") % 12

@@ -26,9 +26,9 @@ QUIET = -70.0
 """LUFS of silence."""
 WIDEST = 16.0
 """Seconds that a hole may be wide; what is wider is a quiet part."""
-HOLE, JUMP = 3.0, 5.4
+HOLE, JUMP = 4.0, 5.4
 """LU that are let pass. Two tracks that are not alike fall by 3 dB where a linear fade has both at a half; more than
-5.4 dB below what came before is beyond what listeners put up with (J. Riedmiller et al., cited in ATSC A/85)."""
+5.4 dB below what came before is beyond what listeners put up with (J. Riedmiller et al., 2003; ATSC A/85)."""
 
 
 def loudness_hole(

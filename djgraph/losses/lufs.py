@@ -136,6 +136,7 @@ def _fast_size(least: int) -> int:
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def response(size: int, rate: float) -> Tensor:
     """Of both filters, ``[size // 2 + 1]``.
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from djgraph.losses.windows import Columns, power_of, reduced, track_powers, tracks_of
+from djgraph.losses.windows import Columns, moving_mean, odd, power_of, reduced, track_powers, tracks_of
 
+GATHERED = 1.0
+"""Seconds over which powers are averaged: notes that alternate within a beat are at once, too."""
 FLOOR_DB = -50.0
 """dB of full scale at which a part begins to count: what separation leaves of stems that are silent lies below."""
 
@@ -36,7 +38,7 @@ def vocal_overlap(tracks: Sequence[Tensor], sample_rate: float, *, reduction: st
 def together(levels: Tensor, floor_db: float = FLOOR_DB) -> Tensor:
     """Powers ``[batch, tracks, windows]`` → ``4·Σ_{i<j} P_i·P_j / (ΣP + floor)²``, ``[batch, windows]``.
 
-    Of two tracks it is 1 where they are equally loud, ``1/cosh²(D·ln 10/20)`` where one is D dB weaker (0.33 at 10 dB,
+    P are averaged over 1 s. Of two tracks it is 1 where they are equally loud, ``1/cosh²(D·ln 10/20)`` where one is D dB weaker (0.33 at 10 dB,
     0.04 at 20 dB), and 0 where one is silent; of n equally loud ones 2·(n − 1)/n.
     """
     return pairs(levels, floor_db).sum(1)
@@ -45,6 +47,7 @@ def together(levels: Tensor, floor_db: float = FLOOR_DB) -> Tensor:
 def pairs(levels: Tensor, floor_db: float = FLOOR_DB) -> Tensor:
     """The terms of :func:`together`, ``[batch, pairs, windows]``, in the order of :func:`pairs_of`."""
     first, second = pairs_of(levels.shape[1])
+    levels = moving_mean(levels, odd(GATHERED))
     whole = levels.sum(1, keepdim=True) + power_of(floor_db)
     return 4 * (levels[:, first] / whole) * (levels[:, second] / whole)
 

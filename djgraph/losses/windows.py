@@ -177,6 +177,7 @@ def hertz_of(barks: float) -> float:
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _filters(rate: float) -> tuple[Tensor, Tensor]:
     """Weights of bins ``[bins, columns]``, one-sided and scaled; and the window. float64, CPU."""
     size = HOPS * hop_of(rate)

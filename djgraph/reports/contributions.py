@@ -51,16 +51,26 @@ def parts_of(graph: Graph, given: Collection[str] | None = None) -> tuple[Part, 
 
 
 def contributions(
-    mixer: Mixer, inputs: Mapping[str, Any], params: Tensor, *, output: str | None = None, **how: Any
+    mixer: Mixer,
+    inputs: Mapping[str, Any],
+    params: Tensor,
+    *,
+    kinds: Collection[Kind] | None = None,
+    output: str | None = None,
+    **how: Any,
 ) -> dict[Part, Tensor]:
     """What every part adds to a mix, ``[batch, channels, samples]`` each: what the mixer makes of it while all other
     inputs are silent. In graphs that are linear in their audio these add up to the mix.
 
-    inputs, params: as the mixer takes them, ``how`` likewise (``positions``, ``tempo``, …). output: which of its
-    outputs (default: the first). All parts go through the mixer as one batch; gradients pass. Raises InputError as the
-    mixer does, and for an output that there is not.
+    inputs, params: as the mixer takes them, ``how`` likewise (``positions``, ``tempo``, …). kinds: of which parts
+    (default: all of them). output: which of its outputs (default: the first). All parts go through the mixer as one
+    batch; gradients pass. Raises InputError as the mixer does, and for kinds and outputs that there are not.
     """
-    parts = parts_of(mixer.graph, inputs)
+    parts = tuple(part for part in parts_of(mixer.graph, inputs) if kinds is None or part.kind in kinds)
+    if not parts:
+        raise InputError(
+            f"there is no part of {', '.join(kinds or ())}; there is: {_there(mixer.graph, inputs)}"
+        )
     batch = max(len(x) for value in inputs.values() for x in _signals(value).values())
     spread = {name: _alone(name, value, parts, batch) for name, value in inputs.items()}
     if params.ndim == 3 and len(params) > 1:
@@ -68,6 +78,10 @@ def contributions(
     mixed = mixer(spread, params, **how)
     whole = chosen(mixed, output)
     return dict(zip(parts, whole.unflatten(0, (len(parts), batch)).unbind(0)))
+
+
+def _there(graph: Graph, given: Collection[str]) -> str:
+    return ", ".join(dict.fromkeys(part.kind for part in parts_of(graph, given)))
 
 
 def chosen(mixed: Tensor | Mapping[str, Tensor], output: str | None) -> Tensor:

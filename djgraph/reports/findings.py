@@ -36,7 +36,7 @@ class Threshold:
 
 
 THRESHOLDS = {
-    "bass": Threshold(TOGETHER, 1.0, 0.5),
+    "bass": Threshold(TOGETHER, 1.0, 1.0),
     "vocals": Threshold(TOGETHER, 4.0, 1.0),
     "keys": Threshold(CLASHING, 4.0, 2.0),
     "inaudible": Threshold(AUDIBLE, 4.0, 0.5),
@@ -81,7 +81,7 @@ def findings(
     second in advice."""
     say = where or (lambda second: f"{second:.1f} s")
     found = [
-        *_pairs(course, names, say),
+        *_pairs(course, spans, names, say),
         *_unheard(course, spans, say),
         *_cancelled(course),
         *_levels(course, spans, say),
@@ -95,24 +95,30 @@ def _runs(kind: str, values: Array, course: Course) -> list[tuple[float, float]]
     return runs(values > limit.value, course, limit.gap, limit.least)
 
 
-def _pairs(course: Course, names: Collection[str], say: Where) -> Iterator[Finding]:
+def _pairs(course: Course, spans: tuple[Span, ...], names: Collection[str], say: Where) -> Iterator[Finding]:
     for number, one, other in course.couple_names():
         i, j = course.couples[number]
         for kind, values, levels in (
             ("bass", course.bass, course.bass_level),
             ("vocals", course.vocals, course.vocal_level),
         ):
-            for begin, end in [] if values is None else _runs(kind, values[number], course):
+            if values is None:
+                continue
+            for begin, end in _runs(kind, values[number], course):
                 span = course.windows(begin, end)
-                first, second = (float(_mean_db(levels[k, span])) for k in (i, j))
+                weights = values[number, span]
+                first, second = (float(_mean_db(levels[k, span], weights)) for k in (i, j))
                 stem = "bass" if kind == "bass" else "vocals"
                 weaker, stronger = (one, other) if first < second else (other, one)
                 apart = abs(first - second)
-                advice = f"turn down {_control(weaker, stem, names)} before {say(begin)}"
+                _, entering = _concerned(spans, begin, end)
+                later = entering if entering in (one, other) else weaker
+                first_of = other if later == one else one
+                advice = f"keep {_control(later, stem, names)} down from {say(begin)} until the {stem} of {first_of} "
                 if kind == "bass":
-                    advice += ", or let one take over from the other at once (recipe bass_swap)"
+                    advice += "is out: cut the one and raise the other at one moment (recipe bass_swap)"
                 else:
-                    advice += ", or shift the transition to where only one sings"
+                    advice += "are out, or move the transition to where only one sings"
                 yield Finding(
                     kind,
                     begin,
@@ -258,7 +264,7 @@ def _control(track: str, stem: str, names: Collection[str]) -> str:
     return f"the {'lows' if stem == 'bass' else stem} of {track}"
 
 
-def _mean_db(levels: Array) -> Array:
+def _mean_db(levels: Array, weights: Array | None = None) -> Array:
     """Of levels over time, as powers."""
-    mean: Array = 10 * np.log10(np.mean(10 ** (levels / 10), axis=-1))
+    mean: Array = 10 * np.log10(np.average(10 ** (levels / 10), axis=-1, weights=weights))
     return mean

@@ -215,7 +215,9 @@ def _lanes(report: Report) -> Iterator[_Lane]:
     low, high = middle - 24, middle + 3
     loudness = _Curve(np.maximum(course.loudness, low), INK, low, high, filled=False)
     missing = _Curve(np.maximum(course.loudness + course.hole, low), HAIR, low, high)
-    yield _Lane("loudness", f"{low:.0f} … {high:.0f} LUFS", (missing, loudness), ("hole", "jump"))
+    yield _Lane(
+        "loudness", f"{low:.0f} … {high:.0f} LUFS".replace("-", "−"), (missing, loudness), ("hole", "jump")
+    )
     peaks = _Curve(course.peak, QUIET, -18, 6)
     yield _Lane("true peak", "−18 … 6 dB", (peaks,), ("clipping",), 0.0)
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from djgraph.atomic import atomic_writer, check_target, write_text
-from djgraph.errors import DJGraphError, InputError, did_you_mean
+from djgraph.errors import DJGraphError, InputError
 from djgraph.reports.report import Report
 from djgraph.text import json_printable
 
@@ -20,9 +20,7 @@ def check_report(path: str | os.PathLike[str]) -> None:
     DJGraphError where PNG needs what is not installed."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        raise InputError(
-            f"{path}: reports are written as {', '.join(FORMATS)}{did_you_mean(suffix, FORMATS)}"
-        )
+        raise InputError(f"{path}: reports are written as {', '.join(FORMATS)}")
     check_target(path, InputError)
     if suffix == ".png":
         try:

@@ -1,0 +1,185 @@
+"""``djgraph report``: what goes wrong in a mix, without writing it; and what ``--report`` of others needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from djgraph.cli.mixdown import BLOCK, stream_tempo
+from djgraph.cli.options import Args, GraphName, Json
+from djgraph.cli.output import count, print_json
+from djgraph.cli.plans import LoweringName, LoweringOption
+from djgraph.cli.played import (
+    At,
+    AutomationFile,
+    Bpm,
+    ControlFrames,
+    CueIn,
+    CueOut,
+    Inputs,
+    KeyLock,
+    Pad,
+    Params,
+    Played,
+    Playing,
+    Sync,
+    Tracks,
+    Transition,
+    Warp,
+)
+from djgraph.cli.progress import Steps
+from djgraph.cli.transitions import Set
+
+if TYPE_CHECKING:
+    from djgraph.reports import Report
+
+ReportFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Also say what goes wrong in the transitions: txt, json, html, svg or png; repeated.",
+    ),
+]
+
+
+class Overheard:
+    """Audio to mix whose blocks are listened to as they pass; as :class:`djgraph.cli.inputs.InputBlocks`."""
+
+    def __init__(self, playing: Playing, title: str) -> None:
+        from djgraph.reports import Listener
+
+        self._playing, self._title = playing, title
+        self._source, score, mixer = playing.source, playing.score, playing.mixer
+        self.samples = self._source.samples
+        first = self._source.read(0)
+        tempo = stream_tempo(mixer, score)
+        self._listener = Listener(mixer, score.params, score.positions, tempo, tuple(first))
+
+    def read(self, samples: int) -> dict[str, Any]:
+        """The next block of every input."""
+        block = self._source.read(samples)
+        self._listener.add(block)
+        return block
+
+    def report(self, normalized: bool = False) -> Report:
+        """Of all that was read. normalized: what is written is scaled so that it does not clip."""
+        from djgraph.reports import Report
+
+        return Report.of(
+            self._listener.finish(),
+            title=self._title,
+            tempo=self._playing.tempo,
+            controls=self._playing.mixer.layout.names,
+            normalized=normalized,
+        )
+
+
+def report(
+    graph: GraphName,
+    input: Inputs = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Write the report: txt, json, html, svg or png; repeated.  [default: print it]",
+        ),
+    ] = None,
+    transition: Transition = None,
+    settings: Set = None,
+    tracks: Tracks = None,
+    cue_in: CueIn = None,
+    cue_out: CueOut = None,
+    automation: AutomationFile = None,
+    params: Params = None,
+    frames: ControlFrames = None,
+    pad: Pad = False,
+    tempo: Bpm = None,
+    sync: Sync = False,
+    warp: Warp = None,
+    at: At = None,
+    key_lock: KeyLock = False,
+    lowering: LoweringOption = LoweringName.studio,
+    as_json: Json = False,
+    args: Args = None,
+) -> None:
+    """Say what goes wrong in a mix where one track passes into another, without writing the mix.
+
+    Two basses or two vocals at once, keys that clash, a track that plays and is not heard, cancellation, holes and
+    jumps of loudness, clipping: where, how strong, and what would help. It takes what `djgraph render` takes.
+
+    \b
+    Examples:
+      djgraph report dj_mixer -i track_a=one -i track_b=two -t linear --cue-in 8 --cue-out 24
+      djgraph report dj_mixer -i track_a=one -i track_b=two -t bass_swap --tempo 128 -o faults.html -o faults.json
+      djgraph report dj_mixer -i track_a=one -i track_b=two --automation moves.yaml -o faults.png
+    """
+    played = Played(
+        graph=graph,
+        args=args,
+        input=input,
+        transition=transition,
+        settings=settings,
+        tracks=tracks,
+        cue_in=cue_in,
+        cue_out=cue_out,
+        automation=automation,
+        params=params,
+        frames=frames,
+        pad=pad,
+        tempo=tempo,
+        sync=sync,
+        warp=warp,
+        at=at,
+        key_lock=key_lock,
+    )
+    from djgraph.guard import claim
+
+    check_reports(out)
+    claim(*(out or ()))
+    title = transition or automation or (None if params is None else str(params)) or played.graph.name
+    with Steps() as steps:
+        main = list(played.graph.outputs)[:1]
+        with played.play(main, lowering, steps) as playing:
+            heard = Overheard(playing, Path(title).name)
+            steps.begin("listening", heard.samples)
+            while samples := _length(heard.read(BLOCK)):
+                steps.advance(samples)
+            found = heard.report()
+    if out:
+        say_saved(found, out, quiet=as_json)
+    if as_json:
+        print_json(found.data())
+    elif not out:
+        typer.echo(found.text(), nl=False)
+
+
+def check_reports(paths: Sequence[Path] | None) -> None:
+    """Raise where a report cannot be written: before the work, not after it."""
+    from djgraph.reports.save import check_report
+
+    for path in paths or ():
+        check_report(path)
+
+
+def say_saved(report: Report, paths: Sequence[Path], quiet: bool = False) -> None:
+    """Write a report, and say how much it found."""
+    from djgraph.reports import save_report
+
+    for path in paths:
+        save_report(path, report)
+    if not quiet:
+        found = count(len(report.findings), "finding") if report.findings else "nothing found"
+        typer.echo(f"{', '.join(map(str, paths))}: {count(len(report.transitions), 'transition')}, {found}")
+
+
+def _length(block: dict[str, Any]) -> int:
+    for value in block.values():
+        for signal in value.values() if isinstance(value, dict) else (value,):
+            return int(signal.shape[-1])
+    return 0

@@ -1,5 +1,7 @@
-"""A set that is ready to be played: which track lies where, what the controls do. Everything that is made of a set (audio,
-cue sheets, reports, projects of other programs) is made of this."""
+"""A set that is ready to be played: which track lies where, what the controls do.
+
+Everything that is made of a set (audio, cue sheets, reports, projects of other programs) is made of this.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,13 @@ class PlayedTrack:
     """A track of a set.
 
     name: unlike those of the others, lower-case, fit for a file's name. title: for people. path: its folder or file.
-    input: the graph's that it is fed to, its deck. stems: files by the input's stem, added up where there are several; of
-    an input without stems, the key is None. Stems of the input that are missing here are silent.
+    input: the graph's that it is fed to, its deck. stems: files by the input's stem, added up where there are several;
+    of an input without stems, the key is None. Stems of the input that are missing here are silent.
     seconds: its length. grid, known: its beats and what else is known of it.
     enters, leaves: beats of the mix between which it may be heard; what it has beyond them is not played.
     markers: ascending in both; between two of them, and beyond the first and the last, its speed is constant.
-    times: beats of the mix for each of its own, 1, or 2 and 1/2. gain: dB, by which its audio is scaled before it enters
-    the graph. key_lock: it is stretched, and its pitch kept; else it sounds as on a turntable.
+    times: beats of the mix for each of its own, 1, or 2 and 1/2. gain: dB, by which its audio is scaled before it
+    enters the graph. key_lock: it is stretched, and its pitch kept; else it sounds as on a turntable.
     """
 
     name: str
@@ -89,8 +91,8 @@ class Transition:
 
 @dataclass(frozen=True)
 class SetPlan:
-    """A set. tempo: of the mix, whose beat 0 is its first sample. transitions: one less than tracks, in order; they do not
-    overlap. automation: all that the controls of ``graph`` do, in beats. samples: of the mix, at the graph's rate."""
+    """A set. tempo: of the mix, whose beat 0 is its first sample. transitions: one less than tracks, in order; they do
+    not overlap. automation: all that the controls of ``graph`` do, in beats. samples: of the mix, at its rate."""
 
     name: str
     title: str

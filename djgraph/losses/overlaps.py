@@ -38,8 +38,8 @@ def vocal_overlap(tracks: Sequence[Tensor], sample_rate: float, *, reduction: st
 def together(levels: Tensor, floor_db: float = FLOOR_DB) -> Tensor:
     """Powers ``[batch, tracks, windows]`` → ``4·Σ_{i<j} P_i·P_j / (ΣP + floor)²``, ``[batch, windows]``.
 
-    P are averaged over 1 s. Of two tracks it is 1 where they are equally loud, ``1/cosh²(D·ln 10/20)`` where one is D dB weaker (0.33 at 10 dB,
-    0.04 at 20 dB), and 0 where one is silent; of n equally loud ones 2·(n − 1)/n.
+    P are averaged over 1 s. Of two tracks it is 1 where they are equally loud, ``1/cosh²(D·ln 10/20)`` where one is D
+    dB weaker (0.33 at 10 dB, 0.04 at 20 dB), and 0 where one is silent; of n equally loud ones 2·(n − 1)/n.
     """
     return pairs(levels, floor_db).sum(1)
 

@@ -13,6 +13,7 @@ import torch
 import djgraph
 from benchmarks.machine import describe
 from benchmarks.unmix.cases import cases, tracks
+from benchmarks.unmix.coverage import summarized
 from benchmarks.unmix.judge import judge
 
 BARS = {
@@ -57,10 +58,18 @@ def main(argv: list[str]) -> int:
             result.plot(options.plots / f"{case.name.replace(' ', '_')}.png", case.params)
         if options.out is not None:
             summary = summarize(rows, "clean" if options.codec is None else "degraded")
-            data = {"machine": machine, "seconds": options.seconds, "summary": summary, "cases": rows}
+            data = {
+                "machine": machine,
+                "seconds": options.seconds,
+                "summary": summary,
+                "coverage": summarized(rows),
+                "cases": rows,
+            }
             options.out.write_text(json.dumps(data, indent=1) + "\n")
     for name, entry in summarize(rows, "clean" if options.codec is None else "degraded").items():
         print(name, entry)
+    for name, entry in summarized(rows).items():
+        print(f"intervals, {name}: {entry['held']:.1%} of {entry['moments']} hold, {entry['told']:.0%} told")
     return 0
 
 

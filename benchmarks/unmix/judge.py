@@ -14,6 +14,7 @@ from torch import Tensor
 import djgraph
 from benchmarks.unmix.baselines import frame_gains, linear_crossfade
 from benchmarks.unmix.cases import RATE, Case, Tracks, mix
+from benchmarks.unmix.coverage import coverage
 from benchmarks.unmix.degrade import degrade
 from djgraph.fitting import FitResult
 from djgraph.metrics import si_sdr
@@ -45,6 +46,7 @@ def judge(
         "level_db": report["level_db"],
         **errors(mixer.layout, report, case.params),
         "heard": report["heard_error"]["mean"],
+        "coverage": coverage(result, case.params),
     }
     fade, shares = linear_crossfade(stems, clean)
     mixed, gains = frame_gains(stems, clean)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from djgraph.graph.ir import Graph
 
 AUTOMATION = (".yaml", ".yml", ".json", ".csv")
+UNSURE = 0.25
+"""Share of the clip in which a control cannot be told, from which on that is said."""
+SHOWN = 4
+"""Names in a list."""
 
 
 def fit(
@@ -49,6 +53,10 @@ def fit(
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw every control: png, svg or pdf.")
+    ] = None,
+    intervals: Annotated[
+        Path | None,
+        typer.Option("--intervals", metavar="FILE", help="Write how far each control may be off, as csv."),
     ] = None,
     output: Annotated[
         str | None, typer.Option("--output", metavar="NAME", help="The output that the target is.")
@@ -122,6 +130,9 @@ def fit(
     if out.suffix.lower() not in AUTOMATION:
         raise typer.BadParameter(f"-o {out}: controls are written as {', '.join(AUTOMATION)}")
 
+    if intervals is not None and intervals.suffix.lower() != ".csv":
+        raise typer.BadParameter(f"--intervals {intervals}: intervals are written as .csv")
+
     from djgraph import audio, automation
     from djgraph.atomic import check_target
     from djgraph.automation.plot import check_path
@@ -131,7 +142,7 @@ def fit(
     state = state_file(out)
     where, mode = _warp_of(warp)
     lies = warp_out or out.with_name(f"{out.stem}.warp.json")
-    written = [path for path in (out, mix, report, plot) if path is not None]
+    written = [path for path in (out, mix, report, plot, intervals) if path is not None]
     written += [lies] if mode != "given" else []
     for path in written:  # before the work, not after it
         check_target(path, InputError)
@@ -181,6 +192,8 @@ def fit(
                 warn(f"{mix}: {clipped} samples clipped")
         if report is not None:
             result.save_report(report)
+        if intervals is not None:
+            result.save_intervals(intervals)
         if plot is not None:
             result.plot(plot, job.truth(result.seconds))
     interrupted = result.report["interrupted"]
@@ -344,6 +357,8 @@ def summarize(
     result: FitResult, out: Path, as_json: bool, warp: Warp | None = None, lies: Path | None = None
 ) -> None:
     """Print the report: all of it as JSON, or what a person wants to know. warp: where the tracks lie, in ``lies``."""
+    from djgraph.errors import shorten
+
     report: dict[str, Any] = result.report
     for text in report["warnings"]:
         warn(text)
@@ -363,6 +378,11 @@ def summarize(
     typer.echo(f"  match     SI-SDR {report['si_sdr_db']:.1f} dB")
     typer.echo(f"  moves     {len(moved)} of {len(controls)} controls")
     typer.echo(f"  unheard   {len(report['not_identified'])} controls have no audible effect in this mix")
+    unsure = [name for name in moved if controls[name]["cannot_be_told"] > UNSURE]
+    if unsure:
+        typer.echo(
+            f"  unsure    {len(unsure)} of those cannot be told for a part of the time: {shorten(unsure, SHOWN)}"
+        )
     if "heard_error" in report and (off := report["heard_error"]["mean"]) is not None:
         typer.echo(f"  truth     gains that are heard are off by {off:.2g} on average")
     for note in report["notes"]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+TINY = 1e-30
+"""An imaginary step: its square is nothing beside 1, so that a derivative along it is exact."""
+
 
 @dataclass(frozen=True)
 class KnotGrid:
@@ -81,6 +84,29 @@ class Tridiagonal:
         free = (~pinned).to(self.diagonal)
         kept = self.scale(free)
         return Tridiagonal(kept.diagonal + torch.diag_embed(1 - free), kept.upper)
+
+    def inverse_diagonal(self, between: Tridiagonal | None = None) -> Tensor:
+        """The diagonal of the inverse A⁻¹, ``[n, size]``; of A⁻¹·B·A⁻¹ with ``between`` as B.
+
+        Two sweeps find the blocks of A⁻¹ on its diagonal, and nothing else of it (Erisman and Tinney, "On Computing
+        Certain Elements of the Inverse of a Sparse Matrix", CACM 18(3), 1975). A⁻¹·B·A⁻¹ is minus the derivative of
+        (A + t·B)⁻¹ at t = 0, read off an imaginary t too small to be rounded against.
+        """
+        diagonal, upper = self.diagonal, self.upper
+        if between is not None:
+            diagonal = torch.complex(diagonal, TINY * between.diagonal)
+            upper = torch.complex(upper, TINY * between.upper)
+        inverses = [torch.linalg.inv(diagonal[0])]
+        for block, link in zip(diagonal[1:], upper):
+            inverses.append(torch.linalg.inv(block - link.mT @ inverses[-1] @ link))
+        found = inverses[-1]
+        result = [torch.diagonal(found)]
+        for inverse, link in zip(reversed(inverses[:-1]), upper.flip(0)):
+            way = inverse @ link
+            found = inverse + way @ found @ way.mT
+            result.append(torch.diagonal(found))
+        stacked = torch.stack(result[::-1])
+        return stacked if between is None else -stacked.imag / TINY
 
     def factor(self) -> Factor:
         """Its Cholesky factor. The matrix has to be positive definite."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from djgraph.atomic import atomic_writer
 from djgraph.automation.plot import check_path
 from djgraph.errors import InputError
+from djgraph.fitting.around import AROUND, UNTOLD, Around, draw_around
 from djgraph.fitting.panels import Panel, arrange, panels
 from djgraph.layout import ParameterLayout
 from djgraph.text import one_line
@@ -50,6 +51,7 @@ def plot_controls(
     audible: Tensor,
     seconds: float,
     truth: Tensor | None = None,
+    around: Around | None = None,
 ) -> None:
     """Write :func:`draw_controls` to ``path``: ``.png``, ``.svg`` or ``.pdf``.
 
@@ -57,7 +59,7 @@ def plot_controls(
     file cannot be written.
     """
     check_path(path)
-    figure = draw_controls(layout, params, audible, seconds, truth)
+    figure = draw_controls(layout, params, audible, seconds, truth, around)
     with atomic_writer(path) as file:
         figure.savefig(file, format=Path(path).suffix[1:].lower(), dpi=130)
 
@@ -68,16 +70,21 @@ def draw_controls(
     audible: Tensor,
     seconds: float,
     truth: Tensor | None = None,
+    around: Around | None = None,
 ) -> Any:
     """The picture as a figure of matplotlib's: an axes for each kind of control, in it a lane for each control.
 
     params: ``[frames, controls]``, plain units. audible: ``[blocks, controls]``, whether a control is heard there;
     where it is not for longer than a hundredth of the clip, its lane is grey and its line thin and dotted. seconds:
-    length of the clip. truth: known params ``[frames, controls]``, dashed in another colour; what lies between the
+    length of the clip. around: intervals, drawn behind the curve; where they say nothing though a control is heard,
+    its lane is violet. truth: known params ``[frames, controls]``, dashed in another colour; what lies between the
     two is red where it is heard. A lane goes from a control's minimum to its maximum along its scale. Raises InputError
     for shapes that do not fit.
     """
-    for name, tensor in (("params", params), ("audible", audible), ("truth", truth)):
+    given = {"params": params, "audible": audible, "truth": truth}
+    if around is not None:
+        given |= {"low": around.low, "high": around.high, "told": around.told}
+    for name, tensor in given.items():
         if tensor is not None and (tensor.ndim != 2 or tensor.shape[1] != len(layout) or not len(tensor)):
             raise InputError(f"{name} are {list(tensor.shape)}, expected [frames, {len(layout)}]")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -98,9 +105,11 @@ def draw_controls(
             _frame(axes, seconds, len(panel.owners), number == lowest[place])
             _title(axes, panel, sheet)
             _lanes(axes, panel, layout, course, known, heard)
+            if around is not None:
+                _around(axes, panel, layout, course, around, heard)
             if place == 0 or row[place - 1].owners != panel.owners:
                 _name_lanes(axes, panel, sheet.names)
-    _legend(figure, sheet, known is not None)
+    _legend(figure, sheet, known is not None, around is not None)
     return figure
 
 
@@ -289,7 +298,29 @@ def _name_lanes(axes: Any, panel: Panel, names: dict[str, str]) -> None:
         )
 
 
-def _legend(figure: Any, sheet: _Sheet, known: bool) -> None:
+def _around(
+    axes: Any, panel: Panel, layout: ParameterLayout, found: _Course, around: Around, heard: NDArray[Any]
+) -> None:
+    """The intervals of a panel's controls."""
+    frames = len(found.time)
+    low, high = (_Course.of(layout, one, found.time[-1]).positions for one in (around.low, around.high))
+    told = around.told.cpu().numpy()
+    for lane, column in enumerate(panel.columns):
+        loud = _at(heard[:, column], frames)
+        sure = _calm(told[:, column] | ~loud)
+        draw_around(
+            axes,
+            lane,
+            column,
+            found.time,
+            (_height(lane, low[:, column]), _height(lane, high[:, column])),
+            _widened(loud & sure),
+            unheard_spans(sure, found.time[-1]),
+            layout.columns[column].control.held,
+        )
+
+
+def _legend(figure: Any, sheet: _Sheet, known: bool, around: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -297,6 +328,9 @@ def _legend(figure: Any, sheet: _Sheet, known: bool) -> None:
     if known:
         entries.append(Line2D([], [], color=PLAYED, linewidth=1.1, dashes=(3.2, 1.8), label="played"))
         entries.append(Patch(facecolor=OFF, label="difference, where it is heard"))
+    if around:
+        entries.append(Patch(facecolor=AROUND, label="nine of ten lie here"))
+        entries.append(Patch(facecolor=UNTOLD, label="cannot be told"))
     entries.append(Patch(facecolor=UNHEARD, label="not heard"))
     figure.legend(
         handles=entries,
@@ -307,8 +341,8 @@ def _legend(figure: Any, sheet: _Sheet, known: bool) -> None:
         frameon=False,
         borderpad=0,
         borderaxespad=0,
-        handlelength=2.2,
-        columnspacing=2.2,
+        handlelength=1.8,
+        columnspacing=1.6,
         labelcolor=INK,
     )
 

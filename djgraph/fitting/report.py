@@ -6,11 +6,13 @@ import math
 import time
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from djgraph import metrics
 from djgraph.fitting.accuracy import control_errors, heard_error
 from djgraph.fitting.identify import identify
+from djgraph.fitting.intervals import CONFIDENCE, intervals
 from djgraph.fitting.listen import remarks
 from djgraph.fitting.prepare import fold
 from djgraph.fitting.problem import FitProblem, Listened
@@ -39,6 +41,8 @@ def result_of(
     estimate, wanted = fold(mix, material.channels)[:, known], heard.target[:, known]
     sketch = standing.measured or standing.sketch
     identified = identify(sketch, standing.positions)
+    around = intervals(problem, listened, standing, identified, mix)
+    width = around.high - around.low
     controls: dict[str, Any] = {}
     for index, name in enumerate(layout.names):
         travel = (standing.positions[:, index] - problem.rest.position[index]).abs().max()
@@ -48,6 +52,8 @@ def result_of(
             "audible": round(share, 4),
             "why_not": _why_inaudible(problem, listened, index) if share == 0 else None,
             "sounds_like": layout.names[like[0]] if like else None,
+            "interval": round(float(width[:, index].median()), 4),
+            "cannot_be_told": round(1 - float(around.told[:, index].double().mean()), 4),
         }
     report: dict[str, Any] = {
         "graph": problem.graph.name,
@@ -69,6 +75,7 @@ def result_of(
         "notes": remarks(heard, material, rate),
         "warnings": [],
         "controls": controls,
+        "confidence": CONFIDENCE,
         "not_identified": [name for name, entry in controls.items() if entry["audible"] == 0],
         "loss_curve": log.curve,
     }
@@ -78,7 +85,11 @@ def result_of(
         audible = identify(sketch, layout.to_unit(truth.double()))
         report["control_error"] = control_errors(sketch, standing.positions, truth, audible)
         report["heard_error"] = heard_error(standing.sketch, standing.positions, truth)
-    return FitResult(params.float(), mix, report, layout, material.samples / rate, identified.audible)
+    low, high = (layout.from_unit(one).float() for one in (around.low, around.high))
+    # A control with steps is drawn to the next of them, and must not leave its interval there.
+    bands = (torch.minimum(low, params.float()), torch.maximum(high, params.float()))
+    seconds = material.samples / rate
+    return FitResult(params.float(), mix, report, layout, seconds, identified.audible, *bands, around.told)
 
 
 def _why_inaudible(problem: FitProblem, listened: Listened, column: int) -> str:

@@ -29,7 +29,8 @@ class FitResult:
     params: ``[frames, controls]`` in plain units. mix: the mixer's output for them, ``[channels, samples]``, at the
     stems' own time and level (the target may lie elsewhere: ``report["delay_ms"]``, ``report["level_db"]``). report:
     plain data for JSON; docs/unmixing.md lists its keys. audible: ``[blocks, controls]``, where a small move of a
-    control is heard.
+    control is heard. low, high: ``[frames, controls]`` in plain units, between which nine of ten controls and moments
+    lie. told: ``[frames, controls]``, False where that is so wide that it cannot be told what was played.
     """
 
     params: Tensor
@@ -38,6 +39,9 @@ class FitResult:
     layout: ParameterLayout
     seconds: float
     audible: Tensor
+    low: Tensor
+    high: Tensor
+    told: Tensor
 
     @property
     def automation(self) -> Automation:
@@ -57,11 +61,28 @@ class FitResult:
             path, json.dumps(self.report, indent=2, ensure_ascii=False, allow_nan=False) + "\n", InputError
         )
 
+    def save_intervals(self, path: str | os.PathLike[str]) -> None:
+        """Every control at every frame as CSV: ``seconds, control, value, low, high, told``; ``told`` is 1 or 0."""
+        import csv
+        import io
+
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(("seconds", "control", "value", "low", "high", "told"))
+        times = torch.linspace(0, self.seconds, len(self.params), dtype=torch.float64, device="cpu").tolist()
+        for index, name in enumerate(self.layout.names):
+            columns = (tensor[:, index].tolist() for tensor in (self.params, self.low, self.high))
+            for time, value, low, high, told in zip(times, *columns, self.told[:, index].int().tolist()):
+                rows.writerow((f"{time:.4f}", name, f"{value:.6g}", f"{low:.6g}", f"{high:.6g}", told))
+        write_text(path, text.getvalue(), InputError)
+
     def plot(self, path: str | os.PathLike[str], truth: Tensor | None = None) -> None:
         """Every control over time as a picture (PNG, SVG, PDF by suffix); needs matplotlib."""
+        from djgraph.fitting.around import Around
         from djgraph.fitting.plot import plot_controls
 
-        plot_controls(path, self.layout, self.params, self.audible, self.seconds, truth)
+        around = Around(self.low, self.high, self.told)
+        plot_controls(path, self.layout, self.params, self.audible, self.seconds, truth, around)
 
 
 CHECKPOINT = 2

@@ -1,0 +1,202 @@
+"""How far controls may be off: against closed forms, and against estimates from noise that is drawn again and again."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import djgraph
+from djgraph.effects import Transform
+from djgraph.fitting.bands import bands_of
+from djgraph.fitting.knots import Tridiagonal
+from djgraph.fitting.newton import gauss_newton
+from djgraph.fitting.priors import Priors
+from djgraph.fitting.problem import POOL, FitProblem
+from djgraph.fitting.residue import residue
+from djgraph.fitting.sketch import Sketch
+from djgraph.fitting.spread import Spread, spread
+from djgraph.fitting.statistics import gather
+
+from .conftest import GAIN, RATE, noise, play
+
+LINEAR = {
+    "djgraph": 1,
+    "name": "faders",
+    "sample_rate": RATE,
+    "transform": {"size": 256, "hop": 64},
+    "inputs": [{"name": "a"}, {"name": "b"}],
+    "mixer": [
+        {
+            "for": {"deck": "inputs"},
+            "do": [{"strip": "$deck", "input": "$deck", "chain": [GAIN], "to": "master"}],
+        },
+        {"bus": "master"},
+    ],
+    "outputs": ["master"],
+}
+DRAWN = Priors(neutral=0, variation=0, smooth=1e-4)
+"""Quadratic, so that the closed form is one."""
+
+
+def tridiagonal(seed: int, n: int = 5, size: int = 3, heavy: float = 6.0) -> Tridiagonal:
+    rng = np.random.RandomState(1000 + seed)
+    diagonal = rng.standard_normal((n, size, size))
+    diagonal = diagonal + diagonal.transpose(0, 2, 1) + heavy * np.eye(size)
+    return Tridiagonal(torch.from_numpy(diagonal), torch.from_numpy(rng.standard_normal((n - 1, size, size))))
+
+
+def dense(matrix: Tridiagonal) -> np.ndarray:
+    n, size, _ = matrix.diagonal.shape
+    full = np.zeros((n * size, n * size))
+    for i in range(n):
+        here = slice(i * size, (i + 1) * size)
+        full[here, here] = matrix.diagonal[i]
+        if i + 1 < n:
+            there = slice((i + 1) * size, (i + 2) * size)
+            full[here, there] = matrix.upper[i]
+            full[there, here] = matrix.upper[i].T
+    return full
+
+
+def test_diagonals_of_inverses_are_numpys() -> None:
+    a, b = tridiagonal(1, heavy=12), tridiagonal(2)
+    inverse = np.linalg.inv(dense(a))
+    np.testing.assert_allclose(a.inverse_diagonal().flatten(), np.diag(inverse), rtol=1e-10)
+    np.testing.assert_allclose(
+        a.inverse_diagonal(b).flatten(), np.diag(inverse @ dense(b) @ inverse), rtol=1e-9, atol=1e-12
+    )
+    one = Tridiagonal(a.diagonal[:1], a.upper[:0])
+    np.testing.assert_allclose(one.inverse_diagonal()[0], np.diag(np.linalg.inv(a.diagonal[0])), rtol=1e-10)
+
+
+@pytest.mark.parametrize("turning", [0, 2])
+def test_a_residue_is_what_gathering_finds(turning: int) -> None:
+    bands = bands_of(RATE, Transform(64, 16))
+    a, b, left = torch.from_numpy(np.random.RandomState(3).standard_normal((3, 2, 3000))).float()
+    valid = torch.ones(3000)
+    valid[:500] = 0
+    found = residue([a, b], left, valid, bands, 3, turning)
+    known = gather([a, b], left, valid, bands, 3, turning)
+    torch.testing.assert_close(found.cross, known.cross, atol=2e-3, rtol=1e-4)
+    torch.testing.assert_close(found.energy, known.energy, atol=2e-3, rtol=1e-4)
+
+
+def test_noise_that_is_independent_counts_once_and_what_is_like_a_source_more() -> None:
+    bands = bands_of(RATE, Transform(256, 64))
+    source, other = noise(1, 20), noise(2, 20)
+    valid = torch.ones(source.shape[-1])
+    own = gather([source], other, valid, bands, POOL).gram.diagonal(dim1=2, dim2=3)
+    seconds = POOL * 64 / RATE
+    plain = residue([source], other, valid, bands, POOL).correlation(own, bands, seconds)
+    assert float(plain.mean()) < 1.3
+    alike = residue([source], other + 0.3 * source, valid, bands, POOL).correlation(own, bands, seconds)
+    assert float(alike.mean()) > 10
+
+
+def stand(
+    seed: int, level: float, frames: int
+) -> tuple[FitProblem, Sketch, torch.Tensor, dict, torch.Tensor]:
+    """A small problem of two faders with white noise of RMS ``level`` on the target, and its solution."""
+    mixer = djgraph.compile(LINEAR)
+    problem = FitProblem.of(mixer, "master", None, DRAWN, None)
+    stems = {"a": noise(11), "b": noise(12)}
+    truth = mixer.layout.pack({"a.gain": torch.linspace(0.8, 0.3, frames), "b.gain": 0.5})
+    rng = np.random.RandomState(1000 + seed)
+    clean = play(mixer, stems, truth)
+    target = clean + level * torch.from_numpy(rng.standard_normal(clean.shape)).float()
+    valid = torch.ones(clean.shape[-1])
+    statistics = gather(list(stems.values()), target, valid, problem.bands, POOL)
+    # Weights and their sum as for the clean target, so that every draw is the same problem.
+    plain = gather(list(stems.values()), clean, valid, problem.bands, POOL)
+    sketch = Sketch.make(problem.response, statistics, torch.ones_like(statistics.energy), clean.shape[-1])
+    share = statistics.energy.sum() / plain.energy.sum()
+    s = sketch.statistics
+    scaled = type(s)(s.gram * share, s.cross * share, s.energy * share, s.positions)
+    sketch = Sketch(problem.response, scaled, clean.shape[-1])
+    u = torch.full((frames, 2), 0.5, dtype=torch.float64)
+    u = gauss_newton(sketch, u, problem.rest, DRAWN, steps=30, tolerance=1e-9)
+    left = target - play(mixer, stems, mixer.layout.from_unit(u).float())
+    return problem, sketch, u, {"sources": list(stems.values()), "valid": valid, "plain": plain}, left
+
+
+def spread_of(level: float, frames: int, seed: int = 0) -> tuple[Spread, FitProblem, Sketch, torch.Tensor]:
+    problem, sketch, u, given, left = stand(seed, level, frames)
+    found = residue(given["sources"], left, given["valid"], problem.bands, POOL)
+    scale = torch.ones_like(found.energy) / given["plain"].energy.sum()
+    return spread(sketch, u, found, scale, problem.rest, DRAWN, 1.5), problem, sketch, u
+
+
+def test_a_linear_problem_with_noise_has_the_closed_form() -> None:
+    """y = X·u + noise of variance σ², smoothed: (XᵀX + P)⁻¹·σ²·XᵀX·(XᵀX + P)⁻¹, from samples, without any transform."""
+    level, frames = 0.05, 6
+    found, _, sketch, u = spread_of(level, frames)
+    sources = [noise(11).double().numpy(), noise(12).double().numpy()]
+    samples = sources[0].shape[-1]
+    hats = np.stack(
+        [np.interp(np.arange(samples), np.linspace(0, samples - 1, frames), e) for e in np.eye(frames)]
+    )
+    x = np.stack(
+        [(h * s).ravel() for h in hats for s in sources], 1
+    )  # [samples, frames·2], controls within a frame
+    fisher = dense(sketch.linearize(u)[2])
+    # The sketch's loss is in other units: the same matrix but for one factor.
+    factor = np.trace(fisher) / np.trace(x.T @ x)
+    np.testing.assert_allclose(fisher / factor, x.T @ x, rtol=0.2, atol=0.02 * (x.T @ x).max())
+    prior = dense(
+        DRAWN.curvature(u, FitProblem.of(djgraph.compile(LINEAR), "master", None, DRAWN, None).rest)
+    )
+    inverse = np.linalg.inv(x.T @ x + prior / factor)
+    expected = np.sqrt(np.diag(inverse @ (level**2 * x.T @ x) @ inverse)).reshape(frames, 2)
+    np.testing.assert_allclose(found.noise, expected, rtol=0.25)
+
+
+@pytest.mark.slow
+def test_estimates_from_noise_drawn_again_spread_as_told() -> None:
+    level, frames = 0.05, 8
+    drawn = torch.stack([stand(seed, level, frames)[2] for seed in range(60)])
+    told = torch.stack([spread_of(level, frames, seed)[0].noise for seed in range(3)]).mean(0)
+    ratio = drawn.std(0) / told
+    assert 0.85 < float(ratio.mean()) < 1.15
+    assert bool(((ratio > 0.6) & (ratio < 1.5)).all())
+
+
+def test_what_is_not_heard_may_be_anywhere() -> None:
+    found, *_ = spread_of(0.02, 6)
+    assert bool((found.free > 0).all())
+    mixer = djgraph.compile(LINEAR)
+    stems = {"a": noise(11), "b": torch.zeros(2, 12000)}
+    target = play(mixer, stems, mixer.layout.pack({"a.gain": 0.6}))
+    result = djgraph.fit(mixer, stems, target, frames=6, steps=0, level=1.0)
+    silent, heard = mixer.layout.index("b.gain"), mixer.layout.index("a.gain")
+    assert not bool(result.told[:, silent].any())
+    assert float(result.low[:, silent].max()) == 0
+    assert float(result.high[:, silent].min()) == 1
+    assert result.report["controls"]["b.gain"]["cannot_be_told"] == 1
+    assert bool(result.told[:, heard].all())
+    assert result.report["controls"]["a.gain"]["interval"] < 0.1
+
+
+def test_intervals_hold_the_params_and_are_written(mixer: djgraph.Mixer, stems: dict, tmp_path: Path) -> None:
+    moves = {"a.low.gain": torch.linspace(1, 0.2, 16), "b.lowpass.cutoff": torch.linspace(1, 0.65, 16)}
+    truth = mixer.layout.pack(moves)
+    target = play(mixer, stems, truth) + 0.003 * noise(8)
+    result = djgraph.fit(mixer, stems, target, frames=16, steps=2)
+    assert bool((result.low <= result.params).all())
+    assert bool((result.params <= result.high).all())
+    assert bool((mixer.layout.minimum <= result.low).all())
+    assert bool((result.high <= mixer.layout.maximum).all())
+    column = mixer.layout.index("a.low.gain")
+    held = (result.low <= truth) & (truth <= result.high)
+    assert float(held[:, column].double().mean()) > 0.8
+    result.save_intervals(tmp_path / "around.csv")
+    rows = list(csv.DictReader((tmp_path / "around.csv").open()))
+    assert len(rows) == 16 * len(mixer.layout)
+    row = rows[16 * column + 5]
+    assert row["control"] == "a.low.gain"
+    assert float(row["seconds"]) == pytest.approx(0.5, abs=1e-3)
+    assert float(row["low"]) == pytest.approx(float(result.low[5, column]), rel=1e-4)
+    assert row["told"] == str(int(result.told[5, column]))

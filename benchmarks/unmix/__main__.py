@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
 
         return run(argv[1:])
     if argv and argv[0] == "table":
-        from benchmarks.unmix.board import main as table
+        from benchmarks.unmix.tables import main as table
 
         return table(argv[1:])
     from benchmarks.unmix.controls import main as controls

@@ -1,19 +1,13 @@
-"""UnmixBench's leaderboard: medians by entrant and kind of mix, and the tables in the documentation."""
+"""UnmixBench's leaderboard: figures by entrant and kind of mix, and what they are held against."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from benchmarks.errors import BenchmarkError
 from benchmarks.unmix.score import middle, quantile
-
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "unmixing.md"
-BEGIN, END = "<!-- unmixbench: made by python -m benchmarks.unmix table -->", "<!-- /unmixbench -->"
 
 Row = dict[str, Any]
 
@@ -47,19 +41,13 @@ PUBLISHED = [
 """Figures of others, on other data: no row of them can be compared with ours."""
 
 GROUPS: dict[str, Callable[[Row], bool]] = {
-    "UnmixDB none": lambda row: row["series"] == "unmixdb" and row["effect"] == "none",
-    "UnmixDB bass": lambda row: row["series"] == "unmixdb" and row["effect"] == "bass",
-    "UnmixDB compressor": lambda row: row["series"] == "unmixdb" and row["effect"] == "compressor",
-    "UnmixDB distortion": lambda row: row["series"] == "unmixdb" and row["effect"] == "distortion",
-    "as they are or resampled, no distortion": lambda row: (
-        row["series"] == "unmixdb"
-        and row["scaling"] != "stretch"
-        and row["effect"] in ("none", "bass", "compressor")
+    "UnmixDB, as they are or resampled, no effect": lambda row: (
+        _unmixdb(row, "none") and row["scaling"] != "stretch"
     ),
-    "stretched, no distortion": lambda row: (
-        row["series"] == "unmixdb" and row["scaling"] == "stretch" and row["effect"] != "distortion"
-    ),
-    "resampled": lambda row: row["series"] == "unmixdb" and row["scaling"] == "resample",
+    "UnmixDB, stretched, no effect": lambda row: _unmixdb(row, "none") and row["scaling"] == "stretch",
+    "UnmixDB, bass": lambda row: _unmixdb(row, "bass"),
+    "UnmixDB, compressor": lambda row: _unmixdb(row, "compressor"),
+    "UnmixDB, distortion": lambda row: _unmixdb(row, "distortion"),
     "moves": lambda row: row["series"] == "moves",
     "lossy": lambda row: row["series"] == "lossy",
     "masters": lambda row: row["series"] == "masters",
@@ -67,6 +55,59 @@ GROUPS: dict[str, Callable[[Row], bool]] = {
     "shipped tracks": lambda row: row["series"] == "shipped",
     "long": lambda row: row["series"] == "long",
 }
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure that must be reached. of: which rows it is measured on. key: of a track's row. unit: of the figures."""
+
+    what: str
+    of: Callable[[Row], bool]
+    key: str
+    must: float
+    aim: float
+    unit: str
+
+
+BARS = (
+    Bar(
+        "start, as they are or resampled, no effect: median",
+        GROUPS["UnmixDB, as they are or resampled, no effect"],
+        "start_ms",
+        1.0,
+        1000 / 44100,
+        "ms",
+    ),
+    Bar(
+        "start, stretch, bass or compressor: median",
+        lambda row: (
+            row["series"] == "unmixdb"
+            and row["effect"] != "distortion"
+            and (row["scaling"] == "stretch" or row["effect"] != "none")
+        ),
+        "start_ms",
+        25.0,
+        5.0,
+        "ms",
+    ),
+    Bar(
+        "rate, resampled: median",
+        lambda row: row["series"] == "unmixdb" and row["scaling"] == "resample",
+        "rate",
+        1e-4,
+        1e-6,
+        "",
+    ),
+    *(
+        Bar(f"gain, {effect}: mean", lambda row, e=effect: _unmixdb(row, e), "gain", must, must / 2, "")
+        for effect, must in (("none", 0.02), ("bass", 0.02), ("compressor", 0.05), ("distortion", 0.08))
+    ),
+)
+"""What issue 12 asks of djgraph, blind, on the series after UnmixDB."""
+
+
+def _unmixdb(row: Row, effect: str) -> bool:
+    return bool(row["series"] == "unmixdb" and row["effect"] == effect)
 
 
 def leaderboard(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -127,88 +168,39 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     return out
 
 
-def tables(rows: Sequence[Row]) -> str:
-    """The leaderboard as Markdown."""
-    from benchmarks.unmix.entrants import ENTRANTS
-
-    board = leaderboard(rows)
-    lines = [
-        "| mixes | who | cases | start, ms: median | 90 % | worst | rate: median | present | absent | cuts | order | "
-        "gain | heard gain | s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+def ours(rows: Sequence[Row]) -> list[Row]:
+    """djgraph's rows: of each case the whole answer, or the places alone where no more was measured."""
+    whole = [row for row in rows if row["entrant"] == "djgraph"]
+    done = {(row["series"], row["number"], row["seed"]) for row in whole}
+    return whole + [
+        row
+        for row in rows
+        if row["entrant"] == "find" and (row["series"], row["number"], row["seed"]) not in done
     ]
-    for group in GROUPS:
-        for row in [row for row in board if row["group"] == group]:
-            about = ENTRANTS[row["entrant"]].about if row["entrant"] in ENTRANTS else row["entrant"]
-            blind = row["entrant"] in ENTRANTS and not ENTRANTS[row["entrant"]].blind
-            start, rate = row.get("start_ms"), row.get("rate")
-            cells = [
-                group,
-                about + (", places given" if blind else ""),
-                f"{row['cases']}" + (f" ({row['failed']} failed)" if row["failed"] else ""),
-                *([_figure(start[key]) for key in ("median", "q90", "worst")] if start else [""] * 3),
-                _figure(rate["median"], "{:.1e}") if rate else "",
-                _share(row.get("present")),
-                _share(row.get("absent")),
-                _cut(row.get("cuts")),
-                f"{row['order_right']}" if "order_right" in row else "",
-                _figure(row["gain"]) if "gain" in row else "",
-                _figure(row["heard"]) if "heard" in row else "",
-                _figure(row["seconds"], "{:.0f}"),
-            ]
-            lines.append("| " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        "Published, on other data, so that no line of it can be compared with ours:",
-        "",
-        "| method | data | figures | source |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {p['method']} | {p['data']} | {p['figures']} | {p['source']} ({p['read']}) |" for p in PUBLISHED
-    ]
-    return "\n".join(lines)
 
 
-def main(argv: Sequence[str]) -> int:
-    from benchmarks.unmix.run import RESULTS, load
-
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.unmix table",
-        description="Writes UnmixBench's tables into docs/unmixing.md, from the results that are there.",
-    )
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--print", action="store_true", help="on the screen, and not into the documentation")
-    options = parser.parse_args(argv)
-    try:
-        text = tables(load(options.results))
-        if options.print:
-            print(text)
-        else:
-            DOCS.write_text(placed(DOCS.read_text(encoding="utf-8"), text), encoding="utf-8")
-    except BenchmarkError as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    return 0
-
-
-def placed(page: str, text: str) -> str:
-    """The page with these tables in their place. Raises BenchmarkError where that is not marked."""
-    if BEGIN not in page or END not in page:
-        raise BenchmarkError(f"{DOCS.name} has no place for the tables: {BEGIN} … {END}")
-    before, _, rest = page.partition(BEGIN)
-    return before + BEGIN + "\n\n" + text + "\n\n" + END + rest.partition(END)[2]
-
-
-def _figure(value: float | None, form: str = "{:.3g}") -> str:
-    return "–" if value is None else form.format(value)
-
-
-def _share(value: dict[str, int] | None) -> str:
-    return f"{value['right']} of {value['of']}" if value and value["of"] else ""
-
-
-def _cut(value: dict[str, int] | None) -> str:
-    if not value or not (value["true"] or value["said"]):
-        return ""
-    return f"{value['matched']} of {value['true']}, {value['said'] - value['matched']} too many"
+def against_bars(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Each of :data:`BARS` with what was reached (None: nothing, or not found), and on how many tracks."""
+    found = []
+    for bar in BARS:
+        tracks = [
+            track
+            for row in ours(rows)
+            if bar.of(row) and "error" not in row
+            for track in row["tracks"].values()
+            if track["plays"] and bar.key in track
+        ]
+        values = [track[bar.key] for track in tracks]
+        flat = [value for each in values for value in (each if isinstance(each, list) else [each])]
+        reached = (mean(flat) if flat else None) if bar.key == "gain" else middle(flat)
+        found.append(
+            {
+                "what": bar.what,
+                "must": bar.must,
+                "aim": bar.aim,
+                "unit": bar.unit,
+                "reached": reached,
+                "of": len(flat),
+            }
+        )
+    return found

@@ -165,12 +165,13 @@ def load(path: Path) -> list[Row]:
 
 def save(rows: list[Row], machine: dict[str, Any], path: Path) -> None:
     """Writes rows and the leaderboard that they make, whole or not at all."""
-    from benchmarks.unmix.board import PUBLISHED, leaderboard
+    from benchmarks.unmix.board import PUBLISHED, against_bars, leaderboard
 
     ordered = sorted(rows, key=lambda row: (row["series"], row["number"], row["seed"], row["entrant"]))
     data = {
         "format": FORMAT,
         "machine": machine,
+        "bars": against_bars(ordered),
         "leaderboard": leaderboard(ordered),
         "published": PUBLISHED,
         "rows": ordered,

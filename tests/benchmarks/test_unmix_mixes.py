@@ -128,6 +128,39 @@ def test_the_limiter_holds_its_ceiling():
     assert np.abs(sound.limiter(8 * noise(0.5))).max() <= 10 ** (-1 / 20) + 1e-9
 
 
+def lag(late: np.ndarray, early: np.ndarray) -> int:
+    """Samples by which one is behind the other."""
+    size = 2 * early.shape[1]
+    cross = np.fft.irfft(np.fft.rfft(late[0], size) * np.conj(np.fft.rfft(early[0], size)))
+    return int((np.argmax(cross) + size // 2) % size - size // 2)
+
+
+def test_lossy_copies_are_not_late():
+    audio = noise(2)
+    assert lag(sound.mp3(audio), audio) == 0
+    recorded = sound.rerecorded(audio, np.random.RandomState(1))
+    assert lag(recorded, audio) == 0
+    assert 3 < decibels(recorded, recorded - audio) < 20
+
+
+def test_masters_hold_loud_sounds_back_more():
+    loud, quiet = noise(1), 0.1 * noise(1)
+    for master in (sound.master_compressor, sound.limiter):
+        gains = [
+            np.sqrt((master(audio)[:, 20000:] ** 2).mean() / (audio[:, 20000:] ** 2).mean())
+            for audio in (8 * loud, quiet)
+        ]
+        assert gains[0] < 0.7 * gains[1]
+
+
+def test_echoes_come_when_and_as_loud_as_said():
+    impulse = np.zeros((1, 1000))
+    impulse[0, 10] = 1
+    found = sound.echo(impulse, np.full(1000, 0.5), 100, feedback=0.5, repeats=3)[0]
+    assert list(np.flatnonzero(found)) == [10, 110, 210, 310]
+    assert found[[10, 110, 210, 310]] == pytest.approx([1, 0.25, 0.125, 0.0625])
+
+
 def test_rounds_name_what_the_protocol_has():
     assert len(ROUNDS["unmixdb"]) == len(SCALINGS) * len(EFFECTS) == 12
 

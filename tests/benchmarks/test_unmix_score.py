@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.unmix import board, dtw, faders, run
+from benchmarks.unmix import board, dtw, faders, run, tables
 from benchmarks.unmix.entrants import ENTRANTS
 from benchmarks.unmix.mixes import RATE, Case, Part, assemble
 from benchmarks.unmix.score import Answer, middle, quantile, score
@@ -190,22 +190,28 @@ def test_rows_are_kept_and_written_whole(tmp_path):
     path = tmp_path / "board.json"
     assert run.load(path) == []
     row = {"entrant": "dtw", "series": "cuts", "number": 0, "seed": 1, "seconds": 1.0, "cpu_seconds": 1.0}
-    row |= {"effect": "jump", "scaling": "resample", "tracks": {"a": {"plays": True, "gain": 0.5}}}
+    row |= {"effect": "jump", "scaling": "resample", "tracks": {"a": {"plays": True, "gain": 0.5, "heard": 0.25}}}
     run.save([row], {"cores": 2}, path)
     assert run.load(path) == [row]
     data = json.loads(path.read_text())
     assert data["leaderboard"][0]["gain"] == 0.5
-    assert "0.5" in board.tables([row])
+    assert "0.5" in tables.tables([row])
     path.write_text("[]")
     with pytest.raises(BenchmarkError, match="not UnmixBench's results"):
         run.load(path)
 
 
 def test_the_page_has_a_place_for_the_tables():
-    page = f"a\n{board.BEGIN}\nold\n{board.END}\nb"
-    assert board.placed(page, "new") == f"a\n{board.BEGIN}\n\nnew\n\n{board.END}\nb"
+    page = f"a\n{tables.BEGIN}\nold\n{tables.END}\nb"
+    assert tables.placed(page, "new") == f"a\n{tables.BEGIN}\n\nnew\n\n{tables.END}\nb"
     with pytest.raises(BenchmarkError, match="no place"):
-        board.placed("a", "new")
+        tables.placed("a", "new")
+
+
+@pytest.mark.skipif(not run.RESULTS.exists(), reason="nothing was measured yet")
+def test_the_tables_of_the_documentation_are_those_of_the_results():
+    page = tables.DOCS.read_text(encoding="utf-8")
+    assert tables.placed(page, tables.tables(run.load(run.RESULTS))) == page
 
 
 def test_unknown_names_are_refused(capsys):

@@ -190,7 +190,11 @@ def test_rows_are_kept_and_written_whole(tmp_path):
     path = tmp_path / "board.json"
     assert run.load(path) == []
     row = {"entrant": "dtw", "series": "cuts", "number": 0, "seed": 1, "seconds": 1.0, "cpu_seconds": 1.0}
-    row |= {"effect": "jump", "scaling": "resample", "tracks": {"a": {"plays": True, "gain": 0.5, "heard": 0.25}}}
+    row |= {
+        "effect": "jump",
+        "scaling": "resample",
+        "tracks": {"a": {"plays": True, "gain": 0.5, "heard": 0.25}},
+    }
     run.save([row], {"cores": 2}, path)
     assert run.load(path) == [row]
     data = json.loads(path.read_text())

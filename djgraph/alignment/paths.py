@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from djgraph.alignment.features import BANDS, FRAMES, Spectra
-from djgraph.alignment.rates import Candidate, Recording, stretched
+from djgraph.alignment.features import BANDS, FRAMES
+from djgraph.alignment.rates import Candidate, stretched
 
 BLOCK = 22
 """Frames of the recording that are one step of the path: a quarter of a second."""
@@ -25,6 +25,18 @@ ENTER = 1.6
 DRIFT = 0.03
 """What a step to the next frame beside the line costs."""
 _SIZE = 256
+_CHUNKS = 16
+_STEADY = 2.0
+"""Seconds over which the share of a track in a recording is taken to be steady."""
+_LOUDEST = 1.2
+
+
+@dataclass(frozen=True)
+class Option:
+    """A rate at which a track may be played, and its features at the pitch that it then has."""
+
+    candidate: Candidate
+    features: Tensor
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Run:
     """Blocks of a path without a jump. blocks: their numbers; places: frames of the track at the middle of each;
     scores: their correlations."""
 
-    candidate: Candidate
+    option: Option
     blocks: NDArray[np.int64]
     places: NDArray[np.float64]
     scores: NDArray[np.float64]
@@ -43,23 +55,25 @@ class Run:
         return float((self.scores - HEARD).sum())
 
 
-def correlations(recording: Recording, features: Tensor, rate: float) -> Tensor:
-    """``[blocks, places]``: of each block with the track from each frame on, at a rate.
+def correlations(heard: Tensor, features: Tensor, rate: float) -> Tensor:
+    """``[blocks, places]``: of each block of a recording with a track from each frame on, at a rate.
 
-    Place v is the track's frame ``rate · (v − BLOCK + 1)``: the first ones begin before the track does.
+    heard, features: of both, ``[bands, frames]``. Place v is the track's frame ``rate · (v − BLOCK + 1)``: the first
+    ones begin before the track does.
     """
     played = max(1, math.floor((features.shape[1] - 1) / rate)) + 1
     places = played + BLOCK - 1
     at = torch.arange(1 - BLOCK, played + BLOCK - 1, device="cpu")
     track = stretched(features, rate, at)
-    blocks = max(1, recording.frames // BLOCK)
-    given = torch.nn.functional.pad(recording.features, (0, max(0, BLOCK - recording.frames)))
+    frames = heard.shape[1]
+    blocks = max(1, frames // BLOCK)
+    given = torch.nn.functional.pad(heard, (0, max(0, BLOCK - frames)))
     pieces = given[:, : blocks * BLOCK].unflatten(1, (blocks, BLOCK))
     spectrum = torch.fft.rfft(pieces, _SIZE, dim=-1).conj().permute(2, 1, 0).contiguous()
     step = _SIZE - BLOCK + 1
     out = torch.empty(blocks, places, dtype=torch.float32, device="cpu")
-    for first in range(0, places, step * 16):
-        count = min(16, -(-(places - first) // step))
+    for first in range(0, places, step * _CHUNKS):
+        count = min(_CHUNKS, -(-(places - first) // step))
         piece = track[:, first : first + (count - 1) * step + _SIZE]
         piece = torch.nn.functional.pad(piece, (0, (count - 1) * step + _SIZE - piece.shape[1]))
         chunks = torch.fft.rfft(piece.unfold(1, _SIZE, step), dim=-1).permute(2, 0, 1).contiguous()
@@ -69,14 +83,36 @@ def correlations(recording: Recording, features: Tensor, rate: float) -> Tensor:
     return out.div_(BLOCK * BANDS)
 
 
-def find_path(recording: Recording, track: Spectra, candidates: Sequence[Candidate]) -> list[Run]:
-    """The runs of the likeliest path through the candidates' lines, in the recording's order; none where the track is
-    not heard."""
-    emissions = [
-        correlations(recording, track.features(1.0 if one.key_locked else one.rate), one.rate).numpy()
-        for one in candidates
-    ]
-    return _runs(candidates, emissions, *_viterbi(emissions))
+def find_path(heard: Tensor, options: Sequence[Option]) -> list[Run]:
+    """The runs of the likeliest path through the options' lines, in the recording's order; none where the track is
+    not heard. heard: the recording's features."""
+    emissions = [correlations(heard, one.features, one.candidate.rate).numpy() for one in options]
+    return _runs(options, emissions, *_viterbi(emissions))
+
+
+def on_path(runs: Sequence[Run], frames: int) -> Tensor:
+    """``[bands, frames]``: a track's features where its runs play them in a recording of so many frames; else 0."""
+    out = torch.zeros(BANDS, frames, dtype=torch.float32, device="cpu")
+    for run in runs:
+        first, last = int(run.blocks[0]) * BLOCK, min(frames, (int(run.blocks[-1]) + 1) * BLOCK)
+        at = np.arange(first, last)
+        centres = middle(run.blocks)
+        place = np.interp(at, centres, run.places)
+        # Beyond the middles of the outer blocks, on as at the rate.
+        place += run.option.candidate.rate * (at - np.clip(at, centres[0], centres[-1]))
+        out[:, first:last] = stretched(run.option.features, 1.0, torch.from_numpy(place))
+    return out
+
+
+def without(heard: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """A recording's features less what others explain of them: each as much, over time, as it correlates."""
+    rest = heard.clone()
+    for other in others:
+        products = torch.stack([(rest * other).sum(0), other.square().sum(0)])
+        half = round(_STEADY * FRAMES / 2)
+        mean = torch.nn.functional.avg_pool1d(products[None], 2 * half + 1, 1, half)[0]
+        rest -= (mean[0] / (mean[1] + 1.0)).clamp(0, _LOUDEST) * other
+    return rest
 
 
 def _viterbi(emissions: Sequence[NDArray[np.float32]]) -> tuple[list[tuple[int, int] | None], list[bool]]:
@@ -135,7 +171,7 @@ def _viterbi(emissions: Sequence[NDArray[np.float32]]) -> tuple[list[tuple[int, 
 
 
 def _runs(
-    candidates: Sequence[Candidate],
+    options: Sequence[Option],
     emissions: Sequence[NDArray[np.float32]],
     states: Sequence[tuple[int, int] | None],
     jumps: Sequence[bool],
@@ -150,18 +186,13 @@ def _runs(
     out = []
     for run in runs:
         which = run[0][1]
-        rate = candidates[which].rate
+        rate = options[which].candidate.rate
         places = np.array([(place - BLOCK + 1 + BLOCK / 2) * rate for _, _, place in run])
         scores = np.array([emissions[which][block, place] for block, _, place in run], np.float64)
-        out.append(Run(candidates[which], np.array([block for block, _, _ in run]), places, scores))
+        out.append(Run(options[which], np.array([block for block, _, _ in run]), places, scores))
     return out
 
 
 def middle(block: NDArray[np.int64]) -> NDArray[np.float64]:
     """Frames of the recording in the middle of blocks."""
     return np.asarray(block * float(BLOCK) + BLOCK / 2)
-
-
-def seconds(frames: float) -> float:
-    """Frames in seconds."""
-    return frames / FRAMES

@@ -63,7 +63,7 @@ def stretches(run: Run, recording: Sounds, track: Sounds, rate: float | None) ->
     samples = recording.sample_rate / FRAMES
     at, places = middle(run.blocks) * samples, run.places * samples
     half = BLOCK / 2 * samples
-    line = _first_line(at, places, run.candidate.rate if rate is None else rate)
+    line = _first_line(at, places, run.option.candidate.rate if rate is None else rate)
     found = []
     for part, begins, ends in _pieces(line, at[0] - half, at[-1] + half, recording, track, rate):
         found.append(_exact(part, begins, ends, run, recording, track))
@@ -130,7 +130,7 @@ def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, 
     )
     scale = second / 44100
     best, fit, beyond = line, None, 0.0
-    if not run.candidate.key_locked:
+    if not run.option.candidate.key_locked:
         for size, most, near, highest, steepest in passes:
             size = round(size * scale)
             count = int(np.clip(4 * long / size, 6, _WINDOWS))
@@ -152,5 +152,5 @@ def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, 
             fit, beyond = found, found.beyond
             best = best.moved(fit.lag, fit.slope, fit.at)
     if fit is None:
-        return Stretch(line, begins, ends, run.candidate.key_locked, 0.002 * second, False, beyond, run.score)
+        return Stretch(line, begins, ends, run.option.candidate.key_locked, 0.002 * second, False, beyond, run.score)
     return Stretch(best, begins, ends, False, fit.spread, True, beyond, run.score)

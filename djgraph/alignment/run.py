@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from djgraph.alignment.features import Spectra
 from djgraph.alignment.found import Found, Passage
-from djgraph.alignment.paths import find_path
+from djgraph.alignment.paths import Option, Run, find_path, on_path, without
 from djgraph.alignment.rates import Candidate, Recording, scan
 from djgraph.alignment.refine import Sounds, Stretch, stretches
 from djgraph.alignment.signals import Sound, read_mono
@@ -21,6 +23,7 @@ Progress = Callable[[str, int, int], None]
 RATES = (0.8, 1.25)
 _MOST = 4
 _SHARE = 0.25
+_SWEEPS = 2
 
 
 @torch.no_grad()
@@ -49,28 +52,68 @@ def find_tracks(
         raise InputError("there are no tracks to be found")
     heard = Sounds.of(read_mono(recording, "the recording", second), second)
     whole_recording = Recording(heard.low)
-    found = []
+    searched = []
     for number, (name, sound) in enumerate(tracks.items()):
         if progress is not None:
-            progress(name, number, len(tracks))
+            progress(f"searching {name}", number, len(tracks))
         audio = read_mono(sound, f"the track {name!r}", second)
-        found.append(_find(name, Sounds.of(audio, second), heard, whole_recording, low, high))
+        searched.append(_search(name, Sounds.of(audio, second), whole_recording, low, high))
+    _untangle(searched, whole_recording.features)
+    found = []
+    for number, one in enumerate(searched):
+        if progress is not None:
+            progress(f"placing {one.name}", number, len(tracks))
+        found.append(_place(one, heard))
     end = float(len(heard.audio))
     return sorted(found, key=lambda one: end if one.begins is None else one.begins)
 
 
-def _find(name: str, track: Sounds, heard: Sounds, recording: Recording, low: float, high: float) -> Found:
+@dataclass
+class _Searched:
+    """A track, at which rates it may be played, and the path that it takes."""
+
+    name: str
+    sounds: Sounds
+    options: list[Option]
+    runs: list[Run]
+
+    @property
+    def score(self) -> float:
+        return sum(run.score for run in self.runs)
+
+
+def _search(name: str, track: Sounds, recording: Recording, low: float, high: float) -> _Searched:
     spectra = Spectra(track.low)
-    candidates = _chosen(scan(recording, spectra, low, high))
-    if not candidates:
-        return Found(name, (), 1.0)
-    runs = find_path(recording, spectra, candidates)
-    if not runs:
-        return Found(name, (), 1.0)
+    options = [
+        Option(one, spectra.features(1.0 if one.key_locked else one.rate))
+        for one in _chosen(scan(recording, spectra, low, high))
+    ]
+    return _Searched(name, track, options, find_path(recording.features, options) if options else [])
+
+
+def _untangle(searched: list[_Searched], heard: Tensor) -> None:
+    """Each track is looked for in what the others leave of the recording: beats alone are much alike."""
+    if len(searched) < 2:
+        return
+    parts = {one.name: on_path(one.runs, heard.shape[1]) for one in searched}
+    for sweep in range(_SWEEPS):
+        order = sorted(searched, key=lambda one: -one.score)
+        for number, one in enumerate(order):
+            if not one.runs:
+                continue
+            others = [other for place, other in enumerate(order) if other is not one and (sweep or place < number)]
+            one.runs = find_path(without(heard, [parts[other.name] for other in others]), one.options)
+            parts[one.name] = on_path(one.runs, heard.shape[1])
+
+
+def _place(one: _Searched, heard: Sounds) -> Found:
+    if not one.runs:
+        return Found(one.name, (), 1.0)
     parts: list[Stretch] = []
-    for run in sorted(runs, key=lambda one: -len(one.blocks)):
-        known = [part.line.rate for part in parts if abs(part.line.rate / run.candidate.rate - 1) < 0.004]
-        parts += stretches(run, heard, track, known[0] if known else None)
+    for run in sorted(one.runs, key=lambda run: -len(run.blocks)):
+        near = run.option.candidate.rate
+        known = [part.line.rate for part in parts if abs(part.line.rate / near - 1) < 0.004]
+        parts += stretches(run, heard, one.sounds, known[0] if known else None)
     parts.sort(key=lambda part: part.begins)
     passages = tuple(
         Passage(
@@ -83,7 +126,7 @@ def _find(name: str, track: Sounds, heard: Sounds, recording: Recording, low: fl
         )
         for part in parts
     )
-    return Found(name, passages, 1.0)
+    return Found(one.name, passages, 1.0)
 
 
 def _chosen(candidates: list[Candidate]) -> list[Candidate]:

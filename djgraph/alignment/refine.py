@@ -40,8 +40,11 @@ class Sounds:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A line, and from which to which sample of the recording a track is on it. spread: of the line's position there,
-    samples. waveform: whether waveforms agree; beyond: by how many standard deviations more than by chance."""
+    """A line, and from which to which sample of the recording a track is on it.
+
+    spread: of the line's position there, samples. waveform: whether waveforms agree; beyond: by how many standard
+    deviations more than by chance; sign: −1 where their polarity is inverted.
+    """
 
     line: Line
     begins: float
@@ -51,6 +54,7 @@ class Stretch:
     waveform: bool
     beyond: float
     score: float
+    sign: float = 1.0
 
     @property
     def length(self) -> float:
@@ -129,7 +133,7 @@ def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, 
         (1 << 14, 0.0008, 0.00004, 16000.0, 1e-5),
     )
     scale = second / 44100
-    best, fit, beyond = line, None, 0.0
+    best, fit, beyond, sign = line, None, 0.0, 1.0
     if not run.option.candidate.key_locked:
         for size, most, near, highest, steepest in passes:
             size = round(size * scale)
@@ -150,7 +154,27 @@ def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, 
             if found is None or found.beyond < _SURE:
                 break
             fit, beyond = found, found.beyond
+            sign = float(np.sign(delays.strength[fit.agree].sum()) or 1.0)
             best = best.moved(fit.lag, fit.slope, fit.at)
     if fit is None:
-        return Stretch(line, begins, ends, run.option.candidate.key_locked, 0.002 * second, False, beyond, run.score)
-    return Stretch(best, begins, ends, False, fit.spread, True, beyond, run.score)
+        return Stretch(
+            line, begins, ends, run.option.candidate.key_locked, 0.002 * second, False, beyond, run.score
+        )
+    return Stretch(best, begins, ends, False, fit.spread, True, beyond, run.score, sign)
+
+
+def settled(
+    line: Line, begins: float, ends: float, recording: Sounds, track: Sounds, most: float
+) -> tuple[Line, float]:
+    """A line of a known rate moved to where waveforms agree, and its spread. most: samples."""
+    size = int(min(1 << 14, max(256, (ends - begins) / 2)))
+    count = int(np.clip(4 * (ends - begins) / size, 3, 32))
+    edge = min(size / 2, 0.25 * (ends - begins))
+    centres = np.linspace(begins + edge, ends - edge, count).astype(np.int64)
+    second = recording.sample_rate
+    band = (LOWEST / second, min(16000 / second, 0.45))
+    delays = measure(recording.audio, track.audio, line, centres, size, max(2, round(most)), band)
+    fit = fit_line(delays.at, delays.lag, np.abs(delays.strength), max(1.0, 0.5 * most), most, 1e-12, 0.002)
+    if fit is None:
+        return line, most
+    return line.moved(fit.lag, 0.0, fit.at), fit.spread

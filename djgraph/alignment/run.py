@@ -11,8 +11,9 @@ from torch import Tensor
 from djgraph.alignment.features import Spectra
 from djgraph.alignment.found import Found, Passage
 from djgraph.alignment.paths import Option, Run, find_path, on_path, without
+from djgraph.alignment.place import Heard, place_runs
 from djgraph.alignment.rates import Candidate, Recording, scan
-from djgraph.alignment.refine import Sounds, Stretch, stretches
+from djgraph.alignment.refine import Sounds
 from djgraph.alignment.signals import Sound, read_mono
 from djgraph.arguments import real, several, whole
 from djgraph.errors import InputError
@@ -50,8 +51,8 @@ def find_tracks(
         raise InputError(f"rates are {low:g} to {high:g}; expected the lower one first")
     if not tracks:
         raise InputError("there are no tracks to be found")
-    heard = Sounds.of(read_mono(recording, "the recording", second), second)
-    whole_recording = Recording(heard.low)
+    sounds = Sounds.of(read_mono(recording, "the recording", second), second)
+    whole_recording = Recording(sounds.low)
     searched = []
     for number, (name, sound) in enumerate(tracks.items()):
         if progress is not None:
@@ -59,12 +60,13 @@ def find_tracks(
         audio = read_mono(sound, f"the track {name!r}", second)
         searched.append(_search(name, Sounds.of(audio, second), whole_recording, low, high))
     _untangle(searched, whole_recording.features)
+    heard = Heard(sounds)
     found = []
     for number, one in enumerate(searched):
         if progress is not None:
             progress(f"placing {one.name}", number, len(tracks))
         found.append(_place(one, heard))
-    end = float(len(heard.audio))
+    end = float(len(sounds.audio))
     return sorted(found, key=lambda one: end if one.begins is None else one.begins)
 
 
@@ -101,20 +103,16 @@ def _untangle(searched: list[_Searched], heard: Tensor) -> None:
         for number, one in enumerate(order):
             if not one.runs:
                 continue
-            others = [other for place, other in enumerate(order) if other is not one and (sweep or place < number)]
+            others = [
+                other for place, other in enumerate(order) if other is not one and (sweep or place < number)
+            ]
             one.runs = find_path(without(heard, [parts[other.name] for other in others]), one.options)
             parts[one.name] = on_path(one.runs, heard.shape[1])
 
 
-def _place(one: _Searched, heard: Sounds) -> Found:
+def _place(one: _Searched, heard: Heard) -> Found:
     if not one.runs:
         return Found(one.name, (), 1.0)
-    parts: list[Stretch] = []
-    for run in sorted(one.runs, key=lambda run: -len(run.blocks)):
-        near = run.option.candidate.rate
-        known = [part.line.rate for part in parts if abs(part.line.rate / near - 1) < 0.004]
-        parts += stretches(run, heard, one.sounds, known[0] if known else None)
-    parts.sort(key=lambda part: part.begins)
     passages = tuple(
         Passage(
             part.begins,
@@ -124,7 +122,7 @@ def _place(one: _Searched, heard: Sounds) -> Found:
             part.key_locked,
             part.spread,
         )
-        for part in parts
+        for part in place_runs(one.runs, one.sounds, heard)
     )
     return Found(one.name, passages, 1.0)
 

@@ -1,0 +1,104 @@
+"""One track's passages: its path's runs as exact lines, cut where they are cut, joined where they go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from djgraph.alignment.cuts import Array, Cutter, Part, Whitener
+from djgraph.alignment.delays import Line
+from djgraph.alignment.features import RATE
+from djgraph.alignment.paths import Run
+from djgraph.alignment.refine import Sounds, Stretch, settled, stretches
+
+SNAP = 4.0
+"""Seconds of a track's beginning or end that may be unheard: it is taken to have been played from there, or to there,
+behind a fader."""
+LAST = 0.15
+"""Seconds before a recording's end from which a passage is taken to go on to its end."""
+SAME = 2.0
+"""Samples within which two lines are one."""
+_SHORTEST = 0.2
+
+
+class Heard:
+    """A recording as all its tracks need it."""
+
+    def __init__(self, sounds: Sounds) -> None:
+        self.sounds = sounds
+        self.whiten = Whitener(sounds.low)
+        self.white: Array = self.whiten(sounds.low)
+
+
+def place_runs(runs: Sequence[Run], track: Sounds, heard: Heard) -> list[Stretch]:
+    """Where a track is heard, in the recording's order."""
+    parts: list[Stretch] = []
+    for run in sorted(runs, key=lambda run: -len(run.blocks)):
+        near = run.option.candidate.rate
+        known = [part.line.rate for part in parts if abs(part.line.rate / near - 1) < 0.004]
+        parts += stretches(run, heard.sounds, track, known[0] if known else None)
+    exact = [part for part in parts if part.waveform]
+    if exact:
+        # A track whose waveform is found somewhere was resampled, and what resembles it elsewhere is something else.
+        parts = _cut(exact, track, heard)
+    parts = _joined(sorted(parts, key=lambda part: part.begins))
+    return [_snapped(part, parts, number, track, heard.sounds) for number, part in enumerate(parts)]
+
+
+def _cut(parts: list[Stretch], track: Sounds, heard: Heard) -> list[Stretch]:
+    k = heard.sounds.sample_rate / RATE
+    low = [
+        Part(Line(part.line.begins / k, part.line.start / k, part.line.rate), part.begins / k, part.ends / k)
+        for part in parts
+    ]
+    sign = 1.0 if sum(part.sign * part.length for part in parts) >= 0 else -1.0
+    cutter = Cutter(heard.sounds.low, track.low, heard.whiten, heard.white, sign)
+    out = []
+    for part in cutter.cut(low):
+        begins, ends = part.begins * k, part.ends * k
+        if ends - begins < _SHORTEST * heard.sounds.sample_rate:
+            continue
+        known = [one for one, other in zip(parts, low) if other.line is part.line]
+        if known:
+            out.append(replace(known[0], begins=begins, ends=ends))
+            continue
+        line = Line(part.line.begins * k, part.line.start * k, part.line.rate)
+        line, spread = settled(line, begins, ends, heard.sounds, track, 2 * k)
+        out.append(Stretch(line, begins, ends, False, spread, True, parts[0].beyond, 0.0, sign))
+    return out
+
+
+def _joined(parts: list[Stretch]) -> list[Stretch]:
+    """Neighbours on one line as one: the deck ran on, unheard."""
+    out: list[Stretch] = []
+    for part in parts:
+        if out and _same(out[-1], part):
+            longer = max(out[-1], part, key=lambda one: one.length)
+            out[-1] = replace(longer, begins=out[-1].begins, ends=part.ends, score=out[-1].score + part.score)
+        else:
+            out.append(part)
+    return out
+
+
+def _same(one: Stretch, other: Stretch) -> bool:
+    if one.key_locked != other.key_locked or abs(one.line.rate / other.line.rate - 1) > 1e-3:
+        return False
+    gap = (one.ends + other.begins) / 2
+    apart = abs(float(one.line.position(gap)) - float(other.line.position(gap)))
+    return apart <= SAME + 5 * (one.spread + other.spread)
+
+
+def _snapped(part: Stretch, parts: Sequence[Stretch], number: int, track: Sounds, heard: Sounds) -> Stretch:
+    """From the track's first sample on and to its last one, where no more than a moment of it is missing there."""
+    second = heard.sample_rate
+    within = SNAP * second
+    low = parts[number - 1].ends if number else 0.0
+    high = parts[number + 1].begins if number + 1 < len(parts) else float(len(heard.audio))
+    first = part.line.begins - part.line.start / part.line.rate
+    last = first + len(track.audio) / part.line.rate
+    begins, ends = part.begins, part.ends
+    if abs(begins - first) <= within:
+        begins = min(max(first, low), ends)
+    if abs(ends - last) <= within or high - ends <= LAST * second:
+        ends = max(min(last, high), begins)
+    return replace(part, begins=max(begins, 0.0), ends=min(ends, float(len(heard.audio))))

@@ -51,6 +51,7 @@ _WHERE = {
     "InputError": "djgraph.errors",
     "LayoutError": "djgraph.errors",
     "PluginError": "djgraph.errors",
+    "SetError": "djgraph.errors",
 }
 _MODULES = (
     "audio",
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
         InputError,
         LayoutError,
         PluginError,
+        SetError,
     )
     from djgraph.fitting import fit
     from djgraph.graph import Graph, load

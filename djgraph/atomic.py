@@ -178,7 +178,7 @@ def _part_file(target: Path) -> tuple[Path, BinaryIO]:
                 number += 1
             continue
         # Another writer may have taken it for a stale one before it was locked.
-        if _lock(file) is not False and _is_at(file, part):
+        if lock(file) is not False and _is_at(file, part):
             return part, file
         file.close()
         number += 1
@@ -193,7 +193,7 @@ def _remove_stale(part: Path) -> bool:
             return True
         handle = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb+", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode) or not _lock(file):
+            if not stat.S_ISREG(os.fstat(handle).st_mode) or not lock(file):
                 return False
             if _is_at(file, part):
                 part.unlink()
@@ -204,7 +204,7 @@ def _remove_stale(part: Path) -> bool:
     return True
 
 
-def _lock(file: BinaryIO | io.FileIO) -> bool | None:
+def lock(file: BinaryIO | io.FileIO) -> bool | None:
     """Lock a file until it is closed; False where another process has, None where locks do not work."""
     try:
         import fcntl

@@ -185,6 +185,10 @@ class AutomationError(DocumentError):
     """An automation is wrong, or does not fit the mixer or the clip it is for."""
 
 
+class SetError(DocumentError):
+    """A set is well formed, but its tracks cannot be played as it says."""
+
+
 def format_path(path: DocumentPath) -> str:
     """``("mixer", 0, "bus")`` → ``mixer[0].bus``; long keys are cut."""
     text = ""

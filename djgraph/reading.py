@@ -8,12 +8,15 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from djgraph.arguments import shown
 from djgraph.errors import DJGraphError, DocumentPath, Position, Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MIB = 1024**2
 DEPTH = 64
@@ -99,6 +102,30 @@ def read_bytes(path: str | os.PathLike[str], error: type[DJGraphError], limit: i
     if len(content) > limit:
         raise error(f"{path} is larger than the limit of {_size(limit)} for such a file")
     return content
+
+
+def read_arrays(
+    path: str | os.PathLike[str], error: type[DJGraphError], limit: int
+) -> dict[str, NDArray[Any]]:
+    """Arrays by name from NumPy's ``.npz``, of at most ``limit`` bytes packed and unpacked; numbers only, nothing that
+    is in it is run. ``error`` for anything else; see :func:`read_bytes`."""
+    import io
+    import zipfile
+
+    import numpy as np
+
+    content = read_bytes(path, error, limit)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > limit:
+            raise error(f"{path} holds more than the limit of {_size(limit)} for such a file")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: np.array(arrays[name]) for name in arrays.files}
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, MemoryError) as problem:
+        if isinstance(problem, DJGraphError):
+            raise
+        raise error(f"{path} is damaged, or none of NumPy's files: {problem}") from None
 
 
 def read_text(path: str | os.PathLike[str], error: type[DJGraphError], limit: int = 16 * MIB) -> str:

@@ -93,7 +93,7 @@ def _fader(value: Any) -> str:
     return value
 
 
-def _tempo(value: Any) -> TempoMap:
+def tempo_map(value: Any) -> TempoMap:
     if isinstance(value, list):
         for index, pair in enumerate(value):
             numbers = isinstance(pair, list) and all(
@@ -256,7 +256,7 @@ class AutomationHeader(Element):
     """One line for people."""
     description: Text = ""
     """A few lines for people."""
-    tempo: Annotated[TempoMap | None, Leaf(_tempo, {})] = None
+    tempo: Annotated[TempoMap | None, Leaf(tempo_map, {})] = None
     """BPM, or pairs [beat, BPM]: from each beat on, that tempo; [beat, BPM, ramp]: on the way to the next one."""
     beats_per_bar: Annotated[int, whole(1, 64)] = 4
     """Beats of a bar."""

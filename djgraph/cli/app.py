@@ -19,6 +19,7 @@ from djgraph.cli import (
     profile,
     render,
     reports,
+    sets,
     transitions,
 )
 from djgraph.cli.errors import Group
@@ -57,6 +58,7 @@ app.command("plugins", short_help="List the plugins, loaded and failed.")(plugin
 
 app.add_typer(dataset.app)
 app.add_typer(new.app)
+app.add_typer(sets.app)
 
 
 def _version(wanted: bool) -> None:

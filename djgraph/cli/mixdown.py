@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,6 +15,7 @@ import typer
 from djgraph.cli.errors import warn
 from djgraph.cli.output import print_json
 from djgraph.cli.progress import Steps
+from djgraph.cli.side_by_side import Behind, ahead, one_core_left
 from djgraph.errors import AudioFileError, InputError, did_you_mean
 from djgraph.speakers import word
 
@@ -100,6 +101,27 @@ class BlockSource(Protocol):
         """The next block, ``[channels, samples]`` each, nested as the mixer takes it; fewer samples at the end."""
 
 
+class Keeper(Protocol):
+    """Keeps an unfinished mix, and gives back what an earlier run has kept of it (:class:`djgraph.sets.kept.Kept`).
+
+    begins: samples that the stream had got then. state: of the stream; None where it begins.
+    """
+
+    begins: int
+
+    @property
+    def state(self) -> Mapping[str, Tensor] | None: ...
+
+    def blocks(self) -> Iterator[dict[str, Tensor]]:
+        """What was mixed then."""
+
+    def add(self, block: Mapping[str, Tensor]) -> None:
+        """Outputs of a block."""
+
+    def save(self, position: int, state: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Where the stream stands now, behind all that was added."""
+
+
 class MemorySource:
     """Audio in memory as a source: by input, and by stem where it has some, ``[channels, samples]``."""
 
@@ -159,11 +181,13 @@ def mix_down(
     *,
     normalize: Literal["together", "each"] | None = None,
     started: float | None = None,
+    keeper: Keeper | None = None,
 ) -> Summary:
     """Mix a clip block by block and write the outputs in ``paths``; warns of clipping on stderr.
 
     Memory does not grow with the clip's length. normalize: scale to a peak of −1 dBFS, all outputs by one factor, which
-    keeps their balance, or each by its own. ``started``: when the job began (time.perf_counter), for the total.
+    keeps their balance, or each by its own. ``started``: when the job began (time.perf_counter), for the total. keeper:
+    keeps what is mixed for a later run; the source stands where the one before it stopped.
     """
     from djgraph import audio
 
@@ -179,8 +203,9 @@ def mix_down(
         true_peak=True,
     ) as outputs:
         steps.begin("mixing", source.samples)
-        for block in _mixed(mixer, source, score, list(paths), times, steps):
-            outputs.write(block)
+        with one_core_left(), Behind(outputs.write) as write:
+            for block in _mixed(mixer, source, score, list(paths), times, steps, keeper):
+                write(block)
         if normalize is not None:
             steps.begin("scaling", source.samples * len(paths))
         levels = outputs.finish(steps.advance if normalize is not None else None)
@@ -222,7 +247,13 @@ def stream_tempo(mixer: Mixer, score: Score) -> Any:
 
 
 def _mixed(
-    mixer: Mixer, source: BlockSource, score: Score, names: Sequence[str], times: _Times, steps: Steps
+    mixer: Mixer,
+    source: BlockSource,
+    score: Score,
+    names: Sequence[str],
+    times: _Times,
+    steps: Steps,
+    keeper: Keeper | None,
 ) -> Iterator[dict[str, Tensor]]:
     """The outputs in blocks ``[channels, samples]``, without the stream's latency."""
     import torch
@@ -230,7 +261,11 @@ def _mixed(
     from djgraph import simd
 
     tempo = stream_tempo(mixer, score)
-    stream = mixer.stream(score=(score.params, score.positions), tempo=tempo)
+    before = None if keeper is None else keeper.state
+    stream = mixer.stream(score=(score.params, score.positions), tempo=tempo, state=before)
+    if keeper is not None:
+        yield from keeper.blocks()
+        steps.advance(keeper.begins)
     begun: list[float] = []
 
     def compiled() -> None:
@@ -244,11 +279,17 @@ def _mixed(
         signals = mixed if isinstance(mixed, Mapping) else {names[0]: mixed}
         return {name: signals[name][0] for name in names}
 
-    early = stream.latency  # samples of silence that are still to come first
-    while count := _length(block := source.read(BLOCK)):
-        yield {name: signal[:, min(early, count) :] for name, signal in run(block).items()}
-        early = max(early - count, 0)
-        steps.advance(count)
+    # Samples of silence that are still to come first.
+    early = max(stream.latency - stream.position, 0)
+    with ahead(lambda: source.read(BLOCK)) as read:
+        while count := _length(block := read()):
+            mixed = {name: signal[:, min(early, count) :] for name, signal in run(block).items()}
+            if keeper is not None:
+                keeper.add(mixed)
+                keeper.save(stream.position, stream.state)
+            yield mixed
+            early = max(early - count, 0)
+            steps.advance(count)
     yield {name: signal[:, early:] for name, signal in run(None).items()}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from djgraph.analysis import Grid, Known
 from djgraph.automation import Automation, TempoMap
+from djgraph.decks import Place
 from djgraph.graph.ir import Graph
 
 Marker = tuple[float, float]
@@ -28,9 +29,10 @@ class PlayedTrack:
     of an input without stems, the key is None. Stems of the input that are missing here are silent.
     seconds: its length. grid, known: its beats and what else is known of it.
     enters, leaves: beats of the mix between which it may be heard; what it has beyond them is not played.
-    markers: ascending in both; between two of them, and beyond the first and the last, its speed is constant.
-    times: beats of the mix for each of its own, 1, or 2 and 1/2. gain: dB, by which its audio is scaled before it
-    enters the graph. key_lock: it is stretched, and its pitch kept; else it sounds as on a turntable.
+    markers: ascending in both; between two of them, and beyond the first and the last, its speed is constant. place:
+    the same as decks take it. digest: SHA-256 of what its files hold.
+    gain: dB, by which its audio is scaled before it enters the graph. key_lock: it is stretched, and its pitch kept;
+    else it sounds as on a turntable.
     """
 
     name: str
@@ -44,9 +46,10 @@ class PlayedTrack:
     enters: float
     leaves: float
     markers: tuple[Marker, ...]
-    times: float = 1.0
     gain: float = 0.0
     key_lock: bool = False
+    place: Place | None = None
+    digest: str = ""
 
     def track_second(self, mix_second: float) -> float:
         """The second of the track that sounds at a second of the mix."""

@@ -1,0 +1,197 @@
+"""``djgraph set``: a set file played to an audio file, and proposals of one."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from djgraph.cli.errors import warn
+from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, show
+from djgraph.cli.options import Json
+from djgraph.cli.output import count as counted
+from djgraph.cli.output import print_json
+from djgraph.cli.plans import LoweringName, LoweringOption
+from djgraph.cli.progress import Steps
+from djgraph.cli.render import Normalize
+from djgraph.errors import InputError
+
+if TYPE_CHECKING:
+    from djgraph.sets import SetPlan
+
+PLAY = "play"
+"""The command that ``djgraph set`` is where it is followed by none."""
+
+
+class SetGroup(TyperGroup):
+    """``djgraph set FILE`` is ``djgraph set play FILE``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands:
+            args = [PLAY, *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return ("" if name == PLAY else name), command, rest
+
+
+app = typer.Typer(
+    name="set",
+    cls=SetGroup,
+    help="Play a set of tracks to an audio file, or propose one.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command(PLAY, short_help="Play a set file to an audio file.")
+def play(
+    file: Annotated[Path, typer.Argument(metavar="SET", help="A set file: yaml or json.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="What to write: wav, flac, ogg, aiff or mp3.  [default: beside the set file, as flac]",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier run that writes to FILE was stopped.")
+    ] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Only plan, and print the tracklist; nothing is written.")
+    ] = False,
+    alone: Annotated[
+        bool, typer.Option("--audio-only", help="Write no cue sheet, tracklists and automation beside it.")
+    ] = False,
+    normalize: Normalize = False,
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output", metavar="NAME", help="A graph output, or all.  [default: the main one]"),
+    ] = None,
+    lowering: LoweringOption = LoweringName.studio,
+    as_json: Json = False,
+) -> None:
+    """Play a set: tracks in order, in time, with a transition between each two.
+
+    A set file names its tracks; what it does not say (where a transition lies, by which recipe, the tempo) is chosen by
+    what is known of them. Tracks that are not analysed are, as by djgraph analyse. Beside FILE, set.flac, are written a
+    cue sheet (set.cue), tracklists (set.tracklist.txt, .json) and what the controls do (set.automation.yaml).
+    djgraph set new FOLDER… proposes a set.
+
+    \b
+    Examples:
+      djgraph set friday.yaml
+      djgraph set friday.yaml --dry-run
+      djgraph set friday.yaml -o friday.flac --resume
+      djgraph set new music -o friday.yaml
+    """
+    started = time.perf_counter()
+    import djgraph
+    from djgraph.guard import claim
+    from djgraph.sets.build import plan_set
+    from djgraph.sets.kept import Kept, unfinished
+    from djgraph.sets.play import SetBlocks
+
+    target = file.with_suffix(".flac") if out is None else out
+    with Steps() as steps:
+        steps.begin("reading")
+        begun = False
+
+        def progress(done: int, total: int) -> None:
+            nonlocal begun
+            if not begun:
+                steps.begin(f"analysing {counted(total, 'track')}", total)
+                begun = True
+            steps.advance(1)
+
+        plan = plan_set(file, progress)
+        if dry:
+            _print(plan, as_json)
+            return
+        graph = plan.graph
+        paths = output_paths(target, output or [], graph.outputs)
+        check_outputs(paths, graph, plan.samples)
+        beside = {} if alone else _beside(plan, target)
+        claim(*paths.values(), *beside)
+        if resume is False and unfinished(target):
+            warn(f"{target}: an unfinished mix is begun anew; --resume would have gone on with it")
+        steps.begin("compiling")
+        mixer = djgraph.compile(graph, outputs=list(paths), lowering=lowering.value)
+        frames = plan.automation.render_exact(mixer, samples=plan.samples, sample_rate=plan.sample_rate)
+        channels = {name: graph.channels(graph.outputs[name]) for name in paths}
+        with SetBlocks(plan) as source, Kept(target, plan, lowering.value, channels, resume) as kept:
+            source.seek(kept.begins)
+            try:
+                summary = mix_down(
+                    mixer,
+                    source,
+                    Score(frames.params, frames.positions, frames.tempo),
+                    paths,
+                    steps,
+                    normalize="together" if normalize else None,
+                    started=started,
+                    keeper=kept,
+                )
+            except KeyboardInterrupt:
+                warn(f"stopped; --resume goes on with {target}")
+                raise
+        _write(beside)
+    if as_json:
+        import dataclasses
+
+        data: dict[str, Any] = dataclasses.asdict(summary)
+        print_json(data | {"set": _data(plan), "beside": [str(path) for path in beside]})
+        return
+    _print(plan, False)
+    show(summary, False)
+    for path in beside:
+        typer.echo(path)
+
+
+def _print(plan: SetPlan, as_json: bool) -> None:
+    if as_json:
+        print_json(_data(plan))
+        return
+    from djgraph.sets.lists import tracklist
+
+    typer.echo(tracklist(plan))
+
+
+def _data(plan: SetPlan) -> dict[str, Any]:
+    from djgraph.sets.lists import data_of
+
+    return data_of(plan)
+
+
+def _beside(plan: SetPlan, target: Path) -> dict[Path, str]:
+    """What is written beside the audio, by file."""
+    from djgraph.sets.lists import cue_sheet, data_of, tracklist
+
+    texts = {}
+    try:
+        texts[".cue"] = cue_sheet(plan, target)
+    except InputError as error:
+        warn(f"no cue sheet: {error}")
+    texts[".tracklist.txt"] = tracklist(plan)
+    texts[".tracklist.json"] = json.dumps(data_of(plan), indent=1, ensure_ascii=False, default=str) + "\n"
+    texts[".automation.yaml"] = plan.automation.to_yaml()
+    return {target.with_suffix(suffix): text for suffix, text in texts.items()}
+
+
+def _write(texts: dict[Path, str]) -> None:
+    """All of them, or none."""
+    from djgraph.atomic import atomic_writers
+
+    if not texts:
+        return
+    with atomic_writers(list(texts), InputError) as files:
+        for handle, text in zip(files, texts.values(), strict=True):
+            handle.write(text.encode("utf-8", "backslashreplace"))

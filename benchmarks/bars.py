@@ -55,6 +55,7 @@ BARS: dict[str, Bar] = {
     "recursion_backward": Bar(8, 20, "higher", "faster"),  # the same, forward and backward
     "recursion_fixed": Bar(30, 80, "higher", "faster"),  # times as fast as torchaudio's fixed biquad
     "deck": Bar(100, 400, "higher", "faster"),  # times as fast as real time
+    "key_lock": Bar(30, 60, "higher", "faster"),  # the same, with the pitch kept, four stereo stems
     "effect": Bar(1, 3, "higher", "faster"),  # times as fast as Pedalboard's effect of that kind
     "compressor": Bar(4, 10, "higher", "faster"),  # times as fast as torchcomp's gain
     "compressor_backward": Bar(4, 10, "higher", "faster"),  # the same, forward and backward

@@ -24,6 +24,7 @@ CASES: dict[str, str] = {
     "peers": "GRAFX and dasp-pytorch on like work",
     "recursions": "filters and envelopes with moving controls, against torchlpc and torchaudio",
     "deck": "decks at a rate that varies at every sample, against real time and constant resamplers",
+    "key_lock": "decks at another tempo with their pitch kept, against real time and Signalsmith Stretch",
     "effects": "effects one by one, against Pedalboard's, and the compressor against torchcomp",
     "repertoire": "what each effect costs by itself",
     "threads": "one thread and two",

@@ -23,6 +23,7 @@ from djgraph.cli import (
     transitions,
 )
 from djgraph.cli.errors import Group
+from djgraph.cli.sync import SyncCommand
 
 app = typer.Typer(
     name="djgraph",
@@ -36,8 +37,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-app.command("render", short_help="Mix stems through a graph to a file.")(render.render)
-app.command("report", short_help="Say what goes wrong in the transitions of a mix.")(reports.report)
+app.command("report", cls=SyncCommand, short_help="Say what goes wrong in the transitions of a mix.")(
+    reports.report
+)
+app.command("render", cls=SyncCommand, short_help="Mix stems through a graph to a file.")(render.render)
 app.command("demo", short_help="Mix two tracks that djgraph makes itself.")(demo.demo)
 app.command("transitions", short_help="List the transition recipes, or describe one.")(
     transitions.transitions

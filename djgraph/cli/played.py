@@ -17,9 +17,10 @@ from djgraph.cli.mixdown import Score, clock_of, spread
 from djgraph.cli.options import load_graph, pairs
 from djgraph.cli.plans import LoweringName
 from djgraph.cli.progress import Steps
-from djgraph.cli.sync import SyncedBlocks, Tempo, beats_of, settings_in_beats, tempo_of
+from djgraph.cli.sync import SYNCS, SyncedBlocks, Tempo, beats_of, settings_in_beats, tempo_of
 from djgraph.cli.transitions import cue_settings, find_recipe, settings_of, track_settings
 from djgraph.cli.warp import WarpedBlocks
+from djgraph.errors import did_you_mean
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation, TempoMap
@@ -75,11 +76,12 @@ Bpm = Annotated[
     ),
 ]
 Sync = Annotated[
-    bool,
+    str | None,
     typer.Option(
         "--sync",
-        help="Play every track at the mix's beats, whatever its tempo: --tempo, the automation's, or that of the "
-        "first.",
+        metavar="[bar|beat|off]",
+        help="Play every track at the mix's beats, whatever its tempo, bars on bars or beats on beats; off: as it is. "
+        "The tempo is --tempo, the automation's, or that of the first.  [bar where left out]",
     ),
 ]
 At = Annotated[
@@ -133,7 +135,7 @@ class Played:
         frames: int | None,
         pad: bool,
         tempo: str | None,
-        sync: bool,
+        sync: str | None,
         warp: Path | None,
         at: str | None,
         key_lock: bool,
@@ -152,6 +154,10 @@ class Played:
                 f"--tempo {tempo} belongs to --sync; without it write the tempo into an automation (tempo: [[0, 124, "
                 "per_beat], [64, 130]])"
             )
+        if sync is not None and sync not in SYNCS:
+            raise typer.BadParameter(
+                f"{sync!r} is none of {', '.join(SYNCS)}{did_you_mean(sync, SYNCS)}", param_hint="--sync"
+            )
         chosen = settings_of(settings)
         cues = cue_in is not None or cue_out is not None
         for option, names, used in (
@@ -167,7 +173,7 @@ class Played:
             raise typer.BadParameter(
                 "--at belongs to --sync; without it a transition has --cue-in or --set start=…"
             )
-        if key_lock and not sync:
+        if key_lock and sync in (None, "off"):
             raise typer.BadParameter("--key-lock belongs to --sync; without it every track has its own tempo")
         if sync and cues:
             raise typer.BadParameter(
@@ -194,7 +200,7 @@ class Played:
             filled.check(self.graph, tempo=any_tempo[0] if isinstance(any_tempo, tuple) else any_tempo)
         self._chosen, self._tracks, self._cues = chosen, tracks, (cue_in, cue_out)
         self._params, self._frames, self._pad = params, frames, pad
-        self._warp, self._key_lock = warp, key_lock
+        self._warp, self._how = warp, (sync or SYNCS[0], key_lock)
 
     @contextmanager
     def play(self, outputs: Sequence[str], lowering: LoweringName, steps: Steps) -> Iterator[Playing]:
@@ -238,7 +244,7 @@ class Played:
             return InputBlocks(self.graph, self._given, self._pad)
         named = (self._chosen["a"], self._chosen["b"]) if self._tracks is not None else None
         return SyncedBlocks(
-            self.graph, self._given, self._pad, named, self._clock, *self._synced, steps, self._key_lock
+            self.graph, self._given, self._pad, named, self._clock, *self._synced, steps, *self._how
         )
 
 

@@ -63,7 +63,7 @@ def render(
         typer.Option("--output", metavar="NAME", help="A graph output, or all.  [default: the main one]"),
     ] = None,
     tempo: Bpm = None,
-    sync: Sync = False,
+    sync: Sync = None,
     warp: Warp = None,
     at: At = None,
     key_lock: KeyLock = False,

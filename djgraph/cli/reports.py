@@ -100,7 +100,7 @@ def report(
     frames: ControlFrames = None,
     pad: Pad = False,
     tempo: Bpm = None,
-    sync: Sync = False,
+    sync: Sync = None,
     warp: Warp = None,
     at: At = None,
     key_lock: KeyLock = False,

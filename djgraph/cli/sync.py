@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperCommand
 
 from djgraph.arguments import FASTEST, SLOWEST
 from djgraph.cli.inputs import Key, channels_of, find_inputs, name_of, nested
@@ -19,14 +20,31 @@ if TYPE_CHECKING:
 
     from djgraph.analysis import Grid
     from djgraph.automation import TempoMap
-    from djgraph.decks import Deck, Place
+    from djgraph.decks import Deck, Free, Place
     from djgraph.graph.ir import Graph
 
 Tempo = float | tuple[float, float]
 """As ``--tempo`` says it: BPM, or two between which a transition goes."""
+SYNCS = ("bar", "beat", "off")
+"""As ``--sync`` says it; the first where it says nothing."""
 LENGTH = 32.0
 """Beats of a transition where nothing else is said."""
 _TIME = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(beats?|bars?)\s*\Z")
+
+
+class SyncCommand(TyperCommand):
+    """A command whose option ``--sync`` may have a value behind it, and needs none."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the value there."""
+        ends = args.index("--") if "--" in args else len(args)
+        filled: list[str] = []
+        for i, word in enumerate(args):
+            filled.append(word)
+            if word == "--sync" and i < ends and args[i + 1 : i + 2] not in [[one] for one in SYNCS]:
+                filled.append(SYNCS[0])
+        parsed: list[str] = super().parse_args(ctx, filled)
+        return parsed
 
 
 class SyncedBlocks:
@@ -47,26 +65,28 @@ class SyncedBlocks:
         at: float | None,
         length: float | None,
         steps: Steps,
+        sync: str = "bar",
         key_lock: bool = False,
     ) -> None:
         """tempo: one, or two between which the transition goes by the same amount in each beat, or a map; that of the
-        first track where it is None. key_lock: tracks keep their pitch. Raises InputError and AudioFileError as
-        find_inputs and an analysis do, and for tracks without beats."""
+        first track where it is None. sync: one of :data:`SYNCS`. key_lock: tracks keep their pitch. Raises InputError
+        and AudioFileError as find_inputs and an analysis do, and for tracks without beats."""
         from djgraph.automation import TempoMap
         from djgraph.decks import Deck, FileMaterial
-        from djgraph.decks.placement import place, transition_beat
+        from djgraph.decks.placement import transition_beat
 
         files = find_inputs(graph, given)
         names = list(dict.fromkeys(name for name, _ in files))
-        known = {}
-        for name in names:
-            steps.begin(f"analysing {name}")
-            known[name] = _known(name, given[name])
         first = tracks[0] if tracks else names[0]
         second = tracks[1] if tracks else (names[1] if len(names) > 1 else None)
-        if missing := [name for name in (first, second) if name is not None and name not in known]:
+        if missing := [name for name in (first, second) if name is not None and name not in names]:
             raise InputError(f"--tracks names {missing[0]}; with --input are given: {', '.join(names)}")
         self.length = LENGTH if length is None else length
+        known: dict[str, tuple[Grid, list[int]]] = {}
+        for name in names:
+            if sync != "off" or (tempo is None and name == first):
+                steps.begin(f"analysing {name}")
+                known[name] = _known(name, given[name])
         channels = channels_of(graph)
         material = {
             name: FileMaterial(
@@ -82,15 +102,16 @@ class SyncedBlocks:
         if tempo is None:
             tempo = known[first][0].tempo
         self.tempo = TempoMap(tempo[0] if isinstance(tempo, tuple) else tempo)
-        self.start, lead = 0.0, place(known[first][0], self.tempo)
+        self.start, lead = 0.0, self._placed(first, known, sync, 0.0)
         if second is not None:
-            self.start = transition_beat(lead, seconds, self.length, known[first][1], at)
+            phrases = known[first][1] if sync == "bar" else []
+            self.start = transition_beat(lead, seconds, self.length, phrases, at)
         if isinstance(tempo, tuple):
             length = self.length if second is not None else lead.mix_beat(seconds)
             ramp = (self.start, tempo[0], "per_beat") if length else (self.start - 1, tempo[0], "hold")
             self.tempo = TempoMap([ramp, (self.start + length, tempo[1])])
-        self.places: dict[str, Place] = {
-            name: place(known[name][0], self.tempo, self.start if name == second else 0.0) for name in names
+        self.places: dict[str, Place | Free] = {
+            name: self._placed(name, known, sync, self.start if name == second else 0.0) for name in names
         }
         self._decks: dict[str, Deck] = {
             name: Deck(material[name], self.places[name], rate, key_lock) for name in names
@@ -98,6 +119,15 @@ class SyncedBlocks:
         self._keys: list[Key] = list(files)
         self.samples = max(deck.samples for deck in self._decks.values())
         self._at = 0
+
+    def _placed(
+        self, name: str, known: Mapping[str, tuple[Grid, list[int]]], sync: str, enters: float
+    ) -> Place | Free:
+        from djgraph.decks import Free, place
+
+        if sync == "off":
+            return Free(self.tempo, enters)
+        return place(known[name][0], self.tempo, enters, bars=sync == "bar")
 
     def read(self, samples: int) -> dict[str, Any]:
         """The next block of every input; fewer samples at the end, and then none."""
@@ -119,6 +149,9 @@ class SyncedBlocks:
         lines = []
         for name, deck in self._decks.items():
             where = self.places[name]
+            if not hasattr(where, "grid"):
+                lines.append(f"{name}: played as it is, from beat {where.enters:g}")
+                continue
             rates = sorted(set(deck.rates), reverse=bool(where.rate > sum(deck.rates) / 2))
             said = " to ".join(f"{rate:.4f}" for rate in rates)
             pitch = ", its pitch kept" if deck.key_lock and said != "1.0000" else ""

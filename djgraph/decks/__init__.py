@@ -1,6 +1,7 @@
 """Tracks of any tempo in the time of one mix: where each enters, and its audio read at the mix's beats."""
 
 from djgraph.decks.deck import Deck
+from djgraph.decks.follow import Free, follow
 from djgraph.decks.material import FileMaterial, Material, MemoryMaterial
 from djgraph.decks.moves import Jump, Loop
 from djgraph.decks.passages import PassageDeck
@@ -10,6 +11,7 @@ from djgraph.decks.warp import Warp
 __all__ = [
     "Deck",
     "FileMaterial",
+    "Free",
     "Jump",
     "Loop",
     "Material",
@@ -17,5 +19,6 @@ __all__ = [
     "PassageDeck",
     "Place",
     "Warp",
+    "follow",
     "place",
 ]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -126,19 +127,32 @@ class Place:
         return [beat for beat, _ in self.clock.points]
 
 
-def place(grid: Grid, tempo: float | TempoMap, enters: float = 0.0) -> Place:
+def place(grid: Grid, tempo: float | TempoMap, enters: float = 0.0, bars: bool = True) -> Place:
     """Put a track's first bar line at a beat of the mix, or the one before it where the track begins with an upbeat of
-    whole beats. Of what is before it there, the first track of a mix loses a part of a beat at most. A track of half or
-    double the tempo, where it enters, is counted twice as fast or half as fast."""
+    whole beats; without ``bars`` its first beat. Of what is before it there, the first track of a mix loses a part of a
+    beat at most. A track of half or double the tempo, where it enters, is counted twice as fast or half as fast."""
+    begin = grid.downbeat - (grid.meter if grid.downbeat else 0) if bars else 0
+    return Place(grid, tempo, enters, begin, beats_each(grid, tempo, enters))
+
+
+def beats_each(grid: Grid, tempo: float | TempoMap, at: float) -> float:
+    """Beats of the mix for each of a track's, at a beat of the mix: 1, 2 or 1/2, whichever changes its speed least."""
     clock = TempoMap(tempo)
-    there = clock.bpm(clock.seconds(enters))
-    times = min((1.0, 2.0, 0.5), key=lambda n: abs(math.log(there / (grid.tempo * n))))
-    begin = grid.downbeat - (grid.meter if grid.downbeat else 0)
-    return Place(grid, tempo, enters, begin, times)
+    there = clock.bpm(clock.seconds(at))
+    return min((1.0, 2.0, 0.5), key=lambda n: abs(math.log(there / (grid.tempo * n))))
+
+
+class Lead(Protocol):
+    """The first track of a mix."""
+
+    @property
+    def enters(self) -> float: ...
+
+    def mix_beat(self, seconds: float) -> float: ...
 
 
 def transition_beat(
-    first: Place, seconds: float, length: float, phrases: Sequence[int] = (), at: float | None = None
+    first: Lead, seconds: float, length: float, phrases: Sequence[int] = (), at: float | None = None
 ) -> float:
     """The mix's beat at which a transition of ``length`` beats out of the first track begins.
 
@@ -153,11 +167,13 @@ def transition_beat(
                 f"the transition is to begin at beat {at:g}, and the first track ends at beat {end:.1f}"
             )
         return at
-    lines = [
-        first.enters + (first.grid.downbeat + bar * first.grid.meter - first.begin) * first.times
-        for bar in phrases
-        if bar
-    ]
+    lines = []
+    if isinstance(first, Place):
+        lines = [
+            first.enters + (first.grid.downbeat + bar * first.grid.meter - first.begin) * first.times
+            for bar in phrases
+            if bar
+        ]
     lines += [first.enters + PHRASE * n for n in range(int(end // PHRASE) + 1)] if not lines else []
     fits = [line for line in lines if line + length <= end + 0.5 and line > first.enters]
     if not fits:

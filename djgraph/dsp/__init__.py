@@ -29,6 +29,7 @@ from djgraph.dsp.positions import positions, warp_positions
 from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
+from djgraph.dsp.stretch import Cut, stretch
 from djgraph.dsp.svf_series import Section, svf_series
 from djgraph.dsp.sweep import sweep, sweep_link
 from djgraph.dsp.swing import allpass_sweep, swing
@@ -38,6 +39,7 @@ from djgraph.dsp.voices import swinging_voices
 
 __all__ = [
     "Curve",
+    "Cut",
     "Frames",
     "LinkKernel",
     "Operation",
@@ -81,6 +83,7 @@ __all__ = [
     "sliding_max",
     "sliding_mean",
     "steady",
+    "stretch",
     "svf",
     "svf_response",
     "svf_series",

@@ -38,6 +38,7 @@ EXPECTED_BARS = {
     "step": {"step", "step_loss"},
     "causal": {"causal", "causal_live"},
     "deck": {"deck"},
+    "key_lock": {"key_lock"},
     "effects": {"effect", "compressor", "compressor_backward"},
 }
 

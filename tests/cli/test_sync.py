@@ -131,6 +131,40 @@ def test_key_lock_keeps_the_pitch(tracks):
             assert found == pytest.approx(frequency, abs=0.3)
 
 
+@pytest.mark.parametrize(
+    "sync", [("--sync",), ("--sync", "bar"), ("--sync=bar",), ("--sync", "beat"), ("--sync", "off")]
+)
+def test_how_tracks_are_put_in_time(tracks, sync):
+    """b has an upbeat of one beat: by bars its second beat is where it enters, by beats its first."""
+    for name in "ab":
+        about = json.loads((tracks / f"{name}.json").read_text(encoding="utf-8"))
+        (tracks / f"{name}.json").write_text(
+            json.dumps(about | {"downbeats": [about["beats"][name == "b"]]}), encoding="utf-8"
+        )
+    run = _render(
+        tracks, *sync, "-t", "linear", "--at", "16beats", "--set", "length=8beats", "--tempo", "126"
+    )
+    assert run.exit_code == 0, run.output
+    audio, rate = read(tracks / "mix.wav")
+    mode = sync[-1].removeprefix("--sync").removeprefix("=") or "bar"
+    seconds = 16 * 60 / 126 + {"beat": (20 - 0.35) * 133 / 126, "off": 20}.get(
+        mode, 19.65 * 133 / 126 + 3 * 60 / 126
+    )
+    assert abs(audio.shape[1] / rate - seconds) < 0.02
+    if mode == "off":
+        assert "b: played as it is, from beat 16" in run.output
+        x = audio[0].double().numpy()
+        at = (np.flatnonzero((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:]) & (x[1:-1] > 0.1)) + 1) / rate
+        last = at[at > 12.5] - 16 * 60 / 126 - 0.35
+        np.testing.assert_allclose(last * 133 / 60, np.round(last * 133 / 60), atol=0.01)
+
+
+def test_without_sync_nothing_is_analysed(tracks):
+    (tracks / "b.json").write_text('{"analysis": {}, "tempo": null}', encoding="utf-8")
+    run = _render(tracks, "--sync", "off", "-t", "linear", "--at", "16beats", "--tempo", "126")
+    assert run.exit_code == 0, run.output
+
+
 def test_the_tempo_of_an_automation_is_the_mixs(tracks):
     moves = tracks / "moves.yaml"
     moves.write_text(
@@ -164,6 +198,9 @@ curves:
         (("-t", "linear", "--sync", "--at", "400beats"), "the first track ends at beat"),
         (("-t", "linear", "--sync", "--tempo", "1200"), "times as fast"),
         (("-t", "linear", "--tempo", "120:130"), "--tempo 120:130 belongs to --sync"),
+        (("-t", "linear", "--sync=bars"), "'bars' is none of bar, beat, off; did you mean 'bar'?"),
+        (("-t", "linear", "--sync", "off", "--key-lock"), "--key-lock belongs to --sync"),
+        (("-t", "linear", "--sync", "--tempo", "125", "--", "more"), "unexpected extra argument"),
         (("-t", "linear", "--key-lock"), "--key-lock belongs to --sync"),
         (("-t", "linear", "--sync", "--tempo", "120:130:140"), "is no tempo; expected BPM"),
         (("-t", "linear", "--sync", "--tempo", "fast"), "is no tempo; expected BPM"),

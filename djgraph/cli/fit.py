@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from djgraph.decks import Warp
     from djgraph.fitting import FitResult, Progress
     from djgraph.graph.ir import Graph
+    from djgraph.unmixing import Unmixed
 
 AUTOMATION = (".yaml", ".yml", ".json", ".csv")
 UNSURE = 0.25
@@ -137,6 +138,7 @@ def fit(
     from djgraph.atomic import check_target
     from djgraph.automation.plot import check_path
     from djgraph.errors import InputError
+    from djgraph.fitting import FitResult
     from djgraph.guard import claim, reading
 
     state = state_file(out)
@@ -181,7 +183,8 @@ def fit(
                 "resume": state if resume and state.exists() else None,
             },
         )
-        result, found = job.run(mode, where, delay, warp_file(out), resume)
+        unmixed = job.run(mode, where, delay, warp_file(out), resume)
+        result, found = (unmixed, None) if isinstance(unmixed, FitResult) else (unmixed.result, unmixed.warp)
         bar.begin("writing")
         if found is not None:
             found.save(lies)
@@ -195,7 +198,7 @@ def fit(
         if intervals is not None:
             result.save_intervals(intervals)
         if plot is not None:
-            result.plot(plot, job.truth(result.seconds))
+            unmixed.plot(plot, job.truth(result.seconds))
     interrupted = result.report["interrupted"]
     if not interrupted:
         state.unlink(missing_ok=True)
@@ -236,7 +239,7 @@ class Job:
 
     def run(
         self, mode: str, where: Path | None, delay: float | None, kept: Path, resume: bool
-    ) -> tuple[FitResult, Warp | None]:
+    ) -> FitResult | Unmixed:
         """What the controls did, and where the tracks lie, unless they lie as given.
 
         mode, where: as ``_warp_of`` says. kept: where the tracks' places are kept while the fit is under way.
@@ -253,7 +256,7 @@ class Job:
         if mode == "find" or (mode == "auto" and delay is None and not self.pad and self._uneven()):
             return self._warped(None, kept, delay)
         try:
-            return self._aligned(delay), None
+            return self._aligned(delay)
         except UnrelatedError as problem:
             if mode == "given" or delay is not None:
                 raise
@@ -278,7 +281,7 @@ class Job:
             self.graph, tracks, audio, target_rate=rate, delay=delay, truth=truth, **self.options
         )
 
-    def _warped(self, warp: Warp | None, kept: Path, delay: float | None) -> tuple[FitResult, Warp]:
+    def _warped(self, warp: Warp | None, kept: Path, delay: float | None) -> Unmixed:
         from djgraph.unmixing import unmix
 
         if delay is not None:
@@ -300,7 +303,7 @@ class Job:
             warp.save(kept)
             self.bar.begin("listening and guessing")
 
-        unmixed = unmix(
+        return unmix(
             self.graph,
             materials,
             audio,
@@ -311,7 +314,6 @@ class Job:
             truth=self.truth(audio.shape[-1] / rate),
             **self.options,
         )
-        return unmixed.result, unmixed.warp
 
 
 class Shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.alignment import Found
 from djgraph.decks import Warp
 from djgraph.errors import InputError
 from djgraph.fitting import FitResult, fit
 from djgraph.fitting.bands import bands_of
+from djgraph.fitting.prepare import SILENT
 from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer, compile_graph
-from djgraph.unmixing.material import Tracks, materials, played
+from djgraph.unmixing.material import Tracks, materials, mono, played
 from djgraph.unmixing.refine import Told, refine
 
 SAME_LENGTH = 0.01
@@ -28,10 +31,19 @@ class AbsentError(InputError):
 
 @dataclass(frozen=True)
 class Unmixed:
-    """What was found. warp: where the tracks lie. result: of the fit, in the recording's time."""
+    """What was found. warp: where the tracks lie. result: of the fit, in the recording's time. lengths: of the tracks,
+    in seconds."""
 
     warp: Warp
     result: FitResult
+    lengths: dict[str, float]
+
+    def plot(self, path: str | os.PathLike[str], truth: Tensor | None = None) -> None:
+        """Where each track lies and every control over time, as a picture (PNG, SVG, PDF by suffix); needs
+        matplotlib."""
+        from djgraph.unmixing.plot import plot_unmixed
+
+        plot_unmixed(path, self.warp, self.result, self.lengths, truth)
 
 
 @torch.inference_mode(False)
@@ -82,7 +94,22 @@ def unmix(
     result = fit(mixer, stems, target, delay=0.0, **options)
     result.report["warp"] = final.to_dict()["tracks"]
     result.report["absent"] = [name for name, found in final.tracks.items() if not found.passages]
-    return Unmixed(final, result)
+    return Unmixed(final, result, {name: material.samples / rate for name, material in given.items()})
+
+
+def find(tracks: Tracks, recording: Tensor, sample_rate: int, told: Told | None = None) -> Warp:
+    """Where tracks lie in a recording ``[channels, samples]``, roughly; of those that are not in it, no passages."""
+    from djgraph.alignment import find_tracks
+
+    def tell(track: str, done: int, total: int) -> None:
+        if told is not None:
+            told(f"looking for {track}", done, total)
+
+    sounds = {name: mono(material) for name, material in tracks.items()}
+    heard = {name: audio for name, audio in sounds.items() if float(audio.abs().max()) > SILENT}
+    found = {one.track: one for one in find_tracks(recording, heard, sample_rate, progress=tell)}
+    ordered = [found.get(name, Found(name, (), 1.0)) for name in tracks]
+    return Warp.of(recording.shape[-1], sample_rate, ordered)
 
 
 def _located(tracks: Tracks, warp: Warp | None, target: Tensor, mixer: Mixer, told: Told | None) -> Warp:
@@ -99,7 +126,10 @@ def _located(tracks: Tracks, warp: Warp | None, target: Tensor, mixer: Mixer, to
     found = {name: found for name, found in warp.tracks.items() if name in tracks}
     warp = Warp(samples, rate, found, warp.refined)
     if not warp.present:
-        raise AbsentError(f"none of the tracks is in the recording: {', '.join(tracks)}")
+        raise AbsentError(
+            f"none of the tracks is in the recording: {', '.join(tracks)}. Are these the tracks that were played, at "
+            "0.8 to 1.25 times their tempo? A warp file can say where they lie"
+        )
     if warp.refined:
         return warp
     bands = bands_of(rate, mixer.graph.transform)

@@ -96,6 +96,16 @@ def played(tracks: Tracks, warp: Warp) -> dict[str, Any]:
     return nested(signals)
 
 
+def mono(material: Material) -> Tensor:
+    """All signals of a track as one, ``[1, samples]``."""
+    weights = torch.cat([torch.full((width,), 1 / width, device="cpu") for width in material.widths.values()])
+    parts = [
+        weights.float() @ material.read(first, min(BLOCK, material.samples - first))
+        for first in range(0, material.samples, BLOCK)
+    ]
+    return torch.cat(parts)[None]
+
+
 def passages_of(warp: Warp, name: str) -> tuple[Passage, ...]:
     """Of a track; none where the warp does not know it."""
     found = warp.tracks.get(name)

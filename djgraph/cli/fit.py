@@ -245,8 +245,8 @@ class Job:
         mode, where: as ``_warp_of`` says. kept: where the tracks' places are kept while the fit is under way.
         """
         from djgraph.decks import Warp
+        from djgraph.errors import InputError
         from djgraph.fitting import UnrelatedError
-        from djgraph.unmixing import AbsentError
 
         rate = self.graph.sample_rate
         if resume and kept.exists() and mode != "given":
@@ -262,7 +262,7 @@ class Job:
                 raise
             try:
                 return self._warped(None, kept, delay)
-            except AbsentError:
+            except InputError:  # too short to be looked for, or not there
                 raise problem from None
 
     def _uneven(self) -> bool:

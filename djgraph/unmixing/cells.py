@@ -70,6 +70,29 @@ class Cells:
             found[:, index] = -(torch.log(1 - share + EXACT) * heard).sum(1)
         return found
 
+    def presence(self, members: Sequence[int], bands: slice) -> Tensor:
+        """How much better each cell is explained with some sources than without, ``[cells]``: log likelihood, a mean
+        over bands, each counted by what is left in it; about ½ for a source that does not sound."""
+        others = [i for i in range(self.gram.shape[-1]) if i not in set(members)]
+        left = [self._unexplained(chosen, bands) for chosen in (others, [*others, *members])]
+        gained = (torch.log(left[0] + EXACT) - torch.log(left[1] + EXACT)) * self.count[bands]
+        energy = self.energy[:, bands].double()
+        heard = (energy > 1e-9 * energy.amax()).double()
+        return (gained * heard).sum(1) / heard.sum(1).clamp(min=1)
+
+    def _unexplained(self, sources: Sequence[int], bands: slice) -> Tensor:
+        """The share of each cell that the best gains of sources leave, ``[cells, bands]``."""
+        energy = self.energy[:, bands].double()
+        if not sources:
+            return torch.ones_like(energy)
+        index = torch.tensor(sources, device="cpu")
+        gram = self.gram.real[:, bands][..., index, :][..., index].double()
+        cross = self.cross.real[:, bands][..., index].double()
+        own = torch.diagonal(gram, dim1=2, dim2=3)
+        ridge = torch.diag_embed(RIDGE * own + 1e-9 * energy[..., None] + 1e-20)
+        gains = torch.linalg.solve(gram + ridge, cross)
+        return (1 - (gains * cross).sum(-1) / energy.clamp(min=1e-30)).clamp(0, 1)
+
 
 def gather_cells(signals: Tensor, target: Tensor, bands: Bands, first: int) -> Cells:
     """The cells of a stretch.

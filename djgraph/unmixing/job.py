@@ -19,7 +19,8 @@ from djgraph.fitting.prepare import SILENT
 from djgraph.graph.ir import Graph
 from djgraph.mixer import Mixer, compile_graph
 from djgraph.unmixing.material import Tracks, materials, mono, played
-from djgraph.unmixing.refine import Told, refine
+from djgraph.unmixing.refine import refine
+from djgraph.unmixing.stretches import Told
 
 SAME_LENGTH = 0.01
 """Seconds by which a warp's mix may be longer or shorter than the recording."""
@@ -114,10 +115,9 @@ def find(tracks: Tracks, recording: Tensor, sample_rate: int, told: Told | None 
 
 def _located(tracks: Tracks, warp: Warp | None, target: Tensor, mixer: Mixer, told: Told | None) -> Warp:
     rate, samples = mixer.graph.sample_rate, target.shape[-1]
+    trim = warp is None  # what a person says is heard, is
     if warp is None:
-        raise AbsentError(
-            "none of the tracks was found in the recording; give a warp that says where they lie"
-        )
+        warp = find(tracks, target, rate, told)
     warp = warp.at_rate(rate)
     if abs(warp.samples - samples) > SAME_LENGTH * rate:
         raise InputError(
@@ -126,11 +126,18 @@ def _located(tracks: Tracks, warp: Warp | None, target: Tensor, mixer: Mixer, to
     found = {name: found for name, found in warp.tracks.items() if name in tracks}
     warp = Warp(samples, rate, found, warp.refined)
     if not warp.present:
-        raise AbsentError(
-            f"none of the tracks is in the recording: {', '.join(tracks)}. Are these the tracks that were played, at "
-            "0.8 to 1.25 times their tempo? A warp file can say where they lie"
-        )
+        raise _absent(tracks)
     if warp.refined:
         return warp
     bands = bands_of(rate, mixer.graph.transform)
-    return refine(tracks, warp, target.detach().cpu().float(), bands, told)
+    final = refine(tracks, warp, target.detach().cpu().float(), bands, told, trim)
+    if not final.present:
+        raise _absent(tracks)
+    return final
+
+
+def _absent(tracks: Tracks) -> AbsentError:
+    return AbsentError(
+        f"none of the tracks is in the recording: {', '.join(tracks)}. Are these the tracks that were played, at 0.8 "
+        "to 1.25 times their tempo? A warp file can say where they lie"
+    )

@@ -112,14 +112,7 @@ def _track(axes: Any, warp: Warp, name: str, lane: int, length: float) -> None:
     for one in warp.tracks[name].passages:
         begins, ends = one.begins / rate, one.ends / rate
         if begins > at:
-            axes.axvspan(
-                at,
-                begins,
-                1 - (lane + 1) / len(warp.tracks),
-                1 - lane / len(warp.tracks),
-                color=UNHEARD,
-                lw=0,
-            )
+            axes.axvspan(at, begins, below, above, color=UNHEARD, lw=0)
         low, high = (min(max(place / rate / length, 0.0), 1.0) for place in (one.start, one.stop))
         axes.plot(
             [begins, ends],
@@ -145,14 +138,7 @@ def _track(axes: Any, warp: Warp, name: str, lane: int, length: float) -> None:
             )
         at = ends
     if at < warp.seconds:
-        axes.axvspan(
-            at,
-            warp.seconds,
-            1 - (lane + 1) / len(warp.tracks),
-            1 - lane / len(warp.tracks),
-            color=UNHEARD,
-            lw=0,
-        )
+        axes.axvspan(at, warp.seconds, below, above, color=UNHEARD, lw=0)
     if not warp.tracks[name].passages:
         axes.annotate(
             "not in the recording",

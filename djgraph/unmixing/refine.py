@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from djgraph.alignment import Passage
-from djgraph.decks import PassageDeck, Warp
+from djgraph.decks import Warp
 from djgraph.fitting.bands import Bands
-from djgraph.fitting.prepare import fold
-from djgraph.unmixing.cells import FRAMES, Cells, gather_cells
+from djgraph.unmixing.cells import FRAMES, Cells
 from djgraph.unmixing.material import Tracks, passages_of
-
-CELLS = 12
-"""Cells that are gathered at a time."""
+from djgraph.unmixing.presence import trimmed
+from djgraph.unmixing.stretches import Told, stretches
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,6 @@ STAGES = (
 )
 """Each reach is more than what the round before it errs by, and in a step the highest frequency turns by less than a
 seventh of a cycle."""
-LEAST_FALL = 1e-2
-"""Samples that a passage has to move for another round."""
-
-Told = Callable[[str, int, int], None]
-"""Hears what is under way, how many parts of it are done, and how many there are."""
 
 
 def refine(
@@ -55,6 +48,7 @@ def refine(
     recording: Tensor,
     bands: Bands,
     told: Told | None = None,
+    trim: bool = False,
     stages: Sequence[Stage] = STAGES,
 ) -> Warp:
     """A warp whose passages that are resampled have start and rate to a fraction of a sample.
@@ -62,17 +56,18 @@ def refine(
     warp: off by 3 ms at most anywhere in a passage. recording: ``[channels, samples]``. Each round reads the tracks
     where they lie so far, and looks for the straight line of small delays in each passage that explains most, whatever
     the gains of the stems are in each half second and band. Passages with key lock are left as they are: their phases
-    say nothing.
+    say nothing. trim: leave out passages that are not heard (:func:`djgraph.unmixing.presence.trimmed`), before the
+    last round.
     """
     scale = bands.sample_rate / 44100
     for number, stage in enumerate(stages):
+        if trim and number == len(stages) - 1:
+            warp = trimmed(tracks, warp, recording, bands, told)
         offsets = _measure(tracks, warp, recording, bands, stage, scale, told, (number, len(stages)))
-        moved = 0.0
         for name, lines in offsets.items():
             passages = list(passages_of(warp, name))
             for index, line in lines.items():
                 passages[index] = line.applied(passages[index])
-                moved = max(moved, abs(line.delay))
             warp = warp.with_passages(name, passages)
     return dataclasses.replace(warp, refined=True)
 
@@ -122,9 +117,8 @@ def _measure(
     }
     profiles: dict[tuple[str, int], list[Tensor]] = {}
     places: dict[tuple[str, int], list[Tensor]] = {}
-    for cells, members in _stretches(tracks, warp, recording, bands, stage.whole):
-        if told is not None:
-            told("refining where tracks lie", number[0], number[1])
+    what = f"refining where tracks lie, {number[0] + 1} of {number[1]}"
+    for cells, members in stretches(tracks, warp, recording, bands, stage.whole, told, what):
         for name, own in members.items():
             inside = {}
             for index in wanted[name]:
@@ -159,37 +153,6 @@ def _of(cells: Cells, here: Tensor) -> Cells:
         energy=cells.energy[here],
         middle=cells.middle[here],
     )
-
-
-def _stretches(
-    tracks: Tracks, warp: Warp, recording: Tensor, bands: Bands, whole: bool
-) -> Iterator[tuple[Cells, dict[str, list[int]]]]:
-    """The cells of the mix, some at a time, and which sources are whose."""
-    hop, size = bands.transform.hop, bands.transform.size
-    length = FRAMES * hop * CELLS
-    decks = {name: PassageDeck(material, passages_of(warp, name)) for name, material in tracks.items()}
-    channels = len(recording)
-    for first in range(0, recording.shape[-1], length):
-        begins = max(0, first - size)
-        ends = min(recording.shape[-1], first + length + size)
-        signals: list[Tensor] = []
-        members: dict[str, list[int]] = {}
-        for name, deck in decks.items():
-            if not any(one.begins < ends and one.ends > begins for one in deck.passages):
-                continue
-            stems = [_wide(fold(x, channels), channels) for x in deck.read(begins, ends - begins).values()]
-            if whole:
-                stems = [torch.stack(stems).sum(0)]
-            members[name] = list(range(len(signals), len(signals) + len(stems)))
-            signals += stems
-        if signals:
-            cells = gather_cells(torch.stack(signals), recording[:, begins:ends], bands, begins)
-            if len(cells.middle):
-                yield cells, members
-
-
-def _wide(audio: Tensor, channels: int) -> Tensor:
-    return audio.expand(channels, -1)
 
 
 def straight(evidence: Tensor, middle: Tensor, delays: Tensor) -> Line | None:

@@ -18,6 +18,7 @@ from djgraph.cli.output import print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
 from djgraph.cli.render import Normalize
+from djgraph.cli.set_new import new
 from djgraph.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+
+
+app.command("new", short_help="Propose a set from folders of tracks.")(new)
 
 
 @app.command(PLAY, short_help="Play a set file to an audio file.")

@@ -127,4 +127,4 @@ def deck_of(plan: SetPlan, track: PlayedTrack) -> Deck:
     )
     if track.place is None:
         raise InputError(f"{track.name} has no place in the time of the mix")
-    return Deck(material, track.place, plan.sample_rate)
+    return Deck(material, track.place, plan.sample_rate, track.key_lock)

@@ -53,7 +53,8 @@ class WarpedBlocks:
         self.samples = self.warp.samples
         self._keys = list(files)
         self._decks = [
-            PassageDeck(material, self.warp.tracks[name].passages) for name, material in materials.items()
+            PassageDeck(material, self.warp.tracks[name].passages, graph.sample_rate)
+            for name, material in materials.items()
         ]
         self._at = 0
 

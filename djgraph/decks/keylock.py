@@ -41,7 +41,7 @@ class KeyLocked:
     on, it is itself, bit for bit.
     """
 
-    def __init__(self, material: Material, run: Run, sample_rate: int) -> None:
+    def __init__(self, material: Material, run: Run, sample_rate: float) -> None:
         self.material, self.run = material, run
         self.cut = Cut.at(sample_rate, run.rates[1])
         self._frames = max(SPAN // self.cut.hop, self.cut.size // self.cut.hop)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from djgraph.alignment import Passage
+from djgraph.decks.keylock import KeyLocked
 from djgraph.decks.material import Material
+from djgraph.decks.runs import Run
 from djgraph.dsp import material_reach, read_material
 
 
@@ -17,12 +19,16 @@ class PassageDeck:
     """A track read where its passages say, block by block.
 
     Its samples are read by a windowed sinc (:func:`djgraph.dsp.read_material`), at one position for all signals, exact
-    to the sample for hours. A passage ends where it ends, without a fade.
+    to the sample for hours; those that were key-locked are stretched, and their pitch is kept
+    (:class:`djgraph.decks.keylock.KeyLocked`). A passage ends where it ends, without a fade.
     """
 
-    def __init__(self, material: Material, passages: Sequence[Passage]) -> None:
-        """passages: in the order of the mix; they count samples of the mix and of the material, at one rate."""
+    def __init__(self, material: Material, passages: Sequence[Passage], sample_rate: float = 44100) -> None:
+        """passages: in the order of the mix; they count samples of the mix and of the material, at one rate.
+        sample_rate: for how long the frames of a stretch are, nothing else."""
         self.material, self.passages = material, tuple(passages)
+        self._rate = sample_rate
+        self._locked: dict[Passage, KeyLocked] = {}
 
     def read(self, first: int, samples: int) -> dict[str, Tensor]:
         """Each signal, ``[channels, samples]``, from sample ``first`` of the mix on; silence where the track does not
@@ -44,9 +50,23 @@ class PassageDeck:
 
     def _passage(self, passage: Passage, begins: int, ends: int) -> Tensor:
         """``[channels, ends − begins]`` of one passage, from sample ``begins`` of the mix on."""
+        if passage.key_locked and passage.rate != 1:
+            if passage not in self._locked:
+                self._locked = {passage: KeyLocked(self.material, _run(passage), self._rate)}
+            return self._locked[passage].read(begins, ends - begins)
         n = torch.arange(begins, ends, dtype=torch.float64, device="cpu")
         position = passage.start + passage.rate * (n - passage.begins)
         return read_at(self.material, position, passage.rate)
+
+
+def _run(passage: Passage) -> Run:
+    """The same by two markers, a million samples apart."""
+    far = float(1 << 20)
+    clip = torch.tensor([passage.begins, passage.begins + far], dtype=torch.float64, device="cpu")
+    track = torch.tensor(
+        [passage.start, passage.start + passage.rate * far], dtype=torch.float64, device="cpu"
+    )
+    return Run(passage.begins, passage.ends, clip, track)
 
 
 def read_at(material: Material, position: Tensor, rate: float) -> Tensor:

@@ -107,3 +107,24 @@ def test_a_deck_plays_passages_and_silence_between() -> None:
     assert float((whole - wanted).abs().max()) < 1e-4
     blocks = torch.cat([deck.read(at, 333)["x"][0].double() for at in range(0, 3996, 333)])
     assert torch.equal(blocks, whole[: len(blocks)])
+
+
+def test_key_locked_passages_keep_their_pitch() -> None:
+    n = torch.arange(4 * 44100, dtype=torch.float64)
+    tone = torch.sin(2 * math.pi * 440 / 44100 * n).float()[None]
+    passages = (
+        Passage(1000.5, 60_000.0, 500.25, 1.06, True, 0.0),
+        Passage(60_000.0, 120_000.0, 20_000.0, 0.94, True, 0.0),
+    )
+    deck = PassageDeck(MemoryMaterial({"x": tone}), passages, 44100)
+    x = deck.read(0, 130_000)["x"][0].double()
+    assert not x[:1001].any()
+    assert not x[120_000:].any()
+    for begins in (10_000, 70_000):
+        part = x[begins : begins + 40_000]
+        wave = torch.exp(2j * math.pi * 440 / 44100 * n[:40_000])
+        assert abs(complex((part * wave).mean())) == pytest.approx(
+            0.5, abs=0.01
+        )  # all of it is 440 Hz, in one phase
+    blocks = torch.cat([deck.read(at, 3333)["x"][0].double() for at in range(0, 120_000, 3333)])
+    assert torch.equal(blocks[: len(x)], x[: len(blocks)])

@@ -25,6 +25,7 @@ MODULES = (
     "losses",
     "nn",
     "plugins",
+    "reports",
 )
 _FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")

@@ -48,9 +48,12 @@ def loudness_jump(
     mix: Tensor, sample_rate: float, *, allowed: float = JUMP, reduction: str = "mean"
 ) -> Tensor:
     """How far the loudness of a mix jumps up or down, in LU, beyond ``allowed``: the mean over time of the magnitude of
-    :func:`jumps`. Arguments and errors as for :func:`loudness_hole`."""
+    :func:`jumps`, where holes are filled: their edges are no jumps. Arguments and errors as for
+    :func:`loudness_hole`."""
     real(allowed, "allowed", 0)
-    return reduced((jumps(_loudness(mix, sample_rate)).abs() - allowed).clamp(min=0).mean(-1), reduction)
+    loudness = _loudness(mix, sample_rate)
+    step = jumps(loudness + holes(loudness))
+    return reduced((step.abs() - allowed).clamp(min=0).mean(-1), reduction)
 
 
 def clipping(mix: Tensor, sample_rate: float, *, ceiling_db: float = 0.0, reduction: str = "mean") -> Tensor:

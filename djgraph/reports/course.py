@@ -77,6 +77,7 @@ class Course:
         likely = keys(chroma)
         expected, came = (moving_mean(x, odd(GATHERED)) for x in (barks.sum(1)[0], whole))
         loudness = short_term(mix)[0]
+        missing = holes(loudness)
         hop = hop_of(float(rate))
 
         def plain(values: Tensor) -> Array:
@@ -100,8 +101,8 @@ class Course:
             lost=plain(decibels(expected) - decibels(came)),
             share=plain(expected / expected.sum(0).clamp(min=1e-12)),
             loudness=plain(loudness),
-            hole=plain(holes(loudness)),
-            jump=plain(jumps(loudness)),
+            hole=plain(missing),
+            jump=plain(jumps(loudness + missing)),
             peak=plain(decibels(peaks.double().square())),
             residual=residual,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,9 @@ def test_the_shipped_demo(run: Run, tmp_path: Path) -> None:
     )
     assert clean["findings"] == []
     assert len(clean["transitions"]) == 1
-    fade = json.loads(
-        run("report", "dj_mixer", *tracks, "-t", "linear", "--cue-in", 8, "--cue-out", 24, "--json").output
-    )
-    assert {one["kind"] for one in fade["findings"]} == {"bass", "vocals"}
+    fade = ("report", "dj_mixer", *tracks, "-t", "linear", "--cue-in", 8, "--cue-out", 24, "--tempo", 120)
+    data = json.loads(run(*fade, "--json").output)
+    assert {one["kind"] for one in data["findings"]} == {"bass", "vocals"}
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
+    shown = page.partition("```text\n")[2].partition("```")[0]
+    assert re.sub(r"[\d.]+", "#", run(*fade).output) == re.sub(r"[\d.]+", "#", shown)

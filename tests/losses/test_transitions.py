@@ -129,6 +129,13 @@ def test_a_jump_is_as_high_as_it_was_made() -> None:
     assert float(losses.loudness_jump(noise(4, -40, 20), RATE)) == 0
 
 
+def test_the_edges_of_a_hole_are_no_jumps() -> None:
+    audio = noise(4, -20, 30)
+    audio[..., 12 * RATE : 18 * RATE] *= 0.1
+    assert float(losses.loudness_jump(audio, RATE)) == 0
+    assert float(losses.loudness_hole(audio, RATE)) > 1
+
+
 def test_clipping_is_in_decibels_over_the_ceiling() -> None:
     # A sine at a 32nd of the sample rate has its peaks found to 0.04 dB.
     assert float(losses.clipping(sine(250, 3.0), RATE)) == pytest.approx(3.0, abs=0.05)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from djgraph.drawing.picture import Box, BoxKind, Edge, EdgeKind, Frame, Picture, Row
-from djgraph.graph.alike import groups, ranged, vertex
+from djgraph.graph.alike import box_of, groups, ranged, vertex
 from djgraph.graph.ir import Column, Constant, EffectNode, Graph, InputNode, Owner, Point, SumNode
 from djgraph.graph.links import Link, comes_back, levels_of, links, source_of, tap_of
 from djgraph.graph.muted import CLOSES, muted
@@ -63,7 +63,7 @@ class _Builder:
         self._own_macros: dict[str, list[Column]] = defaultdict(list)
         for column in graph.columns:
             if column.kind == "macro" and column.drives and column.name not in self._knob_names:
-                self._own_macros[graph.owner_of[column.drives[0][0]].name].append(column)
+                self._own_macros[box_of(graph.owner_of[column.drives[0][0]])].append(column)
         self._boxes: dict[str, Box] = {}
         self._rows: dict[str, list[Row]] = {}
         self._places: dict[tuple[str, object], int] = {}
@@ -115,6 +115,12 @@ class _Builder:
         names = [group.removeprefix("in:") for group in self._members.get(key, [key])]
         whole = nodes[0] if nodes and nodes[0].stem is None else None
         rows = [Row(ranged(names), _about(whole, len(names)), "title")]
+        source = self._graph.sources.get(name)
+        if source is not None:
+            owner = self._graph.owner_of[source.id]
+            rows += self._macros(owner)
+            self._places[key, source.id] = len(rows)
+            rows.append(Row(source.effect.type, self._words(owner, source)))
         for node in nodes:
             self._places[key, node.id] = len(rows) if node.stem else 0
             if node.stem:
@@ -172,7 +178,7 @@ class _Builder:
     def _macros(self, owner: Owner) -> list[Row]:
         """The macros that move nothing but what is in here."""
         rows = []
-        for column in self._own_macros[owner.name]:
+        for column in self._own_macros[box_of(owner)]:
             words = tuple(_control(owner, node, control) for node, control in column.drives)
             rows.append(Row(MACRO + column.name.removeprefix(f"{owner.name}."), words, "macro"))
         return rows
@@ -266,9 +272,9 @@ class _Builder:
     def _control_edges(self, column: Column) -> list[Edge]:
         edges = []
         for node, _ in column.drives:
-            owner = self._graph.owner_of[node].name
-            box = self._box(owner)
-            row = self._places.get((box, self._in_first(box, owner, node)), 0)
+            owner = self._graph.owner_of[node]
+            box = self._box(box_of(owner))
+            row = self._places.get((box, self._in_first(box.removeprefix("in:"), owner.name, node)), 0)
             edges.append(Edge(f"knob:{column.name}", 0, box, row, "control"))
         return edges
 

@@ -25,16 +25,23 @@ def vertex(graph: Graph, source: str) -> str:
     return f"in:{node.input}" if isinstance(node, InputNode) else source
 
 
+def box_of(owner: Owner) -> str:
+    """The box of a strip, a bus, or an input."""
+    return f"in:{owner.name}" if owner.kind == "input" else owner.name
+
+
 def groups(graph: Graph, links: Sequence[Link], by_part: bool = False) -> dict[str, list[str]]:
     """Strips and inputs (``in:`` and its name) that are folded: the first of each group → all of it, in order.
 
     by_part: strips of different parts are told apart.
     """
-    own = {f"in:{name}": _input(graph, name) for name in graph.inputs}
     columns: dict[str, dict[str, Column]] = defaultdict(dict)
     for column in graph.columns:
         for node, _ in column.drives:
-            columns[graph.owner_of[node].name][column.name] = column
+            columns[box_of(graph.owner_of[node])][column.name] = column
+    own: dict[str, Hashable] = {
+        f"in:{name}": _input(graph, name, columns[f"in:{name}"].values()) for name in graph.inputs
+    }
     own |= {
         owner.name: (_owner(graph, owner, columns[owner.name].values()), owner.part if by_part else "")
         for owner in graph.owners
@@ -112,9 +119,11 @@ def _numbered(keys: Mapping[str, Hashable]) -> dict[str, int]:
     return {name: numbers.setdefault(key, len(numbers)) for name, key in keys.items()}
 
 
-def _input(graph: Graph, name: str) -> Hashable:
+def _input(graph: Graph, name: str, columns: Iterable[Column]) -> Hashable:
     nodes = [node for node in graph.nodes if isinstance(node, InputNode) and node.input == name]
-    return ("input", tuple((node.stem, node.channels, node.optional) for node in nodes))
+    stems = tuple((node.stem, node.channels, node.optional) for node in nodes)
+    source = graph.sources.get(name)
+    return ("input", stems, None if source is None else _owner(graph, graph.owner_of[source.id], columns))
 
 
 def _owner(graph: Graph, owner: Owner, columns: Iterable[Column]) -> Hashable:

@@ -103,6 +103,7 @@ def assemble(
     counts = widths.counts
     header = expanded.header.model
     environment = Environment(header.sample_rate, Transform(header.transform.size, header.transform.hop))
+    _stop_if_wrong(_taken_ids(sources, owners))
     for name, source in sources.items():
         counts[source.id] = sum(node.channels for node in inputs if node.input == name)
     _stop_if_wrong(conflicts([*sources.values(), *nodes], counts, columns, environment))
@@ -116,6 +117,21 @@ def assemble(
     spaces = {name: site.space for name, site in binder.sites.items()}
     graph = replace(graph, columns=with_parts(graph, faders, roles, binder.column_owners, spaces))
     return Built(graph, owners, frozenset(wirer.read), binder.sites, expanded, wirer.unheard(), binder.ties)
+
+
+def _taken_ids(sources: Mapping[str, EffectDraft], owners: Mapping[str, OwnerDraft]) -> list[Problem]:
+    """Strips and buses that are called like an input, and nodes of theirs like what plays it."""
+    problems = []
+    for name, source in sources.items():
+        owner = owners.get(name)
+        node = None if owner is None else owner.nodes.get(source.name)
+        if owner is not None and node is not None:
+            message = (
+                f"{owner.placed.kind} {name!r} has a node {source.name!r}, as the input of that name has"
+            )
+            hint = "give the node another `id`, or the input another name"
+            problems.append(node.site.problem(message, "id", hint=hint, name=None))
+    return problems
 
 
 def _without_what_comes_of(

@@ -251,9 +251,9 @@ class Declarer:
                     site.problem(message, "effect", allowed=self._known(True), name=item.source.effect)
                 )
                 effect = None
-            draft = self._draft(item.name, item.source.effect, effect, item.source, site, is_source=True)
-            draft.id = f"source:{item.name}"
-            drafts[item.name] = draft
+            drafts[item.name] = self._draft(
+                item.name, item.source.effect, effect, item.source, site, is_source=True
+            )
         return drafts
 
     def _controls(self, effect: type[Effect], site: Site) -> tuple[Control, ...]:

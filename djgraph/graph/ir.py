@@ -176,7 +176,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Owner:
-    """A strip or bus: which nodes are its own, and what it reads.
+    """A strip or bus, or an input that a source plays: which nodes are its own, and what it reads.
 
     nodes: ids in document order: a bus's sum, the chain, then the sends. branches: those of them that are no part of
     the chain, but levels and delays of loops on ways to buses. start: what it has before its chain; None for a strip
@@ -185,7 +185,7 @@ class Owner:
     """
 
     name: str
-    kind: Literal["strip", "bus"]
+    kind: Literal["strip", "bus", "input"]
     nodes: tuple[str, ...] = ()
     start: Point | None = None
     fader: str | None = None
@@ -225,12 +225,13 @@ class Graph:
 
     @cached_property
     def by_id(self) -> dict[str, Node]:
-        return {node.id: node for node in self.nodes}
+        return {node.id: node for node in (*self.sources.values(), *self.nodes)}
 
     @cached_property
     def owner_of(self) -> dict[str, Owner]:
-        """Node id → the strip or bus that it belongs to; inputs belong to none."""
-        return {node: owner for owner in self.owners for node in owner.nodes}
+        """Node id → the strip or bus that it belongs to, or the input that it plays; input nodes belong to none."""
+        owners = {node: owner for owner in self.owners for node in owner.nodes}
+        return owners | {node.id: Owner(name, "input", (node.id,)) for name, node in self.sources.items()}
 
     @property
     def environment(self) -> Environment:

@@ -69,6 +69,7 @@ class _Flow:
             _count(len(graph.outputs), "output"),
         ]
         parts = [f"{graph.name}: {', '.join(counts)}"]
+        parts += [self._source(name, node) for name, node in graph.sources.items()]
         for owner in graph.owners:
             parts += self._paragraphs(owner)
         parts += self._macros()
@@ -79,6 +80,10 @@ class _Flow:
             if link.kind == "output"
         ]
         return "\n\n".join([*parts, "\n".join(outputs)])
+
+    def _source(self, name: str, node: EffectNode) -> str:
+        """What plays an input."""
+        return _paragraph(f"input {name}", [("source", self._node(self._graph.owner_of[node.id], node))])
 
     def _paragraphs(self, owner: Owner) -> Iterator[str]:
         """Of a strip or bus, and of those that are equal, with the first of them."""

@@ -109,13 +109,14 @@ class _ProfiledRun:
         self._params = _wandering(compiled, load, device, random).requires_grad_(backward)
         self._weights = weights_of(compiled)
         self._tempo = TEMPO if compiled.uses_clock else None
+        self._samples = load.samples
 
     def run(self, gauge: Gauge) -> Recorder:
         recorder = Recorder(gauge)
         executor = ObservedExecutor(self._plan, self._compiled, recorder)
         with gauge, torch.set_grad_enabled(self._backward):
             recorder.note("forward")
-            outputs = mix(executor, self._inputs, self._params, tempo=self._tempo)
+            outputs = mix(executor, self._inputs, self._params, tempo=self._tempo, samples=self._samples)
             recorder.note("forward")
             loss = torch.stack([audio.square().mean() for audio in outputs.values()]).sum()
             wanted = [self._params, *(weight for weight in self._weights if weight.requires_grad)]

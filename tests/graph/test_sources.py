@@ -34,9 +34,9 @@ def test_columns_of_sources_come_before_the_mixers():
     graph = load(document("deck"))
     names = [column.name for column in graph.columns]
     assert names == ["track.start", "track.rate", "m.gain.gain", "d.gain.gain", "v.gain.gain"]
-    assert graph.columns[0].drives == (("source:track", "start"),)
+    assert graph.columns[0].drives == (("track.deck", "start"),)
     assert graph.sources["track"].channels == 4
-    assert "source:track: deck(), source, quad" in str(graph)
+    assert "track.deck: deck(), source, quad" in str(graph)
 
 
 def test_a_graph_without_sources_has_none():

@@ -93,7 +93,7 @@ def check_outputs(paths: Mapping[str, Path], graph: Graph, samples: int | None =
 
 
 class BlockSource(Protocol):
-    """Audio to mix, in blocks; ``samples`` in all."""
+    """Audio to mix, in blocks; ``samples`` in all. It may have ``material`` for the inputs that sources play."""
 
     samples: int
 
@@ -261,8 +261,9 @@ def _mixed(
     from djgraph import simd
 
     tempo = stream_tempo(mixer, score)
+    material = getattr(source, "material", None)
     before = None if keeper is None else keeper.state
-    stream = mixer.stream(score=(score.params, score.positions), tempo=tempo, state=before)
+    stream = mixer.stream(score=(score.params, score.positions), tempo=tempo, state=before, material=material)
     if keeper is not None:
         yield from keeper.blocks()
         steps.advance(keeper.begins)
@@ -271,24 +272,26 @@ def _mixed(
     def compiled() -> None:
         times.compiling += time.perf_counter() - begun.pop()
 
-    def run(block: Mapping[str, Any] | None) -> dict[str, Tensor]:
+    def run(block: Mapping[str, Any] | None, count: int = 0) -> dict[str, Tensor]:
         start = time.perf_counter()
         with torch.inference_mode(), simd.compiling(lambda: begun.append(time.perf_counter()), compiled):
-            mixed = stream.finish() if block is None else stream(_batched(block))
+            mixed = stream.finish() if block is None else stream(_batched(block), samples=count)
         times.mixing += time.perf_counter() - start
         signals = mixed if isinstance(mixed, Mapping) else {names[0]: mixed}
         return {name: signals[name][0] for name in names}
 
     # Samples of silence that are still to come first.
     early = max(stream.latency - stream.position, 0)
+    left = source.samples - stream.position
     with ahead(lambda: source.read(BLOCK)) as read:
-        while count := _length(block := read()):
-            mixed = {name: signal[:, min(early, count) :] for name, signal in run(block).items()}
+        while count := _length(block) if (block := read()) else min(BLOCK, left):
+            mixed = {name: signal[:, min(early, count) :] for name, signal in run(block, count).items()}
             if keeper is not None:
                 keeper.add(mixed)
                 keeper.save(stream.position, stream.state)
             yield mixed
             early = max(early - count, 0)
+            left -= count
             steps.advance(count)
     yield {name: signal[:, early:] for name, signal in run(None).items()}
 

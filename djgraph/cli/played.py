@@ -17,6 +17,7 @@ from djgraph.cli.mixdown import Score, clock_of, spread
 from djgraph.cli.options import load_graph, pairs
 from djgraph.cli.plans import LoweringName
 from djgraph.cli.progress import Steps
+from djgraph.cli.sources import PlayedBlocks, check_seconds
 from djgraph.cli.sync import SYNCS, SyncedBlocks, Tempo, beats_of, settings_in_beats, tempo_of
 from djgraph.cli.transitions import cue_settings, find_recipe, settings_of, track_settings
 from djgraph.cli.warp import WarpedBlocks
@@ -104,6 +105,14 @@ Warp = Annotated[
 KeyLock = Annotated[
     bool, typer.Option("--key-lock", help="With --sync: tracks keep their pitch at another tempo.")
 ]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds",
+        metavar="S",
+        help="How long the mix is, where sources play all inputs.  [default: as long as the longest track]",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,7 @@ class Playing:
     """What is ready to be mixed. tempo: of the mix, where it is known."""
 
     mixer: Mixer
-    source: InputBlocks | SyncedBlocks | WarpedBlocks
+    source: InputBlocks | PlayedBlocks | SyncedBlocks | WarpedBlocks
     score: Score
     tempo: float | TempoMap | None
 
@@ -139,6 +148,7 @@ class Played:
         warp: Path | None,
         at: str | None,
         key_lock: bool,
+        seconds: float | None = None,
     ) -> None:
         """Raises usage errors for options that contradict each other, and what loading a graph and a recipe raise."""
         if sum(way is not None for way in (transition, automation, params)) > 1:
@@ -190,6 +200,14 @@ class Played:
             else find_recipe(moves, "--transition" if automation is None else "--automation")
         )
         self.graph = load_graph(graph, args)
+        check_seconds(seconds, self.graph)
+        for option, used in (("--sync", sync), ("--warp", warp is not None)):
+            if used and self.graph.sources:
+                raise typer.BadParameter(
+                    f"{option} plays the tracks itself, and graph {self.graph.name} has sources that do; leave it out, "
+                    "or `source` in the graph"
+                )
+        self._seconds = seconds
         self._synced = _synced(at, chosen) if sync else None
         self._clock: Tempo | TempoMap | None = said
         if self._recipe is not None:  # what can be seen before the work is not told after it
@@ -236,10 +254,12 @@ class Played:
                 bpm = auto.tempo if bpm is None else bpm
             yield Playing(mixer, source, score, bpm)
 
-    def _source(self, steps: Steps) -> InputBlocks | SyncedBlocks | WarpedBlocks:
+    def _source(self, steps: Steps) -> InputBlocks | PlayedBlocks | SyncedBlocks | WarpedBlocks:
         """What the mixer is fed from: the files as they are, with --sync at the mix's beats, or where --warp says."""
         if self._warp is not None:
             return WarpedBlocks(self.graph, self._given, self._pad, self._warp)
+        if self.graph.sources:
+            return PlayedBlocks(self.graph, self._given, self._pad, self._seconds, steps)
         if self._synced is None:
             return InputBlocks(self.graph, self._given, self._pad)
         named = (self._chosen["a"], self._chosen["b"]) if self._tracks is not None else None

@@ -23,6 +23,7 @@ from djgraph.cli.played import (
     Pad,
     Params,
     Played,
+    Seconds,
     Sync,
     Tracks,
     Transition,
@@ -68,6 +69,7 @@ def render(
     at: At = None,
     key_lock: KeyLock = False,
     report: ReportFiles = None,
+    seconds: Seconds = None,
     lowering: LoweringOption = LoweringName.studio,
     as_json: Json = False,
     args: Args = None,
@@ -89,6 +91,7 @@ def render(
       djgraph render club_console -i deck_1=a.wav -i deck_3=b.wav -t linear --tracks deck_1,deck_3
       djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --lowering causal
       djgraph render my_mixer.yaml -i deck=song.wav --params moves.csv --output all
+      djgraph render my_decks.yaml -i track_a=one -i track_b=two -a moves.yaml --tempo 126 --seconds 240
     """
     started = time.perf_counter()
     played = Played(
@@ -109,7 +112,12 @@ def render(
         warp=warp,
         at=at,
         key_lock=key_lock,
+        seconds=seconds,
     )
+    if report and played.graph.sources:
+        raise typer.BadParameter(
+            f"--report listens to tracks as they are, and graph {played.graph.name} has sources that play them"
+        )
     from djgraph.guard import claim
 
     paths = output_paths(out, output or [], played.graph.outputs)

@@ -32,6 +32,7 @@ from djgraph.cli.played import (
 )
 from djgraph.cli.progress import Steps
 from djgraph.cli.transitions import Set
+from djgraph.errors import InputError
 
 if TYPE_CHECKING:
     from djgraph.reports import Report
@@ -55,6 +56,10 @@ class Overheard:
         self._playing, self._title = playing, title
         self._source, score, mixer = playing.source, playing.score, playing.mixer
         self.samples = self._source.samples
+        if mixer.graph.sources:
+            raise InputError(
+                f"a report listens to tracks as they are, and graph {mixer.graph.name} has sources that play them"
+            )
         first = self._source.read(0)
         tempo = stream_tempo(mixer, score)
         self._listener = Listener(mixer, score.params, score.positions, tempo, tuple(first))

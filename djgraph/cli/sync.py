@@ -86,7 +86,7 @@ class SyncedBlocks:
         for name in names:
             if sync != "off" or (tempo is None and name == first):
                 steps.begin(f"analysing {name}")
-                known[name] = _known(name, given[name])
+                known[name] = known_of(name, given[name])
         channels = channels_of(graph)
         material = {
             name: FileMaterial(
@@ -168,7 +168,7 @@ class SyncedBlocks:
         return " to ".join(tempos) if len(tempos) < 3 else f"{tempos[0]} … {tempos[-1]}"
 
 
-def _known(name: str, path: Path) -> tuple[Grid, list[int]]:
+def known_of(name: str, path: Path) -> tuple[Grid, list[int]]:
     """The grid and the phrases of a track: of its analysis, or one that is made now and not kept."""
     from djgraph.analysis import analyse, read_analysis
     from djgraph.analysis.find import find_sources

@@ -49,10 +49,10 @@ def run(folder, graph, *options):
 
 
 def test_tracks_of_any_length_are_played_at_their_rates(folder):
-    (folder / "p.json").write_text(json.dumps([{"a.rate": 0.5, "a.start": 1.0, "two.fader.gain": 0}]))
+    (folder / "p.json").write_text(json.dumps({"a.rate": 0.5, "a.start": 1.0, "two.fader.gain": 0}))
     result = run(folder, "off.yaml", "--params", str(folder / "p.json"), "--seconds", "10")
     assert result.exit_code == 0, result.output
-    mix = read(folder / "mix.wav", RATE)[0]
+    mix = read(folder / "mix.wav")[0][0]
     assert mix.shape[-1] == 10 * RATE
     peaks = [n for n in range(9, 9 * RATE) if mix[n] > 0.3 and mix[n - 1] <= mix[n] > mix[n + 1]]
     # Beats at 0.2 + n/2 in the track, of which the mix begins at 1.0 and goes half as fast.
@@ -61,10 +61,10 @@ def test_tracks_of_any_length_are_played_at_their_rates(folder):
 
 
 def test_a_deck_in_time_follows_the_tempo(folder):
-    (folder / "p.json").write_text(json.dumps([{"one.fader.gain": 0}]))
+    (folder / "p.json").write_text(json.dumps({"one.fader.gain": 0}))
     result = run(folder, "beat.yaml", "--params", str(folder / "p.json"), "--tempo", "110")
     assert result.exit_code == 0, result.output
-    mix = read(folder / "mix.wav", RATE)[0]
+    mix = read(folder / "mix.wav")[0][0]
     assert mix.shape[-1] == 8 * RATE  # the longest track
     peaks = [n for n in range(1, len(mix) - 1) if mix[n] > 0.3 and mix[n - 1] <= mix[n] > mix[n + 1]]
     assert peaks == pytest.approx([n * 60 / 110 * RATE for n in range(1, len(peaks) + 1)], abs=1)

@@ -201,10 +201,10 @@ class Played:
         )
         self.graph = load_graph(graph, args)
         check_seconds(seconds, self.graph)
-        for option, used in (("--sync", sync), ("--warp", warp is not None)):
-            if used and self.graph.sources:
+        for way, told in (("--sync", sync), ("--warp", warp)):
+            if told and self.graph.sources:
                 raise typer.BadParameter(
-                    f"{option} plays the tracks itself, and graph {self.graph.name} has sources that do; leave it out, "
+                    f"{way} plays the tracks itself, and graph {self.graph.name} has sources that do; leave it out, "
                     "or `source` in the graph"
                 )
         self._seconds = seconds

@@ -275,7 +275,10 @@ def graphs(as_json: Json = False) -> None:
     typer.echo(table(("name", "what it is", "from"), rows))
 
 
-def schema(out: Out = None) -> None:
+def schema(
+    out: Out = None,
+    sets: Annotated[bool, typer.Option("--set", help="That of set files instead.")] = False,
+) -> None:
     """Print the JSON Schema of the graph language, with every installed effect in it.
 
     \b
@@ -284,8 +287,14 @@ def schema(out: Out = None) -> None:
     and, as the first line of a graph file:
       # yaml-language-server: $schema=djgraph.schema.json
     """
-    from djgraph.language.schema import json_schema
-    from djgraph.plugins import registry
-
     keep_for_answer()
-    emit(json.dumps(json_schema(registry()), indent=2, ensure_ascii=False), out, "json")
+    if sets:
+        from djgraph.sets.document import json_schema as of_sets
+
+        found = of_sets()
+    else:
+        from djgraph.language.schema import json_schema
+        from djgraph.plugins import registry
+
+        found = json_schema(registry())
+    emit(json.dumps(found, indent=2, ensure_ascii=False), out, "json")

@@ -1,0 +1,73 @@
+"""How loud each stem of a set's tracks is, bar by bar in the mix's time: as the track has it, and as it is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from djgraph.daw import Arrangement, Lane
+from djgraph.sets.plan import PlayedTrack, SetPlan
+
+Array = NDArray[np.float64]
+
+BEND = 0.6
+"""Between amplitudes, whose quiet parts nobody sees, and decibels, whose fades nobody sees."""
+PARTS = 4
+"""Places in a bar at which the faders are looked at."""
+
+
+@dataclass(frozen=True)
+class Energy:
+    """seconds: ``[parts + 1]`` of the mix, the edges of parts of bars. own, heard: ``[parts]``, 0 … 1: amplitudes, of
+    which 1 is the track's loudest bar, to the power of :data:`BEND`."""
+
+    seconds: Array
+    own: Array
+    heard: Array
+
+
+def energies(plan: SetPlan, arrangement: Arrangement, number: int) -> Mapping[str, Energy]:
+    """Of the track with this number in the set, by stem. Where its analysis knows nothing of a stem, that is as loud as
+    can be wherever its file sounds."""
+    track = plan.tracks[number]
+    bars = np.array(track.grid.bars_until(track.seconds))
+    edges = np.interp(np.arange((len(bars) - 1) * PARTS + 1) / PARTS, np.arange(len(bars)), bars)
+    mix = np.array([track.mix_second(second) for second in edges.tolist()])
+    begins, ends = plan.span(track)
+    inside = (mix[1:] > begins) & (mix[:-1] < ends)
+    beats = plan.tempo.beats((mix[1:] + mix[:-1]) / 2)
+    levels = {
+        name: np.repeat(np.array(level, np.float64), PARTS) for name, level in track.known.levels.items()
+    }
+    loudest = max((float(level.max()) for level in levels.values() if len(level)), default=0.0)
+    found: dict[str, Energy] = {}
+    for stem, volumes in _faders(arrangement, track).items():
+        level = levels.get(stem, next(iter(levels.values())) if len(levels) == 1 else np.zeros(0))
+        known = np.full(len(beats), loudest)
+        known[: len(level)] = level[: len(beats)]
+        if len(level):
+            known[len(level) :] = -np.inf
+        gain = np.prod([volume.at(beats) for volume in volumes], axis=0)
+        own = 10 ** ((known - loudest) / 20 * BEND)
+        heard = np.minimum(own * np.maximum(gain, 0) ** BEND, 1.0)
+        places = np.flatnonzero(inside)
+        if len(places):
+            cut = slice(places[0], places[-1] + 1)
+            seconds = np.clip(mix[places[0] : places[-1] + 2], begins, ends)
+            found[stem] = Energy(seconds, own[cut], heard[cut])
+    return found
+
+
+def _faders(arrangement: Arrangement, track: PlayedTrack) -> dict[str, list[Lane]]:
+    """By stem, the volumes that it goes through: of its own channel and its group's."""
+    found: dict[str, list[Lane]] = {}
+    own = {path: str(stem or "audio") for stem, files in track.stems.items() for path in files}
+    for group in arrangement.groups:
+        for line in group.tracks:
+            for clip in line.clips:
+                if clip.file.path in own and clip.name.startswith(track.title):
+                    found.setdefault(own[clip.file.path], [line.channel.volume, group.channel.volume])
+    return found

@@ -108,7 +108,8 @@ class Send:
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel of the mixer. volume: amplitude. to: the name of the channel that it feeds."""
+    """A channel of the mixer. volume: amplitude. to: the name of the channel that it feeds; nothing where it feeds none
+    but by its sends."""
 
     name: str
     volume: Lane
@@ -178,8 +179,8 @@ class Arrangement:
             twice = next(name for i, name in enumerate(names) if name in names[:i])
             raise InputError(f"two channels of the arrangement are called {twice!r}")
         for channel in self.channels():
-            for to in (*([channel.to] if channel is not self.main else []), *(s.to for s in channel.sends)):
-                if to not in names:
+            for to in (channel.to, *(send.to for send in channel.sends)):
+                if to and to not in names and channel is not self.main:
                     raise InputError(f"channel {channel.name!r} feeds {to!r}, which there is not")
 
     def channels(self) -> Iterator[Channel]:

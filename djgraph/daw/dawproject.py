@@ -169,7 +169,7 @@ class _Writer:
             track, "Channel", id=self._channels[channel.name], name=_shown(channel.name), role=role, audioChannels="2",
             solo="false",
         )  # fmt: skip
-        if role != "master":
+        if role != "master" and channel.to:
             element.set("destination", self._channels[channel.to])
         if channel.devices:
             devices = SubElement(element, "Devices")

@@ -12,7 +12,6 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from djgraph.automation import TempoMap
 from djgraph.daw.arrangement import (
-    MAIN,
     Arrangement,
     AudioFile,
     Band,
@@ -206,7 +205,7 @@ class _Reader:
             self._lane(self._one(channel, "Volume"), "amplitude"),
             tuple(self._device(device) for device in ([] if devices is None else devices)),
             sends,
-            MAIN if to is None else self._name_of(channel),
+            "" if to is None else self._name_of(channel),
         )
 
     def _name_of(self, element: Element) -> str:

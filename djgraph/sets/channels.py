@@ -45,6 +45,9 @@ class Channels:
         for owner in graph.owners:
             if owner.name in heard:
                 self.by_name[owner.name] = self._channel(owner, heard)
+        for link in self.links:
+            if link.kind == "port" and link.target in heard and link.source not in heard:
+                self.notes.append(f"Left out: {link.source}, which {link.target} reads at {link.port}.")
         if len(graph.outputs) > 1:
             self.notes.append(f"Left out: the outputs {', '.join(list(graph.outputs)[1:])}.")
 
@@ -71,12 +74,17 @@ class Channels:
 
     def _channel(self, owner: Owner, heard: set[str]) -> Channel:
         fader = self._fader(owner)
+        before = ""
         volume = Lane.constant(f"{owner.name} volume", "amplitude", 0.0, 1.0, 1.0)
         devices = []
         for name in owner.nodes:
             node = self._graph.by_id[name]
             if not isinstance(node, EffectNode) or name in owner.branches:
                 continue
+            source = next(iter(node.sources.values())).node if node.sources else before
+            if before and source != before and not any(note.startswith(owner.name) for note in self.notes):
+                self.notes.append(f"{owner.name} has chains side by side; here their effects stand in a row.")
+            before = name
             if fader is not None and fader[0] is node:
                 volume = self._level(node, fader[1])
             if not (fader is not None and fader[0] is node and len(node.effect.controls) == 1):
@@ -93,7 +101,9 @@ class Channels:
             elif link.kind == "port":
                 self.notes.append(f"Left out: {owner.name} at the port {link.port} of {link.target}.")
         if not to and sends and owner.name != self.main:
-            whole = next((send for send in sends if not send.level.moves and send.level.first == 1), None)
+            whole = next(
+                (send for send in sends if not (send.pre or send.level.moves) and send.level.first == 1), None
+            )
             if whole is not None:
                 to = whole.to
                 sends.remove(whole)

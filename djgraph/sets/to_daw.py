@@ -20,6 +20,8 @@ NEAR = 2.5e-4
 """Seconds by which a file's place between two warp markers may differ from what is played. It is the same for all stems
 of a track, and an eighth of what is heard between two kicks; with less, a tempo ramp would need markers between beats
 wherever a deck's own speed is constant from beat to beat."""
+NOWHERE = "?"
+"""What a track feeds for which the graph has no strip, until its group is there."""
 COLOURS = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#edc948", "#ff9da7", "#9c755f", "#7f7f7f",
 )  # fmt: skip
@@ -90,13 +92,13 @@ class _Maker:
         if around is not None:
             self._used.add(around)
             channel = self._channels.by_name[around]
-        else:
+        else:  # a folder, through which goes what all of its tracks feed
             targets = {track.channel.to for track in tracks}
-            to = targets.pop() if len(targets) == 1 else self._main
-            channel = self._channels.plain(self._name(deck), to)
-            tracks = [_to(track, channel.name) if not targets else track for track in tracks]
-        tracks = [_to(track, channel.name) if not track.channel.to else track for track in tracks]
-        channel = channel if channel.to else dataclasses.replace(channel, to=self._main)
+            to = targets.pop() if len(targets) == 1 else ""
+            channel = self._channels.plain(self._name(deck), self._main if to == NOWHERE else to)
+            if to:
+                tracks = [_to(track, channel.name) for track in tracks]
+        tracks = [_to(track, channel.name) if track.channel.to == NOWHERE else track for track in tracks]
         colour = DECKS[list(self._plan.graph.inputs).index(deck) % len(DECKS)]
         return Group(channel, tuple(tracks), colour)
 
@@ -104,12 +106,8 @@ class _Maker:
         """The main channel, and all that no group has."""
         found = [channel for name, channel in self._channels.by_name.items() if name not in self._used]
         main = next((channel for channel in found if channel.name == self._main), None)
-        buses = [
-            channel if channel.to else dataclasses.replace(channel, to=self._main)
-            for channel in found
-            if channel is not main
-        ]
-        return main or self._channels.plain(self._main, ""), tuple(buses)
+        buses = tuple(channel for channel in found if channel is not main)
+        return main or self._channels.plain(self._main, ""), buses
 
     def _inputs(self) -> list[str]:
         return [node.id for node in self._plan.graph.nodes if isinstance(node, InputNode)]
@@ -155,7 +153,7 @@ class _Maker:
                 clips.append(clip)
         if strip is None:
             name = self._name(f"{deck}.{stem or 'audio'}" + (f" {number + 1}" if number else ""))
-            return DawTrack(self._channels.plain(name, ""), tuple(clips))
+            return DawTrack(self._channels.plain(name, NOWHERE), tuple(clips))
         self._used.add(strip)
         channel = self._channels.by_name[strip]
         if number:  # a further file of the stem goes through a strip of its own, like the first

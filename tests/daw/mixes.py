@@ -99,7 +99,7 @@ def two_decks(folder: Path, tempo: TempoMap | None = None) -> Arrangement:
         tempo or TempoMap([(0, 120, "per_beat"), (8, 126), (12, 125)]),
         14.0,
         tuple(groups),
-        Channel("master", fader("master")),
+        Channel("master", fader("master"), to=""),
         (Channel("room", fader("room"), (Device("reverb", "reverb"),)),),
         (Marker('One — & "two"', 0.0), Marker("bass_swap", 8.0, 14.0)),
     )

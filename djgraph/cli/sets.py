@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from djgraph.cli.daw import DawprojectOption, EmbedOption, Exports, PictureOption, ReaperOption
 from djgraph.cli.errors import warn
 from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Json
@@ -73,8 +75,19 @@ def play(
         bool, typer.Option("--dry-run", help="Only plan, and print the tracklist; nothing is written.")
     ] = False,
     alone: Annotated[
-        bool, typer.Option("--audio-only", help="Write no cue sheet, tracklists and automation beside it.")
+        bool,
+        typer.Option(
+            "--audio-only", help="Write no cue sheet, tracklists, automation and picture beside it."
+        ),
     ] = False,
+    silent: Annotated[
+        bool,
+        typer.Option("--no-audio", help="Write what is beside FILE, and projects, without the audio itself."),
+    ] = False,
+    dawproject: DawprojectOption = None,
+    reaper: ReaperOption = None,
+    embed: EmbedOption = False,
+    picture: PictureOption = None,
     normalize: Normalize = False,
     output: Annotated[
         list[str] | None,
@@ -87,7 +100,8 @@ def play(
 
     A set file names its tracks; what it does not say (where a transition lies, by which recipe, the tempo) is chosen by
     what is known of them. Tracks that are not analysed are, as by djgraph analyse. Beside FILE, set.flac, are written a
-    cue sheet (set.cue), tracklists (set.tracklist.txt, .json) and what the controls do (set.automation.yaml).
+    cue sheet (set.cue), tracklists (set.tracklist.txt, .json), what the controls do (set.automation.yaml) and a picture
+    of it all (set.svg). --dawproject and --reaper write it as a project for a DAW.
     djgraph set new FOLDER… proposes a set.
 
     \b
@@ -95,6 +109,7 @@ def play(
       djgraph set friday.yaml
       djgraph set friday.yaml --dry-run
       djgraph set friday.yaml -o friday.flac --resume
+      djgraph set friday.yaml --no-audio --dawproject friday.dawproject --reaper friday.rpp
       djgraph set new music -o friday.yaml
     """
     started = time.perf_counter()
@@ -105,6 +120,7 @@ def play(
     from djgraph.sets.play import SetBlocks
 
     target = file.with_suffix(".flac") if out is None else out
+    exports = Exports(dawproject, reaper, picture, embed)
     with Steps() as steps:
         steps.begin("reading")
         begun = False
@@ -123,8 +139,15 @@ def play(
         graph = plan.graph
         paths = output_paths(target, output or [], graph.outputs)
         check_outputs(paths, graph, plan.samples)
-        beside = {} if alone else _beside(plan, target)
-        claim(*paths.values(), *beside)
+        beside = {} if alone else _beside(plan, target, picture is None)
+        claim(*paths.values(), *beside, *exports.paths)
+        exports.check(plan)
+        if silent:
+            _write(beside)
+            exports.write(plan)
+            _print(plan, as_json)
+            _list([*beside, *exports.paths], as_json)
+            return
         if resume is False and unfinished(target):
             warn(f"{target}: an unfinished mix is begun anew; --resume would have gone on with it")
         steps.begin("compiling")
@@ -148,16 +171,16 @@ def play(
                 warn(f"stopped; --resume goes on with {target}")
                 raise
         _write(beside)
+        exports.write(plan)
     if as_json:
         import dataclasses
 
         data: dict[str, Any] = dataclasses.asdict(summary)
-        print_json(data | {"set": _data(plan), "beside": [str(path) for path in beside]})
+        print_json(data | {"set": _data(plan), "beside": [str(path) for path in [*beside, *exports.paths]]})
         return
     _print(plan, False)
     show(summary, False)
-    for path in beside:
-        typer.echo(path)
+    _list([*beside, *exports.paths], False)
 
 
 def _print(plan: SetPlan, as_json: bool) -> None:
@@ -175,8 +198,14 @@ def _data(plan: SetPlan) -> dict[str, Any]:
     return data_of(plan)
 
 
-def _beside(plan: SetPlan, target: Path) -> dict[Path, str]:
-    """What is written beside the audio, by file."""
+def _list(paths: Iterable[Path], as_json: bool) -> None:
+    if not as_json:
+        for path in paths:
+            typer.echo(path)
+
+
+def _beside(plan: SetPlan, target: Path, picture: bool) -> dict[Path, str]:
+    """What is written beside the audio, by file. picture: whether one is, too."""
     from djgraph.sets.lists import cue_sheet, data_of, tracklist
 
     texts = {}
@@ -187,6 +216,11 @@ def _beside(plan: SetPlan, target: Path) -> dict[Path, str]:
     texts[".tracklist.txt"] = tracklist(plan)
     texts[".tracklist.json"] = json.dumps(data_of(plan), indent=1, ensure_ascii=False, default=str) + "\n"
     texts[".automation.yaml"] = plan.automation.to_yaml()
+    if picture:
+        from djgraph.sets.picture import to_svg
+        from djgraph.sets.to_daw import arrangement_of
+
+        texts[".svg"] = to_svg(plan, arrangement_of(plan))
     return {target.with_suffix(suffix): text for suffix, text in texts.items()}
 
 

@@ -38,10 +38,15 @@ def write_reaper(arrangement: Arrangement, path: str | os.PathLike[str], title: 
     tell. Raises InputError for audio files that are not there, and for names of files that the format cannot hold, and
     DJGraphError where the file cannot be written.
     """
-    places = referred(arrangement.files(), path)
+    write_text(path, text_of(arrangement, check_names(arrangement.files(), path), title))
+
+
+def check_names(files: Sequence[Path], path: str | os.PathLike[str]) -> dict[Path, str]:
+    """How a project at ``path`` names each file of audio; raises as :func:`write_reaper`."""
+    places = referred(files, path)
     for file, name in places.items():
         _quoted_file(name, file)
-    write_text(path, text_of(arrangement, places, title))
+    return places
 
 
 def text_of(arrangement: Arrangement, places: dict[Path, str], title: str = "") -> str:

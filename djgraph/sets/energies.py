@@ -68,6 +68,6 @@ def _faders(arrangement: Arrangement, track: PlayedTrack) -> dict[str, list[Lane
     for group in arrangement.groups:
         for line in group.tracks:
             for clip in line.clips:
-                if clip.file.path in own and clip.name.startswith(track.title):
+                if clip.file.path in own and track.enters - 1e-6 <= clip.begins < track.leaves:
                     found.setdefault(own[clip.file.path], [line.channel.volume, group.channel.volume])
     return found

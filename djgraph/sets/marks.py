@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from djgraph.drawing.measure import fitted
@@ -51,9 +52,14 @@ def steps(
                 runs.append([i])
     path = ""
     for run in runs:
-        path += f"M{xs[run[0]]:.1f},{middle:.1f}"
-        path += "".join(f"V{middle - tall * values[i]:.1f}H{xs[i + 1]:.1f}" for i in run)
-        path += "".join(f"V{middle + tall * values[i]:.1f}H{xs[i]:.1f}" for i in reversed(run)) + "Z"
+        places = [xs[i] for i in (*run, run[-1] + 1)]
+        up = [f"{tall * values[i]:.1f}" for i in run]
+        # One step for all neighbours of one height.
+        cuts = [0, *(i for i in range(1, len(up)) if up[i] != up[i - 1]), len(up)]
+        flats = [(places[a], places[b], float(up[a])) for a, b in pairwise(cuts)]
+        path += f"M{places[0]:.1f},{middle:.1f}"
+        path += "".join(f"V{middle - high:.1f}H{right:.1f}" for _, right, high in flats)
+        path += "".join(f"V{middle + high:.1f}H{left:.1f}" for left, _, high in reversed(flats)) + "Z"
     return path
 
 

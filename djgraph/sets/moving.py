@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from djgraph.daw.lanes import needed
 from djgraph.effects.roles import FADER
 from djgraph.graph.ir import Column
 from djgraph.layout import ParameterLayout
@@ -15,6 +16,8 @@ from djgraph.sets.plan import SetPlan
 
 Array = NDArray[np.float64]
 
+NEAR = 0.003
+"""Of a control's travel, by which a course may differ from what is played."""
 STILL = 1e-6
 """Of a control's travel: what differs by less is the same."""
 
@@ -66,6 +69,10 @@ def _deck(column: Column, inputs: list[str]) -> str:
 def _ways(beats: Array, values: Array, rest: float) -> tuple[tuple[Array, Array], ...]:
     away = np.abs(values - rest) > STILL
     edges = np.flatnonzero(np.diff(np.concatenate([[False], away, [False]]).astype(np.int8)))
-    # From the last frame at rest, where a straight way begins, to the first one after.
-    places = [slice(max(begins - 1, 0), ends + 1) for begins, ends in edges.reshape(-1, 2).tolist()]
-    return tuple((beats[place], values[place]) for place in places)
+    ways = []
+    for begins, ends in edges.reshape(-1, 2).tolist():
+        # From the last frame at rest, where a straight way begins, to the first one after.
+        xs, ys = (array[max(begins - 1, 0) : ends + 1] for array in (beats, values))
+        kept = needed(xs, ys, NEAR)
+        ways.append((xs[kept], ys[kept]))
+    return tuple(ways)

@@ -188,11 +188,12 @@ class _Picture:
             points += [(time.x(second), y(tempo.bpm(second))) for second in places]
         yield f'<path d="{path_of(points)}" fill="none" stroke="{INK}" stroke-width="1.3"/>'
         last, before = -math.inf, ""
-        for second in seconds[:-1]:
+        for second in seconds:
             text = f"{tempo.bpm(second):.5g}"
             if text != before and time.x(second) > last + 6:
-                yield text_at(time.x(second) + 2, y(tempo.bpm(second)) - 4, text, INK, 9)
-                last, before = time.x(second) + width(text, 9), text
+                left = min(time.x(second) + 2, LEFT + WIDE - width(text, 9))
+                yield text_at(left, y(tempo.bpm(second)) - 4, text, INK, 9)
+                last, before = left + width(text, 9), text
 
     def _transitions(self, time: Time, top: float, tall: float) -> Iterator[str]:
         plan = self._plan
@@ -331,7 +332,7 @@ class _Picture:
         span: tuple[float, float],
     ) -> Iterator[str]:
         begins, ends = max(span[0], time.begins, seconds[0]), min(span[1], time.ends, seconds[-1])
-        if not begins < ends:
+        if (ends - begins) * time.scale < 1:
             return
         inner = (seconds > begins) & (seconds < ends)
         edges = np.interp([begins, ends], seconds, positions)

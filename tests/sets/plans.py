@@ -52,7 +52,7 @@ def played(
     about = known or Known(tempo=bpm, meter=4, key="A minor", camelot="8A", phrases=[0, 8])
     return PlayedTrack(
         name, name.title(), folder / name, deck, files, seconds, grid, about, enters, leaves,
-        markers(grid, tempo, enters, 60), Place(grid, tempo, enters, 0.0), "", gain=gain, key_lock=key_lock,
+        markers(grid, tempo, enters, 60), gain=gain, key_lock=key_lock, place=Place(grid, tempo, enters, 0.0),
     )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def unmix(
         final = _located(given, warp, target, mixer, told)
         if kept is not None:
             kept(final)
-        stems = played(given, final)
+        stems = played(given, final, target.detach().cpu().float())
     result = fit(mixer, stems, target, delay=0.0, **options)
     result.report["warp"] = final.to_dict()["tracks"]
     result.report["absent"] = [name for name, found in final.tracks.items() if not found.passages]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,9 +13,13 @@ from djgraph.decks import MemoryMaterial, PassageDeck, Warp
 from djgraph.decks.material import Material
 from djgraph.errors import InputError, did_you_mean
 from djgraph.graph.ir import Graph, InputNode
+from djgraph.unmixing.follow import pieces, read_pieces
 
 BLOCK = 1 << 19
 """Samples of the mix that are read at a time."""
+
+MOMENT = 1 << 14
+"""Samples that have one gain where others are taken away."""
 
 Tracks = Mapping[str, Material]
 """By input of the graph. Signals are named ``track_a.drums``, or ``deck`` where the input has no stems."""
@@ -81,19 +85,66 @@ def nested(signals: Mapping[str, Tensor]) -> dict[str, Any]:
     return inputs
 
 
-def played(tracks: Tracks, warp: Warp) -> dict[str, Any]:
+def played(tracks: Tracks, warp: Warp, recording: Tensor) -> dict[str, Any]:
     """All signals in the mix's time, as a mixer takes them: ``[channels, samples]`` each, silence where a track does
-    not play."""
+    not play.
+
+    recording: ``[channels, samples]``, which passages with key lock are fitted to piece by piece
+    (:mod:`djgraph.unmixing.follow`): of two tracks that play together each is compared with what the other leaves.
+    """
+    read = {
+        name: _resampled(material, passages_of(warp, name), warp.samples) for name, material in tracks.items()
+    }
+    locked = [name for name in tracks if any(one.key_locked for one in passages_of(warp, name))]
+    for turn in range(2 if locked else 0):
+        left = {name: recording - _share(read, name, recording) if turn else recording for name in locked}
+        read |= {
+            name: _resampled(tracks[name], passages_of(warp, name), warp.samples)
+            + _followed(tracks[name], passages_of(warp, name), left[name], warp.sample_rate)
+            for name in locked
+        }
     signals: dict[str, Tensor] = {}
     for name, material in tracks.items():
-        deck = PassageDeck(material, passages_of(warp, name))
-        rows = sum(material.widths.values())
-        audio = torch.empty(rows, warp.samples, dtype=torch.float32, device="cpu")
-        for first in range(0, warp.samples, BLOCK):
-            last = min(first + BLOCK, warp.samples)
-            audio[:, first:last] = deck.read_all(first, last - first)
-        signals |= dict(zip(material.widths, audio.split(list(material.widths.values()))))
+        signals |= dict(zip(material.widths, read[name].split(list(material.widths.values()))))
     return nested(signals)
+
+
+def _resampled(material: Material, passages: Sequence[Passage], samples: int) -> Tensor:
+    """``[channels of all signals, samples]`` of the passages without key lock."""
+    deck = PassageDeck(material, [one for one in passages if not one.key_locked])
+    audio = torch.zeros(sum(material.widths.values()), samples, dtype=torch.float32, device="cpu")
+    for first in range(0, samples if deck.passages else 0, BLOCK):
+        last = min(first + BLOCK, samples)
+        audio[:, first:last] = deck.read_all(first, last - first)
+    return audio
+
+
+def _followed(material: Material, passages: Sequence[Passage], recording: Tensor, sample_rate: int) -> Tensor:
+    """The same of those with key lock."""
+    samples = recording.shape[-1]
+    audio = torch.zeros(sum(material.widths.values()), samples, dtype=torch.float32, device="cpu")
+    for one in passages:
+        if one.key_locked:
+            found = pieces(material, one, recording, sample_rate)
+            audio += read_pieces(material, found, samples, sample_rate)
+    return audio
+
+
+def _share(read: Mapping[str, Tensor], name: str, recording: Tensor) -> Tensor:
+    """What all tracks but one make of the recording, ``[1, samples]``: gains of least squares, moment by moment."""
+    names = list(read)
+    heard = recording.mean(0)
+    signals = torch.stack([*(read[one].mean(0) for one in names), heard])
+    count = -(-len(heard) // MOMENT)
+    blocks = torch.nn.functional.pad(signals, (0, count * MOMENT - len(heard))).unflatten(-1, (count, MOMENT))
+    gram = torch.einsum("itn,jtn->tij", blocks, blocks).double()
+    gram = torch.nn.functional.avg_pool1d(gram.flatten(1).T[None], 3, 1, 1)[0].T.unflatten(1, gram.shape[1:])
+    own = torch.diagonal(gram, dim1=1, dim2=2)[:, :-1]
+    ridge = torch.diag_embed(1e-3 * own + 1e-6 * own.sum(1, keepdim=True) + 1e-9)
+    gains = torch.linalg.solve(gram[:, :-1, :-1] + ridge, gram[:, :-1, -1]).clamp(min=0).float()
+    gains[:, names.index(name)] = 0
+    made = (gains.T[:, :, None] * blocks[:-1]).sum(0)
+    return made.flatten()[: len(heard)][None]
 
 
 def mono(material: Material) -> Tensor:

@@ -35,7 +35,10 @@ def stretches(
     """
     hop, size = bands.transform.hop, bands.transform.size
     length = FRAMES * hop * CELLS
-    decks = {name: PassageDeck(material, passages_of(warp, name)) for name, material in tracks.items()}
+    decks = {  # of passages with key lock the phases say nothing
+        name: PassageDeck(material, [one for one in passages_of(warp, name) if not one.key_locked])
+        for name, material in tracks.items()
+    }
     channels = len(recording)
     firsts = range(0, recording.shape[-1], length)
     for number, first in enumerate(firsts):

@@ -194,3 +194,75 @@ def test_what_is_refused_before_the_work(
 def test_a_file_is_not_written_twice(run: Run, work: Path) -> None:
     shown = run(*fit(work, "--mix", work / "mix.wav"), code=1)
     assert "is one of the inputs" in shown.stderr
+
+
+@pytest.fixture
+def slipped(work: Path) -> Path:
+    """The same tracks at other tempos: a at 0.95 from a second on, b at 1.03, of which the recording has a part."""
+    from scipy.signal import lfilter
+
+    rng = np.random.RandomState(3)
+    rate, signals = RATE, {}
+    for name in ("drums", "bass", "b"):
+        loud = np.repeat(rng.rand(40), RATE // 5)[:, None]
+        signals[name] = 0.2 * loud * lfilter([0.5], [1, -0.5], rng.standard_normal((8 * RATE, 2)), axis=0)
+    for name, folder in (("drums", "a"), ("bass", "a"), ("b", ".")):
+        soundfile.write(work / folder / f"{name}.wav", signals[name], rate, subtype="FLOAT")
+    warp = {
+        "djgraph_warp": 1,
+        "seconds": 6.0,
+        "tracks": {
+            "a": {"passages": [{"begins": 0, "ends": 4.5, "start": 1.0, "rate": 0.95}]},
+            "b": {"passages": [{"begins": 2.0, "ends": 6.0, "start": 0.5, "rate": 1.03}]},
+        },
+    }
+    (work / "true.json").write_text(json.dumps(warp))
+    (work / "played.csv").write_text(
+        "control,time,value\na.drums.gain,0%,1\na.drums.gain,100%,0\nb.gain,0,0.5\n"
+    )
+    return work
+
+
+def test_tracks_at_other_tempos_are_unmixed_and_rendered_again(run: Run, slipped: Path) -> None:
+    work = slipped
+    inputs = ["-i", f"a={work / 'a'}", "-i", f"b={work / 'b.wav'}"]
+    moves = ["--automation", work / "played.csv", "--warp", work / "true.json"]
+    run("render", work / "two.yaml", *inputs, *moves, "-o", work / "mix.wav")
+    rough = json.loads((work / "true.json").read_text())
+    rough["tracks"]["a"]["passages"][0]["start"] += 0.0007
+    rough["tracks"]["b"]["passages"][0]["rate"] *= 1 + 2e-5
+    (work / "rough.json").write_text(json.dumps(rough))
+    pytest.importorskip("matplotlib")
+    shown = run(*fit(work, "--warp", work / "rough.json", "--steps", 0, "--plot", work / "moves.svg"))
+    assert "a: 0:00.000 to 0:04.500 of the mix plays from 0:01.000 on, at 0.950000 (-5.00 %)" in shown.stdout
+    assert "not in the recording" not in (work / "moves.svg").read_text()
+    found = json.loads((work / "moves.warp.json").read_text())
+    assert found["refined"]
+    for name, start, rate in (("a", 1.0, 0.95), ("b", 0.5, 1.03)):
+        (passage,) = found["tracks"][name]["passages"]
+        assert passage["start"] == pytest.approx(start, abs=0.1 / RATE)
+        assert passage["rate"] == pytest.approx(rate, rel=2e-6)
+    again = [
+        "--automation",
+        work / "moves.yaml",
+        "--warp",
+        work / "moves.warp.json",
+        "-o",
+        work / "again.wav",
+    ]
+    run("render", work / "two.yaml", *inputs, *again)
+    wanted, made = soundfile.read(work / "mix.wav")[0], soundfile.read(work / "again.wav")[0]
+    assert 10 * np.log10((wanted**2).sum() / ((wanted - made) ** 2).sum()) > 25
+    assert not list(work.glob(".moves*"))
+
+
+def test_a_warp_that_does_not_fit_is_told_before_the_work(run: Run, slipped: Path) -> None:
+    work = slipped
+    run(*fit(work, "--warp", "somewhere"), code=2)
+    (work / "wrong.json").write_text((work / "true.json").read_text().replace("0.95", "9.5"))
+    shown = run(*fit(work, "--warp", work / "wrong.json"), code=1)
+    assert "wrong.json:1:" in shown.stderr
+    assert "rate" in shown.stderr
+    shown = run(*fit(work, "--warp", work / "true.json"), code=1)  # of 6 s, and the mix has one
+    assert "the warp is of a mix of 6.00 s" in shown.stderr
+    assert not (work / "moves.yaml").exists()

@@ -15,9 +15,11 @@ def test_the_example_runs_and_the_report_is_described(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     namespace: dict = {}
-    exec(compile(example, "docs/unmixing.md", "exec"), namespace)
+    for example in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(compile(example, "docs/unmixing.md", "exec"), namespace)
+    start = namespace["done"].warp.tracks["track_a"].passages[0].start
+    assert start == pytest.approx(-10, abs=0.02)
     report = namespace["result"].report
     assert report["si_sdr_db"] > 30
     assert (tmp_path / "moves.yaml").exists()

@@ -104,7 +104,7 @@ def test_a_millisecond_and_a_rate_are_found_to_a_hundredth_of_a_sample() -> None
             assert abs(one.position(middle) - known.position(middle)) < 0.01
             assert abs(one.rate / known.rate - 1) < 3e-7
             assert one.spread < 0.1
-    audio = played(tracks, found)
+    audio = played(tracks, found, target)
     assert audio["a"]["low"].shape == (2, samples)
 
 

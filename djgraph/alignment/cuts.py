@@ -101,14 +101,17 @@ class Cutter:
         self._heard = heard[: self._blocks * BLOCK]
         self._searched: dict[float, _Search] = {}
 
-    def cut(self, parts: Sequence[Part]) -> list[Part]:
-        """The same lines, and others where none of them explains what is heard, each where it is heard."""
+    def cut(self, parts: Sequence[Part], explained: Sequence[tuple[float, float]] = ()) -> list[Part]:
+        """The same lines, and others where none of them explains what is heard, each where it is heard.
+
+        explained: from and to samples in which no others are looked for.
+        """
         found = [self._trace(part.line, part.begins, part.ends) for part in parts]
         traces = [one for one in found if one is not None]
         if not traces:
             return []
         path = self._path(traces)
-        self._look(traces, path)
+        self._look(traces, path, explained)
         return self._exact(traces, self._path(traces))
 
     def _trace(self, line: Line, begins: float, ends: float, far: float = FAR) -> Trace | None:
@@ -147,13 +150,17 @@ class Cutter:
             at = int(back[block, at])
         return path
 
-    def _look(self, traces: list[Trace], path: NDArray[np.int64]) -> None:
+    def _look(
+        self, traces: list[Trace], path: NDArray[np.int64], explained: Sequence[tuple[float, float]]
+    ) -> None:
         """Adds lines that explain what none does so far: loops and jumps that were too short for the features."""
         whole = np.zeros(self._blocks, np.float32)
         best = np.zeros(self._blocks, np.float32)
         for one in traces:
             span = slice(one.first, one.last)
             best[span] = np.maximum(best[span], one.strength * self._sign)
+        for begins, ends in explained:
+            best[max(0, int(begins / BLOCK) - 4) : int(ends / BLOCK) + 5] = 1
         used = np.flatnonzero(path >= 0)
         if not len(used):
             return

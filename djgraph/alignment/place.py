@@ -19,6 +19,8 @@ LAST = 0.15
 SAME = 2.0
 """Samples within which two lines are one."""
 _SHORTEST = 0.2
+_NEAR = 4.0
+"""Seconds that a line between lines may be longer than its own windows show."""
 
 
 class Heard:
@@ -33,19 +35,42 @@ class Heard:
 def place_runs(runs: Sequence[Run], track: Sounds, heard: Heard) -> list[Stretch]:
     """Where a track is heard, in the recording's order."""
     parts: list[Stretch] = []
+    kept: list[Stretch] = []
     for run in sorted(runs, key=lambda run: -len(run.blocks)):
         near = run.option.candidate.rate
         known = [part.line.rate for part in parts if abs(part.line.rate / near - 1) < 0.004]
-        parts += stretches(run, heard.sounds, track, known[0] if known else None)
+        found = stretches(run, heard.sounds, track, known[0] if known else None)
+        parts += found
+        if len(found) > 1 and any(part.waveform for part in found):
+            kept += [replace(part, key_locked=False) for part in found if not part.waveform]
     exact = [part for part in parts if part.waveform]
     if exact:
-        # A track whose waveform is found somewhere was resampled, and what resembles it elsewhere is something else.
-        parts = _cut(exact, track, heard)
+        # A track whose waveform is found somewhere was resampled: what resembles it elsewhere is something else, but
+        # for what lies between, where its rate moves.
+        parts = _fitted(kept, _cut(exact, kept, track, heard), heard.sounds.sample_rate)
     parts = _joined(sorted(parts, key=lambda part: part.begins))
     return [_snapped(part, parts, number, track, heard.sounds) for number, part in enumerate(parts)]
 
 
-def _cut(parts: list[Stretch], track: Sounds, heard: Heard) -> list[Stretch]:
+def _fitted(kept: Sequence[Stretch], parts: Sequence[Stretch], second: int) -> list[Stretch]:
+    """Both, the kept ones as far as the others leave room, and on to a neighbour that is near."""
+    out = list(parts)
+    near = _NEAR * second
+    for part in kept:
+        begins, ends = part.begins, part.ends
+        for other in parts:
+            if other.begins <= begins < other.ends:
+                begins = other.ends
+            if other.begins < ends <= other.ends:
+                ends = other.begins
+        following = min((one.begins for one in [*kept, *parts] if one.begins >= ends), default=ends)
+        ends = following if following - ends < near else ends
+        if ends > begins:
+            out.append(replace(part, begins=begins, ends=ends))
+    return out
+
+
+def _cut(parts: list[Stretch], known: Sequence[Stretch], track: Sounds, heard: Heard) -> list[Stretch]:
     k = heard.sounds.sample_rate / RATE
     low = [
         Part(Line(part.line.begins / k, part.line.start / k, part.line.rate), part.begins / k, part.ends / k)
@@ -54,13 +79,13 @@ def _cut(parts: list[Stretch], track: Sounds, heard: Heard) -> list[Stretch]:
     sign = 1.0 if sum(part.sign * part.length for part in parts) >= 0 else -1.0
     cutter = Cutter(heard.sounds.low, track.low, heard.whiten, heard.white, sign)
     out = []
-    for part in cutter.cut(low):
+    for part in cutter.cut(low, [(one.begins / k, one.ends / k) for one in known]):
         begins, ends = part.begins * k, part.ends * k
         if ends - begins < _SHORTEST * heard.sounds.sample_rate:
             continue
-        known = [one for one, other in zip(parts, low) if other.line is part.line]
-        if known:
-            out.append(replace(known[0], begins=begins, ends=ends))
+        source = [one for one, other in zip(parts, low) if other.line is part.line]
+        if source:
+            out.append(replace(source[0], begins=begins, ends=ends))
             continue
         line = Line(part.line.begins * k, part.line.start * k, part.line.rate)
         line, spread = settled(line, begins, ends, heard.sounds, track, 2 * k)

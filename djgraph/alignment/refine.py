@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,14 @@ from djgraph.alignment.signals import lowered
 Array = NDArray[np.float64]
 _WINDOWS = 128
 """Windows of waveforms in a passage at most."""
+_PIECE = 4.0
+"""Seconds of a line at least where a rate moves."""
+_STEADY = 0.7
+"""Share of windows that agree on one line at least, where a rate rests."""
+_ALIKE = 0.02
+"""How far from 1 a rate is at which pitches are as good as kept."""
+_TELLS = 0.002
+"""Seconds by which envelopes tell a line's place."""
 _SURE = 6.0
 """Standard deviations beyond chance from which lags of waveforms are believed."""
 
@@ -44,6 +52,7 @@ class Stretch:
 
     spread: of the line's position there, samples. waveform: whether waveforms agree; beyond: by how many standard
     deviations more than by chance; sign: −1 where their polarity is inverted.
+    likeness: correlation of features where it is best.
     """
 
     line: Line
@@ -55,6 +64,7 @@ class Stretch:
     beyond: float
     score: float
     sign: float = 1.0
+    likeness: float = 0.0
 
     @property
     def length(self) -> float:
@@ -68,10 +78,32 @@ def stretches(run: Run, recording: Sounds, track: Sounds, rate: float | None) ->
     at, places = middle(run.blocks) * samples, run.places * samples
     half = BLOCK / 2 * samples
     line = _first_line(at, places, run.option.candidate.rate if rate is None else rate)
-    found = []
-    for part, begins, ends in _pieces(line, at[0] - half, at[-1] + half, recording, track, rate):
-        found.append(_exact(part, begins, ends, run, recording, track))
-    return found
+    begins, ends = at[0] - half, at[-1] + half
+    fit, line = _by_envelopes(line, begins, ends, recording, track, rate)
+    if (ends - begins) > 2 * _PIECE * recording.sample_rate and (fit is None or fit.agree.mean() < _STEADY):
+        parts = [part for part in _halves(run) if len(part.blocks)]
+        return [one for part in parts for one in stretches(part, recording, track, rate)]
+    return [_exact(line, begins, ends, run, recording, track)]
+
+
+def _halves(run: Run) -> tuple[Run, Run]:
+    """Cut where two lines fit its places best."""
+    count = len(run.blocks)
+    edge = max(4, count // 8)
+    splits = np.unique(np.linspace(edge, count - edge, 24).astype(int))
+    costs = [_misfit(run, 0, split) + _misfit(run, split, count) for split in splits]
+    split = int(splits[int(np.argmin(costs))])
+    return tuple(  # type: ignore[return-value]  # two
+        replace(run, blocks=run.blocks[part], places=run.places[part], scores=run.scores[part])
+        for part in (slice(None, split), slice(split, None))
+    )
+
+
+def _misfit(run: Run, first: int, last: int) -> float:
+    x, y = run.blocks[first:last].astype(np.float64), run.places[first:last]
+    x = x - x.mean()
+    slope = (x * y).sum() / max(float((x * x).sum()), 1.0)
+    return float(np.abs(y - y.mean() - slope * x).sum())
 
 
 def _first_line(at: Array, places: Array, rate: float) -> Line:
@@ -92,10 +124,10 @@ def _repeated_median(at: Array, places: Array) -> float:
     return float(np.median(np.nanmedian(slopes, axis=1)))
 
 
-def _pieces(
+def _by_envelopes(
     line: Line, begins: float, ends: float, recording: Sounds, track: Sounds, rate: float | None
-) -> list[tuple[Line, float, float]]:
-    """The line by envelopes, in pieces where one line is not enough."""
+) -> tuple[Fit | None, Line]:
+    """The line by envelopes, and how well they agree."""
     second = recording.sample_rate
     long = ends - begins
     seconds = 4.0 if long > 16 * second else 2.0 if long > 5 * second else 1.0
@@ -118,9 +150,9 @@ def _pieces(
             1.0,
         )
         if fit is None:
-            return [(line, begins, ends)]
+            return fit, line
         line = line.moved(fit.lag, fit.slope, fit.at)
-    return [(line, begins, ends)]
+    return fit, line
 
 
 def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, track: Sounds) -> Stretch:
@@ -134,7 +166,9 @@ def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, 
     )
     scale = second / 44100
     best, fit, beyond, sign = line, None, 0.0, 1.0
-    if not run.option.candidate.key_locked:
+    passed = 0
+    alike = abs(line.rate - 1) < _ALIKE
+    if alike or not run.option.candidate.key_locked:
         for size, most, near, highest, steepest in passes:
             size = round(size * scale)
             count = int(np.clip(4 * long / size, 6, _WINDOWS))
@@ -154,13 +188,16 @@ def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, 
             if found is None or found.beyond < _SURE:
                 break
             fit, beyond = found, found.beyond
+            passed += 1
             sign = float(np.sign(delays.strength[fit.agree].sum()) or 1.0)
             best = best.moved(fit.lag, fit.slope, fit.at)
-    if fit is None:
-        return Stretch(
-            line, begins, ends, run.option.candidate.key_locked, 0.002 * second, False, beyond, run.score
-        )
-    return Stretch(best, begins, ends, False, fit.spread, True, beyond, run.score, sign)
+    likeness = _likeness(run)
+    if fit is None or passed < 2:
+        # Near its own tempo features cannot tell how a track was played; resampled, its waveform would agree.
+        locked = run.option.candidate.key_locked or alike
+        spread = _TELLS * second
+        return Stretch(line, begins, ends, locked, spread, False, beyond, run.score, 1.0, likeness)
+    return Stretch(best, begins, ends, False, fit.spread, True, beyond, run.score, sign, likeness)
 
 
 def settled(
@@ -178,3 +215,9 @@ def settled(
     if fit is None:
         return line, most
     return line.moved(fit.lag, 0.0, fit.at), fit.spread
+
+
+def _likeness(run: Run) -> float:
+    """Of a second or two, where it is high."""
+    width = min(8, len(run.scores))
+    return float(np.quantile(np.convolve(run.scores, np.ones(width) / width, "valid"), 0.9))

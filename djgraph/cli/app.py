@@ -12,6 +12,7 @@ from djgraph.cli import (
     check,
     dataset,
     demo,
+    find,
     fit,
     graphs,
     new,
@@ -46,6 +47,7 @@ app.command("transitions", short_help="List the transition recipes, or describe 
     transitions.transitions
 )
 app.command("analyse", short_help="Find tempo, beats, key, loudness and phrases of tracks.")(analyse.analyse)
+app.command("find", short_help="Find where tracks lie in a recording of a mix.")(find.find)
 app.command("fit", short_help="Recover the controls from stems and a mix.")(fit.fit)
 app.command("validate", short_help="Check graph files.")(graphs.validate)
 app.command("layout", short_help="Print a graph's parameter layout.")(graphs.layout)

@@ -117,12 +117,14 @@ Seconds = Annotated[
 
 @dataclass(frozen=True)
 class Playing:
-    """What is ready to be mixed. tempo: of the mix, where it is known."""
+    """What is ready to be mixed. tempo: of the mix, where it is known. automation: what the score was made of, unless
+    that is a file of params."""
 
     mixer: Mixer
     source: InputBlocks | PlayedBlocks | SyncedBlocks | WarpedBlocks
     score: Score
     tempo: float | TempoMap | None
+    automation: Automation | None = None
 
 
 class Played:
@@ -244,6 +246,7 @@ class Played:
             mixer = djgraph.compile(self.graph, outputs=list(outputs), lowering=lowering.value)
             bpm = None if isinstance(clock, tuple) else clock  # two tempos are a map by now
             beats = clock_of(bpm, source.samples, rate)
+            auto = None
             if self._params is not None:
                 score = spread(read_params(self._params, mixer.layout), source.samples, beats)
             elif recipe is None:
@@ -252,7 +255,7 @@ class Played:
                 auto = recipe.fill(**chosen | cue_settings(*self._cues, source.samples / rate))
                 score = _score(auto, mixer, source.samples, self._frames, bpm)
                 bpm = auto.tempo if bpm is None else bpm
-            yield Playing(mixer, source, score, bpm)
+            yield Playing(mixer, source, score, bpm, auto)
 
     def _source(self, steps: Steps) -> InputBlocks | PlayedBlocks | SyncedBlocks | WarpedBlocks:
         """What the mixer is fed from: the files as they are, with --sync at the mix's beats, or where --warp says."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from djgraph.cli.daw import DawprojectOption, EmbedOption, Exports, PictureOption, ReaperOption, plan_of
 from djgraph.cli.mixdown import check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Args, GraphName, Json
 from djgraph.cli.plans import LoweringName, LoweringOption
@@ -70,6 +71,10 @@ def render(
     key_lock: KeyLock = False,
     report: ReportFiles = None,
     seconds: Seconds = None,
+    dawproject: DawprojectOption = None,
+    reaper: ReaperOption = None,
+    embed: EmbedOption = False,
+    picture: PictureOption = None,
     lowering: LoweringOption = LoweringName.studio,
     as_json: Json = False,
     args: Args = None,
@@ -78,6 +83,7 @@ def render(
 
     Inputs are resampled to the graph's sample rate. Without --transition, --automation and --params every
     control keeps its default. Of several outputs the first goes to FILE, the others beside it: mix.flac, mix.cue.flac.
+    With --sync, --dawproject and --reaper write the mix as a project for a DAW, too, and --picture a picture of it.
 
     \b
     Examples:
@@ -123,9 +129,15 @@ def render(
     paths = output_paths(out, output or [], played.graph.outputs)
     check_outputs(paths, played.graph)
     check_reports(report)
-    claim(*paths.values(), *(report or ()))
+    exports = Exports(dawproject, reaper, picture, embed)
+    if exports.paths and not sync:
+        raise typer.BadParameter("--dawproject, --reaper and --picture belong to --sync: they need beats")
+    claim(*paths.values(), *(report or ()), *exports.paths)
     with Steps() as steps, played.play(list(paths), lowering, steps) as playing:
         source = playing.source
+        plan = plan_of(playing, played.moves, out) if exports.paths else None
+        if plan is not None:
+            exports.check(plan)
         heard = Overheard(playing, out.name) if report else None
         summary = mix_down(
             playing.mixer,
@@ -137,6 +149,8 @@ def render(
             started=started,
         )
         found = None if heard is None else heard.report(normalized=normalize or normalize_each)
+        if plan is not None:
+            exports.write(plan)
     show(summary, as_json)
     if isinstance(source, SyncedBlocks) and not as_json:
         typer.echo(
@@ -145,5 +159,7 @@ def render(
         )
         for line in source.said():
             typer.echo(f"  {line}")
+    for path in exports.paths if not as_json else ():
+        typer.echo(path)
     if found is not None:
         say_saved(found, report or [], quiet=as_json)

@@ -52,7 +52,9 @@ class SyncedBlocks:
     :class:`djgraph.cli.inputs.InputBlocks`.
 
     samples: of the mix: to the end of the track that ends last. places: by input. tempo: the mix's clock. start,
-    length: of the transition, in beats of the mix.
+    length: of the transition, in beats of the mix. pair: the inputs between which it goes. files: by input and stem.
+    grids: beats and phrases by input, as far as they are known. seconds: how long each track is. key_lock: whether
+    tracks keep their pitch.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class SyncedBlocks:
         if missing := [name for name in (first, second) if name is not None and name not in names]:
             raise InputError(f"--tracks names {missing[0]}; with --input are given: {', '.join(names)}")
         self.length = LENGTH if length is None else length
+        self.pair, self.files, self.key_lock = (first, second), files, key_lock
         known: dict[str, tuple[Grid, list[int]]] = {}
         for name in names:
             if sync != "off" or (tempo is None and name == first):
@@ -98,7 +101,9 @@ class SyncedBlocks:
             for name in names
         }
         rate = graph.sample_rate
-        seconds = material[first].samples / rate
+        self.grids = known
+        self.seconds = {name: one.samples / rate for name, one in material.items()}
+        seconds = self.seconds[first]
         if tempo is None:
             tempo = known[first][0].tempo
         self.tempo = TempoMap(tempo[0] if isinstance(tempo, tuple) else tempo)

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 BEND = 0.6
 """Between amplitudes, whose quiet parts nobody sees, and decibels, whose fades nobody sees."""
-PARTS = 4
+PARTS = 8
 """Places in a bar at which the faders are looked at."""
 
 

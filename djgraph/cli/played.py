@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from djgraph.cli.inputs import InputBlocks
-from djgraph.cli.mixdown import Score, clock_of, spread
+from djgraph.cli.mixdown import BlockSource, Score, clock_of, spread
 from djgraph.cli.options import load_graph, pairs
 from djgraph.cli.plans import LoweringName
 from djgraph.cli.progress import Steps
@@ -121,7 +121,7 @@ class Playing:
     that is a file of params."""
 
     mixer: Mixer
-    source: InputBlocks | PlayedBlocks | SyncedBlocks | WarpedBlocks
+    source: BlockSource
     score: Score
     tempo: float | TempoMap | None
     automation: Automation | None = None

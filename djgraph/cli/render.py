@@ -31,7 +31,7 @@ from djgraph.cli.played import (
     Warp,
 )
 from djgraph.cli.progress import Steps
-from djgraph.cli.reports import Overheard, ReportFiles, check_reports, say_saved
+from djgraph.cli.reports import Overheard, ReportFiles, check_reports, said_of, save_reports
 from djgraph.cli.sync import SyncedBlocks
 from djgraph.cli.transitions import Set
 
@@ -151,6 +151,8 @@ def render(
         found = None if heard is None else heard.report(normalized=normalize or normalize_each)
         if plan is not None:
             exports.write(plan)
+        if found is not None:
+            save_reports(found, report or [])
     show(summary, as_json)
     if isinstance(source, SyncedBlocks) and not as_json:
         typer.echo(
@@ -161,5 +163,5 @@ def render(
             typer.echo(f"  {line}")
     for path in exports.paths if not as_json else ():
         typer.echo(path)
-    if found is not None:
-        say_saved(found, report or [], quiet=as_json)
+    if found is not None and not as_json:
+        typer.echo(said_of(found, report or []))

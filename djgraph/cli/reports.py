@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.mixdown import BLOCK, stream_tempo
+from djgraph.cli.mixdown import BLOCK, Score, stream_tempo
 from djgraph.cli.options import Args, GraphName, Json
 from djgraph.cli.output import count, print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
@@ -35,7 +35,9 @@ from djgraph.cli.transitions import Set
 from djgraph.errors import InputError
 
 if TYPE_CHECKING:
-    from djgraph.reports import Report
+    from djgraph.mixer import Mixer
+    from djgraph.reports import Report, Span
+    from djgraph.sets import SetPlan
 
 ReportFiles = Annotated[
     list[Path] | None,
@@ -51,6 +53,7 @@ class Overheard:
     """Audio to mix whose blocks are listened to as they pass; as :class:`djgraph.cli.inputs.InputBlocks`."""
 
     def __init__(self, playing: Playing, title: str) -> None:
+        """title: of the report."""
         from djgraph.reports import Listener
 
         self._playing, self._title = playing, title
@@ -70,8 +73,15 @@ class Overheard:
         self._listener.add(block)
         return block
 
-    def report(self, normalized: bool = False) -> Report:
-        """Of all that was read. normalized: what is written is scaled so that it does not clip."""
+    def listen(self, steps: Steps) -> None:
+        """Read all of it."""
+        steps.begin("listening", self.samples)
+        while samples := _length(self.read(BLOCK)):
+            steps.advance(samples)
+
+    def report(self, normalized: bool = False, spans: Mapping[Span, tuple[str, str]] | None = None) -> Report:
+        """Of all that was read. normalized: what is written is scaled so that it does not clip. spans: transitions that
+        are known, with names of their tracks."""
         from djgraph.reports import Report
 
         return Report.of(
@@ -80,6 +90,7 @@ class Overheard:
             tempo=self._playing.tempo,
             controls=self._playing.mixer.layout.names,
             normalized=normalized,
+            spans=spans,
         )
 
 
@@ -152,16 +163,38 @@ def report(
         main = list(played.graph.outputs)[:1]
         with played.play(main, lowering, steps) as playing:
             heard = Overheard(playing, Path(title).name)
-            steps.begin("listening", heard.samples)
-            while samples := _length(heard.read(BLOCK)):
-                steps.advance(samples)
+            heard.listen(steps)
             found = heard.report()
-    if out:
-        say_saved(found, out, quiet=as_json)
+    save_reports(found, out or ())
     if as_json:
         print_json(found.data())
-    elif not out:
-        typer.echo(found.text(), nl=False)
+    else:
+        typer.echo(said_of(found, out) if out else found.text().removesuffix("\n"))
+
+
+def report_set(
+    plan: SetPlan, mixer: Mixer, steps: Steps, paths: Sequence[Path] | None, normalized: bool
+) -> list[str]:
+    """Write the report of a whole set, transition by transition, where one is asked for; the set is mixed once more,
+    part by part. Returns what there is to say."""
+    if not paths:
+        return []
+    from djgraph.reports import Span
+    from djgraph.sets.play import SetBlocks
+
+    frames = plan.automation.render_exact(mixer, samples=plan.samples, sample_rate=plan.sample_rate)
+    score = Score(frames.params, frames.positions, frames.tempo)
+    with SetBlocks(plan) as source:
+        heard = Overheard(Playing(mixer, source, score, plan.tempo), plan.title or plan.name)
+        heard.listen(steps)
+    spans = {}
+    for one in plan.transitions:
+        leaving, entering = plan.tracks[one.leaving], plan.tracks[one.entering]
+        span = Span(leaving.input, entering.input, plan.second(one.begin), plan.second(one.end))
+        spans[span] = (leaving.title, entering.title)
+    found = heard.report(normalized, spans)
+    save_reports(found, paths)
+    return [said_of(found, paths)]
 
 
 def check_reports(paths: Sequence[Path] | None) -> None:
@@ -172,15 +205,18 @@ def check_reports(paths: Sequence[Path] | None) -> None:
         check_report(path)
 
 
-def say_saved(report: Report, paths: Sequence[Path], quiet: bool = False) -> None:
-    """Write a report, and say how much it found."""
+def save_reports(report: Report, paths: Sequence[Path]) -> None:
+    """Write a report to every path, by its ending."""
     from djgraph.reports import save_report
 
     for path in paths:
         save_report(path, report)
-    if not quiet:
-        found = count(len(report.findings), "finding") if report.findings else "nothing found"
-        typer.echo(f"{', '.join(map(str, paths))}: {count(len(report.transitions), 'transition')}, {found}")
+
+
+def said_of(report: Report, paths: Sequence[Path]) -> str:
+    """Where a report is, and how much it found."""
+    found = count(len(report.findings), "finding") if report.findings else "nothing found"
+    return f"{', '.join(map(str, paths))}: {count(len(report.transitions), 'transition')}, {found}"
 
 
 def _length(block: dict[str, Any]) -> int:

@@ -20,6 +20,7 @@ from djgraph.cli.output import print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
 from djgraph.cli.render import Normalize
+from djgraph.cli.reports import ReportFiles, check_reports, report_set
 from djgraph.cli.set_new import new
 from djgraph.errors import InputError
 
@@ -93,6 +94,7 @@ def play(
         list[str] | None,
         typer.Option("--output", metavar="NAME", help="A graph output, or all.  [default: the main one]"),
     ] = None,
+    report: ReportFiles = None,
     lowering: LoweringOption = LoweringName.studio,
     as_json: Json = False,
 ) -> None:
@@ -140,13 +142,19 @@ def play(
         paths = output_paths(target, output or [], graph.outputs)
         check_outputs(paths, graph, plan.samples)
         beside = {} if alone else _beside(plan, target, picture is None)
-        claim(*paths.values(), *beside, *exports.paths)
+        check_reports(report)
+        claim(*paths.values(), *beside, *exports.paths, *(report or ()))
         exports.check(plan)
         if silent:
             _write(beside)
             exports.write(plan)
+            found: list[str] = []
+            if report:
+                steps.begin("compiling")
+                mixer = djgraph.compile(graph, outputs=list(paths)[:1], lowering=lowering.value)
+                found = report_set(plan, mixer, steps, report, normalized=False)
             _print(plan, as_json)
-            _list([*beside, *exports.paths], as_json)
+            _list([*beside, *exports.paths, *found], as_json)
             return
         if resume is False and unfinished(target):
             warn(f"{target}: an unfinished mix is begun anew; --resume would have gone on with it")
@@ -172,6 +180,7 @@ def play(
                 raise
         _write(beside)
         exports.write(plan)
+        found = report_set(plan, mixer, steps, report, normalized=normalize)
     if as_json:
         import dataclasses
 
@@ -180,7 +189,7 @@ def play(
         return
     _print(plan, False)
     show(summary, False)
-    _list([*beside, *exports.paths], False)
+    _list([*beside, *exports.paths, *found], False)
 
 
 def _print(plan: SetPlan, as_json: bool) -> None:
@@ -198,7 +207,7 @@ def _data(plan: SetPlan) -> dict[str, Any]:
     return data_of(plan)
 
 
-def _list(paths: Iterable[Path], as_json: bool) -> None:
+def _list(paths: Iterable[Path | str], as_json: bool) -> None:
     if not as_json:
         for path in paths:
             typer.echo(path)

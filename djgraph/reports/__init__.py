@@ -5,12 +5,14 @@ from djgraph.reports.findings import Finding
 from djgraph.reports.listener import Listener
 from djgraph.reports.report import Report
 from djgraph.reports.save import check_report, save_report
+from djgraph.reports.transitions import Span
 
 __all__ = [
     "Finding",
     "Listener",
     "Part",
     "Report",
+    "Span",
     "check_report",
     "contributions",
     "parts_of",

@@ -127,7 +127,8 @@ class _Sheet:
         for span in self._report.transitions:
             begin, end = self.x(span.begin), self.x(span.end)
             yield _rect(begin, HEAD - 6, max(end - begin, 1.5), self.bottom - HEAD + 2, SPAN)
-            text = f"{span.leaving} → {span.entering}"
+            names = self._report.names.get(span, (span.leaving, span.entering))
+            text = f"{fitted(names[0], 150, SMALL)} → {fitted(names[1], 150, SMALL)}"
             wide = width(text, SMALL)
             left = min(max((begin + end - wide) / 2, LEFT), WIDE - RIGHT - wide)
             if left >= free:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from djgraph.automation import TempoMap
@@ -25,7 +25,8 @@ WIDTH = 100
 @dataclass(frozen=True)
 class Report:
     """course: the measures. transitions: where one track passes into another. findings: faults, in order of time.
-    notes: what could not be told. tempo: of the mix, where it is known: times are said in beats, too."""
+    notes: what could not be told. tempo: of the mix, where it is known: times are said in beats, too. names: of the
+    tracks of transitions, where they are not those of the inputs."""
 
     title: str
     course: Course
@@ -33,6 +34,7 @@ class Report:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     tempo: TempoMap | None = None
+    names: Mapping[Span, tuple[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -43,15 +45,18 @@ class Report:
         tempo: TempoMap | float | None = None,
         controls: Collection[str] = (),
         normalized: bool = False,
+        spans: Mapping[Span, tuple[str, str]] | None = None,
     ) -> Report:
         """From what a :class:`djgraph.reports.Listener` heard. title: of the mix, for people. controls: names of the
-        mixer's, for advice. normalized: the mix is scaled afterwards, so that it does not clip."""
+        mixer's, for advice. normalized: the mix is scaled afterwards, so that it does not clip. spans: its transitions,
+        where they are known, and what the two tracks of each are called; otherwise they are found."""
         clock = None if tempo is None else TempoMap(tempo)
-        spans = transitions(course)
-        found = findings(course, spans, controls, lambda second: moment(second, clock))
+        known = spans or {}
+        places = transitions(course) if spans is None else tuple(sorted(known, key=lambda one: one.begin))
+        found = findings(course, places, controls, lambda second: moment(second, clock))
         if normalized:
             found = tuple(one for one in found if one.kind != "clipping")
-        return cls(title, course, spans, found, _notes(course), clock)
+        return cls(title, course, places, found, _notes(course), clock, known)
 
     def of_transition(self, span: Span) -> tuple[Finding, ...]:
         """The findings within a transition or near it."""
@@ -71,6 +76,13 @@ class Report:
             text += f" (beats {self.tempo.beat(begin):.4g} … {self.tempo.beat(end):.4g})"
         return text
 
+    def called(self, span: Span) -> str:
+        """From which track to which."""
+        names = self.names.get(span)
+        if names is None:
+            return f"{span.leaving} → {span.entering}"
+        return f"{one_line(names[0])} ({span.leaving}) → {one_line(names[1])} ({span.entering})"
+
     def text(self) -> str:
         """For people, a few lines for each finding."""
         count = len(self.transitions)
@@ -80,7 +92,7 @@ class Report:
         ]
         for number, span in enumerate(self.transitions, 1):
             kept = self.of_transition(span)
-            lines += ["", f"{number}. {span.leaving} → {span.entering}, {self.when(span.begin, span.end)}"]
+            lines += ["", f"{number}. {self.called(span)}, {self.when(span.begin, span.end)}"]
             lines += self._findings(kept) or ["   nothing found"]
         if rest := self.elsewhere():
             lines += ["", "elsewhere", *self._findings(rest)]
@@ -106,7 +118,12 @@ class Report:
             "seconds": course.length,
             "tracks": list(course.tracks),
             "transitions": [
-                {"leaving": span.leaving, "entering": span.entering, **self._span(span.begin, span.end)}
+                {
+                    "leaving": span.leaving,
+                    "entering": span.entering,
+                    **({"names": list(self.names[span])} if span in self.names else {}),
+                    **self._span(span.begin, span.end),
+                }
                 for span in self.transitions
             ],
             "findings": [

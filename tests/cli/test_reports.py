@@ -11,6 +11,8 @@ import pytest
 import soundfile
 
 from djgraph import demo
+from djgraph.sets.build import plan_set
+from tests.sets.tracks import track, write_set
 
 from .conftest import Run
 
@@ -127,3 +129,21 @@ def test_the_shipped_demo(run: Run, tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
     shown = page.partition("```text\n")[2].partition("```")[0]
     assert re.sub(r"[\d.]+", "#", run(*fade).output) == re.sub(r"[\d.]+", "#", shown)
+
+
+def test_of_a_set(run: Run, tmp_path: Path) -> None:
+    for name, bpm in (("first", 120.0), ("second", 126.0)):
+        track(tmp_path / name, bpm, 16)
+    path, report = write_set(tmp_path, "first", "second"), tmp_path / "report.json"
+    text = tmp_path / "report.txt"
+    said = run("set", path, "--no-audio", "--report", report, "--report", text).output
+    plan = plan_set(path)
+    assert f"{report}, {text}: 1 transition" in said
+    data = json.loads(report.read_text("utf-8"))
+    assert data["seconds"] == pytest.approx(plan.seconds)
+    (one,) = data["transitions"]
+    assert one["names"] == [plan.tracks[0].title, plan.tracks[1].title]
+    assert (one["begin_beat"], one["end_beat"]) == pytest.approx(
+        (plan.transitions[0].begin, plan.transitions[0].end), abs=0.01
+    )
+    assert f"1. {plan.tracks[0].title} ({plan.tracks[0].input}) →" in text.read_text("utf-8")

@@ -111,10 +111,10 @@ def test_what_cannot_be_written_is_told_before_the_work(run: Run, given: list[st
 @pytest.mark.slow
 def test_the_shipped_demo(run: Run, tmp_path: Path) -> None:
     """A clean bass swap of the demo's tracks has no fault; a linear fade of them has two basses."""
-    for track, stems in demo.demo_tracks().items():
-        (tmp_path / track).mkdir()
+    for name, stems in demo.demo_tracks().items():
+        (tmp_path / name).mkdir()
         for stem, audio in stems.items():
-            soundfile.write(tmp_path / track / f"{stem}.wav", audio.numpy().T, 44100)
+            soundfile.write(tmp_path / name / f"{stem}.wav", audio.numpy().T, 44100)
     tracks = [f"-itrack_a={tmp_path / 'track_a'}", f"-itrack_b={tmp_path / 'track_b'}"]
     clean = json.loads(
         run(

@@ -51,6 +51,8 @@ class _About:
     digest: str
     known: Known | None
     problem: str | None = None
+    given: str | None = None
+    """Where its beats are from, if somebody gave them."""
 
     def told(self) -> Known:
         """Raises InputError where nothing is known."""
@@ -88,6 +90,7 @@ def find_tracks(
             known = about[number].told()
             seconds = _seconds(files)
             grid = _grid(known, source, seconds)
+            _check_grid(grid, source, about[number].given)
         except (AudioFileError, InputError) as error:
             problems.append(site.problem(str(error)))
             continue
@@ -170,7 +173,8 @@ def _known(paths: Sequence[Path], sources: Sequence[Source], progress: Progress 
             digest = source.digest()
             about = read_about(source.about)
             kept = about is not None and _content(about.data) == digest
-            out.append(_About(digest, read_analysis(source.about) if kept else None))
+            given = None if about is None else _origin(about.data)
+            out.append(_About(digest, read_analysis(source.about) if kept else None, given=given))
         except AudioFileError as error:
             out.append(_About("", None, str(error)))
     unknown = [n for n, about in enumerate(out) if about.known is None and about.problem is None]
@@ -212,6 +216,36 @@ def _grid(known: Known, source: Source, seconds: float) -> Grid:
             "other audio"
         )
     return grid
+
+
+def _check_grid(grid: Grid, source: Source, given: str | None) -> None:
+    """Raises InputError for beats that somebody gave and the audio contradicts."""
+    if given is None:
+        return
+    try:
+        from djgraph.analysis.agree import contradiction
+
+        problem = contradiction(grid, source.parts)
+    except ModuleNotFoundError as error:  # librosa listens
+        if error.name != "librosa":
+            raise
+        return
+    if problem is not None:
+        raise InputError(
+            f"{source.name}: {problem}; correct them in {source.about}, or take them out there (`beats`, `before`) and "
+            "analyse it anew"
+        )
+
+
+def _origin(data: object) -> str | None:
+    """Where beats are from that no analysis found."""
+    if not isinstance(data, dict):
+        return None
+    grid = data.get("grid")
+    if isinstance(grid, dict):
+        source = grid.get("source")
+        return source if isinstance(source, str) and source != "analysis" else None
+    return "track.json" if data.get("beats") else None
 
 
 def _content(data: object) -> object:

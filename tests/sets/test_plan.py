@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -127,4 +128,29 @@ def test_what_cannot_be(tmp_path: Path, lines: list[str], place: str, words: str
     if head:
         place = ":6:5"
     assert f"{path}{place}: " in str(caught.value)
+    assert words in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bpm", "late", "words"), [(120.0, 0.0, ""), (113.0, 0.0, "113.0 BPM"), (120.0, 0.25, "beyond chance")]
+)
+def test_beats_that_are_not_the_audio_s(tmp_path: Path, bpm: float, late: float, words: str) -> None:
+    pytest.importorskip("librosa")
+    for name in ("one", "two"):
+        track(tmp_path / name, 120.0, 16, first=0.1, rate=22050)
+    about = tmp_path / "two" / "track.json"
+    data = json.loads(about.read_text())
+    beat, first = 60 / bpm, 0.1 + late * 60 / bpm
+    data["grid"] |= {"seconds": [first, first + beat], "source": "rekordbox"}
+    about.write_text(json.dumps(data))
+    path = write_set(tmp_path, "one", "two")
+    if not words:
+        plan_set(path)
+        return
+    with pytest.raises(SetError) as caught:
+        plan_set(path)
+    assert f"{path}:5:5: two: its beats, at {bpm:.1f} BPM, are not where its sounds begin" in str(
+        caught.value
+    )
     assert words in str(caught.value)

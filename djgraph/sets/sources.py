@@ -12,7 +12,7 @@ from pathlib import Path
 from djgraph.analysis import Grid, Known, analyse, read_analysis
 from djgraph.analysis.find import Source, find_sources
 from djgraph.analysis.store import Anchors, own_grid, read_about
-from djgraph.audio import find_stems, read_header
+from djgraph.audio import STEMS, find_stems, read_header
 from djgraph.audio.stems import find_signal, is_part
 from djgraph.errors import AudioFileError, InputError, Problem, SetError
 from djgraph.graph.ir import Graph, InputNode
@@ -74,6 +74,7 @@ def find_tracks(
     for number, (track, site) in enumerate(document.tracks):
         path, deck = document.path(track.track), decks[number % len(decks)]
         try:
+            path = _in_stems(path, graph.inputs[deck])
             files = _files(path, graph, deck)
             found[number] = deck, path, files, _source(path)
         except (AudioFileError, InputError) as error:
@@ -94,7 +95,7 @@ def find_tracks(
         except (AudioFileError, InputError) as error:
             problems.append(site.problem(str(error)))
             continue
-        title = track.title or _title(path, source)
+        title = track.title or _title(document.path(track.track), source)
         tracks.append(
             SetTrack(names[number], title, path, deck, files, seconds, grid, known, about[number].digest)
         )
@@ -126,6 +127,15 @@ def _source(path: Path) -> Source:
     if len(sources) != 1:
         raise InputError(f"{path} holds {len(sources)} tracks, not one")
     return sources[0]
+
+
+def _in_stems(path: Path, stems: Sequence[str] | None) -> Path:
+    """A plain file's stems for a deck that has some, where they can be had; else the path as it is."""
+    if stems is None or not path.is_file() or not set(stems) <= set(STEMS) or len(stems) == 1:
+        return path
+    from djgraph.sets.separate import separated
+
+    return separated(path) or path
 
 
 def _files(path: Path, graph: Graph, deck: str) -> dict[str | None, tuple[Path, ...]]:

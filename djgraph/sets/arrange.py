@@ -274,16 +274,16 @@ class _Chooser:
                     )
                 )
             return [begin] if begin + length <= self.leaving.end + _SLACK else []
-        begins = [self.leaving.line(bar) for bar in phrase_lines(self.leaving.track.known)]
-        # Not before it has been heard by itself for as long as it takes to come and go.
-        least = self.free + (length if self.free else 1.0)
-        fits = [b for b in begins if least - 1e-6 <= b and b + length <= self.leaving.end + _SLACK]
-        if not fits:
-            fits = [
-                b
-                for b in begins
-                if max(self.free, 1.0) <= b + 1e-6 and b + length <= self.leaving.end + _SLACK
-            ]
+        bars = max(0, math.ceil(self.leaving.bar(self.leaving.end)))
+        lines = phrase_lines(self.leaving.track.known)
+        # Not before it has been heard by itself for as long as it takes to come and go, if that can be.
+        alone = self.free + (length if self.free else 1.0)
+        fits: list[float] = []
+        for least, among in ((alone, lines), (alone, range(0, bars, 4)), (max(self.free, 1.0), range(bars))):
+            begins = [self.leaving.line(bar) for bar in among]
+            fits = [b for b in begins if least <= b + 1e-6 and b + length <= self.leaving.end + _SLACK]
+            if fits:
+                break
         return fits[-1:] if place is not None else fits
 
     def _no_room(self) -> SetError:
@@ -300,8 +300,8 @@ class _Chooser:
             )
         else:
             message = (
-                f"{leaving.track.title} has {max(0.0, leaving.end - self.free):.1f} beats to itself, in which no "
-                f"phrase leaves room for a transition of {length:g}"
+                f"{leaving.track.title} has {max(0.0, leaving.end - self.free):.1f} beats to itself, which leave no "
+                f"room for a transition of {length:g}"
             )
         key = "length" if self.said.length is not None and isinstance(self.site.written(), dict) else None
         hint = "make it shorter (`length: 8beats`), or say where it begins (`at: 16bars`)"

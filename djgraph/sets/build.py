@@ -89,7 +89,8 @@ def _decks(document: SetDocument, graph: Graph) -> list[str]:
     """The inputs that tracks are played on in turn. Raises SetError for fewer than the set needs."""
     layout = ParameterLayout.from_graph(graph)
     inputs = list(graph.inputs)
-    fading = [inputs[track.number] for track in find_fading(layout)]
+    # What a source of the graph plays is none of the set's.
+    fading = [inputs[t.number] for t in find_fading(layout) if inputs[t.number] not in graph.sources]
     site = document.site
     if (said := document.model.decks) is not None:
         problems = [
@@ -98,6 +99,13 @@ def _decks(document: SetDocument, graph: Graph) -> list[str]:
             )
             for place, name in enumerate(said)
             if name not in inputs
+        ]
+        problems += [
+            site.problem(
+                f"{name!r} is played by a source of the graph; a set has decks of its own", "decks", place
+            )
+            for place, name in enumerate(said)
+            if name in graph.sources
         ]
         problems += [
             site.problem(f"{name!r} is named twice", "decks", place)

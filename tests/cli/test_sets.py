@@ -105,3 +105,13 @@ def test_set_new(tmp_path: Path, run: Run) -> None:
     text = (tmp_path / "my.yaml").read_text()
     assert "- music/one " in text
     assert "- music/two " in text
+
+
+@pytest.mark.slow
+def test_a_report(tmp_path: Path, run: Run) -> None:
+    for name, bpm in (("one", 120.0), ("two", 126.0)):
+        track(tmp_path / name, bpm, 8)
+    path = write_set(tmp_path, "one", "two", head="length: 8beats\n")
+    run("set", path, "-o", tmp_path / "mix.wav", "--report", tmp_path / "faults.json", "--audio-only")
+    found = json.loads((tmp_path / "faults.json").read_text())
+    assert found["transitions"]

@@ -112,7 +112,7 @@ def test_controls_are_handed_over(tmp_path: Path) -> None:
         (["one", "{transition: linear, length: 40bars}", "two"], ":5:34", "transition of 160"),
         (["one", "{transition: linear, at: 28bars, length: 8bars}", "two"], ":5:46", "is over at beat 144"),
         (["one", "{transition: bass_swap}", "two"], ":5:18", "'low'"),
-        (["short", "two"], ":5:5", "in which no phrase leaves room"),
+        (["short", "two"], ":5:5", "which leave no room"),
         (["one", "slow"], ":5:5", "4 times"),
         (["one", "bare"], ":5:5", "bass"),
     ],

@@ -44,7 +44,7 @@ def energies(plan: SetPlan, arrangement: Arrangement, number: int) -> Mapping[st
     }
     loudest = max((float(level.max()) for level in levels.values() if len(level)), default=0.0)
     found: dict[str, Energy] = {}
-    for stem, volumes in _faders(arrangement, track).items():
+    for stem, volumes in _faders(plan, arrangement, track).items():
         level = levels.get(stem, next(iter(levels.values())) if len(levels) == 1 else np.zeros(0))
         known = np.full(len(beats), loudest)
         known[: len(level)] = level[: len(beats)]
@@ -61,13 +61,14 @@ def energies(plan: SetPlan, arrangement: Arrangement, number: int) -> Mapping[st
     return found
 
 
-def _faders(arrangement: Arrangement, track: PlayedTrack) -> dict[str, list[Lane]]:
+def _faders(plan: SetPlan, arrangement: Arrangement, track: PlayedTrack) -> dict[str, list[Lane]]:
     """By stem, the volumes that it goes through: of its own channel and its group's."""
     found: dict[str, list[Lane]] = {}
     own = {path: str(stem or "audio") for stem, files in track.stems.items() for path in files}
-    for group in arrangement.groups:
-        for line in group.tracks:
-            for clip in line.clips:
-                if clip.file.path in own and track.enters - 1e-6 <= clip.begins < track.leaves:
-                    found.setdefault(own[clip.file.path], [line.channel.volume, group.channel.volume])
+    decks = [name for name in plan.graph.inputs if any(played.input == name for played in plan.tracks)]
+    group = arrangement.groups[decks.index(track.input)]
+    for line in group.tracks:
+        for clip in line.clips:
+            if clip.file.path in own and track.enters - 1e-6 <= clip.begins < track.leaves:
+                found.setdefault(own[clip.file.path], [line.channel.volume, group.channel.volume])
     return found

@@ -114,6 +114,15 @@ def test_stems_are_as_loud_as_they_are_heard(plan, mix):
         np.testing.assert_allclose(energy.heard[inner], gain[inner] ** BEND, atol=0.03)
 
 
+def test_two_tracks_of_the_same_files_are_told_apart(plan):
+    one, two = plan.tracks
+    again = dataclasses.replace(plan, tracks=(one, dataclasses.replace(two, stems=one.stems)))
+    for number, found in enumerate(energies(again, arrangement_of(again), n) for n in (0, 1)):
+        ends = found["drums"].heard[[0, -1]] / found["drums"].own[[0, -1]]
+        # The first is faded out, the second in.
+        assert (ends[0] > 0.9, ends[-1] > 0.9) == ((True, False) if number == 0 else (False, True))
+
+
 def test_what_moves_has_a_course_for_each_deck_and_kind(plan):
     found = {(course.deck, course.kind): course for course in moving(plan)}
     assert set(found) == {("track_a", "hpf"), ("track_a", "delay_send"), ("track_b", "eq_low")}

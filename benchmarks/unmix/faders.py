@@ -13,7 +13,7 @@ import numpy as np
 from scipy import fft, optimize
 
 from benchmarks.unmix.mixes import FRAMES_PER_SECOND, RATE, Array, Case
-from benchmarks.unmix.scaling import resampled, wsola
+from benchmarks.unmix.scaling import resampled, vocoder, wsola
 from djgraph.alignment import Found
 
 STEP = RATE // FRAMES_PER_SECOND
@@ -23,8 +23,8 @@ _MELS = (10, 80, 128)
 
 
 def aligned(case: Case, found: Mapping[str, Found]) -> dict[str, Array]:
-    """The tracks that are in the mix as they lie in it, mono, ``[samples]``; stretched by WSOLA where they kept their
-    pitch."""
+    """The tracks that are in the mix as they lie in it, mono, ``[samples]``; where they kept their pitch, stretched by
+    another method than the mix's own, which nobody knows: by a phase vocoder for WSOLA, and the other way round."""
     out = {}
     for name, one in found.items():
         if not one.passages:
@@ -37,7 +37,10 @@ def aligned(case: Case, found: Mapping[str, Found]) -> dict[str, Array]:
             if last <= first:
                 continue
             if passage.key_locked and passage.rate != 1:
-                piece, _ = wsola(track, start, passage.rate, last - first)
+                if case.scaling == "stretch":
+                    piece = vocoder(track, start, passage.rate, last - first)
+                else:
+                    piece, _ = wsola(track, start, passage.rate, last - first)
             else:
                 piece = resampled(track, start, passage.rate, last - first)
             audio[first:last] = piece[0]

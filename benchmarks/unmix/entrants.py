@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.unmix import dtw, faders
 from benchmarks.unmix.mixes import FRAMES_PER_SECOND, RATE, Array, Case
 from benchmarks.unmix.score import Answer
 from djgraph.alignment import Found
+from djgraph.layout import ParameterLayout
 
 
 @dataclass(frozen=True)
@@ -64,24 +66,25 @@ def _fit(case: Case, found: dict[str, Found]) -> Answer:
     warp = Warp.of(case.mix.shape[1], RATE, [found[name] for name in names])
     tracks = {name: torch.from_numpy(case.tracks[name]) for name in names}
     done = unmix(graph_of(names), tracks, torch.from_numpy(case.mix), warp=warp)
-    params = done.result.params.double().numpy()
-    place = np.linspace(0, case.mix.shape[1] - 1, len(params))
-    count = len(next(iter(case.truth.gains.values())))
-    columns = {name: done.result.layout.index(f"{name}.fader.gain") for name in names}
-    gains = {name: curves(params[:, column], place, count) for name, column in columns.items()}
-    return Answer(
-        found={**found, **done.warp.tracks}, gains=gains, level=float(done.result.report["level_db"] or 0.0)
+    result = done.result
+    gains, low, high = (
+        _faders(case, names, result.layout, one) for one in (result.params, result.low, result.high)
     )
+    level = float(result.report["level_db"] or 0.0)
+    return Answer({**found, **done.warp.tracks}, gains, low, high, level, tuple(result.report["warnings"]))
+
+
+def _faders(case: Case, names: list[str], layout: ParameterLayout, params: Tensor) -> dict[str, Array]:
+    """The faders' columns of ``[frames, controls]`` at the truth's frames."""
+    place = np.linspace(0, case.mix.shape[1] - 1, len(params))
+    at = np.arange(len(next(iter(case.truth.gains.values())))) * RATE / FRAMES_PER_SECOND
+    columns = {name: params[:, layout.index(f"{name}.fader.gain")].double().numpy() for name in names}
+    return {name: np.interp(at, place, column) for name, column in columns.items()}
 
 
 def _dtw(case: Case) -> Answer:
     found = dtw.located(case)
     return Answer(found=found, gains=faders.bands(case, found))
-
-
-def curves(params: Array, place: Array, count: int) -> Array:
-    """A control's values at the truth's frames, from values at samples of the mix."""
-    return np.interp(np.arange(count) * RATE / FRAMES_PER_SECOND, place, params)
 
 
 ENTRANTS = {

@@ -205,13 +205,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _wanted(options: argparse.Namespace) -> list[tuple[str, int]]:
-    from benchmarks.unmix.series import ROUNDS
+    from benchmarks.unmix.series import ASKED_FOR, ROUNDS
 
     if options.quick:
         return [pair for pair in QUICK if not options.series or pair[0] in options.series]
     return [
         (series, index)
-        for series in options.series or ROUNDS
+        for series in options.series or [name for name in ROUNDS if name not in ASKED_FOR]
         for index in range(
             options.first - 1, min(options.last or 10**9, options.rounds * len(ROUNDS[series]))
         )

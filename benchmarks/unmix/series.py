@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.unmix import sound
 from benchmarks.unmix.mixes import Case, Part, Points, assemble
+from benchmarks.unmix.outside import by_sox
 from benchmarks.unmix.tunes import RATE, Tune, tunes
 from djgraph.alignment import Passage
 from djgraph.demo import BPM, PICKUP, demo_tracks
@@ -58,27 +59,35 @@ def round_of(series: str) -> tuple[str, ...]:
 
 def _unmixdb(name: str, which: str, random: np.random.RandomState) -> Case:
     scaling, effect = which.split("-")
+    played, parts = _three(scaling, effect, random)
+    level = 20 * np.log10(1 / len(played))
+    return assemble(name, "unmixdb", scaling, effect, _offered(played, random), parts, level=level)
+
+
+def _sox(name: str, which: str, random: np.random.RandomState) -> Case:
+    scaling, effect = which.split("-")
+    played, parts = _three(scaling, effect, random, whole=True)
+    return by_sox(name, scaling, effect, _offered(played, random), parts)
+
+
+def _three(
+    scaling: str, effect: str, random: np.random.RandomState, whole: bool = False
+) -> tuple[list[Tune], list[Part]]:
+    """Three excerpts as UnmixDB mixes them. whole: they begin at whole samples even where they are resampled."""
     played = tunes(3, 40, random)
     rates = [1.0 if scaling == "none" else played[0].tempo / one.tempo for one in played]
     parts, offset = [], 0.0
     for one, rate in zip(played, rates):
         begin, out, end = one.bar(1), one.bar(one.bars - 1 - FADE), one.bar(one.bars - 1)
-        start, begins = (begin, round(offset)) if scaling == "resample" else (round(begin), round(offset))
-        stays, whole = (out - begin) / rate, (end - begin) / rate
-        passage = Passage(begins, begins + round(whole), start, rate, scaling == "stretch", 0.0)
+        between = scaling == "resample" and not whole
+        start, begins = (begin, round(offset)) if between else (round(begin), round(offset))
+        stays, length = (out - begin) / rate, (end - begin) / rate
+        passage = Passage(begins, begins + round(length), start, rate, scaling == "stretch", 0.0)
         into = (one.bar(1 + FADE) - begin) / rate
-        fader = [(begins, 0.0), (begins + into, 1.0), (begins + stays, 1.0), (begins + whole, 0.0)]
+        fader = [(begins, 0.0), (begins + into, 1.0), (begins + stays, 1.0), (begins + length, 0.0)]
         parts.append(Part(one.name, (passage,), fader, EFFECTS[effect]))
         offset += stays
-    return assemble(
-        name,
-        "unmixdb",
-        scaling,
-        effect,
-        _offered(played, random),
-        parts,
-        level=20 * np.log10(1 / len(played)),
-    )
+    return played, parts
 
 
 def _pair(
@@ -281,7 +290,10 @@ ROUNDS: dict[str, tuple[str, ...]] = {
     "cuts": ("jump", "back", "loop", "tempo", "absent"),
     "shipped": SCALINGS,
     "long": ("two", "five"),
+    "sox": ("none-compressor", "resample-bass", "stretch-none", "stretch-compressor"),
 }
+ASKED_FOR = ("sox",)
+"""Series that are made where they are asked for alone: they need other programs."""
 
 SERIES: dict[str, Callable[[str, str, np.random.RandomState], Case]] = {
     "unmixdb": _unmixdb,
@@ -291,5 +303,6 @@ SERIES: dict[str, Callable[[str, str, np.random.RandomState], Case]] = {
     "cuts": _cuts,
     "shipped": _shipped,
     "long": _long,
+    "sox": _sox,
 }
 """What makes a case of each series, from its name, its variant and a source of chance."""

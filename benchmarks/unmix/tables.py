@@ -9,8 +9,10 @@ from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.unmix.board import GROUPS, PUBLISHED, Row, against_bars, ours, summary
+from djgraph.atomic import atomic_writers
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "unmixing.md"
+PICTURE = DOCS.with_name("unmixbench.png")
 BEGIN, END = "<!-- unmixbench: made by python -m benchmarks.unmix table -->", "<!-- /unmixbench -->"
 
 
@@ -96,17 +98,24 @@ def main(argv: Sequence[str]) -> int:
 
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.unmix table",
-        description="Writes UnmixBench's tables into docs/unmixing.md, from the results that are there.",
+        description="Writes UnmixBench's tables into docs/unmixing.md and the picture beside it, from the results that "
+        "are there.",
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--print", action="store_true", help="on the screen, and not into the documentation")
     options = parser.parse_args(argv)
     try:
-        text = tables(load(options.results))
+        rows = load(options.results)
         if options.print:
-            print(text)
-        else:
-            DOCS.write_text(placed(DOCS.read_text(encoding="utf-8"), text), encoding="utf-8")
+            print(tables(rows))
+            return 0
+        from benchmarks.unmix.picture import to_png
+
+        page = placed(DOCS.read_text(encoding="utf-8"), tables(rows)).encode()
+        picture = to_png(rows)
+        with atomic_writers([DOCS, PICTURE], BenchmarkError) as files:
+            for file, content in zip(files, (page, picture)):
+                file.write(content)
     except BenchmarkError as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -205,6 +205,16 @@ def test_rows_are_kept_and_written_whole(tmp_path):
         run.load(path)
 
 
+@pytest.mark.slow
+def test_the_picture_is_drawn(easy):
+    pytest.importorskip("matplotlib")
+    from benchmarks.unmix.picture import to_png
+
+    made = score(easy, Answer(found=easy.truth.found, gains=easy.truth.gains))
+    row = {"entrant": "djgraph", "series": "moves", "number": 0, "seed": 1, "effect": "none", **made}
+    assert to_png([row, {**row, "entrant": "dtw"}]).startswith(b"\x89PNG")
+
+
 def test_the_page_has_a_place_for_the_tables():
     page = f"a\n{tables.BEGIN}\nold\n{tables.END}\nb"
     assert tables.placed(page, "new") == f"a\n{tables.BEGIN}\n\nnew\n\n{tables.END}\nb"

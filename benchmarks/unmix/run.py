@@ -50,6 +50,11 @@ def main(argv: Sequence[str]) -> int:
     out = options.out or (None if options.quick or options.seed != 1 else RESULTS)
     try:
         rows = load(out) if out is not None else []
+        if options.merge:
+            merged = merge(rows, [row for path in options.merge for row in load(path)])
+            save(merged, describe(options.threads), out or RESULTS)
+            print(f"{out or RESULTS}: {len(merged)} rows", file=sys.stderr)
+            return 0
         return _run(wanted, options, rows, out)
     except BenchmarkError as problem:
         print(problem, file=sys.stderr)
@@ -72,7 +77,7 @@ def _run(
         missing = [
             name
             for name in names
-            if options.again or not any(_is(row, name, series, index, options.seed) for row in rows)
+            if options.again or (name, series, index, options.seed) not in map(_key, rows)
         ]
         if not missing and options.save is None:
             continue
@@ -108,7 +113,7 @@ def _run(
                 row["error"] = str(problem)
             row["seconds"] = round(time.perf_counter() - began, 1)
             row["cpu_seconds"] = round(time.process_time() - used, 1)
-            rows = [old for old in rows if not _is(old, name, series, index, options.seed)] + [row]
+            rows = merge(rows, [row])
             print("   " + line(row), flush=True)
             if out is not None:
                 save(rows, machine, out)
@@ -155,12 +160,18 @@ def load(path: Path) -> list[Row]:
             raise BenchmarkError(f"{path} has format {data['format']}, and {FORMAT} is read here")
         rows: list[Row] = data["rows"]
         for row in rows:
-            row["entrant"], row["series"], row["number"], row["seed"]
+            _key(row)
         return rows
     except OSError as problem:
         raise BenchmarkError(f"{path}: cannot be read: {problem.strerror or problem}") from problem
     except (ValueError, KeyError, TypeError) as problem:
         raise BenchmarkError(f"{path} is not UnmixBench's results: {problem!r}") from problem
+
+
+def merge(rows: list[Row], others: list[Row]) -> list[Row]:
+    """Both, those of ``others`` in place of what they measured anew."""
+    found = {_key(row): row for row in rows}
+    return list((found | {_key(row): row for row in others}).values())
 
 
 def save(rows: list[Row], machine: dict[str, Any], path: Path) -> None:
@@ -200,6 +211,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2, help="PyTorch's (2)")
     parser.add_argument("--again", action="store_true", help="measure rows anew that are there")
     parser.add_argument("--out", type=Path, help=f"the results (benchmarks/results/{RESULTS.name})")
+    parser.add_argument(
+        "--merge", type=Path, nargs="+", metavar="FILE", help="add rows of other results, and measure nothing"
+    )
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="write mixes and tracks there, as FLAC")
     return parser
 
@@ -218,8 +232,8 @@ def _wanted(options: argparse.Namespace) -> list[tuple[str, int]]:
     ]
 
 
-def _is(row: Row, entrant: str, series: str, number: int, seed: int) -> bool:
-    return (row["entrant"], row["series"], row["number"], row["seed"]) == (entrant, series, number, seed)
+def _key(row: Row) -> tuple[str, str, int, int]:
+    return row["entrant"], row["series"], row["number"], row["seed"]
 
 
 def _worst(values: list[float | None]) -> str:

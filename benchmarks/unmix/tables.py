@@ -23,7 +23,7 @@ def tables(rows: Sequence[Row]) -> str:
 
 def _bars(rows: Sequence[Row]) -> str:
     lines = [
-        "| what djgraph, told no places, | must reach | aim | reached | tracks |",
+        "| what djgraph, told no places, | must reach | aim | reached | measured |",
         "|---|---|---|---|---|",
     ]
     for row in against_bars(rows):
@@ -74,13 +74,16 @@ def _gains(rows: Sequence[Row]) -> str:
         ENTRANTS[name].about + ("" if ENTRANTS[name].blind else ", places given") + ": fader, heard"
         for name in names
     ]
-    lines = ["| gains: mixes | " + " | ".join(heads) + " |", "|---" * (1 + len(names)) + "|"]
+    heads.append("djgraph's 90 % intervals hold")
+    lines = ["| gains: mixes | " + " | ".join(heads) + " |", "|---" * (2 + len(names)) + "|"]
     for group, holds in GROUPS.items():
         cells = []
         for name in names:
             made = summary([row for row in rows if row["entrant"] == name and holds(row)])
             cells.append(f"{_figure(made['gain'])}, {_figure(made['heard'])}" if "gain" in made else "")
         if any(cells):
+            mine = summary([row for row in rows if row["entrant"] == "djgraph" and holds(row)])
+            cells.append(f"{100 * mine['covered']:.0f} %" if "covered" in mine else "")
             lines.append(f"| {group} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -200,6 +200,10 @@ def test_rows_are_kept_and_written_whole(tmp_path):
     data = json.loads(path.read_text())
     assert data["leaderboard"][0]["gain"] == 0.5
     assert "0.5" in tables.tables([row])
+    other = tmp_path / "other.json"
+    run.save([{**row, "seconds": 2.0}, {**row, "number": 1}], {}, other)
+    assert run.main(["--merge", str(other), "--out", str(path)]) == 0
+    assert [one["seconds"] for one in run.load(path)] == [2.0, 1.0]
     path.write_text("[]")
     with pytest.raises(BenchmarkError, match="not UnmixBench's results"):
         run.load(path)

@@ -165,7 +165,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
             "of": sum(not track["plays"] for track in every),
         }
         out["cuts"] = {key: sum(row["cuts"][key] for row in judged) for key in ("true", "said", "matched")}
-    for key in ("gain", "gain_as_is", "heard"):
+    for key in ("gain", "heard"):
         values = [track[key] for track in tracks if key in track]
         if values:
             out[key] = mean(values)

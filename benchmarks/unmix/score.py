@@ -39,8 +39,8 @@ def score(case: Case, answer: Answer) -> dict[str, Any]:
     tracks: by name. ``start_ms``: of each of its passages, how far off the track is at the moment at which the passage
     truly begins, in ms of the mix; ``middle_ms``: at its middle. ``rate``: relative error of each. ``enter_s``,
     ``leave_s``: of the moments from and until which it is said to be heard. ``gain``: mean absolute error of the
-    fader's curve while the track plays, after one common level for the mix; ``gain_as_is``: with the answer's own
-    level; ``heard``: of what sounds in place of the fader (the same but for effects behind it), after the best level.
+    fader's curve while the track plays; of an answer that tells no level, after the one level for the mix at which it is
+    least. ``heard``: of what sounds in place of the fader (the same but for effects behind it), after the best level.
     """
     truth = case.truth
     rows: dict[str, Any] = {name: {"plays": bool(truth.found[name].passages)} for name in truth.found}
@@ -124,20 +124,18 @@ def _gains(case: Case, answer: Answer, rows: dict[str, Any]) -> None:
     empty = np.zeros(len(next(iter(case.truth.gains.values()))))
     said = {name: np.asarray(answer.gains.get(name, empty), dtype=np.float64) for name in case.truth.order}
     for key, truth in (("gain", case.truth.gains), ("heard", case.truth.heard)):
-        level = _level(case, said, truth)
+        told = key == "gain" and answer.level is not None
+        level = 1.0 if told else _level(case, said, truth)
         for name in case.truth.order:
             plays = _playing(case, name)
             rows[name][key] = float(np.abs(level * said[name] - truth[name])[plays].mean())
-    if answer.level is not None:
-        for name in case.truth.order:
-            plays = _playing(case, name)
-            rows[name]["gain_as_is"] = float(np.abs(said[name] - case.truth.gains[name])[plays].mean())
 
 
 def _level(case: Case, said: Mapping[str, Array], truth: Mapping[str, Array]) -> float:
-    """The one factor for all tracks that brings gains nearest to the truth: recordings may be quieter or louder."""
-    made = np.concatenate([said[name] for name in case.truth.order])
-    wanted = np.concatenate([truth[name] for name in case.truth.order])
+    """The one factor for all tracks that brings gains nearest to the truth while they play: recordings may be quieter or
+    louder."""
+    made = np.concatenate([said[name][_playing(case, name)] for name in case.truth.order])
+    wanted = np.concatenate([truth[name][_playing(case, name)] for name in case.truth.order])
     power = float((made**2).sum())
     level = float((made * wanted).sum()) / power if power > 0 else 1.0
     # The factor of least absolute error is one of the ratios; a few steps of reweighting come near.

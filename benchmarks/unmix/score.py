@@ -39,8 +39,8 @@ def score(case: Case, answer: Answer) -> dict[str, Any]:
     tracks: by name. ``start_ms``: of each of its passages, how far off the track is at the moment at which the passage
     truly begins, in ms of the mix; ``middle_ms``: at its middle. ``rate``: relative error of each. ``enter_s``,
     ``leave_s``: of the moments from and until which it is said to be heard. ``gain``: mean absolute error of the
-    fader's curve while the track plays; of an answer that tells no level, after the one level for the mix at which it is
-    least. ``heard``: of what sounds in place of the fader (the same but for effects behind it), after the best level.
+    fader's curve while the track plays; of an answer that tells no level, after the one level for the mix at which it
+    is least. ``heard``: of what sounds in place of the fader (the same but for effects behind it), at the best level.
     """
     truth = case.truth
     rows: dict[str, Any] = {name: {"plays": bool(truth.found[name].passages)} for name in truth.found}
@@ -132,8 +132,8 @@ def _gains(case: Case, answer: Answer, rows: dict[str, Any]) -> None:
 
 
 def _level(case: Case, said: Mapping[str, Array], truth: Mapping[str, Array]) -> float:
-    """The one factor for all tracks that brings gains nearest to the truth while they play: recordings may be quieter or
-    louder."""
+    """The one factor for all tracks that brings gains nearest to the truth while they play: recordings may be quieter
+    or louder."""
     made = np.concatenate([said[name][_playing(case, name)] for name in case.truth.order])
     wanted = np.concatenate([truth[name][_playing(case, name)] for name in case.truth.order])
     power = float((made**2).sum())

@@ -31,7 +31,8 @@ def _bars(rows: Sequence[Row]) -> str:
         mark = "" if reached is None else " **missed**" if reached > row["must"] else ""
         figures = [_figure(row[key]) for key in ("must", "aim", "reached")]
         unit = f" {row['unit']}" if row["unit"] else ""
-        cells = [row["what"], figures[0] + unit, figures[1] + unit, figures[2] + unit + mark, str(row["of"])]
+        reached = figures[2] + (mark if row["reached"] is None else unit + mark)
+        cells = [row["what"], figures[0] + unit, figures[1] + unit, reached, str(row["of"])]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -39,7 +40,7 @@ def _bars(rows: Sequence[Row]) -> str:
 def _places(rows: Sequence[Row]) -> str:
     lines = [
         "| places: mixes | who | mixes | start, ms: median | 90 % | worst | rate: median | 90 % | tracks found "
-        "| absent ones told | order right | cuts found | s a mix |",
+        "| absent ones told | order right | cuts found | processor s a mix |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     others = [row for row in rows if row["entrant"] == "dtw"]
@@ -60,7 +61,7 @@ def _places(rows: Sequence[Row]) -> str:
                 _share(made.get("absent")),
                 f"{made['order_right']} of {made['cases']}" if "order_right" in made else "",
                 _cut(made.get("cuts")),
-                _figure(made["seconds"], "{:.0f}"),
+                _figure(made["cpu_seconds"], "{:.0f}"),
             ]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -80,7 +81,7 @@ def _gains(rows: Sequence[Row]) -> str:
         cells = []
         for name in names:
             made = summary([row for row in rows if row["entrant"] == name and holds(row)])
-            cells.append(f"{_figure(made['gain'])}, {_figure(made['heard'])}" if "gain" in made else "")
+            cells.append(f"{_figure(made['gain'])}, {_figure(made.get('heard'))}" if "gain" in made else "")
         if any(cells):
             mine = summary([row for row in rows if row["entrant"] == "djgraph" and holds(row)])
             cells.append(f"{100 * mine['covered']:.0f} %" if "covered" in mine else "")

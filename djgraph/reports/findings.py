@@ -36,7 +36,7 @@ class Threshold:
 
 
 THRESHOLDS = {
-    "bass": Threshold(TOGETHER, 1.0, 1.0),
+    "bass": Threshold(TOGETHER, 1.5, 1.0),
     "vocals": Threshold(TOGETHER, 4.0, 1.0),
     "keys": Threshold(CLASHING, 4.0, 2.0),
     "inaudible": Threshold(AUDIBLE, 4.0, 0.5),

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from effort import few
 
 from djgraph import losses
 from djgraph.errors import InputError
@@ -42,6 +43,14 @@ def test_two_basses() -> None:
     assert (one.begin, one.end) == (pytest.approx(15, abs=0.4), pytest.approx(20, abs=0.4))
     assert one.value == pytest.approx(6, abs=0.5)
     assert "two.bass.gain" in one.advice
+
+
+@pytest.mark.parametrize("late", few([0.0, 0.02, 0.05, 0.09], 2))
+def test_basses_that_change_places_at_once_are_no_two(late: float) -> None:
+    moves = made.clean()
+    moves["one.bass.gain"] = [(15 + late, 1.0), (15.005 + late, 0.0)]
+    moves["two.bass.gain"] = [(15 + late, 0.0), (15.005 + late, 1.0)]
+    assert made.report_of(made.tracks(), moves).findings == ()
 
 
 def test_two_vocals() -> None:

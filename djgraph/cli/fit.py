@@ -364,6 +364,8 @@ def summarize(
     report: dict[str, Any] = result.report
     for text in report["warnings"]:
         warn(text)
+    if report["warnings"] and warp is None:
+        warn("--warp find looks for tracks that were played at another tempo or place")
     if as_json:
         print_json({"automation": str(out), **({} if warp is None else {"warp_file": str(lies)}), **report})
         return

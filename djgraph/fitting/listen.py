@@ -12,7 +12,7 @@ from djgraph.fitting.align import advance
 from djgraph.fitting.bands import Bands
 from djgraph.fitting.level import explained
 from djgraph.fitting.losses import noise, weights
-from djgraph.fitting.orient import Signs, describe, half_turned, orientations, swapped
+from djgraph.fitting.orient import Signs, describe, excerpt, half_turned, orientations, swapped
 from djgraph.fitting.prepare import Material
 from djgraph.fitting.statistics import Statistics, gather
 
@@ -82,9 +82,12 @@ def hear(
             target, valid, statistics, sources, counts, share, place, peak, describe(signs), exchanged
         )
 
-    tried = [attempt(*candidate) for candidate in orientations(material.target, total)]
+    compared = (material.target, total)
+    if delay is not None:
+        compared = excerpt(*compared, round(delay * rate))
+    tried = [attempt(*candidate) for candidate in orientations(*compared)]
     if max(one.explained for one in tried) < RELATED:
-        tried += [attempt(*candidate) for candidate in half_turned(material.target, total)]
+        tried += [attempt(*candidate) for candidate in half_turned(*compared)]
     return max(tried, key=lambda one: one.explained)
 
 

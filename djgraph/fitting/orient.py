@@ -21,10 +21,26 @@ WIDE = 1e-4
 """Least share of the difference between left and right in a recording's energy for it to tell them apart (−40 dB)."""
 EXPLAINED = 0.1
 """Least share of that difference that has to be explained the other way round, and at least twice what is as it is."""
+LONGEST = 1 << 20
+"""Samples that polarities are told by where the delay is known: the loudest of the clip."""
 
 
 Signs = tuple[int, ...]
 """1 or −1 for each channel of a target."""
+
+
+def excerpt(target: Tensor, reference: Tensor, delay: int) -> tuple[Tensor, Tensor]:
+    """The loudest stretch of a reference ``[samples]``, and what a target ``[channels, any]`` has there that lags it by
+    so many samples; the whole of both where it is short, or the target has nothing there."""
+    if len(reference) <= LONGEST:
+        return target, reference
+    step = LONGEST // 8
+    energy = torch.nn.functional.avg_pool1d(reference.square()[None, None], LONGEST, step)[0, 0]
+    begin = int(energy.argmax()) * step
+    there = target[:, max(0, begin + delay) : max(0, begin + delay + LONGEST)]
+    if there.shape[-1] < LONGEST // 2:
+        return target, reference
+    return there, reference[begin : begin + LONGEST]
 
 
 def orientations(target: Tensor, reference: Tensor) -> Iterator[tuple[Signs, float, float]]:

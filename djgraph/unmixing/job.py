@@ -13,7 +13,7 @@ from torch import Tensor
 from djgraph.alignment import Found
 from djgraph.decks import Warp
 from djgraph.errors import InputError
-from djgraph.fitting import FitResult, fit
+from djgraph.fitting import FitResult, UnrelatedError, fit
 from djgraph.fitting.bands import bands_of
 from djgraph.fitting.prepare import SILENT
 from djgraph.graph.ir import Graph
@@ -92,7 +92,10 @@ def unmix(
         if kept is not None:
             kept(final)
         stems = played(given, final, target.detach().cpu().float())
-    result = fit(mixer, stems, target, delay=0.0, **options)
+    try:
+        result = fit(mixer, stems, target, delay=0.0, **options)
+    except UnrelatedError as problem:
+        raise UnrelatedError(_unrelated(final)) from problem
     result.report["warp"] = final.to_dict()["tracks"]
     result.report["absent"] = [name for name, found in final.tracks.items() if not found.passages]
     return Unmixed(final, result, {name: material.samples / rate for name, material in given.items()})
@@ -141,3 +144,18 @@ def _absent(tracks: Tracks) -> AbsentError:
         f"none of the tracks is in the recording: {', '.join(tracks)}. Are these the tracks that were played, at 0.8 "
         "to 1.25 times their tempo? A warp file can say where they lie"
     )
+
+
+def _unrelated(warp: Warp) -> str:
+    """Why nothing was fitted where tracks were read at their places."""
+    fact = (
+        f"gains of {', '.join(warp.present)}, played where they were found or where the warp says, explain next to "
+        "nothing of the recording. Nothing was fitted"
+    )
+    locked = [name for name in warp.present if any(one.key_locked for one in warp.tracks[name].passages)]
+    if locked:
+        return (
+            f"{fact}. {', '.join(locked)} kept the pitch at another tempo: where that was done by a transform (a phase "
+            "vocoder), and not by pieces of the track, no waveform is left to be subtracted"
+        )
+    return f"{fact}. Are these the tracks that were played, and does the warp tell where?"

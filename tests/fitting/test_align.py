@@ -35,3 +35,22 @@ def test_other_noise_has_no_delay_that_stands_out() -> None:
     _, peak = find_delay(make_noise(1)[0], make_noise(2)[0])
     assert peak < 0.1
     assert find_delay(torch.zeros(100), make_noise(2)[0]) == (0.0, 0.0)
+
+
+def test_with_a_known_delay_polarity_is_told_by_the_loudest_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    from djgraph.fitting import orient
+
+    monkeypatch.setattr(orient, "LONGEST", 800)
+    audio = torch.from_numpy(np.random.RandomState(0).standard_normal(4000))
+    audio[:2000] *= 0.1
+    target = -torch.nn.functional.pad(audio, (50, 0))[None]
+    there, reference = orient.excerpt(target, audio, 50)
+    assert reference.shape == (800,)
+    assert torch.equal(there[0], -reference)
+    ((signs, delay, peak),) = orient.orientations(there, reference)
+    assert signs == (-1,)
+    assert abs(delay) < 0.01
+    assert peak > 0.9
+    whole, same = orient.excerpt(target[:, :100], audio, 50)
+    assert whole.shape == (1, 100)
+    assert same is audio

@@ -9,7 +9,9 @@ import djgraph
 from djgraph.automation import TempoMap
 from djgraph.daw.dawproject import write_dawproject
 from djgraph.daw.dawproject_read import read_dawproject
+from djgraph.daw.reaper import write_reaper
 from djgraph.sets.to_daw import arrangement_of
+from tests.daw.rpp import parse, source_second
 
 from .plans import RATE, STEMS, two_tracks
 
@@ -96,3 +98,29 @@ def test_a_set_is_a_dawproject(plan, mix, tmp_path):
     found = read_dawproject(tmp_path / "set.dawproject")
     assert [clip.name for clip in found.clips()] == [clip.name for clip in mix.clips()]
     assert found.tempo == plan.tempo == TempoMap([(0, 120), (32, 120, "per_beat"), (48, 126)])
+
+
+def test_beats_of_tracks_are_beats_of_the_projects(plan, mix, tmp_path):
+    write_dawproject(mix, tmp_path / "set.dawproject")
+    write_reaper(mix, tmp_path / "set.rpp")
+    found = read_dawproject(tmp_path / "set.dawproject")
+    items = {
+        item.one("NAME")[0]: item
+        for block in parse((tmp_path / "set.rpp").read_text(encoding="utf-8")).all("TRACK")
+        for item in block.all("ITEM")
+    }
+    for track in plan.tracks:
+        clips = [clip for clip in found.clips() if clip.name.startswith(track.title)]
+        assert len(clips) == len(STEMS)
+        for clip in clips:
+            beats = np.array(
+                [clip.beat_at(second) for second in track.grid.beats_until(track.seconds).tolist()]
+            )
+            inside = beats[(beats >= clip.begins) & (beats < clip.ends)]
+            assert len(inside) > 40
+            late = [found.tempo.seconds(beat) - found.tempo.seconds(round(beat)) for beat in inside.tolist()]
+            assert np.abs(late).max() < 2.6e-4
+            for beat in range(int(clip.begins) + 1, int(clip.ends) - 1):
+                second = source_second(items[clip.name], plan.tempo.seconds(beat))
+                own = float(track.grid.beat_at(second))
+                assert abs(own - round(own)) * 60 / track.grid.tempo < 3.6e-4

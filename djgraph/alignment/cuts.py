@@ -32,6 +32,10 @@ _SIZE = 1 << 14
 _SEARCHES = 160
 _BETTER = 0.15
 _LEAST = 0.3
+_LOOKS = 24
+_MOST_REPEATS = 16
+_AS_GOOD = 0.5
+"""Correlation, as a share of the best, that a place may have which is as good: half a sample beside it is as much."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,47 @@ class Cutter:
         self._look(traces, path, explained)
         return self._exact(traces, self._path(traces))
 
+    def repeats(self, part: Part) -> list[float]:
+        """Where else in the track a part may be: samples of the recording, to about one, by which its line may be
+        moved on in it; the likelier first. Windows of the part sound much as the track does there."""
+        search = self._of_rate(part.line.rate)
+        first, last = math.ceil(part.begins / BLOCK), math.floor(part.ends / BLOCK) - _WINDOW // BLOCK
+        if last <= first:
+            return []
+        windows = np.unique(np.linspace(first, last, _LOOKS).astype(int))
+        total: NDArray[np.float64] | None = None
+        low = high = 0
+        for block in windows:
+            at = int(block) * BLOCK
+            values = search.values(self._heard[at : at + _WINDOW] * self._sign)
+            expected = round(float(part.line.position(float(at))) / part.line.rate)
+            if total is None:
+                low, high = -expected, len(values) - expected
+                total = np.zeros(high - low)
+            begin, end = max(low, -expected), min(high, len(values) - expected)
+            if end > begin:
+                total[begin - low : end - low] += values[begin + expected : end + expected]
+        if total is None:
+            return []
+        total /= len(windows)
+        found: list[float] = []
+        best = float(total.max())
+        left = total.copy()
+        while len(found) < _MOST_REPEATS:
+            place = int(left.argmax())
+            value = float(left[place])
+            if value < _AS_GOOD * best or value <= 0:
+                break
+            found.append(float(place + low))
+            left[max(0, place - BLOCK) : place + BLOCK] = 0
+        return found
+
+    def _of_rate(self, rate: float) -> _Search:
+        search = self._searched.get(rate)
+        if search is None:
+            search = self._searched[rate] = _Search(self._track, rate, self._whiten)
+        return search
+
     def _trace(self, line: Line, begins: float, ends: float, far: float = FAR) -> Trace | None:
         inside = sorted(line.begins + (at - line.start) / line.rate for at in (0.0, float(len(self._track))))
         first = max(0, math.floor(max(begins - far * RATE, inside[0]) / BLOCK))
@@ -194,9 +239,7 @@ class Cutter:
             best[span] = np.maximum(best[span], trace.strength * self._sign)
 
     def _search(self, rate: float, block: int, present: float) -> Line | None:
-        search = self._searched.get(rate)
-        if search is None:
-            search = self._searched[rate] = _Search(self._track, rate, self._whiten)
+        search = self._of_rate(rate)
         piece = self._heard[block * BLOCK : block * BLOCK + _WINDOW]
         place, strength = search.find(piece * self._sign)
         if strength < max(_LEAST, present + _BETTER):
@@ -275,14 +318,18 @@ class _Search:
 
     def find(self, piece: Array) -> tuple[float, float]:
         """At which of its samples a piece begins, and how strongly they correlate."""
-        spectrum = torch.fft.rfft(torch.from_numpy(piece), _SIZE).conj()
-        values = torch.fft.irfft(self._spectra * spectrum, _SIZE)[:, : self._step].flatten()
-        values = values[: len(self._energy)] / self._energy.sqrt()
+        values = self.values(piece)
         best = int(values.argmax())
         shift = 0.0
         if 0 < best < len(values) - 1:
             left, middle, right = (float(value) for value in values[best - 1 : best + 2])
             bend = left - 2 * middle + right
             shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+        return best + shift, float(values[best])
+
+    def values(self, piece: Array) -> Array:
+        """Normalised correlations of a piece with what begins at each sample."""
+        spectrum = torch.fft.rfft(torch.from_numpy(np.ascontiguousarray(piece)), _SIZE).conj()
+        values = torch.fft.irfft(self._spectra * spectrum, _SIZE)[:, : self._step].flatten()
         own = float(np.sqrt((piece.astype(np.float64) ** 2).sum()))
-        return best + shift, float(values[best]) / own if own > 0 else 0.0
+        return np.asarray((values[: len(self._energy)] / (self._energy.sqrt() * max(own, 1e-20))).numpy())

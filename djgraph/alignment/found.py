@@ -12,7 +12,8 @@ class Passage:
     begins, ends: samples of the recording. start: the track's sample that sounds at ``begins``. Track and recording
     count at one sample rate. rate: track samples for each sample of the recording, above 0. key_locked: the track was
     stretched in time and kept its pitch; otherwise it was resampled, as on a turntable, and its pitch follows the
-    rate. spread: standard deviation of ``start`` in samples, at the passage's middle.
+    rate. spread: standard deviation of ``start`` in samples, at the passage's middle. also: other values of ``start``
+    at which the track sounds the same, because it repeats itself: which it was cannot be told.
     """
 
     begins: float
@@ -21,6 +22,7 @@ class Passage:
     rate: float
     key_locked: bool
     spread: float
+    also: tuple[float, ...] = ()
 
     @property
     def stop(self) -> float:

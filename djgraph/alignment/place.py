@@ -9,7 +9,7 @@ from djgraph.alignment.cuts import Array, Cutter, Part, Whitener
 from djgraph.alignment.delays import Line
 from djgraph.alignment.features import RATE
 from djgraph.alignment.paths import Run
-from djgraph.alignment.refine import Sounds, Stretch, settled, stretches
+from djgraph.alignment.refine import Sounds, Stretch, moved_on, settled, strength, stretches
 
 SNAP = 4.0
 """Seconds of a track's beginning or end that may be unheard: it is taken to have been played from there, or to there,
@@ -19,6 +19,10 @@ LAST = 0.15
 SAME = 2.0
 """Samples within which two lines are one."""
 _SHORTEST = 0.2
+_TELLING = 3.0
+"""Seconds of a part at least in which places that sound alike are compared."""
+_EVEN = 0.004
+"""Correlation by which one of them has to be better."""
 _NEAR = 4.0
 """Seconds that a line between lines may be longer than its own windows show."""
 
@@ -78,6 +82,7 @@ def _cut(parts: list[Stretch], known: Sequence[Stretch], track: Sounds, heard: H
     ]
     sign = 1.0 if sum(part.sign * part.length for part in parts) >= 0 else -1.0
     cutter = Cutter(heard.sounds.low, track.low, heard.whiten, heard.white, sign)
+    parts, low = _told_apart(parts, low, cutter, track, heard)
     out = []
     for part in cutter.cut(low, [(one.begins / k, one.ends / k) for one in known]):
         begins, ends = part.begins * k, part.ends * k
@@ -91,6 +96,52 @@ def _cut(parts: list[Stretch], known: Sequence[Stretch], track: Sounds, heard: H
         line, spread = settled(line, begins, ends, heard.sounds, track, 2 * k)
         out.append(Stretch(line, begins, ends, False, spread, True, parts[0].beyond, 0.0, sign))
     return out
+
+
+def _told_apart(
+    parts: list[Stretch], low: list[Part], cutter: Cutter, track: Sounds, heard: Heard
+) -> tuple[list[Stretch], list[Part]]:
+    """Of places at which a track repeats itself, the one that fits best; of equally good ones that on which the longest
+    part is, so that a deck that was not touched runs on."""
+    k = heard.sounds.sample_rate / RATE
+    order = sorted(range(len(parts)), key=lambda number: -parts[number].length)
+    done: list[int] = []
+    for number in order:
+        part, own = parts[number], low[number]
+        if part.length < _TELLING * heard.sounds.sample_rate:
+            continue
+        values = {
+            place: strength(
+                moved_on(part.line, place * k), part.begins, part.ends, heard.sounds, track, 1.5 * k
+            )
+            for place in [0.0, *(place for place in cutter.repeats(own) if abs(place) > 2)]
+        }
+        best = max(values.values())
+        equal = [place for place, value in values.items() if value >= best - _EVEN]
+        runs_on = [place for place in equal if any(_on_one(own, place, low[other]) for other in done)]
+        chosen = runs_on[0] if runs_on else equal[0]
+        if abs(chosen) > 2:
+            line = moved_on(part.line, chosen * k)
+            line, spread = settled(line, part.begins, part.ends, heard.sounds, track, 2 * k)
+            part = replace(part, line=line, spread=spread)
+            own = replace(own, line=Line(line.begins / k, line.start / k, line.rate))
+        also = (
+            ()
+            if runs_on
+            else tuple((place - chosen) * k * part.line.rate for place in equal if abs(place - chosen) > 2)
+        )
+        parts[number], low[number] = replace(part, also=also), own
+        done.append(number)
+    return parts, low
+
+
+def _on_one(part: Part, place: float, other: Part) -> bool:
+    """Whether a part that is moved by a place is on another one's line."""
+    gap = (min(part.ends, other.ends) + max(part.begins, other.begins)) / 2
+    moved = float(part.line.position(gap)) + place * part.line.rate
+    return (
+        abs(part.line.rate / other.line.rate - 1) < 1e-4 and abs(moved - float(other.line.position(gap))) < 4
+    )
 
 
 def _joined(parts: list[Stretch]) -> list[Stretch]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from djgraph.alignment.delays import LOWEST, Line, measure
+from djgraph.alignment.delays import LOWEST, Delays, Line, measure
 from djgraph.alignment.envelopes import envelopes, measure_envelopes
 from djgraph.alignment.features import FRAMES, RATE
 from djgraph.alignment.lines import Fit, fit_line
@@ -52,7 +52,7 @@ class Stretch:
 
     spread: of the line's position there, samples. waveform: whether waveforms agree; beyond: by how many standard
     deviations more than by chance; sign: −1 where their polarity is inverted.
-    likeness: correlation of features where it is best.
+    likeness: correlation of features where it is best. also: samples of the track that its line may be further on.
     """
 
     line: Line
@@ -65,6 +65,7 @@ class Stretch:
     score: float
     sign: float = 1.0
     likeness: float = 0.0
+    also: tuple[float, ...] = ()
 
     @property
     def length(self) -> float:
@@ -200,21 +201,35 @@ def _exact(line: Line, begins: float, ends: float, run: Run, recording: Sounds, 
     return Stretch(best, begins, ends, False, fit.spread, True, beyond, run.score, sign, likeness)
 
 
+def moved_on(line: Line, samples: float) -> Line:
+    """A line on which the track is so many samples of the recording further on."""
+    return replace(line, start=line.start + samples * line.rate)
+
+
 def settled(
     line: Line, begins: float, ends: float, recording: Sounds, track: Sounds, most: float
 ) -> tuple[Line, float]:
     """A line of a known rate moved to where waveforms agree, and its spread. most: samples."""
-    size = int(min(1 << 14, max(256, (ends - begins) / 2)))
-    count = int(np.clip(4 * (ends - begins) / size, 3, 32))
-    edge = min(size / 2, 0.25 * (ends - begins))
-    centres = np.linspace(begins + edge, ends - edge, count).astype(np.int64)
-    second = recording.sample_rate
-    band = (LOWEST / second, min(16000 / second, 0.45))
-    delays = measure(recording.audio, track.audio, line, centres, size, max(2, round(most)), band)
+    delays = _lags(line, begins, ends, recording, track, most)
     fit = fit_line(delays.at, delays.lag, np.abs(delays.strength), max(1.0, 0.5 * most), most, 1e-12, 0.002)
     if fit is None:
         return line, most
     return line.moved(fit.lag, 0.0, fit.at), fit.spread
+
+
+def strength(line: Line, begins: float, ends: float, recording: Sounds, track: Sounds, most: float) -> float:
+    """How strongly waveforms agree on a line that is known to ``most`` samples: their mean correlation."""
+    return float(np.abs(_lags(line, begins, ends, recording, track, most).strength).mean())
+
+
+def _lags(line: Line, begins: float, ends: float, recording: Sounds, track: Sounds, most: float) -> Delays:
+    size = int(min(1 << 13, max(256, (ends - begins) / 2)))
+    count = int(np.clip(4 * (ends - begins) / size, 3, 24))
+    edge = min(size / 2, 0.25 * (ends - begins))
+    centres = np.linspace(begins + edge, ends - edge, count).astype(np.int64)
+    second = recording.sample_rate
+    band = (LOWEST / second, min(16000 / second, 0.45))
+    return measure(recording.audio, track.audio, line, centres, size, max(2, round(most)), band)
 
 
 def _likeness(run: Run) -> float:

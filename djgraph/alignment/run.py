@@ -131,6 +131,7 @@ def _place(one: _Searched, heard: Heard) -> Found:
             part.line.rate,
             part.key_locked,
             part.spread,
+            tuple(float(part.line.position(part.begins)) + further for further in part.also),
         )
         for part in parts
     )

@@ -72,6 +72,15 @@ def find(
         return
     rows = [row for one in found for row in _rows(one, second)]
     typer.echo(table(("track", "in the mix", "of the track", "rate", "tempo", "played", "sure"), rows))
+    for one in found:
+        for passage in one.passages:
+            if passage.also:
+                typer.echo(
+                    f"{one.track} at {_time(passage.begins / second)}: the track sounds the same from "
+                    f"{', '.join(_time(start / second) for start in passage.also[:4])}"
+                    + (f" and {len(passage.also) - 4} more" if len(passage.also) > 4 else "")
+                    + "; which it was cannot be told"
+                )
 
 
 def _names(tracks: list[Path]) -> dict[str, Path]:
@@ -124,6 +133,7 @@ def _plain(one: Found, path: Path, second: int) -> dict[str, Any]:
                 "rate": passage.rate,
                 "key_locked": passage.key_locked,
                 "spread": passage.spread,
+                "also": list(passage.also),
                 "seconds": [passage.begins / second, passage.ends / second],
             }
             for passage in one.passages
@@ -133,9 +143,9 @@ def _plain(one: Found, path: Path, second: int) -> dict[str, Any]:
 
 def _time(seconds: float) -> str:
     """``1:02.345``."""
-    thousandths = round(1000 * max(seconds, 0))
-    minutes, rest = divmod(thousandths, 60_000)
-    return f"{minutes}:{rest / 1000:06.3f}"
+    thousandths = round(1000 * seconds)
+    minutes, rest = divmod(abs(thousandths), 60_000)
+    return f"{'-' if thousandths < 0 else ''}{minutes}:{rest / 1000:06.3f}"
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -70,7 +70,23 @@ def test_a_jump_is_found_to_the_sample() -> None:
         apart = passage.position(begins) - start
         assert abs(apart - 4 * bar * round(apart / (4 * bar))) < 1.0
         assert passage.rate == pytest.approx(rate, rel=1e-6)
+        # … and that is said: one of the places is the true one.
+        places = (
+            passage.position(begins),
+            *(also - passage.start + passage.position(begins) for also in passage.also),
+        )
+        assert min(abs(place - start) for place in places) < 1.0
     assert found.passages[1].begins == pytest.approx(7.0 * RATE, abs=0.01 * RATE)
+
+
+@pytest.mark.slow
+def test_a_deck_runs_on_behind_a_closed_fader() -> None:
+    audio = track("track_a", 40.0)  # which repeats itself every 8 s
+    mix = play(audio, [(0, 33 * RATE, RATE, 0.99)], 33 * RATE)
+    mix[10 * RATE : 19 * RATE] = 0
+    (found,) = find_tracks(mix, {"a": audio}, RATE, rates=(0.95, 1.05))
+    (passage,) = found.passages
+    assert (passage.begins, passage.ends) == pytest.approx((0, 33 * RATE), abs=0.05 * RATE)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.analysis import keys
 from benchmarks.analysis.patterns import RATE, STYLES, Sample, synthesise
 from djgraph.analysis.bars import downbeats
 from djgraph.analysis.beats import track
@@ -87,7 +88,14 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--seconds", type=float, default=45.0, help="length of each pattern")
     parser.add_argument("--output", type=Path, help="write the results as JSON")
+    parser.add_argument(
+        "--keys", type=int, default=0, metavar="N", help="keys instead, N tonics for each cycle"
+    )
     chosen = parser.parse_args(argv)
+    if chosen.keys:
+        with_beats, without = keys.run(chosen.keys)
+        print(f"with beats: {dict(with_beats)}; without: {dict(without)}", file=sys.stderr)
+        return
     rows = []
     for style in STYLES:
         end = style.bpm_end and style.bpm_end * chosen.scale

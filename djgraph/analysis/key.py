@@ -1,4 +1,5 @@
-"""In which key: which of the 24 profiles of Krumhansl and Kessler (1982) the sounding pitch classes are most like."""
+"""In which key: which of the 24 profiles of Krumhansl and Kessler (1982) the sounding pitch classes are most like, in
+the whole track and where its chords begin anew."""
 
 from __future__ import annotations
 
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 
 from djgraph.analysis.onsets import RATE
 from djgraph.losses.keys import MAJOR, MINOR, NOTES
+
+OPENS = 0.5
+"""What the first bars of cycles count beside the whole."""
+_HOP = 2048
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,13 @@ def distance(one: str, other: str) -> int:
     return min(around, 12 - around) + (one[-1] != other[-1])
 
 
-def key_of(audio: NDArray[np.float32]) -> Key | None:
-    """Of mono audio ``[samples]`` at :data:`~djgraph.analysis.onsets.RATE`, best without drums; None for silence."""
+def key_of(audio: NDArray[np.float32], opens: NDArray[np.float64] | None = None) -> Key | None:
+    """Of mono audio ``[samples]`` at :data:`~djgraph.analysis.onsets.RATE`, best without drums; None for silence.
+
+    opens: ``[bars, 2]``, the seconds at which the first bars of cycles of chords begin and end, where they are known.
+    Relative keys have the same notes; a cycle of chords mostly begins with that of its key, so these bars count as much
+    again by :data:`OPENS`.
+    """
     import librosa
 
     if len(audio) < RATE or float(np.abs(audio).max()) < 1e-5:
@@ -48,14 +58,27 @@ def key_of(audio: NDArray[np.float32]) -> Key | None:
     # Tuned to 440 Hz, by three bins for each semitone: librosa's estimate of a tuning runs Numba's cached ufuncs, which
     # crashed where two processes had compiled them at one time (Numba 0.68).
     chroma = librosa.feature.chroma_cqt(
-        y=audio, sr=RATE, hop_length=2048, n_octaves=6, fmin=librosa.note_to_hz("C1"), tuning=0.0
+        y=audio, sr=RATE, hop_length=_HOP, n_octaves=6, fmin=librosa.note_to_hz("C1"), tuning=0.0
     )
-    present = np.asarray(chroma, np.float64).mean(1)
-    if present.std() < 1e-6:
+    chroma = np.asarray(chroma, np.float64)
+    fits = _fits(chroma.mean(1))
+    if fits is None:
         return None
-    profiles = np.array([np.roll(profile, k) for profile in (MAJOR, MINOR) for k in range(12)])
-    fits = np.array([np.corrcoef(present, profile)[0, 1] for profile in profiles])
+    if opens is not None and len(opens):
+        time = np.arange(chroma.shape[1]) * (_HOP / RATE)
+        inside = ((time >= opens[:, :1]) & (time < opens[:, 1:])).any(0)
+        first = _fits(chroma[:, inside].mean(1)) if inside.any() else None
+        fits = fits if first is None else (fits + OPENS * first) / (1 + OPENS)
     order = np.argsort(fits)[::-1]
     best = int(order[0])
     margin = float(fits[order[0]] - fits[order[1]])
     return Key(best % 12, best >= 12, float(np.clip(margin / 0.2, 0, 1)))
+
+
+def _fits(present: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """How well each key's profile fits pitch classes ``[12]``: correlations ``[24]``, major ones first; None where all
+    are alike."""
+    if present.std() < 1e-6:
+        return None
+    profiles = np.array([np.roll(profile, k) for profile in (MAJOR, MINOR) for k in range(12)])
+    return np.array([np.corrcoef(present, profile)[0, 1] for profile in profiles])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,8 @@ FLOOR = -80.0
 """dB of full scale; what is quieter counts as silence."""
 _SIDE = 4  # bars that are compared before and after a boundary
 _LONGEST = 32
+CYCLE = 4
+"""Bars after which chords mostly come round."""
 
 
 def bar_levels(energies: Mapping[str, Array], bars: Array) -> dict[str, Array]:
@@ -69,3 +71,11 @@ def _cost(length: int, last: bool) -> float:
     if last:
         return 0.4  # a track ends where it ends
     return 0.7 if length % 4 == 0 else 1.2 if length % 2 == 0 else 2.5
+
+
+def cycles(bars: Array, lines: Sequence[int]) -> Array:
+    """The first bar of every four, ``[cycles, 2]``: seconds at which it begins and ends. bars: seconds of bar lines.
+    lines: bars at which phrases begin; most of them say where one counts from, the first bar where they say nothing."""
+    places = np.bincount(np.array([0, *lines]) % CYCLE, minlength=CYCLE)
+    first = np.arange(int(places.argmax()), len(bars) - 1, CYCLE)
+    return np.stack((bars[first], bars[first + 1]), axis=1) if len(first) else np.zeros((0, 2))

@@ -14,10 +14,10 @@ from djgraph.analysis.grid import Grid
 from djgraph.analysis.key import key_of
 from djgraph.analysis.listening import listen
 from djgraph.analysis.onsets import onsets
-from djgraph.analysis.phrases import bar_levels, phrases
+from djgraph.analysis.phrases import bar_levels, cycles, phrases
 from djgraph.analysis.tempo import TEMPOS, pulse
 
-VERSION = 1
+VERSION = 2
 """Of what an analysis computes: a track.json of another one is made anew."""
 
 
@@ -97,7 +97,7 @@ def analyse_track(
         bars = grid.bars_until(heard.seconds)
         levels = bar_levels(heard.energies, bars)
         lines = phrases(levels)
-    key = key_of(heard.tonal)
+    key = key_of(heard.tonal, None if grid is None else cycles(bars, lines))
     if key is not None:
         confidence["key"] = key.confidence
     return Analysis(

@@ -11,7 +11,7 @@ from benchmarks.analysis.__main__ import measure
 from benchmarks.analysis.patterns import STYLES, Style, synthesise
 from djgraph.analysis.key import NOTES, Key, distance, key_of
 from djgraph.analysis.onsets import RATE, onsets
-from djgraph.analysis.phrases import bar_levels, phrases
+from djgraph.analysis.phrases import bar_levels, cycles, phrases
 from djgraph.analysis.tempo import pulse
 
 BY_NAME = {style.name: style for style in STYLES}
@@ -124,6 +124,32 @@ def test_a_scale_with_its_chords_has_its_key(tonic):
     key = key_of(audio / np.abs(audio).max())
     assert key is not None
     assert key.name == f"{NOTES[tonic]} major"
+
+
+@pytest.mark.parametrize(("cycle", "name"), [((9, 5, 0, 7), "A minor"), ((0, 7, 9, 5), "C major")])
+def test_relative_keys_are_told_by_how_their_cycles_begin(cycle, name):
+    """The same four chords, A minor, F, C and G: what comes first in every four bars is at home."""
+    minor = {9}
+    time = np.arange(2 * RATE) / RATE
+
+    def chord(root):
+        notes = (root, root + (3 if root in minor else 4), root + 7)
+        return sum(
+            np.sin(2 * np.pi * 130.81 * 2 ** (note / 12) * k * time) / k for note in notes for k in (1, 2, 3)
+        )
+
+    audio = np.tile(np.concatenate([chord(root) for root in cycle]), 3).astype(np.float32)
+    bars = np.arange(13) * 2.0
+    key = key_of(audio / np.abs(audio).max(), cycles(bars, []))
+    assert key is not None
+    assert key.name == name
+
+
+def test_cycles_are_counted_from_where_phrases_begin():
+    bars = np.arange(18) * 2.0
+    assert cycles(bars, []).tolist() == [[0, 2], [8, 10], [16, 18], [24, 26], [32, 34]]
+    assert cycles(bars, [2, 10, 14])[:, 0].tolist() == [4, 12, 20, 28]
+    assert cycles(bars[:1], []).shape == (0, 2)
 
 
 def test_silence_has_no_key():

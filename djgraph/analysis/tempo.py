@@ -21,7 +21,7 @@ _THREE = 0.92
 """How much less usual three beats in a bar are."""
 _DOUBLE = 0.5
 """A tempo below 100 is doubled where music sounds faster, and twice as fast explains this share of what it does."""
-_PLAYED, _BAR = 0.46, 0.6
+_PLAYED, _BAR = 0.46, 0.75
 """How regular the parts of a beat have to be, and the bars, for music to be twice as fast: see _sounds_faster."""
 _WINDOW, _HOP, _LONGEST = 12.0, 4.0, 8.0  # seconds
 

@@ -176,7 +176,11 @@ def play(
                     keeper=kept,
                 )
             except KeyboardInterrupt:
-                warn(f"stopped; --resume goes on with {target}")
+                warn(
+                    f"stopped; --resume goes on with {target}"
+                    if kept.problem is None
+                    else f"stopped, and cannot be gone on with: {kept.problem}"
+                )
                 raise
         _write(beside)
         exports.write(plan)

@@ -76,6 +76,8 @@ class Kept:
         self.folder = folder_of(path)
         self.begins = 0
         """Samples that the stream had got when its state was kept; 0 at the beginning."""
+        self.problem: str | None = None
+        """Why no state can be kept, where that is so: then nothing can be resumed."""
         self._outputs = dict(outputs)
         self._about = belongs_to(plan, lowering, outputs)
         self._state: Mapping[str, Tensor] | None = None
@@ -148,7 +150,7 @@ class Kept:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         self._close()
-        if kind is None or issubclass(kind, Exception):
+        if kind is None or issubclass(kind, Exception) or self.problem is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _close(self) -> None:
@@ -184,13 +186,18 @@ class Kept:
     def save(self, position: int, state: Callable[[], Mapping[str, Tensor]]) -> None:
         """Keep where the stream stands, if it is time. position: samples that it has got; all that came of
         them has been added."""
-        if time.monotonic() - self._saved < SECONDS:
+        if self.problem is not None or time.monotonic() - self._saved < SECONDS:
+            return
+        try:
+            held = state()
+        except InputError as error:  # of a plugin whose memory cannot be read
+            self.problem = str(error)
             return
         with self._told():
             for file in self._files.values():
                 file.flush()
                 os.fsync(file.fileno())
-        arrays = {name: tensor.cpu().numpy() for name, tensor in state().items()}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in held.items()}
         content = io.BytesIO()
         arrays |= {"kept.position": np.array(position), "kept.done": np.array(self._done)}
         np.savez(content, allow_pickle=False, **arrays)

@@ -118,3 +118,18 @@ def test_what_is_not_resumed(tmp_path: Path) -> None:
     (folder_of(out) / "state.npz").write_bytes(b"PK no archive")
     with pytest.raises(InputError, match="damaged"):
         Kept(out, plan, "studio", {"master": 2}, resume=True)
+
+
+def test_a_mixer_without_states_is_played_all_the_same(tmp_path: Path) -> None:
+    def no_state() -> dict[str, torch.Tensor]:
+        raise InputError("its memory cannot be read")
+
+    track(tmp_path / "one", 120.0, 8)
+    plan, out = plan_set(write_set(tmp_path, "one")), tmp_path / "mix.wav"
+    kept = Kept(out, plan, "studio", {"master": 2}, resume=False)
+    kept.__enter__()
+    kept._saved -= 1e6
+    kept.save(0, no_state)
+    assert kept.problem == "its memory cannot be read"
+    kept.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert not folder_of(out).exists()

@@ -26,6 +26,9 @@ from djgraph.speakers import LAYOUTS, speakers
 RATE = 44100
 FOLDER = Path(__file__).parent / "effects"
 FLOOR = 1e-6
+TRIGGERED = torch.zeros(4 * RATE, dtype=torch.float64)
+for _at, _long in ((0.5, 0.1), (1.5, 0.6), (2.5, 0.9)):
+    TRIGGERED[round(_at * RATE) : round((_at + _long) * RATE)] = 1
 NUDGED = 1 + 0.5 * torch.sin(torch.linspace(0, 2 * torch.pi, 4 * RATE, dtype=torch.float64))
 Line = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 """A label, settings, and values of controls: numbers, or a number for each sample."""
@@ -232,7 +235,7 @@ class Record(Material):
         self.beats = Beats(torch.arange(2.0).double(), torch.tensor([0.0, 60 / 100]).double())
 
     def read(self, position: Tensor, rate: Tensor) -> Tensor:
-        self.position = position
+        self.position = position if not hasattr(self, "position") else self.position
         return read_material(self.audio, position, rate)
 
 
@@ -265,6 +268,16 @@ def draw_positions(axis: Any, name: str, lines: Sequence[Line], seconds: float =
         record = play(name, settings, controls, torch.zeros(1, 1, dtype=torch.float64), seconds)
         axis.plot(time, record.position[0] / RATE, label=label)
     axis.set(xlabel="seconds of the mix", ylabel="seconds of the track")
+
+
+def draw_shots(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """What is played of a level that falls from 1 to 0 within 2 s."""
+    falls = torch.linspace(1, 0, 2 * RATE, dtype=torch.float64)[None]
+    time = np.arange(4 * RATE) / RATE
+    axis.fill_between(time, TRIGGERED, color="grey", alpha=0.2, label="trigger")
+    for label, settings, controls in lines:
+        axis.plot(time, play(name, settings, controls, falls, 4.0).made, label=label)
+    axis.set(xlabel="seconds", ylabel="level")
 
 
 def draw_played_noise(axis: Any, name: str, lines: Sequence[Line]) -> None:
@@ -500,6 +513,15 @@ SCENES: dict[str, tuple[Scene, ...]] = {
             ],
         ),
         Scene(draw_played_noise, lines_of("rate", [0.5, 1, 2, 4])),
+    ),
+    "sampler": (
+        Scene(
+            draw_positions, [(f"rate {rate}", {}, {"trigger": TRIGGERED, "rate": rate}) for rate in (1, 2)]
+        ),
+        Scene(
+            draw_shots,
+            [(mode, {"mode": mode, "fade": 200}, {"trigger": TRIGGERED}) for mode in ("shot", "gate")],
+        ),
     ),
     "crush": (
         Scene(draw_wave, [("3 bits", {}, {"bits": 3, "mix": 1}), ("4 kHz", {}, {"rate": 4000, "mix": 1})]),

@@ -45,6 +45,7 @@ from djgraph_fx.reverb import Reverb
 from djgraph_fx.reverse import Reverse
 from djgraph_fx.ringmod import RingMod
 from djgraph_fx.roll import Roll, SlipRoll, Stutter
+from djgraph_fx.sampler import Sampler
 from djgraph_fx.saturate import Saturate
 from djgraph_fx.shimmer import Shimmer
 from djgraph_fx.spiral import Spiral
@@ -107,6 +108,7 @@ __all__ = [
     "Reverse",
     "RingMod",
     "Roll",
+    "Sampler",
     "Saturate",
     "Shimmer",
     "SlipRoll",
@@ -157,6 +159,7 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Isolator4
     yield Crush
     yield Deck
+    yield Sampler
     yield Noise
     yield Limiter
     yield Gate

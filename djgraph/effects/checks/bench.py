@@ -32,6 +32,8 @@ from djgraph.errors import EffectError
 
 MORE = 500
 """Samples by which the material of a source is longer than what is played of it."""
+WITHIN = 0.04
+"""Seconds up to which a source is asked for places in its material."""
 LAYOUTS = (1, 2, 4, 6)
 """Channels of mono, stereo, quad and 5.1."""
 SLOWEST, FASTEST = 40.0, 300.0
@@ -120,6 +122,11 @@ class Bench:
                     f"control {control.id} has no range at {rate} Hz: it begins at {control.min:g}, and "
                     f"{control.below_rate:g} of the sample rate is {control.max:g}"
                 )
+        if self.plays:  # places in its material are within it: beyond there is silence only
+            return tuple(
+                one.replace(max=min(one.max, one.min + WITHIN)) if one.unit == "s" else one
+                for one in controls
+            )
         return controls
 
     @cached_property
@@ -211,16 +218,8 @@ class Bench:
             for port in inputs
         }
         if self.plays:
-            # Places in material are within it: beyond there is silence only.
             shape = (batch, channels, samples + MORE)
             signals = {"material": signal(audio, shape, random).to(dtype)}
-            seconds = shape[-1] / self.environment.sample_rate
-            inside = {
-                one.id: (one.min, max(one.min, min(one.max, seconds)))
-                for one in self.controls
-                if one.unit == "s"
-            }
-            ranges = inside | dict(ranges or {})
         controls = {}
         for control in self.controls:
             unit = torch.rand(

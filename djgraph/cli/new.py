@@ -32,6 +32,7 @@ class KindName(StrEnum):
     delay = "delay"
     spectral = "spectral"
     ratio = "ratio"
+    generator = "generator"
     source = "source"
     ports = "ports"
     clock = "clock"
@@ -64,7 +65,8 @@ def plugin(
       delay       a delay line with feedback: a slapback echo whose time may move
       spectral    a gain for each frame and frequency: a bell without phase
       ratio       such a gain as a sum of curves over another, with its causal twin: a shelf
-      source      no input: a sine
+      generator   no input: a sine
+      source      plays material: a record, forwards and backwards
       ports       several inputs and outputs: ducks one signal under another
       clock       musical time: breathes with the beat
 

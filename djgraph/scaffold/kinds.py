@@ -91,7 +91,17 @@ KINDS: dict[str, Kind] = {
             words=(("moved_oracle", "12.0"),),
         ),
         Kind(
-            "source", "a sine, made from nothing", "`TimeEffect` without inputs", test="source/test_effect.py"
+            "generator",
+            "a sine, made from nothing",
+            "`TimeEffect` without inputs",
+            test="generator/test_effect.py",
+        ),
+        Kind(
+            "source",
+            "a record, forwards and backwards",
+            "`SourceEffect`",
+            test="source/test_effect.py",
+            render=" --seconds 20",
         ),
         Kind(
             "ports",

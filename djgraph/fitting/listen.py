@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from djgraph.fitting.align import advance
 from djgraph.fitting.bands import Bands
 from djgraph.fitting.level import explained
 from djgraph.fitting.losses import noise, weights
+from djgraph.fitting.master import Master, find_master
 from djgraph.fitting.orient import Signs, describe, excerpt, half_turned, orientations, swapped
 from djgraph.fitting.prepare import Material
 from djgraph.fitting.statistics import Statistics, gather
@@ -33,7 +34,8 @@ class Heard:
     statistics: of it and the sources, as the mixer at rest turns their phases. sources: of all that the response has
     gains for. weights: of blocks and bands. explained: the share of it that gains of the stems explain. delay:
     samples. peak: the correlation at that, 0…1. inverted: names of the channels that were; swapped: whether left and
-    right were.
+    right were. master: what turned all of the recording down where it is loud; the sums, the weights and ``explained``
+    are of sources that are turned down likewise.
     """
 
     target: Tensor
@@ -46,6 +48,11 @@ class Heard:
     peak: float
     inverted: list[str]
     swapped: bool
+    master: Master | None = None
+
+    def through(self, audio: Tensor) -> Tensor:
+        """``[…, samples]`` of a mix or a source, turned down as the recording was."""
+        return audio if self.master is None else audio * self.master.gain
 
 
 def hear(
@@ -57,12 +64,13 @@ def hear(
     delay: float | None,
     reference: Tensor | None = None,
     turns: Tensor | None = None,
+    mastered: bool = False,
 ) -> Heard:
     """What gains of the stems explain best, of all ways round that the target may be.
 
     pool: STFT frames in a block. per_second: blocks that gains are free in, for noise. delay: seconds; found where left
     out, against ``reference`` ``[samples]`` (default: the sum of the sources). turns: of a mixer that turns phases, the
-    gains at rest ``[2·sources, bands]``, of magnitude 1.
+    gains at rest ``[2·sources, bands]``, of magnitude 1. mastered: whether a compressor on all of it is looked for.
     """
     total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
     total = total if reference is None else reference
@@ -73,14 +81,19 @@ def hear(
         target, valid = advance(turned, place, material.samples)
         exchanged = swapped(material.sources, target, valid, bands, pool)
         target = target.flip(0) if exchanged else target
-        turning = 0 if turns is None else len(material.sources)
-        sources = gather(material.sources, target, valid, bands, pool, turning)
-        statistics = sources if turns is None else sources.combined(turns)
-        counts = weights(sources.energy, bands, noise(sources, per_second))
-        share = explained(statistics, counts)
+        sources, statistics, counts, share = measured(material.sources, target, valid)
         return Heard(
             target, valid, statistics, sources, counts, share, place, peak, describe(signs), exchanged
         )
+
+    def measured(
+        signals: list[Tensor], target: Tensor, valid: Tensor
+    ) -> tuple[Statistics, Statistics, Tensor, float]:
+        turning = 0 if turns is None else len(signals)
+        sources = gather(signals, target, valid, bands, pool, turning)
+        statistics = sources if turns is None else sources.combined(turns)
+        counts = weights(sources.energy, bands, noise(sources, per_second))
+        return sources, statistics, counts, explained(statistics, counts)
 
     compared = (material.target, total)
     if delay is not None:
@@ -88,7 +101,16 @@ def hear(
     tried = [attempt(*candidate) for candidate in orientations(*compared)]
     if max(one.explained for one in tried) < RELATED:
         tried += [attempt(*candidate) for candidate in half_turned(*compared)]
-    return max(tried, key=lambda one: one.explained)
+    found = max(tried, key=lambda one: one.explained)
+    if not mastered:
+        return found
+    master = find_master(found.sources, found.weights, found.target, material.sources, rate)
+    if master is None:
+        return found
+    found = replace(found, master=master)
+    signals = [found.through(signal) for signal in material.sources]
+    sources, statistics, counts, share = measured(signals, found.target, found.valid)
+    return replace(found, sources=sources, statistics=statistics, weights=counts, explained=share)
 
 
 def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
@@ -110,6 +132,13 @@ def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
             f"{heard.peak:.3f}) gains of all stems explain {100 * heard.explained:.1f} % of it, and at least "
             f"{100 * RELATED:.0f} % are expected. Nothing was fitted. Are these the right tracks, at the same "
             "tempo and pitch, cut to where they play in the mix?"
+        )
+    if heard.master is not None:
+        found = heard.master.described()
+        notes.append(
+            "the recording seems to have gone through a compressor or limiter: all of it is turned down where it is "
+            f"loud, by {found['turned_down_db']:.1f} dB in the median, {found['most_db']:.1f} dB at most (as by a "
+            f"ratio of {found['ratio']:.1f} above {found['threshold_db']:.0f} dB); that is not taken for moves"
         )
     if material.offset:
         notes.append(f"the target has a DC offset of {material.offset:+.4g}, which was taken out")

@@ -18,7 +18,7 @@ from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
 from djgraph.fitting.result import FitState
 from djgraph.fitting.sketch import Sketch
-from djgraph.graph.ir import Graph
+from djgraph.graph.ir import EffectNode, Graph
 from djgraph.layout import ParameterLayout
 from djgraph.mixer import Mixer
 
@@ -119,8 +119,18 @@ def listen(
     if resume is not None:
         resumed = FitState.load(resume, problem.layout, material.sounds())
         delay = resumed.delay / rate if delay is None else delay
-    at_rest = _at_rest(problem, material) if problem.response.turning else (None, None)
-    heard = hear(material, problem.bands, POOL, problem.per_second, rate, delay, *at_rest)
+    reference, turns = _at_rest(problem, material) if problem.response.turning else (None, None)
+    heard = hear(
+        material,
+        problem.bands,
+        POOL,
+        problem.per_second,
+        rate,
+        delay,
+        reference,
+        turns,
+        mastered=_plain(problem),
+    )
     if level is not None:
         mix_level = level
     elif resumed is not None:
@@ -131,6 +141,12 @@ def listen(
     sketch = Sketch.make(problem.response, heard.sources, heard.weights, material.samples)
     free = level is None and abs(mix_level - 1) > 1e-9
     return Listened(material, heard, mix_level, free, sketch.at_level(mix_level), resumed)
+
+
+def _plain(problem: FitProblem) -> bool:
+    """Whether the graph itself turns nothing down where it is loud: one on the recording is then another's."""
+    nodes = problem.graph.nodes
+    return not any(isinstance(node, EffectNode) and node.effect.family == "dynamics" for node in nodes)
 
 
 def _at_rest(problem: FitProblem, material: Material) -> tuple[Tensor | None, Tensor]:

@@ -38,7 +38,7 @@ def result_of(
     mix = problem.mix(material.inputs, params)
     rate = problem.graph.sample_rate
     known = heard.valid > 0
-    estimate, wanted = fold(mix, material.channels)[:, known], heard.target[:, known]
+    estimate, wanted = heard.through(fold(mix, material.channels))[:, known], heard.target[:, known]
     sketch = standing.measured or standing.sketch
     identified = identify(sketch, standing.positions)
     around = intervals(problem, listened, standing, identified, mix)
@@ -67,6 +67,7 @@ def result_of(
         "swapped": heard.swapped,
         "level_db": 20 * math.log10(standing.level),
         "explained_by_gains": heard.explained,
+        "master": None if heard.master is None else heard.master.described(),
         "si_sdr_db": float(metrics.si_sdr(estimate, wanted)),
         "sdr_db": float(metrics.sdr(standing.level * estimate, wanted)),
         "fit_seconds": round(time.perf_counter() - log.began, 2),

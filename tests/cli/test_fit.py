@@ -266,3 +266,47 @@ def test_a_warp_that_does_not_fit_is_told_before_the_work(run: Run, slipped: Pat
     shown = run(*fit(work, "--warp", work / "true.json"), code=1)  # of 6 s, and the mix has one
     assert "the warp is of a mix of 6.00 s" in shown.stderr
     assert not (work / "moves.yaml").exists()
+
+
+def test_tracks_of_unequal_lengths_are_looked_for_and_absent_ones_are_said(
+    run: Run, slipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What looks for tracks says roughly where a lies, and takes b for heard, which it is not."""
+    from djgraph import alignment
+
+    work = slipped
+    inputs = ["-i", f"a={work / 'a'}", "-i", f"b={work / 'b.wav'}"]
+    only = json.loads((work / "true.json").read_text())
+    only["tracks"]["b"]["passages"] = []
+    (work / "only.json").write_text(json.dumps(only))
+    run("render", work / "two.yaml", *inputs, "--warp", work / "only.json", "-o", work / "mix.wav")
+    other, _ = soundfile.read(work / "b.wav")
+    soundfile.write(work / "b.wav", other[: 7 * RATE], RATE, subtype="FLOAT")
+
+    def found(recording: object, tracks: dict, sample_rate: int, **_: object) -> list[alignment.Found]:
+        assert {name: x.shape for name, x in tracks.items()} == {"a": (1, 8 * RATE), "b": (1, 7 * RATE)}
+        rough = alignment.Passage(0.3 * RATE, 4.0 * RATE, 1.2854 * RATE, 0.95001, False, 8.0)
+        false = alignment.Passage(1.0 * RATE, 4.0 * RATE, 0.0, 1.0, False, 8.0)
+        return [alignment.Found("a", (rough,), 0.9), alignment.Found("b", (false,), 0.4)]
+
+    monkeypatch.setattr(alignment, "find_tracks", found)
+    shown = run(*fit(work, "--steps", 0, "--report", work / "report.json"))
+    assert "b: not in the recording" in shown.stdout
+    assert json.loads((work / "report.json").read_text())["absent"] == ["b"]
+    (passage,) = json.loads((work / "moves.warp.json").read_text())["tracks"]["a"]["passages"]
+    assert passage["rate"] == pytest.approx(0.95, rel=1e-6)
+    assert passage["begins"] == 0
+    assert passage["ends"] == pytest.approx(4.5, abs=0.6)  # a cell and a half
+
+
+def test_where_no_track_is_found_nothing_is_written(
+    run: Run, slipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from djgraph import alignment
+
+    monkeypatch.setattr(
+        alignment, "find_tracks", lambda _, tracks, *__, **___: [alignment.Found(n, (), 1.0) for n in tracks]
+    )
+    shown = run(*fit(slipped, "--warp", "find"), code=1)
+    assert "none of the tracks is in the recording: a, b" in shown.stderr
+    assert not list(slipped.glob("moves*"))

@@ -105,7 +105,7 @@ def _told_apart(
     part is, so that a deck that was not touched runs on."""
     k = heard.sounds.sample_rate / RATE
     order = sorted(range(len(parts)), key=lambda number: -parts[number].length)
-    done: list[int] = []
+    places: dict[int, list[float]] = {}
     for number in order:
         part, own = parts[number], low[number]
         if part.length < _TELLING * heard.sounds.sample_rate:
@@ -117,31 +117,35 @@ def _told_apart(
             for place in [0.0, *(place for place in cutter.repeats(own) if abs(place) > 2)]
         }
         best = max(values.values())
-        equal = [place for place, value in values.items() if value >= best - _EVEN]
-        runs_on = [place for place in equal if any(_on_one(own, place, low[other]) for other in done)]
-        chosen = runs_on[0] if runs_on else equal[0]
-        if abs(chosen) > 2:
-            line = moved_on(part.line, chosen * k)
-            line, spread = settled(line, part.begins, part.ends, heard.sounds, track, 2 * k)
+        places[number] = [place for place, value in values.items() if value >= best - _EVEN]
+    chosen = {number: equal[0] for number, equal in places.items()}
+    ran_on = set()
+    for number in [*places, *places]:  # the second time each knows of all others
+        others = [(low[other], place) for other, place in chosen.items() if other != number]
+        for place in sorted(places[number], key=lambda place: place != chosen[number]):
+            if any(_on_one(low[number], place, other, further) for other, further in others):
+                chosen[number] = place
+                ran_on.add(number)
+                break
+    for number, place in chosen.items():
+        part = parts[number]
+        if abs(place) > 2:
+            line, spread = settled(
+                moved_on(part.line, place * k), part.begins, part.ends, heard.sounds, track, 2 * k
+            )
             part = replace(part, line=line, spread=spread)
-            own = replace(own, line=Line(line.begins / k, line.start / k, line.rate))
-        also = (
-            ()
-            if runs_on
-            else tuple((place - chosen) * k * part.line.rate for place in equal if abs(place - chosen) > 2)
-        )
-        parts[number], low[number] = replace(part, also=also), own
-        done.append(number)
+            low[number] = replace(low[number], line=Line(line.begins / k, line.start / k, line.rate))
+        further = [(other - place) * k * part.line.rate for other in places[number] if other != place]
+        parts[number] = replace(part, also=() if number in ran_on else tuple(further))
     return parts, low
 
 
-def _on_one(part: Part, place: float, other: Part) -> bool:
-    """Whether a part that is moved by a place is on another one's line."""
+def _on_one(part: Part, place: float, other: Part, further: float) -> bool:
+    """Whether two parts, moved on by a place each, are on one line."""
     gap = (min(part.ends, other.ends) + max(part.begins, other.begins)) / 2
-    moved = float(part.line.position(gap)) + place * part.line.rate
-    return (
-        abs(part.line.rate / other.line.rate - 1) < 1e-4 and abs(moved - float(other.line.position(gap))) < 4
-    )
+    here = float(part.line.position(gap)) + place * part.line.rate
+    there = float(other.line.position(gap)) + further * other.line.rate
+    return abs(part.line.rate / other.line.rate - 1) < 1e-4 and abs(here - there) < 4
 
 
 def _joined(parts: list[Stretch]) -> list[Stretch]:

@@ -27,6 +27,7 @@ from djgraph.scaffold.fill import FOLDER, SUFFIX
 
 ROOT = Path(__file__).parents[2]
 BASES = {
+    "source": djgraph.effects.SourceEffect,
     "amplitude": djgraph.effects.AmplitudeEffect,
     "spectral": djgraph.effects.SpectralEffect,
     "ratio": djgraph.effects.RatioEffect,

@@ -38,7 +38,8 @@ def test_a_warp_comes_back_from_its_file(tmp_path: Path) -> None:
     for name, found in warp().tracks.items():
         assert again.tracks[name].confidence == found.confidence
         for one, known in zip(again.tracks[name].passages, found.passages, strict=True):
-            assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(known), rel=1e-14)
+            assert dataclasses.astuple(one)[:-1] == pytest.approx(dataclasses.astuple(known)[:-1], rel=1e-14)
+            assert one.also == ()  # what else would sound the same is not written
     twice = Warp.load(tmp_path / "warp.json", 2 * RATE)
     assert twice.samples == warp().at_rate(2 * RATE).samples == 16000
     assert twice.tracks["b"].passages[1].start == pytest.approx(12000)

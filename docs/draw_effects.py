@@ -29,6 +29,7 @@ FLOOR = 1e-6
 TRIGGERED = torch.zeros(4 * RATE, dtype=torch.float64)
 for _at, _long in ((0.5, 0.1), (1.5, 0.6), (2.5, 0.9)):
     TRIGGERED[round(_at * RATE) : round((_at + _long) * RATE)] = 1
+OPENED = (torch.arange(2 * RATE) < RATE // 4).double()
 NUDGED = 1 + 0.5 * torch.sin(torch.linspace(0, 2 * torch.pi, 4 * RATE, dtype=torch.float64))
 Line = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 """A label, settings, and values of controls: numbers, or a number for each sample."""
@@ -290,6 +291,37 @@ def draw_played_noise(axis: Any, name: str, lines: Sequence[Line]) -> None:
     axis.set(xlabel="Hz", ylabel="dB", ylim=(-90, 5), xlim=(0, RATE / 2))
 
 
+def draw_tones(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """What a generator makes."""
+    time = 1000 * np.arange(400) / RATE
+    for label, settings, controls in lines:
+        axis.plot(time, run(name, settings, controls, torch.zeros(1, 400))["out"][0], label=label)
+    axis.set(xlabel="ms", xlim=(0, 9))
+
+
+def draw_tone_spectra(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """The spectra of what a generator makes, and of a naive saw."""
+    window = np.hanning(8192)
+    for label, settings, controls in lines:
+        made = run(name, settings, controls, torch.zeros(1, 8192))["out"][0].numpy()
+        naive = 2 * (np.arange(8192) * controls["frequency"] / RATE % 1) - 1
+        for sound, what, color in ((naive, "naive", "lightgrey"), (made, label, None)):
+            level = decibels(np.abs(np.fft.rfft(sound * window)) / window.sum() * 2)
+            axis.plot(np.fft.rfftfreq(8192, 1 / RATE), level, label=what, color=color, linewidth=0.8)
+    axis.set(xlabel="Hz", ylabel="dB", xlim=(0, RATE / 2), ylim=(-110, 5))
+
+
+def draw_rounds(axis: Any, name: str, lines: Sequence[Line]) -> None:
+    """What comes round of a tone that swells for a quarter of a second, of which the shaded part is recorded."""
+    audio = torch.zeros(2, 2 * RATE, dtype=torch.float64)
+    audio[:, : RATE // 4] = tone(0.25, 60.0, 1.0) * torch.linspace(0.2, 1, RATE // 4).double()
+    time = np.arange(2 * RATE) / RATE
+    axis.fill_between(time, OPENED, color="grey", alpha=0.2, label="record")
+    for label, settings, controls in lines:
+        axis.plot(time, run(name, settings, controls, audio)["out"][0], label=label, linewidth=0.8)
+    axis.set(xlabel="seconds", ylabel="out")
+
+
 def draw_decay(axis: Any, name: str, lines: Sequence[Line], seconds: float = 2.0) -> None:
     """The energy that is still to come after an impulse, in dB (Schroeder's integral)."""
     time = np.arange(round(seconds * RATE)) / RATE
@@ -385,7 +417,6 @@ def kinds_of(setting: str, kinds: Sequence[Any], **controls: Any) -> list[Line]:
     return [(f"{setting} {kind}", {setting: kind}, controls) for kind in kinds]
 
 
-OPENED = (torch.arange(2 * RATE) < RATE // 4).double()
 """A send that is open for a quarter of a second."""
 LATER = torch.arange(9 * RATE // 4, 4 * RATE)
 """From 2.25 s on."""
@@ -521,6 +552,22 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         Scene(
             draw_shots,
             [(mode, {"mode": mode, "fade": 200}, {"trigger": TRIGGERED}) for mode in ("shot", "gate")],
+        ),
+    ),
+    "oscillator": (
+        Scene(
+            draw_tones,
+            [
+                (wave, {"wave": wave}, {"level": 1, "frequency": 300})
+                for wave in ("sine", "triangle", "saw", "square")
+            ],
+        ),
+        Scene(draw_tone_spectra, [("saw", {"wave": "saw"}, {"level": 1, "frequency": 3001})]),
+    ),
+    "looper": (
+        Scene(
+            draw_rounds,
+            [(f"keep {keep:g}", {"beats": 0.5}, {"record": OPENED, "keep": keep}) for keep in (1, 0.7)],
         ),
     ),
     "crush": (

@@ -17,7 +17,7 @@ from benchmarks.context import Context
 from benchmarks.results import CaseReport, Result, Timed
 from benchmarks.timing import Program, Spread, Times
 from benchmarks.work import make_params
-from djgraph.effects import Effect
+from djgraph.effects import Effect, SourceEffect
 from djgraph.mixer import Mixer
 from djgraph.plugins import registry
 
@@ -33,7 +33,12 @@ def run(context: Context) -> CaseReport:
         for name, channels in CHANNELS.items()
     }
     effects: dict[str, type[Effect] | None] = {NOTHING: None}
-    effects |= {name: entry.effect for name, entry in registry().effects.items()}
+    # Sources stand in no chain; what they cost is the case `deck`.
+    effects |= {
+        name: entry.effect
+        for name, entry in registry().effects.items()
+        if not issubclass(entry.effect, SourceEffect)
+    }
     unset = [name for name, effect in effects.items() if effect is not None and _asks_for_settings(effect)]
     results, times = [], {}
     for name in (name for name in effects if name not in unset):

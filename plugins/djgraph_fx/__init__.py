@@ -31,11 +31,13 @@ from djgraph_fx.isolator import Isolator, Isolator4
 from djgraph_fx.ladder import Ladder
 from djgraph_fx.leveler import Leveler
 from djgraph_fx.limiter import Limiter
+from djgraph_fx.looper import Looper
 from djgraph_fx.meter import Meter
 from djgraph_fx.midside import MsJoin, MsSplit
 from djgraph_fx.modulation import Chorus, Flanger, Vibrato
 from djgraph_fx.multitap import Multitap
 from djgraph_fx.noise import Noise
+from djgraph_fx.oscillator import Oscillator
 from djgraph_fx.peq import Peq
 from djgraph_fx.phaser import Phaser
 from djgraph_fx.platter import Brake, Spinback
@@ -91,6 +93,7 @@ __all__ = [
     "Ladder",
     "Leveler",
     "Limiter",
+    "Looper",
     "Lowpass",
     "Meter",
     "Mono",
@@ -98,6 +101,7 @@ __all__ = [
     "MsSplit",
     "Multitap",
     "Noise",
+    "Oscillator",
     "Pan",
     "Peq",
     "Phaser",
@@ -160,6 +164,8 @@ def djgraph_effects() -> Iterator[type[Effect]]:
     yield Crush
     yield Deck
     yield Sampler
+    yield Oscillator
+    yield Looper
     yield Noise
     yield Limiter
     yield Gate

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from djgraph.dsp import positions
 from djgraph.effects import (
     Block,
     Control,
@@ -85,8 +86,8 @@ class Sampler(SourceEffect):
 
         # A shot's position is its offset and the sum of the rates. Offsets: of the two shots from before this block,
         # and of one that would begin at each sample of it.
-        run = torch.nn.functional.pad(rate.cumsum(1), (1, 0))
-        offsets = torch.cat((state["at"].flip(1), start * block.sample_rate - run[:, :-1]), dim=1)
+        run, _ = positions(0.0, rate, samples)
+        offsets = torch.cat((state["at"].flip(1), start * block.sample_rate - run), dim=1)
         last = torch.where(risen, rise + 2, 1)
         earlier = torch.where(risen, _just_before(last, 1).gather(1, begun), 0)
 
@@ -101,7 +102,7 @@ class Sampler(SourceEffect):
 
         sound, at, after = [], [], []
         for which, end in ((last, ends), (earlier, ends_before)):
-            position = offsets.gather(1, which) + run[:, :-1]
+            position = offsets.gather(1, which) + run
             level = (1 - (place - end) / self._fade).clamp(0, 1)
             sound.append(material.read(position, rate) * level.to(controls["rate"].dtype).unsqueeze(1))
             at.append(position[:, -1:] + rate[:, -1:])

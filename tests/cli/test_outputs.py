@@ -77,8 +77,8 @@ def test_format_and_rate_are_checked_before_any_work(
         assert "not at 700000 Hz" in result.stderr
 
 
-def test_a_name_with_a_tilde_that_is_nobodys(run: Run, tmp_path: Path) -> None:
-    for command in (["render", "-o", tmp_path / "x.wav"], ["fit", "--target", "~nobodyatall.wav"]):
+def test_a_name_with_a_tilde_that_is_nobodys(run: Run, song: Path, tmp_path: Path) -> None:
+    for command in (["render", "-o", tmp_path / "x.wav"], ["fit", "--target", song]):
         name, *rest = command
         result = run(name, graph(tmp_path), "-i", "a=~nobodyatall", *rest, code=1)
         assert "~nobodyatall does not exist" in result.stderr

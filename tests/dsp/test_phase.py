@@ -120,7 +120,8 @@ def test_cycles_of_a_rate_that_rests_are_a_line(samples, seed, resting):
     given_rate = {"tensor": rate, "view": rate.expand(2, 1, samples), "number": 7.5}[resting]
     line, last = cycles(given_rate, samples, start, sample_rate=RATE, offset=offset)
     want, want_last = phase(given_rate, samples, start, sample_rate=RATE, offset=offset)
-    got = at_samples(line.values, line.hop, samples)
+    assert isinstance(line, Frames) or not samples
+    got = at_samples(line.values, line.hop, samples) if isinstance(line, Frames) else line
     assert (got.shape, last.shape) == (want.shape, want_last.shape)
     assert not samples or float(apart(got, want).max()) < 1e-12
     assert float(apart(last, want_last).max()) < 1e-12

@@ -781,6 +781,11 @@ def test_whatever_names_say_they_are_text_and_within_their_boxes(names: list[str
     assert texts[1].count("<script") == 1
 
 
+def test_a_text_that_has_no_room_at_all_is_left_out():
+    assert fitted("", -8.0, 11) == fitted("wide", 5.0, 11) == ""
+    assert fitted("wide", 11.0, 11) == "…"
+
+
 def luminance(colour: str) -> float:
     """Of an sRGB colour, by WCAG 2."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -35,12 +35,14 @@ def width(text: str, size: float, bold: bool = False) -> float:
 
 
 def fitted(text: str, room: float, size: float, bold: bool = False) -> str:
-    """The text on one line, cut with ``…`` where it is wider than ``room`` pixels."""
+    """The text on one line, cut with ``…`` where it is wider than ``room`` pixels; nothing where that has no room."""
     text = one_line(text)
     if width(text, size, bold) <= room:
         return text
     kept = 0
     left = room - width("…", size, bold)
+    if left < 0:
+        return ""
     while kept < len(text) and (left := left - width(text[kept], size, bold)) >= 0:
         kept += 1
     return f"{text[:kept]}…"

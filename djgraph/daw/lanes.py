@@ -188,7 +188,8 @@ def _shares(curve: Callable[[Array], Array], tolerance: float) -> Array:
 
 
 def needed(xs: Array, ys: Array, tolerance: float) -> list[int]:
-    """Which samples to keep so that straight lines between them pass all others within ``tolerance``.
+    """Which samples to keep so that straight lines between them pass all others within ``tolerance``. xs ascend; where
+    two are equal, there is a step.
 
     A line goes on for as long as there are slopes by which it passes all samples so far (J. Sklansky and V. Gonzalez,
     "Fast polygonal approximation of digitized curves", Pattern Recognition 12(5), 1980), and ends at the last sample
@@ -206,6 +207,8 @@ def needed(xs: Array, ys: Array, tolerance: float) -> list[int]:
         low, high, end = -math.inf, math.inf, i + 1
         for j in range(i + 1, len(x)):
             wide = x[j] - x[i]
+            if wide <= 0:  # a step: no line goes through it
+                break
             slope = (y[j] - y[i]) / wide
             if low <= slope <= high:
                 end = j

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djgraph.daw import Lane, LanePoint
-from djgraph.daw.lanes import traced
+from djgraph.daw.lanes import needed, traced
 from djgraph.errors import InputError
 
 
@@ -92,3 +92,10 @@ def test_gains_multiply_a_lane(points, steps):
 def test_what_is_no_lane_is_said(points, said):
     with pytest.raises(InputError, match=said):
         _lane(points)
+
+
+def test_steps_are_kept():
+    """Two samples at one place, as beats that lie too near for seconds to tell."""
+    xs, ys = np.array([0.0, 1, 2, 2, 3, 4, 4]), np.array([0.0, 0.5, 1, 5, 5.5, 6, 7])
+    assert needed(xs, ys, 1e-6) == [0, 2, 3, 5, 6]
+    assert needed(np.array([1.0, 1, 1]), np.array([0.0, 1, 2]), 0.1) == [0, 1, 2]

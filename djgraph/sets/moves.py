@@ -115,7 +115,7 @@ def _course(
     )
     neutral = measures.said(declared, unit, declared.default)
     points: list[Point] = []
-    for transition, stretches in zip(transitions, moved):
+    for number, (transition, stretches) in enumerate(zip(transitions, moved)):
         begin = round(transition.begin, _DIGITS)
         mine = owners[control] in (None, inputs[transition.entering])
         if control in stretches:
@@ -124,6 +124,10 @@ def _course(
                 replace(point, at=_beat(beat), value=_in(stretch.measure, unit, declared, point.value))
                 for beat, point in zip(stretch.beats, stretch.points)
             ]
+            heard = number > 0 or owners[control] != inputs[transition.entering]
+            if not points and heard and stretch.beats[0] > 0 and here[0].value != neutral:
+                # What was played before was not meant: it is as it rests until the transition begins.
+                points.append(Point(_beat(0.0), neutral, "hold"))
             if points and stretch.beats[0] > begin and points[-1].value != here[0].value:
                 here.insert(0, Point(_beat(begin), here[0].value, "hold"))
         elif mine and points and points[-1].value != neutral:

@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import djgraph
+from djgraph.automation import TempoMap
 from djgraph.errors import SetError
 from djgraph.sets.build import plan_set
+from djgraph.sets.moves import automation_of
+from djgraph.sets.plan import Transition
 from tests.sets.tracks import track, write_set
 
 
@@ -154,3 +158,20 @@ def test_beats_that_are_not_the_audio_s(tmp_path: Path, bpm: float, late: float,
         caught.value
     )
     assert words in str(caught.value)
+
+
+def test_what_a_later_transition_moves_rests_before() -> None:
+    """The bass of the third track comes in by a swap: that of the first, on the same deck, is not cut for it."""
+    graph = djgraph.load("dj_mixer")
+    transitions = [
+        Transition(leaving=0, entering=1, recipe="equal_power", settings={}, begin=64.0, length=32.0),
+        Transition(leaving=1, entering=2, recipe="bass_swap", settings={}, begin=160.0, length=32.0),
+    ]
+    decks, tempo = ["track_a", "track_b", "track_a"], TempoMap(((0.0, 120.0),))
+    auto = automation_of(graph, transitions, decks, [None, None], tempo, 120.0, "three")
+    layout = djgraph.ParameterLayout.from_graph(graph)
+    frames = auto.render(layout, 241, 120.0)  # one each beat
+    low = frames[:, layout.index("track_a.bass.eq_low")]
+    assert (low[:160] == 1).all()
+    assert (low[161:170] == 0).all()
+    assert low[-1] == 1

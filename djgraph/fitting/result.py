@@ -20,6 +20,7 @@ from djgraph.reading import MIB, Stored, read_json
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation
+    from djgraph.fitting.around import Around
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,16 @@ class FitResult:
 
     def plot(self, path: str | os.PathLike[str], truth: Tensor | None = None) -> None:
         """Every control over time as a picture (PNG, SVG, PDF by suffix); needs matplotlib."""
-        from djgraph.fitting.around import Around
         from djgraph.fitting.plot import plot_controls
 
-        around = Around(self.low, self.high, self.told)
-        plot_controls(path, self.layout, self.params, self.audible, self.seconds, truth, around)
+        plot_controls(path, self.layout, self.params, self.audible, self.seconds, truth, self.around)
+
+    @property
+    def around(self) -> Around:
+        """The intervals of all controls."""
+        from djgraph.fitting.around import Around
+
+        return Around(self.low, self.high, self.told)
 
 
 CHECKPOINT = 2

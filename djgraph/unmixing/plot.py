@@ -50,7 +50,7 @@ def plot_unmixed(
     another suffix, DJGraphError where matplotlib is missing or the file cannot be written.
     """
     check_path(path)
-    figure = draw_controls(result.layout, result.params, result.audible, result.seconds, truth)
+    figure = draw_controls(result.layout, result.params, result.audible, result.seconds, truth, result.around)
     add_places(figure, warp, lengths)
     with atomic_writer(path) as file:
         figure.savefig(file, format=Path(path).suffix[1:].lower(), dpi=130)

@@ -56,15 +56,6 @@ def analyse(
 
     with Steps() as steps:
         steps.begin("looking for tracks")
-        begun = False
-
-        def progress(done: int, total: int) -> None:
-            nonlocal begun
-            if not begun:
-                steps.begin(f"analysing {counted(total, 'track')}", total)
-                begun = True
-            steps.advance(1)
-
         results = run(
             tracks,
             tempos=None if tempo is None else _range(tempo),
@@ -72,7 +63,7 @@ def analyse(
             force=force,
             workers=workers,
             write=not dry,
-            progress=progress,
+            progress=steps.analysed,
         )
     wrong = [result for result in results if result.problem]
     if as_json:

@@ -71,6 +71,12 @@ class Steps:
         if self._bar is not None:
             self._bar.stop()
 
+    def analysed(self, done: int, total: int) -> None:
+        """One more track is analysed, of so many: what an analysis reports its progress to."""
+        if done <= 1:
+            self.begin(f"analysing {total} track{'s' * (total != 1)}", total)
+        self.advance(1)
+
     def begin(self, what: str, total: int | None = None, done: int = 0) -> None:
         """The next step, with how much there is of it, and how much of that was there before."""
         if self._bar is None:

@@ -45,16 +45,7 @@ def new(
     claim(out)
     with Steps() as steps:
         steps.begin("looking for tracks")
-        begun = False
-
-        def progress(done: int, total: int) -> None:
-            nonlocal begun
-            if not begun:
-                steps.begin(f"analysing {counted(total, 'track')}", total)
-                begun = True
-            steps.advance(1)
-
-        results = analyse(tracks, workers=workers, progress=progress)
+        results = analyse(tracks, workers=workers, progress=steps.analysed)
         found, left = [], []
         for result in results:
             path = result.source.about.parent if "mixture" not in result.source.parts else None

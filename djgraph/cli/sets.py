@@ -15,7 +15,6 @@ from djgraph.cli.daw import DawprojectOption, EmbedOption, Exports, PictureOptio
 from djgraph.cli.errors import warn
 from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Json
-from djgraph.cli.output import count as counted
 from djgraph.cli.output import print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
@@ -125,16 +124,7 @@ def play(
     exports = Exports(dawproject, reaper, picture, embed)
     with Steps() as steps:
         steps.begin("reading")
-        begun = False
-
-        def progress(done: int, total: int) -> None:
-            nonlocal begun
-            if not begun:
-                steps.begin(f"analysing {counted(total, 'track')}", total)
-                begun = True
-            steps.advance(1)
-
-        plan = plan_set(file, progress)
+        plan = plan_set(file, steps.analysed)
         if dry:
             _print(plan, as_json)
             return

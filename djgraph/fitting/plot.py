@@ -108,7 +108,8 @@ def draw_controls(
             if around is not None:
                 _around(axes, panel, layout, course, around, heard)
             if place == 0 or row[place - 1].owners != panel.owners:
-                _name_lanes(axes, panel, sheet.names)
+                for lane, owner in enumerate(panel.owners):
+                    name_lane(axes, lane, sheet.names[owner])
     _legend(figure, sheet, known is not None, around is not None)
     return figure
 
@@ -281,21 +282,21 @@ def _lanes(
             )
 
 
-def _name_lanes(axes: Any, panel: Panel, names: dict[str, str]) -> None:
-    for lane, owner in enumerate(panel.owners):
-        axes.annotate(
-            names[owner],
-            (0, lane + 0.5),
-            xycoords=("axes fraction", "data"),
-            xytext=(-5, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=LABEL,
-            color=INK,
-            annotation_clip=False,
-            parse_math=False,
-        )
+def name_lane(axes: Any, lane: int, name: str) -> None:
+    """Write the name of a lane beside it."""
+    axes.annotate(
+        name,
+        (0, lane + 0.5),
+        xycoords=("axes fraction", "data"),
+        xytext=(-5, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=LABEL,
+        color=INK,
+        annotation_clip=False,
+        parse_math=False,
+    )
 
 
 def _around(

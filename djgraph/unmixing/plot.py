@@ -20,12 +20,12 @@ from djgraph.fitting.plot import (
     HEAD,
     INK,
     KIND,
-    LABEL,
     QUIET,
     SMALL,
     TITLE,
     UNHEARD,
     draw_controls,
+    name_lane,
 )
 from djgraph.text import one_line
 
@@ -88,19 +88,7 @@ def add_places(figure: Any, warp: Warp, lengths: dict[str, float]) -> None:
     axes.set_title("0 s to its end", loc="right", pad=4, fontsize=SMALL, color=QUIET, parse_math=False)
     for lane, name in enumerate(names):
         _track(axes, warp, name, lane, max(lengths.get(name, 0.0), 1e-3))
-        axes.annotate(
-            one_line(name),
-            (0, lane + 0.5),
-            xycoords=("axes fraction", "data"),
-            xytext=(-5, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=LABEL,
-            color=INK,
-            annotation_clip=False,
-            parse_math=False,
-        )
+        name_lane(axes, lane, one_line(name))
     for legend in figure.legends:
         legend.set_bbox_to_anchor((EDGE / width, 1 - 0.1 / height), transform=figure.transFigure)
 

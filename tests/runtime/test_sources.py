@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -138,9 +139,7 @@ def test_beats_lie_on_the_clocks_beats(sync):
     left, top, right = (out[torch.tensor(peaks) + k].log() for k in (-1, 0, 1))
     exact = torch.tensor(peaks) + 0.5 * (left - right) / (left - 2 * top + right)
     # The clock by hand: tempo goes in straight lines through three frames.
-    rate = torch.from_numpy(
-        __import__("numpy").interp(torch.arange(samples), [0, (samples - 1) / 2, samples - 1], tempo[0])
-    )
+    rate = torch.from_numpy(np.interp(torch.arange(samples), [0, (samples - 1) / 2, samples - 1], tempo[0]))
     beats = torch.cat([torch.zeros(1), (rate / 60 / RATE).cumsum(0)]).double()
     whole = exact.floor().long()
     at = beats[whole] + (exact - whole) * (beats[whole + 1] - beats[whole])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 
@@ -32,6 +33,15 @@ class Passage:
     def position(self, sample: float) -> float:
         """The track's sample that sounds at a sample of the recording, on this passage's line, within it or not."""
         return self.start + self.rate * (sample - self.begins)
+
+    def shifted(self, by: float) -> Passage:
+        """With the track so many of its samples further on, :attr:`also` likewise."""
+        return dataclasses.replace(self, start=self.start + by, also=tuple(place + by for place in self.also))
+
+    def begun(self, sample: float) -> Passage:
+        """On the same line from another sample of the recording on: earlier or later, but before ``ends``."""
+        moved = self.shifted(self.rate * (sample - self.begins))
+        return dataclasses.replace(moved, begins=sample)
 
 
 @dataclass(frozen=True)

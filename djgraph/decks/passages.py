@@ -23,7 +23,7 @@ class PassageDeck:
     (:class:`djgraph.decks.keylock.KeyLocked`). A passage ends where it ends, without a fade.
     """
 
-    def __init__(self, material: Material, passages: Sequence[Passage], sample_rate: float = 44100) -> None:
+    def __init__(self, material: Material, passages: Sequence[Passage], sample_rate: float) -> None:
         """passages: in the order of the mix; they count samples of the mix and of the material, at one rate.
         sample_rate: for how long the frames of a stretch are, nothing else."""
         self.material, self.passages = material, tuple(passages)

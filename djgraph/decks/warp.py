@@ -23,6 +23,8 @@ FASTEST = 4.0
 LONGEST = 4 * 3600.0
 """Seconds of a mix, or of a track."""
 MOST_PASSAGES = 10_000
+MOST_PLACES = 1000
+"""Of one passage, at which the track sounds the same."""
 LARGEST = 16 * MIB
 """Bytes of a file."""
 
@@ -74,6 +76,7 @@ class Warp:
                         ends=one.ends * ratio,
                         start=one.start * ratio,
                         spread=one.spread * ratio,
+                        also=tuple(place * ratio for place in one.also),
                     )
                     for one in found.passages
                 ),
@@ -92,17 +95,7 @@ class Warp:
             "tracks": {
                 name: {
                     "confidence": found.confidence,
-                    "passages": [
-                        {
-                            "begins": one.begins / rate,
-                            "ends": one.ends / rate,
-                            "start": one.start / rate,
-                            "rate": one.rate,
-                            "key_locked": one.key_locked,
-                            "spread": one.spread / rate,
-                        }
-                        for one in found.passages
-                    ],
+                    "passages": [_plain(one, rate) for one in found.passages],
                 }
                 for name, found in self.tracks.items()
             },
@@ -147,6 +140,7 @@ class Warp:
                     one.rate,
                     one.key_locked,
                     one.spread * sample_rate,
+                    tuple(place * sample_rate for place in one.also),
                 )
                 for one in track.passages
             )
@@ -157,7 +151,21 @@ class Warp:
         return cls(round(data.seconds * sample_rate), sample_rate, ordered, data.refined)
 
 
+def _plain(one: Passage, rate: int) -> dict[str, object]:
+    """In seconds. ``also`` is left out where there is nothing; readers that do not know it leave it alone."""
+    found: dict[str, object] = {
+        "begins": one.begins / rate,
+        "ends": one.ends / rate,
+        "start": one.start / rate,
+        "rate": one.rate,
+        "key_locked": one.key_locked,
+        "spread": one.spread / rate,
+    }
+    return found | ({"also": [place / rate for place in one.also]} if one.also else {})
+
+
 Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
+Place = Annotated[float, Field(ge=-LONGEST, le=LONGEST)]
 
 
 class PassageFile(Stored):
@@ -165,10 +173,11 @@ class PassageFile(Stored):
 
     begins: Seconds
     ends: Seconds
-    start: Annotated[float, Field(ge=-LONGEST, le=LONGEST)]
+    start: Place
     rate: Annotated[float, Field(ge=1 / FASTEST, le=FASTEST)]
     key_locked: bool = False
     spread: Annotated[float, Field(ge=0, le=LONGEST)] = 0.0
+    also: Annotated[list[Place], Field(default_factory=list, max_length=MOST_PLACES)]
 
 
 class TrackFile(Stored):

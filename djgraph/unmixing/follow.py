@@ -58,7 +58,9 @@ def pieces(material: Material, passage: Passage, recording: Tensor, sample_rate:
         ends = passage.ends if high == count else first + hop * high
         start = begins + float(offsets[low])
         found.append(
-            dataclasses.replace(passage, begins=begins, ends=ends, start=start, rate=1.0, key_locked=False)
+            dataclasses.replace(
+                passage, begins=begins, ends=ends, start=start, rate=1.0, key_locked=False, also=()
+            )
         )
     return found
 

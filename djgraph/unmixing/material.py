@@ -92,14 +92,12 @@ def played(tracks: Tracks, warp: Warp, recording: Tensor) -> dict[str, Any]:
     recording: ``[channels, samples]``, which passages with key lock are fitted to piece by piece
     (:mod:`djgraph.unmixing.follow`): of two tracks that play together each is compared with what the other leaves.
     """
-    read = {
-        name: _resampled(material, passages_of(warp, name), warp.samples) for name, material in tracks.items()
-    }
+    read = {name: _resampled(material, passages_of(warp, name), warp) for name, material in tracks.items()}
     locked = [name for name in tracks if any(one.key_locked for one in passages_of(warp, name))]
     for turn in range(2 if locked else 0):
         left = {name: recording - _share(read, name, recording) if turn else recording for name in locked}
         read |= {
-            name: _resampled(tracks[name], passages_of(warp, name), warp.samples)
+            name: _resampled(tracks[name], passages_of(warp, name), warp)
             + _followed(tracks[name], passages_of(warp, name), left[name], warp.sample_rate)
             for name in locked
         }
@@ -109,9 +107,10 @@ def played(tracks: Tracks, warp: Warp, recording: Tensor) -> dict[str, Any]:
     return nested(signals)
 
 
-def _resampled(material: Material, passages: Sequence[Passage], samples: int) -> Tensor:
+def _resampled(material: Material, passages: Sequence[Passage], warp: Warp) -> Tensor:
     """``[channels of all signals, samples]`` of the passages without key lock."""
-    deck = PassageDeck(material, [one for one in passages if not one.key_locked])
+    samples = warp.samples
+    deck = PassageDeck(material, [one for one in passages if not one.key_locked], warp.sample_rate)
     audio = torch.zeros(sum(material.widths.values()), samples, dtype=torch.float32, device="cpu")
     for first in range(0, samples if deck.passages else 0, BLOCK):
         last = min(first + BLOCK, samples)

@@ -83,7 +83,7 @@ def _extended(passages: tuple[Passage, ...], samples: int, length: int) -> list[
     if found and not found[0].key_locked:
         one = found[0]
         begins = min(max(0.0, one.begins - one.start / one.rate), one.begins)
-        found[0] = dataclasses.replace(one, begins=begins, start=one.position(begins))
+        found[0] = one.begun(begins)
     if found and not found[-1].key_locked:
         one = found[-1]
         ends = max(min(float(samples), one.begins + (length - one.start) / one.rate), one.begins + 1)
@@ -109,7 +109,7 @@ def _ends(
                 break
             edge = at
         begins = min(max(first.begins, edge - 1.5 * cell), first.ends - 1)
-        found[0] = dataclasses.replace(first, begins=begins, start=first.position(begins))
+        found[0] = first.begun(begins)
     if not last.key_locked:
         edge = max(inside)
         for at in sorted(at for at in loud if at > edge):

@@ -89,8 +89,7 @@ class Line:
         """The passage read that much earlier."""
         late = self.delay + self.slope * (passage.begins - self.middle)
         return dataclasses.replace(
-            passage,
-            start=passage.start - passage.rate * late,
+            passage.shifted(-passage.rate * late),
             rate=passage.rate * (1 - self.slope),
             spread=self.spread,
         )

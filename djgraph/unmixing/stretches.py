@@ -36,7 +36,9 @@ def stretches(
     hop, size = bands.transform.hop, bands.transform.size
     length = FRAMES * hop * CELLS
     decks = {  # of passages with key lock the phases say nothing
-        name: PassageDeck(material, [one for one in passages_of(warp, name) if not one.key_locked])
+        name: PassageDeck(
+            material, [one for one in passages_of(warp, name) if not one.key_locked], warp.sample_rate
+        )
         for name, material in tracks.items()
     }
     channels = len(recording)

@@ -15,6 +15,15 @@ def test_a_passage_is_a_line() -> None:
     assert passage.stop == 2550
 
 
+def test_a_passage_that_begins_elsewhere_is_on_the_same_lines() -> None:
+    passage = Passage(1000, 3000, 50, 1.25, False, 0.1, (250.0, 450.0))
+    for sample in (600.0, 1000.0, 2000.0):
+        other = passage.begun(sample)
+        assert (other.begins, other.ends, other.start) == (sample, 3000, passage.position(sample))
+        assert [place - other.start for place in other.also] == [200, 400]
+    assert passage.shifted(-7.0).also == (243.0, 443.0)
+
+
 def test_markers_are_those_of_a_deck() -> None:
     first = Passage(0, 100, 7, 1.5, False, 0.1)
     second = Passage(100, 200, 7, 0.5, False, 0.1)

@@ -23,7 +23,7 @@ def warp() -> Warp:
         "b",
         (
             Passage(2000.0, 5000.0, 0.0, 0.97, False, 0.1),
-            Passage(5000.0, 8000.0, 6000.0, 0.97, True, 0.2),
+            Passage(5000.0, 8000.0, 6000.0, 0.97, True, 0.2, (2000.0, 12_000.5)),
         ),
         0.8,
     )
@@ -39,11 +39,14 @@ def test_a_warp_comes_back_from_its_file(tmp_path: Path) -> None:
         assert again.tracks[name].confidence == found.confidence
         for one, known in zip(again.tracks[name].passages, found.passages, strict=True):
             assert dataclasses.astuple(one)[:-1] == pytest.approx(dataclasses.astuple(known)[:-1], rel=1e-14)
-            assert one.also == ()  # what else would sound the same is not written
+            assert one.also == pytest.approx(known.also, rel=1e-14)
     twice = Warp.load(tmp_path / "warp.json", 2 * RATE)
     assert twice.samples == warp().at_rate(2 * RATE).samples == 16000
     assert twice.tracks["b"].passages[1].start == pytest.approx(12000)
     assert warp().at_rate(2 * RATE).tracks["b"].passages[1].start == 12000
+    assert warp().at_rate(2 * RATE).tracks["b"].passages[1].also == (4000.0, 24_001.0)
+    # Files of before ``also``, and passages that are nowhere else, have no such key.
+    assert "also" not in (tmp_path / "warp.json").read_text().split('"b"')[0]
 
 
 def test_tracks_that_a_file_does_not_name_are_absent(tmp_path: Path) -> None:
@@ -58,6 +61,7 @@ WRONG = {
     "backwards": ("ends", "has to end later"),
     "beyond": ("beyond", "and the mix at 1 s"),
     "fast": ("fast", "rate"),
+    "nowhere": ("nowhere", "also"),
     "unknown": ("unknown", "there is no track"),
     "endless": ("endless", "begins"),
 }
@@ -77,6 +81,8 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(name: str, tmp_path: P
             track["passages"][1]["ends"] = 1.5
         elif change == "fast":
             track["passages"][0]["rate"] = 4.5
+        elif change == "nowhere":
+            track["passages"][1]["also"] = [0.0, 1e9]
         elif change == "endless":
             track["passages"][0]["begins"] = 1e9
         else:
@@ -100,7 +106,7 @@ def test_a_deck_plays_passages_and_silence_between() -> None:
         Passage(100.5, 2000.0, 1000.25, 1.01, False, 0.0),
         Passage(2000.0, 3000.0, 500.0, 0.5, False, 0.0),
     )
-    deck = PassageDeck(MemoryMaterial({"x": tone(n).float()[None]}), passages)
+    deck = PassageDeck(MemoryMaterial({"x": tone(n).float()[None]}), passages, RATE)
     whole = deck.read(0, 4000)["x"][0].double()
     time = n[:4000]
     wanted = torch.where(time < 2000, tone(1000.25 + 1.01 * (time - 100.5)), tone(500 + 0.5 * (time - 2000)))

@@ -139,13 +139,13 @@ def plan_of(playing: Playing, moves: str | None, out: Path) -> SetPlan:
 
 def _played(source: SyncedBlocks, name: str, rate: int) -> PlayedTrack:
     from djgraph.sets import PlayedTrack
+    from djgraph.sets.plan import runs_of
 
     place, seconds = source.places[name], source.seconds[name]
     stems = {stem: tuple(paths) for (owner, stem), paths in source.files.items() if owner == name}
     path = next(iter(stems.values()))[0]
     path = path if len(stems) == 1 and None in stems else path.parent
     grid, known = _known(source, name, path)
-    mix, track = (one / rate for one in place.markers(rate, seconds))
     return PlayedTrack(
         name=name,
         title=path.stem if path.is_file() else path.name,
@@ -157,7 +157,7 @@ def _played(source: SyncedBlocks, name: str, rate: int) -> PlayedTrack:
         known=known,
         enters=max(0.0, place.mix_beat(0.0)),
         leaves=place.mix_beat(seconds),
-        markers=tuple(zip(mix.tolist(), track.tolist(), strict=True)),
+        runs=runs_of(place, rate, seconds),
         key_lock=source.key_lock,
     )
 

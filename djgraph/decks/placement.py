@@ -88,17 +88,27 @@ class Place:
         return self.clock.seconds(last.mix + (float(self.grid.beat_at(seconds)) - last.track) * self.times)
 
     def runs(self, sample_rate: int, seconds: float) -> list[Run]:
-        """The same in samples, with markers."""
+        """The same in samples, with markers where it is heard, and one beyond."""
         played = self.pieces(seconds)
-        begins = [-math.inf, *(self.clock.seconds(piece.mix) * sample_rate for piece in played[1:])]
-        return [
-            Run(
-                begin,
-                end,
-                *replace(self, enters=piece.mix, begin=piece.track, moves=()).markers(sample_rate, seconds),
+        if len(played) == 1:
+            return [Run(-math.inf, math.inf, *self.markers(sample_rate, seconds))]
+        last = max(self.clock.beat(self.ends(seconds)), played[-1].mix)
+        first = min(self.mix_beat(0.0), played[1].mix)
+        cuts = [first, *(piece.mix for piece in played[1:]), last]
+        runs = []
+        for number, (piece, low, high) in enumerate(zip(played, cuts, cuts[1:])):
+            here = replace(self, enters=piece.mix, begin=piece.track, moves=())
+            mix, track = here._markers(sample_rate, low, high)
+            begin, end = (self.clock.seconds(beat) * sample_rate for beat in (low, high))
+            kept = slice(
+                max(0, int(torch.searchsorted(mix, begin, right=True)) - 1),
+                int(torch.searchsorted(mix, end)) + 1,
             )
-            for piece, begin, end in zip(played, begins, [*begins[1:], math.inf])
-        ]
+            kept = kept if len(mix[kept]) > 1 else slice(None)
+            begins = begin if number else -math.inf
+            ends = end if number < len(played) - 1 else math.inf
+            runs.append(Run(begins, ends, mix[kept].clone(), track[kept].clone()))
+        return runs
 
     def markers(self, sample_rate: int, seconds: float | None = None) -> tuple[Tensor, Tensor]:
         """Samples of the mix, and those of the track that sound there, ``[markers]`` each, float64: at every anchor of
@@ -108,13 +118,18 @@ class Place:
         seconds: how long the track is, so that no markers are made for ramps where it does not play. Raises InputError
         for ramps that need too many.
         """
+        ends = (0.0, seconds) if seconds is not None else ()
+        reach = [self.mix_beat(end) for end in ends]
+        if not reach:
+            anchors = (self.enters + (beat - self.begin) * self.times for beat in self.grid.beats)
+            reach = [*anchors, *self._entries()]
+        return self._markers(sample_rate, min(reach), max(reach))
+
+    def _markers(self, sample_rate: int, first: float, last: float) -> tuple[Tensor, Tensor]:
+        """The same for the mix's beats between which the track is heard."""
         anchors = np.array(self.grid.beats, np.float64)
         beats = self.enters + (anchors - self.begin) * self.times
-        first, last = float(beats[0]), float(beats[-1])
         if not self.clock.steady:
-            ends = (0.0, seconds) if seconds is not None else ()
-            reach = [self.mix_beat(end) for end in ends] or [first, last, *self._entries()]
-            first, last = min(reach), max(reach)
             pace = sample_rate * 60 / (self.grid.slowest * self.times)
             wanted = ramp_beats(self.clock, first, last, pace)
             beats = np.unique(np.concatenate((beats, wanted, [first, last])))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from djgraph.automation import template
+from djgraph.decks import Loop
+from djgraph.decks.moves import Move
 from djgraph.errors import DJGraphError, SetError
 from djgraph.graph.ir import Graph
 from djgraph.language.site import Site
 from djgraph.sets.clashes import Clashes, Verdict
-from djgraph.sets.document import TransitionModel
+from djgraph.sets.cuts import Played, beat_of, played
+from djgraph.sets.document import TrackModel, TransitionModel
 from djgraph.sets.load import SetDocument
-from djgraph.sets.places import TrackPlace, choruses, phrase_lines
+from djgraph.sets.places import TrackPlace, phrase_lines
 from djgraph.sets.plan import Transition
 from djgraph.sets.sources import SetTrack
 from djgraph.sets.tempo import times_for
@@ -28,37 +31,52 @@ _UNPLAYED = 0.15
 _ODD = {8: 0.0, 4: 0.5}
 """What a phrase costs that begins on a multiple of so many bars, counted from the first."""
 _ODDEST = 1.5
+_LOOKED_AT = 256
+"""Places at which a transition may begin that are looked at, the last ones: loops make many."""
 _SLACK = 0.5
 """Beats by which a track may end before its transition does."""
 
 
 @dataclass(frozen=True)
 class Laid:
-    """A track in the mix. enters: the mix's beat on which its beat ``begin`` lies. times: beats of the mix for each of
-    its own."""
+    """A track in the mix. enters: the mix's beat on which its beat ``played.begin`` lies. times: beats of the mix for
+    each of its own."""
 
     track: SetTrack
     enters: float
-    begin: float
+    played: Played
     times: float
 
-    def mix_beat(self, beat: float) -> float:
-        """Where one of its beats lies."""
-        return self.enters + (beat - self.begin) * self.times
+    def mix_beats(self, beat: float) -> list[float]:
+        """Where one of its beats is heard: ascending, several times in loops, nowhere if it is jumped over."""
+        return [self._mix(at) for at in self.played.when(beat)]
+
+    def _mix(self, beat: float) -> float:
+        return self.enters + (beat - self.played.begin) * self.times
 
     @property
     def end(self) -> float:
         """The mix's beat at which it ends."""
-        return self.mix_beat(float(self.track.grid.beat_at(self.track.seconds)))
+        return self._mix(self.played.last)
 
-    def line(self, bar: float) -> float:
-        """The mix's beat on which a bar of it begins, counted from its first."""
-        return self.mix_beat(self.track.grid.downbeat + bar * self.track.grid.meter)
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """Its loops and jumps, at beats of the mix."""
+        return self.played.placed(self.enters, self.times)
+
+    def lines(self, bars: Iterable[int]) -> list[float]:
+        """The mix's beats on which bars of it begin, counted from its first; ascending."""
+        grid = self.track.grid
+        return sorted(beat for bar in bars for beat in self.mix_beats(grid.downbeat + bar * grid.meter))
 
     def bar(self, mix_beat: float) -> float:
         """Which bar it is at a beat of the mix."""
-        own = self.begin + (mix_beat - self.enters) / self.times
+        own = self.played.own(self.played.begin + (mix_beat - self.enters) / self.times)
         return (own - self.track.grid.downbeat) / self.track.grid.meter
+
+    def bars(self, beats: float) -> float:
+        """How many of its bars some beats of the mix are."""
+        return beats / self.times / self.track.grid.meter
 
 
 def arrange(
@@ -89,7 +107,8 @@ def arrange(
                 chosen.why,
             )
         )
-        laid.append(Laid(following.track, chosen.begin, following.begin, following.times))
+        laid.append(replace(following, enters=chosen.begin))
+        _check_heard(document, number - 1, laid[-2], chosen.begin + chosen.length)
         free = chosen.begin + chosen.length
     return laid, transitions
 
@@ -100,15 +119,34 @@ def _first(document: SetDocument, track: SetTrack, tempo: float) -> Laid:
     if model.begin is None:  # with an upbeat of whole beats where the track has one
         begin = float(grid.downbeat - (grid.meter if grid.downbeat else 0))
     else:
-        begin = _beat(track, model.begin, site.below("from"))
-    return Laid(track, 0.0, begin, times_for(grid.tempo, tempo))
+        begin = beat_of(track, model.begin, site.below("from"))
+    return _laid(model, site, track, begin, tempo)
 
 
 def _next(document: SetDocument, track: SetTrack, number: int, tempo: float) -> Laid:
     """As if it entered at beat 0."""
     model, site = document.tracks[number]
-    begin = _beat(track, model.begin or TrackPlace("bars", 0.0), site.below("from"))
-    return Laid(track, 0.0, begin, times_for(track.grid.tempo, tempo))
+    begin = beat_of(track, model.begin or TrackPlace("bars", 0.0), site.below("from"))
+    return _laid(model, site, track, begin, tempo)
+
+
+def _laid(model: TrackModel, site: Site, track: SetTrack, begin: float, tempo: float) -> Laid:
+    plays = played(track, begin, model.moves, site.below("moves"))
+    return Laid(track, 0.0, plays, times_for(track.grid.tempo, tempo))
+
+
+def _check_heard(document: SetDocument, number: int, leaving: Laid, ends: float) -> None:
+    """Raises SetError for loops and jumps of a track that has left before."""
+    _, site = document.tracks[number]
+    for place, move in enumerate(leaving.moves):
+        if move.at >= ends - 1e-6:
+            what = "loop" if isinstance(move, Loop) else "jump"
+            message = (
+                f"this {what} is not heard: {leaving.track.title} gets there at beat {move.at:g} of the mix, and its "
+                f"transition is over at beat {ends:g}"
+            )
+            hint = "take it out, or say where the transition begins (`at`)"
+            raise SetError(site.problem(message, "moves", place, hint=hint))
 
 
 def _said(document: SetDocument, before: int) -> tuple[TransitionModel, Site]:
@@ -122,35 +160,6 @@ def _said(document: SetDocument, before: int) -> tuple[TransitionModel, Site]:
     if said.length is None and model.length is not None:
         said = said.model_copy(update={"length": model.length})
     return said, site
-
-
-def _beat(track: SetTrack, place: TrackPlace, site: Site) -> float:
-    """The beat of a track that a place in it is. Raises SetError where it has none such."""
-    grid = track.grid
-    last = float(grid.beat_at(track.seconds))
-    match place.unit:
-        case "beats":
-            beat = grid.downbeat + place.amount
-        case "bars":
-            beat = grid.downbeat + place.amount * grid.meter
-        case "end":
-            raise SetError(site.problem("a track does not come in at its end"))
-        case _:
-            lines = phrase_lines(track.known) if place.unit == "phrase" else choruses(track.known)
-            number = int(place.amount)
-            if not lines or number > len(lines):
-                there = (
-                    f"{len(lines)} {place.unit}{'s' if place.unit == 'phrase' else 'es'}"
-                    if lines
-                    else f"no {place.unit}"
-                )
-                raise SetError(site.problem(f"{track.title} has {there}, so there is no {place}"))
-            beat = grid.downbeat + lines[number if number < 0 else number - 1] * grid.meter
-    if beat >= last:
-        raise SetError(
-            site.problem(f"{place} lies behind the end of {track.title}, which has {last:.0f} beats")
-        )
-    return float(beat)
 
 
 @dataclass(frozen=True)
@@ -184,7 +193,7 @@ class _Chooser:
                     )
                     if verdict is None:
                         continue
-                    unplayed = max(0.0, self.leaving.bar(self.leaving.end) - self.leaving.bar(begin + takes))
+                    unplayed = max(0.0, self.leaving.bars(self.leaving.end - begin - takes))
                     cost = verdict.cost + base + _UNPLAYED * unplayed + self._odd(begin)
                     if best is None or cost < best[0] - 1e-9:
                         best = cost, _Choice(recipe, begin, takes, self._why(recipe, begin, takes, verdict))
@@ -264,7 +273,7 @@ class _Chooser:
             return []
         place = self.said.at
         if place is not None and place.unit != "end":
-            begin = self.leaving.mix_beat(_beat(self.leaving.track, place, self.site.below("at")))
+            begin = self._said_at(place)
             if begin < self.free - 1e-6:
                 raise SetError(
                     self.site.problem(
@@ -274,17 +283,30 @@ class _Chooser:
                     )
                 )
             return [begin] if begin + length <= self.leaving.end + _SLACK else []
-        bars = max(0, math.ceil(self.leaving.bar(self.leaving.end)))
+        grid, played = self.leaving.track.grid, self.leaving.played
+        bars = max(0, math.ceil((played.end - grid.downbeat) / grid.meter))
         lines = phrase_lines(self.leaving.track.known)
         # Not before it has been heard by itself for as long as it takes to come and go, if that can be.
         alone = self.free + (length if self.free else 1.0)
+        # What loops or jumps is meant to be heard, if that can be.
+        moved = max((move.at for move in self.leaving.moves), default=-math.inf)
+        wider = (alone, lines), (alone, range(0, bars, 4)), (max(self.free, 1.0), range(bars))
         fits: list[float] = []
-        for least, among in ((alone, lines), (alone, range(0, bars, 4)), (max(self.free, 1.0), range(bars))):
-            begins = [self.leaving.line(bar) for bar in among]
-            fits = [b for b in begins if least <= b + 1e-6 and b + length <= self.leaving.end + _SLACK]
-            if fits:
-                break
-        return fits[-1:] if place is not None else fits
+        for over in dict.fromkeys((moved, -math.inf)):
+            for least, among in wider:
+                begins = [b for b in self.leaving.lines(among) if least <= b + 1e-6 and b + length > over]
+                fits = fits or [b for b in begins if b + length <= self.leaving.end + _SLACK]
+        return fits[-1:] if place is not None else fits[-_LOOKED_AT:]
+
+    def _said_at(self, place: TrackPlace) -> float:
+        """The beat of the mix at which a place in the track that leaves is heard first."""
+        site = self.site.below("at")
+        beat = beat_of(self.leaving.track, place, site)
+        heard = self.leaving.mix_beats(beat)
+        if not heard:
+            raise SetError(site.problem(f"{self.leaving.track.title} jumps over {place}, and never plays it"))
+        # The first time that it is not coming in any more, if there are several.
+        return next((b for b in heard if b >= self.free - 1e-6), heard[-1])
 
     def _no_room(self) -> SetError:
         leaving, following = self.leaving, self.following
@@ -293,7 +315,7 @@ class _Chooser:
         if length > following.end + _SLACK:
             message = f"{following.track.title} has {following.end:.1f} beats, fewer than its transition of {length:g}"
         elif place is not None and place.unit != "end":
-            begin = leaving.mix_beat(_beat(leaving.track, place, self.site.below("at")))
+            begin = self._said_at(place)
             message = (
                 f"a transition of {length:g} beats at {place} is over at beat {begin + length:g} of the mix, and "
                 f"{leaving.track.title} ends at {leaving.end:.1f}"

@@ -19,7 +19,7 @@ from djgraph.layout.faders import find_tracks as find_fading
 from djgraph.sets.arrange import Laid, arrange
 from djgraph.sets.load import SetDocument, load_set
 from djgraph.sets.moves import automation_of
-from djgraph.sets.plan import PlayedTrack, SetPlan
+from djgraph.sets.plan import PlayedTrack, SetPlan, runs_of
 from djgraph.sets.sources import Progress, SetTrack, find_tracks
 from djgraph.sets.tempo import tempo_of, track_tempos
 
@@ -52,7 +52,8 @@ def plan_set(source: str | os.PathLike[str] | Mapping[str, Any], progress: Progr
     for number, (each, gain) in enumerate(zip(laid, gains, strict=True)):
         _, site = document.tracks[number]
         try:
-            place = Place(each.track.grid, tempo, each.enters, each.begin, each.times)
+            grid, begin = each.track.grid, each.played.begin
+            place = Place(grid, tempo, each.enters, begin, each.times, each.moves)
             place.rates(each.track.seconds)
         except DJGraphError as error:
             problems.append(site.problem(str(error)))
@@ -156,8 +157,6 @@ def _played(
     key_lock: bool,
 ) -> PlayedTrack:
     track = each.track
-    mix, own = place.markers(rate, track.seconds)
-    markers = tuple(zip((mix / rate).tolist(), (own / rate).tolist()))
     return PlayedTrack(
         name=track.name,
         title=track.title,
@@ -169,7 +168,7 @@ def _played(
         known=track.known,
         enters=windows[number - 1][0] if number else 0.0,
         leaves=windows[number][1] if number < len(windows) else each.end,
-        markers=markers,
+        runs=runs_of(place, rate, track.seconds),
         place=place,
         digest=track.digest,
         gain=gain,

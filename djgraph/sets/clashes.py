@@ -31,6 +31,8 @@ class Lying(Protocol):
 
     def bar(self, mix_beat: float) -> float: ...
 
+    def bars(self, beats: float) -> float: ...
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -92,7 +94,7 @@ class Clashes:
         gains = self._heard.gains(recipe, leaving.track.input, entering.track.input, settings)
         if gains is None:
             return None
-        bars = leaving.bar(begin + length) - leaving.bar(begin)
+        bars = leaving.bars(length)
         places = (np.arange(STEPS) + 0.5) / STEPS * length
         present, heard = {}, {}
         for kind in (VOCALS, BASS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, ValidatorFunctionWrapHandler
@@ -22,6 +23,7 @@ from djgraph.language.fields import (
     Version,
     Wrap,
     choice,
+    whole,
 )
 from djgraph.language.limits import Kind
 from djgraph.language.words import describe
@@ -37,6 +39,13 @@ LONGEST = 1024.0
 GAINS = (-60.0, 24.0)
 """dB that a track may be raised by hand."""
 
+MOVES = 200
+"""Loops and jumps of one track."""
+TURNS = 1000
+"""How often a loop is played at most."""
+SHORTEST = 1 / 64
+"""Beats of a loop at least."""
+
 _LENGTH = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(beats?|bars?)\Z")
 
 
@@ -49,15 +58,41 @@ def _place(value: Any) -> TrackPlace:
         raise Refused(f"expected a place in the track, got {describe(value)}", allowed=EXAMPLES) from None
 
 
-def _length(value: Any) -> float:
-    """Beats; a bar has four."""
+@dataclass(frozen=True)
+class Length:
+    """A length in beats or bars of a track."""
+
+    amount: float
+    unit: Literal["beats", "bars"]
+
+    def beats(self, meter: int = 4) -> float:
+        """In beats. meter: of a bar."""
+        return self.amount * (meter if self.unit == "bars" else 1)
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}{self.unit}"
+
+
+def _span(value: Any, *examples: str) -> Length:
     match = _LENGTH.match(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise Refused(f"expected a length, got {describe(value)}", allowed=("32beats", "8bars"))
-    beats = float(match[1]) * (4 if match[2].startswith("bar") else 1)
-    if beats > LONGEST:
+        raise Refused(f"expected a length, got {describe(value)}", allowed=examples)
+    length = Length(float(match[1]), "bars" if match[2].startswith("bar") else "beats")
+    if length.beats() > LONGEST:
         raise Refused(f"{value} is longer than {LONGEST:g} beats (the limit)")
-    return beats
+    return length
+
+
+def _length(value: Any) -> float:
+    """Beats; a bar has four."""
+    return _span(value, "32beats", "8bars").beats()
+
+
+def _loop(value: Any) -> Length:
+    length = _span(value, "4beats", "8bars")
+    if length.beats() < SHORTEST:
+        raise Refused(f"{value} is shorter than {SHORTEST:g} beats, the shortest loop")
+    return length
 
 
 def _bpm(value: Any) -> float:
@@ -100,6 +135,7 @@ _GAIN = Leaf(_gain, {"type": "number", "minimum": GAINS[0], "maximum": GAINS[1]}
 _FLAG = Leaf(_flag, {"type": "boolean"})
 _PLACE = Leaf(_place, {"type": "string", "examples": list(EXAMPLES)})
 _LENGTH_LEAF = Leaf(_length, {"type": "string", "pattern": r"^\s*[0-9.]+\s*(beats?|bars?)\s*$"})
+_LOOP = Leaf(_loop, _LENGTH_LEAF.schema)
 _PATH = Leaf(_path, {"type": "string", "minLength": 1})
 _WORDS = Leaf(lambda value: value, {})
 
@@ -166,6 +202,29 @@ _TEMPO_SCHEMA: dict[str, Any] = {
 }
 
 
+class MoveModel(Element):
+    """Where a track does not simply go on."""
+
+    what: ClassVar[str] = "a loop or a jump: {at: bar 33, loop: 4beats, times: 4}, {at: bar 65, jump: bar 97}"
+    at: Annotated[TrackPlace, _PLACE]
+    """The place in the track at which it begins to loop, or jumps: when it gets there after the move before."""
+    loop: Annotated[Length | None, _LOOP] = None
+    """How much of the track is repeated, in beats or bars of the track."""
+    times: Annotated[int, whole(2, TURNS)] = 2
+    """How often the loop is heard."""
+    jump: Annotated[TrackPlace | None, _PLACE] = None
+    """The place in the track with which it goes on."""
+
+    @classmethod
+    def check(cls, data: dict[str, Any]) -> list[Fault]:
+        if ("loop" in data) == ("jump" in data):
+            both = ("jump",) if "jump" in data else ()
+            return [Fault("a track either loops or jumps: say `loop` or `jump`", both, key=bool(both))]
+        if "times" in data and "loop" not in data:
+            return [Fault("a jump is made once; `times` belongs to loops", ("times",), key=True)]
+        return []
+
+
 class TrackModel(Element):
     """A track; its path alone for short."""
 
@@ -183,6 +242,8 @@ class TrackModel(Element):
     """dB, beside what brings all tracks to one loudness."""
     key_lock: Annotated[bool | None, _FLAG] = None
     """Whether its pitch is kept; as the set says where left out."""
+    moves: list[MoveModel] = Field(default_factory=list, max_length=MOVES)
+    """Its loops and jumps, in the order in which they are played."""
 
 
 class TransitionModel(Element):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,32 +34,47 @@ def energies(plan: SetPlan, arrangement: Arrangement, number: int) -> Mapping[st
     """Of the track with this number in the set, by stem. Where its analysis knows nothing of a stem, that is as loud as
     can be wherever its file sounds."""
     track = plan.tracks[number]
-    bars = np.array(track.grid.bars_until(track.seconds))
-    edges = np.interp(np.arange((len(bars) - 1) * PARTS + 1) / PARTS, np.arange(len(bars)), bars)
-    mix = np.array([track.mix_second(second) for second in edges.tolist()])
-    begins, ends = plan.span(track)
-    inside = (mix[1:] > begins) & (mix[:-1] < ends)
-    beats = plan.tempo.beats((mix[1:] + mix[:-1]) / 2)
-    levels = {
-        name: np.repeat(np.array(level, np.float64), PARTS) for name, level in track.known.levels.items()
-    }
+    edges, bar_of = _parts(plan, track)
+    if len(edges) < 2:
+        return {}
+    beats = plan.tempo.beats((edges[1:] + edges[:-1]) / 2)
+    levels = {name: np.array(level, np.float64) for name, level in track.known.levels.items()}
     loudest = max((float(level.max()) for level in levels.values() if len(level)), default=0.0)
     found: dict[str, Energy] = {}
     for stem, volumes in _faders(plan, arrangement, track).items():
         level = levels.get(stem, next(iter(levels.values())) if len(levels) == 1 else np.zeros(0))
         known = np.full(len(beats), loudest)
-        known[: len(level)] = level[: len(beats)]
         if len(level):
-            known[len(level) :] = -np.inf
+            inside = (bar_of >= 0) & (bar_of < len(level))
+            known = np.where(inside, level[np.clip(bar_of, 0, len(level) - 1)], -np.inf)
         gain = np.prod([volume.at(beats) for volume in volumes], axis=0)
         own = 10 ** ((known - loudest) / 20 * BEND)
         heard = np.minimum(own * np.maximum(gain, 0) ** BEND, 1.0)
-        places = np.flatnonzero(inside)
-        if len(places):
-            cut = slice(places[0], places[-1] + 1)
-            seconds = np.clip(mix[places[0] : places[-1] + 2], begins, ends)
-            found[stem] = Energy(seconds, own[cut], heard[cut])
+        found[stem] = Energy(edges, own, heard)
     return found
+
+
+def _parts(plan: SetPlan, track: PlayedTrack) -> tuple[Array, NDArray[np.int64]]:
+    """Seconds of the mix between which parts of bars of a track are heard, ``[parts + 1]``, cuts among them; and of
+    which bar each is."""
+    bars = np.array(track.grid.bars_until(track.seconds))
+    own = np.interp(np.arange((len(bars) - 1) * PARTS + 1) / PARTS, np.arange(len(bars)), bars)
+    edges: list[float] = []
+    bar_of: list[int] = []
+    ends = 0.0
+    for run in track.runs:
+        begins, until = plan.heard(track, run)
+        begins, until = max(begins, run.mix_second(own[0])), min(until, run.mix_second(own[-1]))
+        if until <= begins:
+            continue
+        low, high = run.track_second(begins), run.track_second(until)
+        inner = [run.mix_second(second) for second in own[(own > low + 1e-6) & (own < high - 1e-6)].tolist()]
+        for begin, end in pairwise([begins, *inner, until]):
+            edges.append(begin)
+            middle = run.track_second((begin + end) / 2)
+            bar_of.append(int(np.searchsorted(bars, middle, side="right")) - 1)
+        ends = until
+    return np.array([*edges, ends]), np.array(bar_of, np.int64)
 
 
 def _faders(plan: SetPlan, arrangement: Arrangement, track: PlayedTrack) -> dict[str, list[Lane]]:

@@ -51,7 +51,8 @@ def belongs_to(plan: SetPlan, lowering: str, outputs: Mapping[str, int]) -> dict
     for track in plan.tracks:
         out[f"the audio of {track.name}"] = track.digest
         files = {str(stem): [file.name for file in several] for stem, several in track.stems.items()}
-        where = [track.markers, track.gain, track.key_lock, track.input, track.enters, track.leaves, files]
+        runs = [(run.begins, run.ends, run.markers) for run in track.runs]
+        where = [runs, track.gain, track.key_lock, track.input, track.enters, track.leaves, files]
         out[f"the place of {track.name}"] = _digest(where)
     return out
 

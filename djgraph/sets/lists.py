@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from djgraph.decks import Loop
+from djgraph.decks.moves import Move
 from djgraph.errors import InputError
 from djgraph.sets.plan import PlayedTrack, SetPlan, Transition
 from djgraph.text import one_line
@@ -72,7 +74,19 @@ def tracklist(plan: SetPlan) -> str:
         facts += ["key locked"] if track.key_lock else []
         title = one_line(track.title).ljust(width)
         lines.append(f"{clock(begin, 1):>10}  {title}  {', '.join(filter(None, facts))}")
+        lines += [f"{clock(plan.second(move.at), 1):>16}  {_said(track, move)}" for move in _moves(track)]
     return "\n".join(lines) + "\n"
+
+
+def _moves(track: PlayedTrack) -> tuple[Move, ...]:
+    return () if track.place is None else track.place.moves
+
+
+def _said(track: PlayedTrack, move: Move) -> str:
+    if isinstance(move, Loop):
+        return f"loops {move.beats:g} beats, {move.times} times"
+    bar = (move.to - track.grid.downbeat) / track.grid.meter
+    return f"jumps to bar {bar + 1:.4g}"
 
 
 def _between(transition: Transition) -> str:
@@ -125,4 +139,11 @@ def _track(plan: SetPlan, track: PlayedTrack) -> dict[str, Any]:
         "camelot": track.known.camelot,
         "gain_db": track.gain,
         "key_lock": track.key_lock,
+        "moves": [_move(plan, move) for move in _moves(track)],
     }
+
+
+def _move(plan: SetPlan, move: Move) -> dict[str, Any]:
+    """A loop or a jump: when in the mix; how much, or to which beat of the track."""
+    when = {"at": plan.second(move.at), "at_beat": move.at}
+    return when | ({"loop": move.beats, "times": move.times} if isinstance(move, Loop) else {"jump": move.to})

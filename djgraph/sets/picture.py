@@ -256,6 +256,7 @@ class _Picture:
                 yield from self._energy(
                     energy, time, top + HEAD + STEM * (i + 0.5) - 0.5, self._colours[stem]
                 )
+        yield from self._cuts(track, time, top, tall, colour)
         yield from self._heading(number, track, left, right, top, begins >= time.begins)
 
     def _heading(
@@ -285,10 +286,8 @@ class _Picture:
     def _phrases(self, track: PlayedTrack, time: Time, top: float, tall: float, colour: str) -> Iterator[str]:
         begins, ends = self._plan.span(track)
         bars = track.grid.bars_until(track.seconds)
-        for bar in track.known.phrases:
-            if not 0 <= bar < len(bars):
-                continue
-            second = track.mix_second(float(bars[bar]))
+        whole = [bar for bar in track.known.phrases if 0 <= bar < len(bars)]
+        for second in (second for bar in whole for second in track.mix_seconds(float(bars[bar]))):
             if max(begins, time.begins) <= second <= min(ends, time.ends):
                 x = time.x(second)
                 yield line(
@@ -301,6 +300,14 @@ class _Picture:
                     ' stroke-opacity="0.45" stroke-dasharray="2 2"',
                 )
                 yield f'<path d="M{x - 3:.1f},{top + HEAD - 4:.1f} h6 l-3,4 Z" fill="{colour}" fill-opacity="0.8"/>'
+
+    def _cuts(self, track: PlayedTrack, time: Time, top: float, tall: float, colour: str) -> Iterator[str]:
+        """Where it begins a loop again, or jumps."""
+        for run in track.runs[1:]:
+            begins, ends = self._plan.heard(track, run)
+            if begins < ends and begins == run.begins and time.begins <= begins <= time.ends:
+                x = time.x(begins)
+                yield line(x, top + HEAD - 2, x, top + tall, colour, 1.4, ' class="cut" stroke-opacity="0.9"')
 
     def _energy(self, energy: Energy, time: Time, middle: float, colour: str) -> Iterator[str]:
         inside = (energy.seconds[1:] > time.begins) & (energy.seconds[:-1] < time.ends)
@@ -360,6 +367,10 @@ class _Picture:
         yield f'<path d="M{x:.1f},{y - 8:.1f} h8 l-4,6 Z" fill="{NOTE}"/>'
         yield text_at(x + 13, y, "a phrase begins", NOTE, 9.5)
         x += 26 + width("a phrase begins", 9.5)
+        if any(len(track.runs) > 1 for track in self._plan.tracks):
+            yield line(x, y - 9, x, y + 1, NOTE, 1.4)
+            yield text_at(x + 6, y, "a loop begins again, or a jump", NOTE, 9.5)
+            x += 19 + width("a loop begins again, or a jump", 9.5)
         for kind, colour in self._kinds.items():
             need = 34 + width(kind, 9.5)
             if x + need > LEFT + WIDE:

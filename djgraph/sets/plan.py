@@ -6,6 +6,7 @@ Everything that is made of a set (audio, cue sheets, reports, projects of other 
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,56 @@ from typing import Any
 from djgraph.analysis import Grid, Known
 from djgraph.automation import Automation, TempoMap
 from djgraph.decks import Place
+from djgraph.decks.deck import Placed
 from djgraph.graph.ir import Graph
 
 Marker = tuple[float, float]
 """A second of the mix, and the second of the track that sounds there."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What of a track is played without a cut.
+
+    markers: two or more, ascending in both; between two of them, and beyond the first and the last, the speed is
+    constant. begins, ends: seconds of the mix between which it is heard, as far as the track is.
+    """
+
+    markers: tuple[Marker, ...]
+    begins: float = -math.inf
+    ends: float = math.inf
+
+    def track_second(self, mix_second: float) -> float:
+        """The second of the track that sounds at a second of the mix."""
+        (a, u), (b, v) = self._around(mix_second, 0)
+        return u + (mix_second - a) * (v - u) / (b - a)
+
+    def mix_second(self, track_second: float) -> float:
+        """The second of the mix at which a second of the track would sound."""
+        (a, u), (b, v) = self._around(track_second, 1)
+        return a + (track_second - u) * (b - a) / (v - u)
+
+    def rate(self, mix_second: float) -> float:
+        """Seconds of the track for each of the mix."""
+        (a, u), (b, v) = self._around(mix_second, 0)
+        return (v - u) / (b - a)
+
+    def _around(self, second: float, which: int) -> tuple[Marker, Marker]:
+        after = bisect.bisect_right(self.markers, second, key=lambda marker: marker[which])
+        after = min(max(after, 1), len(self.markers) - 1)
+        return self.markers[after - 1], self.markers[after]
+
+
+def runs_of(place: Placed, sample_rate: int, seconds: float) -> tuple[Run, ...]:
+    """What a track of that length plays without a cut, where a deck has it. Raises InputError for loops and jumps that
+    cannot be."""
+    found = []
+    for run in place.runs(sample_rate, seconds):
+        mix, track = (run.clip / sample_rate).tolist(), (run.track / sample_rate).tolist()
+        found.append(
+            Run(tuple(zip(mix, track, strict=True)), run.begins / sample_rate, run.ends / sample_rate)
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -29,8 +76,8 @@ class PlayedTrack:
     of an input without stems, the key is None. Stems of the input that are missing here are silent.
     seconds: its length. grid, known: its beats and what else is known of it.
     enters, leaves: beats of the mix between which it may be heard; what it has beyond them is not played.
-    markers: ascending in both; between two of them, and beyond the first and the last, its speed is constant. place:
-    the same as decks take it. digest: SHA-256 of what its files hold.
+    runs: what of it is played without a cut, in order; one, unless it loops or jumps. place: the same as decks take it.
+    digest: SHA-256 of what its files hold.
     gain: dB, by which its audio is scaled before it enters the graph. key_lock: it is stretched, and its pitch kept;
     else it sounds as on a turntable.
     """
@@ -45,31 +92,29 @@ class PlayedTrack:
     known: Known
     enters: float
     leaves: float
-    markers: tuple[Marker, ...]
+    runs: tuple[Run, ...]
     gain: float = 0.0
     key_lock: bool = False
     place: Place | None = None
     digest: str = ""
 
+    def run_at(self, mix_second: float) -> Run:
+        """What is played at a second of the mix."""
+        after = bisect.bisect_right(self.runs, mix_second, key=lambda run: run.begins)
+        return self.runs[max(0, after - 1)]
+
     def track_second(self, mix_second: float) -> float:
         """The second of the track that sounds at a second of the mix."""
-        (a, u), (b, v) = self._around(mix_second, 0)
-        return u + (mix_second - a) * (v - u) / (b - a)
+        return self.run_at(mix_second).track_second(mix_second)
 
-    def mix_second(self, track_second: float) -> float:
-        """The second of the mix at which a second of the track sounds."""
-        (a, u), (b, v) = self._around(track_second, 1)
-        return a + (track_second - u) * (b - a) / (v - u)
+    def mix_seconds(self, track_second: float) -> list[float]:
+        """The seconds of the mix at which one of the track sounds, ascending; none if it is jumped over."""
+        found = [(run, run.mix_second(track_second)) for run in self.runs]
+        return [second for run, second in found if run.begins <= second < run.ends]
 
     def rate(self, mix_second: float) -> float:
         """Seconds of the track for each of the mix."""
-        (a, u), (b, v) = self._around(mix_second, 0)
-        return (v - u) / (b - a)
-
-    def _around(self, second: float, which: int) -> tuple[Marker, Marker]:
-        after = bisect.bisect_right(self.markers, second, key=lambda marker: marker[which])
-        after = min(max(after, 1), len(self.markers) - 1)
-        return self.markers[after - 1], self.markers[after]
+        return self.run_at(mix_second).rate(mix_second)
 
 
 @dataclass(frozen=True)
@@ -123,3 +168,9 @@ class SetPlan:
     def span(self, track: PlayedTrack) -> tuple[float, float]:
         """Seconds of the mix between which a track may be heard."""
         return max(0.0, self.second(track.enters)), min(self.second(track.leaves), self.seconds)
+
+    def heard(self, track: PlayedTrack, run: Run) -> tuple[float, float]:
+        """Seconds of the mix between which a run of a track may be heard; the second is not above the first where it is
+        not."""
+        begins, ends = self.span(track)
+        return max(begins, run.begins), min(ends, run.ends)

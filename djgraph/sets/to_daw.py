@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,14 @@ from djgraph.daw.lanes import needed
 from djgraph.graph.ir import InputNode
 from djgraph.sets.channels import Channels
 from djgraph.sets.courses import Courses, ramp_seconds
-from djgraph.sets.plan import PlayedTrack, SetPlan
+from djgraph.sets.plan import PlayedTrack, Run, SetPlan
 
 NEAR = 2.5e-4
 """Seconds by which a file's place between two warp markers may differ from what is played. It is the same for all stems
 of a track, and an eighth of what is heard between two kicks; with less, a tempo ramp would need markers between beats
 wherever a deck's own speed is constant from beat to beat."""
+_SHORTEST = 1e-6
+"""Beats of a clip at least."""
 NOWHERE = "?"
 """What a track feeds for which the graph has no strip, until its group is there."""
 COLOURS = (
@@ -146,11 +148,11 @@ class _Maker:
     def _track(
         self, deck: str, stem: str | None, strip: str | None, number: int, played: Sequence[PlayedTrack]
     ) -> DawTrack:
-        clips = []
+        clips: list[Clip] = []
         for track in played:
             files = track.stems.get(stem, ())
-            if number < len(files) and (clip := self._clip(track, stem, files[number])) is not None:
-                clips.append(clip)
+            if number < len(files):
+                clips += self._clips(track, stem, files[number])
         if strip is None:
             name = self._name(f"{deck}.{stem or 'audio'}" + (f" {number + 1}" if number else ""))
             return DawTrack(self._channels.plain(name, NOWHERE), tuple(clips))
@@ -168,33 +170,36 @@ class _Maker:
         self._names.add(name)
         return name
 
-    def _clip(self, track: PlayedTrack, stem: str | None, path: Path) -> Clip | None:
+    def _clips(self, track: PlayedTrack, stem: str | None, path: Path) -> Iterator[Clip]:
+        """A file as it is played: in one clip, or in as many as loops and jumps cut it into."""
         plan = self._plan
         header = read_header(path)
         seconds = header.samples / header.sample_rate
-        begins, ends = plan.span(track)
-        begins, ends = max(begins, track.mix_second(0.0)), min(ends, track.mix_second(seconds))
-        if not begins < ends:
-            return None
-        return Clip(
-            name=track.title if stem is None else f"{track.title} · {stem}",
-            file=AudioFile(path, seconds, header.sample_rate, header.channels),
-            begins=plan.tempo.beat(begins),
-            ends=plan.tempo.beat(ends),
-            warps=warps_of(plan, track, begins, ends),
-            gain=track.gain,
-            key_lock=track.key_lock,
-            colour=COLOURS[plan.tracks.index(track) % len(COLOURS)],
-        )
+        for run in track.runs:
+            begins, ends = plan.heard(track, run)
+            begins, ends = max(begins, run.mix_second(0.0)), min(ends, run.mix_second(seconds))
+            first, last = plan.tempo.beat(begins), plan.tempo.beat(ends)
+            if last - first < _SHORTEST:
+                continue
+            yield Clip(
+                name=track.title if stem is None else f"{track.title} · {stem}",
+                file=AudioFile(path, seconds, header.sample_rate, header.channels),
+                begins=first,
+                ends=last,
+                warps=warps_of(plan, run, begins, ends),
+                gain=track.gain,
+                key_lock=track.key_lock,
+                colour=COLOURS[plan.tracks.index(track) % len(COLOURS)],
+            )
 
 
-def warps_of(plan: SetPlan, track: PlayedTrack, begins: float, ends: float) -> tuple[Warp, ...]:
-    """Where the beats of the mix lie in a track between two seconds of the mix: as few markers as come within
+def warps_of(plan: SetPlan, run: Run, begins: float, ends: float) -> tuple[Warp, ...]:
+    """Where the beats of the mix lie in a run of a track between two seconds of the mix: as few markers as come within
     :data:`NEAR` of what is played."""
-    inner = [second for second, _ in track.markers if begins < second < ends]
+    inner = [second for second, _ in run.markers if begins < second < ends]
     places = np.array(sorted({begins, ends, *inner, *ramp_seconds(plan.tempo, begins, ends)}))
     beats = plan.tempo.beats(places)
-    seconds = np.array([track.track_second(place) for place in places.tolist()])
+    seconds = np.array([run.track_second(place) for place in places.tolist()])
     return tuple(Warp(float(beats[i]), float(seconds[i])) for i in needed(beats, seconds, NEAR))
 
 

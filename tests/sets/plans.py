@@ -12,7 +12,7 @@ from djgraph.analysis import Grid, Known
 from djgraph.automation import Automation, TempoMap
 from djgraph.decks import Place
 from djgraph.graph.ir import Graph
-from djgraph.sets import PlayedTrack, SetPlan, Transition
+from djgraph.sets import PlayedTrack, Run, SetPlan, Transition
 
 STEMS = ("drums", "bass", "vocals", "other")
 RATE = 8000
@@ -52,7 +52,7 @@ def played(
     about = known or Known(tempo=bpm, meter=4, key="A minor", camelot="8A", phrases=[0, 8])
     return PlayedTrack(
         name, name.title(), folder / name, deck, files, seconds, grid, about, enters, leaves,
-        markers(grid, tempo, enters, 60), gain=gain, key_lock=key_lock, place=Place(grid, tempo, enters, 0.0),
+        (Run(markers(grid, tempo, enters, 60)),), gain=gain, key_lock=key_lock, place=Place(grid, tempo, enters, 0.0),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from djgraph.errors import DJGraphError, InputError
+from djgraph.sets import Run
 from djgraph.sets.energies import BEND, energies
 from djgraph.sets.marks import LEFT, clock
 from djgraph.sets.moving import moving
@@ -84,7 +85,8 @@ def test_long_sets_have_rows(plan, mix):
         tempo=slow,
         samples=round(slow.seconds(400) * 44100),
         tracks=tuple(
-            dataclasses.replace(t, markers=((0.0, 0.3), (2000.0, 2000.3)), leaves=400.0) for t in plan.tracks
+            dataclasses.replace(t, runs=(Run(((0.0, 0.3), (2000.0, 2000.3))),), leaves=400.0)
+            for t in plan.tracks
         ),
     )
     root = fromstring(to_svg(long, mix))

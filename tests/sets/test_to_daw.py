@@ -48,7 +48,9 @@ def test_clips_lie_where_tracks_are_played(plan, mix):
             (clip,) = line.clips
             assert (clip.gain, clip.key_lock) == (track.gain, track.key_lock)
             assert clip.file.seconds == track.seconds
-            assert clip.begins == pytest.approx(max(track.enters, plan.tempo.beat(track.mix_second(0))))
+            assert clip.begins == pytest.approx(
+                max(track.enters, plan.tempo.beat(track.runs[0].mix_second(0)))
+            )
             for beat in np.linspace(clip.begins, clip.ends, 200):
                 second = clip.second_at(beat)
                 assert second == pytest.approx(track.track_second(plan.tempo.seconds(beat)), abs=2.6e-4)

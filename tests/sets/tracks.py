@@ -56,10 +56,12 @@ def track(
     loudness: float = -14.0,
     stems: Sequence[str] = STEMS,
     rate: int = RATE,
+    accents: Sequence[float] = (0.5,),
 ) -> Path:
     """A folder of stems: in ``drums`` a click on every beat, noise in the others.
 
-    first: second of the first beat, which begins a bar. playing: by stem and bar, whether it sounds. phrases: bars.
+    accents: how high the clicks are, in turn. first: second of the first beat, which begins a bar.
+    playing: by stem and bar, whether it sounds. phrases: bars.
     """
     beat = 60 / bpm
     samples = round((first + bars * 4 * beat) * rate)
@@ -72,7 +74,7 @@ def track(
         signal = torch.zeros(samples)
         if stem == "drums":
             for number in range(bars * 4):
-                signal[round((first + number * beat) * rate)] = 0.5
+                signal[round((first + number * beat) * rate)] = accents[number % len(accents)]
         else:
             signal = 1e-4 * torch.randn(samples, generator=generator)
         audio.write(folder / f"{stem}.flac", signal.expand(2, -1), rate)

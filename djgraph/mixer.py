@@ -132,9 +132,10 @@ class Mixer(nn.Module):
         *,
         batch: int = 1,
         score: tuple[Tensor, Any] | None = None,
-        frames: Iterable[Tensor] | None = None,
+        frames: Iterable[Any] | None = None,
         fps: float | None = None,
         tempo: float | Tensor | tuple[Tensor, Any] | None = None,
+        start: int = 0,
         state: Mapping[str, Tensor] | None = None,
         material: Mapping[str, Any] | None = None,
         unheard: Literal["exact", "rest"] = "exact",
@@ -147,9 +148,12 @@ class Mixer(nn.Module):
         Without more, controls are live: a frame comes with each block and is reached at its last sample.
         score: all frames beforehand, ``(params, positions)``: ``[batch, frames, controls]`` or ``[frames, controls]``,
         and the sample that each frame lies on, ascending integers. frames: an iterator of frames ``[controls]`` or
-        ``[batch, controls]``, fetched when their time comes; frame i lies at i·sample_rate/fps.
+        ``[batch, controls]``, fetched when their time comes; frame i lies at i·sample_rate/fps, or without fps the
+        iterator gives pairs of a frame and the sample that it lies on, ascending.
         tempo: BPM for graphs with effects that follow a clock, a number or ``[batch]``, or ``(tempos, positions)``
         with ``[frames]`` or ``[batch, frames]``; live tempos come with each block.
+        start: the clip's sample at which the stream begins; positions and beats count from the clip's start. Effects
+        know nothing of what came before.
         state: what ``Stream.state`` gave, of a stream of such a mixer in any process: the stream goes on bit for bit.
         material: what plays the inputs that have a source, by input: tensors as :meth:`forward` takes them, or what is
         read where it is needed, as from disk (:class:`djgraph.decks.FileMaterial`).
@@ -168,6 +172,7 @@ class Mixer(nn.Module):
             frames=frames,
             fps=fps,
             tempo=tempo,
+            start=start,
             state=state,
             material=material,
             unheard=unheard,

@@ -15,12 +15,13 @@ from djgraph.runtime.clock import beats_at, clock_span
 class ClockTrack:
     """Tempos ``[batch, frames]`` in BPM at ascending positions, float64; those behind the present are dropped.
 
-    Beat 0 is sample 0. Before the first frame its tempo holds.
+    Beat 0 is the clip's first sample. Before the first frame its tempo holds.
     """
 
-    def __init__(self, sample_rate: int, tempo: Tensor, positions: Tensor) -> None:
-        """tempo: ``[batch, frames]``, without frames where they come later, one by one."""
-        self._rate, self._tempo, self._positions = sample_rate, tempo, positions
+    def __init__(self, sample_rate: int, tempo: Tensor, positions: Tensor, start: int = 0) -> None:
+        """tempo: ``[batch, frames]``, without frames where they come later, one by one. positions: from the stream's
+        start on. start: the clip's sample at which the stream begins."""
+        self._rate, self._tempo, self._positions, self._start = sample_rate, tempo, positions, start
         self._first = self._beats_of_first()
 
     def append(self, tempo: Tensor, position: int) -> None:
@@ -62,10 +63,9 @@ class ClockTrack:
         return PlacedTimeline.at(None, self._positions)
 
     def _beats_of_first(self) -> Tensor:
-        """At the first frame, counted from sample 0."""
+        """At the first frame, counted from the clip's start."""
         zero = self._tempo.new_zeros(len(self._tempo))
         if not len(self._positions):
             return zero
-        return -beats_at(
-            self._timeline(), self._tempo, torch.zeros_like(self._positions[:1]), self._rate, zero
-        )[:, 0]
+        begin = torch.full_like(self._positions[:1], -self._start)
+        return -beats_at(self._timeline(), self._tempo, begin, self._rate, zero)[:, 0]

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from djgraph.arguments import real, shown
+from djgraph.arguments import real, shown, whole
 from djgraph.errors import InputError
 from djgraph.runtime.clock import check_tempo
 from djgraph.runtime.compiled import Compiled
-from djgraph.runtime.inputs import prepare_params, prepare_positions
+from djgraph.runtime.inputs import FARTHEST, prepare_params, prepare_positions
 from djgraph.streams.clock import ClockTrack
 from djgraph.streams.controls import ControlTrack
 from djgraph.streams.state import StreamState, part, prefixed
@@ -33,7 +33,8 @@ class Live:
 class Intake:
     """The control frames (``track``) and the tempos (``clock``, None where no effect follows one) of a stream.
 
-    The arguments are those of :meth:`djgraph.Mixer.stream`. Raises InputError where one does not fit.
+    The arguments are those of :meth:`djgraph.Mixer.stream`. What they count from the clip's start is counted from the
+    stream's from here on. Raises InputError where one does not fit.
     """
 
     def __init__(
@@ -43,23 +44,23 @@ class Intake:
         like: Tensor,
         out_of_range: str,
         score: Any,
-        frames: Iterable[Tensor] | None,
+        frames: Iterable[Any] | None,
         fps: float | None,
         tempo: Any,
+        start: int = 0,
     ) -> None:
         self._compiled, self._batch, self._like, self._out_of_range = compiled, batch, like, out_of_range
         self._columns, self._rate = len(compiled.layout), compiled.graph.sample_rate
+        self._start = whole(start, "start", 0)
         if score is not None and frames is not None:
             raise InputError("give a score or an iterator of frames, not both")
-        if (frames is None) != (fps is None):
-            raise InputError(
-                "an iterator of frames comes with fps, the frames per second, and fps with frames"
-            )
+        if frames is None and fps is not None:
+            raise InputError("fps, the frames per second, comes with an iterator of frames")
         self._live = score is None and frames is None
         self._latest: Tensor | None = None
         self._fetched = 0
         known = None if score is None else self._score(score)
-        fetched = None if frames is None or fps is None else self._fetch(_iterator(frames), self._speed(fps))
+        fetched = None if frames is None else self._fetch(_iterator(frames), self._speed(fps))
         self.track = ControlTrack(compiled.bank.rows, known, fetched)
         self._live_tempo = compiled.uses_clock and tempo is None
         self.clock = self._clock(tempo)
@@ -150,24 +151,31 @@ class Intake:
         return prepared, self._positions(positions, prepared)
 
     def _positions(self, positions: Any, frames: Tensor) -> Tensor:
-        """On the CPU, where they are looked up."""
+        """On the CPU, where they are looked up; from the stream's start on."""
         placed = prepare_positions(positions, frames, True)
         if placed is None:
             raise InputError("positions are missing: give the sample that each frame lies on")
-        return placed.cpu()
+        return placed.cpu() - self._start
 
-    def _speed(self, fps: Any) -> float:
+    def _speed(self, fps: Any) -> float | None:
+        if fps is None:
+            return None
         speed = real(fps, "fps", 0, self._rate)
         if not speed:
             raise InputError(f"fps is {shown(fps)}; expected a number above 0")
         return speed
 
-    def _fetch(self, frames: Iterator[Tensor], fps: float) -> Iterator[tuple[Tensor, int]]:
+    def _fetch(self, frames: Iterator[Any], fps: float | None) -> Iterator[tuple[Tensor, int]]:
+        latest = -FARTHEST - 1
         for frame in frames:
-            position = round(self._fetched * self._rate / fps)
+            if fps is None:
+                frame, position = _placed(frame, latest)
+                latest = position
+            else:
+                position = round(self._fetched * self._rate / fps)
             prepared = self._one_frame(frame, "the iterator must give single frames")
             self._fetched += 1
-            yield prepared, position
+            yield prepared, position - self._start
 
     def _clock(self, tempo: Any) -> ClockTrack | None:
         if not self._compiled.uses_clock:
@@ -176,7 +184,7 @@ class Intake:
             return None
         if tempo is None:
             empty = torch.empty(self._batch, 0, dtype=torch.float64, device=self._like.device)
-            return ClockTrack(self._rate, empty, torch.empty(0, dtype=torch.int64, device="cpu"))
+            return ClockTrack(self._rate, empty, torch.empty(0, dtype=torch.int64, device="cpu"), self._start)
         tempos, positions = tempo, [0]
         if isinstance(tempo, tuple):
             if len(tempo) != 2:
@@ -185,7 +193,7 @@ class Intake:
             if isinstance(tempos, Tensor) and tempos.ndim == 1:
                 tempos = tempos.unsqueeze(0)
         checked = check_tempo(tempos, self._batch, self._like).expand(self._batch, -1)
-        return ClockTrack(self._rate, checked, self._positions(positions, checked.unsqueeze(-1)))
+        return ClockTrack(self._rate, checked, self._positions(positions, checked.unsqueeze(-1)), self._start)
 
     def _tempo(self, tempo: Any) -> Tensor | None:
         if self.clock is None or not self._live_tempo:
@@ -206,7 +214,20 @@ class Intake:
         return checked.expand(self._batch, -1)
 
 
-def _iterator(frames: Any) -> Iterator[Tensor]:
+def _placed(item: Any, latest: int) -> tuple[Any, int]:
+    """A frame and the sample that it lies on, behind that of the frame before."""
+    if not isinstance(item, tuple) or len(item) != 2:
+        raise InputError(
+            f"without fps the iterator must give pairs of a frame and the sample that it lies on, not {shown(item)}"
+        )
+    frame, position = item
+    place = whole(position, "a frame's position", -FARTHEST)
+    if not latest < place <= FARTHEST:
+        raise InputError(f"a frame of the iterator lies on sample {place}, and the one before it on {latest}")
+    return frame, place
+
+
+def _iterator(frames: Any) -> Iterator[Any]:
     if not isinstance(frames, Iterable):
         raise InputError(f"frames must be an iterator of frames, not {type(frames).__name__}")
     return iter(frames)

@@ -63,9 +63,10 @@ class Stream:
         *,
         batch: int = 1,
         score: tuple[Tensor, Any] | None = None,
-        frames: Iterable[Tensor] | None = None,
+        frames: Iterable[Any] | None = None,
         fps: float | None = None,
         tempo: float | Tensor | tuple[Tensor, Any] | None = None,
+        start: int = 0,
         state: StreamState | None = None,
         material: Mapping[str, Any] | None = None,
         unheard: str = "exact",
@@ -81,7 +82,9 @@ class Stream:
         self._plan, self._compiled = plan, plan.compiled
         self.batch = whole(batch, "batch", 1)
         self._like = torch.empty(0, dtype=dtype, device=_device(device))
-        self._intake = Intake(self._compiled, self.batch, self._like, out_of_range, score, frames, fps, tempo)
+        self._intake = Intake(
+            self._compiled, self.batch, self._like, out_of_range, score, frames, fps, tempo, start
+        )
         self._position = 0
         self._finished = self._broken = False
         self._names = input_names(self._compiled.graph)

@@ -1,0 +1,127 @@
+"""What is played: the audio of every input of a graph, any part of it at any time."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+Nested = dict[str, Any]
+"""``[channels, samples]`` by input, or by input and stem."""
+CHUNK = 1 << 15
+"""Samples that are read at a time."""
+KEPT = 8
+"""Chunks that are kept: a loop of some seconds is read once."""
+
+
+class Feed(Protocol):
+    """The inputs of a graph. samples: how long they are. material: what plays the inputs that have a source."""
+
+    @property
+    def samples(self) -> int: ...
+
+    @property
+    def material(self) -> Mapping[str, Any]: ...
+
+    def read(self, first: int, samples: int) -> Nested:
+        """From sample ``first`` on, silence beyond the end; nothing where sources play every input."""
+
+
+class MemoryFeed:
+    """Signals in memory, ``[channels, samples]`` by input, or by input and stem."""
+
+    def __init__(self, inputs: Mapping[str, Any], material: Mapping[str, Any] | None = None) -> None:
+        self._inputs = inputs
+        self.material: Mapping[str, Any] = material or {}
+        self.samples = max(
+            (one.shape[-1] for value in inputs.values() for one in _signals(value)),
+            default=0,
+        )
+
+    def read(self, first: int, samples: int) -> Nested:
+        return mapped(self._inputs, lambda signal: _part(signal, first, samples))
+
+
+class ReadAhead:
+    """A feed whose next seconds are read by a thread of its own, before they are asked for. Close it when done."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self._chunks: OrderedDict[int, Future[Nested]] = OrderedDict()
+        self._reader = ThreadPoolExecutor(1, "djgraph feed")
+        self._lock = threading.Lock()
+
+    @property
+    def samples(self) -> int:
+        return self.feed.samples
+
+    @property
+    def material(self) -> Mapping[str, Any]:
+        return self.feed.material
+
+    def prepare(self, first: int) -> None:
+        """Begin to read what lies there, without waiting for it."""
+        self._chunk(first // CHUNK)
+
+    def read(self, first: int, samples: int) -> Nested:
+        """As of a feed; waits where the disk is slower than the music."""
+        begin, end = first // CHUNK, (first + samples - 1) // CHUNK
+        chunks = [self._chunk(index).result() for index in range(begin, max(begin, end) + 1)]
+        self._chunk(end + 1)
+        offset = first - begin * CHUNK
+        if len(chunks) == 1:
+            return mapped(chunks[0], lambda signal: signal[..., offset : offset + samples])
+        return joined(chunks, offset, samples)
+
+    def close(self) -> None:
+        self._reader.shutdown(wait=True, cancel_futures=True)
+
+    def _chunk(self, index: int) -> Future[Nested]:
+        with self._lock:
+            if index in self._chunks:
+                self._chunks.move_to_end(index)
+            else:
+                self._chunks[index] = self._reader.submit(self.feed.read, index * CHUNK, CHUNK)
+                while len(self._chunks) > KEPT:
+                    self._chunks.popitem(last=False)
+            return self._chunks[index]
+
+
+def mapped(inputs: Mapping[str, Any], change: Callable[[Tensor], Tensor]) -> Nested:
+    """Every signal changed."""
+    return {
+        name: {stem: change(one) for stem, one in value.items()}
+        if isinstance(value, Mapping)
+        else change(value)
+        for name, value in inputs.items()
+    }
+
+
+def joined(chunks: list[Nested], offset: int, samples: int) -> Nested:
+    """A part of chunks that lie one behind the other."""
+
+    def join(*signals: Tensor) -> Tensor:
+        return torch.cat(signals, -1)[..., offset : offset + samples]
+
+    first = chunks[0]
+    return {
+        name: {stem: join(*(chunk[name][stem] for chunk in chunks)) for stem in value}
+        if isinstance(value, Mapping)
+        else join(*(chunk[name] for chunk in chunks))
+        for name, value in first.items()
+    }
+
+
+def _signals(value: Any) -> list[Tensor]:
+    return list(value.values()) if isinstance(value, Mapping) else [value]
+
+
+def _part(signal: Tensor, first: int, samples: int) -> Tensor:
+    total = signal.shape[-1]
+    begin, end = (min(max(at, first), first + samples) for at in (0, total))
+    return torch.nn.functional.pad(signal[..., begin:end], (begin - first, first + samples - end))

@@ -1,0 +1,56 @@
+"""Who holds which control: values that stand in for the automation's while a hand, a knob or a ghost is on them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from djgraph.errors import InputError
+from djgraph.layout import ParameterLayout
+
+
+class Hands:
+    """Values by column, in plain units, that hold until they are let go. Any thread may move them; the one that plays
+    reads a whole row at a time and never waits for longer than a copy of the dictionary takes."""
+
+    def __init__(self, layout: ParameterLayout) -> None:
+        self.layout = layout
+        self._held: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def hold(self, name: str, value: float) -> float:
+        """Take a control to a value, clamped to its range and snapped to its grid, which is returned. Raises
+        LayoutError for a name that there is not, InputError for what is no finite number."""
+        index = self.layout.index(name)
+        number = float(value)
+        if not np.isfinite(number):
+            raise InputError(f"{name}: expected a finite number, got {value!r}")
+        control = self.layout.columns[index].control
+        number = min(max(number, control.min), control.max)
+        if control.held:
+            row = self.layout.default.clone()
+            row[index] = number
+            number = float(self.layout.snap(row)[index])
+        with self._lock:
+            self._held = {**self._held, index: number}
+        return number
+
+    def release(self, name: str | None = None) -> None:
+        """Let one go, or all."""
+        index = None if name is None else self.layout.index(name)
+        with self._lock:
+            self._held = {} if index is None else {i: v for i, v in self._held.items() if i != index}
+
+    @property
+    def held(self) -> Mapping[str, float]:
+        """What is held, by name."""
+        return {self.layout.columns[index].name: value for index, value in self._held.items()}
+
+    def over(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A row with what is held in it."""
+        for index, value in self._held.items():
+            row[index] = value
+        return row

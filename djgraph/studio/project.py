@@ -1,0 +1,76 @@
+"""What a studio works on, as one value: a graph's text, lanes, recipes, the tempo. Every edit makes another value."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from djgraph.automation import SHAPES, TempoMap
+from djgraph.reading import Stored
+
+MOST_POINTS = 200_000
+"""Of a lane: an hour of a hand that moves at every tick is 310,000, thinned to far fewer."""
+Beat = Annotated[float, Field(ge=0, le=1e7)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class LanePoint(Stored):
+    """A breakpoint. at: in beats. value: in plain units. shape and bend: how it goes on from here."""
+
+    at: Beat
+    value: Annotated[float, Field(ge=-1e12, le=1e12)]
+    shape: Literal["hold", "linear", "smooth", "exponential", "sine", "cosine"] = "linear"
+    bend: Annotated[float, Field(ge=-240, le=240)] | None = None
+
+
+class Lane(Stored):
+    """The course of one control. points: in order of time."""
+
+    control: Name
+    points: Annotated[tuple[LanePoint, ...], Field(max_length=MOST_POINTS)] = ()
+
+
+class Clip(Stored):
+    """A recipe on the timeline. start, length: in beats. settings: its other arguments."""
+
+    id: Annotated[int, Field(ge=1, le=10**9)]
+    recipe: Name
+    start: Beat
+    length: Annotated[float, Field(gt=0, le=1e6)]
+    settings: dict[Name, float | str] = Field(default_factory=dict, max_length=100)
+
+
+class Project(Stored):
+    """All of it. values: of controls that rest elsewhere than at their default. tempo: entries (beat, BPM, ramp)."""
+
+    project: Literal[1] = 1
+    name: Annotated[str, Field(max_length=200)] = "untitled"
+    graph: Annotated[str, Field(max_length=1 << 20)] = ""
+    tempo: Annotated[tuple[tuple[float, float, str], ...], Field(min_length=1, max_length=10_000)] = (
+        (0.0, 120.0, "hold"),
+    )
+    beats_per_bar: Annotated[int, Field(ge=1, le=32)] = 4
+    loop: tuple[Beat, Beat] | None = None
+    values: dict[Name, float] = Field(default_factory=dict, max_length=100_000)
+    lanes: Annotated[tuple[Lane, ...], Field(max_length=100_000)] = ()
+    clips: Annotated[tuple[Clip, ...], Field(max_length=10_000)] = ()
+
+    @property
+    def clock(self) -> TempoMap:
+        """Its tempo map. Raises InputError for one that cannot be."""
+        return TempoMap([list(entry) for entry in self.tempo])
+
+    def lane(self, control: str) -> Lane:
+        """A control's lane; one without points where it has none."""
+        return next((lane for lane in self.lanes if lane.control == control), Lane(control=control))
+
+    def with_lane(self, lane: Lane) -> Project:
+        """With a lane in place of the control's own, or at the end; one without points goes."""
+        lanes = [lane if one.control == lane.control else one for one in self.lanes]
+        if lane.control not in {one.control for one in self.lanes}:
+            lanes.append(lane)
+        return self.model_copy(update={"lanes": tuple(one for one in lanes if one.points)})
+
+
+assert set(LanePoint.model_fields["shape"].annotation.__args__) == set(SHAPES)  # type: ignore[union-attr]

@@ -1,0 +1,41 @@
+"""A studio, served until somebody ends it."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from djgraph.studio.server import Studio
+from djgraph.studio.session import Session
+
+
+class Serving:
+    """A free port of the loopback address and a fresh token: ``url`` is where the page is."""
+
+    def __init__(self, session: Session, port: int = 0) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.port = self._socket.getsockname()[1]
+        self.token = secrets.token_urlsafe(24)
+        self.url = f"http://127.0.0.1:{self.port}/{self.token}/"
+        app = Studio(session).app(self.token, self.port)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            lifespan="off",
+            ws_max_size=1 << 20,
+            server_header=False,
+            access_log=False,
+        )
+        self._server = uvicorn.Server(config)
+
+    def run(self, ready: Callable[[str], None] | None = None) -> None:
+        """Serve until Ctrl-C or :meth:`stop`."""
+        if ready is not None:
+            ready(self.url)
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        self._server.should_exit = True

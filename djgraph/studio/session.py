@@ -1,0 +1,151 @@
+"""What is open in a studio: a project, its mixer, its player, and what all pages that look at it know."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+from pydantic import Field, TypeAdapter
+
+from djgraph.errors import InputError
+from djgraph.playing import Feed, Player
+from djgraph.studio.console import console_of
+from djgraph.studio.curves import course_of
+from djgraph.studio.history import History
+from djgraph.studio.messages import LONGEST, Message
+from djgraph.studio.parts import Part
+from djgraph.studio.parts.desk import Desk
+from djgraph.studio.parts.timeline import Timeline
+from djgraph.studio.parts.transport import Transporting
+from djgraph.studio.project import Project
+
+if TYPE_CHECKING:
+    from djgraph.mixer import Mixer
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+PARTS: tuple[type[Part], ...] = (Desk, Transporting, Timeline)
+
+
+class Session:
+    """One open project. Messages come from any page's thread, one at a time; what they change is told to all listeners.
+
+    mixer, feed: of the project's graph. parts: what it can do.
+    """
+
+    def __init__(
+        self, mixer: Mixer, feed: Feed, project: Project | None = None, parts: Sequence[type[Part]] = PARTS
+    ) -> None:
+        self.mixer = mixer
+        self.history = History(Project(name=mixer.graph.name) if project is None else project)
+        self.player = Player(mixer, feed)
+        self._listeners: list[Listener] = []
+        self._lock = threading.RLock()
+        self.parts = [part(self) for part in parts]
+        self._by_message = {message: part for part in self.parts for message in part.messages}
+        kinds: Any = Union[tuple(self._by_message)]  # noqa: UP007  # of classes known only here
+        self._said: TypeAdapter[Any] = TypeAdapter(Annotated[kinds, Field(discriminator="do")])
+        self.refresh()
+
+    @property
+    def project(self) -> Project:
+        return self.history.project
+
+    # ── For pages ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told of every event from now on; what is returned ends that."""
+        with self._lock:
+            self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def snapshot(self) -> Event:
+        """All that a page needs to know when it opens."""
+        with self._lock:
+            event: Event = {
+                "event": "snapshot",
+                "console": console_of(self.mixer.graph, self.mixer.layout),
+                "seconds": self.player.feed.samples / self.mixer.graph.sample_rate,
+                **self._state(),
+            }
+            for part in self.parts:
+                event |= part.snapshot()
+            return event
+
+    def take(self, text: str) -> Message:
+        """Read a message and do what it says; returns it. Raises pydantic's ValidationError for what is no message,
+        DJGraphError for what cannot be done; both leave everything as it was."""
+        if len(text) > LONGEST:
+            raise InputError(f"a message of {len(text)} characters; at most {LONGEST}")
+        message: Message = self._said.validate_json(text)
+        with self._lock:
+            self._by_message[type(message)].handle(message)
+        return message
+
+    # ── For parts ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def change(self, project: Project, what: str, gesture: str = "") -> None:
+        """Go on with an edited project. Raises DJGraphError for one that cannot be played, and keeps the old one."""
+        course = self._course(project)
+        self.history.change(project, what, gesture)
+        self._follow(course)
+
+    def go_back(self) -> None:
+        """Undo."""
+        if self.history.undo() is not None:
+            self.refresh()
+
+    def go_forth(self) -> None:
+        """Redo."""
+        if self.history.redo() is not None:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Play the project as it is now."""
+        self._follow(self._course(self.project))
+
+    def moving(self) -> Iterator[tuple[str, list[float]]]:
+        """The controls that are automated, each with its values over the clip, to draw."""
+        for lane in self.project.lanes:
+            yield lane.control, [point.value for point in lane.points]
+
+    def tell(self, event: Event) -> None:
+        """All pages."""
+        for listener in list(self._listeners):
+            listener(event)
+
+    def transport(self) -> dict[str, Any]:
+        now, rate = self.player.transport, self.mixer.graph.sample_rate
+        return {
+            "playing": now.playing,
+            "seconds": now.position / rate,
+            "loop": None if now.loop is None else [place / rate for place in now.loop],
+            "tempo": now.tempo,
+        }
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()
+        self.player.close()
+
+    def _course(self, project: Project) -> Any:
+        graph = self.mixer.graph
+        samples = self.player.feed.samples
+        return course_of(project, self.mixer.layout, tuple(graph.inputs), samples, graph.sample_rate)
+
+    def _follow(self, course: Any) -> None:
+        self.player.follow(course)
+        for part in self.parts:
+            part.changed()
+        self.tell({"event": "project", **self._state()})
+
+    def _state(self) -> dict[str, Any]:
+        undo, redo = self.history.labels
+        row = self.player.course.row(self.player.transport.position)
+        return {
+            "project": self.project.model_dump(mode="json"),
+            "values": [float(value) for value in row],
+            "undo": undo,
+            "redo": redo,
+        }

@@ -1,0 +1,52 @@
+"""The sound of a session, to one page: blocks as the page has room for them."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import threading
+from collections.abc import Callable
+
+from djgraph.playing import Player
+from djgraph.playing.line import TICK
+
+HEADER = struct.Struct("<dII")
+"""The clip's sample at which a block begins, how many orders to jump came before it, channels."""
+
+
+class Pump:
+    """A thread that makes blocks while a page has room for them. deliver: is called with each, on the loop's thread."""
+
+    def __init__(
+        self, player: Player, loop: asyncio.AbstractEventLoop, deliver: Callable[[bytes], None]
+    ) -> None:
+        self._player, self._loop, self._deliver = player, loop, deliver
+        self._room = 0
+        self._closed = False
+        self._more = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="djgraph sound", daemon=True)
+        self._thread.start()
+
+    def grant(self, samples: int) -> None:
+        """The page can take so many more."""
+        with self._more:
+            self._room = min(self._room + samples, 1 << 18)
+            self._more.notify()
+
+    def close(self) -> None:
+        with self._more:
+            self._closed = True
+            self._more.notify()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while True:
+            with self._more:
+                while self._room < TICK and not self._closed:
+                    self._more.wait()
+                if self._closed:
+                    return
+                self._room -= TICK
+            audio, at = self._player.block(TICK)
+            data = HEADER.pack(float(at), 0, len(audio)) + audio.astype("<f4").tobytes()
+            self._loop.call_soon_threadsafe(self._deliver, data)

@@ -1,0 +1,86 @@
+// @ts-check
+// What is known of the session, and who wants to hear when it changes.
+
+/** @typedef {import("./scale.js").Control} Control */
+
+export class Store {
+  constructor() {
+    /** @type {any} */ this.console = null;
+    /** @type {Map<string, Control>} */ this.controls = new Map();
+    /** @type {Map<string, number>} */ this.values = new Map();
+    /** @type {Set<string>} */ this.held = new Set();
+    /** @type {any} */ this.project = null;
+    /** @type {string|null} */ this.undo = null;
+    /** @type {string|null} */ this.redo = null;
+    this.seconds = 0;
+    this.transport = { playing: false, seconds: 0, loop: null, tempo: 120 };
+    /** @type {Map<string, Set<(what: any) => void>>} */ this.listeners = new Map();
+  }
+
+  /** @param {string} topic @param {(what: any) => void} listener */
+  on(topic, listener) {
+    const all = this.listeners.get(topic) ?? new Set();
+    all.add(listener);
+    this.listeners.set(topic, all);
+    return () => all.delete(listener);
+  }
+
+  /** @param {string} topic @param {any} [what] */
+  tell(topic, what) {
+    for (const listener of this.listeners.get(topic) ?? []) listener(what);
+  }
+
+  /** @param {import("./wire.js").Event} event */
+  take(event) {
+    switch (event.event) {
+      case "snapshot": {
+        this.console = event.console;
+        this.controls = new Map(controlsOf(event.console).map(c => [c.name, c]));
+        this.values = new Map();
+        this.follow(event);
+        for (const [name, value] of Object.entries(event.held)) this.values.set(name, /** @type {number} */ (value));
+        this.held = new Set(Object.keys(event.held));
+        this.seconds = event.seconds;
+        this.transport = event.transport;
+        break;
+      }
+      case "project":
+        this.follow(event);
+        for (const name of this.controls.keys()) this.tell("control", name);
+        break;
+      case "held":
+        this.values.set(event.control, event.value);
+        this.held.add(event.control);
+        this.tell("control", event.control);
+        break;
+      case "released":
+        for (const name of event.controls) {
+          this.held.delete(name);
+          this.tell("control", name);
+        }
+        break;
+      case "playing": this.transport.playing = event.playing; this.tell("transport"); break;
+      case "sought": this.transport.seconds = event.seconds; this.tell("transport"); break;
+      case "loop": this.transport.loop = event.region; this.tell("transport"); break;
+      case "meters": this.transport = event.transport; this.tell("transport"); break;
+    }
+    this.tell(event.event, event);
+  }
+
+  /** The project as it is now, and the values that its controls have. @param {any} event */
+  follow(event) {
+    this.project = event.project;
+    this.undo = event.undo;
+    this.redo = event.redo;
+    this.console.columns.forEach((/** @type {string} */ name, /** @type {number} */ i) => {
+      if (!this.held.has(name)) this.values.set(name, event.values[i]);
+    });
+  }
+}
+
+/** @param {any} console @returns {Control[]} */
+export function controlsOf(console) {
+  const all = [];
+  for (const section of console.sections) for (const block of section.blocks) all.push(...block.controls);
+  return [...all, ...console.macros];
+}

@@ -1,0 +1,106 @@
+"""What a player plays, against the mixer on the whole clip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import djgraph
+from djgraph.errors import DJGraphError
+from djgraph.playing import Course, Hands, MemoryFeed, Player
+
+RATE = 44100
+SAMPLES = 30_000
+
+
+@pytest.fixture(scope="module")
+def mixer() -> djgraph.Mixer:
+    return djgraph.compile("dj_mixer")
+
+
+@pytest.fixture(scope="module")
+def inputs(mixer: djgraph.Mixer) -> dict[str, Any]:
+    torch.manual_seed(1)
+    return {
+        track: {stem: 0.1 * torch.randn(2, SAMPLES) for stem in stems or ()}
+        for track, stems in mixer.graph.inputs.items()
+    }
+
+
+def _whole(mixer: djgraph.Mixer, inputs: Any, course: Any) -> np.ndarray:
+    batched = {track: {stem: x[None] for stem, x in stems.items()} for track, stems in inputs.items()}
+    with torch.no_grad():
+        return mixer(batched, course.params[None], positions=course.positions)[0].numpy()
+
+
+def _played(player: Player, sizes: list[int]) -> np.ndarray:
+    player.play()
+    return np.concatenate([player.block(size)[0] for size in sizes], 1)
+
+
+def test_player_plays_what_the_renderer_writes(mixer: djgraph.Mixer, inputs: Any) -> None:
+    auto = djgraph.automation.load("bass_swap", start="0.1s", length="0.4s")
+    frames = auto.render_exact(mixer, samples=SAMPLES, sample_rate=RATE, tempo=128)
+    player = Player(mixer, MemoryFeed(inputs), Course(mixer.layout, frames.params, frames.positions))
+    sizes = [512] * 20 + [100, 1, 1111, 64] + [512] * 20
+    played = _played(player, sizes)
+    wanted = _whole(mixer, inputs, frames)[:, : played.shape[1]]
+    np.testing.assert_allclose(played, wanted, atol=2e-6)
+    player.close()
+
+
+def test_hands_stand_in_for_the_automation(mixer: djgraph.Mixer, inputs: Any) -> None:
+    player = Player(mixer, MemoryFeed(inputs))
+    for name in mixer.layout.names:
+        if name.endswith(".gain"):
+            player.hands.hold(name, 0.0)
+    assert np.abs(_played(player, [512] * 20)).max() == 0
+    player.hands.release()
+    after = np.concatenate([player.block(512)[0] for _ in range(20)], 1)
+    assert np.abs(after[:, -512:]).max() > 0.1
+    player.close()
+
+
+def test_loop_goes_round_on_its_sample(mixer: djgraph.Mixer) -> None:
+    count = torch.arange(SAMPLES, dtype=torch.float32) / SAMPLES
+    stems = mixer.graph.inputs["track_a"] or ()
+    feed = MemoryFeed(
+        {
+            "track_a": {s: (count if s == "drums" else 0 * count).expand(2, -1) for s in stems},
+            "track_b": {s: torch.zeros(2, SAMPLES) for s in stems},
+        }
+    )
+    player = Player(mixer, feed)
+    player.loop((1000, 4000))
+    played = _played(player, [700] * 20)[0] * SAMPLES
+    wanted = np.array([i if i < 4000 else 1000 + (i - 4000) % 3000 for i in range(14000)], np.float32)
+    # The mixer of neutral controls is its input; windows of a transform round the edges off by nothing at all.
+    np.testing.assert_allclose(played, wanted, atol=0.05)
+    assert player.transport.position == 1000 + (14000 - 4000) % 3000
+    player.close()
+
+
+def test_another_mixer_takes_over_without_a_step(mixer: djgraph.Mixer, inputs: Any) -> None:
+    player = Player(mixer, MemoryFeed(inputs))
+    player.play()
+    before = player.block(2048)[0]
+    player.take_over(mixer, Course.steady(mixer.layout), Hands(mixer.layout))
+    after = np.concatenate([player.block(512)[0] for _ in range(8)], 1)
+    frames = djgraph.automation.load({"automation": 1, "curves": []}).render_exact(
+        mixer, samples=SAMPLES, sample_rate=RATE
+    )
+    wanted = _whole(mixer, inputs, frames)[:, : 2048 + 4096]
+    np.testing.assert_allclose(np.concatenate([before, after], 1), wanted, atol=2e-6)
+    player.close()
+
+
+def test_hands_keep_to_ranges_and_names(mixer: djgraph.Mixer) -> None:
+    hands = Hands(mixer.layout)
+    assert hands.hold("track_a.drums.gain", 7.0) == 1.0
+    with pytest.raises(DJGraphError, match="did you mean"):
+        hands.hold("track_a.drums.gian", 1.0)
+    with pytest.raises(DJGraphError, match="finite"):
+        hands.hold("track_a.drums.gain", float("nan"))

@@ -35,6 +35,7 @@ def studio(
     from djgraph.cli.demo import matched
     from djgraph.demo import demo_tracks
     from djgraph.playing import MemoryFeed
+    from djgraph.studio.parts import PARTS
     from djgraph.studio.serve import Serving
     from djgraph.studio.session import Session
 
@@ -43,7 +44,7 @@ def studio(
     mixer = djgraph.compile(loaded)
     feed = MemoryFeed(matched(demo_tracks(loaded.sample_rate), loaded.sample_rate))
     del given
-    session = Session(mixer, feed)
+    session = Session(mixer, feed, parts=PARTS)
     serving = Serving(session, port)
     typer.echo(f"djgraph studio: {serving.url}")
     if not no_browser:

@@ -181,7 +181,7 @@ class Player:
         audio, taps = line.block(samples)
         if self._next is not None:
             fresh, taps = self._next.block(samples)
-            fade = torch.linspace(0, 1, samples)
+            fade = torch.linspace(0, 1, samples, dtype=audio.dtype, device=audio.device)
             audio = audio * (1 - fade) + fresh * fade
             self._line, self._next = self._next, None
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field, TypeAdapter
 
@@ -14,10 +14,6 @@ from djgraph.studio.console import console_of
 from djgraph.studio.curves import course_of
 from djgraph.studio.history import History
 from djgraph.studio.messages import LONGEST, Message
-from djgraph.studio.parts import Part
-from djgraph.studio.parts.desk import Desk
-from djgraph.studio.parts.timeline import Timeline
-from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.project import Project
 
 if TYPE_CHECKING:
@@ -25,7 +21,29 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
-PARTS: tuple[type[Part], ...] = (Desk, Transporting, Timeline)
+
+
+class Part:
+    """What a session can do of one subject; base of all. messages: those it answers, each with a ``do`` of its own."""
+
+    messages: ClassVar[tuple[type[Message], ...]] = ()
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def handle(self, message: Any) -> None:
+        """Do what a page says. Raises DJGraphError, and changes nothing, for what cannot be."""
+        raise NotImplementedError
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a page has to know when it opens, under keys of its own."""
+        return {}
+
+    def changed(self) -> None:
+        """The project has changed, or the mixer."""
+
+    def close(self) -> None:
+        """The studio ends."""
 
 
 class Session:
@@ -35,7 +53,7 @@ class Session:
     """
 
     def __init__(
-        self, mixer: Mixer, feed: Feed, project: Project | None = None, parts: Sequence[type[Part]] = PARTS
+        self, mixer: Mixer, feed: Feed, project: Project | None = None, parts: Sequence[type[Part]] = ()
     ) -> None:
         self.mixer = mixer
         self.history = History(Project(name=mixer.graph.name) if project is None else project)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from djgraph.studio.messages import Message, Name, Number
-from djgraph.studio.parts import Part
+from djgraph.studio.session import Part
 
 
 class Hold(Message):

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from djgraph.errors import InputError
 from djgraph.studio.messages import Message
-from djgraph.studio.parts import Part
 from djgraph.studio.project import Lane
+from djgraph.studio.session import Part
 
 
 class Draw(Message):

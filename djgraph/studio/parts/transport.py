@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from djgraph.studio.messages import Message, Seconds
-from djgraph.studio.parts import Part
+from djgraph.studio.session import Part
 
 
 class Play(Message):

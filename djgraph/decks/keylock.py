@@ -12,7 +12,7 @@ from torch import Tensor
 from djgraph.decks.material import Material
 from djgraph.decks.runs import Run
 from djgraph.dsp.phases import phase_turns
-from djgraph.dsp.stretch import Cut, frame_spectra, overlap_add, places_of
+from djgraph.dsp.stretch import Cut, frame_spectra, guide_of, overlap_add, places_of
 
 SPAN = 16_384
 """Samples, about, whose frames are worked on at a time."""
@@ -154,16 +154,3 @@ def _mix_sample(run: Run, place: float) -> float:
         run.track[marker : marker + 2].tolist(),
     )
     return begin + (place - low) * (end - begin) / (high - low)
-
-
-def guide_of(widths: list[int]) -> Tensor:
-    """The mix of all signals, whose phases all of them follow: by how much each channel of a signal is in each channel
-    of the mix, ``[channels of the mix, channels of all signals]``. A mono signal is in all of them."""
-    widest = max(widths)
-    blocks = [
-        torch.ones(widest, 1, device="cpu", dtype=torch.complex64)
-        if width == 1
-        else torch.eye(widest, width, device="cpu", dtype=torch.complex64)
-        for width in widths
-    ]
-    return torch.cat(blocks, dim=1)

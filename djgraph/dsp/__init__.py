@@ -30,6 +30,7 @@ from djgraph.dsp.safe import safe_divide, safe_log10, safe_sqrt
 from djgraph.dsp.sliding import sliding_max, sliding_mean
 from djgraph.dsp.state_variable import svf, svf_response
 from djgraph.dsp.stretch import Cut, stretch
+from djgraph.dsp.stretching import Stretcher
 from djgraph.dsp.svf_series import Section, svf_series
 from djgraph.dsp.sweep import sweep, sweep_link
 from djgraph.dsp.swing import allpass_sweep, swing
@@ -44,6 +45,7 @@ __all__ = [
     "LinkKernel",
     "Operation",
     "Section",
+    "Stretcher",
     "allpass_chain",
     "allpass_loop",
     "allpass_sweep",

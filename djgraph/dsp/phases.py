@@ -29,7 +29,13 @@ SAME = 1e-6
 
 
 def phase_turns(
-    spectra: Tensor, places: Tensor, rate: Tensor, hop: int, turn: Tensor, starts: int = 0
+    spectra: Tensor,
+    places: Tensor,
+    rate: Tensor,
+    hop: int,
+    turn: Tensor,
+    starts: int = 0,
+    sooner: Tensor | None = None,
 ) -> Tensor:
     """The angles by which the bins of frames are to be turned.
 
@@ -37,7 +43,8 @@ def phase_turns(
     whose first comes first gives them. places: the sample of the track that is at the middle, ``[frames + 1]``, int64.
     rate: the track's for each frame, ``[frames]``, float64. hop: samples from frame to frame as they are played.
     turn: of the frame before, ``[bins]``, float64. starts: this many of the frames do not turn; behind them all begins
-    anew.
+    anew. sooner: spectra of the track ``hop`` samples before each of the frames, ``[signals, frames, bins]``: where
+    frames lie further apart in the track than a third of their length, frequencies are told by these.
 
     Returns ``[frames, bins]``, float64, in ±π. Exactly 0 as long as the rate is 1 and the places are ``hop`` apart.
     """
@@ -49,9 +56,12 @@ def phase_turns(
     step = places.diff()[:, None].to(torch.float64)
     centre = torch.arange(bins, dtype=torch.float64, device="cpu") * (math.pi / (bins - 1))
     # The frequency in a bin: its centre's, and what the phase has gained on that, which is told up to full turns.
-    gained = across.angle().to(torch.float64) - step * centre
-    gained -= 2 * math.pi * (gained / (2 * math.pi)).round()
-    advance = (hop - step) * (centre + gained / torch.where(step == 0, 1.0, step))
+    if sooner is None:
+        gained = _held(across.angle().to(torch.float64) - step * centre)
+        advance = (hop - step) * (centre + gained / torch.where(step == 0, 1.0, step))
+    else:
+        within = (spectra[:, 1:] * sooner.conj()).sum(0).angle().to(torch.float64)
+        advance = hop * centre + _held(within - hop * centre) - across.angle().to(torch.float64)
     slower = 1 / rate[:, None] - 1
     tilt = torch.zeros_like(advance)
     tilt[:, :-1] = torch.where(slower.abs() < SAME, 0.0, slower) * beside.angle().to(torch.float64)
@@ -64,6 +74,11 @@ def phase_turns(
     arrays = [one[starts:].numpy() for one in (level, advance, tilt)]
     _run(arrays[0], arrays[1], arrays[2], out[starts:].numpy())
     return out[1:]
+
+
+def _held(angle: Tensor) -> Tensor:
+    """Without its full turns."""
+    return angle - 2 * math.pi * (angle / (2 * math.pi)).round()
 
 
 def _run(level: NDArray, advance: NDArray, tilt: NDArray, turn: NDArray) -> None:

@@ -61,7 +61,8 @@ class Cut:
 
 @lru_cache(maxsize=4)
 def _hann(size: int) -> Tensor:
-    return torch.hann_window(size, periodic=True, dtype=torch.float64, device="cpu").to(torch.float32)
+    with torch.inference_mode(False):  # it is kept, and may be asked for where gradients are wanted
+        return torch.hann_window(size, periodic=True, dtype=torch.float64, device="cpu").to(torch.float32)
 
 
 def places_of(position: Tensor) -> Tensor:
@@ -91,6 +92,19 @@ def overlap_add(spectra: Tensor, turns: Tensor, cut: Cut) -> Tensor:
     for part in range(parts):
         total = total + torch.nn.functional.pad(hops[:, :, part], (0, 0, part, parts - 1 - part))
     return total.flatten(1)
+
+
+def guide_of(widths: list[int]) -> Tensor:
+    """The mix of all signals, whose phases all of them follow: by how much each channel of a signal is in each channel
+    of the mix, ``[channels of the mix, channels of all signals]``. A mono signal is in all of them."""
+    widest = max(widths)
+    blocks = [
+        torch.ones(widest, 1, device="cpu", dtype=torch.complex64)
+        if width == 1
+        else torch.eye(widest, width, device="cpu", dtype=torch.complex64)
+        for width in widths
+    ]
+    return torch.cat(blocks, dim=1)
 
 
 def stretch(

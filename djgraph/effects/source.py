@@ -50,6 +50,8 @@ class Material(ABC):
     """How long it is."""
     channels: int
     """Of all its signals together."""
+    widths: tuple[int, ...] = ()
+    """Of each of its signals, in order; where that is not said it is one signal."""
     beats: Beats | None = None
     """Its beats, where they are known."""
     markers: Markers | None = None
@@ -61,7 +63,8 @@ class Material(ABC):
 
         position: in samples of the material, ``[batch, samples]`` or ``[1, samples]``, float64. rate: samples of
         material for each sample of the output there, of the same shape, or ``[batch, 1]``. Returns
-        ``[batch, channels, samples]``, differentiable in material, position and rate.
+        ``[batch, channels, samples]``, differentiable in material, position and rate; a position that is no number is
+        silence, and costs next to nothing.
         """
 
 

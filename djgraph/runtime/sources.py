@@ -41,10 +41,10 @@ class Track(Protocol):
 
 
 class _InMemory(Material):
-    """audio: ``[batch, channels, samples]``."""
+    """audio: ``[batch, channels, samples]``. widths: of each of its signals."""
 
-    def __init__(self, audio: Tensor) -> None:
-        self._audio = audio
+    def __init__(self, audio: Tensor, widths: tuple[int, ...]) -> None:
+        self._audio, self.widths = audio, widths
         self.batch, self.channels, self.samples = audio.shape
 
     def read(self, position: Tensor, rate: Tensor) -> Tensor:
@@ -55,12 +55,14 @@ class _InMemory(Material):
 
 
 class _OfTrack(Material):
-    """A track of which windows are read. rows: which of its channels, one for each of the material's."""
+    """A track of which windows are read. rows: which of its channels, one for each of the material's. widths: of each
+    of its signals."""
 
     batch = 1
 
-    def __init__(self, track: Track, rows: list[int], like: Tensor) -> None:
+    def __init__(self, track: Track, rows: list[int], widths: tuple[int, ...], like: Tensor) -> None:
         self._track, self._rows, self._like = track, torch.tensor(rows, device="cpu"), like
+        self.widths = widths
         self.samples, self.channels = track.samples, len(rows)
         self.beats = _beats(getattr(track, "grid", None))
         self.markers = getattr(track, "markers", None)
@@ -71,7 +73,8 @@ class _OfTrack(Material):
         reach = material_reach(float(rate.detach().abs().max()))
         rate = rate.expand(len(position), -1)
         spans = [self._span(one.detach(), reach) for one in position]
-        begins, ends = min(a for a, _ in spans), max(b for _, b in spans)
+        sounding = [span for span in spans if span[0] < span[1]] or [(0, 0)]
+        begins, ends = min(a for a, _ in sounding), max(b for _, b in sounding)
         if ends - begins > FAR * sum(b - a for a, b in spans):
             items = [
                 self._window(*span, position[i : i + 1], rate[i : i + 1]) for i, span in enumerate(spans)
@@ -80,7 +83,10 @@ class _OfTrack(Material):
         return self._window(begins, ends, position, rate)
 
     def _span(self, position: Tensor, reach: int) -> tuple[int, int]:
-        low, high = (float(one) for one in position.nan_to_num(0.0, 0.0, 0.0).aminmax())
+        lowest = float(position.nan_to_num(math.inf, math.inf, math.inf).min())
+        if lowest == math.inf:
+            return 0, 0
+        low, high = lowest, float(position.nan_to_num(-math.inf, -math.inf, -math.inf).max())
         begins = min(max(math.floor(low) - reach, 0), self.samples)
         return begins, max(begins, min(math.ceil(high) + reach + 1, self.samples))
 
@@ -221,7 +227,8 @@ def _material(
             raise InputError(
                 f"{name} is {part.dtype} on {part.device}; expected {like.dtype} on {like.device}, as the rest is"
             )
-    return _InMemory(torch.cat([part.expand(batch, -1, -1) for part in parts], dim=1)), there
+    widths = tuple(node.channels for node in there)
+    return _InMemory(torch.cat([part.expand(batch, -1, -1) for part in parts], dim=1), widths), there
 
 
 def _of_track(
@@ -256,7 +263,7 @@ def _of_track(
             )
         there.append(node)
         rows += [begins[stem] + (channel if width > 1 else 0) for channel in range(node.channels)]
-    return _OfTrack(track, rows, like), there
+    return _OfTrack(track, rows, tuple(node.channels for node in there), like), there
 
 
 def _beats(grid: Any) -> Beats | None:

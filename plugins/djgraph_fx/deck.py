@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from djgraph.dsp import positions, warp_positions
+from djgraph.dsp import Cut, Stretcher, positions, warp_positions
 from djgraph.effects import (
     Beats,
     Block,
@@ -37,6 +37,10 @@ class Deck(SourceEffect):
     grid has that beat. So at rate 1 each beat of the track sounds on one of the mix's, to the sample, whatever the
     tempo does. Positions are float64, and the sum is taken in whole numbers, so that it does not drift. All stems have
     the same.
+
+    ``key_lock``: the same beats at the same times, and the pitch that was recorded, by a phase vocoder in which all
+    stems turn by the same phases (:class:`djgraph.dsp.Stretcher`), without latency. Its gradients in ``start``,
+    ``rate`` and markers are a declared surrogate: what moves the position moves the sound as on a turntable.
     """
 
     type = "deck"
@@ -47,6 +51,9 @@ class Deck(SourceEffect):
         sync: Literal["off", "beat", "bar"] = Field(
             "off",
             description="Whether it plays at its own tempo (off), or in time with the clock: from a beat, from a bar",
+        )
+        key_lock: bool = Field(
+            False, description="Whether the pitch stays as it was recorded when the rate is another"
         )
 
     class Controls(ControlModel):
@@ -67,10 +74,14 @@ class Deck(SourceEffect):
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)
         self.uses_clock = self.needs_beats = settings.sync != "off"
+        self._stretcher = Stretcher(Cut.at(environment.sample_rate)) if settings.key_lock else None
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """``position``: the sum of the rates so far, in whole samples and a part of one, ``[batch, 2]``, float64."""
-        return {"position": torch.zeros(batch, 2, dtype=torch.float64, device=like.device)}
+        """``position``: the sum of the rates so far, in whole samples and a part of one, ``[batch, 2]``, float64. With
+        key lock also what its frames leave behind."""
+        position = torch.zeros(batch, 2, dtype=torch.float64, device=like.device)
+        frames = {} if self._stretcher is None else self._stretcher.state(batch, like)
+        return {"position": position, **frames}
 
     def process(
         self, material: Material, controls: Mapping[str, Tensor], state: State, block: Block
@@ -80,7 +91,11 @@ class Deck(SourceEffect):
             position, speed, after = self._in_time(material, start, rate, state, block)
         else:
             position, speed, after = self._at_its_tempo(material, start, rate, state, block)
-        return material.read(position, speed), {"position": after}
+        if self._stretcher is None:
+            return material.read(position, speed), {"position": after}
+        widths = material.widths or (material.channels,)
+        sound, frames = self._stretcher(material.read, position, speed, widths, block.start, state)
+        return sound, {"position": after, **frames}
 
     def _at_its_tempo(
         self, material: Material, start: Tensor, rate: Tensor, state: State, block: Block

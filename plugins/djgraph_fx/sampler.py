@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -104,7 +105,9 @@ class Sampler(SourceEffect):
         for which, end in ((last, ends), (earlier, ends_before)):
             position = offsets.gather(1, which) + run
             level = (1 - (place - end) / self._fade).clamp(0, 1)
-            sound.append(material.read(position, rate) * level.to(controls["rate"].dtype).unsqueeze(1))
+            # What is not heard is not read: a position that is no number is silence.
+            heard = material.read(torch.where(level > 0, position, math.nan), rate)
+            sound.append(heard * level.to(controls["rate"].dtype).unsqueeze(1))
             at.append(position[:, -1:] + rate[:, -1:])
             after.append(end[:, -1:] - samples)
         held = on[:, -1:].to(torch.float64)

@@ -162,6 +162,8 @@ def test_everything_is_described(effect):
 
 SOUND = SoundFile("made.wav", 22050, torch.linspace(1, -0.5, 1400).view(2, 700))
 
+LOCKED = {"check_gradients": "key lock: the gradient is a declared surrogate"}
+
 CHECKS = parametrize_with_checks(
     [
         *(effect for effect in EFFECTS if effect not in (Reverb, Convolve)),
@@ -169,6 +171,8 @@ CHECKS = parametrize_with_checks(
         (Convolve, Convolve.Settings(file=SOUND, pre_delay=3)),
         (Tremolo, Tremolo.Settings(sync="beats", spread=0.5)),
         (Deck, Deck.Settings(sync="bar")),
+        (Deck, Deck.Settings(key_lock=True), LOCKED),
+        (Deck, Deck.Settings(key_lock=True, sync="beat"), LOCKED),
         (Sampler, Sampler.Settings(mode="gate")),
         *((Oscillator, Oscillator.Settings(wave=wave)) for wave in ("triangle", "saw", "square")),
         (Looper, Looper.Settings(beats=0.25)),

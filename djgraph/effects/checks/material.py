@@ -23,6 +23,7 @@ class Noise(Material):
     def read(self, position: Tensor, rate: Tensor) -> Tensor:
         """A sinc under a Hann window, as wide at every rate."""
         batch, channels, length = self._audio.shape
+        position = torch.where(position.isnan(), -9.0 * CROSSINGS, position)  # silence
         place = position.expand(batch, -1).to(self._audio.dtype)
         first = place.detach().floor().nan_to_num().clamp(-2 * CROSSINGS, length + 2 * CROSSINGS).long()
         around = torch.arange(1 - CROSSINGS, CROSSINGS + 1, device=first.device)

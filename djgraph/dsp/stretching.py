@@ -185,7 +185,7 @@ class Stretcher:
     def _added(
         self, memory: _Memory, spectra: Tensor, places: Tensor, led: Tensor, turns: Tensor | None
     ) -> _Memory:
-        """With one more frame. led: the guide's spectra of it. turns: of its phases; None where they are as they were."""
+        """With one more frame. led: the guide's spectra of it. turns: of its phases; None for none."""
         if turns is None:
             turns = memory.turn.new_zeros(memory.turn.shape, device="cpu")
         angle = turns.to(spectra.real).unsqueeze(1)

@@ -79,12 +79,12 @@ def test_clicks_fall_where_they_do_without():
     track[0, 900::1800] = 1
     rate = wander(24_000, 0.9, 1.15)
     locked, plain = (play(track, rate, locked=one)[0].double() for one in (True, False))
+    peaks = [n for n in range(1000, 23_000) if plain[n] > 0.3 and plain[n] == plain[n - 300 : n + 300].max()]
     middles = []
     for x in (locked, plain):
-        peaks = [n for n in range(1000, 23_000) if x[n] > 0.3 and x[n] == x[n - 300 : n + 300].max()]
         energy = torch.stack([x[n - 300 : n + 300].square() for n in peaks])
-        middles.append(torch.tensor(peaks) + (energy * (torch.arange(600) - 300)).sum(1) / energy.sum(1))
-    assert len(middles[0]) == len(middles[1]) >= 11
+        middles.append((energy * torch.arange(600)).sum(1) / energy.sum(1))
+    assert len(peaks) == 12
     assert float((middles[0] - middles[1]).abs().max()) < 0.001 * RATE
 
 
@@ -137,7 +137,7 @@ def test_gradients_in_material_are_exact_once_the_phases_are_known():
     weight = noise(2, 3000, seed=5, dtype=torch.float64)
     total = (play(audio, wander(3000)) * weight).sum()
     (slope,) = torch.autograd.grad(total, audio)
-    assert float((slope * audio).sum()) == pytest.approx(float(total), rel=1e-9)
+    assert float((slope * audio).sum().detach()) == pytest.approx(float(total.detach()), rel=1e-9)
 
 
 def test_gradients_in_start_and_rate_are_those_of_a_turntable_at_rest():

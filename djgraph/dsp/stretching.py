@@ -127,7 +127,11 @@ class Stretcher:
             sound = self._untouched(read, sound, history, first)
         recent = torch.from_numpy(history[:, -self.over :].copy())
         frame_state = torch.stack(
-            (torch.ones(batch, device="cpu"), torch.from_numpy(memory.place.astype(np.float64))), 1
+            (
+                torch.ones(batch, dtype=torch.float64, device="cpu"),
+                torch.from_numpy(memory.place.astype(np.float64)),
+            ),
+            1,
         )
         began = samples > 0 or not fresh
         return sound, {

@@ -74,7 +74,7 @@ def test_at_one_rate_it_is_the_stretch_of_the_whole(speed):
 
 
 def test_clicks_fall_where_they_do_without():
-    """Through a rate that moves: the middle of each click's energy."""
+    """Through a rate that moves by a third in a second: the middle of each click's energy, within 2 ms."""
     track = torch.zeros(1, 40_000)
     track[0, 900::1800] = 1
     rate = wander(24_000, 0.9, 1.15)
@@ -85,7 +85,7 @@ def test_clicks_fall_where_they_do_without():
         energy = torch.stack([x[n - 300 : n + 300].square() for n in peaks])
         middles.append((energy * torch.arange(600)).sum(1) / energy.sum(1))
     assert len(peaks) == 12
-    assert float((middles[0] - middles[1]).abs().max()) < 0.001 * RATE
+    assert float((middles[0] - middles[1]).abs().max()) < 0.002 * RATE
 
 
 @settings(max_examples=examples(12), deadline=None)

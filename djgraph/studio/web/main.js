@@ -1,10 +1,10 @@
 // @ts-check
 // Where the page begins: the wire, the store, the bar at the top, and the views.
 
-import { makeConsole } from "./console.js";
 import { make } from "./control.js";
 import { Sound } from "./sound.js";
 import { Store } from "./store.js";
+import { showViews } from "./views.js";
 import { Wire } from "./wire.js";
 
 const store = new Store();
@@ -23,8 +23,9 @@ store.on("refused", event => say(event.message, true));
 store.on("snapshot", () => {
   document.title = `${store.console.title} — djgraph studio`;
   bar();
-  document.getElementById("view")?.replaceChildren(makeConsole(store, wire));
   sound ??= new Sound(store.console.sample_rate, say);
+  const nav = /** @type {HTMLElement} */ (document.getElementById("views")), main = /** @type {HTMLElement} */ (document.getElementById("view"));
+  showViews(nav, main, store, wire, sound);
 });
 
 function bar() {

@@ -25,6 +25,20 @@ export class Store {
     return () => all.delete(listener);
   }
 
+  /** The same store to a view that may be made anew: `forget` ends all that it listens to.
+   * @returns {{store: Store, forget: () => void}} */
+  scoped() {
+    /** @type {(() => void)[]} */
+    const ends = [];
+    const store = /** @type {Store} */ (Object.create(this));
+    store.on = (topic, listener) => {
+      const end = this.on(topic, listener);
+      ends.push(end);
+      return end;
+    };
+    return { store, forget: () => { for (const end of ends.splice(0)) end(); } };
+  }
+
   /** @param {string} topic @param {any} [what] */
   tell(topic, what) {
     for (const listener of this.listeners.get(topic) ?? []) listener(what);

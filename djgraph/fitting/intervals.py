@@ -11,15 +11,16 @@ from djgraph.fitting.identify import Identified
 from djgraph.fitting.prepare import fold
 from djgraph.fitting.problem import POOL, FitProblem, Listened
 from djgraph.fitting.progress import Standing
+from djgraph.fitting.reaction import reaction
 from djgraph.fitting.residue import residue
-from djgraph.fitting.spread import Spread, spread
+from djgraph.fitting.spread import spread
 
 CONFIDENCE = 0.9
 """Share of the intervals that hold what was played."""
-NOISE, FREE, FACTOR, MOMENT = 0.95, 0.15, 7.5, 8.0
-"""Half an interval is ``FACTOR · noise**NOISE · free**FREE + MOMENT · |steps of the curve|``. Set by quantile
-regression (Koenker and Bassett, Econometrica 46(1), 1978) on 14 transitions of ``benchmarks.unmix``, seeds 4 and 5,
-half of them as MP3s; docs/unmixing.md has the coverage on others."""
+SPREAD, REACTION = 1.0, 3.5
+"""Half an interval is ``SPREAD · spread + REACTION · reaction``. The narrowest with which, of fits of seeds 4 and 5 of
+``benchmarks.unmix``, nine in ten of each series hold, and four in five of those of each kind of control, moved or not;
+docs/unmixing.md has the coverage on others."""
 NEARBY = 0.25
 """Seconds from a moment in which a control is heard, within which it is not taken to be anywhere."""
 WIDE = 0.3
@@ -47,10 +48,13 @@ def intervals(
     found = residue(sources, left, heard.valid, problem.bands, POOL, turning)
     scale = heard.weights / (heard.weights * heard.sources.energy).sum().clamp(min=1e-30)
     sketch, u = standing.measured or standing.sketch, standing.positions
+    seconds = material.samples / problem.graph.sample_rate
+    wide = spread(sketch, u, found, scale, problem.rest, seconds)
+    share = (found.energy / heard.sources.energy.clamp(min=1e-20)).clamp(max=1)
     # As in the descent through the mixer.
     priors = problem.priors.scaled(0.1)
-    seconds = material.samples / problem.graph.sample_rate
-    half = half_widths(u, spread(sketch, u, found, scale, problem.rest, priors, seconds))
+    far = reaction(sketch, u, found, share, scale, problem.rest, priors, seconds)
+    half = SPREAD * wide + REACTION * far
     unheard = ~_heard_nearby(identified.audible, seconds)[_nearest(len(identified.audible), len(u))]
     low = torch.where(unheard, 0.0, (u - half).clamp(min=0))
     high = torch.where(unheard, 1.0, (u + half).clamp(max=1))
@@ -67,16 +71,3 @@ def _heard_nearby(audible: Tensor, seconds: float) -> Tensor:
     reach = max(1, round(NEARBY * len(audible) / seconds))
     spread_out = torch.nn.functional.max_pool1d(audible.float().T[:, None], 2 * reach + 1, 1, reach)
     return spread_out[:, 0].T > 0
-
-
-def half_widths(u: Tensor, of: Spread) -> Tensor:
-    """Half of each interval, ``[frames, controls]``, not yet cut at the ends of the range.
-
-    Noise alone would make it 1.645 standard deviations. What is left of a recording is no noise, and what the priors
-    chose may be wrong; and where a curve moves it may have moved a little earlier or later.
-    """
-    steps = torch.zeros_like(u)
-    if len(u) > 2:
-        steps[1:-1] = (u[2:] - u[:-2]).abs() / 2
-        steps[0], steps[-1] = (u[1] - u[0]).abs(), (u[-1] - u[-2]).abs()
-    return FACTOR * of.noise**NOISE * of.free**FREE + MOMENT * steps

@@ -1,63 +1,75 @@
-"""How far the controls of a fit may be off: two standard deviations, from the matrix that the small problem has."""
+"""How far the controls of a fit may be off: standard deviations, from the matrix that the small problem has."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from djgraph.fitting.knots import Tridiagonal
 from djgraph.fitting.newton import RIDGE
-from djgraph.fitting.priors import Priors, Rest
+from djgraph.fitting.priors import Rest
 from djgraph.fitting.residue import Residue
 from djgraph.fitting.sketch import CHUNK, Sketch, unit_slopes
 
-FORGOTTEN = 10.0
-"""Seconds after which a control's position says nothing of where it is, if nothing is heard of it."""
-ANYWHERE = 1 / 12
-"""Variance of a position of which nothing is known but that it lies in 0…1."""
+STILL, PLAYED = 0.005, 0.3
+"""Standard deviation of a position about which nothing is heard: of a control that nobody touches, and of one that is
+played."""
+TOUCHED = 0.1
+"""How far from rest a control has to be to count as played, as a share of its range; nearer it counts in part."""
+NEARBY = 2.0
+"""Seconds in which a control that was played before or will be counts as played."""
+FORGOTTEN = 4.0
+"""Seconds after which a control's position says little of where it is, if nothing is heard of it."""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Standard deviations of positions, ``[frames, controls]``.
-
-    noise: of the estimate, were what is left over drawn anew; the priors hold it as they held the estimate. free: of
-    what the recording leaves open to somebody who does not prefer controls at rest, but curves without wiggles.
-    """
-
-    noise: Tensor
-    free: Tensor
-
-
-def spread(
-    sketch: Sketch, u: Tensor, residue: Residue, scale: Tensor, rest: Rest, priors: Priors, seconds: float
-) -> Spread:
-    """For positions ``u`` ``[frames, controls]`` that minimise the sketch's loss and ``priors``.
+def spread(sketch: Sketch, u: Tensor, residue: Residue, scale: Tensor, rest: Rest, seconds: float) -> Tensor:
+    """Standard deviations of positions ``u``, ``[frames, controls]``, given the recording and which of them are played.
 
     residue: of the mix that they make. scale: ``[blocks, bands]``, by which the sketch's sums are weighted. seconds:
     length of the clip.
 
-    The estimate answers to a push of the loss's gradient by A⁻¹, A being the loss's matrix and the priors'; noise
-    pushes it with the covariance K, so that A⁻¹·K·A⁻¹ is the estimate's (Huber's sandwich). Without a preference
-    for rest A is the matrix of the data and of the penalty on wiggles, whose own covariance is what noise of the size
-    of K's would make it; a control of which nothing is heard is anywhere in 0…1.
+    Where gain trades against EQ the recording leaves a valley of answers. Of a strip of which only the gain moved the
+    other ends of that valley are not likely; where both moved they are. So the controls are taken for random curves
+    (Ornstein-Uhlenbeck processes about ``u``, which forget in FORGOTTEN seconds) that are wide where the fit moved a
+    control, and narrow where it left it at rest: a spike and a slab (Mitchell and Beauchamp, JASA 83, 1988), chosen by
+    the fit. With P the inverse of their covariance, F the matrix of the loss, K the covariance of its gradient under
+    the noise that is left and s = tr K / tr F, the positions' covariance is (F + s·P)⁻¹·(K + s²·P)·(F + s·P)⁻¹; if
+    K = s·F, that is s·(F + s·P)⁻¹, the posterior of Bayes.
     """
     fisher, push = _matrices(sketch, u, residue, scale)
-    eye = torch.eye(u.shape[1], dtype=u.dtype, device="cpu").expand(len(u), -1, -1)
-    prior = priors.curvature(u, rest)
-    held = Tridiagonal(fisher.diagonal + prior.diagonal + RIDGE * eye, fisher.upper + prior.upper)
-    noise = held.inverse_diagonal(push)
     size = _trace(push) / max(_trace(fisher), 1e-300)  # of noise, in the units of the loss
-    drawn = replace(priors, neutral=0.0).curvature(u, rest)
-    box = size * seconds / len(u) / FORGOTTEN / ANYWHERE
-    drawn = Tridiagonal(drawn.diagonal + box * eye, drawn.upper)
+    curves = _curves(_played(u, rest, seconds), seconds)
+    eye = torch.eye(u.shape[1], dtype=u.dtype, device="cpu").expand(len(u), -1, -1)
     small = RIDGE * float(fisher.diagonal.diagonal(dim1=1, dim2=2).mean()) * eye
-    open_ = Tridiagonal(fisher.diagonal + drawn.diagonal + small, fisher.upper + drawn.upper)
-    both = Tridiagonal(push.diagonal + size * drawn.diagonal, push.upper + size * drawn.upper)
-    free = open_.inverse_diagonal(both)
-    return Spread(noise.clamp(min=0).sqrt(), free.clamp(min=0).sqrt())
+    known = Tridiagonal(fisher.diagonal + size * curves.diagonal + small, fisher.upper + size * curves.upper)
+    pushed = Tridiagonal(push.diagonal + size**2 * curves.diagonal, push.upper + size**2 * curves.upper)
+    return known.inverse_diagonal(pushed).clamp(min=0).sqrt()
+
+
+def _played(u: Tensor, rest: Rest, seconds: float) -> Tensor:
+    """Standard deviations ``[frames, controls]`` of positions of which nothing is heard."""
+    reach = max(1, round(NEARBY * (len(u) - 1) / seconds))
+    away = (u - rest.position).abs().T[:, None]
+    most = torch.nn.functional.max_pool1d(away, 2 * reach + 1, 1, reach)[:, 0].T
+    return STILL + PLAYED * (most / TOUCHED).clamp(max=1)
+
+
+def _curves(deviation: Tensor, seconds: float) -> Tridiagonal:
+    """The inverse of the covariance of random curves with ``deviation`` ``[frames, controls]`` whose values forget each
+    other exponentially. It is tridiagonal, since they are Markov."""
+    frames = len(deviation)
+    square = deviation.square()
+    if frames < 2:
+        return Tridiagonal(torch.diag_embed(1 / square), torch.diag_embed(square[:0]))
+    alike = math.exp(-seconds / (frames - 1) / FORGOTTEN)
+    over = 1 / (1 - alike**2)
+    diagonal = torch.full_like(deviation, over * (1 + alike**2))
+    diagonal[0] = diagonal[-1] = over
+    between = -alike * over / (deviation[:-1] * deviation[1:])
+    return Tridiagonal(torch.diag_embed(diagonal / square), torch.diag_embed(between))
 
 
 def _matrices(sketch: Sketch, u: Tensor, residue: Residue, scale: Tensor) -> tuple[Tridiagonal, Tridiagonal]:

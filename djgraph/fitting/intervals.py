@@ -42,9 +42,9 @@ def intervals(
 ) -> Intervals:
     """Around the positions of ``standing``. mix: what they make, ``[channels, samples]``. identified: of them."""
     heard, material, response = listened.heard, listened.material, problem.response
-    left = heard.target - standing.level * heard.through(fold(mix, material.channels))
+    left = heard.target - heard.through(fold(mix, material.channels), standing.level)
     turning = len(material.sources) if response.turning else 0
-    sources = [heard.through(signal) for signal in material.sources]
+    sources = [heard.turned(signal) for signal in material.sources]
     found = residue(sources, left, heard.valid, problem.bands, POOL, turning)
     scale = heard.weights / (heard.weights * heard.sources.energy).sum().clamp(min=1e-30)
     sketch, u = standing.measured or standing.sketch, standing.positions

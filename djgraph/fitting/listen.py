@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,9 +11,10 @@ from torch import Tensor
 from djgraph.errors import InputError
 from djgraph.fitting.align import advance
 from djgraph.fitting.bands import Bands
+from djgraph.fitting.clipping import Clipping, find_clipping, undo
 from djgraph.fitting.level import explained
 from djgraph.fitting.losses import noise, weights
-from djgraph.fitting.master import Master, find_master
+from djgraph.fitting.master import SETTINGS, Master, find_master
 from djgraph.fitting.orient import Signs, describe, excerpt, half_turned, orientations, swapped
 from djgraph.fitting.prepare import Material
 from djgraph.fitting.statistics import Statistics, gather
@@ -35,7 +37,8 @@ class Heard:
     gains for. weights: of blocks and bands. explained: the share of it that gains of the stems explain. delay:
     samples. peak: the correlation at that, 0…1. inverted: names of the channels that were; swapped: whether left and
     right were. master: what turned all of the recording down where it is loud; the sums, the weights and ``explained``
-    are of sources that are turned down likewise.
+    are of sources that are turned down likewise. clipping: the curve that its samples went through behind that;
+    unclipped: the target without it, ``[channels, samples]``, of which the sums are.
     """
 
     target: Tensor
@@ -49,10 +52,29 @@ class Heard:
     inverted: list[str]
     swapped: bool
     master: Master | None = None
+    clipping: Clipping | None = None
+    unclipped: Tensor | None = None
 
-    def through(self, audio: Tensor) -> Tensor:
-        """``[…, samples]`` of a mix or a source, turned down as the recording was."""
+    @property
+    def linear(self) -> Tensor:
+        """The target as it was before it was clipped."""
+        return self.target if self.unclipped is None else self.unclipped
+
+    def turned(self, audio: Tensor) -> Tensor:
+        """``[…, samples]`` of a source, turned down as the recording was."""
         return audio if self.master is None else audio * self.master.gain
+
+    def through(self, mix: Tensor, level: float = 1.0) -> Tensor:
+        """A mix ``[…, samples]`` at the recording's level, turned down and clipped as the recording was."""
+        heard = self.turned(mix) * level
+        return heard if self.clipping is None else self.clipping(heard)
+
+    def described(self) -> dict[str, Any] | None:
+        """What the master did, for the report; None where it did nothing."""
+        if self.master is None and self.clipping is None:
+            return None
+        turned = dict.fromkeys(SETTINGS) if self.master is None else self.master.described()
+        return {**turned, "clipping": None if self.clipping is None else self.clipping.described()}
 
 
 def hear(
@@ -65,12 +87,14 @@ def hear(
     reference: Tensor | None = None,
     turns: Tensor | None = None,
     mastered: bool = False,
+    bent: bool = False,
 ) -> Heard:
     """What gains of the stems explain best, of all ways round that the target may be.
 
     pool: STFT frames in a block. per_second: blocks that gains are free in, for noise. delay: seconds; found where left
     out, against ``reference`` ``[samples]`` (default: the sum of the sources). turns: of a mixer that turns phases, the
-    gains at rest ``[2·sources, bands]``, of magnitude 1. mastered: whether a compressor on all of it is looked for.
+    gains at rest ``[2·sources, bands]``, of magnitude 1. mastered: whether a compressor on all of it is looked for;
+    bent: whether a clipper is.
     """
     total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
     total = total if reference is None else reference
@@ -102,15 +126,34 @@ def hear(
     if max(one.explained for one in tried) < RELATED:
         tried += [attempt(*candidate) for candidate in half_turned(*compared)]
     found = max(tried, key=lambda one: one.explained)
-    if not mastered:
-        return found
-    master = find_master(found.sources, found.weights, found.target, material.sources, rate)
-    if master is None:
-        return found
-    found = replace(found, master=master)
-    signals = [found.through(signal) for signal in material.sources]
-    sources, statistics, counts, share = measured(signals, found.target, found.valid)
-    return replace(found, sources=sources, statistics=statistics, weights=counts, explained=share)
+    turning = 0 if turns is None else len(material.sources)
+
+    def turned_down(by: Heard) -> Heard:
+        if not mastered:
+            return by
+        master = find_master(by.sources, by.weights, by.linear, material.sources, rate)
+        return by if master is None else with_sums(replace(by, master=master))
+
+    def clipped(by: Heard) -> Heard:
+        if not bent:
+            return by
+        sources = [by.turned(signal) for signal in material.sources]
+        clipping = find_clipping(sources, by.target, by.valid, bands, turning)
+        if clipping is None:
+            return by
+        straight = undo(clipping, sources, by.target, bands, turning)
+        return with_sums(replace(by, clipping=clipping, unclipped=straight))
+
+    def with_sums(by: Heard) -> Heard:
+        signals = [by.turned(signal) for signal in material.sources]
+        sources, statistics, counts, share = measured(signals, by.linear, by.valid)
+        return replace(by, sources=sources, statistics=statistics, weights=counts, explained=share)
+
+    # What explains more comes first; then whether the other is there as well.
+    one, other = clipped(found), turned_down(found)
+    if one.clipping is not None and (other.master is None or one.clipping.left <= other.master.left):
+        return turned_down(one)
+    return other if other.master is None else clipped(other)
 
 
 def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
@@ -139,6 +182,12 @@ def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
             "the recording seems to have gone through a compressor or limiter: all of it is turned down where it is "
             f"loud, by {found['turned_down_db']:.1f} dB in the median, {found['most_db']:.1f} dB at most (as by a "
             f"ratio of {found['ratio']:.1f} above {found['threshold_db']:.0f} dB); that is not taken for moves"
+        )
+    if heard.clipping is not None:
+        curve = heard.clipping.described()
+        notes.append(
+            f"the recording seems to have gone through a {curve['kind']} clipper: its loudest samples are turned down "
+            f"by {curve['most_db']:.1f} dB, and none is above {curve['peak_db']:.1f} dB; that is not taken for moves"
         )
     if material.offset:
         notes.append(f"the target has a DC offset of {material.offset:+.4g}, which was taken out")

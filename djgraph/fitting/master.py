@@ -31,6 +31,8 @@ ROUNDS = 2
 RATIOS = [1.6, 2.5, 4.0, 8.0, 30.0]
 TIMES = [(a, r) for a in (0.3, 3.0, 10.0, 30.0) for r in (30.0, 100.0, 300.0)]
 """Attack and release in ms."""
+SETTINGS = ("threshold_db", "ratio", "attack_ms", "release_ms", "turned_down_db", "most_db")
+"""What a report says of a master."""
 QUIET = -80.0
 """dB that count as silence."""
 

@@ -129,7 +129,8 @@ def listen(
         delay,
         reference,
         turns,
-        mastered=_plain(problem),
+        mastered=_without(problem, "dynamics"),
+        bent=_without(problem, "dynamics", "colour"),
     )
     if level is not None:
         mix_level = level
@@ -143,10 +144,10 @@ def listen(
     return Listened(material, heard, mix_level, free, sketch.at_level(mix_level), resumed)
 
 
-def _plain(problem: FitProblem) -> bool:
-    """Whether the graph itself turns nothing down where it is loud: one on the recording is then another's."""
+def _without(problem: FitProblem, *families: str) -> bool:
+    """Whether the graph has no effect of these families: what such a one does to the recording is then another's."""
     nodes = problem.graph.nodes
-    return not any(isinstance(node, EffectNode) and node.effect.family == "dynamics" for node in nodes)
+    return not any(isinstance(node, EffectNode) and node.effect.family in families for node in nodes)
 
 
 def _at_rest(problem: FitProblem, material: Material) -> tuple[Tensor | None, Tensor]:

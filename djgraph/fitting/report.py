@@ -38,7 +38,9 @@ def result_of(
     mix = problem.mix(material.inputs, params)
     rate = problem.graph.sample_rate
     known = heard.valid > 0
-    estimate, wanted = heard.through(fold(mix, material.channels))[:, known], heard.target[:, known]
+    # What is clipped is at the recording's level; SI-SDR does not mind.
+    estimate = heard.through(fold(mix, material.channels), standing.level)[:, known]
+    wanted = heard.target[:, known]
     sketch = standing.measured or standing.sketch
     identified = identify(sketch, standing.positions)
     around = intervals(problem, listened, standing, identified, mix)
@@ -67,9 +69,9 @@ def result_of(
         "swapped": heard.swapped,
         "level_db": 20 * math.log10(standing.level),
         "explained_by_gains": heard.explained,
-        "master": None if heard.master is None else heard.master.described(),
+        "master": heard.described(),
         "si_sdr_db": float(metrics.si_sdr(estimate, wanted)),
-        "sdr_db": float(metrics.sdr(standing.level * estimate, wanted)),
+        "sdr_db": float(metrics.sdr(estimate, wanted)),
         "fit_seconds": round(time.perf_counter() - log.began, 2),
         "mixer_steps": standing.steps,
         "interrupted": interrupted,

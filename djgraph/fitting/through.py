@@ -76,7 +76,7 @@ def _evaluate(
     with torch.enable_grad():
         leaf = u.detach().requires_grad_()
         mix = problem.mix(material.inputs, problem.layout.from_unit(leaf))
-        mix = listened.heard.through(fold(mix, material.channels)) * level
+        mix = listened.heard.through(fold(mix, material.channels), level)
         loss = audio_loss(mix).double() + priors.value(leaf, problem.rest)
         (gradient,) = torch.autograd.grad(loss, leaf)
     if not bool(torch.isfinite(loss)):
@@ -102,8 +102,8 @@ def _measured(problem: FitProblem, listened: Listened, standing: Standing) -> Sk
         change = (problem.mix(material.inputs, moved) - base) / (sign * step)
         signals.append(fold(change, material.channels))
     heard = listened.heard
-    sources = [heard.through(signal) for signal in (*material.sources, *signals)]
+    sources = [heard.turned(signal) for signal in (*material.sources, *signals)]
     turning = len(material.sources) if response.turning else 0
-    statistics = gather(sources, heard.target, heard.valid, problem.bands, POOL, turning)
+    statistics = gather(sources, heard.linear, heard.valid, problem.bands, POOL, turning)
     sketch = Sketch.make(response, statistics, heard.weights, material.samples, columns)
     return sketch.at_level(standing.level)

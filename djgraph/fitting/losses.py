@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from djgraph.dsp.stft import window
 from djgraph.fitting.bands import Bands
@@ -17,6 +19,9 @@ loudest; lossy codecs' errors follow the spectrum nearly like this."""
 FLOOR = 1e-4
 """What counts as silence in a band, as a share of the band's mean energy; a tenth of it of all bands' mean."""
 
+
+TILE = 1 << 17
+"""Samples whose spectra are made at a time."""
 
 CLEAN = 1e-2
 """Share of noise in a band below which it makes no difference."""
@@ -62,6 +67,9 @@ class MixLoss:
     target: ``[channels, samples]``. valid: ``[samples]``, 1 where the target is known. block_weights: ``[blocks,
     bands]`` for blocks of ``pool`` frames (:func:`weights`). sizes: windows of the magnitude part, with hops of a
     quarter. magnitude: its weight.
+
+    Spectra are made some seconds at a time, and none is kept: of a long mix they are many times as large as its audio.
+    So the gradient is computed along with the value, and is itself not differentiable.
     """
 
     def __init__(
@@ -74,45 +82,116 @@ class MixLoss:
         sizes: Sequence[int] = (512, 4096),
         magnitude: float = 0.02,
     ) -> None:
-        self.transform = bands.transform
-        self.valid = valid
-        frames = self.transform.frames(target.shape[-1])
-        known = known_frames(valid, self.transform.size, self.transform.hop)
-        spread = block_weights.repeat_interleave(pool, 0)[:frames][:, bands.of_bin]
-        self.target = target
-        spectrum = self._complex(target)
-        self.weight = (spread * known[:, None]).T
-        total = (self.weight * spectrum.abs().square()).sum().clamp(min=1e-20)
-        self.weight = self.weight / total
-        self.magnitude = magnitude
-        self.sizes = [size for size in sizes if size <= target.shape[-1]]
-        self.magnitudes = [self._magnitude(target * valid, size) for size in self.sizes]
+        self.target, self.valid = target, valid
+        self._bands, self._weights, self._pool = bands, block_weights, pool
+        self._known = known_frames(valid, bands.transform.size, bands.transform.hop)
+        self._wanted = target * valid
+        self._total, self._magnitude = 1.0, magnitude
+        self._sizes = [size for size in sizes if size <= target.shape[-1]]
+        with torch.no_grad():
+            energy = _tiled(target, bands.transform.size, bands.transform.hop, self._energy)
+            self._total = max(energy, 1e-20)
+            self._loud = {
+                size: _tiled(self._wanted, size, size // 4, lambda piece, *_: _loudness(piece).square().sum())
+                for size in self._sizes
+            }
 
     def __call__(self, mix: Tensor) -> Tensor:
         """The loss of ``[channels, samples]``."""
+        value: Tensor = _Value.apply(mix, self)
+        return value
+
+    def compute(self, mix: Tensor, slope: Tensor | None) -> float:
+        """The loss; its gradient is added to ``slope``, ``[channels, samples]``, where there is one."""
+        transform = self._bands.transform
         # The transform is linear: that of the difference is the difference of both.
-        error = torch.view_as_real(self._complex(mix - self.target))
-        total = (self.weight[..., None] * error.square()).sum()
-        for size, wanted in zip(self.sizes, self.magnitudes):
-            magnitude = self._magnitude(mix * self.valid, size)
-            total = total + self.magnitude / len(self.sizes) * (magnitude - wanted).square().sum() / (
-                wanted.square().sum() + 1e-8
+        total = _tiled(mix - self.target, transform.size, transform.hop, self._energy, slope)
+        for size in self._sizes:
+            share = self._magnitude / len(self._sizes) / (self._loud[size] + 1e-8)
+            own = None if slope is None else torch.zeros_like(slope)
+            wanted = _padded(self._wanted, size)
+            total += share * _tiled(
+                mix * self.valid,
+                size,
+                size // 4,
+                lambda piece, first, last, size=size, wanted=wanted: (
+                    (  # type: ignore[misc]
+                        _loudness(piece) - _loudness(_frames(wanted, size, size // 4, first, last))
+                    )
+                    .square()
+                    .sum()
+                ),
+                own,
             )
+            if slope is not None and own is not None:
+                slope += share * own * self.valid
         return total
 
-    def _complex(self, audio: Tensor) -> Tensor:
-        return self._stft(audio, self.transform.size, self.transform.hop)
+    def _energy(self, spectrum: Tensor, first: int, last: int) -> Tensor:
+        """Weighted energy of frames, as a share of the target's."""
+        blocks = torch.arange(first, last, device="cpu") // self._pool
+        weight = self._weights[blocks][:, self._bands.of_bin] * self._known[first:last, None]
+        return (weight[..., None] * torch.view_as_real(spectrum).square()).sum() / self._total
 
-    def _magnitude(self, audio: Tensor, size: int) -> Tensor:
-        spectrum = torch.view_as_real(self._stft(audio, size, size // 4))
-        # Square root of the magnitude, so that what is quiet counts; the floor keeps slopes finite at silence.
-        power = spectrum.square().sum(-1)
-        return (power + 1e-8 * size).sqrt().sqrt()
+
+class _Value(torch.autograd.Function):
+    """A loss that computes its gradient along with its value."""
 
     @staticmethod
-    def _stft(audio: Tensor, size: int, hop: int) -> Tensor:
-        # A clip shorter than half a window cannot be mirrored by torch; zeros serve as well.
-        mode = "reflect" if audio.shape[-1] > size // 2 else "constant"
-        return torch.stft(
-            audio, size, hop, window=window(size, audio), center=True, pad_mode=mode, return_complex=True
-        )
+    def forward(ctx: Any, mix: Tensor, loss: MixLoss) -> Tensor:
+        slope = torch.zeros_like(mix) if ctx.needs_input_grad[0] else None
+        value = loss.compute(mix.detach(), slope)
+        ctx.slope = slope
+        return mix.new_tensor(value)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
+        return None if ctx.slope is None else ctx.slope * gradient, None
+
+
+Term = Callable[[Tensor, int, int], Tensor]
+"""Of spectra ``[channels, frames, bins]`` and the numbers of their first and last frame, the last left out, a sum."""
+
+
+def _tiled(signal: Tensor, size: int, hop: int, term: Term, slope: Tensor | None = None) -> float:
+    """The sum of a term over all frames of ``[channels, samples]``; its gradient is added to ``slope``."""
+    padded = _padded(signal, size)
+    frames = 1 + (padded.shape[-1] - size) // hop
+    pulls = None if slope is None else torch.zeros_like(padded)
+    step, total = max(1, TILE // hop), 0.0
+    for first in range(0, frames, step):
+        last = min(first + step, frames)
+        here = slice(first * hop, (last - 1) * hop + size)
+        with torch.set_grad_enabled(pulls is not None):
+            piece = padded[:, here].detach().requires_grad_(pulls is not None)
+            value = term(_frames(piece, size, hop, 0, last - first), first, last)
+            if pulls is not None:
+                pulls[:, here] += torch.autograd.grad(value, piece)[0]
+        total += float(value)
+    if slope is not None and pulls is not None:
+        half, samples = size // 2, signal.shape[-1]
+        slope += pulls[:, half : half + samples]
+        if samples > half:  # what was mirrored pulls at what it is an image of
+            slope[:, 1 : half + 1] += pulls[:, :half].flip(-1)
+            slope[:, samples - half - 1 : samples - 1] += pulls[:, half + samples :].flip(-1)
+    return total
+
+
+def _padded(signal: Tensor, size: int) -> Tensor:
+    # A clip shorter than half a window cannot be mirrored by torch; zeros serve as well.
+    mode = "reflect" if signal.shape[-1] > size // 2 else "constant"
+    return torch.nn.functional.pad(signal[None], (size // 2, size // 2), mode=mode)[0]
+
+
+def _frames(padded: Tensor, size: int, hop: int, first: int, last: int) -> Tensor:
+    """Spectra of frames under a periodic Hann window, ``[channels, frames, bins]``."""
+    piece = padded[:, first * hop : (last - 1) * hop + size]
+    return torch.fft.rfft(piece.unfold(-1, size, hop) * window(size, padded))
+
+
+def _loudness(spectrum: Tensor) -> Tensor:
+    """Square root of the magnitude, so that what is quiet counts; the floor keeps slopes finite at silence."""
+    size = 2 * (spectrum.shape[-1] - 1)
+    power = torch.view_as_real(spectrum).square().sum(-1)
+    return (power + 1e-8 * size).sqrt().sqrt()

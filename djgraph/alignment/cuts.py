@@ -118,6 +118,29 @@ class Cutter:
         self._look(traces, path, explained)
         return self._exact(traces, self._path(traces))
 
+    def shares(self, lines: Sequence[Line], begins: float, ends: float) -> list[float]:
+        """By how much more of what is heard from one sample to another all lines explain than all but one, for each."""
+        traces = [self._trace(line, begins, ends, 0.0) for line in lines]
+        first, last = math.ceil(begins / BLOCK), max(math.ceil(begins / BLOCK) + 1, math.floor(ends / BLOCK))
+        last = min(last, self._blocks)
+        y = self._heard[first * BLOCK : last * BLOCK].astype(np.float64)
+        rows = np.stack([_silence(one, first, last) for one in traces]).astype(np.float64)
+        gram, cross = rows @ rows.T, rows @ y
+
+        def explained(chosen: list[int]) -> float:
+            square = gram[np.ix_(chosen, chosen)]
+            square = square + np.diag(1e-6 * np.diag(square) + 1e-12)
+            return float(cross[chosen] @ np.linalg.solve(square, cross[chosen]))
+
+        every = list(range(len(lines)))
+        whole = explained(every)
+        energy = max(float(y @ y), 1e-20)
+        return [
+            (whole - (explained([other for other in every if other != one]) if len(every) > 1 else 0.0))
+            / energy
+            for one in every
+        ]
+
     def repeats(self, part: Part) -> list[float]:
         """Where else in the track a part may be: samples of the recording, to about one, by which its line may be
         moved on in it; the likelier first. Windows of the part sound much as the track does there."""
@@ -256,6 +279,8 @@ class Cutter:
             after = spans[number + 1] if number + 1 < len(spans) else None
             touches = before is not None and before[1] == first
             begins = parts[-1].ends if touches else self._edge(None, (first, last, which), traces, first)
+            if parts:  # edges are looked for on both sides of a block's, and pauses may be as short
+                begins = max(begins, parts[-1].ends)
             other = after if after is not None and after[0] == last else None
             ends = self._edge((first, last, which), other, traces, last)
             parts.append(Part(traces[which].line, begins, max(ends, begins + 1)))
@@ -283,23 +308,25 @@ class Cutter:
                 continue
             trace = traces[side[2]]
             first, last = (max(side[0], block - 8), block) if ends else (block, min(side[1], block + 8))
-            y = self._of(trace, first, last)
+            y = _silence(trace, first, last)
             known = self._heard[first * BLOCK : last * BLOCK]
             gain = float((known * y).sum() / max(float((y * y).sum()), 1e-20))
             if left is None or right is None:
                 gain /= 2  # where it is half as loud as here it is heard
-            costs.append((x - gain * self._of(trace, low, high)) ** 2)
+            costs.append((x - gain * _silence(trace, low, high)) ** 2)
         total = np.concatenate([[0], np.cumsum(costs[0] - costs[1])])
         return float(low * BLOCK + int(total.argmin()))
 
-    def _of(self, trace: Trace, first: int, last: int) -> Array:
-        """Its audio in blocks, silence where it does not reach."""
-        out: Array = np.zeros((last - first) * BLOCK, np.float32)
+
+def _silence(trace: Trace | None, first: int, last: int) -> Array:
+    """A line's audio in blocks, silence where it does not reach."""
+    out: Array = np.zeros((last - first) * BLOCK, np.float32)
+    if trace is not None:
         low, high = max(first, trace.first), min(last, trace.last)
         if high > low:
             piece = trace.audio[(low - trace.first) * BLOCK : (high - trace.first) * BLOCK]
             out[(low - first) * BLOCK : (high - first) * BLOCK] = piece
-        return out
+    return out
 
 
 class _Search:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ _BANDS = 16
 _LOWEST, _HIGHEST = 80.0, 4800.0
 _SLOW = 0.25
 """Seconds over which levels are averaged, and taken off: attacks stay."""
+_LOOK = 6
+"""Frames either way in which the top of a correlation is looked for."""
 _QUIET = 1e-4
 _AT_ONCE = 1 << 14
 
@@ -85,6 +89,36 @@ def measure_envelopes(
         lags.append((best - reach + shift) * step)
         strengths.append(float(values[best]) / scale if scale > 0 else 0.0)
     return Delays(np.asarray(centres, np.float64), np.array(lags), np.array(strengths))
+
+
+def blur(recording: Tensor, track: Tensor, line: Line, begins: float, ends: float, rate: int) -> float | None:
+    """By how much a recording's attacks are blurred or scattered against a track's, a standard deviation in samples at
+    a ``rate``: that by which both correlate less sharply than the track's with themselves. None where nothing tells.
+
+    recording, track: of :func:`envelopes`. begins, ends: of the recording, in samples.
+    """
+    step = HOP * rate / RATE
+    at = torch.arange(max(0, round(begins / step)), round(ends / step), dtype=torch.float64, device="cpu")
+    if len(at) < _SIZE:
+        return None
+    x, y = _at(recording, at), _at(track, (line.start + line.rate * (at * step - line.begins)) / step)
+    length = 1 << (2 * len(at) - 1).bit_length()
+    first, second = torch.fft.rfft(x, length), torch.fft.rfft(y, length)
+    cross = torch.fft.irfft((first * second.conj()).sum(0), length)
+    own = torch.fft.irfft(second.abs().square().sum(0), length)
+    top = int(torch.cat((cross[-_LOOK:], cross[: _LOOK + 1])).argmax()) - _LOOK
+    widths = [_variance(cross, top), _variance(own, 0)]
+    if widths[0] is None or widths[1] is None:
+        return None
+    return float(max(0.0, widths[0] - widths[1]) ** 0.5 * step)
+
+
+def _variance(values: Tensor, top: int) -> float | None:
+    """Of the bell, in frames, that falls from its top as values do on both sides."""
+    middle, beside = float(values[top]), float(values[top - 1] + values[top + 1]) / 2
+    if not 0 < beside < middle:
+        return None
+    return -0.5 / math.log(beside / middle)
 
 
 def _at(rows: Tensor, place: Tensor) -> Tensor:

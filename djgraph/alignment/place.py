@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+from torch import Tensor
+
 from djgraph.alignment.cuts import Array, Cutter, Part, Whitener
 from djgraph.alignment.delays import Line
-from djgraph.alignment.features import RATE
-from djgraph.alignment.paths import Run
+from djgraph.alignment.detours import without_detours
+from djgraph.alignment.features import FRAMES, RATE
+from djgraph.alignment.locked import told
+from djgraph.alignment.paths import BLOCK, Run
 from djgraph.alignment.refine import Sounds, Stretch, moved_on, settled, strength, stretches
 
 SNAP = 4.0
@@ -23,6 +28,9 @@ _TELLING = 3.0
 """Seconds of a part at least in which places that sound alike are compared."""
 _EVEN = 0.004
 """Correlation by which one of them has to be better."""
+_EXACT, _ROUGH = 0.002, 30.0
+"""Samples to which the place of a long part is known at best; and how many times less well a short one's may be, whose
+waveform is the track's."""
 _NEAR = 4.0
 """Seconds that a line between lines may be longer than its own windows show."""
 
@@ -30,8 +38,9 @@ _NEAR = 4.0
 class Heard:
     """A recording as all its tracks need it."""
 
-    def __init__(self, sounds: Sounds) -> None:
-        self.sounds = sounds
+    def __init__(self, sounds: Sounds, features: Tensor) -> None:
+        """features: of the recording, ``[bands, frames]``."""
+        self.sounds, self.features = sounds, features
         self.whiten = Whitener(sounds.low)
         self.white: Array = self.whiten(sounds.low)
 
@@ -53,7 +62,15 @@ def place_runs(runs: Sequence[Run], track: Sounds, heard: Heard) -> list[Stretch
         # for what lies between, where its rate moves.
         parts = _fitted(kept, _cut(exact, kept, track, heard), heard.sounds.sample_rate)
     parts = _joined(sorted(parts, key=lambda part: part.begins))
+    parts = [_known(part, runs, track, heard) if part.key_locked else part for part in parts]
     return [_snapped(part, parts, number, track, heard.sounds) for number, part in enumerate(parts)]
+
+
+def _known(part: Stretch, runs: Sequence[Run], track: Sounds, heard: Heard) -> Stretch:
+    """With what can be told of a passage that kept its pitch."""
+    middle = (part.begins + part.ends) / 2 / heard.sounds.sample_rate * FRAMES / BLOCK
+    run = min(runs, key=lambda run: float(np.abs(run.blocks - middle).min()))
+    return told(part, run.option, heard.features, heard.sounds, track)
 
 
 def _fitted(kept: Sequence[Stretch], parts: Sequence[Stretch], second: int) -> list[Stretch]:
@@ -84,7 +101,9 @@ def _cut(parts: list[Stretch], known: Sequence[Stretch], track: Sounds, heard: H
     cutter = Cutter(heard.sounds.low, track.low, heard.whiten, heard.white, sign)
     parts, low = _told_apart(parts, low, cutter, track, heard)
     out = []
-    for part in cutter.cut(low, [(one.begins / k, one.ends / k) for one in known]):
+    pieces = cutter.cut(low, [(one.begins / k, one.ends / k) for one in known])
+    rough = _ROUGH * max(_EXACT, min(part.spread for part in parts))
+    for part in without_detours(pieces, cutter):
         begins, ends = part.begins * k, part.ends * k
         if ends - begins < _SHORTEST * heard.sounds.sample_rate:
             continue
@@ -94,6 +113,8 @@ def _cut(parts: list[Stretch], known: Sequence[Stretch], track: Sounds, heard: H
             continue
         line = Line(part.line.begins * k, part.line.start * k, part.line.rate)
         line, spread = settled(line, begins, ends, heard.sounds, track, 2 * k)
+        if spread > rough:
+            continue
         out.append(Stretch(line, begins, ends, False, spread, True, parts[0].beyond, 0.0, sign))
     return out
 

@@ -68,7 +68,7 @@ def find_tracks(
         audio = read_mono(sound, f"the track {name!r}", second)
         searched.append(_search(name, Sounds.of(audio, second), whole_recording, low, high))
     _untangle(searched, whole_recording.features)
-    heard = Heard(sounds)
+    heard = Heard(sounds, whole_recording.features)
     found = []
     for number, one in enumerate(searched):
         if progress is not None:

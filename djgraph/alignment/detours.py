@@ -11,6 +11,8 @@ _SHORT = 4.0
 """Seconds of a part that has to prove itself."""
 _NEAR = 6.0
 """Seconds to a part on whose line the track may be in its place."""
+_SAME = 4.0
+"""Samples within which two lines are one."""
 _OWN = 0.25
 """Share of what a part explains that nothing else does."""
 _CLEAR, _SOME = 30.0, 0.03
@@ -53,7 +55,7 @@ def _believed(
     others = [
         one
         for one in parts
-        if one.line is not part.line
+        if not _on(one, part)
         and heard[id(one.line)] > 2 * heard[id(part.line)]
         and max(one.begins - part.ends, part.begins - one.ends) < _NEAR * RATE
     ]
@@ -65,3 +67,9 @@ def _believed(
     if own > _CLEAR * instead and own > _SOME:
         return True
     return own > _OWN * alone and own > instead
+
+
+def _on(one: Part, part: Part) -> bool:
+    """Whether a part is on another one's line: found twice, to a sample or two."""
+    middle = (part.begins + part.ends) / 2
+    return one.line is part.line or abs(float(one.line.position(middle) - part.line.position(middle))) < _SAME

@@ -43,6 +43,11 @@ def distance(one: str, other: str) -> int:
     return min(around, 12 - around) + (one[-1] != other[-1])
 
 
+def transposed(place: str, semitones: int) -> str:
+    """A place on the wheel so many semitones higher: each is seven fifths up. ``8A`` one higher is ``3A``."""
+    return f"{(int(place[:-1]) + 7 * semitones - 1) % 12 + 1}{place[-1]}"
+
+
 def key_of(audio: NDArray[np.float32], opens: NDArray[np.float64] | None = None) -> Key | None:
     """Of mono audio ``[samples]`` at :data:`~djgraph.analysis.onsets.RATE`, best without drums; None for silence.
 

@@ -120,6 +120,8 @@ def play(
     from djgraph.sets.kept import Kept, unfinished
     from djgraph.sets.play import SetBlocks
 
+    if not file.name:  # "", "." and "/"
+        raise InputError(f"{file} is a folder, not a set file")
     target = file.with_suffix(".flac") if out is None else out
     exports = Exports(dawproject, reaper, picture, embed)
     with Steps() as steps:

@@ -86,8 +86,9 @@ class Report:
     def text(self) -> str:
         """For people, a few lines for each finding."""
         count = len(self.transitions)
+        tracks = count + 1 if self.names else len(self.course.tracks)  # of a set, and not its decks
         lines = [
-            f"{one_line(self.title)}: {minutes(self.course.length)}, {_several(len(self.course.tracks), 'track')}, "
+            f"{one_line(self.title)}: {minutes(self.course.length)}, {_several(tracks, 'track')}, "
             f"{_several(count, 'transition')}, {_several(len(self.findings), 'finding')}"
         ]
         for number, span in enumerate(self.transitions, 1):

@@ -40,12 +40,18 @@ _SLACK = 0.5
 @dataclass(frozen=True)
 class Laid:
     """A track in the mix. enters: the mix's beat on which its beat ``played.begin`` lies. times: beats of the mix for
-    each of its own."""
+    each of its own. tempo: of the mix while it plays, BPM. locked: its pitch is kept."""
 
     track: SetTrack
     enters: float
     played: Played
     times: float
+    tempo: float
+    locked: bool = False
+
+    def pitch(self, tempo: float) -> float:
+        """Semitones by which it sounds higher at a tempo of the mix than it is."""
+        return 0.0 if self.locked else 12 * math.log2(tempo / (self.track.grid.tempo * self.times))
 
     def mix_beats(self, beat: float) -> list[float]:
         """Where one of its beats is heard: ascending, several times in loops, nowhere if it is jumped over."""
@@ -120,19 +126,19 @@ def _first(document: SetDocument, track: SetTrack, tempo: float) -> Laid:
         begin = float(grid.downbeat - (grid.meter if grid.downbeat else 0))
     else:
         begin = beat_of(track, model.begin, site.below("from"))
-    return _laid(model, site, track, begin, tempo)
+    return _laid(model, site, track, begin, tempo, document.locked(0))
 
 
 def _next(document: SetDocument, track: SetTrack, number: int, tempo: float) -> Laid:
     """As if it entered at beat 0."""
     model, site = document.tracks[number]
     begin = beat_of(track, model.begin or TrackPlace("bars", 0.0), site.below("from"))
-    return _laid(model, site, track, begin, tempo)
+    return _laid(model, site, track, begin, tempo, document.locked(number))
 
 
-def _laid(model: TrackModel, site: Site, track: SetTrack, begin: float, tempo: float) -> Laid:
+def _laid(model: TrackModel, site: Site, track: SetTrack, begin: float, tempo: float, locked: bool) -> Laid:
     plays = played(track, begin, model.moves, site.below("moves"))
-    return Laid(track, 0.0, plays, times_for(track.grid.tempo, tempo))
+    return Laid(track, 0.0, plays, times_for(track.grid.tempo, tempo), tempo, locked)
 
 
 def _check_heard(document: SetDocument, number: int, leaving: Laid, ends: float) -> None:
@@ -157,6 +163,8 @@ def _said(document: SetDocument, before: int) -> tuple[TransitionModel, Site]:
         said = TransitionModel(transition=model.transition)
         if model.transition != AUTO:
             site = document.site.below("transition")
+    elif said.transition is None:
+        said = said.model_copy(update={"transition": model.transition})
     if said.length is None and model.length is not None:
         said = said.model_copy(update={"length": model.length})
     return said, site
@@ -181,6 +189,7 @@ class _Chooser:
     ) -> None:
         self.leaving, self.following, self.said, self.site = leaving, following, said, site
         self.free, self.clashes = free, clashes
+        self.recipe = said.transition or AUTO
 
     def choose(self) -> _Choice:
         best: tuple[float, _Choice] | None = None
@@ -207,9 +216,9 @@ class _Chooser:
         return next((cost for every, cost in _ODD.items() if bar % every == 0), _ODDEST)
 
     def _recipes(self) -> Iterator[tuple[str, float]]:
-        if self.said.transition != AUTO:
-            self._check(self.said.transition)
-            yield self.said.transition, 0.0
+        if self.recipe != AUTO:
+            self._check(self.recipe)
+            yield self.recipe, 0.0
             return
         playable = [
             name
@@ -228,8 +237,8 @@ class _Chooser:
 
     def _check(self, recipe: str) -> None:
         """Raises SetError for recipes that there are not, and that do not go from one track to another."""
-        key = "transition" if self.site.written() and isinstance(self.site.written(), dict) else None
-        below = (key,) if key else ()
+        written = self.site.written()
+        below = ("transition",) if isinstance(written, dict) and "transition" in written else ()
         try:
             form = template(recipe)
         except DJGraphError as error:
@@ -335,4 +344,4 @@ class _Chooser:
         lines = phrase_lines(self.leaving.track.known)
         if round(bar) in lines and abs(bar - round(bar)) < 1e-6:
             where += f", its phrase {lines.index(round(bar)) + 1} of {len(lines)}"
-        return f"{where}; {verdict.words(self.said.transition == AUTO)}"
+        return f"{where}; {verdict.words(self.recipe == AUTO)}"

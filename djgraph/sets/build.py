@@ -58,9 +58,7 @@ def plan_set(source: str | os.PathLike[str] | Mapping[str, Any], progress: Progr
         except DJGraphError as error:
             problems.append(site.problem(str(error)))
             continue
-        played.append(
-            _played(each, place, graph.sample_rate, windows, number, gain, _locked(document, number))
-        )
+        played.append(_played(each, place, graph.sample_rate, windows, number, gain, document.locked(number)))
     if problems:
         raise SetError(*in_file_order(problems))
     samples = max(1, math.ceil(tempo.seconds(beats) * graph.sample_rate))
@@ -71,7 +69,7 @@ def plan_set(source: str | os.PathLike[str] | Mapping[str, Any], progress: Progr
     inputs = [track.input for track in played]
     head = document.model
     moves = automation_of(graph, transitions, inputs, sites, tempo, samples / graph.sample_rate, head.name)
-    return SetPlan(head.name, head.title, graph, tempo, tuple(played), tuple(transitions), moves, samples)
+    return SetPlan(head.name, document.title, graph, tempo, tuple(played), tuple(transitions), moves, samples)
 
 
 def _graph(document: SetDocument) -> Graph:
@@ -140,11 +138,6 @@ def _gains(document: SetDocument, tracks: Sequence[SetTrack]) -> list[float]:
         round(gain + (0.0 if each.loudness is None else target - each.loudness), 2)
         for gain, each in zip(own, known)
     ]
-
-
-def _locked(document: SetDocument, number: int) -> bool:
-    said = document.tracks[number][0].key_lock
-    return document.model.key_lock if said is None else said
 
 
 def _played(

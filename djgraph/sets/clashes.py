@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from djgraph.analysis import distance
+from djgraph.analysis import distance, transposed
 from djgraph.graph.ir import Graph
 from djgraph.sets.heard import LOW, STEPS, Array, Heard
 from djgraph.sets.places import sounds
@@ -29,6 +30,11 @@ class Lying(Protocol):
     @property
     def track(self) -> SetTrack: ...
 
+    @property
+    def tempo(self) -> float: ...
+
+    def pitch(self, tempo: float) -> float: ...
+
     def bar(self, mix_beat: float) -> float: ...
 
     def bars(self, beats: float) -> float: ...
@@ -36,16 +42,17 @@ class Lying(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """bars: of each kind, as many as would sound in full. steps: between the keys, None where one is not known."""
+    """bars: of each kind, as many as would sound in full. steps: between the keys, as the tracks have them and as they
+    are played; None where one is not known."""
 
     bars: Mapping[str, float]
     present: Mapping[str, float]
     together: float
-    steps: int | None
+    steps: tuple[int, int] | None
 
     @property
     def cost(self) -> float:
-        keys = KEYS * max(0, (self.steps or 0) - 1) * self.together
+        keys = KEYS * max(0, self.steps[1] - 1) * self.together if self.steps else 0.0
         return keys + sum(COST[kind] * bars for kind, bars in self.bars.items())
 
     def words(self, chosen: bool) -> str:
@@ -60,7 +67,10 @@ class Verdict:
             else:
                 parts.append(f"two {name} for {left:.1f} bars")
         if self.steps is not None:
-            parts.append(f"keys {self.steps} step{'' if self.steps == 1 else 's'} apart")
+            own, played = self.steps
+            parts.append(f"keys {own} step{'' if own == 1 else 's'} apart")
+            if played != own:
+                parts[-1] += f", at this pitch {played} (key_lock keeps the pitch)"
         return ("chosen: " if chosen else "") + ", ".join(parts)
 
 
@@ -110,9 +120,17 @@ class Clashes:
             gains.of(leaving.track.input, _stem(leaving.track, "other")),
             gains.of(entering.track.input, _stem(entering.track, "other")),
         )
-        keys = leaving.track.known.camelot, entering.track.known.camelot
-        steps = distance(keys[0], keys[1]) if keys[0] and keys[1] else None
-        return Verdict(heard, present, float(whole.mean()) * bars, steps)
+        return Verdict(heard, present, float(whole.mean()) * bars, _steps(leaving, entering))
+
+
+def _steps(leaving: Lying, entering: Lying) -> tuple[int, int] | None:
+    """Between the keys of two tracks, and between what is heard of them: pitch follows tempo."""
+    one, other = leaving.track.known.camelot, entering.track.known.camelot
+    if not one or not other:
+        return None
+    tempo = math.sqrt(leaving.tempo * entering.tempo)
+    higher = round(entering.pitch(tempo) - leaving.pitch(tempo))
+    return distance(one, other), distance(one, transposed(other, higher))
 
 
 def _stem(track: SetTrack, kind: str) -> str:

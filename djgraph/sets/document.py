@@ -250,8 +250,8 @@ class TransitionModel(Element):
     """How the track before goes over to the one behind."""
 
     what: ClassVar[str] = "a transition: {transition: bass_swap, at: last chorus, length: 32beats}"
-    transition: Text
-    """A recipe, the file of one, or auto: what suits the two tracks."""
+    transition: Text | None = None
+    """A recipe, the file of one, or auto: what suits the two tracks; the set's where left out."""
     at: Annotated[TrackPlace | None, _PLACE] = None
     """Where in the track before it begins; a phrase that suits both where left out."""
     length: Annotated[float | None, _LENGTH_LEAF] = None
@@ -260,9 +260,17 @@ class TransitionModel(Element):
     """Arguments of the recipe."""
 
 
+def _moves(item: Any) -> bool:
+    """Whether an item of a set is meant as a transition: it says no track, and what only transitions have."""
+    return isinstance(item, dict) and "track" not in item and not item.keys().isdisjoint(_OF_TRANSITIONS)
+
+
+_OF_TRANSITIONS = frozenset(TransitionModel.model_fields)
+
+
 def _item(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Element:
     if isinstance(value, dict):
-        kind = TransitionModel if "transition" in value and "track" not in value else TrackModel
+        kind = TransitionModel if _moves(value) else TrackModel
         return kind.model_validate(value, context=info.context)
     if isinstance(value, str):
         return TrackModel.model_validate({"track": value}, context=info.context)
@@ -307,9 +315,7 @@ class SetModel(Element):
         if not isinstance(items, list):
             return []
         faults = []
-        is_transition = [
-            isinstance(item, dict) and "transition" in item and "track" not in item for item in items
-        ]
+        is_transition = [_moves(item) for item in items]
         for place, moves in enumerate(is_transition):
             if moves and (place == 0 or place == len(items) - 1 or is_transition[place - 1]):
                 faults.append(Fault("a transition stands between two tracks", ("tracks", place)))
@@ -326,6 +332,7 @@ def json_schema() -> dict[str, Any]:
             if value.get("default", ...) is None:
                 del value["default"]
             _without_references(value)
+    result["$defs"]["TransitionModel"]["minProperties"] = 1
     items = result["properties"]["tracks"]["items"]
     items["anyOf"] = [{"type": "string", "minLength": 1}, *items["anyOf"]]
     tempo = result["properties"]["tempo"]

@@ -64,10 +64,10 @@ def tracklist(plan: SetPlan) -> str:
         if number:
             lines.append(" " * 12 + _between(plan.transitions[number - 1]))
         begin, _ = plan.span(track)
-        speed = (track.rate(begin) / 1.0 - 1) * 100
+        speed = (track.rate(begin) - 1) * 100
         facts = [
             f"{track.grid.tempo:.1f} BPM",
-            f"{speed:+.1f} %",
+            f"{round(speed, 1) + 0.0:+.1f} %",  # no -0.0
             track.known.camelot or "",
             f"{track.gain:+.1f} dB",
         ]

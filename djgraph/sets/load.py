@@ -43,6 +43,18 @@ class SetDocument:
         """A path that the file says."""
         return self.folder / os.path.expanduser(text)
 
+    @property
+    def title(self) -> str:
+        """One line for people: what the file says, or else the file's own name; nothing where it has neither."""
+        if self.model.title or "name" in self.model.written() or not self.source.file:
+            return self.model.title
+        return Path(self.source.file).stem
+
+    def locked(self, number: int) -> bool:
+        """Whether a track keeps its pitch."""
+        said = self.tracks[number][0].key_lock
+        return self.model.key_lock if said is None else said
+
 
 def load_set(source: str | os.PathLike[str] | Mapping[str, Any]) -> SetDocument:
     """Read and check a set file, or the text or the mapping of one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import numpy as np
@@ -27,10 +27,11 @@ _LOUD = -45.0
 @dataclass(frozen=True)
 class TrackPlace:
     """A place in a track. amount: beats or bars after its first bar line; the number of the phrase or chorus, from 1,
-    or -1 for the last one."""
+    or -1 for the last one. counted: it was said as the number of a bar, from 1."""
 
     unit: Unit
     amount: float = 0.0
+    counted: bool = field(default=False, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> TrackPlace:
@@ -45,7 +46,7 @@ class TrackPlace:
             if kind:
                 return cls(cast(Unit, kind), 1 if which == "first" else -1)
             if named == "bar":
-                return cls("bars", float(number) - 1)
+                return cls("bars", float(number) - 1, counted=True)
             return cls(cast(Unit, named), float(number))
         raise ValueError(f"{text!r} is no place in a track")
 
@@ -53,7 +54,7 @@ class TrackPlace:
         if self.unit == "end":
             return "end"
         if self.unit in ("beats", "bars"):
-            return f"{self.amount:g}{self.unit}"
+            return f"{self.amount:g}{self.unit}" if not self.counted else f"bar {self.amount + 1:g}"
         return f"last {self.unit}" if self.amount < 0 else f"{self.unit} {self.amount:g}"
 
 

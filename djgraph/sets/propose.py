@@ -29,6 +29,7 @@ ENERGY = 2.0
 """What a track costs that lies at the opposite end of the course of energy."""
 PEAK_AT = 0.75
 """Where in a set its energy is highest."""
+_HALF_A_SEMITONE = math.log(2) / 24
 _SMOOTH = 0.045
 """Change of tempo from track to track up to which each is played at its own."""
 
@@ -200,10 +201,11 @@ def to_yaml(proposal: Proposal, folder: Path, left_out: Sequence[str] = (), name
         lines.append(
             f"tempo: {middle(tempos):g}  # BPM; also {{from: 124, to: 130}}, or tracks: each at its own"
         )
-    lines += [
-        "key_lock: false  # true: tracks keep their pitch at another tempo",
-        "length: 32beats  # of transitions",
-    ]
+    if widest >= _HALF_A_SEMITONE and any(track.known.camelot for track in tracks):
+        lines.append("key_lock: true  # else pitch follows tempo, and the keys are no longer those below")
+    else:
+        lines.append("key_lock: false  # true: tracks keep their pitch at another tempo")
+    lines.append("length: 32beats  # of transitions")
     lines.append(
         "# In an order that suits keys (neighbours on the wheel), tempos (half and double as one) and energy (most at"
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 
 from benchmarks.analysis.__main__ import measure
 from benchmarks.analysis.patterns import STYLES, Style, synthesise
-from djgraph.analysis.key import NOTES, Key, distance, key_of
+from djgraph.analysis.key import NOTES, Key, distance, key_of, transposed
 from djgraph.analysis.onsets import RATE, onsets
 from djgraph.analysis.phrases import bar_levels, cycles, phrases
 from djgraph.analysis.tempo import pulse
@@ -197,3 +198,9 @@ def test_a_track_that_does_not_change_is_cut_evenly():
 def test_patterns_are_the_same_every_time():
     style = Style("a test", 100, kick=(0, 2))
     assert np.array_equal(synthesise(style, 3.0).audio, synthesise(style, 3.0).audio)
+
+
+def test_transposed_keys_are_those_of_the_transposed_tonic() -> None:
+    for tonic, minor, by in itertools.product(range(12), (False, True), range(-13, 14)):
+        higher = Key((tonic + by) % 12, minor, 1.0).camelot
+        assert transposed(Key(tonic, minor, 1.0).camelot, by) == higher

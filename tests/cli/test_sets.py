@@ -96,6 +96,12 @@ def test_an_error_leaves_nothing(tmp_path: Path, run: Run) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_folder_is_no_set(run: Run, name: str) -> None:
+    result = run("set", name, code=1)
+    assert "is a folder, not a set file" in result.stderr
+
+
 @pytest.mark.slow
 def test_set_new(tmp_path: Path, run: Run) -> None:
     pytest.importorskip("librosa")

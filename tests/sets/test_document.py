@@ -42,6 +42,21 @@ def test_a_whole_file() -> None:
     assert (two.title, two.begin, two.gain, two.key_lock) == ("Two", TrackPlace("phrase", 2), -3.0, False)
 
 
+def test_a_transition_that_says_no_recipe() -> None:
+    document = load_set("set: 1\ntracks: [a, {at: last chorus}, b, {length: 8bars}, c]")
+    assert [document.moves[n][0].transition for n in (0, 1)] == [None, None]
+    assert document.moves[0][0].at == TrackPlace("chorus", -1)
+    assert document.moves[1][0].length == 32
+
+
+@pytest.mark.parametrize(("head", "title"), [("", "my set"), ("name: x\n", ""), ("title: T\n", "T")])
+def test_a_set_is_called_like_its_file(tmp_path: Path, head: str, title: str) -> None:
+    path = tmp_path / "my set.yaml"
+    path.write_text(f"set: 1\n{head}tracks: [a]\n")
+    assert load_set(path).title == title
+    assert load_set("set: 1\ntracks: [a]").title == ""
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
@@ -58,6 +73,8 @@ def test_a_whole_file() -> None:
 def test_places(text: str, place: TrackPlace) -> None:
     assert TrackPlace.parse(text) == place
     assert TrackPlace.parse(str(place)) == place
+    assert str(TrackPlace.parse("bar 3")) == "bar 3"  # as it was said
+    assert str(TrackPlace.parse("2bars")) == "2bars"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +94,9 @@ WRONG = {
     "set: 1\ntracks: [a, {transition: cut}]": (":2:13", "between two tracks"),
     "set: 1\ntracks: [a, {transition: cut}, {transition: cut}, b]": (":2:32", "between two tracks"),
     "set: 1\ntracks: [a, {transition: cut, lenght: 8beats}, b]": (":2:31", "did you mean: length"),
+    "set: 1\ntracks: [a, {at: the drop}, b]": (":2:18", "last chorus"),
+    "set: 1\ntracks: [a, {length: 8bars}]": (":2:13", "between two tracks"),
+    "set: 1\ntracks: [a, {}, b]": (":2:13", "missing key 'track'"),
     "set: 1\ntracks: [a, {transition: cut, length: 32}, b]": (":2:39", "32beats, 8bars"),
     "set: 1\ntracks: [a, {transition: cut, length: 4000bars}, b]": (":2:39", "longer than 1024"),
     "set: 1\ntracks: [a, {transition: cut, at: last corus}, b]": (":2:35", "last chorus"),
@@ -131,7 +151,7 @@ def test_the_schema_takes_what_is_right() -> None:
 
 
 # What the schema cannot say: places and arguments are texts to it, and what stands beside what is not looked at.
-_BEYOND = ("last corus", "settings", "4000bars")
+_BEYOND = ("last corus", "the drop", "settings", "4000bars")
 
 
 @pytest.mark.parametrize(

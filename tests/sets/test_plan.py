@@ -106,12 +106,49 @@ def test_controls_are_handed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "head", "words"),
+    [
+        (
+            ["one", "two"],
+            "",
+            "keys 1 step apart, at this pitch 6 (key_lock keeps the pitch)",
+        ),  # +5 %: 4A as 11A
+        (["one", "two"], "key_lock: true\n", "keys 1 step apart"),
+        (["one", "same"], "", "keys 1 step apart"),
+        (["one", "two"], "tempo: tracks\n", "keys 1 step apart, at this pitch 6 (key_lock keeps the pitch)"),
+        (["one", "half"], "", "keys 1 step apart"),  # 60 is played as 120, at its own pitch
+        (["one", "{track: two, key_lock: true}"], "tempo: 120\n", "keys 1 step apart"),  # the one is at rest
+    ],
+)
+def test_keys_are_compared_as_they_sound(tmp_path: Path, lines: list[str], head: str, words: str) -> None:
+    """Where pitch follows tempo, a twentieth of it is a semitone, and that is seven fifths."""
+    for name, bpm, key in (
+        ("one", 120.0, "8A"),
+        ("two", 126.0, "9A"),
+        ("same", 120.0, "9A"),
+        ("half", 60.0, "9A"),
+    ):
+        track(tmp_path / name, bpm, 16, camelot=key)
+    (transition,) = plan_set(write_set(tmp_path, *lines, head=head)).transitions
+    assert transition.why.endswith(words)
+
+
+def test_a_part_of_a_transition_is_said(tmp_path: Path) -> None:
+    three(tmp_path)
+    lines = ("one", "{at: 8bars}", "two", "{length: 4bars}", "three")
+    first, second = plan_set(write_set(tmp_path, *lines, head="transition: linear\n")).transitions
+    assert (first.recipe, first.begin, first.length) == ("linear", 32.0, 32.0)
+    assert (second.recipe, second.length) == ("linear", 16.0)
+
+
+@pytest.mark.parametrize(
     ("lines", "place", "words"),
     [
         (["one", "nowhere"], ":5:5", "nowhere does not exist"),
         (["one", "{transition: cutt}", "two"], ":5:18", "did you mean: cut"),
         (["one", "{transition: bass_swap, settings: {ovr: 3}}", "two"], ":5:40", "did you mean: over"),
         (["one", "{transition: cut, at: 40bars}", "two"], ":5:27", "behind the end of one"),
+        (["one", "{at: bar 50}", "two"], ":5:10", "bar 50 lies behind the end of one"),
         (["one", "{transition: cut, at: phrase 9}", "two"], ":5:27", "4 phrases"),
         (["one", "{transition: linear, length: 40bars}", "two"], ":5:34", "transition of 160"),
         (["one", "{transition: linear, at: 28bars, length: 8bars}", "two"], ":5:46", "is over at beat 144"),

@@ -66,6 +66,17 @@ def test_the_course_of_energy() -> None:
     assert course(1).tolist() == [1.0]
 
 
+@pytest.mark.parametrize(("other", "locked"), [(122.0, False), (124.0, True), (62.0, True), (61.0, False)])
+def test_keys_are_kept_where_pitch_would_lose_them(tmp_path: Path, other: float, locked: bool) -> None:
+    """Half a semitone is 2.9 %."""
+    tracks = []
+    for bpm in (120.0, other):
+        grid = Grid.at_tempo(bpm)
+        anchors = Anchors(seconds=[*grid.seconds], beats=[*grid.beats], meter=4, downbeat=0)
+        tracks.append(Candidate(str(bpm), tmp_path / str(bpm), Known(camelot="8A", grid=anchors)))
+    assert load_set(to_yaml(propose(tracks), tmp_path, [], "friday")).model.key_lock is locked
+
+
 def test_what_is_written_is_a_set(tmp_path: Path) -> None:
     tracks = candidates(5, 1)
     text = to_yaml(propose(tracks), tmp_path, ["x: no beat was\nfound"], "friday")

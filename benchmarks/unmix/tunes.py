@@ -50,9 +50,9 @@ class Tune:
         return (self.lead + number * 240 / self.tempo) * RATE
 
 
-def tune(name: str, style: Style, bars: int, rng: np.random.RandomState) -> Tune:
+def tune(name: str, style: Style, bars: int, rng: np.random.RandomState, drums: float = 0.85) -> Tune:
     """A tune of so many bars in that style, at its tempo. rng: where all that is random in it comes from; a
-    RandomState, whose stream is frozen for good, unlike a Generator's."""
+    RandomState, whose stream is frozen for good, unlike a Generator's. drums: how likely they play in a section."""
     beat = 60 / style.bpm
     lead = float(rng.uniform(0.05, 0.6))
     samples = round((lead + bars * 4 * beat + 0.3) * RATE)
@@ -75,7 +75,7 @@ def tune(name: str, style: Style, bars: int, rng: np.random.RandomState) -> Tune
         if bar % SECTION == 0:
             drawn = rng.random_sample(4)
             playing = {
-                "drums": bool(drawn[0] < 0.85),
+                "drums": bool(drawn[0] < drums),
                 "bass": bool(drawn[1] < 0.8),
                 "vocals": bool(drawn[2] < 0.8),
                 "other": True,

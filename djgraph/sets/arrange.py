@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from djgraph.automation import template
 from djgraph.decks import Loop
-from djgraph.decks.moves import Move
-from djgraph.errors import DJGraphError, SetError
+from djgraph.errors import DJGraphError, Problem, SetError
 from djgraph.graph.ir import Graph
 from djgraph.language.site import Site
 from djgraph.sets.clashes import Clashes, Verdict
-from djgraph.sets.cuts import Played, beat_of, played
+from djgraph.sets.cuts import beat_of, played
 from djgraph.sets.document import TrackModel, TransitionModel
+from djgraph.sets.laid import Laid
 from djgraph.sets.load import SetDocument
 from djgraph.sets.places import TrackPlace, phrase_lines
 from djgraph.sets.plan import Transition
@@ -37,54 +37,6 @@ _SLACK = 0.5
 """Beats by which a track may end before its transition does."""
 
 
-@dataclass(frozen=True)
-class Laid:
-    """A track in the mix. enters: the mix's beat on which its beat ``played.begin`` lies. times: beats of the mix for
-    each of its own. tempo: of the mix while it plays, BPM. locked: its pitch is kept."""
-
-    track: SetTrack
-    enters: float
-    played: Played
-    times: float
-    tempo: float
-    locked: bool = False
-
-    def pitch(self, tempo: float) -> float:
-        """Semitones by which it sounds higher at a tempo of the mix than it is."""
-        return 0.0 if self.locked else 12 * math.log2(tempo / (self.track.grid.tempo * self.times))
-
-    def mix_beats(self, beat: float) -> list[float]:
-        """Where one of its beats is heard: ascending, several times in loops, nowhere if it is jumped over."""
-        return [self._mix(at) for at in self.played.when(beat)]
-
-    def _mix(self, beat: float) -> float:
-        return self.enters + (beat - self.played.begin) * self.times
-
-    @property
-    def end(self) -> float:
-        """The mix's beat at which it ends."""
-        return self._mix(self.played.last)
-
-    @property
-    def moves(self) -> tuple[Move, ...]:
-        """Its loops and jumps, at beats of the mix."""
-        return self.played.placed(self.enters, self.times)
-
-    def lines(self, bars: Iterable[int]) -> list[float]:
-        """The mix's beats on which bars of it begin, counted from its first; ascending."""
-        grid = self.track.grid
-        return sorted(beat for bar in bars for beat in self.mix_beats(grid.downbeat + bar * grid.meter))
-
-    def bar(self, mix_beat: float) -> float:
-        """Which bar it is at a beat of the mix."""
-        own = self.played.own(self.played.begin + (mix_beat - self.enters) / self.times)
-        return (own - self.track.grid.downbeat) / self.track.grid.meter
-
-    def bars(self, beats: float) -> float:
-        """How many of its bars some beats of the mix are."""
-        return beats / self.times / self.track.grid.meter
-
-
 def arrange(
     document: SetDocument, graph: Graph, tracks: Sequence[SetTrack], tempos: Sequence[float]
 ) -> tuple[list[Laid], list[Transition]]:
@@ -100,7 +52,8 @@ def arrange(
     for number in range(1, len(tracks)):
         following = _next(document, tracks[number], number, tempos[number])
         said, site = _said(document, number - 1)
-        chooser = _Chooser(laid[-1], following, said, site, free, clashes)
+        before = laid[-2].track.title if len(laid) > 1 else ""
+        chooser = _Chooser(laid[-1], following, said, site, free, clashes, before)
         chosen = chooser.choose()
         transitions.append(
             Transition(
@@ -181,14 +134,22 @@ class _Choice:
 class _Chooser:
     """Finds where one transition lies, how long it is and by which recipe.
 
-    free: the beat from which it may begin. following: as if it entered at beat 0.
+    free: the beat from which it may begin. following: as if it entered at beat 0. before: the title of the track that
+    is heard until ``free``.
     """
 
     def __init__(
-        self, leaving: Laid, following: Laid, said: TransitionModel, site: Site, free: float, clashes: Clashes
+        self,
+        leaving: Laid,
+        following: Laid,
+        said: TransitionModel,
+        site: Site,
+        free: float,
+        clashes: Clashes,
+        before: str,
     ) -> None:
         self.leaving, self.following, self.said, self.site = leaving, following, said, site
-        self.free, self.clashes = free, clashes
+        self.free, self.clashes, self.before = free, clashes, before
         self.recipe = said.transition or AUTO
 
     def choose(self) -> _Choice:
@@ -284,13 +245,7 @@ class _Chooser:
         if place is not None and place.unit != "end":
             begin = self._said_at(place)
             if begin < self.free - 1e-6:
-                raise SetError(
-                    self.site.problem(
-                        f"{place} of {self.leaving.track.title} is beat {begin:g} of the mix, and until beat "
-                        f"{self.free:g} it is still coming in",
-                        "at",
-                    )
-                )
+                raise SetError(self._three(place, begin))
             return [begin] if begin + length <= self.leaving.end + _SLACK else []
         grid, played = self.leaving.track.grid, self.leaving.played
         bars = max(0, math.ceil((played.end - grid.downbeat) / grid.meter))
@@ -306,6 +261,18 @@ class _Chooser:
                 begins = [b for b in self.leaving.lines(among) if least <= b + 1e-6 and b + length > over]
                 fits = fits or [b for b in begins if b + length <= self.leaving.end + _SLACK]
         return fits[-1:] if place is not None else fits[-_LOOKED_AT:]
+
+    def _three(self, place: TrackPlace, begin: float) -> Problem:
+        """A transition begins where the one before is not over."""
+        title = self.leaving.track.title
+        bars = [math.floor(self.leaving.bar(beat) + 1e-6) + 1 for beat in (begin, self.free)]
+        message = (
+            f"three tracks at once: {self.following.track.title} would come in at {place} of {title}, its bar "
+            f"{bars[0]}, beat {begin:g} of the mix, and {self.before} is heard until bar {bars[1]} of {title}, beat "
+            f"{self.free:g}"
+        )
+        hint = "begin later, or make the transition before it shorter (`length`); a set plays two tracks at a time"
+        return self.site.problem(message, "at", hint=hint)
 
     def _said_at(self, place: TrackPlace) -> float:
         """The beat of the mix at which a place in the track that leaves is heard first."""

@@ -16,7 +16,8 @@ from djgraph.language.fold import in_file_order
 from djgraph.language.words import IDENTIFIER
 from djgraph.layout import ParameterLayout
 from djgraph.layout.faders import find_tracks as find_fading
-from djgraph.sets.arrange import Laid, arrange
+from djgraph.sets.arrange import arrange
+from djgraph.sets.laid import Laid
 from djgraph.sets.load import SetDocument, load_set
 from djgraph.sets.moves import automation_of
 from djgraph.sets.plan import PlayedTrack, SetPlan, runs_of
@@ -26,8 +27,6 @@ from djgraph.sets.tempo import tempo_of, track_tempos
 PEAK = -3.0
 """dBTP that no track of a set exceeds that is brought to one loudness: two such, each 3 dB down in the middle of an
 equal-power fade, stay within full scale."""
-FAR = 0.08
-"""Relative change of speed from which on it is said."""
 
 
 def plan_set(source: str | os.PathLike[str] | Mapping[str, Any], progress: Progress | None = None) -> SetPlan:

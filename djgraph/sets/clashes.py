@@ -25,7 +25,7 @@ PLAIN = 0.5
 
 
 class Lying(Protocol):
-    """A track in a mix: :class:`djgraph.sets.arrange.Laid`."""
+    """A track in a mix: :class:`djgraph.sets.laid.Laid`."""
 
     @property
     def track(self) -> SetTrack: ...

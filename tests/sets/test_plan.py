@@ -172,6 +172,23 @@ def test_what_cannot_be(tmp_path: Path, lines: list[str], place: str, words: str
     assert words in str(caught.value)
 
 
+def test_three_at_once(tmp_path: Path) -> None:
+    three(tmp_path)
+    lines = ["one", "{transition: linear, at: 16bars, length: 8bars}", "two"]
+    # The first is heard until beat 96 of the mix, which is the second's bar 9.
+    path = write_set(tmp_path, *lines, "{transition: linear, at: bar 5, length: 4bars}", "three")
+    with pytest.raises(SetError) as caught:
+        plan_set(path)
+    assert (
+        f"{path}:7:30: three tracks at once: three would come in at 4bars of two, its bar 5, beat 80 of the "
+        "mix, and one is heard until bar 9 of two, beat 96"
+    ) in str(caught.value)
+    plan = plan_set(
+        write_set(tmp_path, *lines, "{transition: linear, at: bar 9, length: 4bars}", "three")
+    )  # one after the other is as near as they come
+    assert [each.begin for each in plan.transitions] == [64, 96]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("bpm", "late", "words"), [(120.0, 0.0, ""), (113.0, 0.0, "113.0 BPM"), (120.0, 0.25, "beyond chance")]

@@ -1,0 +1,1 @@
+"""Sets, measured: whether beats of both tracks fall together where it counts."""

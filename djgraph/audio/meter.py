@@ -99,6 +99,12 @@ class Meter:
             raise InputError("this meter does not measure loudness; make it with loudness=True")
         return self._loudness.integrated()
 
+    @property
+    def momentary(self) -> float:
+        """Loudness of the last complete gating block of 400 ms in LUFS (EBU Tech 3341); −inf before the first, for
+        silence, and where loudness is not measured."""
+        return -math.inf if self._loudness is None else self._loudness.momentary()
+
 
 class _GatedLoudness:
     """Energies of K-weighted gating blocks. Where they begin and end, and how many there are, is pyloudnorm's rule, so
@@ -153,6 +159,10 @@ class _GatedLoudness:
         relative = powers[heard].mean() * 10 ** (_RELATIVE_GATE / 10)
         heard = (powers > absolute) & (powers > relative)
         return OFFSET + 10 * math.log10(powers[heard].mean()) if heard.any() else -math.inf
+
+    def momentary(self) -> float:
+        power = self._powers[-1] if self._powers else 0.0
+        return OFFSET + 10 * math.log10(power) if power > 0 else -math.inf
 
     def _bounds(self, number: int) -> tuple[int, int]:
         """First sample of a gating block, and the one after its last."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ class Hands:
     def __init__(self, layout: ParameterLayout) -> None:
         self.layout = layout
         self._held: dict[int, float] = {}
+        self._shut: dict[int, float] = {}
         self._lock = threading.Lock()
 
     def hold(self, name: str, value: float) -> float:
@@ -44,6 +45,11 @@ class Hands:
         with self._lock:
             self._held = {} if index is None else {i: v for i, v in self._held.items() if i != index}
 
+    def shut(self, names: Iterable[str]) -> None:
+        """Controls that stand at their minimum whatever else holds them: those of muted strips, all of them."""
+        indices = [self.layout.index(name) for name in names]
+        self._shut = {index: self.layout.columns[index].control.min for index in indices}
+
     @property
     def held(self) -> Mapping[str, float]:
         """What is held, by name."""
@@ -52,5 +58,7 @@ class Hands:
     def over(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
         """A row with what is held in it."""
         for index, value in self._held.items():
+            row[index] = value
+        for index, value in self._shut.items():
             row[index] = value
         return row

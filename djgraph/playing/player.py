@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from djgraph.audio.meter import LOUDNESS_CHANNELS, Meter
 from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, ReadAhead
 from djgraph.playing.hands import Hands
@@ -53,6 +55,7 @@ class Player:
         self._peaks: dict[str, NDArray[np.float32]] = {}
         self._loads: deque[float] = deque(maxlen=MEASURED)
         self._lock = threading.Lock()
+        self._loudness = self._meter()
 
     # ── Orders, from any thread ─────────────────────────────────────────────────────────────────────────────
 
@@ -104,6 +107,7 @@ class Player:
             left -= count
             self._turn(self._line)
         audio = pieces[0] if len(pieces) == 1 else torch.cat(pieces, -1)
+        self._loudness.add(audio)
         self._advance(samples)
         self._loads.append((time.perf_counter() - began) / samples * self.mixer.graph.sample_rate)
         return audio.numpy(), at
@@ -120,6 +124,15 @@ class Player:
             peaks, self._peaks = self._peaks, {}
         return {name: [round(float(value), 6) for value in peak] for name, peak in peaks.items()}
 
+    @property
+    def loudness(self) -> tuple[float | None, float | None, float | None]:
+        """Of what has been played: momentary and integrated loudness in LUFS, true peak in dBTP; None where there is
+        nothing to tell."""
+        meter = self._loudness
+        numbers = (meter.momentary, meter.lufs, meter.true_peak_dbtp)
+        momentary, integrated, peak = (None if n is None or not math.isfinite(n) else n for n in numbers)
+        return momentary, integrated, peak
+
     def close(self) -> None:
         self.feed.close()
 
@@ -127,6 +140,10 @@ class Player:
 
     def _start(self, mixer: Mixer, at: int) -> Line:
         return Line(mixer, self.feed, self.course, self.hands, at, self.transport.tempo)
+
+    def _meter(self) -> Meter:
+        channels = self._channels()
+        return Meter(channels, self.mixer.graph.sample_rate, loudness=channels <= LOUDNESS_CHANNELS)
 
     def _channels(self) -> int:
         graph = self.mixer.graph
@@ -140,6 +157,7 @@ class Player:
         self.transport = replace(self.transport, **changes)
 
     def _play(self) -> None:
+        self._loudness = self._meter()
         at_end = self.transport.position >= self.feed.samples
         self._set(playing=True, position=0 if at_end else self.transport.position)
 

@@ -141,6 +141,8 @@ class Studio:
                 event = {
                     "event": "meters",
                     "peaks": player.meters(),
+                    "loudness": player.loudness,
+                    "values": self.session.moved(),
                     "load": player.load,
                     "transport": self.session.transport(),
                 }

@@ -128,6 +128,12 @@ class Session:
         for lane in self.project.lanes:
             yield lane.control, [point.value for point in lane.points]
 
+    def moved(self) -> dict[str, float]:
+        """Where the controls that are automated stand now."""
+        player = self.player
+        row = player.course.row(player.transport.position)
+        return {name: float(row[self.mixer.layout.index(name)]) for name, _ in self.moving()}
+
     def tell(self, event: Event) -> None:
         """All pages."""
         for listener in list(self._listeners):

@@ -11,9 +11,10 @@ const FINE = 0.1;
 /**
  * @param {Control} c
  * @param {(value: number) => void} move  a hand moved it
+ * @param {() => void} release  the hand let go
  * @returns {{element: HTMLElement, show: (value: number, held: boolean) => void}}
  */
-export function makeControl(c, move) {
+export function makeControl(c, move, release) {
   let now = c.default;
   const element = make("div", "control");
   element.dataset.control = c.name;
@@ -27,11 +28,15 @@ export function makeControl(c, move) {
   element.title = `${c.name}\n${c.description}`;
   element.append(label, face.element, value);
 
+  /** @type {number|undefined} */ let rest;
+  let dragging = false;
   /** @param {number} wanted */
   function take(wanted) {
     now = snapped(c, wanted);
     show(now, true);
     move(now);
+    clearTimeout(rest);
+    if (!dragging) rest = setTimeout(release, 400);
   }
 
   /** @param {number} current @param {boolean} held */
@@ -60,6 +65,7 @@ export function makeControl(c, move) {
       if (event.button !== 0) return;
       slider.setPointerCapture(event.pointerId);
       slider.focus();
+      dragging = true;
       from = event.clientY;
       at = positionOf(c, now);
       event.preventDefault();
@@ -70,6 +76,10 @@ export function makeControl(c, move) {
       at = Math.min(1, Math.max(0, at + (from - event.clientY) / travel));
       from = event.clientY;
       take(valueAt(c, at));
+    });
+    for (const end of ["pointerup", "pointercancel"]) slider.addEventListener(end, () => {
+      if (dragging) release();
+      dragging = false;
     });
     slider.addEventListener("dblclick", () => take(c.neutral));
     slider.addEventListener("wheel", event => {
@@ -163,7 +173,7 @@ function switchFace(c, take) {
     return { element, slider: false, show: (/** @type {number} */ value) => {
       now = value;
       element.setAttribute("aria-pressed", String(value === on));
-      element.textContent = written(c, value);
+      element.textContent = c.names.length ? written(c, value) : value === on ? "on" : "off";
     } };
   }
   const element = /** @type {HTMLSelectElement} */ (make("select", "choice"));

@@ -30,7 +30,7 @@ store.on("snapshot", () => {
 
 function bar() {
   const root = /** @type {HTMLElement} */ (document.getElementById("bar"));
-  const title = make("h1", ""), play = make("button", "play"), time = make("span", "time"), load = make("span", "load");
+  const title = make("h1", ""), play = make("button", "play"), time = make("span", "time"), load = make("span", "load"), loudness = make("span", "loudness");
   title.textContent = store.console.title;
   const toggle = async () => {
     const playing = store.transport.playing;
@@ -51,9 +51,11 @@ function bar() {
   };
   store.on("transport", show);
   store.on("meters", event => {
+    const [momentary, integrated, peak] = event.loudness.map((/** @type {number|null} */ n) => n === null ? "−∞" : n.toFixed(1).replace("-", "−"));
+    loudness.textContent = `${momentary} LUFS  ∫ ${integrated}  ${peak} dBTP`;
     load.textContent = `load ${(100 * event.load[0]).toFixed(0)} %`;
     load.classList.toggle("over", event.load[0] > 1);
   });
   show();
-  root.replaceChildren(title, play, time, Object.assign(make("span", "gap")), load, theme);
+  root.replaceChildren(title, play, time, make("span", "gap"), loudness, load, theme);
 }

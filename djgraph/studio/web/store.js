@@ -12,6 +12,7 @@ export class Store {
     /** @type {any} */ this.project = null;
     /** @type {string|null} */ this.undo = null;
     /** @type {string|null} */ this.redo = null;
+    /** @type {{muted: string[], soloed: string[]}} */ this.listening = { muted: [], soloed: [] };
     this.seconds = 0;
     this.transport = { playing: false, seconds: 0, loop: null, tempo: 120 };
     /** @type {Map<string, Set<(what: any) => void>>} */ this.listeners = new Map();
@@ -55,6 +56,7 @@ export class Store {
         for (const [name, value] of Object.entries(event.held)) this.values.set(name, /** @type {number} */ (value));
         this.held = new Set(Object.keys(event.held));
         this.seconds = event.seconds;
+        this.listening = event.listening;
         this.transport = event.transport;
         break;
       }
@@ -76,7 +78,16 @@ export class Store {
       case "playing": this.transport.playing = event.playing; this.tell("transport"); break;
       case "sought": this.transport.seconds = event.seconds; this.tell("transport"); break;
       case "loop": this.transport.loop = event.region; this.tell("transport"); break;
-      case "meters": this.transport = event.transport; this.tell("transport"); break;
+      case "listening": this.listening = { muted: event.muted, soloed: event.soloed }; break;
+      case "meters":
+        this.transport = event.transport;
+        for (const [name, value] of Object.entries(event.values)) {
+          if (this.held.has(name) || this.values.get(name) === value) continue;
+          this.values.set(name, value);
+          this.tell("control", name);
+        }
+        this.tell("transport");
+        break;
     }
     this.tell(event.event, event);
   }
@@ -95,6 +106,9 @@ export class Store {
 /** @param {any} console @returns {Control[]} */
 export function controlsOf(console) {
   const all = [];
-  for (const section of console.sections) for (const block of section.blocks) all.push(...block.controls);
+  for (const section of console.sections) {
+    for (const block of section.blocks) all.push(...block.controls);
+    all.push(...section.own ?? []);
+  }
   return [...all, ...console.macros];
 }

@@ -21,6 +21,7 @@ from djgraph.fitting.problem import FitProblem, Loss, listen
 from djgraph.fitting.progress import Callback, Log, Progress, Stopped
 from djgraph.fitting.report import result_of
 from djgraph.fitting.result import FitResult
+from djgraph.fitting.settle import settle
 from djgraph.fitting.through import descend
 from djgraph.graph.ir import Graph, InputNode
 from djgraph.mixer import Mixer, compile_graph
@@ -123,6 +124,7 @@ def fit(
         log, interrupted = Log(problem, listened, steps, callback, checkpoint, began), False
         try:
             standing = guess(problem, listened, frames, log)
+            listened, standing = settle(problem, listened, standing, log)
             standing = descend(problem, listened, standing, steps, tolerance, log)
         except (KeyboardInterrupt, Stopped):
             if log.best is None:  # nothing was found that a result could hold

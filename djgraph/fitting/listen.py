@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from djgraph.fitting.bands import Bands
 from djgraph.fitting.clipping import Clipping, find_clipping, undo
 from djgraph.fitting.level import explained
 from djgraph.fitting.losses import noise, weights
-from djgraph.fitting.master import SETTINGS, Master, find_master
+from djgraph.fitting.master import SETTINGS, Master, Settings, find_master
 from djgraph.fitting.orient import Signs, describe, excerpt, half_turned, orientations, swapped
 from djgraph.fitting.prepare import Material
 from djgraph.fitting.statistics import Statistics, gather
@@ -38,7 +39,7 @@ class Heard:
     samples. peak: the correlation at that, 0…1. inverted: names of the channels that were; swapped: whether left and
     right were. master: what turned all of the recording down where it is loud; the sums, the weights and ``explained``
     are of sources that are turned down likewise. clipping: the curve that its samples went through behind that;
-    unclipped: the target without it, ``[channels, samples]``, of which the sums are.
+    unclipped: the target without it, ``[channels, samples]``, of which the sums are. own: the mixer turns itself down.
     """
 
     target: Tensor
@@ -54,6 +55,7 @@ class Heard:
     master: Master | None = None
     clipping: Clipping | None = None
     unclipped: Tensor | None = None
+    own: bool = False
 
     @property
     def linear(self) -> Tensor:
@@ -66,15 +68,29 @@ class Heard:
 
     def through(self, mix: Tensor, level: float = 1.0) -> Tensor:
         """A mix ``[…, samples]`` at the recording's level, turned down and clipped as the recording was."""
-        heard = self.turned(mix) * level
+        heard = (mix if self.own else self.turned(mix)) * level
         return heard if self.clipping is None else self.clipping(heard)
+
+    def turned_by(self, gain: Tensor, material: Material, bands: Bands, pool: int, per_second: int) -> Heard:
+        """The same with sources that the mixer itself turns down by ``gain`` ``[1, samples]``."""
+        settings = Settings(math.nan, 1.0, 0.0, 0.0) if self.master is None else self.master.settings
+        found = replace(self, master=Master(settings, gain[0].float(), 1.0), own=True)
+        signals = [found.turned(signal) for signal in material.sources]
+        sources = gather(signals, found.linear, found.valid, bands, pool)
+        counts = weights(sources.energy, bands, noise(sources, per_second))
+        return replace(
+            found, sources=sources, statistics=sources, weights=counts, explained=explained(sources, counts)
+        )
 
     def described(self) -> dict[str, Any] | None:
         """What the master did, for the report; None where it did nothing."""
         if self.master is None and self.clipping is None:
             return None
         turned = dict.fromkeys(SETTINGS) if self.master is None else self.master.described()
-        return {**turned, "clipping": None if self.clipping is None else self.clipping.described()}
+        if self.own:  # the settings are controls, and stand there
+            turned |= dict.fromkeys(SETTINGS[:4])
+        curve = None if self.clipping is None else self.clipping.described()
+        return {**turned, "own": self.own, "clipping": curve}
 
 
 def hear(
@@ -176,7 +192,7 @@ def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
             f"{100 * RELATED:.0f} % are expected. Nothing was fitted. Are these the right tracks, at the same "
             "tempo and pitch, cut to where they play in the mix?"
         )
-    if heard.master is not None:
+    if heard.master is not None and not heard.own:
         found = heard.master.described()
         notes.append(
             "the recording seems to have gone through a compressor or limiter: all of it is turned down where it is "

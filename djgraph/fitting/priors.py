@@ -14,11 +14,13 @@ from djgraph.fitting.knots import Tridiagonal
 class Rest:
     """Where controls are at rest: positions ``[controls]``, and what a move of each costs, ``[controls]``.
 
-    The cost is for the whole way from the position to the far end of the range.
+    The cost is for the whole way from the position to the far end of the range. still: weights of the mean squared
+    slope per clip that come on top, ``[controls]``, of controls that are set once.
     """
 
     position: Tensor
     cost: Tensor
+    still: Tensor | None = None
 
     @property
     def weight(self) -> Tensor:
@@ -49,13 +51,15 @@ class Priors:
 
     def value(self, u: Tensor, rest: Rest) -> Tensor:
         """The penalty, differentiable."""
-        frames = len(u)
+        frames, positions = len(u), u
         u = (u - rest.position) * rest.weight
         total = self.neutral / frames * self._absolute(u).sum()
         if frames > 1:
             steps = u.diff(dim=0)
             total = total + self.variation * self._absolute(steps).sum()
             total = total + self.smooth * (frames - 1) * steps.square().sum()
+            if rest.still is not None:
+                total = total + (frames - 1) * (rest.still * positions.diff(dim=0).square()).sum()
         return total
 
     def curvature(self, u: Tensor, rest: Rest) -> Tridiagonal:
@@ -72,7 +76,13 @@ class Priors:
             diagonal[1:] += upper
             diagonal[:-1] += upper
         square = scale.square()
-        return Tridiagonal(torch.diag_embed(diagonal * square), torch.diag_embed(-upper * square))
+        diagonal, upper = diagonal * square, upper * square
+        if frames > 1 and rest.still is not None:
+            held = 2 * (frames - 1) * rest.still
+            diagonal[1:] += held
+            diagonal[:-1] += held
+            upper = upper + held
+        return Tridiagonal(torch.diag_embed(diagonal), torch.diag_embed(-upper))
 
     def _root(self, x: Tensor) -> Tensor:
         return (x.square() + self.width**2).sqrt()

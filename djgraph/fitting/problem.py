@@ -13,6 +13,7 @@ from torch import Tensor
 from djgraph.fitting import level as levels
 from djgraph.fitting.bands import Bands, bands_of
 from djgraph.fitting.listen import Heard, hear
+from djgraph.fitting.own import Own, own_of
 from djgraph.fitting.prepare import SILENT, Material
 from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
@@ -27,6 +28,11 @@ POOL = 4
 BLOCK_SECONDS = 0.75
 """Length of a block of the first guess."""
 
+SETTLED = 1e-2
+"""Cost of moves of the settings of the graph's own compressor or limiter."""
+STILL = 1e-2
+"""Weight of their mean squared slope: they stay where they are over the clip, unless much is gained."""
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -35,7 +41,7 @@ class FitProblem:
     """The mixer and all that follows from it.
 
     loss: the caller's own, or None. rest: where controls rest. start: the default positions, ``[controls]``.
-    fixed: True for controls without a gradient, ``[controls]``.
+    fixed: True for controls without a gradient, ``[controls]``. own: compressors and limiters on the graph's output.
     """
 
     mixer: Mixer
@@ -48,6 +54,7 @@ class FitProblem:
     rest: Rest
     start: Tensor
     fixed: Tensor
+    own: Own | None = None
 
     @classmethod
     def of(
@@ -56,6 +63,7 @@ class FitProblem:
         layout = mixer.layout
         bands = bands_of(mixer.graph.sample_rate, mixer.graph.transform)
         response = Response(mixer.compiled.graph, mixer.outputs[output], bands)
+        own = None if response.turning or mixer.graph.sources else own_of(mixer, output)
         return cls(
             mixer=mixer,
             output=output,
@@ -65,9 +73,10 @@ class FitProblem:
             bands=bands,
             response=response,
             # Whatever a control without a neutral value rests at is its default.
-            rest=Rest(layout.to_unit(layout.neutral.double()), response.costs()),
+            rest=_rest(layout, response, own),
             start=layout.to_unit(layout.default.double()),
             fixed=torch.tensor([c.control.gradient == "none" for c in layout.columns], device="cpu"),
+            own=own,
         )
 
     @property
@@ -95,7 +104,8 @@ class FitProblem:
 class Listened:
     """The recording, aligned. level: its gain (ratio), which stages may improve where ``free_level``.
 
-    sketch: the small problem at that level. resumed: where an earlier fit stood, if one goes on.
+    sketch: the small problem at that level. resumed: where an earlier fit stood, if one goes on. given: the caller told
+    the level.
     """
 
     material: Material
@@ -104,6 +114,7 @@ class Listened:
     free_level: bool
     sketch: Sketch
     resumed: FitState | None
+    given: bool = False
 
 
 def listen(
@@ -129,8 +140,8 @@ def listen(
         delay,
         reference,
         turns,
-        mastered=_without(problem, "dynamics"),
-        bent=_without(problem, "dynamics", "colour"),
+        mastered=problem.own is not None or _without(problem, "dynamics"),
+        bent=_without(problem, "colour") and (problem.own is not None or _without(problem, "dynamics")),
     )
     if level is not None:
         mix_level = level
@@ -141,7 +152,15 @@ def listen(
         mix_level = levels.find_level(heard.statistics, heard.weights.sqrt())
     sketch = Sketch.make(problem.response, heard.sources, heard.weights, material.samples)
     free = level is None and abs(mix_level - 1) > 1e-9
-    return Listened(material, heard, mix_level, free, sketch.at_level(mix_level), resumed)
+    return Listened(material, heard, mix_level, free, sketch.at_level(mix_level), resumed, level is not None)
+
+
+def _rest(layout: ParameterLayout, response: Response, own: Own | None) -> Rest:
+    """Where controls rest; settings of the master stay as they are found, over all of the clip."""
+    costs, still = response.costs(), torch.zeros(len(layout), dtype=torch.float64, device="cpu")
+    for column in () if own is None else own.columns.values():
+        costs[column], still[column] = SETTLED, STILL
+    return Rest(layout.to_unit(layout.neutral.double()), costs, still)
 
 
 def _without(problem: FitProblem, *families: str) -> bool:

@@ -34,9 +34,9 @@ def descend(
     for count in rounds:
         if count < 1 or standing.steps >= steps:
             continue
-        measured = _measured(problem, listened, standing)
-        standing = replace(standing, measured=measured or standing.measured)
-        curvature: Any = (measured or standing.sketch).linearize(standing.positions)[2]
+        known = measured(problem, listened, standing)
+        standing = replace(standing, measured=known or standing.measured)
+        curvature: Any = (known or standing.sketch).linearize(standing.positions)[2]
         level = standing.level
 
         def evaluate(u: Tensor, level: float = level) -> tuple[float, Tensor]:
@@ -84,7 +84,7 @@ def _evaluate(
     return float(loss), torch.where(problem.fixed, 0.0, gradient)
 
 
-def _measured(problem: FitProblem, listened: Listened, standing: Standing) -> Sketch | None:
+def measured(problem: FitProblem, listened: Listened, standing: Standing) -> Sketch | None:
     """The sketch with the columns that the response does not know measured; None where there are none, or too many."""
     response, layout, material = problem.response, problem.layout, listened.material
     columns = tuple(c for c in response.unknown if not response.reach[c])

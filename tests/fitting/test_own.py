@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import djgraph
+from djgraph.fitting import problem
 from djgraph.fitting.own import own_of
 from djgraph.fitting.priors import Priors, Rest
 
@@ -137,13 +138,18 @@ def test_settings_of_a_compressor_come_out() -> None:
 
 
 @pytest.mark.slow
-def test_a_limiter_that_is_set_is_not_taken_for_moves() -> None:
+def test_a_limiter_that_is_set_is_not_taken_for_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     stems, mixer = beats(6.0), with_master(LIMITER)
     truth = mixer.layout.pack(
         {"a.low.gain": torch.linspace(1, 0.4, 40), "b.gain": torch.linspace(0.5, 1, 40)}
     )
     target = play(mixer, stems, truth)
-    result = djgraph.fit(mixer, stems, target, frames=40, steps=0, delay=0.0)
     gains = [mixer.layout.index(name) for name in ("a.low.gain", "a.high.gain", "b.gain")]
-    assert float((result.params - truth)[:, gains].abs().mean()) < 0.05
-    assert result.report["si_sdr_db"] > 25
+
+    def off() -> float:
+        result = djgraph.fit(mixer, stems, target, frames=40, steps=2, delay=0.0)
+        return float((result.params - truth)[:, gains].abs().mean())
+
+    found = off()
+    monkeypatch.setattr(problem, "own_of", lambda *given: None)
+    assert found < 0.6 * off()

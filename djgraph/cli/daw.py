@@ -45,13 +45,13 @@ ENDINGS = {"--dawproject": (".dawproject",), "--reaper": (".rpp",), "--picture":
 
 @dataclass(frozen=True)
 class Exports:
-    """The files asked for. Raises InputError for endings that programs would not open, DJGraphError for places that
-    cannot be written and for missing libraries, before any work."""
+    """The files asked for, as options of ``set`` and ``render``. Raises InputError for endings that programs would not
+    open, DJGraphError for places that cannot be written and for missing libraries, before any work."""
 
-    dawproject: Path | None = None
-    reaper: Path | None = None
-    picture: Path | None = None
-    embed: bool = False
+    dawproject: DawprojectOption = None
+    reaper: ReaperOption = None
+    embed: EmbedOption = False
+    picture: PictureOption = None
 
     def __post_init__(self) -> None:
         from djgraph.atomic import check_target

@@ -14,12 +14,12 @@ import typer
 
 from djgraph.cli.inputs import InputBlocks
 from djgraph.cli.mixdown import BlockSource, Score, clock_of, spread
-from djgraph.cli.options import load_graph, pairs
-from djgraph.cli.plans import LoweringName
+from djgraph.cli.options import Args, GraphName, load_graph, pairs
+from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
 from djgraph.cli.sources import PlayedBlocks, check_seconds
 from djgraph.cli.sync import SYNCS, SyncedBlocks, Tempo, beats_of, settings_in_beats, tempo_of
-from djgraph.cli.transitions import cue_settings, find_recipe, settings_of, track_settings
+from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
 from djgraph.cli.warp import WarpedBlocks
 from djgraph.errors import did_you_mean
 
@@ -127,38 +127,44 @@ class Playing:
     automation: Automation | None = None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is to be played, as the command line says it: the options of ``render`` and ``report``."""
+
+    graph: GraphName
+    input: Inputs = None
+    transition: Transition = None
+    settings: Set = None
+    tracks: Tracks = None
+    cue_in: CueIn = None
+    cue_out: CueOut = None
+    automation: AutomationFile = None
+    params: Params = None
+    frames: ControlFrames = None
+    pad: Pad = False
+    tempo: Bpm = None
+    sync: Sync = None
+    warp: Warp = None
+    at: At = None
+    key_lock: KeyLock = False
+    lowering: LoweringOption = LoweringName.studio
+    args: Args = None
+
+
 class Played:
     """The options of what is played, checked as far as can be without reading audio; ``graph`` is loaded."""
 
-    def __init__(
-        self,
-        *,
-        graph: str,
-        args: list[str] | None,
-        input: list[str] | None,
-        transition: str | None,
-        settings: list[str] | None,
-        tracks: str | None,
-        cue_in: float | None,
-        cue_out: float | None,
-        automation: str | None,
-        params: Path | None,
-        frames: int | None,
-        pad: bool,
-        tempo: str | None,
-        sync: str | None,
-        warp: Path | None,
-        at: str | None,
-        key_lock: bool,
-        seconds: float | None = None,
-    ) -> None:
+    def __init__(self, asked: Asked, seconds: float | None = None) -> None:
         """Raises usage errors for options that contradict each other, and what loading a graph and a recipe raise."""
+        transition, automation, params = asked.transition, asked.automation, asked.params
+        tempo, sync, at, tracks = asked.tempo, asked.sync, asked.at, asked.tracks
+        warp, key_lock, cue_in, cue_out = asked.warp, asked.key_lock, asked.cue_in, asked.cue_out
         if sum(way is not None for way in (transition, automation, params)) > 1:
             raise typer.BadParameter("give one of --transition, --automation and --params, not both")
         if transition is None and (cue_in, cue_out, tracks) != (None, None, None):
             raise typer.BadParameter("--cue-in, --cue-out and --tracks belong to --transition")
         moves = transition if automation is None else automation
-        if moves is None and (frames is not None or settings):
+        if moves is None and (asked.frames is not None or asked.settings):
             raise typer.BadParameter("--frames and --set belong to --transition and --automation")
         said = None if tempo is None else tempo_of(tempo)
         if isinstance(said, tuple) and not sync:
@@ -170,7 +176,7 @@ class Played:
             raise typer.BadParameter(
                 f"{sync!r} is none of {', '.join(SYNCS)}{did_you_mean(sync, SYNCS)}", param_hint="--sync"
             )
-        chosen = settings_of(settings)
+        chosen = settings_of(asked.settings)
         cues = cue_in is not None or cue_out is not None
         for option, names, used in (
             ("--cue-in/--cue-out", "start length", cues),
@@ -193,7 +199,7 @@ class Played:
             )
         if at is not None and "start" in chosen:
             raise typer.BadParameter("--at and --set start=… contradict each other; give one")
-        given = pairs("--input", input, "PATH").items()
+        given = pairs("--input", asked.input, "PATH").items()
         self._given = {name: Path(os.path.expanduser(text)) for name, text in given}
         self.moves = moves
         self._recipe = (
@@ -201,7 +207,7 @@ class Played:
             if moves is None
             else find_recipe(moves, "--transition" if automation is None else "--automation")
         )
-        self.graph = load_graph(graph, args)
+        self.graph = load_graph(asked.graph, asked.args)
         check_seconds(seconds, self.graph)
         for way, told in (("--sync", sync), ("--warp", warp)):
             if told and self.graph.sources:
@@ -219,11 +225,12 @@ class Played:
             any_tempo = 120.0 if sync and self._clock is None else self._clock
             filled.check(self.graph, tempo=any_tempo[0] if isinstance(any_tempo, tuple) else any_tempo)
         self._chosen, self._tracks, self._cues = chosen, tracks, (cue_in, cue_out)
-        self._params, self._frames, self._pad = params, frames, pad
+        self._params, self._frames, self._pad = params, asked.frames, asked.pad
+        self._lowering = asked.lowering
         self._warp, self._how = warp, (sync or SYNCS[0], key_lock)
 
     @contextmanager
-    def play(self, outputs: Sequence[str], lowering: LoweringName, steps: Steps) -> Iterator[Playing]:
+    def play(self, outputs: Sequence[str], steps: Steps) -> Iterator[Playing]:
         """Open the files, compile the graph for some of its outputs, and place the controls on the audio."""
         import djgraph
         from djgraph.cli.params import read_params
@@ -243,7 +250,7 @@ class Played:
                     chosen |= settings_in_beats(source, arguments, chosen)
             steps.begin("compiling")
             rate = self.graph.sample_rate
-            mixer = djgraph.compile(self.graph, outputs=list(outputs), lowering=lowering.value)
+            mixer = djgraph.compile(self.graph, outputs=list(outputs), lowering=self._lowering.value)
             bpm = None if isinstance(clock, tuple) else clock  # two tempos are a map by now
             beats = clock_of(bpm, source.samples, rate)
             auto = None

@@ -8,32 +8,14 @@ from typing import Annotated
 
 import typer
 
-from djgraph.cli.daw import DawprojectOption, EmbedOption, Exports, PictureOption, ReaperOption, plan_of
+from djgraph.cli.daw import Exports, plan_of
+from djgraph.cli.grouped import grouped
 from djgraph.cli.mixdown import check_outputs, mix_down, output_paths, show
-from djgraph.cli.options import Args, GraphName, Json
-from djgraph.cli.plans import LoweringName, LoweringOption
-from djgraph.cli.played import (
-    At,
-    AutomationFile,
-    Bpm,
-    ControlFrames,
-    CueIn,
-    CueOut,
-    Inputs,
-    KeyLock,
-    Pad,
-    Params,
-    Played,
-    Seconds,
-    Sync,
-    Tracks,
-    Transition,
-    Warp,
-)
+from djgraph.cli.options import Json
+from djgraph.cli.played import Asked, Played, Seconds
 from djgraph.cli.progress import Steps
 from djgraph.cli.reports import Overheard, ReportFiles, check_reports, said_of, save_reports
 from djgraph.cli.sync import SyncedBlocks
-from djgraph.cli.transitions import Set
 
 Normalize = Annotated[
     bool,
@@ -41,21 +23,13 @@ Normalize = Annotated[
 ]
 
 
+@grouped
 def render(
-    graph: GraphName,
-    input: Inputs = None,
+    *,
+    asked: Asked,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="What to write: wav, flac, ogg, aiff or mp3.")
     ] = Path("mix.flac"),
-    transition: Transition = None,
-    settings: Set = None,
-    tracks: Tracks = None,
-    cue_in: CueIn = None,
-    cue_out: CueOut = None,
-    automation: AutomationFile = None,
-    params: Params = None,
-    frames: ControlFrames = None,
-    pad: Pad = False,
     normalize: Normalize = False,
     normalize_each: Annotated[
         bool, typer.Option("--normalize-each", help="Scale every output to that peak by a factor of its own.")
@@ -64,20 +38,10 @@ def render(
         list[str] | None,
         typer.Option("--output", metavar="NAME", help="A graph output, or all.  [default: the main one]"),
     ] = None,
-    tempo: Bpm = None,
-    sync: Sync = None,
-    warp: Warp = None,
-    at: At = None,
-    key_lock: KeyLock = False,
     report: ReportFiles = None,
     seconds: Seconds = None,
-    dawproject: DawprojectOption = None,
-    reaper: ReaperOption = None,
-    embed: EmbedOption = False,
-    picture: PictureOption = None,
-    lowering: LoweringOption = LoweringName.studio,
+    exports: Exports,
     as_json: Json = False,
-    args: Args = None,
 ) -> None:
     """Mix stems through a graph.
 
@@ -100,26 +64,7 @@ def render(
       djgraph render my_decks.yaml -i track_a=one -i track_b=two -a moves.yaml --tempo 126 --seconds 240
     """
     started = time.perf_counter()
-    played = Played(
-        graph=graph,
-        args=args,
-        input=input,
-        transition=transition,
-        settings=settings,
-        tracks=tracks,
-        cue_in=cue_in,
-        cue_out=cue_out,
-        automation=automation,
-        params=params,
-        frames=frames,
-        pad=pad,
-        tempo=tempo,
-        sync=sync,
-        warp=warp,
-        at=at,
-        key_lock=key_lock,
-        seconds=seconds,
-    )
+    played = Played(asked, seconds)
     if report and played.graph.sources:
         raise typer.BadParameter(
             f"--report listens to tracks as they are, and graph {played.graph.name} has sources that play them"
@@ -129,11 +74,10 @@ def render(
     paths = output_paths(out, output or [], played.graph.outputs)
     check_outputs(paths, played.graph)
     check_reports(report)
-    exports = Exports(dawproject, reaper, picture, embed)
-    if exports.paths and not sync:
+    if exports.paths and not asked.sync:
         raise typer.BadParameter("--dawproject, --reaper and --picture belong to --sync: they need beats")
     claim(*paths.values(), *(report or ()), *exports.paths)
-    with Steps() as steps, played.play(list(paths), lowering, steps) as playing:
+    with Steps() as steps, played.play(list(paths), steps) as playing:
         source = playing.source
         plan = plan_of(playing, played.moves, out) if exports.paths else None
         if plan is not None:

@@ -8,30 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from djgraph.cli.grouped import grouped
 from djgraph.cli.mixdown import BLOCK, Score, stream_tempo
-from djgraph.cli.options import Args, GraphName, Json
+from djgraph.cli.options import Json
 from djgraph.cli.output import count, print_json
-from djgraph.cli.plans import LoweringName, LoweringOption
-from djgraph.cli.played import (
-    At,
-    AutomationFile,
-    Bpm,
-    ControlFrames,
-    CueIn,
-    CueOut,
-    Inputs,
-    KeyLock,
-    Pad,
-    Params,
-    Played,
-    Playing,
-    Sync,
-    Tracks,
-    Transition,
-    Warp,
-)
+from djgraph.cli.played import Asked, Played, Playing
 from djgraph.cli.progress import Steps
-from djgraph.cli.transitions import Set
 from djgraph.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,9 +76,10 @@ class Overheard:
         )
 
 
+@grouped
 def report(
-    graph: GraphName,
-    input: Inputs = None,
+    *,
+    asked: Asked,
     out: Annotated[
         list[Path] | None,
         typer.Option(
@@ -106,23 +89,7 @@ def report(
             help="Write the report: txt, json, html, svg or png; repeated.  [default: print it]",
         ),
     ] = None,
-    transition: Transition = None,
-    settings: Set = None,
-    tracks: Tracks = None,
-    cue_in: CueIn = None,
-    cue_out: CueOut = None,
-    automation: AutomationFile = None,
-    params: Params = None,
-    frames: ControlFrames = None,
-    pad: Pad = False,
-    tempo: Bpm = None,
-    sync: Sync = None,
-    warp: Warp = None,
-    at: At = None,
-    key_lock: KeyLock = False,
-    lowering: LoweringOption = LoweringName.studio,
     as_json: Json = False,
-    args: Args = None,
 ) -> None:
     """Say what goes wrong in a mix where one track passes into another, without writing the mix.
 
@@ -135,33 +102,15 @@ def report(
       djgraph report dj_mixer -i track_a=one -i track_b=two -t bass_swap --tempo 128 -o faults.html -o faults.json
       djgraph report dj_mixer -i track_a=one -i track_b=two --automation moves.yaml -o faults.png
     """
-    played = Played(
-        graph=graph,
-        args=args,
-        input=input,
-        transition=transition,
-        settings=settings,
-        tracks=tracks,
-        cue_in=cue_in,
-        cue_out=cue_out,
-        automation=automation,
-        params=params,
-        frames=frames,
-        pad=pad,
-        tempo=tempo,
-        sync=sync,
-        warp=warp,
-        at=at,
-        key_lock=key_lock,
-    )
+    played = Played(asked)
     from djgraph.guard import claim
 
     check_reports(out)
     claim(*(out or ()))
-    title = transition or automation or (None if params is None else str(params)) or played.graph.name
+    title = played.moves or (None if asked.params is None else str(asked.params)) or played.graph.name
     with Steps() as steps:
         main = list(played.graph.outputs)[:1]
-        with played.play(main, lowering, steps) as playing:
+        with played.play(main, steps) as playing:
             heard = Overheard(playing, Path(title).name)
             heard.listen(steps)
             found = heard.report()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from djgraph.cli.daw import DawprojectOption, EmbedOption, Exports, PictureOption, ReaperOption
+from djgraph.cli.daw import Exports
 from djgraph.cli.errors import warn
-from djgraph.cli.mixdown import Score, check_outputs, mix_down, output_paths, show
+from djgraph.cli.grouped import grouped
+from djgraph.cli.mixdown import Score, Summary, check_outputs, mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.output import print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
@@ -24,6 +25,7 @@ from djgraph.cli.set_new import new
 from djgraph.errors import InputError
 
 if TYPE_CHECKING:
+    from djgraph.mixer import Mixer
     from djgraph.sets import SetPlan
 
 PLAY = "play"
@@ -57,7 +59,9 @@ app.command("new", short_help="Propose a set from folders of tracks.")(new)
 
 
 @app.command(PLAY, short_help="Play a set file to an audio file.")
+@grouped
 def play(
+    *,
     file: Annotated[Path, typer.Argument(metavar="SET", help="A set file: yaml or json.")],
     out: Annotated[
         Path | None,
@@ -84,10 +88,7 @@ def play(
         bool,
         typer.Option("--no-audio", help="Write what is beside FILE, and projects, without the audio itself."),
     ] = False,
-    dawproject: DawprojectOption = None,
-    reaper: ReaperOption = None,
-    embed: EmbedOption = False,
-    picture: PictureOption = None,
+    exports: Exports,
     normalize: Normalize = False,
     output: Annotated[
         list[str] | None,
@@ -117,13 +118,10 @@ def play(
     import djgraph
     from djgraph.guard import claim
     from djgraph.sets.build import plan_set
-    from djgraph.sets.kept import Kept, unfinished
-    from djgraph.sets.play import SetBlocks
 
     if not file.name:  # "", "." and "/"
         raise InputError(f"{file} is a folder, not a set file")
     target = file.with_suffix(".flac") if out is None else out
-    exports = Exports(dawproject, reaper, picture, embed)
     with Steps() as steps:
         steps.begin("reading")
         plan = plan_set(file, steps.analysed)
@@ -133,7 +131,7 @@ def play(
         graph = plan.graph
         paths = output_paths(target, output or [], graph.outputs)
         check_outputs(paths, graph, plan.samples)
-        beside = {} if alone else _beside(plan, target, picture is None)
+        beside = {} if alone else _beside(plan, target, exports.picture is None)
         check_reports(report)
         claim(*paths.values(), *beside, *exports.paths, *(report or ()))
         exports.check(plan)
@@ -148,32 +146,9 @@ def play(
             _print(plan, as_json)
             _list([*beside, *exports.paths, *found], as_json)
             return
-        if resume is False and unfinished(target):
-            warn(f"{target}: an unfinished mix is begun anew; --resume would have gone on with it")
         steps.begin("compiling")
         mixer = djgraph.compile(graph, outputs=list(paths), lowering=lowering.value)
-        frames = plan.automation.render_exact(mixer, samples=plan.samples, sample_rate=plan.sample_rate)
-        channels = {name: graph.channels(graph.outputs[name]) for name in paths}
-        with SetBlocks(plan) as source, Kept(target, plan, lowering.value, channels, resume) as kept:
-            source.seek(kept.begins)
-            try:
-                summary = mix_down(
-                    mixer,
-                    source,
-                    Score(frames.params, frames.positions, frames.tempo),
-                    paths,
-                    steps,
-                    normalize="together" if normalize else None,
-                    started=started,
-                    keeper=kept,
-                )
-            except KeyboardInterrupt:
-                warn(
-                    f"stopped; --resume goes on with {target}"
-                    if kept.problem is None
-                    else f"stopped, and cannot be gone on with: {kept.problem}"
-                )
-                raise
+        summary = _mixed(plan, mixer, target, paths, steps, lowering, resume, normalize, started)
         _write(beside)
         exports.write(plan)
         found = report_set(plan, mixer, steps, report, normalized=normalize)
@@ -186,6 +161,47 @@ def play(
     _print(plan, False)
     show(summary, False)
     _list([*beside, *exports.paths, *found], False)
+
+
+def _mixed(
+    plan: SetPlan,
+    mixer: Mixer,
+    target: Path,
+    paths: dict[str, Path],
+    steps: Steps,
+    lowering: LoweringName,
+    resume: bool,
+    normalize: bool,
+    started: float,
+) -> Summary:
+    """Stream the set to its files; kept on the way, so that it can be gone on with."""
+    from djgraph.sets.kept import Kept, unfinished
+    from djgraph.sets.play import SetBlocks
+
+    if not resume and unfinished(target):
+        warn(f"{target}: an unfinished mix is begun anew; --resume would have gone on with it")
+    frames = plan.automation.render_exact(mixer, samples=plan.samples, sample_rate=plan.sample_rate)
+    channels = {name: plan.graph.channels(plan.graph.outputs[name]) for name in paths}
+    with SetBlocks(plan) as source, Kept(target, plan, lowering.value, channels, resume) as kept:
+        source.seek(kept.begins)
+        try:
+            return mix_down(
+                mixer,
+                source,
+                Score(frames.params, frames.positions, frames.tempo),
+                paths,
+                steps,
+                normalize="together" if normalize else None,
+                started=started,
+                keeper=kept,
+            )
+        except KeyboardInterrupt:
+            warn(
+                f"stopped; --resume goes on with {target}"
+                if kept.problem is None
+                else f"stopped, and cannot be gone on with: {kept.problem}"
+            )
+            raise
 
 
 def _print(plan: SetPlan, as_json: bool) -> None:

@@ -52,6 +52,10 @@ class Player:
         self._line: Line | None = None
         self._next: Line | None = None
         self._orders: deque[Callable[[], None]] = deque()
+        self._ordered = threading.Event()
+        self.jumps = 0
+        """How often what is heard has stopped following what was heard before: by orders to play, stop and seek. Who
+        keeps blocks ready throws away those made before the last one."""
         self._peaks: dict[str, NDArray[np.float32]] = {}
         self._loads: deque[float] = deque(maxlen=MEASURED)
         self._lock = threading.Lock()
@@ -60,34 +64,43 @@ class Player:
     # ── Orders, from any thread ─────────────────────────────────────────────────────────────────────────────
 
     def play(self) -> None:
-        self._orders.append(self._play)
+        self._order(self._play)
 
     def stop(self) -> None:
-        self._orders.append(self._stop)
+        self._order(self._stop)
 
     def seek(self, sample: int) -> None:
         place = max(0, min(int(sample), max(self.feed.samples - 1, 0)))
         self.feed.prepare(place)
-        self._orders.append(lambda: self._seek(place))
+        self._order(lambda: self._seek(place))
 
     def loop(self, region: tuple[int, int] | None) -> None:
         """Go round from the second sample to the first; None: no more."""
-        self._orders.append(lambda: self._set(loop=region))
+        self._order(lambda: self._set(loop=region))
 
     def at_tempo(self, tempo: float) -> None:
         """BPM, for effects that follow a clock."""
-        self._orders.append(lambda: self._retime(float(tempo)))
+        self._order(lambda: self._retime(float(tempo)))
 
     def follow(self, course: Course) -> None:
         """Another automation, from the next frame on."""
         self.course = course
-        self._orders.append(lambda: self._follow(course))
+        self._order(lambda: self._follow(course))
 
     def take_over(self, mixer: Mixer, course: Course, hands: Hands) -> None:
         """Another mixer goes on where this one is, with a short cross-fade. Columns keep their values by name: that is
         the caller's to see to, in ``course`` and ``hands``."""
         self.mixer, self.course, self.hands = mixer, course, hands
-        self._orders.append(self._take_over)
+        self._order(self._take_over)
+
+    def _order(self, order: Callable[[], None]) -> None:
+        self._orders.append(order)
+        self._ordered.set()
+
+    def wait(self, seconds: float) -> None:
+        """Until there is something to play, or that long."""
+        if not self.transport.playing and not self._orders:
+            self._ordered.wait(seconds)
 
     # ── Sound, from one thread ──────────────────────────────────────────────────────────────────────────────
 
@@ -150,6 +163,7 @@ class Player:
         return graph.channels(next(iter(graph.outputs.values())))
 
     def _obey(self) -> None:
+        self._ordered.clear()
         while self._orders:
             self._orders.popleft()()
 
@@ -160,13 +174,16 @@ class Player:
         self._loudness = self._meter()
         at_end = self.transport.position >= self.feed.samples
         self._set(playing=True, position=0 if at_end else self.transport.position)
+        self.jumps += 1
 
     def _stop(self) -> None:
         self._set(playing=False)
+        self.jumps += 1
         self._line = self._next = None
 
     def _seek(self, place: int) -> None:
         self._set(position=place)
+        self.jumps += 1
         if self._line is not None:
             self._line.jump(place + self._line.latency)
 

@@ -11,7 +11,9 @@ from djgraph.playing import Player
 from djgraph.playing.line import TICK
 
 HEADER = struct.Struct("<dII")
-"""The clip's sample at which a block begins, how many orders to jump came before it, channels."""
+"""The clip's sample at which a block begins, :attr:`Player.jumps`, channels."""
+IDLE = 0.2
+"""Seconds after which a thread that waits for orders looks whether it is to end."""
 
 
 class Pump:
@@ -46,7 +48,11 @@ class Pump:
                     self._more.wait()
                 if self._closed:
                     return
-                self._room -= TICK
+            self._player.wait(IDLE)
             audio, at = self._player.block(TICK)
-            data = HEADER.pack(float(at), 0, len(audio)) + audio.astype("<f4").tobytes()
+            if not self._player.transport.playing and not audio.any():
+                continue  # silence is what a page plays anyway
+            with self._more:
+                self._room -= TICK
+            data = HEADER.pack(float(at), self._player.jumps, len(audio)) + audio.astype("<f4").tobytes()
             self._loop.call_soon_threadsafe(self._deliver, data)

@@ -19,6 +19,7 @@ function say(text, wrong = false) {
   said.classList.toggle("wrong", wrong);
 }
 
+store.on("playing", event => { if (!event.playing) sound?.clear(); });
 store.on("refused", event => say(event.message, true));
 store.on("snapshot", () => {
   document.title = `${store.console.title} — djgraph studio`;

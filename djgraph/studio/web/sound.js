@@ -10,6 +10,7 @@ export class Sound {
     this.say = say;
     this.gaps = 0;
     this.position = 0;
+    this.jumps = 0;
     /** @type {AudioContext|null} */ this.context = null;
     /** @type {WebSocket|null} */ this.socket = null;
   }
@@ -44,10 +45,18 @@ export class Sound {
     };
   }
 
+  /** What lies ready is not played any more. */
+  clear() {
+    this.node?.port.postMessage("clear");
+  }
+
   /** @param {ArrayBuffer} data */
   take(data) {
     const head = new DataView(data, 0, 16);
     this.position = head.getFloat64(0, true);
+    const jumps = head.getUint32(8, true);
+    if (jumps !== this.jumps) this.clear();
+    this.jumps = jumps;
     const count = head.getUint32(12, true), all = new Float32Array(data, 16), samples = all.length / count;
     const channels = Array.from({ length: count }, (_, c) => all.subarray(c * samples, (c + 1) * samples));
     this.node?.port.postMessage({ channels, samples });

@@ -32,6 +32,10 @@ BELIEVED = 0.9
 """Settings are taken if they leave less than this share of what the ones at rest do."""
 ANOTHER = 0.7
 """It was not the graph's own that turned the recording down if a gain over time leaves less than this share."""
+PLAINER = 1.1
+"""It is, if no more than so many times as much is left."""
+NEARLY = 1.25
+"""Ratio to 1 within which a level is tried whether it is 1."""
 LEAST_DB = 0.1
 """Gains that turn down less are none."""
 TIES = 1e-6
@@ -77,7 +81,33 @@ def settle(
         u = gauss_newton(sketch, standing.positions, problem.rest, problem.priors.scaled(0.3))
         standing = replace(standing, positions=u)
         log.tell("curves", number + 1, ROUNDS, sketch.loss(u), standing)
+    if standing.steps == 0 and listened.free_level and 1 / NEARLY < standing.level < NEARLY:
+        standing = _at_plain_level(problem, listened, standing)
     return listened, replace(standing, measured=measured(problem, listened, standing))
+
+
+def _at_plain_level(problem: FitProblem, listened: Listened, standing: Standing) -> Standing:
+    """The standing with faders and settings for a recording that is as loud as the mix, if they do as well.
+
+    What a master's gain was misjudged by before its settings were known is in the level, and goes from it but slowly.
+    """
+    own = problem.own
+    assert own is not None
+
+    def search(one: Standing) -> _Search:
+        values = problem.layout.from_unit(one.positions)
+        dry = own.before(listened.material.inputs, values, problem.tempo)
+        return _Search(problem, replace(listened, free_level=False), one, dry)
+
+    sketch = standing.sketch.at_level(1.0)
+    plain = replace(standing, level=1.0, sketch=sketch)
+    for _ in range(2):
+        u = gauss_newton(sketch, plain.positions, problem.rest, problem.priors.scaled(0.3))
+        plain = replace(plain, positions=u)
+        if own.columns:
+            plain = search(plain).best(None)
+    losses = [search(one).loss(one.positions[0], one.level) for one in (standing, plain)]
+    return plain if losses[1] < PLAINER * losses[0] else standing
 
 
 class _Search:

@@ -17,10 +17,13 @@ from djgraph.fitting.spread import spread
 
 CONFIDENCE = 0.9
 """Share of the intervals that hold what was played."""
-SPREAD, REACTION = 1.0, 3.5
-"""Half an interval is ``SPREAD · spread + REACTION · reaction``. The narrowest with which, of fits of seeds 4 and 5 of
-``benchmarks.unmix``, nine in ten of each series hold, and four in five of those of each kind of control, moved or not;
-docs/unmixing.md has the coverage on others."""
+SPREAD, REACTION, STEP = 2.4, 0.5, 0.5
+"""Half an interval is ``SPREAD · spread + REACTION · reaction + STEP · |steps of the curve|``. About the narrowest with
+which nine in ten of each series hold, and three in four of each kind of control, moved or not, in 30 fits of seeds 4
+and 5 of ``benchmarks.unmix``; docs/unmixing.md has the coverage on others."""
+REST = 5.0
+"""Reactions from where a control rests, within which it may have rested: what nobody touched is likelier than what was
+moved a little."""
 NEARBY = 0.25
 """Seconds from a moment in which a control is heard, within which it is not taken to be anywhere."""
 WIDE = 0.3
@@ -54,11 +57,29 @@ def intervals(
     # As in the descent through the mixer.
     priors = problem.priors.scaled(0.1)
     far = reaction(sketch, u, found, share, scale, problem.rest, priors, seconds)
-    half = SPREAD * wide + REACTION * far
+    low, high = _around(u, wide, far, problem.rest.position)
     unheard = ~_heard_nearby(identified.audible, seconds)[_nearest(len(identified.audible), len(u))]
-    low = torch.where(unheard, 0.0, (u - half).clamp(min=0))
-    high = torch.where(unheard, 1.0, (u + half).clamp(max=1))
+    low, high = torch.where(unheard, 0.0, low), torch.where(unheard, 1.0, high)
     return Intervals(low, high, high - low < WIDE)
+
+
+def _around(u: Tensor, wide: Tensor, far: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+    """Ends of the intervals around ``u``, for its spread and its reaction, all ``[frames, controls]``; rest:
+    ``[controls]``."""
+    half = SPREAD * wide + REACTION * far + STEP * _steps(u)
+    rested = (u - rest).abs() <= REST * far
+    low = torch.where(rested, torch.minimum(u - half, rest), u - half)
+    high = torch.where(rested, torch.maximum(u + half, rest), u + half)
+    return low.clamp(min=0), high.clamp(max=1)
+
+
+def _steps(u: Tensor) -> Tensor:
+    """How far each curve goes from frame to frame: what moves may have moved a little earlier or later."""
+    steps = torch.zeros_like(u)
+    if len(u) > 2:
+        steps[1:-1] = (u[2:] - u[:-2]).abs() / 2
+        steps[0], steps[-1] = (u[1] - u[0]).abs(), (u[-1] - u[-2]).abs()
+    return steps
 
 
 def _nearest(blocks: int, frames: int) -> Tensor:

@@ -14,11 +14,11 @@ from djgraph.fitting.priors import Rest
 from djgraph.fitting.residue import Residue
 from djgraph.fitting.sketch import CHUNK, Sketch, unit_slopes
 
-STILL, PLAYED = 0.005, 0.3
+STILL, PLAYED = 0.001, 0.3
 """Standard deviation of a position about which nothing is heard: of a control that nobody touches, and of one that is
 played."""
 TOUCHED = 0.1
-"""How far from rest a control has to be to count as played, as a share of its range; nearer it counts in part."""
+"""How far from rest a control has to be to count as played, as a share of its range; half as far counts a quarter."""
 NEARBY = 2.0
 """Seconds in which a control that was played before or will be counts as played."""
 FORGOTTEN = 4.0
@@ -54,7 +54,7 @@ def _played(u: Tensor, rest: Rest, seconds: float) -> Tensor:
     reach = max(1, round(NEARBY * (len(u) - 1) / seconds))
     away = (u - rest.position).abs().T[:, None]
     most = torch.nn.functional.max_pool1d(away, 2 * reach + 1, 1, reach)[:, 0].T
-    return STILL + PLAYED * (most / TOUCHED).clamp(max=1)
+    return STILL + PLAYED * (most / TOUCHED).clamp(max=1).square()
 
 
 def _curves(deviation: Tensor, seconds: float) -> Tridiagonal:

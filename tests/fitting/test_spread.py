@@ -12,6 +12,7 @@ import torch
 import djgraph
 from djgraph.effects import Transform
 from djgraph.fitting.bands import bands_of
+from djgraph.fitting.intervals import _around
 from djgraph.fitting.knots import Tridiagonal
 from djgraph.fitting.newton import gauss_newton
 from djgraph.fitting.priors import Priors, Rest
@@ -161,6 +162,22 @@ def test_a_control_counts_as_played_around_its_moves() -> None:
     assert float(wide[31, 0]) == pytest.approx(STILL + PLAYED)  # 1.9 s before
     assert float(wide[29, 0]) == pytest.approx(STILL)
     assert float(wide[:, 1].max()) == pytest.approx(STILL)
+    u[:, 1] = 0.55
+    wide = _played(u, Rest(torch.tensor([0.5, 0.5]).double(), torch.ones(2).double()), 10.0)
+    assert float(wide[0, 1]) == pytest.approx(STILL + PLAYED / 4)
+
+
+def test_ends_are_told_by_hand() -> None:
+    u = torch.tensor([[0.5, 0.9], [0.6, 0.9], [0.6, 0.9]], dtype=torch.float64)
+    wide, far = torch.full_like(u, 0.01), torch.full_like(u, 0.019)
+    low, high = _around(u, wide, far, torch.tensor([0.2, 1.0], dtype=torch.float64))
+    half = 2.4 * 0.01 + 0.5 * 0.019
+    assert float(low[2, 0]) == pytest.approx(0.6 - half)
+    assert float(high[1, 0]) == pytest.approx(0.6 + half + 0.5 * 0.05)  # it goes 0.1 in two frames
+    assert float(high[0, 0]) == pytest.approx(0.5 + half + 0.5 * 0.1)
+    assert float(high[0, 1]) == pytest.approx(0.9 + half)  # rest is more than five reactions away
+    _, high = _around(u, wide, far * 1.1, torch.tensor([0.2, 1.0], dtype=torch.float64))
+    assert float(high[0, 1]) == 1
 
 
 def test_a_linear_problem_with_noise_has_the_closed_form() -> None:

@@ -65,10 +65,6 @@ def render(
     """
     started = time.perf_counter()
     played = Played(asked, seconds)
-    if report and played.graph.sources:
-        raise typer.BadParameter(
-            f"--report listens to tracks as they are, and graph {played.graph.name} has sources that play them"
-        )
     from djgraph.guard import claim
 
     paths = output_paths(out, output or [], played.graph.outputs)

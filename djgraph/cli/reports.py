@@ -12,9 +12,8 @@ from djgraph.cli.grouped import grouped
 from djgraph.cli.mixdown import BLOCK, Score, stream_tempo
 from djgraph.cli.options import Json
 from djgraph.cli.output import count, print_json
-from djgraph.cli.played import Asked, Played, Playing
+from djgraph.cli.played import Asked, Played, Playing, Seconds
 from djgraph.cli.progress import Steps
-from djgraph.errors import InputError
 
 if TYPE_CHECKING:
     from djgraph.mixer import Mixer
@@ -41,25 +40,30 @@ class Overheard:
         self._playing, self._title = playing, title
         self._source, score, mixer = playing.source, playing.score, playing.mixer
         self.samples = self._source.samples
-        if mixer.graph.sources:
-            raise InputError(
-                f"a report listens to tracks as they are, and graph {mixer.graph.name} has sources that play them"
-            )
+        self.material: dict[str, Any] = getattr(self._source, "material", None) or {}
+        self._left = self.samples
         first = self._source.read(0)
         tempo = stream_tempo(mixer, score)
-        self._listener = Listener(mixer, score.params, score.positions, tempo, tuple(first))
+        self._listener = Listener(
+            mixer, score.params, score.positions, tempo, (*first, *self.material), self.material
+        )
 
     def read(self, samples: int) -> dict[str, Any]:
-        """The next block of every input."""
+        """The next block of every input that no source plays."""
         block = self._source.read(samples)
-        self._listener.add(block)
+        count = _length(block) if block else min(samples, self._left)
+        self._listener.add(block, count)
+        self._left -= count
         return block
 
     def listen(self, steps: Steps) -> None:
         """Read all of it."""
         steps.begin("listening", self.samples)
-        while samples := _length(self.read(BLOCK)):
-            steps.advance(samples)
+        while left := self._left:
+            self.read(BLOCK)
+            if self._left == left:
+                break
+            steps.advance(left - self._left)
 
     def report(self, normalized: bool = False, spans: Mapping[Span, tuple[str, str]] | None = None) -> Report:
         """Of all that was read. normalized: what is written is scaled so that it does not clip. spans: transitions that
@@ -89,6 +93,7 @@ def report(
             help="Write the report: txt, json, html, svg or png; repeated.  [default: print it]",
         ),
     ] = None,
+    seconds: Seconds = None,
     as_json: Json = False,
 ) -> None:
     """Say what goes wrong in a mix where one track passes into another, without writing the mix.
@@ -102,7 +107,7 @@ def report(
       djgraph report dj_mixer -i track_a=one -i track_b=two -t bass_swap --tempo 128 -o faults.html -o faults.json
       djgraph report dj_mixer -i track_a=one -i track_b=two --automation moves.yaml -o faults.png
     """
-    played = Played(asked)
+    played = Played(asked, seconds)
     from djgraph.guard import claim
 
     check_reports(out)

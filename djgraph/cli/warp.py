@@ -10,14 +10,13 @@ from djgraph.cli.inputs import Key, channels_of, find_inputs, name_of, nested
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from djgraph.decks import Warp
-    from djgraph.decks.material import Material
+    from djgraph.decks import Tape, Warp
     from djgraph.graph.ir import Graph
 
 
 def track_materials(
     graph: Graph, given: dict[str, Path], pad: bool
-) -> tuple[dict[str, Material], dict[Key, list[Path]]]:
+) -> tuple[dict[str, Tape], dict[Key, list[Path]]]:
     """The material of every track, read from disk where it is needed, and its files.
 
     Raises InputError and AudioFileError as find_inputs does, and for stems of a track of unequal lengths.
@@ -26,7 +25,7 @@ def track_materials(
 
     files = find_inputs(graph, given)
     channels = channels_of(graph)
-    materials: dict[str, Material] = {}
+    materials: dict[str, Tape] = {}
     for name in dict.fromkeys(key[0] for key in files):
         own = {key: several for key, several in files.items() if key[0] == name}
         materials[name] = FileMaterial(

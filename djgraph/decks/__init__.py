@@ -2,11 +2,12 @@
 
 from djgraph.decks.deck import Deck
 from djgraph.decks.follow import Free, follow
-from djgraph.decks.material import FileMaterial, Material, MemoryMaterial
+from djgraph.decks.material import FileMaterial, MemoryMaterial
 from djgraph.decks.moves import Jump, Loop
 from djgraph.decks.passages import PassageDeck
 from djgraph.decks.placement import Place, place
 from djgraph.decks.warp import Warp
+from djgraph.effects import Tape
 
 __all__ = [
     "Deck",
@@ -14,10 +15,10 @@ __all__ = [
     "Free",
     "Jump",
     "Loop",
-    "Material",
     "MemoryMaterial",
     "PassageDeck",
     "Place",
+    "Tape",
     "Warp",
     "follow",
     "place",

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from djgraph.decks.keylock import KeyLocked
-from djgraph.decks.material import Material
 from djgraph.decks.runs import Run
 from djgraph.dsp import material_reach, read_material
+from djgraph.effects import Tape
 
 FADE = 0.005
 """Seconds before a cut in which one run fades into the next."""
@@ -39,7 +39,7 @@ class Deck:
     samples: of the mix, to the track's end. rates: the lowest and the highest of those that it is played at.
     """
 
-    def __init__(self, material: Material, place: Placed, sample_rate: int, key_lock: bool = False) -> None:
+    def __init__(self, material: Tape, place: Placed, sample_rate: int, key_lock: bool = False) -> None:
         self.material, self.place, self.key_lock = material, place, key_lock
         seconds = material.samples / sample_rate
         self.rates = place.rates(seconds)
@@ -93,7 +93,7 @@ class Deck:
 class _Read:
     """A run at the speed of the tempo."""
 
-    def __init__(self, material: Material, run: Run) -> None:
+    def __init__(self, material: Tape, run: Run) -> None:
         self.material, self.run = material, run
 
     def rest(self) -> None:
@@ -112,7 +112,7 @@ class _Read:
 class _Locked:
     """A run with its pitch kept, made when it is first heard and given up behind it."""
 
-    def __init__(self, material: Material, run: Run, sample_rate: int) -> None:
+    def __init__(self, material: Tape, run: Run, sample_rate: int) -> None:
         self._given = material, run, sample_rate
         self._stretched: KeyLocked | None = None
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from djgraph.decks.material import Material
 from djgraph.decks.runs import Run
 from djgraph.dsp.phases import phase_turns
 from djgraph.dsp.stretch import Cut, frame_spectra, guide_of, overlap_add, places_of
+from djgraph.effects import Tape
 
 SPAN = 16_384
 """Samples, about, whose frames are worked on at a time."""
@@ -41,7 +41,7 @@ class KeyLocked:
     on, it is itself, bit for bit.
     """
 
-    def __init__(self, material: Material, run: Run, sample_rate: float) -> None:
+    def __init__(self, material: Tape, run: Run, sample_rate: float) -> None:
         self.material, self.run = material, run
         self.cut = Cut.at(sample_rate, run.rates[1])
         self._frames = max(SPAN // self.cut.hop, self.cut.size // self.cut.hop)

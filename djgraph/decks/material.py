@@ -1,10 +1,9 @@
-"""What a deck plays: the signals of one track, any part of them at any time."""
+"""Tracks in memory and on disk, of which a deck reads any part at any time (:class:`djgraph.effects.Tape`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,21 +12,6 @@ from djgraph.analysis.grid import Grid
 from djgraph.audio import read_excerpt, read_header
 from djgraph.audio.stems import check_lengths
 from djgraph.effects import Markers
-
-
-class Material(Protocol):
-    """The signals of a track."""
-
-    @property
-    def samples(self) -> int:
-        """How many each has, at the mix's sample rate."""
-
-    @property
-    def widths(self) -> Mapping[str, int]:
-        """How many channels each has."""
-
-    def read(self, first: int, samples: int) -> Tensor:
-        """``[channels of all signals, samples]`` from sample ``first`` on; silence beyond both ends."""
 
 
 class MemoryMaterial:

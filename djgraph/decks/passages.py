@@ -10,9 +10,9 @@ from torch import Tensor
 
 from djgraph.alignment import Passage
 from djgraph.decks.keylock import KeyLocked
-from djgraph.decks.material import Material
 from djgraph.decks.runs import Run
 from djgraph.dsp import material_reach, read_material
+from djgraph.effects import Tape
 
 
 class PassageDeck:
@@ -23,7 +23,7 @@ class PassageDeck:
     (:class:`djgraph.decks.keylock.KeyLocked`). A passage ends where it ends, without a fade.
     """
 
-    def __init__(self, material: Material, passages: Sequence[Passage], sample_rate: float) -> None:
+    def __init__(self, material: Tape, passages: Sequence[Passage], sample_rate: float) -> None:
         """passages: in the order of the mix; they count samples of the mix and of the material, at one rate.
         sample_rate: for how long the frames of a stretch are, nothing else."""
         self.material, self.passages = material, tuple(passages)
@@ -69,7 +69,7 @@ def _run(passage: Passage) -> Run:
     return Run(passage.begins, passage.ends, clip, track)
 
 
-def read_at(material: Material, position: Tensor, rate: float) -> Tensor:
+def read_at(material: Tape, position: Tensor, rate: float) -> Tensor:
     """``[channels of all signals, samples]`` of material at positions ``[samples]``, float64, ascending by ``rate``."""
     reach = material_reach(rate)
     first = max(0, math.floor(float(position[0])) - reach)

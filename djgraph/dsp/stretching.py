@@ -21,6 +21,8 @@ MOVED = -(2.0**62)
 """In place of a frame's offset: its phases are turned."""
 AT_ONCE = 16
 """Frames whose material is read at a time."""
+REMEMBERED = ("frame", "offsets", "turn", "guide", "heard")
+"""The parts of a state."""
 SLOWEST, FASTEST = 1 / 16, 16.0
 """Rates within which a frame's sounds are moved towards where they belong."""
 
@@ -70,15 +72,16 @@ class Stretcher:
         return self.cut.size // self.cut.hop
 
     def state(self, batch: int, like: Tensor) -> dict[str, Tensor]:
-        """What is remembered before the first sample, ``[batch, …]`` each, on the device of ``like``."""
-        bins = self.cut.size // 2 + 1
+        """What is remembered before the first sample, ``[batch, …]`` each. like: of the sound's type, device and number
+        of signals, ``[…, signals, any]``."""
+        bins, signals = self.cut.size // 2 + 1, like.shape[-2]
         exact = like.new_zeros(batch, self.over, dtype=torch.float64)
         return {
             "frame": exact[:, :2],  # 1 once there was one, and its place
             "offsets": exact + MOVED,
             "turn": like.new_zeros(batch, bins, dtype=torch.float64),
-            "guide": like.new_zeros(batch, 1, bins, 2),
-            "heard": like.new_zeros(batch, 1, self.cut.size),
+            "guide": like.new_zeros(batch, signals, bins, 2),
+            "heard": like.new_zeros(batch, signals, self.cut.size),
         }
 
     def __call__(
@@ -97,57 +100,52 @@ class Stretcher:
         first: the block's first sample on the mix's clock.
         """
         batch, samples = position.shape
-        rate, memory = rate.expand(batch, samples), self._remembered(state, int(sum(widths)))
+        rate, memory = rate.expand(batch, samples), self._remembered(state, max(widths))
         fresh = not state["frame"].detach().cpu().numpy()[:, 0].all()
         begun = self._begun(position, rate, first, fresh)
         places = places_of(begun.centre.detach().cpu())
-        guide = guide_of(list(widths)).to(memory.guide)
-        segments, offsets = [], [state["offsets"].detach().cpu().numpy()]
-        if samples and not (len(begun.starts) and begun.starts[0] <= first):
-            segments.append(memory.pending[0])  # the rest of a hop that was begun before
+        history, skipped = [state["offsets"].detach().cpu().numpy()], first % self.cut.hop
+        if not len(begun.starts):  # the middle of a hop
+            sound = memory.pending[0][..., skipped : skipped + samples]
+            return self._untouched(read, sound, history[0], first), {name: state[name] for name in REMEMBERED}
+        mix = guide_of(list(widths)).real.to(memory.pending[0])
+        segments = [] if begun.starts[0] <= first else [memory.pending[0]]
         for low in range(0, len(begun.starts), AT_ONCE):
             here = slice(low, low + AT_ONCE)
             for k, frame in enumerate(self._frames(read, begun.centre[:, here], places[:, here]), low):
-                spectra, turns = self._spectra(frame), None
-                led = guide @ spectra.detach()
+                heard = self._windowed(
+                    frame
+                )  # new in memory: where it lies there changes no bit of a product
+                led, turns = torch.fft.rfft(mix @ heard.detach()), None
                 if not fresh or k > 0:
-                    turns = self._turns(read, led, places[:, k], begun.rate[:, k], guide, memory)
-                memory = self._added(memory, spectra, places[:, k], led, turns)
+                    turns = self._turns(read, led, places[:, k], begun.rate[:, k], mix, memory)
+                memory = self._added(memory, torch.fft.rfft(heard), places[:, k], led, turns)
                 still = (memory.turn == 0).all(-1).cpu().numpy()
                 away = memory.place - (begun.starts[k] + self.cut.size // 2)
-                offsets.append(np.where(still, away.astype(np.float64), MOVED)[:, None])
+                history.append(np.where(still, away.astype(np.float64), MOVED)[:, None])
                 if begun.starts[k] + self.cut.hop > first:
                     segments.append(memory.pending[0])
-        history = np.concatenate(offsets, 1)
-        if not samples:
-            sound = position.new_zeros(batch, memory.pending[0].shape[1], 0, dtype=memory.pending[0].dtype)
-        else:
-            skipped = first % self.cut.hop
-            sound = torch.cat(segments, -1)[..., skipped : skipped + samples]
-            sound = self._untouched(read, sound, history, first)
-        recent = torch.from_numpy(history[:, -self.over :].copy())
-        frame_state = torch.stack(
-            (
-                torch.ones(batch, dtype=torch.float64, device="cpu"),
-                torch.from_numpy(memory.place.astype(np.float64)),
-            ),
-            1,
-        )
-        began = samples > 0 or not fresh
-        return sound, {
-            "frame": frame_state.to(state["frame"]) if began else state["frame"],
-            "offsets": recent.to(state["offsets"]),
+        offsets = np.concatenate(history, 1)
+        sound = torch.cat(segments, -1)[..., skipped : skipped + samples]
+        place = np.stack((np.ones(batch), memory.place.astype(np.float64)), 1)
+        more = state["guide"].shape[1] - memory.guide.shape[1]
+        return self._untouched(read, sound, offsets, first), {
+            "frame": torch.from_numpy(place).to(state["frame"]),
+            "offsets": torch.from_numpy(offsets[:, -self.over :].copy()).to(state["offsets"]),
             "turn": memory.turn,
-            "guide": torch.view_as_real(memory.guide),
+            "guide": torch.nn.functional.pad(torch.view_as_real(memory.guide), (0, 0, 0, 0, 0, more)),
             "heard": torch.cat(memory.pending, -1),
         }
 
-    def _remembered(self, state: Mapping[str, Tensor], signals: int) -> _Memory:
-        heard = state["heard"]
-        pending = heard.expand(-1, signals, -1).split(self.cut.hop, dim=-1)
+    def _remembered(self, state: Mapping[str, Tensor], channels: int) -> _Memory:
+        """channels: of the guide, of which a state has as many as signals."""
+        pending = state["heard"].split(self.cut.hop, dim=-1)
         place = state["frame"].detach().cpu().numpy()[:, 1].astype(np.int64)
         return _Memory(
-            place, torch.view_as_complex(state["guide"].detach().contiguous()), state["turn"], pending
+            place,
+            torch.view_as_complex(state["guide"].detach()[:, :channels].contiguous()),
+            state["turn"],
+            pending,
         )
 
     def _begun(self, position: Tensor, rate: Tensor, first: int, fresh: bool) -> _Begun:
@@ -183,8 +181,8 @@ class Stretcher:
             for one in at.T  # by frame
         ]
 
-    def _spectra(self, frame: Tensor) -> Tensor:
-        return torch.fft.rfft(frame * self.cut.window.to(frame))
+    def _windowed(self, frame: Tensor) -> Tensor:
+        return (frame * self.cut.window.to(frame)).contiguous()
 
     def _added(
         self, memory: _Memory, spectra: Tensor, places: Tensor, led: Tensor, turns: Tensor | None
@@ -205,7 +203,7 @@ class Stretcher:
         led: Tensor,
         places: Tensor,
         rate: NDArray[np.float64],
-        guide: Tensor,
+        mix: Tensor,
         known: _Memory,
     ) -> Tensor:
         """``[batch, bins]``, on the CPU."""
@@ -217,7 +215,7 @@ class Stretcher:
             run = torch.arange(size, dtype=torch.float64, device=led.device) - (size // 2 + hop)
             with torch.no_grad():
                 earlier = read(places.to(run)[:, None] + run, torch.ones_like(run[:1]).expand(len(step), 1))
-                sooner = (guide @ self._spectra(earlier)).cpu()
+                sooner = torch.fft.rfft(mix @ self._windowed(earlier)).cpu()
         both = torch.stack((known.guide.detach(), led), dim=2).cpu()
         moved, before = (
             torch.from_numpy(np.stack((known.place, places.numpy()), 1)),
@@ -244,6 +242,8 @@ class Stretcher:
         """The material's own samples where all frames over them are as they were. history: the offsets of the frames,
         the last of which are those that begin in the block."""
         samples, hop = sound.shape[-1], self.cut.hop
+        if not samples:
+            return sound
         hops = (first + samples - 1) // hop - first // hop + 1
         over = np.lib.stride_tricks.sliding_window_view(history, self.over, axis=1)[:, -hops:]
         same = (over == over[..., :1]).all(-1) & (over[..., 0] != MOVED)

@@ -19,6 +19,7 @@ from djgraph.effects.contract import (
 from djgraph.effects.control import Control, ControlModel, SettingModel, Unit
 from djgraph.effects.rest import is_silent
 from djgraph.effects.source import Beats, Markers, Material, SourceEffect
+from djgraph.effects.tape import Parted, Tape
 from djgraph.effects.twin import CausalTwin
 from djgraph.effects.use import Conflict, ControlUse, Use
 
@@ -39,12 +40,14 @@ __all__ = [
     "Material",
     "NoControls",
     "NoSettings",
+    "Parted",
     "Port",
     "RatioEffect",
     "SettingModel",
     "SourceEffect",
     "SpectralEffect",
     "State",
+    "Tape",
     "TimeEffect",
     "Transform",
     "Unit",

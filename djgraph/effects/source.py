@@ -17,14 +17,15 @@ from djgraph.errors import EffectError
 class Beats:
     """Where the beats of material are: a straight line from each anchor to the next, and on as it began and ended.
 
-    beats: numbers of the anchors' beats, ``[anchors]``, ascending, two at least. seconds: when they are, the same.
-    downbeat: a beat at which a bar begins. meter: beats in a bar. Both tensors are float64 on the CPU.
+    beats: numbers of the anchors' beats, ``[anchors]``, ascending, two at least; or ``[batch, anchors]``, where each
+    item of a batch plays a track of its own. seconds: when they are, the same. downbeat: a beat at which a bar begins.
+    meter: beats in a bar; of a batch, ``[batch, 1]`` both. All tensors are float64 on the CPU.
     """
 
     beats: Tensor
     seconds: Tensor
-    downbeat: int = 0
-    meter: int = 4
+    downbeat: int | Tensor = 0
+    meter: int | Tensor = 4
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class SourceEffect(Effect):
             raise EffectError(f"{cls.__qualname__}: controls of a source effect are not smoothed")
 
     def initial_state(self, batch: int, like: Tensor) -> State:
-        """State before the first sample, for a batch of inputs on the device of ``like``."""
+        """State before the first sample, for a batch of inputs. like: of the material's type, device and number of
+        channels, ``[any, channels, any]``."""
         return {}
 
     def process(

@@ -17,7 +17,7 @@ from djgraph.fitting.level import explained
 from djgraph.fitting.losses import noise, weights
 from djgraph.fitting.master import SETTINGS, Master, Settings, find_master
 from djgraph.fitting.orient import Signs, describe, excerpt, half_turned, orientations, swapped
-from djgraph.fitting.prepare import Material
+from djgraph.fitting.prepare import Prepared
 from djgraph.fitting.statistics import Statistics, gather
 
 RELATED = 0.1
@@ -71,7 +71,7 @@ class Heard:
         heard = (mix if self.own else self.turned(mix)) * level
         return heard if self.clipping is None else self.clipping(heard)
 
-    def turned_by(self, gain: Tensor, material: Material, bands: Bands, pool: int, per_second: int) -> Heard:
+    def turned_by(self, gain: Tensor, material: Prepared, bands: Bands, pool: int, per_second: int) -> Heard:
         """The same with sources that the mixer itself turns down by ``gain`` ``[1, samples]``."""
         settings = Settings(math.nan, 1.0, 0.0, 0.0) if self.master is None else self.master.settings
         found = replace(self, master=Master(settings, gain[0].float(), 1.0), own=True)
@@ -94,7 +94,7 @@ class Heard:
 
 
 def hear(
-    material: Material,
+    material: Prepared,
     bands: Bands,
     pool: int,
     per_second: int,
@@ -172,7 +172,7 @@ def hear(
     return other if other.master is None else clipped(other)
 
 
-def remarks(heard: Heard, material: Material, rate: int) -> list[str]:
+def remarks(heard: Heard, material: Prepared, rate: int) -> list[str]:
     """What a person should know of it. Raises UnrelatedError for what is no mix of the stems."""
     covered, samples, notes = float(heard.valid.mean()), material.samples, []
     if covered < COVERED:

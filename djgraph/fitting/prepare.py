@@ -32,7 +32,7 @@ MOST_FRAMES = 1000
 
 
 @dataclass(frozen=True)
-class Material:
+class Prepared:
     """inputs: for the mixer, ``[1, channels, samples]``. sources: every input node's audio, folded to the channels
     that are compared, ``[channels, samples]``. target: ``[channels, any]`` at the graph's rate, without the DC offset
     of which ``offset`` is the largest."""
@@ -71,7 +71,7 @@ def check_options(
 
 def prepare(
     graph: Graph, inputs: Mapping[str, Any], target: Tensor, target_rate: int | None, out_channels: int
-) -> Material:
+) -> Prepared:
     """Checks and brings everything to one shape.
 
     inputs: as for a mixer, but one clip: each ``[channels, samples]``, ``[samples]`` or with a batch of one.
@@ -86,8 +86,8 @@ def prepare(
     if graph.sources:
         names = ", ".join(graph.sources)
         raise InputError(
-            f"graph {graph.name} plays {names} from material; djgraph fit takes tracks as they were played: leave "
-            "`source` out of its inputs"
+            f"graph {graph.name} plays {names} by itself, and a fit finds where tracks lie: leave `source` out of its "
+            "inputs, fit with --warp find, and play what was found with djgraph render --warp"
         )
     audio, _, samples = prepare_audio(graph, batched)
     assert samples is not None
@@ -114,8 +114,8 @@ def prepare(
     own = sum(float(signal.double().mean(-1).abs().max()) for signal in sources)
     largest = means.flatten()[int(means.abs().argmax())].item()
     if abs(largest) > max(OFFSET, 2 * own):
-        return Material(batched, sources, (wanted - means).float(), samples, channels, largest)
-    return Material(batched, sources, wanted, samples, channels)
+        return Prepared(batched, sources, (wanted - means).float(), samples, channels, largest)
+    return Prepared(batched, sources, wanted, samples, channels)
 
 
 def fold(audio: Tensor, channels: int) -> Tensor:

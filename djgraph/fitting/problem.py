@@ -14,7 +14,7 @@ from djgraph.fitting import level as levels
 from djgraph.fitting.bands import Bands, bands_of
 from djgraph.fitting.listen import Heard, hear
 from djgraph.fitting.own import Own, own_of
-from djgraph.fitting.prepare import SILENT, Material
+from djgraph.fitting.prepare import SILENT, Prepared
 from djgraph.fitting.priors import Priors, Rest
 from djgraph.fitting.response import Response
 from djgraph.fitting.result import FitState
@@ -108,7 +108,7 @@ class Listened:
     the level.
     """
 
-    material: Material
+    material: Prepared
     heard: Heard
     level: float
     free_level: bool
@@ -119,7 +119,7 @@ class Listened:
 
 def listen(
     problem: FitProblem,
-    material: Material,
+    material: Prepared,
     delay: float | None,
     level: float | None,
     resume: str | os.PathLike[str] | None,
@@ -169,7 +169,7 @@ def _without(problem: FitProblem, *families: str) -> bool:
     return not any(isinstance(node, EffectNode) and node.effect.family in families for node in nodes)
 
 
-def _at_rest(problem: FitProblem, material: Material) -> tuple[Tensor | None, Tensor]:
+def _at_rest(problem: FitProblem, material: Prepared) -> tuple[Tensor | None, Tensor]:
     """What a mixer that turns phases does to them at rest: its mix ``[samples]``, None where that is silent, and how it
     turns each source, ``[2·sources, bands]`` of magnitude 1."""
     resting = problem.layout.from_unit(problem.rest.position)[None]

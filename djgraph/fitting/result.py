@@ -104,7 +104,7 @@ class FitState:
     """Where a fit stands.
 
     positions: ``[frames, controls]``. delay: in samples. level: a ratio. rungs: how many rounds of curves are done, or
-    None once all are. steps: how many through the mixer. sounds: :meth:`djgraph.fitting.prepare.Material.sounds`.
+    None once all are. steps: how many through the mixer. sounds: :meth:`djgraph.fitting.prepare.Prepared.sounds`.
     """
 
     positions: Tensor

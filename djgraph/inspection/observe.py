@@ -16,13 +16,21 @@ import torch
 from torch import Tensor
 
 from djgraph.compiler.plan import Op, Plan
+from djgraph.dsp.curve import Timeline
+from djgraph.effects import Clock
 from djgraph.inspection.meter import Meter
 from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.executor import Executor, Kernel, Run
+from djgraph.runtime.sources import SourceInput
 
 Way = Literal["forward", "backward"]
 ELSEWHERE = -1
 """Index of what belongs to no operation: checks, the reading of params, the loss."""
+
+
+def source_index(number: int) -> int:
+    """Index of what plays an input: the sources of a graph, counted from 0."""
+    return ELSEWHERE - 1 - number
 
 
 class Stopwatch:
@@ -131,6 +139,7 @@ class ObservedExecutor(Executor):
     ) -> None:
         self._recorder = recorder
         self._places = {id(op): index for index, op in enumerate(plan.ops)}
+        self._sources = {name: source_index(i) for i, name in enumerate(compiled.graph.sources)}
         super().__init__(plan, compiled, chains=False)  # of what runs in one pass nobody can tell the parts
 
     def __call__(self, run: Run) -> dict[str, Tensor]:
@@ -138,6 +147,16 @@ class ObservedExecutor(Executor):
         results = super().__call__(replace(run, rows=_mark(run.rows, ELSEWHERE, self._recorder)))
         self._recorder.note("forward")
         return results
+
+    def play(
+        self, source: SourceInput, rows: Tensor, timeline: Timeline, clock: Clock | None, like: Tensor
+    ) -> dict[str, Tensor]:
+        index, recorder = self._sources[source.name], self._recorder
+        rows = _mark(rows, ELSEWHERE, recorder)
+        recorder.note("forward", index)
+        audio = super().play(source, rows, timeline, clock, like)
+        recorder.note("forward")
+        return {node: _mark(one, index, recorder) for node, one in audio.items()}
 
     def _kernel(self, op: Op, frees: tuple[str, ...]) -> Kernel:
         kernel, index = super()._kernel(op, frees), self._places[id(op)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -10,8 +12,16 @@ from torch import Tensor
 from djgraph.errors import InputError
 from djgraph.graph.ir import InputNode
 from djgraph.inspection.costs import Workload
-from djgraph.inspection.observe import Gauge, Heap, ObservedExecutor, Recorder, Stopwatch, Way
-from djgraph.inspection.profile_report import Measured, MeasuredOperation, Profile
+from djgraph.inspection.observe import (
+    Gauge,
+    Heap,
+    ObservedExecutor,
+    Recorder,
+    Stopwatch,
+    Way,
+    source_index,
+)
+from djgraph.inspection.profile_report import Measured, MeasuredOperation, MeasuredSource, Profile
 from djgraph.inspection.report import plan_cost
 from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.mixing import mix
@@ -57,6 +67,10 @@ def profile(
         estimate=estimate,
         operations=tuple(
             MeasuredOperation(cost, ahead[cost.index], back.get(cost.index)) for cost in estimate.operations
+        ),
+        sources=tuple(
+            MeasuredSource(name, node.effect.type, ahead[source_index(i)], back.get(source_index(i)))
+            for i, (name, node) in enumerate(compiled.graph.sources.items())
         ),
         forward_seconds=_seconds(timed, "forward") or 0.0,
         backward_seconds=_seconds(timed, "backward"),
@@ -127,6 +141,21 @@ class _ProfiledRun:
         return recorder
 
 
+class _InTime:
+    """Noise with beats, as a :class:`djgraph.effects.Tape`: one item of what is played."""
+
+    def __init__(self, audio: Tensor | Mapping[str, Tensor], item: int) -> None:
+        signals = audio if isinstance(audio, Mapping) else {"": audio}
+        self._audio = torch.cat([one[item] for one in signals.values()])
+        self.samples = self._audio.shape[-1]
+        self.widths = {name: one.shape[1] for name, one in signals.items()}
+        self.grid = SimpleNamespace(beats=(0, 1), seconds=(0.0, 60 / TEMPO), downbeat=0, meter=4)
+
+    def read(self, first: int, samples: int) -> Tensor:
+        begin, end = (min(max(at, first), first + samples) for at in (0, self.samples))
+        return torch.nn.functional.pad(self._audio[:, begin:end], (begin - first, first + samples - end))
+
+
 def _noise(
     compiled: Compiled, load: Workload, device: torch.device, random: torch.Generator
 ) -> dict[str, Any]:
@@ -140,14 +169,23 @@ def _noise(
                 inputs[node.input] = audio
             else:
                 inputs.setdefault(node.input, {})[node.stem] = audio
+    for name, source in compiled.graph.sources.items():
+        if getattr(compiled.modules[source.id], "needs_beats", False):
+            inputs[name] = [_InTime(inputs[name], item) for item in range(load.batch)]
     return inputs
 
 
 def _wandering(compiled: Compiled, load: Workload, device: torch.device, random: torch.Generator) -> Tensor:
-    """Params that go slowly up and down over their ranges, each in its own phase."""
+    """Params that go slowly up and down over their ranges, each in its own phase; places in material stay at its
+    beginning, behind which there is some."""
     phase = torch.rand(
         load.batch, 1, len(compiled.layout), generator=random, dtype=torch.float64, device="cpu"
     )
     time = torch.linspace(0, 1, load.frames, dtype=torch.float64, device="cpu")[None, :, None]
     position = 0.5 - 0.5 * torch.cos(2 * torch.pi * (phase + time))
+    for index, column in enumerate(compiled.layout.columns):
+        if column.control.unit == "s" and column.name.startswith(
+            tuple(f"{n}." for n in compiled.graph.sources)
+        ):
+            position[..., index] = 0
     return compiled.layout.from_unit(position).to(device=device, dtype=load.dtype)

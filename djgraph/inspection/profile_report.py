@@ -37,12 +37,22 @@ class MeasuredOperation:
 
 
 @dataclass(frozen=True)
+class MeasuredSource:
+    """What plays an input, before the plan; backward is None where no gradient passed."""
+
+    input: str
+    effect: str
+    forward: Measured
+    backward: Measured | None
+
+
+@dataclass(frozen=True)
 class Profile:
     """What a plan took. The times are those of one run, the median of ``repeats`` by its total.
 
-    forward_seconds, backward_seconds: whole passes; what they have beyond their operations is checks, the
-    reading of params, the loss, and PyTorch's own. forward_peak, backward_peak: the most bytes held at a time,
-    without the caller's audio and params.
+    sources: what plays inputs. forward_seconds, backward_seconds: whole passes; what they have beyond their operations
+    and sources is checks, the reading of params, the loss, and PyTorch's own. forward_peak, backward_peak: the most
+    bytes held at a time, without the caller's audio and params.
     """
 
     graph: str
@@ -56,6 +66,7 @@ class Profile:
     backward_seconds: float | None
     forward_peak: int
     backward_peak: int | None
+    sources: tuple[MeasuredSource, ...] = ()
 
     def __str__(self) -> str:
         """A table, one line for each operation."""
@@ -76,11 +87,12 @@ def profile_table(profile: Profile) -> str:
     ``est`` is the estimate of the column before it; memory in MB (10⁶ bytes) beyond what was there.
     """
     header = ["#", "operation", "gives", "ms", "Gflop/s", "MB", "est", "back ms", "Gflop/s", "MB", "est"]
-    rows = []
+    rows = [_source_row(one) for one in profile.sources]
     for _, group in groupby(profile.operations, key=_line):
         rows.append(_row(list(group)))
-    forward = sum(op.forward.seconds for op in profile.operations)
-    backward = sum(op.backward.seconds for op in profile.operations if op.backward is not None)
+    parts: tuple[MeasuredSource | MeasuredOperation, ...] = (*profile.sources, *profile.operations)
+    forward = sum(part.forward.seconds for part in parts)
+    backward = sum(part.backward.seconds for part in parts if part.backward is not None)
     elsewhere = ["", "elsewhere", "", _ms(max(profile.forward_seconds - forward, 0.0)), "", "", ""]
     total = ["", "total", "", _ms(profile.forward_seconds)]
     total += [_rate(profile.estimate.forward.flops, profile.forward_seconds)]
@@ -112,6 +124,21 @@ def profile_dict(profile: Profile) -> dict[str, Any]:
         "forward_peak": profile.forward_peak,
         "backward_peak": profile.backward_peak,
         "estimated_peak": round(profile.estimate.peak),
+        **(
+            {
+                "sources": [
+                    {
+                        "input": one.input,
+                        "effect": one.effect,
+                        "forward": vars(one.forward),
+                        "backward": None if one.backward is None else vars(one.backward),
+                    }
+                    for one in profile.sources
+                ]
+            }
+            if profile.sources
+            else {}
+        ),
         "operations": [
             {
                 "estimate": operation_dict(op.estimate),
@@ -132,6 +159,13 @@ def profile_trace(profile: Profile) -> dict[str, Any]:
     events.insert(
         0, {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": _head(profile).splitlines()[0]}}
     )
+    for one in profile.sources:
+        for way, measured, offset in (
+            ("forward", one.forward, 0.0),
+            ("backward", one.backward, profile.forward_seconds),
+        ):
+            if measured is not None:
+                events.append(_span(f"{one.effect} of {one.input}", way, measured, offset))
     for op in profile.operations:
         events.append(_event(op, "forward", op.forward, 0.0))
         if op.backward is not None:
@@ -141,14 +175,7 @@ def profile_trace(profile: Profile) -> dict[str, Any]:
 
 def _event(op: MeasuredOperation, way: str, measured: Measured, offset: float) -> dict[str, Any]:
     work = op.estimate.forward if way == "forward" else op.estimate.backward
-    return {
-        "ph": "X",
-        "pid": 1,
-        "tid": TRACKS[way],
-        "name": op.estimate.label,
-        "cat": way,
-        "ts": 1e6 * (offset + measured.start),
-        "dur": 1e6 * measured.seconds,
+    return _span(op.estimate.label, way, measured, offset) | {
         "args": {
             "operation": op.estimate.index,
             "writes": list(op.estimate.writes),
@@ -158,6 +185,19 @@ def _event(op: MeasuredOperation, way: str, measured: Measured, offset: float) -
             "estimated_bytes_moved": None if work is None else round(work.moved),
             "estimated_memory": None if work is None else round(work.memory),
         },
+    }
+
+
+def _span(name: str, way: str, measured: Measured, offset: float) -> dict[str, Any]:
+    return {
+        "ph": "X",
+        "pid": 1,
+        "tid": TRACKS[way],
+        "name": name,
+        "cat": way,
+        "ts": 1e6 * (offset + measured.start),
+        "dur": 1e6 * measured.seconds,
+        "args": {"memory": measured.memory},
     }
 
 
@@ -196,6 +236,11 @@ def _row(group: Sequence[MeasuredOperation]) -> list[str]:
             else [""] * 4
         ),
     ]
+
+
+def _source_row(one: MeasuredSource) -> list[str]:
+    backward = ["", "", "", ""] if one.backward is None else _figures([one.backward], 0, 0)
+    return ["", one.effect, short([one.input], WIDEST_VALUE), *_figures([one.forward], 0, 0), *backward]
 
 
 def _figures(measured: Sequence[Measured], flops: float, memory: float) -> list[str]:

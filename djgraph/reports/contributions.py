@@ -71,6 +71,12 @@ def contributions(
         raise InputError(
             f"there is no part of {', '.join(kinds or ())}; there is: {_there(mixer.graph, inputs)}"
         )
+    for name, value in inputs.items():
+        if not isinstance(value, Tensor | Mapping):
+            raise InputError(
+                f"contributions take {name} as tensors, in which each part can be silent; djgraph.reports.Listener "
+                "takes what sources read from disk"
+            )
     batch = max(len(x) for value in inputs.values() for x in _signals(value).values())
     spread = {name: _alone(name, value, parts, batch) for name, value in inputs.items()}
     if params.ndim == 3 and len(params) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.true_peak import true_peak
+from djgraph.effects import Parted
 from djgraph.errors import InputError
 from djgraph.losses.windows import HOPS, Columns, hop_of, powers, window_peaks
 from djgraph.mixer import Mixer
@@ -23,10 +24,10 @@ BLOCK = 65_536
 
 class Listener:
     """Hears a mix and its parts: a batch of the mixer's stream, of which the first is the mix, and in each of the
-    others all inputs but those of one part are silent.
+    others all inputs but those of one part are silent. What sources play they play once for all.
 
-    mixer, params, positions, tempo: as for :meth:`djgraph.Mixer.stream`, of the whole mix. tracks: the inputs that are
-    given. Memory grows by about 2 kB a track for each second of the mix.
+    mixer, params, positions, tempo, material: as for :meth:`djgraph.Mixer.stream`, of the whole mix. tracks: the inputs
+    that are given. Memory grows by about 2 kB a track for each second of the mix.
     """
 
     def __init__(
@@ -36,12 +37,23 @@ class Listener:
         positions: Tensor,
         tempo: Any = None,
         tracks: tuple[str, ...] | None = None,
+        material: Mapping[str, Any] | None = None,
     ) -> None:
         self._rate = mixer.graph.sample_rate
         self._output = next(iter(mixer.outputs))
         self.parts: tuple[Part, ...] = parts_of(mixer.graph, tracks)
         self.tracks = tuple(dict.fromkeys(part.track for part in self.parts))
-        self._stream = mixer.stream(batch=1 + len(self.parts), score=(params, positions), tempo=tempo)
+        self._stream = mixer.stream(
+            batch=1 + len(self.parts),
+            score=(params, positions),
+            tempo=tempo,
+            material={
+                name: Parted(
+                    track, [_stems(self.parts, name), *(_stems((part,), name) for part in self.parts)]
+                )
+                for name, track in (material or {}).items()
+            },
+        )
         self._early = self._stream.latency
         self._audio: Tensor | None = None
         self._high = torch.zeros(0, dtype=torch.float32, device="cpu")
@@ -51,14 +63,15 @@ class Listener:
         self._residual = self._power = 0.0
         self._samples = 0
 
-    def add(self, block: Mapping[str, Any]) -> None:
-        """The next samples of every input, nested as a mixer takes them, ``[channels, samples]`` each."""
-        samples = _length(block)
+    def add(self, block: Mapping[str, Any], samples: int | None = None) -> None:
+        """The next samples of every input that no source plays, nested as a mixer takes them, ``[channels, samples]``
+        each. samples: how many, where there is none."""
+        samples = _length(block) if samples is None else samples
         for start in range(0, samples, BLOCK):
             span = slice(start, min(start + BLOCK, samples))
             inputs = {name: self._spread(name, value, span) for name, value in block.items()}
             with torch.inference_mode():
-                mixed = chosen(self._stream(inputs), self._output)
+                mixed = chosen(self._stream(inputs, samples=span.stop - span.start), self._output)
                 skipped = min(self._early, mixed.shape[-1])
                 self._early -= skipped
                 self._take(mixed[..., skipped:])
@@ -158,6 +171,11 @@ class Listener:
                 heard[4 * count + 1, columns.weighted][None],
             )
         )
+
+
+def _stems(parts: Sequence[Part], track: str) -> list[str | None]:
+    """The stems of a track that parts hold."""
+    return [stem for part in parts if part.track == track for stem in part.stems]
 
 
 def _length(block: Mapping[str, Any]) -> int:

@@ -36,6 +36,7 @@ from djgraph.runtime.compiled import Compiled
 from djgraph.runtime.identity import region_identity
 from djgraph.runtime.loop import LoopKernel
 from djgraph.runtime.outputs import copies, own
+from djgraph.runtime.sources import SourceInput
 
 
 @dataclass
@@ -88,6 +89,12 @@ class Executor:
             kernel(run)
             run.values.drop(free)
         return own(run.values, self.plan, self._copies, lambda: self._foreign(run))
+
+    def play(
+        self, source: SourceInput, rows: Tensor, timeline: Timeline, clock: Clock | None, like: Tensor
+    ) -> dict[str, Tensor]:
+        """The audio of an input that a source effect plays, by input node, over a whole clip."""
+        return source.play_clip(rows, timeline, clock, like)
 
     def _foreign(self, run: Run) -> Iterator[Tensor]:
         """What effects may hand on instead of something new: their input, or what they hold."""

@@ -50,7 +50,7 @@ def mix(
         timeline = timeline_of(samples, params.shape[1], placed)
         clock = clock_of(compiled, tempo, batch, samples, like, placed)
         for source in sources:
-            audio |= source.play_clip(rows, timeline, clock, like)
+            audio |= executor.play(source, rows, timeline, clock, like)
         audio |= silences(compiled.graph, audio, like, samples)
         run = Run(audio=audio, rows=rows, timeline=timeline, clock=clock, values=Stacks())
         results = executor(run)

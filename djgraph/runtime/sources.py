@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import ControlReader
 from djgraph.dsp import material_reach, read_material
 from djgraph.dsp.curve import Timeline
-from djgraph.effects import Beats, Block, Clock, Effect, Material, SourceEffect, State
+from djgraph.effects import Beats, Block, Clock, Effect, Material, Parted, SourceEffect, State, Tape
 from djgraph.errors import InputError, did_you_mean
 from djgraph.graph.ir import EffectNode, Graph, InputNode
 from djgraph.host.calls import EffectCall
@@ -23,21 +23,6 @@ from djgraph.runtime.inputs import Inputs, check_stems, shaped
 
 FAR = 4
 """Items of a batch are read one by one where what lies between them is so many times what they read."""
-
-
-class Track(Protocol):
-    """Material that is read where it is needed, as from disk: :class:`djgraph.decks.FileMaterial`."""
-
-    @property
-    def samples(self) -> int:
-        """How long it is, at the graph's sample rate."""
-
-    @property
-    def widths(self) -> Mapping[str, int]:
-        """How many channels each of its signals has: the stems that it has, or one signal of any name."""
-
-    def read(self, first: int, samples: int) -> Tensor:
-        """``[channels of all signals, samples]`` from sample ``first`` on; silence beyond both ends."""
 
 
 class _InMemory(Material):
@@ -60,7 +45,7 @@ class _OfTrack(Material):
 
     batch = 1
 
-    def __init__(self, track: Track, rows: list[int], widths: tuple[int, ...], like: Tensor) -> None:
+    def __init__(self, track: Tape, rows: list[int], widths: tuple[int, ...], like: Tensor) -> None:
         self._track, self._rows, self._like = track, torch.tensor(rows, device="cpu"), like
         self.widths = widths
         self.samples, self.channels = track.samples, len(rows)
@@ -97,9 +82,27 @@ class _OfTrack(Material):
         return read_material(window.index_select(0, self._rows), position, rate, begins=begins)
 
 
+class _Several(Material):
+    """Tracks of which each item of a batch plays its own. materials: theirs."""
+
+    def __init__(self, materials: list[_OfTrack]) -> None:
+        self._materials = materials
+        self.batch = len(materials)
+        self.samples = max(one.samples for one in materials)
+        self.channels, self.widths = materials[0].channels, materials[0].widths
+        self.beats, self.markers = _together([one.beats for one in materials]), materials[0].markers
+
+    def read(self, position: Tensor, rate: Tensor) -> Tensor:
+        position, rate = (one.expand(self.batch, -1) for one in (position, rate))
+        return torch.cat(
+            [one.read(position[i : i + 1], rate[i : i + 1]) for i, one in enumerate(self._materials)]
+        )
+
+
 @dataclass(frozen=True)
 class SourceInput:
-    """An input that a source effect plays. nodes: those of its stems that are given, in order."""
+    """An input that a source effect plays. nodes: those of its stems that are given, in order. heard: where it is
+    played once for all items of a batch, which of its channels each hears, ``[batch, channels]``, 0 or 1."""
 
     name: str
     node: EffectNode
@@ -107,26 +110,33 @@ class SourceInput:
     reader: ControlReader
     material: Any
     nodes: tuple[InputNode, ...]
+    heard: Tensor | None = None
 
     @property
     def batch(self) -> int:
         """How many items its material has."""
-        return int(self.material.batch)
+        return int(self.material.batch) if self.heard is None else len(self.heard)
 
     def start(self, batch: int, like: Tensor) -> State:
         """The state before the first sample."""
-        return self.call.source_state(batch, like)
+        sound = like.new_empty(1, self.material.channels, 0)
+        return self.call.source_state(batch if self.heard is None else 1, sound)
 
     def play(
         self, rows: Tensor, timeline: Timeline, clock: Clock | None, span: tuple[int, int], state: State
     ) -> tuple[dict[str, Tensor], State]:
         """The audio of its input nodes on a span of samples, and the state after it."""
+        if self.heard is not None:
+            rows = rows[:, :1]
+            clock = None if clock is None else Clock(clock.tempo[:1], clock.beats[:1])
         controls = self.reader(rows, timeline, span)
         ticks = clock if self.call.module.uses_clock else None
         rate = self.call.module.environment.sample_rate
         block = Block(span[0], span[1] - span[0], rate, ticks)
         size = (rows.shape[1], self.material.channels, block.length)
         audio, state = self.call.play(self.material, controls, state, block, size)
+        if self.heard is not None:
+            audio = audio * self.heard.unsqueeze(-1)
         parts = audio.split([node.channels for node in self.nodes], dim=1)
         return {node.id: part for node, part in zip(self.nodes, parts)}, state
 
@@ -135,8 +145,7 @@ class SourceInput:
     ) -> dict[str, Tensor]:
         """The audio of its input nodes over a whole clip."""
         span = 0, timeline.samples
-        audio, _ = self.play(rows, timeline, clock, span, self.start(rows.shape[1], like))
-        return audio
+        return self.play(rows, timeline, clock, span, self.start(rows.shape[1], like))[0]
 
 
 def likeness(graph: Graph, inputs: Inputs, params: object) -> Tensor:
@@ -144,6 +153,7 @@ def likeness(graph: Graph, inputs: Inputs, params: object) -> Tensor:
     materials, or of params."""
     for name in graph.sources:
         value = inputs.get(name)
+        value = value.track if isinstance(value, Parted) else value
         first = next(iter(value.values()), None) if isinstance(value, Mapping) else value
         if isinstance(first, Tensor) and first.is_floating_point():
             return first.new_empty(0)
@@ -175,7 +185,8 @@ def played(
         if value is None:
             missing += [name for one in nodes[:1] if not all(one.optional for one in nodes)]
             continue
-        material, there = _material(name, nodes, value, like)
+        whole = value.track if isinstance(value, Parted) else value
+        material, there = _material(name, nodes, whole, like)
         module = cast(SourceEffect, modules[node.id])
         if module.needs_beats and material.beats is None:
             raise InputError(
@@ -183,7 +194,10 @@ def played(
                 "give a track with a grid (djgraph.decks.MemoryMaterial(…, grid=…)), or `sync: off`"
             )
         reader = ControlReader((node,), bank, graph.sample_rate, graph.transform.hop, graph.name)
-        given.append(SourceInput(name, node, EffectCall(module, (node,)), reader, material, tuple(there)))
+        heard = _heard(name, value, there, material.batch, like) if isinstance(value, Parted) else None
+        given.append(
+            SourceInput(name, node, EffectCall(module, (node,)), reader, material, tuple(there), heard)
+        )
     if missing:
         raise InputError(f"missing material: {', '.join(missing)}")
     return given
@@ -203,7 +217,9 @@ def samples_of(samples: Any, audio: int | None) -> int:
 
 def _material(
     name: str, nodes: list[InputNode], value: Any, like: Tensor
-) -> tuple[_InMemory | _OfTrack, list[InputNode]]:
+) -> tuple[_InMemory | _OfTrack | _Several, list[InputNode]]:
+    if isinstance(value, list | tuple):
+        return _several(name, nodes, value, like)
     if not isinstance(value, Tensor | Mapping):
         return _of_track(name, nodes, value, like)
     check_stems(name, tuple(node.stem for node in nodes if node.stem) or None, value)
@@ -231,14 +247,34 @@ def _material(
     return _InMemory(torch.cat([part.expand(batch, -1, -1) for part in parts], dim=1), widths), there
 
 
+def _several(
+    name: str, nodes: list[InputNode], tracks: Sequence[Any], like: Tensor
+) -> tuple[_Several, list[InputNode]]:
+    """A track for each item of a batch."""
+    found = [_of_track(name, nodes, track, like) for track in tracks]
+    if not found:
+        raise InputError(f"input {name} is given no track; expected one for each item of the batch")
+    for number, (_, there) in enumerate(found[1:], 2):
+        if there != found[0][1]:
+            raise InputError(
+                f"input {name}: track {number} has other stems than the first; all need the same"
+            )
+    if len(found) > 1 and any(material.markers is not None for material, _ in found):
+        raise InputError(
+            f"input {name}: tracks of a batch have no warp markers of their own; give one track, whose markers are "
+            "[batch, markers]"
+        )
+    return _Several([material for material, _ in found]), found[0][1]
+
+
 def _of_track(
     name: str, nodes: list[InputNode], track: Any, like: Tensor
 ) -> tuple[_OfTrack, list[InputNode]]:
     widths = getattr(track, "widths", None)
     if not isinstance(widths, Mapping) or not callable(getattr(track, "read", None)):
         raise InputError(
-            f"input {name} is played from material: give tensors, or a track (djgraph.decks.FileMaterial), "
-            f"not {shown(track)}"
+            f"input {name} is played from material: give tensors, a track (djgraph.decks.FileMaterial), or a list of "
+            f"tracks, one for each item of the batch, not {shown(track)}"
         )
     known = {str(stem).removeprefix(f"{name}."): width for stem, width in widths.items()}
     if nodes[0].stem is None:
@@ -266,6 +302,22 @@ def _of_track(
     return _OfTrack(track, rows, tuple(node.channels for node in there), like), there
 
 
+def _heard(name: str, parted: Parted, nodes: list[InputNode], batch: int, like: Tensor) -> Tensor:
+    """``[items, channels]``."""
+    stems = [node.stem for node in nodes]
+    for stem in dict.fromkeys(stem for item in parted.heard for stem in item):
+        if stem not in stems:
+            raise InputError(f"input {name} has no stem {stem!r} to hear alone")
+    if batch != 1 or not parted.heard:
+        raise InputError(
+            f"{name}: one track is parted into what items of a batch hear; this has a batch of {batch}"
+        )
+    widths = torch.tensor([node.channels for node in nodes], device="cpu")
+    shares = [[float(stem in item) for stem in stems] for item in parted.heard]
+    rows = torch.tensor(shares, dtype=like.dtype, device="cpu").repeat_interleave(widths, 1)
+    return rows.to(like.device)
+
+
 def _beats(grid: Any) -> Beats | None:
     """A grid of :mod:`djgraph.analysis` as tensors."""
     if grid is None:
@@ -274,3 +326,23 @@ def _beats(grid: Any) -> Beats | None:
         torch.tensor(list(one), dtype=torch.float64, device="cpu") for one in (grid.beats, grid.seconds)
     )
     return Beats(beats, seconds, grid.downbeat, grid.meter)
+
+
+def _together(grids: list[Beats | None]) -> Beats | None:
+    """The grids of a batch as one; None where one of them is not known."""
+    known = [one for one in grids if one is not None]
+    if len(known) < len(grids):
+        return None
+    longest = max(len(one.beats) for one in known)
+    lines = [[_longer(one.beats, longest), _longer(one.seconds, longest)] for one in known]
+    beats, seconds = (torch.stack(one) for one in zip(*lines))
+    numbers = torch.tensor(
+        [[[one.downbeat], [one.meter]] for one in known], dtype=torch.float64, device="cpu"
+    )
+    return Beats(beats, seconds, numbers[:, 0], numbers[:, 1])
+
+
+def _longer(line: Tensor, points: int) -> Tensor:
+    """With so many points: it goes on as it went between the last two."""
+    more = torch.arange(1, points - len(line) + 1, dtype=line.dtype, device=line.device)
+    return torch.cat((line, line[-1] + more * (line[-1] - line[-2])))

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from djgraph.alignment import Passage
-from djgraph.decks.material import Material
+from djgraph.decks import Tape
 
 FRAME = 2048
 """Samples that are compared at a time, at 44.1 kHz."""
@@ -36,7 +36,7 @@ EMPHASIS = 0.95
 apart."""
 
 
-def pieces(material: Material, passage: Passage, recording: Tensor, sample_rate: int) -> list[Passage]:
+def pieces(material: Tape, passage: Passage, recording: Tensor, sample_rate: int) -> list[Passage]:
     """The passage as pieces at rate 1, in order and without gaps.
 
     recording: ``[channels, samples]``.
@@ -65,7 +65,7 @@ def pieces(material: Material, passage: Passage, recording: Tensor, sample_rate:
     return found
 
 
-def read_pieces(material: Material, found: list[Passage], samples: int, sample_rate: int) -> Tensor:
+def read_pieces(material: Tape, found: list[Passage], samples: int, sample_rate: int) -> Tensor:
     """``[channels of all signals, samples]`` of the mix, silent outside the pieces; neighbours are faded into each
     other along straight lines, as programs do that put them together."""
     half = max(1, round(FADE * sample_rate / 2))
@@ -89,7 +89,7 @@ def read_pieces(material: Material, found: list[Passage], samples: int, sample_r
 
 
 def _evidence(
-    material: Material, recording: Tensor, middles: Tensor, base: Tensor, frame: int, reach: int
+    material: Tape, recording: Tensor, middles: Tensor, base: Tensor, frame: int, reach: int
 ) -> Tensor:
     """How well each frame fits at each offset: log likelihood ``[frames, 2·reach + 1]``."""
     window = torch.hann_window(frame, periodic=False, dtype=torch.float32, device="cpu")

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from djgraph.alignment import Passage
-from djgraph.decks import MemoryMaterial, PassageDeck, Warp
-from djgraph.decks.material import Material
+from djgraph.decks import MemoryMaterial, PassageDeck, Tape, Warp
 from djgraph.errors import InputError, did_you_mean
 from djgraph.graph.ir import Graph, InputNode
 from djgraph.unmixing.follow import pieces, read_pieces
@@ -21,11 +20,11 @@ BLOCK = 1 << 19
 MOMENT = 1 << 14
 """Samples that have one gain where others are taken away."""
 
-Tracks = Mapping[str, Material]
+Tracks = Mapping[str, Tape]
 """By input of the graph. Signals are named ``track_a.drums``, or ``deck`` where the input has no stems."""
 
 
-def materials(graph: Graph, tracks: Mapping[str, Any]) -> dict[str, Material]:
+def materials(graph: Graph, tracks: Mapping[str, Any]) -> dict[str, Tape]:
     """Tracks as material, in the graph's order of inputs.
 
     tracks: by input, a tensor ``[channels, samples]``, a mapping of stems to such tensors of one length, or material,
@@ -45,7 +44,7 @@ def materials(graph: Graph, tracks: Mapping[str, Any]) -> dict[str, Material]:
     return found
 
 
-def _material(name: str, given: Any) -> Material:
+def _material(name: str, given: Any) -> Tape:
     if isinstance(given, Tensor):
         return MemoryMaterial({name: _clip(given, name)})
     if isinstance(given, Mapping):
@@ -57,7 +56,7 @@ def _material(name: str, given: Any) -> Material:
         return MemoryMaterial(signals)
     if not hasattr(given, "read") or not hasattr(given, "widths"):
         raise InputError(f"{name}: expected audio or a mapping of stems to audio, not {type(given).__name__}")
-    material: Material = given
+    material: Tape = given
     return material
 
 
@@ -107,7 +106,7 @@ def played(tracks: Tracks, warp: Warp, recording: Tensor) -> dict[str, Any]:
     return nested(signals)
 
 
-def _resampled(material: Material, passages: Sequence[Passage], warp: Warp) -> Tensor:
+def _resampled(material: Tape, passages: Sequence[Passage], warp: Warp) -> Tensor:
     """``[channels of all signals, samples]`` of the passages without key lock."""
     samples = warp.samples
     deck = PassageDeck(material, [one for one in passages if not one.key_locked], warp.sample_rate)
@@ -118,7 +117,7 @@ def _resampled(material: Material, passages: Sequence[Passage], warp: Warp) -> T
     return audio
 
 
-def _followed(material: Material, passages: Sequence[Passage], recording: Tensor, sample_rate: int) -> Tensor:
+def _followed(material: Tape, passages: Sequence[Passage], recording: Tensor, sample_rate: int) -> Tensor:
     """The same of those with key lock."""
     samples = recording.shape[-1]
     audio = torch.zeros(sum(material.widths.values()), samples, dtype=torch.float32, device="cpu")
@@ -146,7 +145,7 @@ def _share(read: Mapping[str, Tensor], name: str, recording: Tensor) -> Tensor:
     return made.flatten()[: len(heard)][None]
 
 
-def mono(material: Material) -> Tensor:
+def mono(material: Tape) -> Tensor:
     """All signals of a track as one, ``[1, samples]``."""
     weights = torch.cat([torch.full((width,), 1 / width, device="cpu") for width in material.widths.values()])
     parts = [

@@ -127,16 +127,28 @@ class Deck(SourceEffect):
 
     def _first(self, grid: Beats, start: Tensor) -> Tensor:
         """The track's beat at the mix's beat 0."""
-        beat, _ = _straight(start, grid.seconds, grid.beats)
+        beat = _straight(start, grid.seconds, grid.beats)[0].detach()
         if self.settings.sync == "beat":
-            return beat.detach().round()
-        return ((beat.detach() - grid.downbeat) / grid.meter).round() * grid.meter + grid.downbeat
+            return beat.round()
+        downbeat, meter = (
+            one.to(beat.device) if isinstance(one, Tensor) else one for one in (grid.downbeat, grid.meter)
+        )
+        return ((beat - downbeat) / meter).round() * meter + downbeat
 
 
 def _straight(at: Tensor, xs: Tensor, ys: Tensor) -> tuple[Tensor, Tensor]:
-    """The straight lines through points, and on beyond them: their values and slopes."""
+    """The straight lines through points, ``[points]`` or ``[batch, points]``, and on beyond them: their values and
+    slopes at ``[batch, …]``."""
     xs, ys = xs.to(at.device), ys.to(at.device)
     slopes = ys.diff() / xs.diff()
-    piece = (torch.searchsorted(xs, at.detach().contiguous(), right=True) - 1).clamp(0, len(slopes) - 1)
-    slope = slopes[piece]
-    return ys[piece] + slope * (at - xs[piece]), slope
+    if xs.ndim > 1:
+        at = at.expand(len(xs), -1)
+    piece = torch.searchsorted(xs, at.detach().contiguous(), right=True) - 1
+    piece = piece.clamp(0, slopes.shape[-1] - 1)
+    x, y, slope = (_of(one, piece) for one in (xs, ys, slopes))
+    return y + slope * (at - x), slope
+
+
+def _of(values: Tensor, index: Tensor) -> Tensor:
+    """``[points]`` or ``[batch, points]`` at an index, ``[batch, …]``."""
+    return values[index] if values.ndim == 1 else values.gather(-1, index)

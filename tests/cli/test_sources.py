@@ -77,7 +77,6 @@ def test_a_deck_in_time_follows_the_tempo(folder):
         (["--seconds", "0"], "expected more than 0"),
         (["--seconds", "nan"], "expected more than 0"),
         (["--sync"], "--sync plays the tracks itself"),
-        (["--report", "r.txt"], "has sources that play them"),
     ],
 )
 def test_options_that_do_not_fit_are_told(folder, options, message):
@@ -101,3 +100,32 @@ def test_seconds_are_for_sources(folder):
     )
     assert result.exit_code == 2
     assert "--seconds is for graphs with sources" in " ".join(result.output.split())
+
+
+def test_reports_of_tracks_that_are_played(folder):
+    (folder / "p.json").write_text(json.dumps({"a.rate": 0.5}))
+    told = folder / "told.json"
+    result = run(
+        folder, "off.yaml", "--params", str(folder / "p.json"), "--seconds", "7", "--report", str(told)
+    )
+    assert result.exit_code == 0, result.output
+    rendered = json.loads(told.read_text())
+    inputs = [word for name in "ab" for word in ("-i", f"{name}={folder / name}.wav")]
+    result = CliRunner().invoke(
+        app,
+        [
+            "report",
+            str(folder / "off.yaml"),
+            *inputs,
+            "--params",
+            str(folder / "p.json"),
+            "--seconds",
+            "7",
+            "--json",
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.output)
+    assert told["transitions"] == rendered["transitions"]
+    assert told["measures"] == rendered["measures"]
+    assert [(one["leaving"], one["entering"]) for one in told["transitions"]] in ([("a", "b")], [("b", "a")])

@@ -28,11 +28,13 @@ def test_the_page_runs() -> None:
     assert looped.samples == -int(-clock.seconds(40 + ends - 4) * 44100 // 1)
 
 
-def test_the_snippet_on_stretching_runs() -> None:
+def test_the_snippets_on_stretching_run() -> None:
     page = (Path(__file__).parents[2] / "docs" / "kernels.md").read_text(encoding="utf-8")
-    (block,) = [
+    whole, by_block = [
         one
         for one in re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-        if "import stretch" in one
+        if "import stretch" in one or "Stretcher(" in one
     ]
-    exec(compile(block, "kernels.md", "exec"), {"torch": torch})
+    names = {"torch": torch}
+    exec(compile(whole, "kernels.md", "exec"), names)
+    exec(compile(by_block, "kernels.md", "exec"), names)

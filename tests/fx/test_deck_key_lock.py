@@ -42,7 +42,7 @@ def play(audio, rate, cuts=(), start=0.0, widths=None, markers=None, locked=True
     """rate: of each sample. Returns ``[channels, samples]``."""
     effect = Deck(Deck.Settings(key_lock=locked), Environment(RATE))
     material = Memory(audio, widths or (len(audio),), markers)
-    state, parts = effect.initial_state(1, audio.new_zeros(1)), []
+    state, parts = effect.initial_state(1, audio[None]), []
     rate = rate.to(audio.dtype)[None, None]
     begin = torch.as_tensor(start, dtype=audio.dtype).view(1, 1, 1)
     for a, b in itertools.pairwise([0, *cuts, rate.shape[-1]]):

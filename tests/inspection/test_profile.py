@@ -173,3 +173,37 @@ def test_wrong_requests_are_refused() -> None:
         mixer.profile(0.1, repeats=0)
     with pytest.raises(InputError, match="at least one sample"):
         mixer.profile(-1.0)
+
+
+def test_what_plays_inputs_is_measured_by_itself() -> None:
+    document: dict[str, Any] = {
+        "djgraph": 1,
+        "name": "played",
+        "inputs": [{"name": "deck", "source": "deck"}, {"name": "mic"}],
+        "mixer": [
+            {"strip": "one", "input": "deck", "chain": ["gain"], "to": "mix"},
+            {"strip": "two", "input": "mic", "to": "mix"},
+            {"bus": "mix"},
+        ],
+        "outputs": ["mix"],
+    }
+    made = djgraph.compile(document).profile(0.3, repeats=1)
+    (source,) = made.sources
+    assert (source.input, source.effect) == ("deck", "deck")
+    assert source.forward.seconds > 0
+    assert source.forward.memory >= 2 * round(0.3 * 44100) * 4
+    assert source.backward is not None
+    assert source.backward.seconds > 0
+    measured = source.forward.seconds + sum(op.forward.seconds for op in made.operations)
+    assert measured <= made.forward_seconds
+    (row,) = [line for line in str(made).splitlines() if line.split()[:1] == ["deck"]]
+    assert f"{source.forward.seconds * 1e3:.1f}" in row
+    (told,) = made.to_dict()["sources"]
+    assert told["backward"]["seconds"] == source.backward.seconds
+    names = [event["name"] for event in made.chrome_trace()["traceEvents"]]
+    assert names.count("deck of deck") == 2
+    ahead = djgraph.compile(document).profile(0.3, repeats=1, backward=False)
+    assert ahead.sources[0].backward is None
+    document["inputs"][0]["source"] = {"effect": "deck", "settings": {"sync": "bar"}}
+    assert djgraph.compile(document).profile(0.1, batch=2, repeats=1).sources[0].forward.seconds > 0
+    assert "sources" not in djgraph.compile("filter_knob").profile(0.1, repeats=1).to_dict()

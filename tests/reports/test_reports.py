@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 from effort import few
 
 from djgraph import losses
+from djgraph.decks import MemoryMaterial
+from djgraph.effects import Parted
 from djgraph.errors import InputError
 from djgraph.reports import Listener, Report, contributions, parts_of, save_report
 
@@ -274,3 +277,53 @@ def test_files(tmp_path: Path) -> None:
     assert "&lt;mix&gt;" in (tmp_path / "report.html").read_text("utf-8")
     with pytest.raises(InputError, match=r"\.txt"):
         save_report(tmp_path / "report.bmp", report)
+
+
+def test_tracks_that_sources_play_are_heard_as_they_are_played() -> None:
+    """Decks that begin a second late: the report is that of tracks which lack their first second."""
+    document = made.GRAPH | {"inputs": [one | {"source": "deck"} for one in made.GRAPH["inputs"]]}
+    audio, moves = made.tracks(20.0), made.clean() | {"one.bass.gain": [(17.0, 1.0), (17.05, 0.0)]}
+    late = {track: {stem: x[:, made.RATE :] for stem, x in stems.items()} for track, stems in audio.items()}
+    wanted = made.report_of(late, moves)
+    mixer = made.mixer(document)
+    params, positions = made.score(mixer, moves | {"*.start": [(0.0, 1.0)]})
+    listener = Listener(
+        mixer,
+        params,
+        positions,
+        tracks=("one", "two"),
+        material={name: MemoryMaterial(stems) for name, stems in audio.items()},
+    )
+    left = 19 * made.RATE
+    while left:
+        count = min(left, 50_000)
+        listener.add({}, count)
+        left -= count
+    got = Report.of(listener.finish(), controls=mixer.layout.names)
+    assert [one.kind for one in got.findings] == [one.kind for one in wanted.findings] == ["bass"]
+    for ours, theirs in zip(got.findings, wanted.findings):
+        assert (ours.begin, ours.end, ours.value) == pytest.approx(
+            (theirs.begin, theirs.end, theirs.value), abs=0.01
+        )
+    np.testing.assert_allclose(got.course.loudness, wanted.course.loudness, atol=0.01)
+    np.testing.assert_allclose(got.course.bass, wanted.course.bass, atol=0.01)
+
+
+def test_what_an_input_does_not_have_cannot_be_heard_alone() -> None:
+    mixer = made.mixer(made.GRAPH | {"inputs": [one | {"source": "deck"} for one in made.GRAPH["inputs"]]})
+    stems = made.tracks(1.0)["one"]
+    for heard, message in (([["brass"]], "no stem 'brass'"), ([], "parted into what items")):
+        with pytest.raises(InputError, match=message):
+            mixer({"one": Parted(MemoryMaterial(stems), heard)}, mixer.layout.default[None], samples=9)
+
+
+def test_what_parts_of_played_tracks_add_is_their_sum() -> None:
+    mixer = made.mixer(made.GRAPH | {"inputs": [one | {"source": "deck"} for one in made.GRAPH["inputs"]]})
+    audio = {name: {stem: x[None] for stem, x in stems.items()} for name, stems in made.tracks(0.5).items()}
+    params = mixer.layout.default[None]
+    parts = contributions(mixer, audio, params, samples=3000)
+    assert len(parts) == 8
+    torch.testing.assert_close(sum(parts.values()), mixer(audio, params, samples=3000), rtol=0, atol=1e-5)
+    stems = {stem: x[0] for stem, x in audio["one"].items()}
+    with pytest.raises(InputError, match="take one as tensors"):
+        contributions(mixer, {"one": MemoryMaterial(stems)}, params, samples=3000)

@@ -202,3 +202,47 @@ def test_a_mix_of_sources_only_is_told_how_long_it_is():
         mixer(track, mixer.layout.default[None])
     with pytest.raises(InputError, match="samples"):
         mixer(track, mixer.layout.default[None], samples=0)
+
+
+@pytest.mark.parametrize("sync", ["off", "beat", "bar"])
+def test_each_item_of_a_batch_may_play_a_track_of_its_own(sync):
+    """With its own length and its own grid: as if it were played alone."""
+    drift = Grid((0.3, 4.4, 10.1, 20.0), (0, 8, 20, 40), downbeat=1)
+    grids = (Grid.at_tempo(97.3, 0.111, meter=3, downbeat=2), Grid.at_tempo(131.0, 0.4), drift)
+    tracks = [
+        MemoryMaterial({"drums": noise(2, 9000 + 999 * i, seed=i)}, grid=grid) for i, grid in enumerate(grids)
+    ]
+    mixer = djgraph.compile(graph(sync=sync))
+    b, kwargs = torch.zeros(1, 1, 4000).double(), {"tempo": torch.tensor([[120.0, 128.0]])}
+    params = control(mixer.layout, a__start=0.35, a__rate=1.1)[None]
+    together = mixer({"a": tracks, "b": b}, params, **kwargs)
+    assert together.shape == (3, 2, 4000)
+    for item, track in enumerate(tracks):
+        alone = mixer({"a": track, "b": b}, params, **kwargs)
+        torch.testing.assert_close(together[item : item + 1], alone, rtol=0, atol=1e-12)
+    stream = mixer.stream(
+        batch=3,
+        score=(params, torch.tensor([0])),
+        material={"a": tracks},
+        dtype=torch.float64,
+        **({} if sync == "off" else {"tempo": 120.0}),
+    )
+    steady = {} if sync == "off" else {"tempo": 120.0}
+    blocks = [stream({"b": b[..., :1500]}), stream({"b": b[..., 1500:]}), stream.finish()]
+    whole = mixer({"a": tracks, "b": b}, params, **steady)
+    torch.testing.assert_close(torch.cat(blocks, -1)[..., stream.latency :], whole, rtol=0, atol=1e-9)
+
+
+def test_a_batch_of_tracks_that_do_not_fit_is_told():
+    mixer, b = djgraph.compile(graph()), torch.zeros(1, 1, 50)
+    one, two = (
+        MemoryMaterial({"drums": torch.zeros(2, 9)}),
+        {"drums": torch.zeros(2, 9), "voice": torch.zeros(1, 9)},
+    )
+    for tracks, message in (
+        ([], "is given no track"),
+        ([one, MemoryMaterial(two)], "track 2 has other stems"),
+        ([one, one, 3], "one for each item of the batch, not"),
+    ):
+        with pytest.raises(InputError, match=message):
+            mixer({"a": tracks, "b": b}, mixer.layout.default[None])

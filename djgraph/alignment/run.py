@@ -26,8 +26,12 @@ RATES = (0.8, 1.25)
 _MOST = 4
 _SHARE = 0.25
 _SWEEPS = 2
-_LIKE, _WIDTH = 0.55, 0.05
-"""Correlation of features at which it is even whether a track is in a recording, and how fast that changes."""
+_LIKE, _WIDTH = 0.68, 0.06
+"""Correlation of features at which it is even whether a track is in a recording, and how fast that changes. Between
+what absent tracks reach and what present ones do (docs/finding.md)."""
+_WAVES = 8.0
+"""Standard deviations beyond chance by which it grows e times less likely that waveforms agree though the track is not
+there: drums may be the same samples in other tracks."""
 _UNSEEN = 0.02
 """Share of tracks of which nothing is found that are in a recording all the same, deep below others."""
 
@@ -142,11 +146,11 @@ def confidence(parts: Sequence[Stretch]) -> float:
     """How likely it is that a track is in a recording, 0 to 1, by what was found of it.
 
     Waveforms do not agree by chance. Where pitch was kept, features of another track at the same tempo reach a
-    correlation of up to a half (measured: docs/finding.md); the track's own ones, heard alone, three quarters and more.
+    correlation of up to 0.72 (measured: docs/finding.md); the track's own ones, heard alone, nearly 0.9 and more.
     """
     waves = max((part.beyond for part in parts if part.waveform), default=0.0)
     likeness = max((part.likeness for part in parts), default=0.0)
-    by_waves = 1 - math.exp(-waves / 4)
+    by_waves = 1 - math.exp(-waves / _WAVES)
     by_likeness = 1 / (1 + math.exp(-(likeness - _LIKE) / _WIDTH))
     return max(by_waves, by_likeness if parts else _UNSEEN)
 

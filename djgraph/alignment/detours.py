@@ -10,7 +10,7 @@ from djgraph.alignment.features import RATE
 _SHORT = 4.0
 """Seconds of a part that has to prove itself."""
 _NEAR = 6.0
-"""Seconds to a part on whose line the track may be in its place."""
+"""Seconds around a part in which it is looked for a line that is heard for longer, and on which the track may be."""
 _SAME = 4.0
 """Samples within which two lines are one."""
 _OWN = 0.25
@@ -31,20 +31,15 @@ def without_detours(parts: Sequence[Part], cutter: Cutter) -> list[Part]:
     which was played explains much alone, and the other one what both have in common. A true loop is not explained at
     all by the line that it left.
     """
-    heard: dict[int, float] = {}
-    for part in parts:
-        heard[id(part.line)] = heard.get(id(part.line), 0.0) + part.ends - part.begins
     kept = []
     for number, part in enumerate(parts):
         length = part.ends - part.begins
-        if length >= _SHORT * RATE or _believed(part, number, parts, heard, cutter):
+        if length >= _SHORT * RATE or _believed(part, number, parts, cutter):
             kept.append(part)
     return kept
 
 
-def _believed(
-    part: Part, number: int, parts: Sequence[Part], heard: dict[int, float], cutter: Cutter
-) -> bool:
+def _believed(part: Part, number: int, parts: Sequence[Part], cutter: Cutter) -> bool:
     before = parts[number - 1] if number else None
     after = parts[number + 1] if number + 1 < len(parts) else None
     gaps = [part.begins - before.ends] if before else []
@@ -52,21 +47,25 @@ def _believed(
     outside = len(gaps) == 1 and gaps[0] > _ALONE * RATE
     if outside and part.ends - part.begins < _ALONE * RATE:
         return cutter.shares([part.line], part.begins, part.ends)[0] > _MUCH
-    others = [
-        one
-        for one in parts
-        if not _on(one, part)
-        and heard[id(one.line)] > 2 * heard[id(part.line)]
-        and max(one.begins - part.ends, part.begins - one.ends) < _NEAR * RATE
-    ]
+    others = [one for one in parts if not _on(one, part)]
     if not others:
         return True
-    longest = max(others, key=lambda one: heard[id(one.line)])
+    longest = max(others, key=lambda one: _near(one, part, parts))
+    if _near(longest, part, parts) < 2 * _near(part, part, parts):
+        return True
     (alone,) = cutter.shares([part.line], part.begins, part.ends)
     own, instead = cutter.shares([part.line, longest.line], part.begins, part.ends)
     if own > _CLEAR * instead and own > _SOME:
         return True
     return own > _OWN * alone and own > instead
+
+
+def _near(one: Part, part: Part, parts: Sequence[Part]) -> float:
+    """How long a line is heard around a part, in samples."""
+    low, high = part.begins - _NEAR * RATE, part.ends + _NEAR * RATE
+    return sum(
+        max(0.0, min(other.ends, high) - max(other.begins, low)) for other in parts if other.line is one.line
+    )
 
 
 def _on(one: Part, part: Part) -> bool:

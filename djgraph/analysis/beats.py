@@ -18,6 +18,8 @@ _WEIGHTS = np.array([1.0, 0.8, 0.2])
 """What counts on a beat: kicks and snares more than hats, which are as often between."""
 _CONSTANT = 0.02
 """Seconds: windows whose beats lie within this of one line, but for a tenth of them, belong to one line."""
+_SAME = 0.002
+"""Seconds within which beats that were tracked one by one lie on one line, if they do, but for a tenth of them."""
 _RISE = 0.004
 """Seconds from the steepest rise in the fine envelope to the first sample of a sound; measured on clicks and kicks."""
 
@@ -32,7 +34,24 @@ def track(heard: Onsets, tempo: float) -> tuple[Grid, float]:
     line = _line(heard, envelope, period)
     if _is_straight(envelope, line[0]):
         return line
-    return _bent(heard, envelope, period) or line
+    bent = _bent(heard, envelope, period)
+    return line if bent is None else _straightened(bent, envelope, heard.seconds)
+
+
+def _straightened(bent: tuple[Grid, float], envelope: Array, seconds: float) -> tuple[Grid, float]:
+    """One line where the beats that were tracked lie on it, but for a tenth: where little sounds, or it is not clear,
+    windows may be led astray, and single beats are not."""
+    numbers, beats = np.array(bent[0].beats), np.array(bent[0].seconds)
+    kept = np.ones(len(beats), bool)
+    for _ in range(4):
+        slope, start = np.polyfit(numbers[kept], beats[kept], 1)
+        off = np.abs(beats - start - slope * numbers)
+        kept = off <= max(_SAME, float(np.median(off)))
+    if np.quantile(off, 0.9) > _SAME:
+        return bent
+    phase, period = _rounded(float(start), float(slope), seconds)
+    first = phase - np.floor((phase + EARLY) / period) * period
+    return Grid.at_tempo(60 / period, first), _on_beats(envelope, first, period)
 
 
 def _wrap(x: Array) -> Array:

@@ -17,7 +17,7 @@ from djgraph.analysis.onsets import onsets
 from djgraph.analysis.phrases import bar_levels, cycles, phrases
 from djgraph.analysis.tempo import TEMPOS, pulse
 
-VERSION = 2
+VERSION = 3
 """Of what an analysis computes: a track.json of another one is made anew."""
 
 

@@ -195,8 +195,8 @@ def known_of(name: str, path: Path) -> tuple[Grid, list[int]]:
         known = result.known
     if known.grid is None:
         raise InputError(
-            f"{name}: no beat was found in {path}, so it cannot be played in time; play it without --sync, or write "
-            f'its beats into {source.about}: {{"beats": [0.5, 1.0, …]}}'
+            f"{name}: no beat was found in {path}, so it cannot be played in time; play it without --sync (in a "
+            f'graph: `sync: off`), or write its beats into {source.about}: {{"beats": [0.5, 1.0, …]}}'
         )
     return known.grid.grid(), known.phrases
 

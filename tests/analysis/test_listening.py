@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.analysis.__main__ import measure
 from benchmarks.analysis.patterns import STYLES, Style, synthesise
+from djgraph.analysis.beats import track
 from djgraph.analysis.key import NOTES, Key, distance, key_of, transposed
 from djgraph.analysis.onsets import RATE, onsets
 from djgraph.analysis.phrases import bar_levels, cycles, phrases
@@ -204,3 +205,15 @@ def test_transposed_keys_are_those_of_the_transposed_tonic() -> None:
     for tonic, minor, by in itertools.product(range(12), (False, True), range(-13, 14)):
         higher = Key((tonic + by) % 12, minor, 1.0).camelot
         assert transposed(Key(tonic, minor, 1.0).camelot, by) == higher
+
+
+@pytest.mark.parametrize(("bpm", "until"), [(120.0, 120.0), (122.5, 122.5), (120.0, 123.0)])
+def test_bare_clicks_are_steady_if_they_are(bpm: float, until: float) -> None:
+    """Beats that dynamic programming finds one by one lie on one line, or do not."""
+    times = 0.3 + np.cumsum(60 / np.linspace(bpm, until, 56))
+    clicks = np.zeros(30 * RATE, np.float32)
+    clicks[np.round(times * RATE).astype(int)] = 0.9
+    grid, _ = track(onsets(clicks), (bpm + until) / 2)
+    assert grid.steady == (bpm == until)
+    beats = grid.at(np.round(grid.beat_at(times)))
+    assert np.abs(np.asarray(beats) - times).max() < (0.003 if grid.steady else 0.02)

@@ -1,7 +1,7 @@
 """A mixer played as it happens: material, a transport, automation and hands on the controls, block by block.
 
-``feed`` gives the material, ``course`` what an automation says, ``hands`` who holds which control, ``line`` runs one
-mixer's stream along all of that, and ``player`` is what a console, a sound card or a page drives.
+``feed`` gives the material, ``course`` what an automation says, ``hands`` who holds which control, ``tape`` records
+that, ``line`` runs one mixer's stream along all of it, and ``player`` is what a console, a sound card or a page drives.
 """
 
 from djgraph.playing.course import Course
@@ -9,5 +9,6 @@ from djgraph.playing.feed import Feed, MemoryFeed, ReadAhead
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import Line
 from djgraph.playing.player import Player
+from djgraph.playing.tape import Run, Tape
 
-__all__ = ["Course", "Feed", "Hands", "Line", "MemoryFeed", "Player", "ReadAhead"]
+__all__ = ["Course", "Feed", "Hands", "Line", "MemoryFeed", "Player", "ReadAhead", "Run", "Tape"]

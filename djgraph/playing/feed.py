@@ -78,6 +78,10 @@ class ReadAhead:
             return mapped(chunks[0], lambda signal: signal[..., offset : offset + samples])
         return joined(chunks, offset, samples)
 
+    def aside(self, first: int, samples: int) -> Nested:
+        """As :meth:`read`, of what is not played: nothing of it is kept, and what is played comes first."""
+        return self._reader.submit(self.feed.read, first, samples).result()
+
     def close(self) -> None:
         self._reader.shutdown(wait=True, cancel_futures=True)
 

@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 
 from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
+from djgraph.playing.tape import Tape
 
 
 class Hands:
     """Values by column, in plain units, that hold until they are let go. Any thread may move them; the one that plays
-    reads a whole row at a time and never waits for longer than a copy of the dictionary takes."""
+    reads a whole row at a time and never waits for longer than a copy of the dictionary takes.
+
+    tape: what records them, or None.
+    """
 
     def __init__(self, layout: ParameterLayout) -> None:
         self.layout = layout
         self._held: dict[int, float] = {}
         self._shut: dict[int, float] = {}
         self._lock = threading.Lock()
+        self.tape: Tape | None = None
 
     def hold(self, name: str, value: float) -> float:
         """Take a control to a value, clamped to its range and snapped to its grid, which is returned. Raises
@@ -55,10 +60,17 @@ class Hands:
         """What is held, by name."""
         return {self.layout.columns[index].name: value for index, value in self._held.items()}
 
-    def over(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A row with what is held in it."""
+    def over(self, row: NDArray[np.float32], sample: int) -> NDArray[np.float32]:
+        """The automation's row on a sample of the clip, with what is held in it."""
+        if (tape := self.tape) is not None:
+            return tape.note(sample, row, self._held)
         for index, value in self._held.items():
             row[index] = value
         for index, value in self._shut.items():
             row[index] = value
         return row
+
+    def leave(self, sample: int, playing: bool = True) -> None:
+        """The material goes elsewhere at a sample of the clip, or playing ends there."""
+        if (tape := self.tape) is not None:
+            (tape.leave if playing else tape.stop)(sample)

@@ -73,6 +73,7 @@ class Line:
 
     def jump(self, sample: int) -> None:
         """Go on from another sample of the clip."""
+        self.hands.leave(self._read)
         self._runs.append((self._now, sample))
         self._read = sample
         while len(self._runs) > 1 and self._runs[1][0] <= self._now - 8 * TICK:
@@ -91,7 +92,7 @@ class Line:
                 run for run in reversed(self._runs) if run[0] <= place or run is self._runs[0]
             )
             here = clip + place - begins
-            row = self.hands.over(self.course.row(here))
+            row = self.hands.over(self.course.row(here), here)
             yield torch.from_numpy(row), at + place
             following = self.course.following(here)
             step = TICK - place % TICK

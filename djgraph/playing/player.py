@@ -177,8 +177,12 @@ class Player:
         self.jumps += 1
 
     def _stop(self) -> None:
-        self._set(playing=False)
         self.jumps += 1
+        self._end()
+
+    def _end(self) -> None:
+        self._set(playing=False)
+        self.hands.leave(self.transport.position, playing=False)
         self._line = self._next = None
 
     def _seek(self, place: int) -> None:
@@ -233,5 +237,4 @@ class Player:
             after = loop[0] + (after - loop[1]) % max(loop[1] - loop[0], 1)
         self.transport = replace(self.transport, position=after)
         if loop is None and after >= self.feed.samples:
-            self.transport = replace(self.transport, playing=False)
-            self._line = self._next = None
+            self._end()

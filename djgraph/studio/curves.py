@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Any
+
 import numpy as np
 
-from djgraph.automation import Automation, Curve, Moment, Point, Term, template
+from djgraph.automation import Automation, Curve, Moment, Point, Term, recipes, template
 from djgraph.automation.times import Ruler
-from djgraph.errors import InputError
+from djgraph.errors import InputError, did_you_mean
 from djgraph.layout import ParameterLayout, measures
 from djgraph.playing import Course
-from djgraph.studio.project import Clip, Project
+from djgraph.studio.project import Clip, LanePoint, Project
+
+KEPT = 256
+"""Recipes on a timeline whose points are remembered."""
+_made: OrderedDict[Any, tuple[ParameterLayout, dict[str, list[Point]]]] = OrderedDict()
 
 
 def automation_of(
@@ -24,10 +31,7 @@ def automation_of(
         for name, value in project.values.items()
         if name in layout
     ]
-    moved: dict[str, list[Point]] = {}
-    for clip in sorted(project.clips, key=lambda clip: clip.start):
-        for control, points in _points(clip, project, layout, inputs, seconds).items():
-            moved.setdefault(control, []).extend(points)
+    moved = clip_points(project, layout, inputs, seconds)
     curves += [Curve((control,), tuple(points), unit="plain") for control, points in moved.items()]
     curves += [
         Curve(
@@ -55,10 +59,77 @@ def course_of(
     return Course(layout, frames.params, frames.positions)
 
 
-def _points(
+def clip_points(
+    project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
+) -> dict[str, list[Point]]:
+    """What the recipes on a timeline do, by control, in plain units at beats of the project; of a control that several
+    move, one behind the other in order of their starts. Raises DJGraphError for what the graph cannot play there."""
+    moved: dict[str, list[Point]] = {}
+    for clip in sorted(project.clips, key=lambda clip: clip.start):
+        for control, points in points_of_clip(clip, project, layout, inputs, seconds).items():
+            before = moved.setdefault(control, [])
+            # A recipe that begins before another one has ended takes over from there.
+            begins = _beat(points[0])
+            before[:] = [point for point in before if _beat(point) < begins] + points
+    return moved
+
+
+def base_of(
+    control: str, project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
+) -> tuple[LanePoint, ...]:
+    """What moves a control now, its lane or recipes, as points of a lane; none where it rests."""
+    lane = project.lane(control)
+    if lane.points:
+        return lane.points
+    return lane_points(clip_points(project, layout, inputs, seconds).get(control, []), layout, control)
+
+
+def lane_points(points: list[Point], layout: ParameterLayout, control: str) -> tuple[LanePoint, ...]:
+    """Points at beats, as a lane has them; words in numbers."""
+    own = layout[control].control
+    words = {"min": own.min, "max": own.max, "default": own.default}
+    words["neutral"] = own.default if own.neutral is None else own.neutral
+
+    def number(value: float | str) -> float:
+        if not isinstance(value, str):
+            return float(value)
+        return float(words[value]) if value in words else own.min + own.names.index(value)
+
+    return tuple(
+        LanePoint.model_validate({"at": _beat(p), "value": number(p.value), "shape": p.shape, "bend": p.bend})
+        for p in points
+    )
+
+
+def points_of_clip(
     clip: Clip, project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
 ) -> dict[str, list[Point]]:
-    """By control, what a recipe does, in plain units at beats of the project."""
+    """By control, what a recipe does. Raises DJGraphError for one that there is not, and that the graph cannot play."""
+    key = (
+        clip.recipe,
+        clip.start,
+        clip.length,
+        tuple(sorted(clip.settings.items(), key=lambda item: item[0])),
+        project.tempo,
+        inputs,
+        seconds,
+        id(layout),
+    )
+    if (known := _made.get(key)) is not None and known[0] is layout:
+        return known[1]
+    made = _points_of_clip(clip, project, layout, inputs, seconds)
+    _made[key] = layout, made
+    while len(_made) > KEPT:
+        _made.popitem(last=False)
+    return made
+
+
+def _points_of_clip(
+    clip: Clip, project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
+) -> dict[str, list[Point]]:
+    # Names of installed recipes alone: a page may not name files.
+    if clip.recipe not in (known := recipes()):
+        raise InputError(f"there is no recipe {clip.recipe!r}{did_you_mean(clip.recipe, known)}")
     form, tempo = template(clip.recipe), project.clock
     declared = {argument.name for argument in form.arguments}
     said = {"start": f"{clip.start!r}beats", "length": f"{clip.length!r}beats"}
@@ -87,6 +158,11 @@ def _points(
                 for point in curve.points
             ]
     return out
+
+
+def _beat(point: Point) -> float:
+    """Of a point that lies at one."""
+    return max(0.0, float(point.at.terms[0].amount))
 
 
 def _beats(beat: float) -> Moment:

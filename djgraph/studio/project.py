@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from djgraph.automation import SHAPES, TempoMap
 from djgraph.reading import Stored
@@ -38,11 +39,14 @@ class Clip(Stored):
     recipe: Name
     start: Beat
     length: Annotated[float, Field(gt=0, le=1e6)]
-    settings: dict[Name, float | str] = Field(default_factory=dict, max_length=100)
+    settings: dict[Name, float | Annotated[str, Field(max_length=200)]] = Field(
+        default_factory=dict, max_length=100
+    )
 
 
 class Project(Stored):
-    """All of it. values: of controls that rest elsewhere than at their default. tempo: entries (beat, BPM, ramp)."""
+    """All of it. values: of controls that rest elsewhere than at their default. tempo: entries (beat, BPM, ramp).
+    letter: which of two versions this is; other: the one that is not played."""
 
     project: Literal[1] = 1
     name: Annotated[str, Field(max_length=200)] = "untitled"
@@ -55,6 +59,15 @@ class Project(Stored):
     values: dict[Name, float] = Field(default_factory=dict, max_length=100_000)
     lanes: Annotated[tuple[Lane, ...], Field(max_length=100_000)] = ()
     clips: Annotated[tuple[Clip, ...], Field(max_length=10_000)] = ()
+    letter: Literal["A", "B"] = "A"
+    other: Project | None = None
+
+    @field_validator("other")
+    @classmethod
+    def _alone(cls, other: Project | None) -> Project | None:
+        if other is not None and other.other is not None:
+            raise ValueError("there are two versions, no more")
+        return other
 
     @property
     def clock(self) -> TempoMap:
@@ -67,10 +80,21 @@ class Project(Stored):
 
     def with_lane(self, lane: Lane) -> Project:
         """With a lane in place of the control's own, or at the end; one without points goes."""
-        lanes = [lane if one.control == lane.control else one for one in self.lanes]
-        if lane.control not in {one.control for one in self.lanes}:
-            lanes.append(lane)
-        return self.model_copy(update={"lanes": tuple(one for one in lanes if one.points)})
+        return self.with_lanes((lane,))
+
+    def with_lanes(self, lanes: Iterable[Lane]) -> Project:
+        """The same with several."""
+        all_ = {one.control: one for one in self.lanes} | {lane.control: lane for lane in lanes}
+        return self.model_copy(update={"lanes": tuple(one for one in all_.values() if one.points)})
+
+    def with_clip(self, clip: Clip) -> Project:
+        """With a recipe in place of the one that has its id, or at the end."""
+        all_ = {one.id: one for one in self.clips} | {clip.id: clip}
+        return self.model_copy(update={"clips": tuple(all_.values())})
+
+    def without_clip(self, number: int) -> Project:
+        """Without one recipe."""
+        return self.model_copy(update={"clips": tuple(one for one in self.clips if one.id != number)})
 
 
 assert set(LanePoint.model_fields["shape"].annotation.__args__) == set(SHAPES)  # type: ignore[union-attr]

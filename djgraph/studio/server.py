@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from djgraph.errors import DJGraphError
+from djgraph.studio.parts.waves import Waves
 from djgraph.studio.session import Session
 from djgraph.studio.sound import Pump
 
@@ -86,6 +87,7 @@ class Studio:
             Route("/", self.page),
             Route("/web/{name}", self.asset),
             Route("/state", self.state),
+            Route("/peaks/{digest}/{level:int}/{tile:int}", self.peaks),
             WebSocketRoute("/wire", self.wire),
             WebSocketRoute("/sound", self.sound),
         ]
@@ -99,6 +101,16 @@ class Studio:
 
     async def state(self, request: Request) -> Response:
         return JSONResponse(self.session.snapshot(), headers=HEADERS)
+
+    async def peaks(self, request: Request) -> Response:
+        """A part of a waveform: int16, little-endian, of stretches (least, largest, root mean square)."""
+        waves, at = self.session.part(Waves), request.path_params
+        data = None if waves is None else waves.tile(at["digest"], at["level"], at["tile"])
+        if data is None:
+            return Response("not found", 404, HEADERS)
+        # The address names the content.
+        headers = {**HEADERS, "Cache-Control": "private, max-age=86400, immutable"}
+        return Response(data, media_type="application/octet-stream", headers=headers)
 
     async def wire(self, socket: WebSocket) -> None:
         await socket.accept()

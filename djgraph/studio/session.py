@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, Union
 
 from pydantic import Field, TypeAdapter
 
@@ -46,6 +46,9 @@ class Part:
         """The studio ends."""
 
 
+P = TypeVar("P", bound=Part)
+
+
 class Session:
     """One open project. Messages come from any page's thread, one at a time; what they change is told to all listeners.
 
@@ -84,7 +87,7 @@ class Session:
             event: Event = {
                 "event": "snapshot",
                 "console": console_of(self.mixer.graph, self.mixer.layout),
-                "seconds": self.player.feed.samples / self.mixer.graph.sample_rate,
+                "seconds": self.seconds,
                 **self._state(),
             }
             for part in self.parts:
@@ -139,6 +142,15 @@ class Session:
         for listener in list(self._listeners):
             listener(event)
 
+    @property
+    def seconds(self) -> float:
+        """How long the clip is."""
+        return self.player.feed.samples / self.mixer.graph.sample_rate
+
+    def part(self, kind: type[P]) -> P | None:
+        """The part of a kind, where the session has one."""
+        return next((part for part in self.parts if isinstance(part, kind)), None)
+
     def transport(self) -> dict[str, Any]:
         now, rate = self.player.transport, self.mixer.graph.sample_rate
         return {
@@ -168,7 +180,7 @@ class Session:
         undo, redo = self.history.labels
         row = self.player.course.row(self.player.transport.position)
         return {
-            "project": self.project.model_dump(mode="json"),
+            "project": self.project.model_dump(mode="json", exclude={"other"}),
             "values": [float(value) for value in row],
             "undo": undo,
             "redo": redo,

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
 
-from djgraph.errors import InputError
+from pydantic import Field
+
+from djgraph.automation import recipe, recipes
+from djgraph.errors import DJGraphError, InputError
+from djgraph.layout import ParameterLayout
+from djgraph.studio.curves import lane_points, points_of_clip
 from djgraph.studio.messages import Message
-from djgraph.studio.project import Lane
-from djgraph.studio.session import Part
+from djgraph.studio.project import Clip, Lane, Project
+from djgraph.studio.session import Part, Session
+
+Gesture = Annotated[str, Field(max_length=100)]
+Ids = Annotated[tuple[Annotated[int, Field(ge=1, le=10**9)], ...], Field(min_length=1, max_length=1000)]
 
 
 class Draw(Message):
@@ -15,7 +24,44 @@ class Draw(Message):
 
     do: Literal["draw"]
     lane: Lane
-    gesture: str = ""
+    gesture: Gesture = ""
+
+
+class Edit(Message):
+    """Several lanes as they are now, as one edit. what: it was, in words."""
+
+    do: Literal["edit"]
+    lanes: Annotated[tuple[Lane, ...], Field(min_length=1, max_length=1000)]
+    what: Annotated[str, Field(min_length=1, max_length=100)]
+    gesture: Gesture = ""
+
+
+class Place(Message):
+    """A recipe on the timeline: a new one, or one that is there with other arguments. An id of 0 is a new one."""
+
+    do: Literal["place"]
+    number: Annotated[int, Field(ge=0, le=10**9)] = 0
+    recipe: Annotated[str, Field(min_length=1, max_length=200)]
+    start: Annotated[float, Field(ge=0, le=1e7)]
+    length: Annotated[float, Field(gt=0, le=1e6)]
+    settings: dict[
+        Annotated[str, Field(min_length=1, max_length=200)], float | Annotated[str, Field(max_length=200)]
+    ] = Field(default_factory=dict, max_length=100)
+    gesture: Gesture = ""
+
+
+class Remove(Message):
+    """Recipes go from the timeline."""
+
+    do: Literal["remove"]
+    numbers: Ids
+
+
+class Unfold(Message):
+    """Lanes in place of recipes, to be edited point by point."""
+
+    do: Literal["unfold"]
+    numbers: Ids
 
 
 class Undo(Message):
@@ -27,21 +73,131 @@ class Redo(Message):
 
 
 class Timeline(Part):
-    messages: ClassVar[tuple[type[Message], ...]] = (Draw, Undo, Redo)
+    messages: ClassVar[tuple[type[Message], ...]] = (Draw, Edit, Place, Remove, Unfold, Undo, Redo)
 
-    def handle(self, message: Draw | Undo | Redo) -> None:
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._known: tuple[ParameterLayout, list[dict[str, Any]]] | None = None
+
+    def handle(self, message: Draw | Edit | Place | Remove | Unfold | Undo | Redo) -> None:
         session = self.session
         match message:
             case Draw():
-                lane, layout = message.lane, session.mixer.layout
-                layout.index(lane.control)
-                if any(b.at < a.at for a, b in zip(lane.points, lane.points[1:])):
-                    raise InputError(f"the points of {lane.control} are not in order of time")
-                session.change(session.project.with_lane(lane), f"draw {lane.control}", message.gesture)
+                self._draw([message.lane], f"draw {message.lane.control}", message.gesture)
+            case Edit():
+                self._draw(message.lanes, message.what, message.gesture)
+            case Place():
+                self._place(message)
+            case Remove():
+                project = session.project
+                for number in message.numbers:
+                    project = project.without_clip(self._clip(number).id)
+                session.change(project, "remove a recipe")
+            case Unfold():
+                session.change(self._unfolded(message.numbers), "make lanes of a recipe")
             case Undo():
                 session.go_back()
             case Redo():
                 session.go_forth()
 
     def snapshot(self) -> dict[str, Any]:
-        return {"moving": dict(self.session.moving())}
+        return {"moving": dict(self.session.moving()), "recipes": self._recipes(), "clips": self._courses()}
+
+    def changed(self) -> None:
+        self.session.tell({"event": "clips", "clips": self._courses()})
+
+    def _draw(self, lanes: Iterable[Lane], what: str, gesture: str) -> None:
+        lanes = tuple(lanes)
+        for lane in lanes:
+            self.session.mixer.layout.index(lane.control)
+            if any(b.at < a.at for a, b in zip(lane.points, lane.points[1:])):
+                raise InputError(f"the points of {lane.control} are not in order of time")
+        self.session.change(self.session.project.with_lanes(lanes), what, gesture)
+
+    def _place(self, message: Place) -> None:
+        project = self.session.project
+        if message.number:
+            self._clip(message.number)
+        number = message.number or 1 + max((clip.id for clip in project.clips), default=0)
+        clip = Clip(
+            id=number,
+            recipe=message.recipe,
+            start=message.start,
+            length=message.length,
+            settings=message.settings,
+        )
+        what = f"change {clip.recipe}" if message.number else f"add {clip.recipe}"
+        self.session.change(project.with_clip(clip), what, message.gesture)
+
+    def _clip(self, number: int) -> Clip:
+        for clip in self.session.project.clips:
+            if clip.id == number:
+                return clip
+        raise InputError(f"there is no recipe number {number} on the timeline")
+
+    def _unfolded(self, numbers: Iterable[int]) -> Project:
+        session, project = self.session, self.session.project
+        layout = session.mixer.layout
+        clips = sorted((self._clip(number) for number in numbers), key=lambda clip: clip.start)
+        lanes: dict[str, Lane] = {}
+        for clip in clips:
+            for control, points in self._points(clip).items():
+                old = lanes.get(control, project.lane(control)).points
+                fresh = lane_points(points, layout, control)
+                begin, end = fresh[0].at, fresh[-1].at
+                kept = [p for p in old if p.at < begin], [p for p in old if p.at > end]
+                lanes[control] = Lane(control=control, points=(*kept[0], *fresh, *kept[1]))
+            project = project.without_clip(clip.id)
+        return project.with_lanes(lanes.values())
+
+    def _points(self, clip: Clip) -> Any:
+        session = self.session
+        inputs = tuple(session.mixer.graph.inputs)
+        return points_of_clip(clip, session.project, session.mixer.layout, inputs, session.seconds)
+
+    def _courses(self) -> list[dict[str, Any]]:
+        """What each recipe on the timeline does, to draw."""
+        layout = self.session.mixer.layout
+        return [
+            {
+                "id": clip.id,
+                "lanes": {
+                    control: [
+                        p.model_dump(exclude_defaults=True) for p in lane_points(points, layout, control)
+                    ]
+                    for control, points in self._points(clip).items()
+                },
+            }
+            for clip in self.session.project.clips
+        ]
+
+    def _recipes(self) -> list[dict[str, Any]]:
+        """The recipes that are installed, each with its arguments, and why this graph cannot play it, if so."""
+        layout = self.session.mixer.layout
+        if self._known is None or self._known[0] is not layout:
+            self._known = layout, [_told(name, self._problem(name)) for name in recipes()]
+        return self._known[1]
+
+    def _problem(self, name: str) -> str | None:
+        try:
+            self._points(Clip(id=1, recipe=name, start=0.0, length=min(16.0, self._most_beats())))
+        except DJGraphError as error:
+            return str(error)
+        return None
+
+    def _most_beats(self) -> float:
+        return max(0.01, self.session.project.clock.beat(self.session.seconds))
+
+
+def _told(name: str, problem: str | None) -> dict[str, Any]:
+    found = recipe(name)
+    arguments = [
+        {"name": a.name, "default": a.default, "description": a.description} for a in found.arguments
+    ]
+    return {
+        "name": name,
+        "title": found.title or name,
+        "description": found.description,
+        "arguments": arguments,
+        "problem": problem,
+    }

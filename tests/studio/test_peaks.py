@@ -1,0 +1,60 @@
+"""Waveforms against a plain loop over their samples."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from djgraph.studio.peaks import BASE, FACTOR, LEVELS, TILE, UNIT, peaks_of
+
+
+def _loop(audio: np.ndarray, size: int) -> list[tuple[int, int, int]]:
+    out = []
+    for first in range(0, audio.shape[1], size):
+        stretch = [float(x) for x in audio[:, first : first + size].reshape(-1)]
+        square = math.fsum(x * x for x in stretch) / len(stretch)
+        low, high = (max(-32767, min(32767, x * UNIT)) for x in (min(stretch), max(stretch)))
+        out.append((math.floor(low), math.ceil(high), min(32767, round(math.sqrt(square) * UNIT))))
+    return out
+
+
+@given(st.integers(1, 3 * BASE * FACTOR + 5), st.integers(1, 2), st.integers(0, 2**32 - 1), st.floats(0, 3))
+@settings(max_examples=examples(20), deadline=None)
+def test_peaks_are_those_of_a_loop(samples: int, channels: int, seed: int, level: float) -> None:
+    audio = (level * np.random.default_rng(seed).standard_normal((channels, samples))).astype(np.float32)
+    cut = [audio[:, at : at + 2 * BASE] for at in range(0, samples, 2 * BASE)]
+    peaks = peaks_of(cut)
+    assert peaks.samples == samples
+    for level_index in range(LEVELS):
+        wanted = np.array(_loop(audio, BASE * FACTOR**level_index))
+        found = peaks.levels[level_index]
+        np.testing.assert_array_equal(found[:, :2], wanted[:, :2])
+        np.testing.assert_allclose(found[:, 2], wanted[:, 2], atol=1)
+    assert peaks_of([audio]).digest == peaks.digest
+
+
+def test_equal_sounds_have_one_digest_and_others_another() -> None:
+    audio = np.random.default_rng(1).standard_normal((2, 5000)).astype(np.float32)
+    assert peaks_of([audio]).digest == peaks_of([audio.copy()]).digest != peaks_of([audio[:, :-1]]).digest
+
+
+def test_tiles_are_the_levels_in_parts() -> None:
+    audio = np.random.default_rng(1).standard_normal((1, BASE * (TILE + 10))).astype(np.float32) * 0.2
+    peaks = peaks_of([audio])
+    read = [np.frombuffer(peaks.tile(0, i) or b"", "<i2").reshape(-1, 3) for i in range(2)]
+    assert [len(part) for part in read] == [TILE, 10]
+    np.testing.assert_array_equal(np.concatenate(read), peaks.levels[0])
+
+
+@pytest.mark.parametrize("place", [(0, 1), (-1, 0), (LEVELS, 0), (0, -1), (0, 10**9)])
+def test_tiles_that_there_are_not(place: tuple[int, int]) -> None:
+    assert peaks_of([np.zeros((2, 1000), np.float32)]).tile(*place) is None
+
+
+def test_silence_of_no_length() -> None:
+    assert peaks_of([]).tile(0, 0) is None

@@ -12,10 +12,12 @@ from djgraph.automation.times import Ruler
 from djgraph.errors import InputError, did_you_mean
 from djgraph.layout import ParameterLayout, measures
 from djgraph.playing import Course
-from djgraph.studio.project import Clip, LanePoint, Project
+from djgraph.studio.project import Clip, Lane, LanePoint, Project
 
 KEPT = 256
 """Recipes on a timeline whose points are remembered."""
+KEPT_LANES = 2000
+_curves: OrderedDict[int, tuple[Lane, Curve]] = OrderedDict()
 _made: OrderedDict[Any, tuple[ParameterLayout, dict[str, list[Point]]]] = OrderedDict()
 
 
@@ -33,15 +35,7 @@ def automation_of(
     ]
     moved = clip_points(project, layout, inputs, seconds)
     curves += [Curve((control,), tuple(points), unit="plain") for control, points in moved.items()]
-    curves += [
-        Curve(
-            (lane.control,),
-            tuple(Point(_beats(p.at), p.value, p.shape, p.bend) for p in lane.points),
-            unit="plain",
-        )
-        for lane in project.lanes
-        if lane.control in layout
-    ]
+    curves += [_curve(lane) for lane in project.lanes if lane.control in layout]
     last = {curve.targets[0]: curve for curve in curves}
     return Automation(
         tuple(last.values()), project.name, tempo=project.clock, beats_per_bar=project.beats_per_bar
@@ -57,6 +51,18 @@ def course_of(
     auto = automation_of(project, layout, inputs, samples / sample_rate)
     frames = auto.render_exact(layout, samples=samples, sample_rate=sample_rate)
     return Course(layout, frames.params, frames.positions)
+
+
+def _curve(lane: Lane) -> Curve:
+    """A lane as a curve; those of lanes that did not change are not made again."""
+    if (known := _curves.get(id(lane))) is not None and known[0] is lane:
+        return known[1]
+    points = tuple(Point(_beats(p.at), p.value, p.shape, p.bend) for p in lane.points)
+    curve = Curve((lane.control,), points, unit="plain")
+    _curves[id(lane)] = lane, curve
+    while len(_curves) > KEPT_LANES:
+        _curves.popitem(last=False)
+    return curve
 
 
 def clip_points(

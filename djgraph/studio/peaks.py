@@ -29,6 +29,12 @@ class Peaks:
     levels: tuple[NDArray[np.int16], ...]
     digest: str
 
+    @property
+    def peak(self) -> float:
+        """The largest amplitude."""
+        coarsest = self.levels[-1][:, :2]
+        return float(np.abs(coarsest.astype(np.int32)).max()) / UNIT if len(coarsest) else 0.0
+
     def tile(self, level: int, index: int) -> bytes | None:
         """A part of a level, little-endian; None where there is none."""
         if not (0 <= level < len(self.levels) and 0 <= index * TILE < len(self.levels[level])):

@@ -125,7 +125,8 @@ class Studio:
         try:
             while True:
                 text = await socket.receive_text()
-                queue.put_nowait(self._answer(text))
+                # Not on the loop: a long automation takes a while to be rendered, and the sound must not wait.
+                queue.put_nowait(await asyncio.to_thread(self._answer, text))
         except WebSocketDisconnect:
             pass
         finally:

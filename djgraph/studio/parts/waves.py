@@ -36,7 +36,7 @@ class Waves(Part):
         self._feed, self._ended = feed, threading.Event()
         inputs = self.session.mixer.graph.inputs
         self._rows = [
-            {"input": name, "stem": stem, "digest": None, "samples": feed.samples}
+            {"input": name, "stem": stem, "digest": None, "samples": feed.samples, "peak": 0.0}
             for name, stems in inputs.items()
             for stem in stems or (None,)
         ]
@@ -81,7 +81,7 @@ class Waves(Part):
             if (one := measuring.get((row["input"], row["stem"]))) is not None:
                 peaks = one.done()
                 self._kept[peaks.digest] = peaks
-                row["digest"] = peaks.digest
+                row |= {"digest": peaks.digest, "peak": peaks.peak}
         if not ended.is_set():
             self.session.tell({"event": "waves", **self._told(rows), "share": 1.0})
 

@@ -2,6 +2,7 @@
 // Where the page begins: the wire, the store, the bar at the top, and the views.
 
 import { make } from "./control.js";
+import { makeRecord } from "./record.js";
 import { Sound } from "./sound.js";
 import { Store } from "./store.js";
 import { showViews } from "./views.js";
@@ -58,5 +59,5 @@ function bar() {
     load.classList.toggle("over", event.load[0] > 1);
   });
   show();
-  root.replaceChildren(title, play, time, make("span", "gap"), loudness, load, theme);
+  root.replaceChildren(title, play, time, ...makeRecord(store, wire), make("span", "gap"), loudness, load, theme);
 }

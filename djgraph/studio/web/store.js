@@ -14,6 +14,8 @@ export class Store {
     /** @type {string|null} */ this.redo = null;
     /** @type {{muted: string[], soloed: string[]}} */ this.listening = { muted: [], soloed: [] };
     this.seconds = 0;
+    /** What parts of the session say under keys of their own. @type {Record<string, any>} */
+    this.extra = {};
     this.transport = { playing: false, seconds: 0, loop: null, tempo: 120 };
     /** @type {Map<string, Set<(what: any) => void>>} */ this.listeners = new Map();
   }
@@ -56,6 +58,7 @@ export class Store {
         for (const [name, value] of Object.entries(event.held)) this.values.set(name, /** @type {number} */ (value));
         this.held = new Set(Object.keys(event.held));
         this.seconds = event.seconds;
+        this.extra = event;
         this.listening = event.listening;
         this.transport = event.transport;
         break;
@@ -75,6 +78,9 @@ export class Store {
           this.tell("control", name);
         }
         break;
+      case "clips": this.extra.clips = event.clips; break;
+      case "waves": this.extra.waves = event; break;
+      case "recording": this.extra.recording = event.recording; break;
       case "playing": this.transport.playing = event.playing; this.tell("transport"); break;
       case "sought": this.transport.seconds = event.seconds; this.tell("transport"); break;
       case "loop": this.transport.loop = event.region; this.tell("transport"); break;

@@ -1,0 +1,153 @@
+// @ts-check
+// What is chosen, as numbers to be typed: points with their shape and bend, recipes with their arguments.
+
+import { make } from "./control.js";
+import { parsed, snapped, written } from "./scale.js";
+import { change } from "./timeline-clips.js";
+import { changed, count } from "./timeline-lanes.js";
+import { MOST_BEND, SHAPES } from "./timeline-tempo.js";
+
+/** @typedef {import("./timeline-scene.js").Scene} Scene @typedef {import("./timeline-scene.js").Clip} Clip */
+/** @typedef {import("./timeline-lanes.js").Point} Point @typedef {import("./scale.js").Control} Control */
+
+/** @param {Scene} scene @returns {{element: HTMLElement, show: () => void}} */
+export function makeForm(scene) {
+  const element = make("section", "tl-form");
+  element.setAttribute("aria-label", "Chosen");
+  let shown = "";
+  const show = () => {
+    const text = description(scene);
+    if (text === shown) return;
+    shown = text;
+    const focused = element.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.field : undefined;
+    const clip = scene.clips.find(one => scene.chosen.has(one.id));
+    element.replaceChildren(...clip ? ofClip(scene, clip) : count(scene.selection) ? ofPoints(scene) : hint());
+    if (focused) /** @type {HTMLElement|null} */ (element.querySelector(`[data-field="${focused}"]`))?.focus();
+  };
+  return { element, show };
+}
+
+/** All that the form shows, to know when it is another. @param {Scene} scene */
+function description(scene) {
+  const clip = scene.clips.find(one => scene.chosen.has(one.id));
+  if (clip) return JSON.stringify(clip);
+  return JSON.stringify([...scene.selected].map(([name, chosen]) => [name, [...chosen].map(i => scene.lane(name)[i])]));
+}
+
+function hint() {
+  const text = make("p", "quiet");
+  text.textContent = "Click a line to add a point, drag a band around several. Alt: without snapping; on a line: bend. Shift: one direction. Ctrl+C, X, V, D, A; arrows walk, Alt+arrows move.";
+  return [text];
+}
+
+/** @param {Scene} scene */
+function ofPoints(scene) {
+  const many = count(scene.selection), { controls } = scene.store;
+  const chosen = [...scene.selection].flatMap(([name, all]) => [...all].map(i => ({ name, point: scene.lane(name)[i] }))).filter(one => one.point);
+  const { name, point } = chosen[0], c = /** @type {Control} */ (controls.get(name));
+  const title = make("b", "");
+  title.textContent = many === 1 ? name : `${many} points`;
+  /** @param {string} what @param {(point: Point, c: Control) => Point} to */
+  const all = (what, to) => scene.edit(changed(scene.editable, scene.selection, to, controls), many === 1 ? `${what} a point of ${name}` : `${what} ${many} points`);
+  /** @type {(HTMLElement)[]} */
+  const fields = [title];
+  if (many === 1) {
+    fields.push(field("Time", "at", scene.space.written(point.at), text => {
+      const beat = scene.space.parsed(text);
+      if (beat !== null) all("move", one => ({ ...one, at: Math.min(beat, scene.space.end) }));
+    }));
+    fields.push(field("Value", "value", written(c, point.value), text => {
+      const value = parsed(c, text);
+      if (value !== null) all("set", one => ({ ...one, value }));
+    }));
+  } else {
+    fields.push(field("Value", "value", chosen.every(one => one.point.value === point.value) ? written(c, point.value) : "", text => {
+      all("set", (one, own) => { const value = parsed(own, text); return value === null ? one : { ...one, value: snapped(own, value) }; });
+    }));
+  }
+  const shape = /** @type {HTMLSelectElement} */ (make("select", ""));
+  const same = chosen.every(one => one.point.shape === point.shape);
+  for (const one of same ? SHAPES : ["", ...SHAPES]) shape.append(new Option(one || "several", one, false, one === (same ? point.shape : "")));
+  shape.addEventListener("change", () => { if (shape.value) all("shape", one => ({ ...one, shape: /** @type {Point["shape"]} */ (shape.value) })); });
+  shape.dataset.field = "shape";
+  fields.push(labelled("Shape", shape));
+  const bend = /** @type {HTMLInputElement} */ (make("input", ""));
+  Object.assign(bend, { type: "number", min: -MOST_BEND, max: MOST_BEND, step: 1, value: point.bend === null ? "" : String(point.bend), placeholder: point.shape === "exponential" ? "40" : "0" });
+  bend.dataset.field = "bend";
+  bend.addEventListener("change", () => {
+    const value = bend.value === "" ? null : Math.min(MOST_BEND, Math.max(-MOST_BEND, Number(bend.value)));
+    all("bend", one => ({ ...one, bend: value }));
+  });
+  fields.push(labelled("Bend, dB", bend));
+  return fields;
+}
+
+/** @param {Scene} scene @param {Clip} clip */
+function ofClip(scene, clip) {
+  const recipe = scene.recipes.find(one => one.name === clip.recipe), inputs = Object.keys(scene.store.console.inputs);
+  const title = make("b", "");
+  title.textContent = recipe?.title ?? clip.recipe;
+  title.title = recipe?.description ?? "";
+  /** @type {HTMLElement[]} */
+  const fields = [title];
+  /** @param {Partial<Clip>} more */
+  const say = more => change(scene, { ...clip, ...more });
+  fields.push(field("Start", "start", scene.space.written(clip.start), text => {
+    const beat = scene.space.parsed(text);
+    if (beat !== null) say({ start: beat });
+  }));
+  fields.push(field("Beats", "length", String(Math.round(clip.length * 1000) / 1000), text => {
+    const length = Number(text.replace(",", "."));
+    if (length > 0) say({ length });
+  }));
+  /** @param {string} name @param {string|number|null} value */
+  const set = (name, value) => {
+    const { [name]: _, ...settings } = clip.settings;
+    say({ settings: value === null ? settings : { ...settings, [name]: value } });
+  };
+  for (const { name, default: usual, description } of recipe?.arguments ?? []) {
+    if (name === "start" || name === "length") continue;
+    if (name === "a" || name === "b") {
+      const choice = /** @type {HTMLSelectElement} */ (make("select", "")), now = clip.settings[name] ?? inputs[name === "a" ? 0 : 1] ?? "";
+      for (const input of new Set([...inputs, String(now)])) choice.append(new Option(input, input, false, input === now));
+      choice.addEventListener("change", () => set(name, choice.value));
+      choice.dataset.field = name;
+      fields.push(labelled(name === "a" ? "From" : "To", choice, description));
+    } else {
+      const box = field(name, name, String(clip.settings[name] ?? ""), text => {
+        const number = Number(text.replace(",", "."));
+        set(name, text.trim() === "" ? null : Number.isFinite(number) ? number : text.trim().slice(0, 200));
+      }, description);
+      /** @type {HTMLInputElement} */ (box.querySelector("input")).placeholder = String(usual ?? "");
+      fields.push(box);
+    }
+  }
+  const unfold = make("button", ""), remove = make("button", "");
+  unfold.textContent = "Make lanes of it";
+  unfold.addEventListener("click", () => { scene.wire.say({ do: "unfold", numbers: [clip.id] }); scene.chosen.clear(); });
+  remove.textContent = "Remove";
+  remove.addEventListener("click", () => { scene.wire.say({ do: "remove", numbers: [clip.id] }); scene.chosen.clear(); });
+  return [...fields, unfold, remove];
+}
+
+/** @param {string} label @param {string} key @param {string} value @param {(text: string) => void} enter @param {string} [about] */
+function field(label, key, value, enter, about = "") {
+  const input = /** @type {HTMLInputElement} */ (make("input", ""));
+  input.value = value;
+  input.spellcheck = false;
+  input.maxLength = 200;
+  input.dataset.field = key;
+  input.addEventListener("focus", () => input.select());
+  input.addEventListener("change", () => { if (input.value !== value) enter(input.value); });
+  input.addEventListener("keydown", event => { if (event.key === "Escape") { input.value = value; input.blur(); } });
+  return labelled(label, input, about);
+}
+
+/** @param {string} text @param {HTMLElement} control @param {string} [about] */
+function labelled(text, control, about = "") {
+  const label = make("label", ""), name = make("span", "");
+  name.textContent = text;
+  label.title = about;
+  label.append(name, control);
+  return label;
+}

@@ -61,11 +61,12 @@ class Hands:
         return {self.layout.columns[index].name: value for index, value in self._held.items()}
 
     def over(self, row: NDArray[np.float32], sample: int) -> NDArray[np.float32]:
-        """The automation's row on a sample of the clip, with what is held in it."""
+        """The automation's row on a sample of the clip, with what is held in it. What is muted is not recorded."""
         if (tape := self.tape) is not None:
-            return tape.note(sample, row, self._held)
-        for index, value in self._held.items():
-            row[index] = value
+            row = tape.note(sample, row, self._held)
+        else:
+            for index, value in self._held.items():
+                row[index] = value
         for index, value in self._shut.items():
             row[index] = value
         return row

@@ -82,6 +82,13 @@ def _steps(u: Tensor) -> Tensor:
     return steps
 
 
+def widened(around: Intervals, u: Tensor, slopes: Tensor) -> Intervals:
+    """Around positions ``u``, where a move by some dB is heard by ``1 − slopes`` of them, ``[controls]``."""
+    factor = 1 / (1 - slopes).clamp(min=0.05)
+    low, high = (u - (u - around.low) * factor).clamp(min=0), (u + (around.high - u) * factor).clamp(max=1)
+    return Intervals(low, high, high - low < WIDE)
+
+
 def _nearest(blocks: int, frames: int) -> Tensor:
     """The block at each frame."""
     return torch.linspace(0, blocks - 1, frames, dtype=torch.float64, device="cpu").round().long()

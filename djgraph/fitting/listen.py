@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +13,11 @@ from torch import Tensor
 from djgraph.errors import InputError
 from djgraph.fitting.align import advance
 from djgraph.fitting.bands import Bands
+from djgraph.fitting.behind import Found as Behind
 from djgraph.fitting.clipping import Clipping, find_clipping, undo
 from djgraph.fitting.level import explained
 from djgraph.fitting.losses import noise, weights
-from djgraph.fitting.master import SETTINGS, Master, Settings, find_master
+from djgraph.fitting.master import SETTINGS, Master, Settings, find_master, unsteady
 from djgraph.fitting.orient import Signs, describe, excerpt, half_turned, orientations, swapped
 from djgraph.fitting.prepare import Prepared
 from djgraph.fitting.statistics import Statistics, gather
@@ -40,6 +42,7 @@ class Heard:
     right were. master: what turned all of the recording down where it is loud; the sums, the weights and ``explained``
     are of sources that are turned down likewise. clipping: the curve that its samples went through behind that;
     unclipped: the target without it, ``[channels, samples]``, of which the sums are. own: the mixer turns itself down.
+    behind: what follows the faders: the sums are of sources as it leaves them.
     """
 
     target: Tensor
@@ -56,6 +59,11 @@ class Heard:
     clipping: Clipping | None = None
     unclipped: Tensor | None = None
     own: bool = False
+    behind: Behind | None = None
+
+    def followed(self, material: Material) -> Material:
+        """The material as what follows the faders leaves it."""
+        return material if self.behind is None else self.behind.behind(material)
 
     @property
     def linear(self) -> Tensor:
@@ -104,13 +112,14 @@ def hear(
     turns: Tensor | None = None,
     mastered: bool = False,
     bent: bool = False,
+    behind: Callable[[Tensor, Tensor], Behind | None] | None = None,
 ) -> Heard:
     """What gains of the stems explain best, of all ways round that the target may be.
 
     pool: STFT frames in a block. per_second: blocks that gains are free in, for noise. delay: seconds; found where left
     out, against ``reference`` ``[samples]`` (default: the sum of the sources). turns: of a mixer that turns phases, the
     gains at rest ``[2·sources, bands]``, of magnitude 1. mastered: whether a compressor on all of it is looked for;
-    bent: whether a clipper is.
+    bent: whether a clipper is. behind: finds what follows the faders, for the aligned target and what of it is valid.
     """
     total = torch.stack([signal.mean(0) for signal in material.sources]).sum(0)
     total = total if reference is None else reference
@@ -161,15 +170,26 @@ def hear(
         return with_sums(replace(by, clipping=clipping, unclipped=straight))
 
     def with_sums(by: Heard) -> Heard:
-        signals = [by.turned(signal) for signal in material.sources]
+        signals = [by.turned(signal) for signal in by.followed(material).sources]
         sources, statistics, counts, share = measured(signals, by.linear, by.valid)
         return replace(by, sources=sources, statistics=statistics, weights=counts, explained=share)
 
-    # What explains more comes first; then whether the other is there as well.
-    one, other = clipped(found), turned_down(found)
-    if one.clipping is not None and (other.master is None or one.clipping.left <= other.master.left):
-        return turned_down(one)
-    return other if other.master is None else clipped(other)
+    def through_a_master() -> Heard:
+        # What explains more comes first; then whether the other is there as well.
+        one, other = clipped(found), turned_down(found)
+        if one.clipping is not None and (other.master is None or one.clipping.left <= other.master.left):
+            return turned_down(one)
+        return other if other.master is None else clipped(other)
+
+    follows = None if behind is None else behind(found.target, found.valid)
+    whole = through_a_master()
+    if follows is None:
+        return whole
+    each = with_sums(replace(found, behind=follows))
+    if whole.master is None and whole.clipping is None:
+        return each
+    # One on the whole recording and one behind each fader do the same while a single track plays.
+    return min((whole, each), key=lambda one: unsteady(one.sources, found.weights))
 
 
 def remarks(heard: Heard, material: Prepared, rate: int) -> list[str]:
@@ -205,6 +225,8 @@ def remarks(heard: Heard, material: Prepared, rate: int) -> list[str]:
             f"the recording seems to have gone through a {curve['kind']} clipper: its loudest samples are turned down "
             f"by {curve['most_db']:.1f} dB, and none is above {curve['peak_db']:.1f} dB; that is not taken for moves"
         )
+    if heard.behind is not None:
+        notes.append(heard.behind.remark())
     if material.offset:
         notes.append(f"the target has a DC offset of {material.offset:+.4g}, which was taken out")
     if heard.inverted:

@@ -135,6 +135,12 @@ def find_master(
     return Master(Settings(*(float(x) for x in chosen)), gain, least / trial.plain)
 
 
+def unsteady(statistics: Statistics, weights: Tensor) -> float:
+    """The share of the target that gains of the sources leave which are constant for 0.4 s."""
+    trial = _Trial(statistics, weights)
+    return trial.plain / max(trial.total, 1e-30)
+
+
 def levels(audio: Tensor, hop: int) -> NDArray[np.float64]:
     """Peak of each ``hop`` samples of ``[channels, samples]`` in dB, of the loudest channel."""
     peak = audio.abs().amax(0)

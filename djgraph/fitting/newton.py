@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from djgraph.fitting.knots import KnotGrid, Tridiagonal
 from djgraph.fitting.priors import Priors, Rest
-from djgraph.fitting.sketch import Sketch
 
 RIDGE = 1e-10
 """Added to the diagonal, so that nothing is singular."""
+
+
+class Distance(Protocol):
+    """What is minimised: a distance from a recording, as a function of positions ``[frames, controls]``."""
+
+    def loss(self, u: Tensor) -> float: ...
+
+    def linearize(self, u: Tensor) -> tuple[float, Tensor, Tridiagonal]:
+        """Loss, gradient and Gauss-Newton matrix."""
 
 
 def refine(u: Tensor, frames: int) -> Tensor:
@@ -42,7 +51,7 @@ def solve(matrix: Tridiagonal, gradient: Tensor, pinned: Tensor, damping: float)
 
 
 def gauss_newton(
-    sketch: Sketch,
+    sketch: Distance,
     u: Tensor,
     rest: Rest,
     priors: Priors,

@@ -35,7 +35,7 @@ MOST_FRAMES = 1000
 class Prepared:
     """inputs: for the mixer, ``[1, channels, samples]``. sources: every input node's audio, folded to the channels
     that are compared, ``[channels, samples]``. target: ``[channels, any]`` at the graph's rate, without the DC offset
-    of which ``offset`` is the largest."""
+    of which ``offset`` is the largest. told_by: :meth:`sounds` of what this was made of, if it was made of other."""
 
     inputs: dict[str, Any]
     sources: list[Tensor]
@@ -43,10 +43,13 @@ class Prepared:
     samples: int
     channels: int
     offset: float = 0.0
+    told_by: list[float] | None = None
 
     def sounds(self) -> list[float]:
         """What tells this material from other: samples of the stems and of the target, RMS of the target and of each
         source."""
+        if self.told_by is not None:
+            return self.told_by
         levels = [float(x.double().square().mean().sqrt()) for x in (self.target, *self.sources)]
         return [float(self.samples), float(self.target.shape[-1]), *levels]
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from djgraph.fitting import level as levels
 from djgraph.fitting.bands import Bands, bands_of
+from djgraph.fitting.behind import Found as Behind
+from djgraph.fitting.behind import find_behind
 from djgraph.fitting.listen import Heard, hear
 from djgraph.fitting.own import Own, own_of
 from djgraph.fitting.prepare import SILENT, Prepared
@@ -131,6 +133,10 @@ def listen(
         resumed = FitState.load(resume, problem.layout, material.sounds())
         delay = resumed.delay / rate if delay is None else delay
     reference, turns = _at_rest(problem, material) if problem.response.turning else (None, None)
+
+    def looked_for(target: Tensor, valid: Tensor) -> Behind | None:
+        return find_behind(material, problem.response.names, target, valid, rate, level)
+
     heard = hear(
         material,
         problem.bands,
@@ -142,16 +148,20 @@ def listen(
         turns,
         mastered=problem.own is not None or _without(problem, "dynamics"),
         bent=_without(problem, "colour") and (problem.own is not None or _without(problem, "dynamics")),
+        behind=looked_for if _without(problem, "dynamics", "colour") else None,
     )
+    material = heard.followed(material)
     if level is not None:
         mix_level = level
     elif resumed is not None:
         mix_level = resumed.level
+    elif heard.behind is not None:
+        mix_level = heard.behind.level
     else:
         # Nearly unwhitened: a codec's errors in quiet bands make their gains, and so the level, look smaller.
         mix_level = levels.find_level(heard.statistics, heard.weights.sqrt())
     sketch = Sketch.make(problem.response, heard.sources, heard.weights, material.samples)
-    free = level is None and abs(mix_level - 1) > 1e-9
+    free = level is None and heard.behind is None and abs(mix_level - 1) > 1e-9
     return Listened(material, heard, mix_level, free, sketch.at_level(mix_level), resumed, level is not None)
 
 

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from djgraph import metrics
 from djgraph.fitting.accuracy import control_errors, heard_error
+from djgraph.fitting.behind import Found as Behind
+from djgraph.fitting.behind import track_of
 from djgraph.fitting.identify import identify
-from djgraph.fitting.intervals import CONFIDENCE, intervals
+from djgraph.fitting.intervals import CONFIDENCE, intervals, widened
 from djgraph.fitting.listen import remarks
 from djgraph.fitting.prepare import fold
 from djgraph.fitting.problem import FitProblem, Listened
@@ -44,6 +46,8 @@ def result_of(
     sketch = standing.measured or standing.sketch
     identified = identify(sketch, standing.positions)
     around = intervals(problem, listened, standing, identified, mix)
+    if heard.behind is not None:
+        around = widened(around, standing.positions, gain_slopes(problem, heard.behind))
     width = around.high - around.low
     controls: dict[str, Any] = {}
     for index, name in enumerate(layout.names):
@@ -70,6 +74,7 @@ def result_of(
         "level_db": 20 * math.log10(standing.level),
         "explained_by_gains": heard.explained,
         "master": heard.described(),
+        "behind": None if heard.behind is None else heard.behind.described(),
         "si_sdr_db": float(metrics.si_sdr(estimate, wanted)),
         "sdr_db": float(metrics.sdr(estimate, wanted)),
         "fit_seconds": round(time.perf_counter() - log.began, 2),
@@ -93,6 +98,17 @@ def result_of(
     bands = (torch.minimum(low, params.float()), torch.maximum(high, params.float()))
     seconds = material.samples / rate
     return FitResult(params.float(), mix, report, layout, seconds, identified.audible, *bands, around.told)
+
+
+def gain_slopes(problem: FitProblem, behind: Behind) -> Tensor:
+    """By how much of its dB a move of each control is heard less for what follows the faders, ``[controls]``."""
+    slopes = torch.zeros(len(problem.layout), dtype=torch.float64, device="cpu")
+    names = problem.response.names
+    for column, reached in enumerate(problem.response.reach):
+        tracks = {track_of(names[i % len(names)]) for i in reached} & set(behind.laws)
+        if tracks:
+            slopes[column] = max(behind.laws[track].slope for track in tracks)
+    return slopes
 
 
 def _why_inaudible(problem: FitProblem, listened: Listened, column: int) -> str:

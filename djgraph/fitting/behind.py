@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from djgraph.fitting.alone import BLOCK, Blocks
+from djgraph.fitting.distorted import Distorted, find_distortion
 from djgraph.fitting.fader_curves import LOWEST, Behind, Compressed, FaderCurves, Plain, hops
 from djgraph.fitting.knots import KnotGrid
 from djgraph.fitting.level_law import (
@@ -62,6 +63,11 @@ class Found:
     level: float
     left: float
 
+    @property
+    def slopes(self) -> dict[str, float]:
+        """By track, the share of a fader's dB that is not heard."""
+        return {name: law.slope for name, law in self.laws.items()}
+
     def described(self) -> dict[str, Any]:
         """For the report."""
         return {name: {**law.described(), "left": round(self.left, 4)} for name, law in self.laws.items()}
@@ -101,7 +107,7 @@ def track_of(name: str) -> str:
 
 def find_behind(
     material: Material, names: Sequence[str], target: Tensor, valid: Tensor, rate: int, level: float | None
-) -> Found | None:
+) -> Found | Distorted | None:
     """What follows the faders; None where nothing is found, or it is not sure.
 
     names: of the material's sources. target: aligned ``[channels, samples]``; valid: 1 where it is known. level: of the
@@ -117,7 +123,15 @@ def find_behind(
         track = track_of(name)
         tracks[track] = tracks[track] + audio if track in tracks else audio
     blocks = Blocks.of(list(tracks.values()), target, valid)
-    search = _Search(blocks, [peaks_of(audio) for audio in tracks.values()], rate, target.shape[-1])
+    found = _compressed(blocks, list(names), tracks, target.shape[-1], rate, level)
+    return found or find_distortion(material, names, blocks, target, valid, rate)
+
+
+def _compressed(
+    blocks: Blocks, names: list[str], tracks: dict[str, Tensor], samples: int, rate: int, level: float | None
+) -> Found | None:
+    """The compressor that follows all faders. tracks: the sums of their sources ``[channels, samples]``."""
+    search = _Search(blocks, [peaks_of(audio) for audio in tracks.values()], rate, samples)
     moves = search.moving()
     if not moves:
         return None

@@ -13,8 +13,9 @@ from torch import Tensor
 from djgraph.errors import InputError
 from djgraph.fitting.align import advance
 from djgraph.fitting.bands import Bands
-from djgraph.fitting.behind import Found as Behind
+from djgraph.fitting.behind import Found
 from djgraph.fitting.clipping import Clipping, find_clipping, undo
+from djgraph.fitting.distorted import Distorted
 from djgraph.fitting.level import explained
 from djgraph.fitting.losses import noise, weights
 from djgraph.fitting.master import SETTINGS, Master, Settings, find_master, unsteady
@@ -59,7 +60,7 @@ class Heard:
     clipping: Clipping | None = None
     unclipped: Tensor | None = None
     own: bool = False
-    behind: Behind | None = None
+    behind: Found | Distorted | None = None
 
     def followed(self, material: Material) -> Material:
         """The material as what follows the faders leaves it."""
@@ -112,7 +113,7 @@ def hear(
     turns: Tensor | None = None,
     mastered: bool = False,
     bent: bool = False,
-    behind: Callable[[Tensor, Tensor], Behind | None] | None = None,
+    behind: Callable[[Tensor, Tensor], Found | Distorted | None] | None = None,
 ) -> Heard:
     """What gains of the stems explain best, of all ways round that the target may be.
 

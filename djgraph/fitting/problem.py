@@ -12,8 +12,8 @@ from torch import Tensor
 
 from djgraph.fitting import level as levels
 from djgraph.fitting.bands import Bands, bands_of
-from djgraph.fitting.behind import Found as Behind
-from djgraph.fitting.behind import find_behind
+from djgraph.fitting.behind import Found, find_behind
+from djgraph.fitting.distorted import Distorted
 from djgraph.fitting.listen import Heard, hear
 from djgraph.fitting.own import Own, own_of
 from djgraph.fitting.prepare import SILENT, Prepared
@@ -134,7 +134,7 @@ def listen(
         delay = resumed.delay / rate if delay is None else delay
     reference, turns = _at_rest(problem, material) if problem.response.turning else (None, None)
 
-    def looked_for(target: Tensor, valid: Tensor) -> Behind | None:
+    def looked_for(target: Tensor, valid: Tensor) -> Found | Distorted | None:
         return find_behind(material, problem.response.names, target, valid, rate, level)
 
     heard = hear(

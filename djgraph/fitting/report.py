@@ -11,8 +11,8 @@ from torch import Tensor
 
 from djgraph import metrics
 from djgraph.fitting.accuracy import control_errors, heard_error
-from djgraph.fitting.behind import Found as Behind
-from djgraph.fitting.behind import track_of
+from djgraph.fitting.behind import Found, track_of
+from djgraph.fitting.distorted import Distorted
 from djgraph.fitting.identify import identify
 from djgraph.fitting.intervals import CONFIDENCE, intervals, widened
 from djgraph.fitting.listen import remarks
@@ -100,14 +100,14 @@ def result_of(
     return FitResult(params.float(), mix, report, layout, seconds, identified.audible, *bands, around.told)
 
 
-def gain_slopes(problem: FitProblem, behind: Behind) -> Tensor:
+def gain_slopes(problem: FitProblem, behind: Found | Distorted) -> Tensor:
     """By how much of its dB a move of each control is heard less for what follows the faders, ``[controls]``."""
     slopes = torch.zeros(len(problem.layout), dtype=torch.float64, device="cpu")
     names = problem.response.names
     for column, reached in enumerate(problem.response.reach):
-        tracks = {track_of(names[i % len(names)]) for i in reached} & set(behind.laws)
+        tracks = {track_of(names[i % len(names)]) for i in reached} & set(behind.slopes)
         if tracks:
-            slopes[column] = max(behind.laws[track].slope for track in tracks)
+            slopes[column] = max(behind.slopes[track] for track in tracks)
     return slopes
 
 

@@ -27,7 +27,7 @@ from djgraph.fitting.level_law import (
     without,
 )
 from djgraph.fitting.newton import gauss_newton, refine
-from djgraph.fitting.prepare import Material
+from djgraph.fitting.prepare import Prepared
 from djgraph.fitting.priors import Priors, Rest
 
 Array = NDArray[np.float64]
@@ -72,7 +72,7 @@ class Found:
         """For the report."""
         return {name: {**law.described(), "left": round(self.left, 4)} for name, law in self.laws.items()}
 
-    def behind(self, material: Material) -> Material:
+    def behind(self, material: Prepared) -> Prepared:
         """The material with every track as its law leaves it."""
         sources = [one * self.gains[track_of(name)] for name, one in zip(self.names, material.sources)]
         inputs: dict[str, Any] = {
@@ -106,7 +106,7 @@ def track_of(name: str) -> str:
 
 
 def find_behind(
-    material: Material, names: Sequence[str], target: Tensor, valid: Tensor, rate: int, level: float | None
+    material: Prepared, names: Sequence[str], target: Tensor, valid: Tensor, rate: int, level: float | None
 ) -> Found | Distorted | None:
     """What follows the faders; None where nothing is found, or it is not sure.
 

@@ -15,7 +15,7 @@ from djgraph.fitting.bending import STEPS, Bent, Curve, bent_products, find_curv
 from djgraph.fitting.fader_curves import FaderCurves
 from djgraph.fitting.knots import KnotGrid
 from djgraph.fitting.newton import gauss_newton, refine
-from djgraph.fitting.prepare import Material
+from djgraph.fitting.prepare import Prepared
 from djgraph.fitting.priors import Priors, Rest
 
 BENT = 1e-3
@@ -52,7 +52,7 @@ class Distorted:
         }
         return {name: dict(one) for name in self.sounds}
 
-    def behind(self, material: Material) -> Material:
+    def behind(self, material: Prepared) -> Prepared:
         """The material with every track as the curve leaves it."""
         inputs: dict[str, Any] = {**material.inputs, **{k: one[None] for k, one in self.sounds.items()}}
         sources = [self.sounds[name] for name in self.names]
@@ -68,7 +68,7 @@ class Distorted:
 
 
 def find_distortion(
-    material: Material, names: Sequence[str], blocks: Blocks, target: Tensor, valid: Tensor, rate: int
+    material: Prepared, names: Sequence[str], blocks: Blocks, target: Tensor, valid: Tensor, rate: int
 ) -> Distorted | None:
     """The distortion that follows all faders; None where none is found, or it is not sure.
 

@@ -62,7 +62,7 @@ class Heard:
     own: bool = False
     behind: Found | Distorted | None = None
 
-    def followed(self, material: Material) -> Material:
+    def followed(self, material: Prepared) -> Prepared:
         """The material as what follows the faders leaves it."""
         return material if self.behind is None else self.behind.behind(material)
 

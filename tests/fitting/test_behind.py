@@ -10,7 +10,7 @@ from djgraph.fitting.alone import BLOCK, Blocks
 from djgraph.fitting.behind import find_behind
 from djgraph.fitting.fader_curves import Compressed, FaderCurves, Plain
 from djgraph.fitting.level_law import HOP, LevelLaw, follow, peaks_of
-from djgraph.fitting.prepare import Material
+from djgraph.fitting.prepare import Prepared
 
 RATE = 44100
 
@@ -84,7 +84,7 @@ def _found(tracks: list[np.ndarray], mix: np.ndarray):  # type: ignore[no-untype
     sources = [torch.from_numpy(one).float() for one in tracks]
     target = torch.from_numpy(mix).float()
     inputs = dict(zip("ab", sources))
-    material = Material(inputs, sources, target, target.shape[1], 1)
+    material = Prepared(inputs, sources, target, target.shape[1], 1)
     return find_behind(material, ["a", "b"], target, torch.ones(target.shape[1]), RATE, None)
 
 

@@ -10,7 +10,7 @@ from djgraph.fitting.alone import BLOCK
 from djgraph.fitting.behind import find_behind
 from djgraph.fitting.bending import STEPS, Bent, Curve, find_curve
 from djgraph.fitting.distorted import Distorted
-from djgraph.fitting.prepare import Material
+from djgraph.fitting.prepare import Prepared
 
 RATE = 44100
 
@@ -61,7 +61,7 @@ def test_faders_are_found_in_front_of_a_distortion() -> None:
     sources = [torch.from_numpy(one).float() for one in tracks]
     target = torch.from_numpy(mix).float()
     inputs = {name: one[None] for name, one in zip("ab", sources)}
-    material = Material(inputs, sources, target, target.shape[1], 1)
+    material = Prepared(inputs, sources, target, target.shape[1], 1)
     found = find_behind(material, ["a", "b"], target, torch.ones(target.shape[1]), RATE, None)
     assert isinstance(found, Distorted)
     for name, track, fader in zip("ab", tracks, faders):

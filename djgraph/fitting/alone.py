@@ -76,7 +76,8 @@ def products(signals: list[Tensor], target: Tensor, valid: Tensor) -> Tensor:
         rows = (torch.stack(here) * valid[start:stop]).unflatten(-1, (-1, BLOCK))
         rows = rows.permute(2, 0, 1, 3).flatten(2).double()
         parts.append(rows @ rows.mT)
-    return torch.cat(parts) if parts else torch.zeros(0, len(signals) + 1, len(signals) + 1).double()
+    size = len(signals) + 1
+    return torch.cat(parts) if parts else torch.zeros(0, size, size, dtype=torch.float64, device="cpu")
 
 
 def emphasised(audio: Tensor, start: int, stop: int) -> Tensor:

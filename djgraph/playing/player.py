@@ -48,6 +48,8 @@ class Player:
         self.mixer, self.feed = mixer, ReadAhead(feed)
         self.course = Course.steady(mixer.layout) if course is None else course
         self.hands = Hands(mixer.layout)
+        self.instead: Feed | None = None
+        """What is heard in place of the mixer's output, which goes on beneath: one signal ``[channels, samples]``."""
         self.transport = Transport(tempo=tempo)
         self._line: Line | None = None
         self._next: Line | None = None
@@ -121,6 +123,8 @@ class Player:
             self._turn(self._line)
         audio = pieces[0] if len(pieces) == 1 else torch.cat(pieces, -1)
         self._loudness.add(audio)
+        if (instead := self.instead) is not None:
+            (audio,) = instead.read(at, samples).values()
         self._advance(samples)
         self._loads.append((time.perf_counter() - began) / samples * self.mixer.graph.sample_rate)
         return audio.numpy(), at

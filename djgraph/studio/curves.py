@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from djgraph.automation import Automation, Curve, Moment, Point, Term, recipes, template
+from djgraph.automation import Automation, Curve, Moment, Point, TempoMap, Term, recipes, template
 from djgraph.automation.times import Ruler
 from djgraph.errors import InputError, did_you_mean
 from djgraph.layout import ParameterLayout, measures
@@ -147,14 +147,22 @@ def _points_of_clip(
         )
     auto = form.fill(**{key: value for key, value in said.items() if key in declared} | dict(clip.settings))
     auto.check(layout, seconds, tempo)
-    ruler = Ruler(seconds, tempo, auto.beats_per_bar, auto.span)
+    return course_points(auto, layout, seconds, tempo)
+
+
+def course_points(
+    auto: Automation, layout: ParameterLayout, seconds: float, clock: TempoMap
+) -> dict[str, list[Point]]:
+    """Any automation by control, in plain units at the beats of ``clock``; its own times count by its own tempo, if it
+    has one. Values that are even in another unit than the control's own go in straight lines between their points."""
+    ruler = Ruler(seconds, auto.tempo or clock, auto.beats_per_bar, auto.span)
     out: dict[str, list[Point]] = {}
     for curve in auto.resolve(layout).every_curve():
         for target in curve.targets:
             control = layout[target].control
             out[target] = [
                 Point(
-                    _beats(tempo.beat(ruler.second(point.at))),
+                    _beats(clock.beat(ruler.second(point.at))),
                     point.value
                     if isinstance(point.value, str)
                     else float(measures.plain(control, curve.measure, np.array([point.value]))[0]),

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from djgraph.errors import DJGraphError
-from djgraph.studio.parts.waves import Waves
+from djgraph.studio.parts.comparing import Comparing
 from djgraph.studio.session import Session
 from djgraph.studio.sound import Pump
 
@@ -88,6 +88,7 @@ class Studio:
             Route("/web/{name}", self.asset),
             Route("/state", self.state),
             Route("/peaks/{digest}/{level:int}/{tile:int}", self.peaks),
+            Route("/bands", self.bands),
             WebSocketRoute("/wire", self.wire),
             WebSocketRoute("/sound", self.sound),
         ]
@@ -104,13 +105,20 @@ class Studio:
 
     async def peaks(self, request: Request) -> Response:
         """A part of a waveform: int16, little-endian, of stretches (least, largest, root mean square)."""
-        waves, at = self.session.part(Waves), request.path_params
-        data = None if waves is None else waves.tile(at["digest"], at["level"], at["tile"])
+        at = request.path_params
+        peaks = self.session.peaks.get(at["digest"])
+        data = None if peaks is None else peaks.tile(at["level"], at["tile"])
         if data is None:
             return Response("not found", 404, HEADERS)
         # The address names the content.
         headers = {**HEADERS, "Cache-Control": "private, max-age=86400, immutable"}
         return Response(data, media_type="application/octet-stream", headers=headers)
+
+    async def bands(self, request: Request) -> Response:
+        """The error bands of a target's controls."""
+        comparing = self.session.part(Comparing)
+        told = {} if comparing is None else await asyncio.to_thread(comparing.bands)
+        return JSONResponse(told, headers=HEADERS)
 
     async def wire(self, socket: WebSocket) -> None:
         await socket.accept()

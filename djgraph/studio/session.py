@@ -18,6 +18,8 @@ from djgraph.studio.project import Project
 
 if TYPE_CHECKING:
     from djgraph.mixer import Mixer
+    from djgraph.studio.peaks import Peaks
+    from djgraph.studio.target import Target
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
@@ -52,7 +54,8 @@ P = TypeVar("P", bound=Part)
 class Session:
     """One open project. Messages come from any page's thread, one at a time; what they change is told to all listeners.
 
-    mixer, feed: of the project's graph. parts: what it can do.
+    mixer, feed: of the project's graph. parts: what it can do. target: a mix to compare with. peaks: waveforms that
+    pages may ask for, by the digest of their content.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class Session:
         self.mixer = mixer
         self.history = History(Project(name=mixer.graph.name) if project is None else project)
         self.player = Player(mixer, feed)
+        self.target: Target | None = None
+        self.peaks: dict[str, Peaks] = {}
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()
         self.parts = [part(self) for part in parts]

@@ -1,6 +1,7 @@
 """What a session can do, a module for each subject: its messages, what comes of them, and what a page has to know of it
 when it opens. None knows another; all know the session."""
 
+from djgraph.studio.parts.comparing import Comparing
 from djgraph.studio.parts.desk import Desk
 from djgraph.studio.parts.recording import Recording
 from djgraph.studio.parts.timeline import Timeline
@@ -8,6 +9,6 @@ from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.parts.versions import Versions
 from djgraph.studio.parts.waves import Waves
 
-PARTS = (Desk, Transporting, Timeline, Recording, Versions, Waves)
+PARTS = (Desk, Transporting, Timeline, Recording, Versions, Waves, Comparing)
 
 __all__ = ["PARTS"]

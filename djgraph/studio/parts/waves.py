@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from djgraph.playing import Feed
 from djgraph.studio.messages import Message
-from djgraph.studio.peaks import BASE, FACTOR, LEVELS, TILE, UNIT, Measuring, Peaks
+from djgraph.studio.peaks import BASE, FACTOR, LEVELS, TILE, UNIT, Measuring
 from djgraph.studio.session import Part, Session
 
 PIECE = 1 << 17
@@ -22,7 +22,6 @@ class Waves(Part):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._kept: dict[str, Peaks] = {}
         self._rows: list[dict[str, Any]] = []
         self._feed: Feed | None = None
         self._ended = threading.Event()
@@ -48,11 +47,6 @@ class Waves(Part):
 
     def snapshot(self) -> dict[str, Any]:
         return {"waves": self._told(self._rows)}
-
-    def tile(self, digest: str, level: int, index: int) -> bytes | None:
-        """A part of a waveform; None where there is none."""
-        peaks = self._kept.get(digest)
-        return None if peaks is None else peaks.tile(level, index)
 
     def close(self) -> None:
         self._halt()
@@ -80,7 +74,7 @@ class Waves(Part):
         for row in rows:
             if (one := measuring.get((row["input"], row["stem"]))) is not None:
                 peaks = one.done()
-                self._kept[peaks.digest] = peaks
+                self.session.peaks[peaks.digest] = peaks
                 row |= {"digest": peaks.digest, "peak": peaks.peak}
         if not ended.is_set():
             self.session.tell({"event": "waves", **self._told(rows), "share": 1.0})

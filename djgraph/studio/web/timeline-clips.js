@@ -18,8 +18,7 @@ export function place(scene, name, beat) {
 
 /** A recipe that is there, with other arguments. @param {Scene} scene @param {Clip} clip @param {string} [gesture] */
 export function change(scene, clip, gesture = "") {
-  const { id, recipe, start, length, settings } = clip;
-  scene.wire.say({ do: "place", number: id, recipe, start, length, settings, gesture });
+  scene.place(clip, gesture);
 }
 
 /** The list beside the timeline. @param {Scene} scene @param {() => number} playhead @param {(text: string) => void} say */

@@ -204,7 +204,7 @@ export function way(ctx, scene, row, all, width) {
         ctx.lineTo(px, y(between(all, i, space.tempo.beat((px + space.left) / space.zoom), c)));
       }
     }
-    ctx.lineTo(to, y(there.at === here.at || !steps ? there.value : there.value));
+    ctx.lineTo(to, y(there.value));
   }
   if (i >= all.length || all[i]) {
     const end = all[Math.min(i, all.length - 1)];

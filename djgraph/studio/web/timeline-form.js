@@ -91,7 +91,8 @@ function ofClip(scene, clip) {
   /** @type {HTMLElement[]} */
   const fields = [title];
   /** @param {Partial<Clip>} more */
-  const say = more => change(scene, { ...clip, ...more });
+  const say = more => change(scene, { ...now(), ...more });
+  const now = () => scene.clips.find(one => one.id === clip.id) ?? clip;
   fields.push(field("Start", "start", scene.space.written(clip.start), text => {
     const beat = scene.space.parsed(text);
     if (beat !== null) say({ start: beat });
@@ -102,15 +103,21 @@ function ofClip(scene, clip) {
   }));
   /** @param {string} name @param {string|number|null} value */
   const set = (name, value) => {
-    const { [name]: _, ...settings } = clip.settings;
+    const { [name]: _, ...settings } = now().settings;
     say({ settings: value === null ? settings : { ...settings, [name]: value } });
   };
   for (const { name, default: usual, description } of recipe?.arguments ?? []) {
     if (name === "start" || name === "length") continue;
     if (name === "a" || name === "b") {
-      const choice = /** @type {HTMLSelectElement} */ (make("select", "")), now = clip.settings[name] ?? inputs[name === "a" ? 0 : 1] ?? "";
-      for (const input of new Set([...inputs, String(now)])) choice.append(new Option(input, input, false, input === now));
-      choice.addEventListener("change", () => set(name, choice.value));
+      /** @param {string} which */
+      const track = which => now().settings[which] ?? inputs[which === "a" ? 0 : 1] ?? "";
+      const choice = /** @type {HTMLSelectElement} */ (make("select", "")), chosen = String(track(name));
+      for (const input of new Set([...inputs, chosen])) choice.append(new Option(input, input, false, input === chosen));
+      choice.addEventListener("change", () => {
+        // From a track to itself there is nothing: the two change places.
+        const other = name === "a" ? "b" : "a", swapped = String(track(other)) === choice.value;
+        say({ settings: { ...now().settings, [name]: choice.value, ...swapped ? { [other]: track(name) } : {} } });
+      });
       choice.dataset.field = name;
       fields.push(labelled(name === "a" ? "From" : "To", choice, description));
     } else {
@@ -148,6 +155,7 @@ function labelled(text, control, about = "") {
   const label = make("label", ""), name = make("span", "");
   name.textContent = text;
   label.title = about;
+  control.setAttribute("aria-label", text);
   label.append(name, control);
   return label;
 }

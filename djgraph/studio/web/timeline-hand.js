@@ -274,7 +274,6 @@ export function makeHand(scene, content, say, playhead) {
     scene.edit({ lanes: new Map([[row.key, points]]), selection: new Map([[row.key, new Set([index])]]) }, `add a point to ${row.key}`);
     tell(row.key, index);
   };
-  return { reveal };
 }
 
 /** A pointer until it is let go; Escape takes it back. @param {HTMLElement} element @param {PointerEvent} begun

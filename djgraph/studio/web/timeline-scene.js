@@ -26,7 +26,7 @@ import { Space } from "./timeline-space.js";
 export const RULER = 46, WAVE = 40, CLIPS = 34, LANE = 58, HEAD = 196;
 
 /** What is kept where the view is made anew. */
-const kept = { zoom: 0, left: 0, top: 0, snap: "1", show: "moving", filter: "", waves: true, follow: false };
+const kept = { zoom: 0, left: 0, top: 0, snap: "1", show: "moving", filter: "", waves: true, follow: true };
 
 export class Scene {
   /** @param {Store} store @param {Wire} wire @param {() => void} redraw */
@@ -49,6 +49,8 @@ export class Scene {
     /** @type {Set<number>} */ this.chosen = new Set(); // clips
     /** @type {string|null} */ this.focus = null; // a lane
     /** @type {Edited|null} */ this.under = null; // an edit under way
+    /** Edits that are said and not answered: older news of the project does not undo them. @type {Map<string|number, number>} */
+    this.waiting = new Map();
     /** @type {[number, number]|null} */ this.loop = null; // beats
     /** @type {{x: number, y: number, width: number, height: number}|null} */ this.band = null;
     this.height = 0;
@@ -56,6 +58,7 @@ export class Scene {
     this.overlaps = 1;
     this.dragging = false;
     this.peaks = new Peaks(store.extra.waves, store.console.sample_rate, redraw);
+    this.takeTarget();
     this.take();
     this.takeClips(store.extra.clips ?? []);
     this.takeWaves(store.extra.waves?.rows ?? []);
@@ -65,8 +68,10 @@ export class Scene {
   take() {
     const { project, seconds } = this.store;
     this.space.take(seconds, project.tempo, project.beats_per_bar);
+    const before = this.lanes, clips = this.clips;
     this.lanes = new Map(project.lanes.map((/** @type {{control: string, points: Point[]}} */ lane) => [lane.control, points(lane.points)]));
-    this.clips = project.clips;
+    this.clips = project.clips.map((/** @type {Clip} */ clip) => this.waiting.has(clip.id) ? clips.find(one => one.id === clip.id) ?? clip : clip);
+    for (const name of this.waiting.keys()) if (typeof name === "string") this.lanes.set(name, before.get(name) ?? []);
     this.loop = project.loop;
     this.haunt();
     if (!this.dragging) this.under = null;
@@ -100,6 +105,19 @@ export class Scene {
     this.waves = told;
     this.loudest = Math.max(0.05, ...told.map(wave => wave.peak));
     this.arrange();
+  }
+
+  /** The mix to compare with, and what a fit found in it; the error bands come later. */
+  takeTarget() {
+    const told = this.store.extra.target;
+    if (!told) return;
+    const fitted = new Map(Object.entries(/** @type {Record<string, Point[]>} */ (told.fitted)).map(([name, all]) => [name, points(all)]));
+    this.target = { name: told.name, digest: told.digest, samples: told.samples, peak: told.peak, fitted, bands: new Map() };
+    if (!told.bands.length) return;
+    fetch("bands").then(async answer => {
+      if (this.target) this.target.bands = new Map(Object.entries(/** @type {Record<string, Band>} */ (await answer.json())));
+      this.arrange();
+    }).catch(() => {});
   }
 
   /** A lane as it is seen: with the edit that is under way. @param {string} name @returns {Point[]} */
@@ -138,10 +156,28 @@ export class Scene {
   /** An edit of lanes is done. @param {Edited} edited @param {string} what @param {string} [gesture] */
   edit(edited, what, gesture = "") {
     if (!edited.lanes.size) return;
-    this.send(edited, what, gesture);
-    for (const [name, all] of edited.lanes) this.lanes.set(name, all);
+    const id = this.send(edited, what, gesture);
+    for (const [name, all] of edited.lanes) {
+      this.lanes.set(name, all);
+      this.waiting.set(name, id);
+    }
     this.selection = edited.selection;
     this.under = null;
+    this.arrange();
+  }
+
+  /** An answer to what was said; refused, all is as the server has it. @param {number} id */
+  answered(id) {
+    const before = this.waiting.size;
+    for (const [key, last] of this.waiting) if (last === id) this.waiting.delete(key);
+    if (this.waiting.size < before) this.take();
+  }
+
+  /** A recipe with other arguments. @param {Clip} clip @param {string} gesture */
+  place(clip, gesture) {
+    const { id, recipe, start, length, settings } = clip;
+    this.clips = this.clips.map(one => one.id === id ? clip : one);
+    this.waiting.set(id, this.wire.say({ do: "place", number: id, recipe, start, length, settings, gesture }));
     this.arrange();
   }
 
@@ -172,7 +208,7 @@ export class Scene {
     add({ kind: "clips", key: "clips", title: "Recipes", group: "", height: CLIPS * this.overlaps, hue: 0 });
     const { show, filter } = this.kept, words = filter.toLowerCase().split(/\s+/).filter(Boolean);
     for (const c of this.store.controls.values()) {
-      const moves = this.lane(c.name).length > 0 || this.ghosts.has(c.name) || this.store.held.has(c.name) || this.target?.fitted.has(c.name);
+      const moves = this.lane(c.name).length > 0 || this.ghosts.has(c.name) || this.store.held.has(c.name) || this.target?.fitted.has(c.name) || this.target?.bands.has(c.name);
       if (show === "moving" && !moves && c.name !== this.focus) continue;
       if (!words.every(word => c.name.toLowerCase().includes(word) || c.label.toLowerCase().includes(word))) continue;
       const hue = Math.max(0, inputs.findIndex(input => c.name.startsWith(`${input}.`) || c.name === input));

@@ -18,6 +18,7 @@ export class TempoMap {
       const beats = next[0] - beat;
       return ramp === "per_beat" ? (next[1] - bpm) / beats : (next[1] - bpm) * (bpm + next[1]) / (120 * beats);
     });
+    /** @type {number[]} */
     this.starts = [entries[0][0] * 60 / entries[0][1]];
     for (let i = 1; i < entries.length; i++) this.starts.push(this.starts[i - 1] + this.lasting(i - 1, this.beats[i] - this.beats[i - 1]));
     const zero = this.at(0);
@@ -32,7 +33,7 @@ export class TempoMap {
     return 120 * beats / (bpm + Math.sqrt(bpm * bpm + 120 * rise * beats));
   }
 
-  /** @param {number} beat */
+  /** @param {number} beat @returns {number} */
   at(beat) {
     const i = Math.max(0, last(this.beats, beat));
     return this.starts[i] + this.lasting(i, beat - this.beats[i]);

@@ -33,10 +33,34 @@ export function makeTools(scene, does) {
   };
   scene.store.on("project", showLoop);
   showLoop();
+  const target = compare(scene);
   const recipes = toggle("Recipes", true, () => does.list());
-  root.append(show, filter, snap, loop, follow, waves, gap(),
+  root.append(show, filter, snap, loop, follow, waves, ...target, gap(),
     button("−", "Zoom out (−)", () => does.zoom(0.8)), button("+", "Zoom in (+)", () => does.zoom(1.25)), button("Fit", "The whole clip (0)", does.fit), recipes);
   return root;
+}
+
+/** Hearing a target in place of the mix, and taking over what a fit found in it. @param {import("./timeline-scene.js").Scene} scene */
+function compare(scene) {
+  if (!scene.target) return [];
+  const { store, wire } = scene, group = make("div", "group");
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", "Heard");
+  for (const [what, title] of [["mix", "Mix"], ["target", "Target"]]) {
+    const one = make("button", "");
+    one.textContent = title;
+    one.title = what === "mix" ? "Hear one's own mix" : `Hear ${scene.target.name} at the same place`;
+    one.dataset.what = what;
+    one.addEventListener("click", () => wire.say({ do: "hear", what }));
+    group.append(one);
+  }
+  /** @param {string} what */
+  const show = what => { for (const one of group.querySelectorAll("button")) one.setAttribute("aria-pressed", String(one.dataset.what === what)); };
+  store.on("heard", event => show(event.what));
+  show(store.extra.target.heard);
+  if (!scene.target.fitted.size) return [group];
+  const adopt = button("Take over the fit", "What the fit found becomes lanes", () => wire.say({ do: "adopt" }));
+  return [group, adopt];
 }
 
 function gap() {
@@ -48,7 +72,7 @@ function button(text, title, click) {
   const element = make("button", "");
   element.textContent = text;
   element.title = title;
-  element.setAttribute("aria-label", title);
+  if (text.length === 1) element.setAttribute("aria-label", title);
   element.addEventListener("click", click);
   return element;
 }
@@ -72,6 +96,7 @@ function choice(label, options, now, changed) {
   text.textContent = label;
   for (const [value, title] of options) select.append(new Option(title, value, false, value === now));
   select.addEventListener("change", () => changed(select.value));
+  select.setAttribute("aria-label", label);
   element.append(text, select);
   return element;
 }

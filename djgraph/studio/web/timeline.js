@@ -3,7 +3,6 @@
 
 import { make } from "./control.js";
 import { isText, whileThere } from "./record.js";
-import { written } from "./scale.js";
 import { makeClips, makeList, takeDrops } from "./timeline-clips.js";
 import { draw, drawRuler, paletteOf } from "./timeline-draw.js";
 import { makeForm } from "./timeline-form.js";
@@ -41,7 +40,7 @@ export function makeTimeline(store, wire) {
   const seconds = () => Math.min(store.seconds, heard.seconds + (store.transport.playing ? Math.min(0.25, (performance.now() - heard.at) / 1000) : 0));
   const beats = () => space.tempo.beat(seconds());
 
-  const hand = makeHand(scene, content, say, beats);
+  makeHand(scene, content, say, beats);
   const form = makeForm(scene), placeClips = makeClips(scene, clips, say, redraw), listHeads = makeHeads(scene, heads, content);
   const tools = makeTools(scene, { fit, zoom, say, list: () => { root.classList.toggle("listed"); redraw(); } });
   makeRuler(scene, ruler, say);
@@ -70,7 +69,6 @@ export function makeTimeline(store, wire) {
     return ctx;
   }
 
-  let drawn = 0;
   function show() {
     const width = scroller.clientWidth, height = scroller.clientHeight;
     if (!root.isConnected || width <= HEAD) return;
@@ -90,8 +88,7 @@ export function makeTimeline(store, wire) {
     listHeads();
     form.show();
     movePlayhead();
-    drawn = performance.now() - began;
-    root.dataset.drawn = drawn.toFixed(2);
+    root.dataset.drawn = (performance.now() - began).toFixed(2); // ms, for whoever measures
   }
 
   function movePlayhead() {
@@ -152,7 +149,8 @@ export function makeTimeline(store, wire) {
   store.on("clips", event => scene.takeClips(event.clips));
   store.on("waves", event => scene.takeWaves(event.rows));
   store.on("held", () => { if (scene.kept.show === "moving") scene.arrange(); });
-  store.on("refused", event => { scene.dragging = false; scene.take(); say(event.message); });
+  store.on("done", event => scene.answered(event.id));
+  store.on("refused", event => { scene.answered(event.id); say(event.message.split("\n")[0]); });
   store.on("transport", () => {
     const playing = store.transport.playing;
     heard = { seconds: store.transport.seconds, at: performance.now() };
@@ -165,7 +163,5 @@ export function makeTimeline(store, wire) {
     scroller.scrollLeft = scene.kept.left;
     scroller.scrollTop = scene.kept.top;
   });
-  void hand;
-  void written;
   return root;
 }

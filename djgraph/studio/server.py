@@ -152,13 +152,15 @@ class Studio:
         return {"event": "done", "id": number}
 
     async def _send(self, socket: WebSocket, queue: asyncio.Queue[dict[str, Any]]) -> None:
-        player = self.session.player
+        player, before = self.session.player, False
         while True:
             try:
                 event = await asyncio.wait_for(queue.get(), 1 / 25)
             except TimeoutError:
-                if not player.transport.playing:
+                playing = player.transport.playing
+                if not playing and not before:
                     continue
+                before = playing  # that a clip has come to its end is told, too
                 event = {
                     "event": "meters",
                     "peaks": player.meters(),

@@ -1,14 +1,16 @@
 """A mixer played as it happens: material, a transport, automation and hands on the controls, block by block.
 
-``feed`` gives the material, ``course`` what an automation says, ``hands`` who holds which control, ``tape`` records
-that, ``line`` runs one mixer's stream along all of it, and ``player`` is what a console, a sound card or a page drives.
+``feed`` gives the material (``fitted`` as another graph takes it), ``course`` what an automation says, ``hands`` who
+holds which control, ``tape`` records that, ``line`` runs one mixer's stream along all of it, and ``player`` is what a
+console, a sound card or a page drives; ``relay`` lets another mixer take over while it plays.
 """
 
 from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, MemoryFeed, ReadAhead
+from djgraph.playing.fitted import Fitted
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import Line
 from djgraph.playing.player import Player
 from djgraph.playing.tape import Run, Tape
 
-__all__ = ["Course", "Feed", "Hands", "Line", "MemoryFeed", "Player", "ReadAhead", "Run", "Tape"]
+__all__ = ["Course", "Feed", "Fitted", "Hands", "Line", "MemoryFeed", "Player", "ReadAhead", "Run", "Tape"]

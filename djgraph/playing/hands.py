@@ -26,6 +26,7 @@ class Hands:
         self._shut: dict[int, float] = {}
         self._lock = threading.Lock()
         self.tape: Tape | None = None
+        self._heir: Hands | None = None
 
     def hold(self, name: str, value: float) -> float:
         """Take a control to a value, clamped to its range and snapped to its grid, which is returned. Raises
@@ -42,6 +43,9 @@ class Hands:
             number = float(self.layout.snap(row)[index])
         with self._lock:
             self._held = {**self._held, index: number}
+            heir = self._heir
+        if heir is not None and name in heir.layout:
+            heir.hold(name, number)
         return number
 
     def release(self, name: str | None = None) -> None:
@@ -49,6 +53,19 @@ class Hands:
         index = None if name is None else self.layout.index(name)
         with self._lock:
             self._held = {} if index is None else {i: v for i, v in self._held.items() if i != index}
+            heir = self._heir
+        if heir is not None and (name is None or name in heir.layout):
+            heir.release(name)
+
+    def hand_on(self, heir: Hands | None) -> None:
+        """Another mixer's hands take what these hold, by name, and follow them until they take their place; None: no
+        more. What the other mixer does not have they do not hold."""
+        with self._lock:
+            self._heir = heir
+            held = self.held
+        for name, value in held.items() if heir is not None else ():
+            if heir is not None and name in heir.layout:
+                heir.hold(name, value)
 
     def shut(self, names: Iterable[str]) -> None:
         """Controls that stand at their minimum whatever else holds them: those of muted strips, all of them."""

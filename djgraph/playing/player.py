@@ -19,12 +19,11 @@ from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, ReadAhead
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import TICK, Line
+from djgraph.playing.relay import Fade, Offer, Setup, first, same_channels, turn, until_jump
 
 if TYPE_CHECKING:
     from djgraph.mixer import Mixer
 
-FADE = 1024
-"""Samples over which one mixer takes over from another."""
 MEASURED = 256
 """Blocks of which the load is known."""
 
@@ -40,19 +39,33 @@ class Transport:
     tempo: float = 120.0
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Where a player stands, as one value. made: all samples that it has made. epoch: another one after each order that
+    makes what comes next something else: what was prepared before is of no use."""
+
+    epoch: int = 0
+    made: int = 0
+    transport: Transport = Transport()
+
+
 class Player:
     """Plays a mixer from its material. :meth:`block` is called by one thread, the one that has the sound; everything
     else by any, and never waits for a block."""
 
     def __init__(self, mixer: Mixer, feed: Feed, course: Course | None = None, tempo: float = 120.0) -> None:
-        self.mixer, self.feed = mixer, ReadAhead(feed)
-        self.course = Course.steady(mixer.layout) if course is None else course
-        self.hands = Hands(mixer.layout)
+        self.feed = ReadAhead(feed)
+        course = Course.steady(mixer.layout) if course is None else course
+        self._setup = Setup(mixer, course, Hands(mixer.layout), self.feed)
         self.instead: Feed | None = None
         """What is heard in place of the mixer's output, which goes on beneath: one signal ``[channels, samples]``."""
         self.transport = Transport(tempo=tempo)
         self._line: Line | None = None
-        self._next: Line | None = None
+        self._offer: Offer | None = None
+        self._fade: Fade | None = None
+        self._late = False
+        self._epoch = self._made = 0
+        self.moment = Moment(transport=self.transport)
         self._orders: deque[Callable[[], None]] = deque()
         self._ordered = threading.Event()
         self.jumps = 0
@@ -62,6 +75,18 @@ class Player:
         self._loads: deque[float] = deque(maxlen=MEASURED)
         self._lock = threading.Lock()
         self._loudness = self._meter()
+
+    @property
+    def mixer(self) -> Mixer:
+        return self._setup.mixer
+
+    @property
+    def course(self) -> Course:
+        return self._setup.course
+
+    @property
+    def hands(self) -> Hands:
+        return self._setup.hands
 
     # ── Orders, from any thread ─────────────────────────────────────────────────────────────────────────────
 
@@ -78,22 +103,35 @@ class Player:
 
     def loop(self, region: tuple[int, int] | None) -> None:
         """Go round from the second sample to the first; None: no more."""
-        self._order(lambda: self._set(loop=region))
+        self._order(lambda: self._around(region))
 
     def at_tempo(self, tempo: float) -> None:
         """BPM, for effects that follow a clock."""
         self._order(lambda: self._retime(float(tempo)))
 
     def follow(self, course: Course) -> None:
-        """Another automation, from the next frame on."""
-        self.course = course
+        """Another automation, from the next frame on; nothing happens with one for another mixer's layout."""
+        with self._lock:
+            if course.layout != self._setup.mixer.layout:
+                return
+            self._setup = replace(self._setup, course=course)
         self._order(lambda: self._follow(course))
 
-    def take_over(self, mixer: Mixer, course: Course, hands: Hands) -> None:
-        """Another mixer goes on where this one is, with a short cross-fade. Columns keep their values by name: that is
-        the caller's to see to, in ``course`` and ``hands``."""
-        self.mixer, self.course, self.hands = mixer, course, hands
-        self._order(self._take_over)
+    def take_over(self, mixer: Mixer, course: Course, hands: Hands, feed: Feed | None = None) -> None:
+        """Another mixer goes on where this one is, with a short cross-fade; it knows nothing of what was before, as
+        :func:`djgraph.playing.relay.warm` would see to. Columns keep their values by name: that is the caller's to
+        see to, in ``course`` and ``hands``. feed: the material as its graph takes it."""
+        self.replace(Setup(mixer, course, hands, self.feed if feed is None else feed))
+
+    def replace(self, setup: Setup) -> None:
+        """The same with all that is played."""
+        with self._lock:
+            self._setup = setup
+        self._order(lambda: self._take_over(setup))
+
+    def offer(self, offer: Offer) -> None:
+        """Another mixer is warm, and takes over at its sample if that is still to come."""
+        self._offer = offer
 
     def _order(self, order: Callable[[], None]) -> None:
         self._orders.append(order)
@@ -110,22 +148,31 @@ class Player:
         """The next samples of the main output ``[channels, samples]``, and the clip's sample at which they begin."""
         began = time.perf_counter()
         self._obey()
+        self._publish()
         at = self.transport.position
         if not self.transport.playing:
             return np.zeros((self._channels(), samples), np.float32), at
         if self._line is None:
-            self._line = self._start(self.mixer, at)
+            self._line = self._start(at)
         pieces, left = [], samples
         while left:
-            count = min(left, self._until_jump(self._line))
-            pieces.append(self._piece(self._line, count))
+            self._meet()
+            count = min(left, until_jump(self._line, self.transport.loop), self._until_change())
+            line = self._line
+            pieces.append(self._piece(line, count))
             left -= count
-            self._turn(self._line)
+            self._made += count
+            turn(line, self.transport.loop)
+        if len({len(piece) for piece in pieces}) > 1:  # another mixer has taken over within this block
+            pieces = [same_channels(piece, len(pieces[-1])) for piece in pieces]
         audio = pieces[0] if len(pieces) == 1 else torch.cat(pieces, -1)
+        if len(audio) != self._loudness.channels:
+            self._loudness = self._meter()
         self._loudness.add(audio)
         if (instead := self.instead) is not None:
             (audio,) = instead.read(at, samples).values()
         self._advance(samples)
+        self._publish()
         self._loads.append((time.perf_counter() - began) / samples * self.mixer.graph.sample_rate)
         return audio.numpy(), at
 
@@ -155,8 +202,9 @@ class Player:
 
     # ── How ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _start(self, mixer: Mixer, at: int) -> Line:
-        return Line(mixer, self.feed, self.course, self.hands, at, self.transport.tempo)
+    def _start(self, at: int) -> Line:
+        setup = self._setup
+        return Line(setup.mixer, setup.feed, setup.course, setup.hands, at, self.transport.tempo)
 
     def _meter(self) -> Meter:
         channels = self._channels()
@@ -179,6 +227,7 @@ class Player:
         at_end = self.transport.position >= self.feed.samples
         self._set(playing=True, position=0 if at_end else self.transport.position)
         self.jumps += 1
+        self._epoch += 1
 
     def _stop(self) -> None:
         self.jumps += 1
@@ -187,46 +236,80 @@ class Player:
     def _end(self) -> None:
         self._set(playing=False)
         self.hands.leave(self.transport.position, playing=False)
-        self._line = self._next = None
+        self._epoch += 1
+        self._line = self._fade = None
+        self._late = False
 
     def _seek(self, place: int) -> None:
         self._set(position=place)
         self.jumps += 1
+        self._epoch += 1
+        if self._fade is not None:
+            self._line, self._fade = self._fade.line, None
         if self._line is not None:
             self._line.jump(place + self._line.latency)
 
     def _retime(self, tempo: float) -> None:
         self._set(tempo=tempo)
-        if self._line is not None:
-            self._line.tempo = tempo
+        for line in self._lines():
+            line.tempo = tempo
+
+    def _around(self, region: tuple[int, int] | None) -> None:
+        if region != self.transport.loop:
+            self._set(loop=region)
+            self._epoch += 1
 
     def _follow(self, course: Course) -> None:
-        if self._line is not None:
-            self._line.course = course
+        for line in self._lines():
+            if course.layout == line.course.layout:
+                line.course = course
 
-    def _take_over(self) -> None:
-        if self._line is not None:
-            self._next = self._start(self.mixer, self.transport.position)
+    def _lines(self) -> list[Line]:
+        return [
+            line for line in (self._line, None if self._fade is None else self._fade.line) if line is not None
+        ]
 
-    def _until_jump(self, line: Line) -> int:
-        """Samples until the material has to jump."""
-        loop = self.transport.loop
-        if loop is None or line.read >= loop[1]:
-            return TICK
-        return min(TICK, loop[1] - line.read)
+    def _take_over(self, setup: Setup) -> None:
+        if self._fade is not None:
+            self._late = True  # the one that is coming in is heard alone first
+        elif self._line is not None and setup is self._setup:
+            line = self._start(self.transport.position)
+            self._fade = Fade(line, first(line, self.transport.loop))
 
-    def _turn(self, line: Line) -> None:
-        loop = self.transport.loop
-        if loop is not None and line.read == loop[1]:
-            line.jump(loop[0])
+    def _meet(self) -> None:
+        """Take what was offered for now, refuse what was offered for a time that is over."""
+        offer = self._offer
+        if offer is None:
+            return
+        if offer.epoch != self._epoch or offer.at < self._made or (self._fade and offer.at == self._made):
+            self._offer = None
+            offer.settle(False)
+        elif offer.at == self._made:
+            with self._lock:
+                self._setup = offer.setup
+            self._offer, self._fade = None, Fade(offer.line, offer.audio)
+            offer.settle(True)
+
+    def _until_change(self) -> int:
+        """Samples until another mixer begins to be heard, or is heard alone."""
+        if self._fade is not None:
+            return self._fade.left
+        offer = self._offer
+        ahead = TICK if offer is None else offer.at - self._made
+        return ahead if ahead > 0 else TICK
+
+    def _publish(self) -> None:
+        self.moment = Moment(self._epoch, self._made, self.transport)
 
     def _piece(self, line: Line, samples: int) -> torch.Tensor:
         audio, taps = line.block(samples)
-        if self._next is not None:
-            fresh, taps = self._next.block(samples)
-            fade = torch.linspace(0, 1, samples, dtype=audio.dtype, device=audio.device)
-            audio = audio * (1 - fade) + fresh * fade
-            self._line, self._next = self._next, None
+        if self._fade is not None:
+            audio = self._fade.mix(audio)
+            if not self._fade.left:
+                self._line, self._fade = self._fade.line, None
+                if self._late:
+                    self._late = False
+                    self._take_over(self._setup)
         with self._lock:
             for name, signal in taps.items():
                 peak = signal.abs().amax(-1).numpy()

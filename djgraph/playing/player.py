@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from djgraph.audio.meter import LOUDNESS_CHANNELS, Meter
 from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, ReadAhead
+from djgraph.playing.handover import Fade, Offer, Setup, first, same_channels, turn, until_jump
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import TICK, Line
-from djgraph.playing.relay import Fade, Offer, Setup, first, same_channels, turn, until_jump
 
 if TYPE_CHECKING:
     from djgraph.mixer import Mixer

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from djgraph.playing.course import Course
-from djgraph.playing.feed import Feed
-from djgraph.playing.hands import Hands
+from djgraph.playing.handover import FADE, Offer, Region, Setup, first, turn, until_jump
 from djgraph.playing.line import TICK, Line
+from djgraph.playing.player import Player
 
-if TYPE_CHECKING:
-    from djgraph.mixer import Mixer
-    from djgraph.playing.player import Player
-
-Region = tuple[int, int] | None
-FADE = 1024
-"""Samples over which one mixer takes over from another."""
 LEAD = 1.0
 """Seconds before the present from which a mixer is warmed up, so that its echoes and reverbs are there."""
 PACE = 3.0
@@ -34,54 +20,6 @@ PATIENCE = 2.0
 """Seconds after which an offer that nobody took, for nobody asks for sound, is taken back."""
 CHASE = 12.0
 """Seconds for which a mixer may run after the present; a machine that is too slow for two gets it by a jump."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What is played: a mixer, what its controls do, who holds them, and the material as its graph takes it."""
-
-    mixer: Mixer
-    course: Course
-    hands: Hands
-    feed: Feed
-
-
-@dataclass
-class Offer:
-    """A mixer that is warm. at: the sample, of all that a player has made, at which ``audio`` ``[channels, FADE]``, its
-    first, begins; ``line`` goes on behind it. epoch: of the player that this is true for."""
-
-    setup: Setup
-    line: Line
-    audio: Tensor
-    at: int
-    epoch: int
-    taken: bool = False
-    settled: threading.Event = field(default_factory=threading.Event)
-
-    def settle(self, taken: bool) -> None:
-        self.taken = taken
-        self.settled.set()
-
-
-class Fade:
-    """From one line to another whose first samples are there."""
-
-    def __init__(self, line: Line, audio: Tensor) -> None:
-        self.line, self._audio, self._done = line, audio, 0
-
-    @property
-    def left(self) -> int:
-        return self._audio.shape[-1] - self._done
-
-    def mix(self, before: Tensor) -> Tensor:
-        """The next samples of what was heard so far ``[channels, samples]``, with the other's faded in."""
-        total, samples = self._audio.shape[-1], before.shape[-1]
-        fresh = self._audio[:, self._done : self._done + samples]
-        places = torch.arange(self._done, self._done + samples, dtype=fresh.dtype, device=fresh.device)
-        self._done += samples
-        share = (places + 0.5) / total
-        return same_channels(before, len(fresh)) * (1 - share) + fresh * share
 
 
 def warm(player: Player, setup: Setup, lead: float = LEAD, ended: Callable[[], bool] = lambda: False) -> bool:
@@ -123,33 +61,11 @@ def warm(player: Player, setup: Setup, lead: float = LEAD, ended: Callable[[], b
     return False
 
 
-def until_jump(line: Line, loop: Region) -> int:
-    """Samples until the material has to jump."""
-    if loop is None or line.read >= loop[1]:
-        return TICK
-    return min(TICK, loop[1] - line.read)
-
-
-def turn(line: Line, loop: Region) -> None:
-    """Go round where a loop ends."""
-    if loop is not None and line.read == loop[1]:
-        line.jump(loop[0])
-
-
 def _roll(line: Line, loop: Region) -> int:
     count = until_jump(line, loop)
     line.block(count)
     turn(line, loop)
     return count
-
-
-def first(line: Line, loop: Region) -> Tensor:
-    """What is faded in."""
-    pieces: list[Tensor] = []
-    while (left := FADE - sum(piece.shape[-1] for piece in pieces)) > 0:
-        pieces.append(line.block(min(left, until_jump(line, loop)))[0])
-        turn(line, loop)
-    return torch.cat(pieces, -1)
 
 
 def _bring(line: Line, place: int, loop: Region) -> None:
@@ -165,12 +81,3 @@ def _place(position: int, samples: int, loop: Region) -> int:
     if loop is not None and position < loop[1] <= after:
         return loop[0] + (after - loop[1]) % max(loop[1] - loop[0], 1)
     return after
-
-
-def same_channels(signal: Tensor, channels: int) -> Tensor:
-    """With as many channels: one serves all, others are cut off or silent."""
-    if len(signal) == channels:
-        return signal
-    if len(signal) == 1:
-        return signal.expand(channels, -1)
-    return torch.nn.functional.pad(signal[:channels], (0, 0, 0, max(0, channels - len(signal))))

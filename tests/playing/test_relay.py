@@ -13,8 +13,9 @@ import torch
 
 import djgraph
 from djgraph.playing import Course, Fitted, Hands, MemoryFeed, Player
+from djgraph.playing.handover import FADE, Setup
 from djgraph.playing.line import TICK
-from djgraph.playing.relay import FADE, Setup, warm
+from djgraph.playing.relay import warm
 
 RATE = 44100
 SECONDS = 20

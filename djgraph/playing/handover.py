@@ -1,0 +1,101 @@
+"""What is played, what is offered in its place, and the fade between them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from djgraph.playing.course import Course
+from djgraph.playing.feed import Feed
+from djgraph.playing.hands import Hands
+from djgraph.playing.line import TICK, Line
+
+if TYPE_CHECKING:
+    from djgraph.mixer import Mixer
+
+Region = tuple[int, int] | None
+FADE = 1024
+"""Samples over which one mixer takes over from another."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is played: a mixer, what its controls do, who holds them, and the material as its graph takes it."""
+
+    mixer: Mixer
+    course: Course
+    hands: Hands
+    feed: Feed
+
+
+@dataclass
+class Offer:
+    """A mixer that is warm. at: the sample, of all that a player has made, at which ``audio`` ``[channels, FADE]``, its
+    first, begins; ``line`` goes on behind it. epoch: of the player that this is true for."""
+
+    setup: Setup
+    line: Line
+    audio: Tensor
+    at: int
+    epoch: int
+    taken: bool = False
+    settled: threading.Event = field(default_factory=threading.Event)
+
+    def settle(self, taken: bool) -> None:
+        self.taken = taken
+        self.settled.set()
+
+
+class Fade:
+    """From one line to another whose first samples are there."""
+
+    def __init__(self, line: Line, audio: Tensor) -> None:
+        self.line, self._audio, self._done = line, audio, 0
+
+    @property
+    def left(self) -> int:
+        return self._audio.shape[-1] - self._done
+
+    def mix(self, before: Tensor) -> Tensor:
+        """The next samples of what was heard so far ``[channels, samples]``, with the other's faded in."""
+        total, samples = self._audio.shape[-1], before.shape[-1]
+        fresh = self._audio[:, self._done : self._done + samples]
+        places = torch.arange(self._done, self._done + samples, dtype=fresh.dtype, device=fresh.device)
+        self._done += samples
+        share = (places + 0.5) / total
+        return same_channels(before, len(fresh)) * (1 - share) + fresh * share
+
+
+def until_jump(line: Line, loop: Region) -> int:
+    """Samples until the material has to jump."""
+    if loop is None or line.read >= loop[1]:
+        return TICK
+    return min(TICK, loop[1] - line.read)
+
+
+def turn(line: Line, loop: Region) -> None:
+    """Go round where a loop ends."""
+    if loop is not None and line.read == loop[1]:
+        line.jump(loop[0])
+
+
+def first(line: Line, loop: Region) -> Tensor:
+    """What is faded in."""
+    pieces: list[Tensor] = []
+    while (left := FADE - sum(piece.shape[-1] for piece in pieces)) > 0:
+        pieces.append(line.block(min(left, until_jump(line, loop)))[0])
+        turn(line, loop)
+    return torch.cat(pieces, -1)
+
+
+def same_channels(signal: Tensor, channels: int) -> Tensor:
+    """With as many channels: one serves all, others are cut off or silent."""
+    if len(signal) == channels:
+        return signal
+    if len(signal) == 1:
+        return signal.expand(channels, -1)
+    return torch.nn.functional.pad(signal[:channels], (0, 0, 0, max(0, channels - len(signal))))

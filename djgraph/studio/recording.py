@@ -105,54 +105,66 @@ def recorded(
     played = [_point(beats[i], values[i], shape) for i in keep]
     if not base:
         return tuple(played)
-    grid = clock.beats(
-        np.round(
-            np.arange(int(at[-1] / sample_rate * FRAMES_PER_SECOND) + 2) * sample_rate / FRAMES_PER_SECOND
-        )
-        / sample_rate
-    )
+    line = _Line(base, clock, sample_rate, held)
     begin, end = played[0].at, played[-1].at
 
     def same(one: float, other: float) -> bool:
         return bool(np.abs(np.diff(ways(np.array([one, other]))))[0] <= SAME)
 
-    head = _straight([p for p in base if p.at < begin], base, begin, grid, held, error, ways)
-    if not same(left := value_at(base, begin, held), played[0].value):
+    head = [p for p in base if p.at < begin]
+    if head and (way := line.curved(len(head) - 1, head[-1].at, begin)) is not None:
+        head = [*head[:-1], *_thinned(*way, error, ways)[:-1]]
+    if not same(left := line.value(begin), played[0].value):
         head.append(_point(begin, left, shape))
-    right, last = value_at(base, end, held), _last(base, end)
-    follows = base[last] if 0 <= last < len(base) - 1 else None
-    resumed = _point(end, right, "hold" if held or (follows and follows.shape == "hold") else "linear")
+    right, last = line.value(end), _last(base, end)
+    tail = [p for p in base if p.at > end]
+    stays = held or (last >= 0 and base[last].shape == "hold")
+    resumed = [_point(end, right, "hold" if stays else "linear")]
+    if tail and last >= 0 and (way := line.curved(last, end, tail[0].at)) is not None:
+        resumed = _thinned(*way, error, ways)[:-1]
     if same(right, played[-1].value):
         played.pop()
-    tail = [p for p in base if p.at > end]
-    if follows is not None and not held and not is_straight(follows.shape, follows.bend):
-        full = clock.beats(_frames(clock.seconds(end), clock.seconds(tail[0].at), sample_rate) / sample_rate)
-        between = full[(full > end) & (full < tail[0].at)]
-        way = np.concatenate(([end], between, [tail[0].at]))
-        said = np.array([value_at(base, float(b), held) for b in way[:-1]] + [_before(base, tail[0])])
-        tail = [_point(way[i], said[i], "linear") for i in thin(way, said, error, ways)[1:-1]] + tail
-    return tuple([*head, *played, resumed, *tail])
+    return tuple([*head, *played, *resumed, *tail])
 
 
-def _straight(
-    head: list[LanePoint],
-    base: Sequence[LanePoint],
-    begin: float,
-    grid: Array,
-    held: bool,
-    error: float,
-    ways: Ways,
-) -> list[LanePoint]:
-    """The points before a run, the way of the last one until there in straight lines."""
-    if not head or held or len(head) == len(base) or is_straight(head[-1].shape, head[-1].bend):
-        return head
-    from_ = head[-1]
-    between = grid[(grid > from_.at) & (grid < begin)]
-    way = np.concatenate(([from_.at], between, [begin]))
-    said = np.array([value_at(base, float(beat), held) for beat in way])
-    said[0] = from_.value
-    kept = thin(way, said, error, ways)
-    return [*head[:-1], *(_point(way[i], said[i], "linear") for i in kept[:-1])]
+class _Line:
+    """A lane as the renderer plays it: curved ways in straight lines between its frames."""
+
+    def __init__(self, points: Sequence[LanePoint], clock: TempoMap, sample_rate: float, held: bool) -> None:
+        self._points, self._clock, self._rate, self._held = points, clock, sample_rate, held
+
+    def value(self, beat: float) -> float:
+        """On a beat; at a jump, behind it."""
+        last = _last(self._points, beat)
+        if last >= 0 and (way := self.curved(last, self._points[last].at, None)) is not None:
+            return float(np.interp(self._clock.seconds(beat), self._clock.when(way[0]), way[1]))
+        return value_at(self._points, beat, self._held)
+
+    def curved(self, index: int, begin: float, end: float | None) -> tuple[Array, Array] | None:
+        """Beats and values of the way behind a point between two beats; None of one that is straight. end: None for all
+        of it."""
+        here = self._points[index]
+        if self._held or index + 1 == len(self._points) or is_straight(here.shape, here.bend):
+            return None
+        there = self._points[index + 1]
+        if there.at <= here.at:
+            return None
+        first, last = (self._clock.seconds(beat) for beat in (here.at, there.at))
+        frames = self._clock.beats(_frames(first, last, self._rate) / self._rate)
+        frames = frames[(frames > here.at) & (frames < there.at)]
+        beats = np.concatenate(([here.at], frames, [there.at]))
+        share = (beats - here.at) / (there.at - here.at)
+        values = here.value + progress(here.shape, share, here.bend) * (there.value - here.value)
+        if end is None:
+            return beats, values
+        inside = beats[(beats > begin) & (beats < end)]
+        wanted = np.concatenate(([begin], inside, [end]))
+        seconds = self._clock.when(wanted)
+        return wanted, np.interp(seconds, self._clock.when(beats), values)
+
+
+def _thinned(beats: Array, values: Array, error: float, ways: Ways) -> list[LanePoint]:
+    return [_point(beats[i], values[i], "linear") for i in thin(beats, values, error, ways)]
 
 
 def _frames(first: float, last: float, sample_rate: float) -> Array:
@@ -160,11 +172,6 @@ def _frames(first: float, last: float, sample_rate: float) -> Array:
     indices = np.arange(int(first * FRAMES_PER_SECOND), int(last * FRAMES_PER_SECOND) + 2)
     frames: Array = np.round(indices * (sample_rate / FRAMES_PER_SECOND))
     return frames
-
-
-def _before(base: Sequence[LanePoint], point: LanePoint) -> float:
-    """What the way to a point arrives at: the value of the first point that lies there."""
-    return next(p.value for p in base if p.at == point.at)
 
 
 def _cut(run: Run, held: bool) -> tuple[Array, Array]:

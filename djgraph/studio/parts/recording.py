@@ -52,7 +52,7 @@ class Recording(Part):
         if self._tape is not None:
             self.session.player.hands.tape = None
             self._tape.stop(self.session.player.transport.position)
-            self._keep()
+            self._keep(ended=True)
             self._tape = None
         if message.mode is not None:
             self._arm(message.mode)
@@ -86,7 +86,7 @@ class Recording(Part):
         self._hands = session.player.hands
         self._tape = self._hands.tape = Tape(session.mixer.layout, mode, written)
 
-    def _keep(self) -> None:
+    def _keep(self, ended: bool = False) -> None:
         if self._tape is None or not (runs := self._tape.collect()):
             return
         session, layout = self.session, self.session.mixer.layout
@@ -98,6 +98,16 @@ class Recording(Part):
                 points = recorded(base, run, control, project.clock, rate, ERROR)
                 project = project.with_lane(Lane(control=run.control, points=points))
         session.change(project, f"record {_names(runs)}")
+        if ended or not session.player.transport.playing:
+            self._let_go({run.control for run in runs})
+
+    def _let_go(self, names: set[str]) -> None:
+        """Hands leave what was recorded, so that it is heard the next time."""
+        hands = self.session.player.hands
+        if held := [name for name in hands.held if name in names]:
+            for name in held:
+                hands.release(name)
+            self.session.tell({"event": "released", "controls": held})
 
     def _look(self) -> None:
         """Keeps what has ended, soon after it has."""

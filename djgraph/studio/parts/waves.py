@@ -76,6 +76,7 @@ class Waves(Part):
                 peaks = one.done()
                 self.session.peaks[peaks.digest] = peaks
                 row |= {"digest": peaks.digest, "peak": peaks.peak}
+        rows[:] = [row for row in rows if row["digest"] is not None]  # others are played by sources
         if not ended.is_set():
             self.session.tell({"event": "waves", **self._told(rows), "share": 1.0})
 

@@ -21,7 +21,7 @@ export function makeForm(scene) {
     shown = text;
     const focused = element.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.field : undefined;
     const clip = scene.clips.find(one => scene.chosen.has(one.id));
-    element.replaceChildren(...clip ? ofClip(scene, clip) : count(scene.selection) ? ofPoints(scene) : hint());
+    element.replaceChildren(...clip ? ofClip(scene, clip) : count(scene.selection) ? ofPoints(scene) : scene.focus ? ofLane(scene, scene.focus) : hint());
     if (focused) /** @type {HTMLElement|null} */ (element.querySelector(`[data-field="${focused}"]`))?.focus();
   };
   return { element, show };
@@ -31,7 +31,27 @@ export function makeForm(scene) {
 function description(scene) {
   const clip = scene.clips.find(one => scene.chosen.has(one.id));
   if (clip) return JSON.stringify(clip);
-  return JSON.stringify([...scene.selected].map(([name, chosen]) => [name, [...chosen].map(i => scene.lane(name)[i])]));
+  return JSON.stringify([scene.focus, scene.focus && !!scene.lane(scene.focus).length, scene.target?.fitted.size, ...[...scene.selected].map(([name, chosen]) => [name, [...chosen].map(i => scene.lane(name)[i])])]);
+}
+
+/** A lane as a whole. @param {Scene} scene @param {string} name */
+function ofLane(scene, name) {
+  const title = make("b", ""), own = scene.lane(name).length, [text] = hint();
+  title.textContent = name;
+  const actions = [];
+  if (own) {
+    const clear = make("button", "");
+    clear.textContent = "Clear lane";
+    clear.addEventListener("click", () => scene.edit({ lanes: new Map([[name, []]]), selection: new Map() }, `clear ${name}`));
+    actions.push(clear);
+  }
+  if (scene.target?.fitted.has(name)) {
+    const adopt = make("button", "");
+    adopt.textContent = "Take over what the fit found";
+    adopt.addEventListener("click", () => scene.wire.say({ do: "adopt", controls: [name] }));
+    actions.push(adopt);
+  }
+  return [title, ...actions, text];
 }
 
 function hint() {

@@ -162,7 +162,13 @@ export function makeHand(scene, content, say, playhead) {
   content.addEventListener("pointermove", event => {
     if (event.buttons) return;
     const { x, y } = place(event), row = scene.rowAt(y);
-    content.dataset.over = x < 0 || !row ? "" : row.kind !== "lane" ? row.kind : hit(scene, row, x, y) >= 0 ? "point" : onLine(scene, row, x, y) ? "line" : "lane";
+    const i = x < 0 || row?.kind !== "lane" ? -1 : hit(scene, row, x, y);
+    content.dataset.over = x < 0 || !row ? "" : row.kind !== "lane" ? row.kind : i >= 0 ? "point" : onLine(scene, row, x, y) ? "line" : "lane";
+    if (i >= 0 && row) tell(row.key, i);
+    else if (x >= 0 && row?.control) {
+      const beat = space.beat(x);
+      say(`${space.written(Math.round(beat * 100) / 100)} · ${written(row.control, scene.value(row.control, beat))}`);
+    }
   });
 
   /** @param {Selection} selection */

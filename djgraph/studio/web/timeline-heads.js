@@ -55,6 +55,7 @@ export function makeHeads(scene, heads, content) {
       const c = row.control, own = scene.lane(c.name).length;
       element.classList.toggle("focused", row.key === scene.focus);
       element.classList.toggle("moved", own > 0);
+      element.classList.toggle("held", scene.store.held.has(c.name));
       const text = own || scene.ghosts.has(c.name) ? `${own ? `${own} pt` : "recipe"} · ${written(c, scene.store.values.get(c.name) ?? c.default)}` : written(c, scene.store.values.get(c.name) ?? c.default);
       const output = /** @type {HTMLOutputElement} */ (element.lastElementChild);
       if (output.textContent !== text) output.textContent = text;

@@ -183,7 +183,10 @@ export class Scene {
 
   /** @param {Edited} edited @param {string} what @param {string} gesture */
   send(edited, what, gesture) {
-    const lanes = [...edited.lanes].map(([control, all]) => ({ control, points: all }));
+    // What is usual is left out.
+    const lanes = [...edited.lanes].map(([control, all]) => ({ control, points: all.map(({ at, value, shape, bend }) => ({
+      at, value, ...shape === "linear" ? {} : { shape }, ...bend === null ? {} : { bend },
+    })) }));
     return this.wire.say({ do: "edit", lanes, what: what.slice(0, 100), gesture });
   }
 

@@ -47,7 +47,9 @@ export function makeTimeline(store, wire) {
   takeDrops(scene, content, mark);
   content.append(heads, clips, mark, playhead);
   scroller.append(content);
-  body.append(scroller, canvas, ruler, corner);
+  const flags = make("div", "tl-flags"), flag = make("div", "tl-flag");
+  flags.append(flag);
+  body.append(scroller, canvas, ruler, flags, corner);
   const foot = make("div", "tl-foot");
   foot.append(form.element, said);
   const middle = make("div", "tl-middle");
@@ -92,7 +94,9 @@ export function makeTimeline(store, wire) {
   }
 
   function movePlayhead() {
-    playhead.style.transform = `translateX(${HEAD + space.x(seconds())}px)`;
+    const x = space.x(seconds());
+    playhead.style.transform = `translateX(${HEAD + x}px)`;
+    flag.style.transform = `translateX(${x - space.left}px)`;
     playhead.style.height = `${Math.max(scene.height, scroller.clientHeight)}px`;
   }
 
@@ -148,7 +152,8 @@ export function makeTimeline(store, wire) {
   store.on("project", () => { scene.take(); redraw(); });
   store.on("clips", event => scene.takeClips(event.clips));
   store.on("waves", event => scene.takeWaves(event.rows));
-  store.on("held", () => { if (scene.kept.show === "moving") scene.arrange(); });
+  store.on("held", event => { if (scene.kept.show === "moving" && !scene.rowOf(event.control)) scene.arrange(); });
+  store.on("control", redraw);
   store.on("done", event => scene.answered(event.id));
   store.on("refused", event => { scene.answered(event.id); say(event.message.split("\n")[0]); });
   store.on("transport", () => {

@@ -16,7 +16,7 @@ export function makeRecord(store, wire) {
 
 /** @param {string} label */
 function group(label) {
-  const element = make("div", "group");
+  const element = make("div", "seg");
   element.setAttribute("role", "group");
   element.setAttribute("aria-label", label);
   return element;

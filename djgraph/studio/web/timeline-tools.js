@@ -40,10 +40,36 @@ export function makeTools(scene, does) {
   return root;
 }
 
+/** The tempo of beats and bars: one number, unless the project has a map.
+ * @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire */
+export function makeTempo(store, wire) {
+  const label = make("label", ""), text = make("span", ""), input = /** @type {HTMLInputElement} */ (make("input", ""));
+  text.textContent = "BPM";
+  Object.assign(input, { type: "number", min: "20", max: "400", step: "any" });
+  input.setAttribute("aria-label", "Tempo, BPM");
+  const show = () => {
+    const [first, ...more] = store.project.tempo;
+    input.disabled = more.length > 0;
+    input.title = more.length ? "The tempo changes: it is a map" : "The tempo of beats and bars";
+    if (document.activeElement !== input) input.value = String(Math.round(first[1] * 1000) / 1000);
+  };
+  input.addEventListener("change", () => {
+    const bpm = Number(input.value);
+    if (bpm >= 20 && bpm <= 400) wire.say({ do: "tempo", bpm });
+    else show();
+  });
+  input.addEventListener("blur", show);
+  input.addEventListener("keydown", event => { if (event.key === "Enter") input.blur(); });
+  store.on("project", show);
+  show();
+  label.append(text, input);
+  return label;
+}
+
 /** Hearing a target in place of the mix, and taking over what a fit found in it. @param {import("./timeline-scene.js").Scene} scene */
 function compare(scene) {
   if (!scene.target) return [];
-  const { store, wire } = scene, group = make("div", "group");
+  const { store, wire } = scene, group = make("div", "seg");
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", "Heard");
   for (const [what, title] of [["mix", "Mix"], ["target", "Target"]]) {

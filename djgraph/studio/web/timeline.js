@@ -10,7 +10,7 @@ import { makeHand } from "./timeline-hand.js";
 import { makeHeads } from "./timeline-heads.js";
 import { makeRuler } from "./timeline-ruler.js";
 import { HEAD, RULER, Scene } from "./timeline-scene.js";
-import { makeTools } from "./timeline-tools.js";
+import { makeTempo, makeTools } from "./timeline-tools.js";
 
 /** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire @returns {HTMLElement} */
 export function makeTimeline(store, wire) {
@@ -23,7 +23,7 @@ export function makeTimeline(store, wire) {
   content.tabIndex = 0;
   content.setAttribute("role", "application");
   content.setAttribute("aria-label", "Lanes. Up and down choose a lane, left and right a point, Enter adds one, Alt with arrows moves it, Delete removes it.");
-  corner.textContent = "Bars, seconds";
+  corner.append(makeTempo(store, wire));
 
   let asked = false, palette = paletteOf(root), themed = false;
   /** Draws soon, once. */

@@ -108,3 +108,10 @@ class SourceEffect(Effect):
         processed with the state that the one before gave, equals one call on the whole.
         """
         raise NotImplementedError
+
+    def passed(self, material: Material, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        """The state after a block of which nobody hears the sound, as where a player jumps over it: where it goes on is
+        the same, and what only its sound has left behind, as frames that overlap, may begin anew. An effect that knows
+        it without reading its material says so here; otherwise the sound is made.
+        """
+        return self.process(material, controls, state, block)[1]

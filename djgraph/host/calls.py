@@ -166,6 +166,14 @@ class EffectCall:
             raise self._wrong("process", f"the state that it returned is {_shown(after)}")
         return audio, cast(State, after)
 
+    def passed(self, material: Material, controls: Mapping[str, Tensor], block: Block, state: State) -> State:
+        """See :meth:`SourceEffect.passed`."""
+        with guarded(self.module, self.nodes, "passed"):
+            after: Any = cast(SourceEffect, self.module).passed(material, controls, state, block)
+        if not isinstance(after, Mapping) or after.keys() != state.keys():
+            raise self._wrong("passed", f"the state that it returned is {_shown(after)}")
+        return cast(State, after)
+
     def at_rest(self, state: State, quiet: float) -> bool:
         """See :meth:`TimeEffect.at_rest`."""
         with guarded(self.module, self.nodes, "at_rest"):

@@ -33,15 +33,16 @@ class Feed(Protocol):
 
 
 class MemoryFeed:
-    """Signals in memory, ``[channels, samples]`` by input, or by input and stem."""
+    """Signals in memory, ``[channels, samples]`` by input, or by input and stem. material: of inputs with a source.
+    samples: how long the clip is; left out, as long as the longest signal."""
 
-    def __init__(self, inputs: Mapping[str, Any], material: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, inputs: Mapping[str, Any], material: Mapping[str, Any] | None = None, samples: int | None = None
+    ) -> None:
         self._inputs = inputs
         self.material: Mapping[str, Any] = material or {}
-        self.samples = max(
-            (one.shape[-1] for value in inputs.values() for one in _signals(value)),
-            default=0,
-        )
+        longest = max((one.shape[-1] for value in inputs.values() for one in _signals(value)), default=0)
+        self.samples = longest if samples is None else samples
 
     def read(self, first: int, samples: int) -> Nested:
         return mapped(self._inputs, lambda signal: _part(signal, first, samples))
@@ -102,6 +103,25 @@ def mapped(inputs: Mapping[str, Any], change: Callable[[Tensor], Tensor]) -> Nes
         name: {stem: change(one) for stem, one in value.items()}
         if isinstance(value, Mapping)
         else change(value)
+        for name, value in inputs.items()
+    }
+
+
+def blended(other: Nested, inputs: Nested, at: int, begun: int, fade: int, comes: bool = False) -> Nested:
+    """Inputs with another stretch of material faded out from sample ``at`` on, or in where it comes. begun: samples of
+    the fade that have passed; fade: all of them."""
+
+    def blend(signal: Tensor, old: Tensor) -> Tensor:
+        count = old.shape[-1]
+        way = torch.arange(begun + 1, begun + count + 1, device=signal.device) / (fade + 1)
+        share = way.to(signal.dtype) if comes else 1 - way.to(signal.dtype)
+        here = signal[..., at : at + count]
+        return torch.cat((signal[..., :at], here + share * (old - here), signal[..., at + count :]), -1)
+
+    return {
+        name: {stem: blend(one, other[name][stem]) for stem, one in value.items()}
+        if isinstance(value, Mapping)
+        else blend(value, other[name])
         for name, value in inputs.items()
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from torch import Tensor
 from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed
 from djgraph.playing.hands import Hands
-from djgraph.playing.line import TICK, Line
+from djgraph.playing.line import Line
 
 if TYPE_CHECKING:
+    from djgraph.effects import State
     from djgraph.mixer import Mixer
 
 Region = tuple[int, int] | None
@@ -30,6 +32,12 @@ class Setup:
     course: Course
     hands: Hands
     feed: Feed
+    taps: bool = True
+    """Whether strips and buses have meters."""
+
+    def line(self, at: int, states: Mapping[str, State] | None = None) -> Line:
+        """Its stream from a sample of the clip on. states: of what plays inputs, there."""
+        return Line(self.mixer, self.feed, self.course, self.hands, at, self.taps, states)
 
 
 @dataclass
@@ -70,26 +78,9 @@ class Fade:
         return same_channels(before, len(fresh)) * (1 - share) + fresh * share
 
 
-def until_jump(line: Line, loop: Region) -> int:
-    """Samples until the material has to jump."""
-    if loop is None or line.read >= loop[1]:
-        return TICK
-    return min(TICK, loop[1] - line.read)
-
-
-def turn(line: Line, loop: Region) -> None:
-    """Go round where a loop ends."""
-    if loop is not None and line.read == loop[1]:
-        line.jump(loop[0])
-
-
-def first(line: Line, loop: Region) -> Tensor:
+def first(line: Line) -> Tensor:
     """What is faded in."""
-    pieces: list[Tensor] = []
-    while (left := FADE - sum(piece.shape[-1] for piece in pieces)) > 0:
-        pieces.append(line.block(min(left, until_jump(line, loop)))[0])
-        turn(line, loop)
-    return torch.cat(pieces, -1)
+    return line.block(FADE)[0]
 
 
 def same_channels(signal: Tensor, channels: int) -> Tensor:

@@ -13,25 +13,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from djgraph.audio.meter import LOUDNESS_CHANNELS, Meter
+from djgraph.errors import InputError
 from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, ReadAhead
-from djgraph.playing.handover import Fade, Offer, Setup, first, same_channels, turn, until_jump
+from djgraph.playing.handover import Fade, Offer, Setup, first, same_channels
 from djgraph.playing.hands import Hands
-from djgraph.playing.line import TICK, Line
+from djgraph.playing.line import FADE, TICK, Line
 
 if TYPE_CHECKING:
+    from djgraph.effects import State
     from djgraph.mixer import Mixer
 
 MEASURED = 256
 """Blocks of which the load is known."""
+SHORTEST = 256
+"""Samples of a loop, at least."""
+
+
+Known = tuple[int, "Mixer", Mapping[str, "State"]] | None
+"""A sample, and where what plays a mixer's inputs is there."""
 
 
 @dataclass(frozen=True)
 class Transport:
     """Where playing stands. position: the clip's sample that is heard next. loop: the samples between which it goes
-    round, or None."""
+    round, or None. tempo: BPM there."""
 
     playing: bool = False
     position: int = 0
@@ -55,15 +64,21 @@ class Player:
 
     def __init__(self, mixer: Mixer, feed: Feed, course: Course | None = None, tempo: float = 120.0) -> None:
         self.feed = ReadAhead(feed)
-        course = Course.steady(mixer.layout) if course is None else course
+        course = Course.steady(mixer.layout, tempo=tempo) if course is None else course
         self._setup = Setup(mixer, course, Hands(mixer.layout), self.feed)
         self.instead: Feed | None = None
         """What is heard in place of the mixer's output, which goes on beneath: one signal ``[channels, samples]``."""
-        self.transport = Transport(tempo=tempo)
+        self.transport = Transport(tempo=course.bpm(0))
         self._line: Line | None = None
         self._offer: Offer | None = None
         self._fade: Fade | None = None
         self._late = False
+        self._tail: Tensor | None = None  # what would be heard next had it not been left, to be faded out
+        self._tail_done = 0
+        self._begins: Known = None  # where what plays inputs is at the next beginning, and at the loop's
+        self._loops: Known = None
+        self._sought: tuple[int, Known] | None = None
+        self._ready: set[tuple[int, bool]] = set()  # mixers that have played
         self._epoch = self._made = 0
         self.moment = Moment(transport=self.transport)
         self._orders: deque[Callable[[], None]] = deque()
@@ -91,31 +106,51 @@ class Player:
     # ── Orders, from any thread ─────────────────────────────────────────────────────────────────────────────
 
     def play(self) -> None:
-        self._order(self._play)
+        self._prepare()
+        states = self._states(self.transport.position)
+        self._order(lambda: self._play(states))
 
     def stop(self) -> None:
         self._order(self._stop)
 
     def seek(self, sample: int) -> None:
         place = max(0, min(int(sample), max(self.feed.samples - 1, 0)))
-        self.feed.prepare(place)
-        self._order(lambda: self._seek(place))
+        self.feed.read(place, TICK)  # so that the sound has not to wait for it
+        states = self._states(place)
+        self._order(lambda: setattr(self, "_sought", (place, states)))
 
     def loop(self, region: tuple[int, int] | None) -> None:
-        """Go round from the second sample to the first; None: no more."""
+        """Go round from the second sample to the first; None: no more. What is behind its end plays on. Raises
+        InputError for a loop of less than 256 samples, as one is that ends before it begins."""
+        if region is not None:
+            begin, end = (max(0, min(int(place), self.feed.samples)) for place in region)
+            if end - begin < SHORTEST:
+                raise InputError(
+                    f"a loop from sample {region[0]} to {region[1]} of {self.feed.samples}; "
+                    f"expected {SHORTEST} samples or more"
+                )
+            region = begin, end
+            self._loops = self._states(begin)
         self._order(lambda: self._around(region))
 
     def at_tempo(self, tempo: float) -> None:
-        """BPM, for effects that follow a clock."""
-        self._order(lambda: self._retime(float(tempo)))
+        """BPM all along, for effects and decks that follow a clock."""
+        self.follow(self.course.at_tempo(float(tempo)))
 
     def follow(self, course: Course) -> None:
-        """Another automation, from the next frame on; nothing happens with one for another mixer's layout."""
+        """Another automation and tempo, from the next frame on; nothing happens with one for another mixer's layout.
+        Controls of rate *clip*, which a stream reads but once, are heard within a cross-fade."""
         with self._lock:
             if course.layout != self._setup.mixer.layout:
                 return
-            self._setup = replace(self._setup, course=course)
-        self._order(lambda: self._follow(course))
+            before = self._setup.course
+            self._setup = setup = replace(self._setup, course=course)
+        if self.transport.loop is not None:
+            self._loops = self._states(self.transport.loop[0])
+        if course.begins_as(before):
+            self._order(lambda: self._follow(course))
+        else:
+            self._order(lambda: self._take_over(setup))
 
     def take_over(self, mixer: Mixer, course: Course, hands: Hands, feed: Feed | None = None) -> None:
         """Another mixer goes on where this one is, with a short cross-fade; it knows nothing of what was before, as
@@ -139,8 +174,27 @@ class Player:
 
     def wait(self, seconds: float) -> None:
         """Until there is something to play, or that long."""
-        if not self.transport.playing and not self._orders:
+        if not self.transport.playing and not self._orders and self._tail is None:
             self._ordered.wait(seconds)
+
+    def _prepare(self) -> None:
+        """What a mixer makes when it first plays is made before the sound has to wait for it."""
+        setup = self._setup
+        if (id(setup.mixer), setup.taps) in self._ready:
+            return
+        course = Course.steady(setup.mixer.layout, tempo=setup.course.bpm(0))
+        hands = Hands(setup.mixer.layout)
+        Line(setup.mixer, setup.feed, course, hands, 0, setup.taps, {}, primed=False).block(TICK)
+        self._ready.add((id(setup.mixer), setup.taps))
+
+    def _states(self, sample: int) -> Known:
+        """Where what plays inputs is on a sample; None where nothing does."""
+        setup = self._setup
+        if not setup.mixer.graph.sources:
+            return None
+        hands = Hands(setup.mixer.layout)
+        scout = Line(setup.mixer, setup.feed, setup.course, hands, 0, False, {}, primed=False)
+        return sample, setup.mixer, scout.states_at(sample)
 
     # ── Sound, from one thread ──────────────────────────────────────────────────────────────────────────────
 
@@ -150,37 +204,37 @@ class Player:
         self._obey()
         self._publish()
         at = self.transport.position
-        if not self.transport.playing:
+        if not self.transport.playing and self._tail is None:
             return np.zeros((self._channels(), samples), np.float32), at
-        if self._line is None:
-            self._line = self._start(at)
-        pieces, left = [], samples
-        while left:
+        pieces, left = list[Tensor](), samples
+        while left and self.transport.playing:
+            if self._line is None:
+                self._line = self._start(self.transport.position)
             self._meet()
-            count = min(left, until_jump(self._line, self.transport.loop), self._until_change())
-            line = self._line
-            pieces.append(self._piece(line, count))
-            left -= count
-            self._made += count
-            turn(line, self.transport.loop)
+            count = min(left, self._until_end(), self._until_change())
+            if count:
+                pieces.append(self._faded(self._piece(count)))
+                left -= count
+            self._arrive()
+        if left:
+            silence = torch.zeros(self._channels(), left, dtype=torch.float32, device="cpu")
+            pieces.append(self._faded(silence))
         if len({len(piece) for piece in pieces}) > 1:  # another mixer has taken over within this block
             pieces = [same_channels(piece, len(pieces[-1])) for piece in pieces]
         audio = pieces[0] if len(pieces) == 1 else torch.cat(pieces, -1)
         if len(audio) != self._loudness.channels:
             self._loudness = self._meter()
         self._loudness.add(audio)
-        if (instead := self.instead) is not None:
-            (audio,) = instead.read(at, samples).values()
-        self._advance(samples)
         self._publish()
         self._loads.append((time.perf_counter() - began) / samples * self.mixer.graph.sample_rate)
         return audio.numpy(), at
 
     @property
     def load(self) -> tuple[float, float]:
-        """The median and the largest share of a block's length that it took to make it, of the last ones."""
+        """The median and the 99th percentile of the share of a block's length that it took to make it, of the last
+        ones."""
         loads = sorted(self._loads)
-        return (loads[len(loads) // 2], loads[-1]) if loads else (0.0, 0.0)
+        return (loads[len(loads) // 2], loads[int(0.99 * (len(loads) - 1))]) if loads else (0.0, 0.0)
 
     def meters(self) -> Mapping[str, list[float]]:
         """The largest amplitude of every strip and bus, by channel, since this was last asked."""
@@ -203,8 +257,17 @@ class Player:
     # ── How ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _start(self, at: int) -> Line:
-        setup = self._setup
-        return Line(setup.mixer, setup.feed, setup.course, setup.hands, at, self.transport.tempo)
+        line = self._setup.line(at, self._known(self._begins, at, self._setup.mixer))
+        self._loop_of(line)
+        return line
+
+    def _loop_of(self, line: Line) -> None:
+        line.loop = loop = self.transport.loop
+        line.loop_states = None if loop is None else self._known(self._loops, loop[0], line.mixer)
+
+    @staticmethod
+    def _known(known: Known, sample: int, mixer: Mixer) -> Mapping[str, State] | None:
+        return known[2] if known is not None and known[0] == sample and known[1] is mixer else None
 
     def _meter(self) -> Meter:
         channels = self._channels()
@@ -218,12 +281,18 @@ class Player:
         self._ordered.clear()
         while self._orders:
             self._orders.popleft()()
+        if self._sought is not None:  # of several, the last one
+            sought, self._sought = self._sought, None
+            self._seek(*sought)
 
     def _set(self, **changes: Any) -> None:
         self.transport = replace(self.transport, **changes)
 
-    def _play(self) -> None:
+    def _play(self, states: Known) -> None:
+        if self.transport.playing:
+            return
         self._loudness = self._meter()
+        self._begins = states
         at_end = self.transport.position >= self.feed.samples
         self._set(playing=True, position=0 if at_end else self.transport.position)
         self.jumps += 1
@@ -234,35 +303,49 @@ class Player:
         self._end()
 
     def _end(self) -> None:
+        if self.transport.playing:
+            self._leave()
         self._set(playing=False)
         self.hands.leave(self.transport.position, playing=False)
         self._epoch += 1
+
+    def _leave(self) -> None:
+        """What is heard goes elsewhere, or ends: what was to come is kept, to be faded out."""
+        if self._line is not None:
+            left, pieces = max(1, round(FADE * self.mixer.graph.sample_rate)), list[Tensor]()
+            while left:
+                pieces.append(self._piece(min(left, self._fade.left if self._fade else TICK)))
+                left -= pieces[-1].shape[-1]
+            self._tail, self._tail_done = torch.cat(pieces, -1), 0
         self._line = self._fade = None
         self._late = False
 
-    def _seek(self, place: int) -> None:
-        self._set(position=place)
+    def _seek(self, place: int, states: Known) -> None:
+        if self.transport.playing:
+            self._leave()
+        self._set(position=place, tempo=self.course.bpm(place))
+        self._begins = states
         self.jumps += 1
         self._epoch += 1
-        if self._fade is not None:
-            self._line, self._fade = self._fade.line, None
-        if self._line is not None:
-            self._line.jump(place + self._line.latency)
-
-    def _retime(self, tempo: float) -> None:
-        self._set(tempo=tempo)
-        for line in self._lines():
-            line.tempo = tempo
 
     def _around(self, region: tuple[int, int] | None) -> None:
-        if region != self.transport.loop:
-            self._set(loop=region)
-            self._epoch += 1
+        if region == self.transport.loop:
+            return
+        self._set(loop=region)
+        self._epoch += 1
+        for line in self._lines():
+            self._loop_of(line)
+            if region is not None and line.heard < region[1] <= line.read:
+                # Read beyond the end already: the material goes round from here, and stays in time.
+                begin, end = region
+                line.jump(begin + (line.read - end) % (end - begin))
 
     def _follow(self, course: Course) -> None:
         for line in self._lines():
             if course.layout == line.course.layout:
                 line.course = course
+                self._loop_of(line)
+        self._set(tempo=course.bpm(self.transport.position))
 
     def _lines(self) -> list[Line]:
         return [
@@ -274,7 +357,7 @@ class Player:
             self._late = True  # the one that is coming in is heard alone first
         elif self._line is not None and setup is self._setup:
             line = self._start(self.transport.position)
-            self._fade = Fade(line, first(line, self.transport.loop))
+            self._fade = Fade(line, first(line))
 
     def _meet(self) -> None:
         """Take what was offered for now, refuse what was offered for a time that is over."""
@@ -301,27 +384,50 @@ class Player:
     def _publish(self) -> None:
         self.moment = Moment(self._epoch, self._made, self.transport)
 
-    def _piece(self, line: Line, samples: int) -> torch.Tensor:
-        audio, taps = line.block(samples)
+    def _until_end(self) -> int:
+        """Samples until the clip ends."""
+        return max(0, min(TICK, self.feed.samples - self.transport.position))
+
+    def _arrive(self) -> None:
+        """Where what is heard has got to, and what that changes."""
+        assert self._line is not None
+        position = self._line.heard if self._fade is None else self._fade.line.behind(self._fade.left)
+        self._set(position=position, tempo=self.course.bpm(position))
+        if self._late and self._fade is None:
+            self._late = False
+            self._take_over(self._setup)
+        if position >= self.feed.samples:
+            self._end()
+
+    def _piece(self, samples: int) -> Tensor:
+        """The next samples of what is heard, no more than until a change."""
+        assert self._line is not None
+        place = self.transport.position
+        audio, taps = self._line.block(samples)
+        self._made += samples
         if self._fade is not None:
             audio = self._fade.mix(audio)
             if not self._fade.left:
                 self._line, self._fade = self._fade.line, None
-                if self._late:
-                    self._late = False
-                    self._take_over(self._setup)
         with self._lock:
             for name, signal in taps.items():
                 peak = signal.abs().amax(-1).numpy()
                 before = self._peaks.get(name)
                 self._peaks[name] = peak if before is None else np.maximum(before, peak)
+        if (instead := self.instead) is not None:
+            (audio,) = instead.read(place, samples).values()
         return audio
 
-    def _advance(self, samples: int) -> None:
-        loop, position = self.transport.loop, self.transport.position
-        after = position + samples
-        if loop is not None and position < loop[1] <= after:
-            after = loop[0] + (after - loop[1]) % max(loop[1] - loop[0], 1)
-        self.transport = replace(self.transport, position=after)
-        if loop is None and after >= self.feed.samples:
-            self._end()
+    def _faded(self, audio: Tensor) -> Tensor:
+        """With what was left behind it fading out."""
+        if self._tail is None:
+            return audio
+        total = self._tail.shape[-1]
+        old = same_channels(self._tail[:, self._tail_done : self._tail_done + audio.shape[-1]], len(audio))
+        count = old.shape[-1]
+        way = torch.arange(self._tail_done + 1, self._tail_done + count + 1, device=audio.device)
+        share = (way / (total + 1)).to(audio.dtype)
+        self._tail_done += count
+        if self._tail_done == total:
+            self._tail = None
+        return torch.cat((old * (1 - share) + audio[:, :count] * share, audio[:, count:]), -1)

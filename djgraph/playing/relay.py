@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from djgraph.playing.handover import FADE, Offer, Region, Setup, first, turn, until_jump
+from djgraph.playing.handover import FADE, Offer, Region, Setup, first
 from djgraph.playing.line import TICK, Line
 from djgraph.playing.player import Player
 
@@ -39,17 +39,21 @@ def warm(player: Player, setup: Setup, lead: float = LEAD, ended: Callable[[], b
         loop = now.transport.loop
         if line is None or now.epoch != epoch:
             begin = max(0, now.transport.position - round(lead * rate))
-            line = Line(setup.mixer, setup.feed, setup.course, setup.hands, begin, now.transport.tempo)
+            line = setup.line(begin)
+            line.loop = loop
+            if loop is not None and setup.mixer.graph.sources:
+                line.loop_states = line.states_at(loop[0])
             reached, epoch = now.made - (now.transport.position - begin), now.epoch
         late = time.monotonic() - began > CHASE
         if reached < now.made + margin and not late:
             clock = time.monotonic()
-            reached += _roll(line, loop)
+            line.block(TICK)
+            reached += TICK
             time.sleep(max(0.0, TICK / rate / PACE - (time.monotonic() - clock)))
             continue
         at = now.made + margin if late else reached
         _bring(line, _place(now.transport.position, at - now.made, loop), loop)
-        audio = first(line, loop)
+        audio = first(line)
         offer = Offer(setup, line, audio, at, epoch)
         player.offer(offer)
         if not offer.settled.wait(PATIENCE + margin / rate):
@@ -61,18 +65,10 @@ def warm(player: Player, setup: Setup, lead: float = LEAD, ended: Callable[[], b
     return False
 
 
-def _roll(line: Line, loop: Region) -> int:
-    count = until_jump(line, loop)
-    line.block(count)
-    turn(line, loop)
-    return count
-
-
 def _bring(line: Line, place: int, loop: Region) -> None:
     """To where the clip is heard at ``place`` next, if it is not there."""
-    wanted = _place(place, line.latency, loop)
-    if line.read != wanted:
-        line.jump(wanted)
+    if line.heard != place:
+        line.jump(_place(place, line.latency, loop))
 
 
 def _place(position: int, samples: int, loop: Region) -> int:

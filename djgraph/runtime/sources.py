@@ -129,16 +129,26 @@ class SourceInput:
         if self.heard is not None:
             rows = rows[:, :1]
             clock = None if clock is None else Clock(clock.tempo[:1], clock.beats[:1])
-        controls = self.reader(rows, timeline, span)
-        ticks = clock if self.call.module.uses_clock else None
-        rate = self.call.module.environment.sample_rate
-        block = Block(span[0], span[1] - span[0], rate, ticks)
+        controls, block = self._read(rows, timeline, clock, span)
         size = (rows.shape[1], self.material.channels, block.length)
         audio, state = self.call.play(self.material, controls, state, block, size)
         if self.heard is not None:
             audio = audio * self.heard.unsqueeze(-1)
         parts = audio.split([node.channels for node in self.nodes], dim=1)
         return {node.id: part for node, part in zip(self.nodes, parts)}, state
+
+    def passed(
+        self, rows: Tensor, timeline: Timeline, clock: Clock | None, span: tuple[int, int], state: State
+    ) -> State:
+        """The state after a span of samples of which nobody hears the sound."""
+        return self.call.passed(self.material, *self._read(rows, timeline, clock, span), state)
+
+    def _read(
+        self, rows: Tensor, timeline: Timeline, clock: Clock | None, span: tuple[int, int]
+    ) -> tuple[dict[str, Tensor], Block]:
+        ticks = clock if self.call.module.uses_clock else None
+        rate = self.call.module.environment.sample_rate
+        return self.reader(rows, timeline, span), Block(span[0], span[1] - span[0], rate, ticks)
 
     def play_clip(
         self, rows: Tensor, timeline: Timeline, clock: Clock | None, like: Tensor

@@ -10,6 +10,7 @@ from torch import Tensor
 from djgraph.dsp.placed import PlacedTimeline
 from djgraph.effects import Clock
 from djgraph.runtime.clock import beats_at, clock_span
+from djgraph.streams.state import part, prefixed
 
 
 class ClockTrack:
@@ -23,6 +24,12 @@ class ClockTrack:
         start on. start: the clip's sample at which the stream begins."""
         self._rate, self._tempo, self._positions, self._start = sample_rate, tempo, positions, start
         self._first = self._beats_of_first()
+        self._before: ClockTrack | None = None  # what holds ahead of the stream's sample ``_begins``
+        self._begins = 0
+
+    def follow(self, before: ClockTrack, position: int) -> None:
+        """Hold from a sample of the stream on; ahead of it another one does."""
+        self._before, self._begins = before, position
 
     def append(self, tempo: Tensor, position: int) -> None:
         """A live frame, ``[batch, 1]``."""
@@ -39,10 +46,22 @@ class ClockTrack:
 
     def read(self, start: int, stop: int) -> Clock:
         """Tempo and beats on samples ``start…stop−1``, ``[batch, 1, samples]`` each."""
+        if self._before is not None and start < self._begins:
+            middle = min(stop, self._begins)
+            early = self._before.read(start, middle)
+            if middle == stop:
+                return early
+            late = self.read(middle, stop)
+            return Clock(torch.cat((early.tempo, late.tempo), -1), torch.cat((early.beats, late.beats), -1))
         return clock_span(self._timeline(), self._tempo, start, stop, self._rate, self._first)
 
     def forget(self, before: int) -> None:
         """Drops frames that no sample from ``before`` on depends on."""
+        if self._before is not None:
+            if before < self._begins:
+                self._before.forget(before)
+                return
+            self._before = None
         keep = int(torch.searchsorted(self._positions, torch.tensor(before, device="cpu"), right=True)) - 1
         if keep > 0:
             place = self._positions[keep : keep + 1]
@@ -51,13 +70,25 @@ class ClockTrack:
 
     def detach(self) -> None:
         self._tempo, self._first = self._tempo.detach(), self._first.detach()
+        if self._before is not None:
+            self._before.detach()
 
     def state(self) -> dict[str, Tensor]:
-        return {"tempo": self._tempo, "positions": self._positions, "first": self._first}
+        own = {"tempo": self._tempo, "positions": self._positions, "first": self._first}
+        if self._before is None:
+            return own
+        begins = torch.tensor([self._begins], device="cpu")
+        return {**own, "begins": begins, **prefixed("before", self._before.state())}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self._tempo, self._first = state["tempo"], state["first"]
         self._positions = state["positions"].cpu()
+        self._before = None
+        if "begins" in state:
+            empty = self._tempo[:, :0]
+            before = ClockTrack(self._rate, empty, torch.empty(0, dtype=torch.int64, device="cpu"))
+            before.restore(part("before", state))
+            self.follow(before, int(state["begins"]))
 
     def _timeline(self) -> PlacedTimeline:
         return PlacedTimeline.at(None, self._positions)

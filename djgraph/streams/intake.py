@@ -57,13 +57,38 @@ class Intake:
         if frames is None and fps is not None:
             raise InputError("fps, the frames per second, comes with an iterator of frames")
         self._live = score is None and frames is None
+        self.scored = score is not None
         self._latest: Tensor | None = None
         self._fetched = 0
         known = None if score is None else self._score(score)
         fetched = None if frames is None else self._fetch(_iterator(frames), self._speed(fps))
         self.track = ControlTrack(compiled.bank.rows, known, fetched)
         self._live_tempo = compiled.uses_clock and tempo is None
-        self.clock = self._clock(tempo)
+        self._known_tempo = tempo
+        self.clock = self._clock(tempo, self._start)
+
+    def jump(self, position: int, sample: int, tempo: Any) -> None:
+        """From the stream's sample ``position`` on the clock is that of the clip from ``sample`` on. tempo: as when the
+        stream was made; None: as it was. Raises InputError for one that does not fit."""
+        before, start = self.clock, sample - position
+        if before is None or (tempo is None and self._live_tempo and before.latest is None):
+            if tempo is not None:
+                raise InputError("no effect of this graph follows a clock: leave tempo out")
+            self._start_clock(start)
+            return
+        if tempo is None:
+            tempo = before.latest if self._live_tempo else self._known_tempo
+        elif self._live_tempo:
+            raise InputError("leave tempo out of a jump: this stream's comes with its blocks")
+        after = self._clock(tempo, start)
+        assert after is not None
+        after.follow(before, position)
+        self.clock, self._known_tempo = after, tempo
+
+    def _start_clock(self, start: int) -> None:
+        """Before a live stream's first tempo has come."""
+        if self.clock is not None:
+            self.clock = self._clock(None, start)
 
     def check(self, params: Any, tempo: Any) -> Live:
         """What comes with a block. Raises InputError, and changes nothing."""
@@ -148,14 +173,14 @@ class Intake:
             prepared = torch.cat([self._prepared(some) for some in params.split(CHECKED, -2)], -2)
         else:
             prepared = self._prepared(params)  # which says what is wrong with it
-        return prepared, self._positions(positions, prepared)
+        return prepared, self._positions(positions, prepared, self._start)
 
-    def _positions(self, positions: Any, frames: Tensor) -> Tensor:
-        """On the CPU, where they are looked up; from the stream's start on."""
+    def _positions(self, positions: Any, frames: Tensor, start: int) -> Tensor:
+        """On the CPU, where they are looked up; from the stream's start on, which is the clip's sample ``start``."""
         placed = prepare_positions(positions, frames, True)
         if placed is None:
             raise InputError("positions are missing: give the sample that each frame lies on")
-        return placed.cpu() - self._start
+        return placed.cpu() - start
 
     def _speed(self, fps: Any) -> float | None:
         if fps is None:
@@ -177,14 +202,14 @@ class Intake:
             self._fetched += 1
             yield prepared, position - self._start
 
-    def _clock(self, tempo: Any) -> ClockTrack | None:
+    def _clock(self, tempo: Any, start: int) -> ClockTrack | None:
         if not self._compiled.uses_clock:
             if tempo is not None:
                 raise InputError("no effect of this graph follows a clock: leave tempo out")
             return None
         if tempo is None:
             empty = torch.empty(self._batch, 0, dtype=torch.float64, device=self._like.device)
-            return ClockTrack(self._rate, empty, torch.empty(0, dtype=torch.int64, device="cpu"), self._start)
+            return ClockTrack(self._rate, empty, torch.empty(0, dtype=torch.int64, device="cpu"), start)
         tempos, positions = tempo, [0]
         if isinstance(tempo, tuple):
             if len(tempo) != 2:
@@ -193,7 +218,9 @@ class Intake:
             if isinstance(tempos, Tensor) and tempos.ndim == 1:
                 tempos = tempos.unsqueeze(0)
         checked = check_tempo(tempos, self._batch, self._like).expand(self._batch, -1)
-        return ClockTrack(self._rate, checked, self._positions(positions, checked.unsqueeze(-1)), self._start)
+        return ClockTrack(
+            self._rate, checked, self._positions(positions, checked.unsqueeze(-1), start), start
+        )
 
     def _tempo(self, tempo: Any) -> Tensor | None:
         if self.clock is None or not self._live_tempo:

@@ -25,6 +25,7 @@ from djgraph.runtime.sources import SourceInput, played, samples_of, silences
 from djgraph.streams.buffers import History
 from djgraph.streams.controls import SharedReading
 from djgraph.streams.intake import Intake
+from djgraph.streams.jumps import Leaving, moved, states_at
 from djgraph.streams.left_out import LeftOut
 from djgraph.streams.loop import LoopStream
 from djgraph.streams.plan import Delays, Step, StreamPlan
@@ -91,6 +92,8 @@ class Stream:
         self._chains = {calls.places[0]: calls for calls in plan.chains}
         self._controls = self._readings()
         self._sources = self._played({} if material is None else material)
+        self._shift = 0  # how far a sample of the clip lies behind its own place on the stream's clock
+        self._leaving: Leaving | None = None
         self._steps = {
             index: step for index, op, _ in plan.steps if (step := self._step(index, op)) is not None
         }
@@ -154,6 +157,62 @@ class Stream:
         self._position = moment.stop
         return self._shape(values, samples)
 
+    def jump(
+        self,
+        sample: int,
+        *,
+        tempo: float | Tensor | tuple[Tensor, Any] | None = None,
+        sources: Mapping[str, State] | None = None,
+        fade: int = 0,
+    ) -> None:
+        """Goes on from another sample of the clip: that is where what comes with the next block lies.
+
+        Beats count from there, and effects go on: an echo rings over the cut. Live frames and iterators of frames go
+        on as if there had been no jump: positions are those of a clip that was never left. What plays inputs goes on
+        from ``sources``, states by input as :meth:`sources_at` gives them, within a cross-fade of ``fade`` samples;
+        left out, it plays on. tempo: as when the stream was made; left out, it stays. Raises InputError where one does
+        not fit, for streams with a score, and where nothing is left to come.
+        """
+        self._check_open()
+        place = whole(sample, "a jump's sample", 0)
+        if self._intake.scored:
+            raise InputError(
+                "a stream with a score plays it to its end: jumps are for live frames and iterators"
+            )
+        for name in sources or {}:
+            if name not in self._sources:
+                raise InputError(f"no source plays input {name!r}{did_you_mean(str(name), self._sources)}")
+        fade = whole(fade, "a fade", 0)
+        if sources and fade and self._position:
+            self._leaving = Leaving(self._sound(Moment(self._position, self._position + fade))[0])
+        self._intake.jump(self._position, place, tempo)
+        shift = self._position - place
+        for name, (source, _) in self._sources.items():
+            if sources and name in sources:
+                self._sources[name] = moved(source, shift - self._shift), dict(sources[name])
+        self._shift = shift if sources else self._shift
+
+    def sources_at(
+        self,
+        sample: int,
+        params: Tensor,
+        positions: Any,
+        tempo: float | Tensor | tuple[Tensor, Any] | None = None,
+    ) -> dict[str, State]:
+        """Where the sources are that have played the clip to a sample: states by input, for :meth:`jump`.
+
+        params, positions: the clip's frames ``[frames, controls]`` and the sample that each lies on. tempo: as for
+        :meth:`djgraph.Mixer.stream`. The stream is left as it is; any thread may ask.
+        """
+        sources = {name: moved(source, -self._shift) for name, (source, _) in self._sources.items()}
+        if not sources:
+            return {}
+        intake = Intake(self._compiled, 1, self._like, "clamp", (params, positions), None, None, tempo)
+        with torch.inference_mode():
+            return states_at(
+                sources, intake, self._compiled.bank.rows, whole(sample, "a sample", 0), self._like
+            )
+
     def _played(self, material: Mapping[str, Any]) -> dict[str, tuple[SourceInput, State]]:
         """What plays inputs, with its state, by input."""
         graph, compiled = self._compiled.graph, self._compiled
@@ -175,17 +234,26 @@ class Stream:
     def _play(self, moment: Moment) -> dict[str, Tensor]:
         """The audio of the inputs that sources play, in this block."""
         self._intake.advance(moment.stop)
-        track, clock = self._intake.track, self._intake.clock
-        span, audio = (moment.start, moment.stop), dict[str, Tensor]()
         self._broken = True  # until all sources have played
+        audio, after = self._sound(moment)
+        for name, (source, _) in self._sources.items():
+            self._sources[name] = source, after[name]
+        if self._leaving is not None:
+            audio = self._leaving.into(audio, moment.stop - moment.start)
+            self._leaving = None if self._leaving.over else self._leaving
+        self._broken = False
+        return audio | silences(self._compiled.graph, audio, self._like, moment.stop - moment.start)
+
+    def _sound(self, moment: Moment) -> tuple[dict[str, Tensor], dict[str, State]]:
+        """What the sources play in this block, by input node, and their states behind it, by input."""
+        track, clock = self._intake.track, self._intake.clock
+        span, audio, after = (moment.start, moment.stop), dict[str, Tensor](), dict[str, State]()
         for name, (source, state) in self._sources.items():
             assert track.rows is not None
             ticks = None if clock is None else clock.read(*span)
-            made, after = source.play(track.rows, track.timeline(moment.end), ticks, span, state)
-            self._sources[name] = source, after
+            made, after[name] = source.play(track.rows, track.timeline(moment.end), ticks, span, state)
             audio |= made
-        self._broken = False
-        return audio | silences(self._compiled.graph, audio, self._like, moment.stop - moment.start)
+        return audio, after
 
     def _check_finite(self, audio: Mapping[str, Tensor]) -> None:
         """Before anything is taken; audio: by input node."""

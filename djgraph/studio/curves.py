@@ -47,10 +47,10 @@ def course_of(
 ) -> Course:
     """The same as frames: those that ``djgraph render`` would play."""
     if not samples:
-        return Course.steady(layout)
+        return Course.steady(layout, tempo=project.clock.bpm(0.0))
     auto = automation_of(project, layout, inputs, samples / sample_rate)
     frames = auto.render_exact(layout, samples=samples, sample_rate=sample_rate)
-    return Course(layout, frames.params, frames.positions)
+    return Course(layout, frames.params, frames.positions, frames.tempo)
 
 
 def _curve(lane: Lane) -> Curve:

@@ -97,6 +97,18 @@ class Deck(SourceEffect):
         sound, frames = self._stretcher(material.read, position, speed, widths, block.start, state)
         return sound, {"position": after, **frames}
 
+    def passed(self, material: Material, controls: Mapping[str, Tensor], state: State, block: Block) -> State:
+        rate = controls["rate"].double().squeeze(1)
+        if self.uses_clock:
+            assert block.clock is not None
+            rate = (rate - 1) * block.clock.tempo.squeeze(1) / (60 * block.sample_rate)
+        elif (markers := material.markers) is not None:
+            _, slope = warp_positions(
+                markers.clip, markers.track, block.length, first=block.start, rate=markers.rate
+            )
+            rate = (rate - 1) * slope
+        return {**state, "position": positions(0.0, rate, block.length, state["position"])[1]}
+
     def _at_its_tempo(
         self, material: Material, start: Tensor, rate: Tensor, state: State, block: Block
     ) -> tuple[Tensor, Tensor, Tensor]:

@@ -78,7 +78,13 @@ def test_loop_goes_round_on_its_sample(mixer: djgraph.Mixer) -> None:
     played = _played(player, [700] * 20)[0] * SAMPLES
     wanted = np.array([i if i < 4000 else 1000 + (i - 4000) % 3000 for i in range(14000)], np.float32)
     # The mixer of neutral controls is its input; windows of a transform round the edges off by nothing at all.
-    np.testing.assert_allclose(played, wanted, atol=0.05)
+    away = np.ones(14000, bool)
+    for end in (4000, 7000, 10000, 13000):  # 5 ms before the end what lies before the begin comes in
+        away[end - 221 : end] = False
+    np.testing.assert_allclose(played[away], wanted[away], atol=0.05)
+    share = np.arange(1, 221) / 221
+    faded = np.arange(3780, 4000) * (1 - share) + np.arange(780, 1000) * share
+    np.testing.assert_allclose(played[3780:4000], faded, atol=0.05)
     assert player.transport.position == 1000 + (14000 - 4000) % 3000
     player.close()
 

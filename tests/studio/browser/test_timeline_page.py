@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,82 +12,41 @@ import torch
 import djgraph
 from djgraph.automation import SHAPES, TempoMap
 from djgraph.automation.shapes import progress
-from djgraph.playing import MemoryFeed
-from djgraph.studio.parts import PARTS
-from djgraph.studio.serve import Serving
 from djgraph.studio.session import Session
 from djgraph.studio.target import Band, Target
+from studio.browser.desk import Desk
+from studio.served import Studio, until
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
-]
+pytestmark = pytest.mark.slow
 GAIN, CUTOFF = "track_a.drums.gain", "track_a.drums.hpf"
 SECONDS = 8
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as opened:
-        arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        chromium = opened.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def mixer() -> djgraph.Mixer:
-    return djgraph.compile("dj_mixer")
-
-
 @pytest.fixture
-def session(mixer: djgraph.Mixer) -> Iterator[Session]:
-    torch.manual_seed(1)
-    inputs = {
-        track: {stem: 0.1 * torch.randn(2, 44100 * SECONDS) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
-    made = Session(mixer, MemoryFeed(inputs), parts=PARTS)
-    layout = mixer.layout
+def shown(opened: Callable[..., Desk]) -> Desk:
+    """Eight seconds, a target with a fit, and the timeline with one lane."""
+    studio = Studio("dj_mixer", SECONDS)
     found = djgraph.automation.load("linear", start="2s", length="2s")
-    at = np.linspace(0, SECONDS, 50)
-    band = Band(at, np.full(50, 0.4), np.full(50, 0.6), np.ones(50, bool))
-    made.target = Target("mix.wav", 0.1 * torch.randn(2, 44100 * SECONDS), found, {layout.names[0]: band})
-    serving = Serving(made)
-    thread = threading.Thread(target=serving.run, daemon=True)
-    thread.start()
-    made.url = serving.url  # type: ignore[attr-defined]
-    yield made
-    serving.stop()
-    thread.join(timeout=10)
-    made.close()
+    band = Band(np.linspace(0, SECONDS, 50), np.full(50, 0.4), np.full(50, 0.6), np.ones(50, bool))
+    sound = 0.1 * torch.randn(2, 44100 * SECONDS, generator=torch.Generator().manual_seed(1))
+    studio.session.target = Target("mix.wav", sound, found, {GAIN: band})
+    desk = opened(studio=studio, view="timeline")
+    desk.page.wait_for_selector(".tl-head")
+    desk.page.get_by_label("Lanes", exact=True).select_option("all")
+    desk.page.get_by_label("Filter lanes").fill(GAIN)
+    desk.page.get_by_role("button", name="Waveforms").click()
+    desk.page.wait_for_function("document.querySelectorAll('.tl-head.lane').length === 1")
+    return desk
 
 
 @pytest.fixture
-def page(browser: Any, session: Session) -> Iterator[Any]:
-    opened = browser.new_page(viewport={"width": 1400, "height": 900})
-    opened.set_default_timeout(8000)
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.goto(session.url + "#timeline")  # type: ignore[attr-defined]
-    opened.wait_for_selector(".tl-head")
-    opened.get_by_label("Lanes", exact=True).select_option("all")
-    opened.get_by_label("Filter lanes").fill(GAIN)
-    opened.get_by_role("button", name="Waveforms").click()
-    opened.wait_for_function("document.querySelectorAll('.tl-head.lane').length === 1")
-    yield opened
-    opened.close()
-    assert faults == []
+def session(shown: Desk) -> Session:
+    return shown.session
 
 
-def _soon(ready: Callable[[], bool], what: str) -> None:
-    for _ in range(200):
-        if ready():
-            return
-        time.sleep(0.02)
-    raise AssertionError(what)
+@pytest.fixture
+def page(shown: Desk) -> Any:
+    return shown.page
 
 
 def _points(session: Session, control: str = GAIN) -> list[tuple[float, float]]:
@@ -126,28 +82,28 @@ class _Lane:
 def test_points_are_added_moved_deleted_and_undone(page: Any, session: Session) -> None:
     lane = _Lane(page)
     lane.click(4, 1)
-    _soon(lambda: _points(session) == [(4, 1)], "no point")
+    until(lambda: _points(session) == [(4, 1)], "no point")
     lane.click(8.2, 1)  # snapped
-    _soon(lambda: _points(session) == [(4, 1), (8, 1)], "no second point")
+    until(lambda: _points(session) == [(4, 1), (8, 1)], "no second point")
     lane.drag((8, 1), (10, 0.1))
-    _soon(lambda: len(_points(session)) == 2 and _points(session)[1][0] == 10, "not moved")
+    until(lambda: len(_points(session)) == 2 and _points(session)[1][0] == 10, "not moved")
     assert _points(session)[1][1] == pytest.approx(0.1, abs=0.03)
     page.get_by_label("Value", exact=True).fill("-6 dB")
     page.get_by_label("Value", exact=True).press("Enter")
-    _soon(lambda: _points(session)[1] == (10, 0.501), "not typed")
+    until(lambda: _points(session)[1] == (10, 0.501), "not typed")
     page.get_by_label("Shape", exact=True).select_option("cosine")
-    _soon(lambda: session.project.lane(GAIN).points[1].shape == "cosine", "no shape")
+    until(lambda: session.project.lane(GAIN).points[1].shape == "cosine", "no shape")
     page.locator(".tl-content").focus()
     page.keyboard.press("Delete")
-    _soon(lambda: _points(session) == [(4, 1)], "not deleted")
+    until(lambda: _points(session) == [(4, 1)], "not deleted")
     page.keyboard.press("Control+z")
-    _soon(lambda: len(_points(session)) == 2, "not undone")
+    until(lambda: len(_points(session)) == 2, "not undone")
     page.keyboard.press("Control+Shift+Z")
-    _soon(lambda: len(_points(session)) == 1, "not redone")
+    until(lambda: len(_points(session)) == 1, "not redone")
     while session.history.labels[0] is not None:
         before = session.history.labels
         page.get_by_role("button", name="Undo").click()
-        _soon(lambda before=before: session.history.labels != before, "not undone by the button")  # type: ignore[misc]
+        until(lambda before=before: session.history.labels != before, "not undone by the button")  # type: ignore[misc]
     assert _points(session) == []
 
 
@@ -155,18 +111,18 @@ def test_a_band_takes_several_which_are_copied(page: Any, session: Session) -> N
     lane = _Lane(page)
     for beat in (2, 4):
         lane.click(beat, 1)
-    _soon(lambda: len(_points(session)) == 2, "no points")
+    until(lambda: len(_points(session)) == 2, "no points")
     lane.drag((1.5, 0.01), (4.5, 0.9999))
     page.mouse.move(10, 10)
     page.keyboard.press("Control+a")
     page.keyboard.press("Control+d")
-    _soon(lambda: [at for at, _ in _points(session)] == [2, 4, 5, 7], "not doubled")
+    until(lambda: [at for at, _ in _points(session)] == [2, 4, 5, 7], "not doubled")
     page.keyboard.press("Alt+ArrowRight")
-    _soon(lambda: [at for at, _ in _points(session)] == [2, 4, 6, 8], "not moved by keys")
+    until(lambda: [at for at, _ in _points(session)] == [2, 4, 6, 8], "not moved by keys")
     page.keyboard.press("Control+x")
-    _soon(lambda: [at for at, _ in _points(session)] == [2, 4], "not cut")
+    until(lambda: [at for at, _ in _points(session)] == [2, 4], "not cut")
     page.keyboard.press("Control+v")
-    _soon(lambda: len(_points(session)) == 3, "not pasted at the playhead")
+    until(lambda: len(_points(session)) == 3, "not pasted at the playhead")
     assert [at for at, _ in _points(session)] == [0, 2, 4]
 
 
@@ -175,7 +131,7 @@ def test_a_bend_is_dragged_with_alt(page: Any, session: Session) -> None:
     lane.click(2, 1)
     lane.click(10, 1)
     lane.drag((10, 1), (10, 0.001))
-    _soon(lambda: len(_points(session)) == 2 and _points(session)[1][1] < 0.1, "no way down")
+    until(lambda: len(_points(session)) == 2 and _points(session)[1][1] < 0.1, "no way down")
     value = session.project.lane(GAIN).points[1].value
     middle = (1 + value) / 2
     page.keyboard.down("Alt")
@@ -185,18 +141,18 @@ def test_a_bend_is_dragged_with_alt(page: Any, session: Session) -> None:
     page.mouse.move(x, y - 20, steps=4)
     page.mouse.up()
     page.keyboard.up("Alt")
-    _soon(lambda: session.project.lane(GAIN).points[0].bend == 20, "not bent")
+    until(lambda: session.project.lane(GAIN).points[0].bend == 20, "not bent")
 
 
 def test_keys_alone_make_a_lane(page: Any, session: Session) -> None:
     page.locator(".tl-content").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    _soon(lambda: _points(session) == [(0, 1)], "no point")
+    until(lambda: _points(session) == [(0, 1)], "no point")
     page.keyboard.press("Alt+ArrowDown")
-    _soon(lambda: _points(session)[0][1] < 1, "not lowered")
+    until(lambda: _points(session)[0][1] < 1, "not lowered")
     page.keyboard.press("Delete")
-    _soon(lambda: _points(session) == [], "not deleted")
+    until(lambda: _points(session) == [], "not deleted")
 
 
 def test_recipes_are_dropped_stretched_and_unfolded(page: Any, session: Session) -> None:
@@ -207,7 +163,7 @@ def test_recipes_are_dropped_stretched_and_unfolded(page: Any, session: Session)
     page.locator("[data-recipe=linear]").drag_to(
         content, target_position={"x": x - box["x"], "y": y - box["y"]}
     )
-    _soon(lambda: len(session.project.clips) == 1, "not dropped")
+    until(lambda: len(session.project.clips) == 1, "not dropped")
     clip = session.project.clips[0]
     assert (clip.recipe, clip.start, clip.start + clip.length) == ("linear", 4, 16)
     edge = page.locator(".tl-clip .right").bounding_box()
@@ -215,31 +171,31 @@ def test_recipes_are_dropped_stretched_and_unfolded(page: Any, session: Session)
     page.mouse.down()
     page.mouse.move(edge["x"] + 4 - 4 * (x - lane.at(3, 0.5)[0]), edge["y"] + 8, steps=6)
     page.mouse.up()
-    _soon(lambda: session.project.clips[0].length == 8, "not stretched")
+    until(lambda: session.project.clips[0].length == 8, "not stretched")
     page.keyboard.press("ArrowLeft")
-    _soon(lambda: session.project.clips[0].start == 3, "not moved by keys")
+    until(lambda: session.project.clips[0].start == 3, "not moved by keys")
     page.get_by_label("To", exact=True).select_option("track_a")
-    _soon(lambda: session.project.clips[0].settings == {"a": "track_b", "b": "track_a"}, "no arguments")
+    until(lambda: session.project.clips[0].settings == {"a": "track_b", "b": "track_a"}, "no arguments")
     page.get_by_role("button", name="Make lanes of it").click()
-    _soon(lambda: not session.project.clips and _points(session) == [(3, 0), (11, 1)], "no lanes")
+    until(lambda: not session.project.clips and _points(session) == [(3, 0), (11, 1)], "no lanes")
 
 
 def test_recipes_by_keys(page: Any, session: Session) -> None:
     page.locator("[data-recipe=equal_power]").focus()
     page.keyboard.press("Enter")
-    _soon(lambda: len(session.project.clips) == 1, "not placed")
+    until(lambda: len(session.project.clips) == 1, "not placed")
     page.locator(".tl-clip").focus()
     page.keyboard.press("Shift+ArrowLeft")
-    _soon(lambda: session.project.clips[0].length == 15, "not shortened")
+    until(lambda: session.project.clips[0].length == 15, "not shortened")
     page.keyboard.press("Delete")
-    _soon(lambda: not session.project.clips, "not removed")
+    until(lambda: not session.project.clips, "not removed")
 
 
 def test_a_gesture_on_the_console_is_recorded(page: Any, session: Session) -> None:
     page.get_by_role("button", name="Touch").click()
     page.get_by_role("tab", name="Console").click()
     page.get_by_role("button", name="Play").click()
-    _soon(lambda: session.player.transport.position > 10_000, "does not play")
+    until(lambda: session.player.transport.position > 10_000, "does not play")
     dial = page.locator(f'[data-control="{CUTOFF}"] [role=slider]').first
     dial.scroll_into_view_if_needed()
     box = dial.bounding_box()
@@ -249,7 +205,7 @@ def test_a_gesture_on_the_console_is_recorded(page: Any, session: Session) -> No
         page.mouse.move(box["x"] + 20, box["y"] + 20 - 4 * step)
         page.wait_for_timeout(40)
     page.mouse.up()
-    _soon(lambda: len(_points(session, CUTOFF)) > 2, "nothing was recorded")
+    until(lambda: len(_points(session, CUTOFF)) > 2, "nothing was recorded")
     page.get_by_role("button", name="Stop").click()
     values = [value for _, value in _points(session, CUTOFF)]
     assert values[0] == 0
@@ -258,13 +214,13 @@ def test_a_gesture_on_the_console_is_recorded(page: Any, session: Session) -> No
 
 def test_versions_are_switched(page: Any, session: Session) -> None:
     _Lane(page).click(4, 1)
-    _soon(lambda: len(_points(session)) == 1, "no point")
+    until(lambda: len(_points(session)) == 1, "no point")
     page.get_by_role("button", name="B", exact=True).click()
-    _soon(lambda: session.project.letter == "B", "not switched")
+    until(lambda: session.project.letter == "B", "not switched")
     _Lane(page).click(8, 1)
-    _soon(lambda: len(_points(session)) == 2, "no second point")
+    until(lambda: len(_points(session)) == 2, "no second point")
     page.get_by_role("button", name="A", exact=True).click()
-    _soon(lambda: len(_points(session)) == 1, "not switched back")
+    until(lambda: len(_points(session)) == 1, "not switched back")
 
 
 def test_the_ruler_seeks_and_loops(page: Any, session: Session) -> None:
@@ -274,22 +230,22 @@ def test_the_ruler_seeks_and_loops(page: Any, session: Session) -> None:
     page.mouse.down()
     page.mouse.move(lane.at(8.1, 1)[0], y, steps=5)
     page.mouse.up()
-    _soon(lambda: session.project.loop == pytest.approx((4, 8)), "no loop")
+    until(lambda: session.project.loop == pytest.approx((4, 8)), "no loop")
     page.mouse.click(lane.at(6, 1)[0], y)
     page.get_by_role("button", name="Play").click()
-    _soon(lambda: session.player.transport.position > 0, "does not play")
+    until(lambda: session.player.transport.position > 0, "does not play")
     assert 3 * 44100 - 1000 <= session.player.transport.position < 4 * 44100
     page.get_by_role("button", name="Loop", exact=True).click()
-    _soon(lambda: session.project.loop is None, "the loop is still there")
+    until(lambda: session.project.loop is None, "the loop is still there")
 
 
 def test_a_target_is_heard_and_its_fit_taken_over(page: Any, session: Session) -> None:
     page.get_by_role("button", name="Target", exact=True).click()
-    _soon(lambda: session.player.instead is not None, "not heard")
+    until(lambda: session.player.instead is not None, "not heard")
     page.get_by_role("button", name="Mix", exact=True).click()
-    _soon(lambda: session.player.instead is None, "still heard")
+    until(lambda: session.player.instead is None, "still heard")
     page.get_by_role("button", name="Take over the fit").click()
-    _soon(lambda: _points(session) == [(4, 1), (8, 0)], "not taken over")
+    until(lambda: _points(session) == [(4, 1), (8, 0)], "not taken over")
 
 
 def test_tempo_and_shapes_follow_the_same_laws(page: Any) -> None:

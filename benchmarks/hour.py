@@ -67,9 +67,8 @@ def _make(folder: Path, seconds: float) -> dict[str, Path]:
 
 def _render(mixer: Any, folders: dict[str, Path], out: Path) -> Any:
     from djgraph import automation
-    from djgraph.cli.inputs import InputBlocks
-    from djgraph.cli.mixdown import Score, mix_down
     from djgraph.cli.progress import Steps
+    from djgraph.rendering import InputBlocks, Score, mix_down
 
     with InputBlocks(mixer.graph, folders, False) as source, Steps() as steps:
         seconds = source.samples / SAMPLE_RATE

@@ -60,14 +60,16 @@ class Json:
         """Raise the error: what is wrong with the value at a path."""
         raise self.error(str(Problem(message, self.place(path), path, hint=hint)))
 
-    def read_as(self, model: type[_Model]) -> _Model:
-        """The data as a model; the error lists what does not fit, each with its place."""
+    def read_as(self, model: type[_Model], tuples: bool = False) -> _Model:
+        """The data as a model; the error lists what does not fit, each with its place. tuples: the model has fields
+        that are tuples, for which a list stands in the file."""
         from djgraph.language.faults import explain
 
         if not isinstance(self.data, dict):
             self.refuse("expected a mapping")
         try:
-            return model.model_validate(self.data)
+            # Strict models take lists for tuples from JSON alone.
+            return model.model_validate_json(self.text) if tuples else model.model_validate(self.data)
         except ValidationError as problem:
             faults = explain(problem, model)
         lines = [

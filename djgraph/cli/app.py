@@ -50,7 +50,9 @@ app.command("transitions", short_help="List the transition recipes, or describe 
 app.command("analyse", short_help="Find tempo, beats, key, loudness and phrases of tracks.")(analyse.analyse)
 app.command("find", short_help="Find where tracks lie in a recording of a mix.")(find.find)
 app.command("fit", short_help="Recover the controls from stems and a mix.")(fit.fit)
-app.command("studio", short_help="Open a graph on a page: see it, play it, record it.")(studio.studio)
+app.command("studio", cls=SyncCommand, short_help="Open a graph on a page: see it, play it, record it.")(
+    studio.studio
+)
 app.command("validate", short_help="Check graph files.")(graphs.validate)
 app.command("layout", short_help="Print a graph's parameter layout.")(graphs.layout)
 app.command("explain", short_help="Print the plan that a graph compiles to.")(graphs.explain)

@@ -14,7 +14,7 @@ from djgraph.errors import InputError
 if TYPE_CHECKING:
     from djgraph.analysis import Grid, Known
     from djgraph.cli.played import Playing
-    from djgraph.cli.sync import SyncedBlocks
+    from djgraph.rendering import SyncedBlocks
     from djgraph.sets import PlayedTrack, SetPlan
 
 DawprojectOption = Annotated[
@@ -116,7 +116,7 @@ class Exports:
 def plan_of(playing: Playing, moves: str | None, out: Path) -> SetPlan:
     """What ``render --sync`` plays, as a set of its tracks. moves: the recipe or automation, as it was given."""
     from djgraph.automation import Automation, TempoMap, from_params
-    from djgraph.cli.sync import SyncedBlocks
+    from djgraph.rendering import SyncedBlocks
     from djgraph.sets import SetPlan, Transition
 
     source, graph = playing.source, playing.mixer.graph

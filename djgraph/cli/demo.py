@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.mixdown import MemorySource, Score, check_outputs, mix_down, output_paths, show
+from djgraph.cli.mixdown import mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.played import CueIn, CueOut
 from djgraph.cli.progress import Steps
 from djgraph.cli.render import Normalize
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of
+from djgraph.rendering import MemorySource, Score, check_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
-
     from djgraph.automation import Template
 
 GRAPH = "dj_mixer"
@@ -65,6 +62,7 @@ def demo(
     from djgraph import audio
     from djgraph.demo import BPM, DOWNBEAT, demo_tracks
     from djgraph.guard import claim
+    from djgraph.rendering.matched import matched
 
     graph = djgraph.load(GRAPH)
     paths = output_paths(out, [], graph.outputs)
@@ -109,22 +107,6 @@ def demo(
         typer.echo(f"{known}: beat-matched at {tempo:g} BPM; a bar begins at {DOWNBEAT:g} s")
     if stems is not None and not as_json:
         typer.echo(f"stems in {stems / 'track_a'} and {stems / 'track_b'}")
-
-
-def matched(tracks: Mapping[str, Mapping[str, Tensor]], rate: int) -> dict[str, dict[str, Tensor]]:
-    """The demo tracks at the first one's tempo, their bars on one another."""
-    from djgraph.analysis import Grid
-    from djgraph.decks import Deck, MemoryMaterial, Place
-    from djgraph.demo import BPM, DOWNBEAT, PICKUP
-
-    tempo = next(iter(BPM.values()))
-    out = {}
-    for name, stems in tracks.items():
-        grid = Grid.at_tempo(BPM[name], meter=4, downbeat=PICKUP[name])
-        place = Place(grid, tempo, DOWNBEAT * tempo / 60, float(grid.beat_at(DOWNBEAT)))
-        samples = next(iter(stems.values())).shape[-1]
-        out[name] = Deck(MemoryMaterial(stems), place, rate).read(0, samples)
-    return out
 
 
 def _where(recipe: Template, cue_in: float | None, cue_out: float | None, seconds: float) -> dict[str, Any]:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from djgraph.cli.errors import INTERRUPTED, warn
-from djgraph.cli.inputs import read_inputs
-from djgraph.cli.mixdown import check_outputs
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.output import print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
-from djgraph.cli.warp import places, track_materials
+from djgraph.rendering import check_outputs, read_inputs
+from djgraph.rendering.warped import places, track_materials
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.inputs import InputBlocks
-from djgraph.cli.mixdown import BlockSource, Score, clock_of, spread
 from djgraph.cli.options import Args, GraphName, load_graph, pairs
 from djgraph.cli.plans import LoweringName, LoweringOption
 from djgraph.cli.progress import Steps
-from djgraph.cli.sources import PlayedBlocks, check_seconds
-from djgraph.cli.sync import SYNCS, SyncedBlocks, Tempo, beats_of, settings_in_beats, tempo_of
+from djgraph.cli.sources import check_seconds
+from djgraph.cli.sync import beats_of, settings_in_beats, tempo_of
 from djgraph.cli.transitions import Set, cue_settings, find_recipe, settings_of, track_settings
-from djgraph.cli.warp import WarpedBlocks
 from djgraph.errors import did_you_mean
+from djgraph.rendering import (
+    SYNCS,
+    BlockSource,
+    InputBlocks,
+    PlayedBlocks,
+    Score,
+    SyncedBlocks,
+    Tempo,
+    WarpedBlocks,
+    clock_of,
+    spread,
+)
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation, TempoMap

@@ -10,12 +10,12 @@ import typer
 
 from djgraph.cli.daw import Exports, plan_of
 from djgraph.cli.grouped import grouped
-from djgraph.cli.mixdown import check_outputs, mix_down, output_paths, show
+from djgraph.cli.mixdown import mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.played import Asked, Played, Seconds
 from djgraph.cli.progress import Steps
 from djgraph.cli.reports import Overheard, ReportFiles, check_reports, said_of, save_reports
-from djgraph.cli.sync import SyncedBlocks
+from djgraph.rendering import SyncedBlocks, check_outputs
 
 Normalize = Annotated[
     bool,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from djgraph.cli.grouped import grouped
-from djgraph.cli.mixdown import BLOCK, Score, stream_tempo
 from djgraph.cli.options import Json
 from djgraph.cli.output import count, print_json
 from djgraph.cli.played import Asked, Played, Playing, Seconds
 from djgraph.cli.progress import Steps
+from djgraph.rendering import BLOCK, Score, stream_tempo
 
 if TYPE_CHECKING:
     from djgraph.mixer import Mixer

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from djgraph.cli.daw import Exports
 from djgraph.cli.errors import warn
 from djgraph.cli.grouped import grouped
-from djgraph.cli.mixdown import Score, Summary, check_outputs, mix_down, output_paths, show
+from djgraph.cli.mixdown import mix_down, output_paths, show
 from djgraph.cli.options import Json
 from djgraph.cli.output import print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
@@ -23,6 +23,7 @@ from djgraph.cli.render import Normalize
 from djgraph.cli.reports import ReportFiles, check_reports, report_set
 from djgraph.cli.set_new import new
 from djgraph.errors import InputError
+from djgraph.rendering import Score, Summary, check_outputs
 
 if TYPE_CHECKING:
     from djgraph.mixer import Mixer

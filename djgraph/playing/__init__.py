@@ -7,10 +7,26 @@ console, a sound card or a page drives; ``relay`` lets another mixer take over w
 
 from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, MemoryFeed, ReadAhead
+from djgraph.playing.files import Completed, FeedBlocks, FileFeed, SoughtFeed
 from djgraph.playing.fitted import Fitted
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import Line
 from djgraph.playing.player import Player
 from djgraph.playing.tape import Run, Tape
 
-__all__ = ["Course", "Feed", "Fitted", "Hands", "Line", "MemoryFeed", "Player", "ReadAhead", "Run", "Tape"]
+__all__ = [
+    "Completed",
+    "Course",
+    "Feed",
+    "FeedBlocks",
+    "FileFeed",
+    "Fitted",
+    "Hands",
+    "Line",
+    "MemoryFeed",
+    "Player",
+    "ReadAhead",
+    "Run",
+    "SoughtFeed",
+    "Tape",
+]

@@ -146,6 +146,14 @@ def _points_of_clip(
             f"recipe {clip.recipe} has no argument {min(unknown)!r}; it has {', '.join(sorted(declared))}"
         )
     auto = form.fill(**{key: value for key, value in said.items() if key in declared} | dict(clip.settings))
+    return points_of(auto, layout, seconds, tempo)
+
+
+def points_of(
+    auto: Automation, layout: ParameterLayout, seconds: float, tempo: TempoMap
+) -> dict[str, list[Point]]:
+    """By control, what an automation does, in plain units at beats of a tempo. Raises AutomationError for what does not
+    fit."""
     auto.check(layout, seconds, tempo)
     return course_points(auto, layout, seconds, tempo)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from djgraph.arguments import FASTEST, SLOWEST
 from djgraph.automation import SHAPES, TempoMap
 from djgraph.reading import Stored
 
@@ -14,6 +15,10 @@ MOST_POINTS = 200_000
 """Of a lane: an hour of a hand that moves at every tick is 310,000, thinned to far fewer."""
 Beat = Annotated[float, Field(ge=0, le=1e7)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Path = Annotated[str, Field(max_length=4096)]
+Bpm = Annotated[float, Field(ge=SLOWEST, le=FASTEST)]
+Argument = bool | int | float | Annotated[str, Field(max_length=4096)] | None
+"""Of a graph, as far as the command line can say it."""
 
 
 class LanePoint(Stored):
@@ -44,9 +49,31 @@ class Clip(Stored):
     )
 
 
+class Origin(Stored):
+    """What a project is played with, so that it opens again.
+
+    graph: its name, or the path of its file. args: of it. set: instead, the path of a set file. inputs: a file or a
+    folder of stems by input; where there are none, the demo's tracks. sync, key_lock, tempo: as ``djgraph render`` has
+    them. target: a mix to compare with; fitted, intervals: what a fit found of
+    it. lowering: as of :func:`djgraph.compile`. Paths are absolute.
+    """
+
+    graph: Path = "dj_mixer"
+    args: dict[Name, Argument] = Field(default_factory=dict, max_length=1000)
+    set: Path = ""
+    inputs: dict[Name, Path] = Field(default_factory=dict, max_length=1000)
+    sync: Literal["", "bar", "beat", "off"] = ""
+    key_lock: bool = False
+    tempo: tuple[Bpm] | tuple[Bpm, Bpm] | None = None
+    target: Path = ""
+    fitted: Path = ""
+    intervals: Path = ""
+    lowering: Literal["studio", "causal"] = "studio"
+
+
 class Project(Stored):
-    """All of it. values: of controls that rest elsewhere than at their default. tempo: entries (beat, BPM, ramp).
-    letter: which of two versions this is; other: the one that is not played."""
+    """All of it. origin: what it is played with. values: of controls that rest elsewhere than at their default. tempo:
+    entries (beat, BPM, ramp). letter: which of two versions this is; other: the one that is not played."""
 
     project: Literal[1] = 1
     name: Annotated[str, Field(max_length=200)] = "untitled"
@@ -59,6 +86,7 @@ class Project(Stored):
     values: dict[Name, float] = Field(default_factory=dict, max_length=100_000)
     lanes: Annotated[tuple[Lane, ...], Field(max_length=100_000)] = ()
     clips: Annotated[tuple[Clip, ...], Field(max_length=10_000)] = ()
+    origin: Origin | None = None
     letter: Literal["A", "B"] = "A"
     other: Project | None = None
 

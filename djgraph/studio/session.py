@@ -18,6 +18,8 @@ from djgraph.studio.project import Project
 
 if TYPE_CHECKING:
     from djgraph.mixer import Mixer
+    from djgraph.studio.keeping import Keep
+    from djgraph.studio.opening import Opened
     from djgraph.studio.peaks import Peaks
     from djgraph.studio.target import Target
 
@@ -55,13 +57,20 @@ class Session:
     """One open project. Messages come from any page's thread, one at a time; what they change is told to all listeners.
 
     mixer, feed: of the project's graph. parts: what it can do. target: a mix to compare with. peaks: waveforms that
-    pages may ask for, by the digest of their content.
+    pages may ask for, by the digest of their content. opened: where the material comes from; keep: where the project
+    is saved, the session's to close. Without them nothing is saved or written.
     """
 
     def __init__(
-        self, mixer: Mixer, feed: Feed, project: Project | None = None, parts: Sequence[type[Part]] = ()
+        self,
+        mixer: Mixer,
+        feed: Feed,
+        project: Project | None = None,
+        parts: Sequence[type[Part]] = (),
+        opened: Opened | None = None,
+        keep: Keep | None = None,
     ) -> None:
-        self.mixer = mixer
+        self.mixer, self.opened, self.keep = mixer, opened, keep
         self.history = History(Project(name=mixer.graph.name) if project is None else project)
         self.player = Player(mixer, feed)
         self.target: Target | None = None
@@ -169,6 +178,8 @@ class Session:
         for part in self.parts:
             part.close()
         self.player.close()
+        if self.keep is not None:
+            self.keep.close()
 
     def _course(self, project: Project) -> Any:
         graph = self.mixer.graph

@@ -13,8 +13,8 @@ import soundfile
 import djgraph
 from djgraph import demo
 from djgraph.audio import load_stems
-from djgraph.cli.demo import matched
 from djgraph.demo import BPM, DOWNBEAT, SECONDS, demo_tracks
+from djgraph.rendering.matched import matched
 
 from .conftest import Run
 

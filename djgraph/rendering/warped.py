@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from djgraph.cli.inputs import Key, channels_of, find_inputs, name_of, nested
+from djgraph.rendering.files import Key, channels_of, find_inputs, name_of, nested
 
 if TYPE_CHECKING:
     from torch import Tensor

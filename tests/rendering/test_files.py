@@ -11,9 +11,9 @@ import soundfile
 import torch
 
 import djgraph
-from djgraph.cli.inputs import InputBlocks, read_inputs
 from djgraph.cli.progress import Steps
 from djgraph.errors import AudioFileError, InputError
+from djgraph.rendering import InputBlocks, read_inputs
 
 
 def put(path: Path, samples: int = 20_000, channels: int = 2, rate: int = 44100) -> None:

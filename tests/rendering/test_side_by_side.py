@@ -7,8 +7,8 @@ import threading
 import pytest
 import torch
 
-from djgraph.cli.side_by_side import Behind, ahead, one_core_left
 from djgraph.errors import AudioFileError
+from djgraph.rendering.side_by_side import Behind, ahead, one_core_left
 
 
 def test_blocks_come_in_order() -> None:

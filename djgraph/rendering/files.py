@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from djgraph.cli.progress import Steps
 from djgraph.errors import InputError, did_you_mean
 from djgraph.guard import reading, reading_folder
+from djgraph.rendering.steps import Steps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,11 +79,11 @@ class InputBlocks:
         self._reader.close()
 
 
-def find_inputs(graph: Graph, given: dict[str, Path]) -> dict[Key, list[Path]]:
+def find_inputs(graph: Graph, given: dict[str, Path], some: bool = False) -> dict[Key, list[Path]]:
     """The files of every signal that is given: those of an input without stems are added up.
 
-    Raises InputError for unknown and missing inputs and where the command is to write one of the files, AudioFileError
-    for folders without the stems.
+    some: inputs that the graph needs may be missing. Raises InputError for unknown and missing inputs and where the
+    command is to write one of the files, AudioFileError for folders without the stems.
     """
     from djgraph.audio import find_stems
     from djgraph.audio.stems import find_signal, is_part
@@ -95,7 +95,7 @@ def find_inputs(graph: Graph, given: dict[str, Path]) -> dict[Key, list[Path]]:
     nodes = [node for node in graph.nodes if isinstance(node, InputNode)]
     needed = {node.input for node in nodes if not node.optional}
     missing = [name for name in graph.inputs if name in needed and name not in given]
-    if missing:
+    if missing and not some:
         wanted = " ".join(f"--input {name}=PATH" for name in missing)
         raise InputError(f"the graph needs audio for {', '.join(missing)}; give {wanted}")
     if not given:

@@ -139,7 +139,6 @@ def _points_of_clip(
     form, tempo = template(clip.recipe), project.clock
     declared = {argument.name for argument in form.arguments}
     said = {"start": f"{clip.start!r}beats", "length": f"{clip.length!r}beats"}
-    said |= dict(zip(("a", "b"), inputs))
     unknown = set(clip.settings) - declared
     if unknown:
         raise InputError(

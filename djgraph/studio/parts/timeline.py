@@ -10,11 +10,13 @@ from pydantic import Field
 from djgraph.automation import recipe, recipes
 from djgraph.errors import DJGraphError, InputError
 from djgraph.layout import ParameterLayout
+from djgraph.layout.faders import find_tracks
 from djgraph.studio.curves import lane_points, points_of_clip
 from djgraph.studio.messages import Message
 from djgraph.studio.project import Clip, Lane, Project
 from djgraph.studio.session import Part, Session
 
+ORDINALS = ("1st", "2nd", "3rd", *(f"{number}th" for number in range(4, 10)))
 Gesture = Annotated[str, Field(max_length=100)]
 Ids = Annotated[tuple[Annotated[int, Field(ge=1, le=10**9)], ...], Field(min_length=1, max_length=1000)]
 
@@ -101,7 +103,20 @@ class Timeline(Part):
                 session.go_forth()
 
     def snapshot(self) -> dict[str, Any]:
-        return {"moving": dict(self.session.moving()), "recipes": self._recipes(), "clips": self._courses()}
+        tracks = find_tracks(self.session.mixer.layout)
+        return {
+            "moving": dict(self.session.moving()),
+            "recipes": self._recipes(),
+            "clips": self._courses(),
+            # What recipes may go from and to: a name, and where a track has several an ordinal.
+            "tracks": [
+                {
+                    "value": track.names[0] if len(track.names) == 1 else ORDINALS[i],
+                    "title": " and ".join(track.names),
+                }
+                for i, track in enumerate(tracks[: len(ORDINALS)])
+            ],
+        }
 
     def changed(self) -> None:
         self.session.tell({"event": "clips", "clips": self._courses()})
@@ -182,7 +197,8 @@ class Timeline(Part):
         try:
             self._points(Clip(id=1, recipe=name, start=0.0, length=min(16.0, self._most_beats())))
         except DJGraphError as error:
-            return str(error)
+            problems = getattr(error, "problems", ())
+            return problems[0].message if problems else str(error)
         return None
 
     def _most_beats(self) -> float:

@@ -104,7 +104,9 @@ function ofPoints(scene) {
 
 /** @param {Scene} scene @param {Clip} clip */
 function ofClip(scene, clip) {
-  const recipe = scene.recipes.find(one => one.name === clip.recipe), inputs = Object.keys(scene.store.console.inputs);
+  const recipe = scene.recipes.find(one => one.name === clip.recipe);
+  /** @type {{value: string, title: string}[]} */
+  const tracks = scene.store.extra.tracks ?? [];
   const title = make("b", "");
   title.textContent = recipe?.title ?? clip.recipe;
   title.title = recipe?.description ?? "";
@@ -130,12 +132,13 @@ function ofClip(scene, clip) {
     if (name === "start" || name === "length") continue;
     if (name === "a" || name === "b") {
       /** @param {string} which */
-      const track = which => now().settings[which] ?? inputs[which === "a" ? 0 : 1] ?? "";
-      const choice = /** @type {HTMLSelectElement} */ (make("select", "")), chosen = String(track(name));
-      for (const input of new Set([...inputs, chosen])) choice.append(new Option(input, input, false, input === chosen));
+      const track = which => String(now().settings[which] ?? tracks[which === "a" ? 0 : 1]?.value ?? "");
+      const choice = /** @type {HTMLSelectElement} */ (make("select", "")), chosen = track(name);
+      for (const { value, title } of tracks) choice.append(new Option(title, value, false, value === chosen));
+      if (!tracks.some(one => one.value === chosen)) choice.append(new Option(chosen, chosen, false, true));
       choice.addEventListener("change", () => {
         // From a track to itself there is nothing: the two change places.
-        const other = name === "a" ? "b" : "a", swapped = String(track(other)) === choice.value;
+        const other = name === "a" ? "b" : "a", swapped = track(other) === choice.value;
         say({ settings: { ...now().settings, [name]: choice.value, ...swapped ? { [other]: track(name) } : {} } });
       });
       choice.dataset.field = name;

@@ -14,29 +14,25 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import djgraph
 from common import setup
-from common.model import TransitionModel
-from common.run import CHECKPOINT
-from common.transitions import Plan, Senses
-from djgraph import audio, checkpoint
+from djgraph import audio
 from djgraph.atomic import check_target
 from djgraph.audio.stems import read_as
-from djgraph.errors import CheckpointError, InputError, did_you_mean
+from djgraph.errors import InputError, did_you_mean
 from djgraph.features import BeatGrid
-
-FRAMES_PER_SECOND = 20
+from djgraph.transitions import Plan, Senses, load_player
 
 
 def main(arguments: Sequence[str]) -> int:
     """Read the model, listen to the tracks, write the automation."""
     options = _options(arguments)
     check_target(options.out, InputError)
-    model, senses, layout = load_model(options.run)
+    player = load_player(options.run)
+    senses, layout = player.senses, player.layout
     signals = _signals(options.input, senses)
     samples = min(sound.shape[-1] for sound in signals.values())
     signals = {name: sound[:, :samples] for name, sound in signals.items()}
@@ -58,42 +54,16 @@ def main(arguments: Sequence[str]) -> int:
             raise InputError(
                 f"this model plays what is planned: give --recipe ({known}), --start and --length"
             )
-        if not 0 <= options.start <= options.start + options.length <= seconds:
-            raise InputError(
-                f"{options.length:g} s from {options.start:g} s on do not fit into tracks of {seconds:.2f} s"
-            )
         plan = Plan(options.recipe, options.start, options.length)
     grid = BeatGrid.at_tempo(seconds, options.tempo, first=options.beat, per_beat=senses.per_beat)
-    features = senses(signals, grid, mix=mix, plan=plan)
-    frames = round(seconds * FRAMES_PER_SECOND) + 1
-    with torch.inference_mode():
-        params = model(features[None], grid.spread(frames)[None])[0]
+    params = player.propose(signals, grid, mix=mix, plan=plan)
     errors = {
         column.name: options.error * (column.control.max - column.control.min) for column in layout.columns
     }
-    automation = djgraph.automation.from_params(layout, params.clone(), seconds, error=errors, name="model")
+    automation = djgraph.automation.from_params(layout, params, seconds, error=errors, name="model")
     automation.save(options.out)
     print(f"{options.out}: {len(automation.curves)} curves, {seconds:.1f} s")
     return 0
-
-
-def load_model(run: Path) -> tuple[TransitionModel, Senses, djgraph.ParameterLayout]:
-    """The model of a run (its folder, or a checkpoint), what it gets, and the layout that it plays.
-
-    Raises CheckpointError where there is none.
-    """
-    saved = checkpoint.load(run / CHECKPOINT if run.is_dir() else run)
-    about = saved.part("about")
-    try:
-        found: dict[str, Any] = about["senses"]
-        senses = Senses(**{**found, "signals": tuple(found["signals"]), "recipes": tuple(found["recipes"])})
-        model = TransitionModel(senses.size, saved.layout, about["hidden"])
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as problem:
-        raise CheckpointError(
-            f"{saved.path} was not written by one of these examples: {problem}"
-        ) from problem
-    saved.load_model(model, saved.layout)
-    return model.eval(), senses, saved.layout
 
 
 def _signals(inputs: Sequence[str], senses: Senses) -> dict[str, torch.Tensor]:

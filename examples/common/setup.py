@@ -16,12 +16,12 @@ from torch import nn
 import djgraph
 from common import judge, processes
 from common.loop import Loop, Trained
-from common.model import TransitionModel
 from common.run import Run
-from common.transitions import SEES, Senses, Transitions, senses_for, split
+from common.transitions import Transitions, senses_for, split
 from djgraph import checkpoint
 from djgraph.data import Corpus
 from djgraph.errors import DJGraphError, InputError
+from djgraph.transitions import SEES, Senses, TransitionModel
 
 
 def parser(description: str) -> argparse.ArgumentParser:

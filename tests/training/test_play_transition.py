@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 import djgraph
 from djgraph import checkpoint
+from djgraph.transitions import Plan, load_player
 
 from .conftest import QUICK, RATE, Script
 
@@ -35,8 +35,8 @@ def test_it_writes_what_the_model_plays(
     saved = checkpoint.load(run / "checkpoint.safetensors")
     found = djgraph.automation.load(out).render(saved.layout, n_frames=61, duration=3.0)
     # The same by hand.
-    player, data = sys.modules["play_transition"], sys.modules["common.transitions"]
-    model, senses, layout = player.load_model(run)
+    player = load_player(run)
+    model, senses, layout = player.model, player.senses, player.layout
     sounds = {
         f"{deck}.{stem}": torch.from_numpy(soundfile.read(folder / f"{stem}.wav", dtype="float32")[0].T)
         for deck, folder in (pair.split("=") for pair in inputs[1::2])
@@ -44,7 +44,7 @@ def test_it_writes_what_the_model_plays(
         for folder in [Path(folder)]
     }
     grid = djgraph.features.BeatGrid.at_tempo(3.0, 120, 0.1, senses.per_beat)
-    features = senses(sounds, grid, plan=data.Plan("equal_power", 0.5, 2.0))
+    features = senses(sounds, grid, plan=Plan("equal_power", 0.5, 2.0))
     with torch.no_grad():
         expected = model(features[None], grid.spread(61)[None])[0]
     assert (expected - layout.default).abs().max() > 0.05  # it has learned to do something

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from djgraph import ParameterLayout
+from djgraph.layout import ParameterLayout
 from djgraph.nn import ControlHead
 
 

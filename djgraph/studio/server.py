@@ -89,6 +89,7 @@ class Studio:
             Route("/state", self.state),
             Route("/peaks/{digest}/{level:int}/{tile:int}", self.peaks),
             Route("/bands", self.bands),
+            Route("/proposal", self.proposal),
             WebSocketRoute("/wire", self.wire),
             WebSocketRoute("/sound", self.sound),
         ]
@@ -119,6 +120,13 @@ class Studio:
         comparing = self.session.part(Comparing)
         told = {} if comparing is None else await asyncio.to_thread(comparing.bands)
         return JSONResponse(told, headers=HEADERS)
+
+    async def proposal(self, request: Request) -> Response:
+        """The curves of what is proposed, with their bands."""
+        proposal = self.session.proposal
+        if proposal is None:
+            return Response("not found", 404, HEADERS)
+        return JSONResponse(await asyncio.to_thread(proposal.drawn), headers=HEADERS)
 
     async def wire(self, socket: WebSocket) -> None:
         await socket.accept()

@@ -17,10 +17,13 @@ from djgraph.studio.messages import LONGEST, Message
 from djgraph.studio.project import Project
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from djgraph.mixer import Mixer
     from djgraph.studio.keeping import Keep
     from djgraph.studio.opening import Opened
     from djgraph.studio.peaks import Peaks
+    from djgraph.studio.proposal import Proposal
     from djgraph.studio.target import Target
 
 Event = dict[str, Any]
@@ -58,7 +61,8 @@ class Session:
 
     mixer, feed: of the project's graph. parts: what it can do. target: a mix to compare with. peaks: waveforms that
     pages may ask for, by the digest of their content. opened: where the material comes from; keep: where the project
-    is saved, the session's to close. Without them nothing is saved or written.
+    is saved, the session's to close. Without them nothing is saved or written. folders: those of which a page may
+    choose files. proposal: what a fit or a model proposes.
     """
 
     def __init__(
@@ -75,6 +79,9 @@ class Session:
         self.player = Player(mixer, feed)
         self.target: Target | None = None
         self.peaks: dict[str, Peaks] = {}
+        self.folders: tuple[Path, ...] = ()
+        self.proposal: Proposal | None = None
+        self._proposals = 0
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()
         self.parts = [part(self) for part in parts]
@@ -139,6 +146,19 @@ class Session:
     def refresh(self) -> None:
         """Play the project as it is now."""
         self._follow(self._course(self.project))
+
+    def propose(self, proposal: Proposal | None) -> None:
+        """Show lanes as ghosts, in place of those that were shown; None: no more."""
+        with self._lock:
+            self.proposal = proposal
+            self.refresh()
+            self.tell({"event": "proposal", "proposal": None if proposal is None else proposal.told()})
+
+    def next_proposal(self) -> int:
+        """A number that no other proposal has."""
+        with self._lock:
+            self._proposals += 1
+            return self._proposals
 
     def moving(self) -> Iterator[tuple[str, list[float]]]:
         """The controls that are automated, each with its values over the clip, to draw."""

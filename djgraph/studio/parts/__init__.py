@@ -3,6 +3,8 @@ when it opens. None knows another; all know the session."""
 
 from djgraph.studio.parts.comparing import Comparing
 from djgraph.studio.parts.desk import Desk
+from djgraph.studio.parts.fitting import Fitting
+from djgraph.studio.parts.ghosts import Ghosts
 from djgraph.studio.parts.recording import Recording
 from djgraph.studio.parts.saving import Saving
 from djgraph.studio.parts.timeline import Timeline
@@ -10,6 +12,6 @@ from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.parts.versions import Versions
 from djgraph.studio.parts.waves import Waves
 
-PARTS = (Desk, Transporting, Timeline, Recording, Versions, Waves, Comparing, Saving)
+PARTS = (Desk, Transporting, Timeline, Recording, Versions, Waves, Comparing, Saving, Ghosts, Fitting)
 
 __all__ = ["PARTS"]

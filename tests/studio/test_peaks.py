@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djgraph.studio.peaks import BASE, FACTOR, LEVELS, TILE, UNIT, peaks_of
+from studio.served import Studio, until
 
 
 def _loop(audio: np.ndarray, size: int) -> list[tuple[int, int, int]]:
@@ -58,3 +61,31 @@ def test_tiles_that_there_are_not(place: tuple[int, int]) -> None:
 
 def test_silence_of_no_length() -> None:
     assert peaks_of([]).tile(0, 0) is None
+
+
+def test_a_page_gets_tiles_by_their_content() -> None:
+    studio = Studio("dj_mixer", 0.5)
+    try:
+        until(lambda: len(studio.session.peaks) == 8, "not measured")
+        rows = studio.session.snapshot()["waves"]["rows"]
+        assert [(row["input"], row["stem"]) for row in rows[:2]] == [
+            ("track_a", "drums"),
+            ("track_a", "bass"),
+        ]
+        row = rows[0]
+        audio = studio.inputs["track_a"]["drums"].numpy()
+        assert row["peak"] == pytest.approx(np.abs(audio).max(), abs=2 / UNIT)
+        with urllib.request.urlopen(f"{studio.url}peaks/{row['digest']}/0/0") as answer:
+            assert "immutable" in answer.headers["Cache-Control"]
+            assert answer.read() == peaks_of([audio]).tile(0, 0)
+        for wrong in (
+            f"{'0' * 32}/0/0",
+            f"{row['digest']}/9/0",
+            f"{row['digest']}/0/99999999999",
+            "..%2F..%2Fetc/0/0",
+        ):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{studio.url}peaks/{wrong}")
+            assert refused.value.code == 404
+    finally:
+        studio.close()

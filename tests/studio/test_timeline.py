@@ -42,6 +42,10 @@ def _say(session: Session, **message: Any) -> None:
     session.take(json.dumps(message))
 
 
+def _lane(*pairs: tuple[float, float], control: str = GAIN) -> dict[str, Any]:
+    return {"control": control, "points": [{"at": at, "value": value} for at, value in pairs]}
+
+
 # ── Undo and redo ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -78,6 +82,57 @@ def _is_drag(history: History) -> bool:
     return history.labels[0] == "drag"
 
 
+edits = st.one_of(
+    st.builds(
+        lambda control, at, value: {"do": "draw", "lane": _lane((at, value), control=control)},
+        st.sampled_from([GAIN, "track_b.bass.gain"]),
+        st.integers(0, 15),
+        st.floats(0, 1),
+    ),
+    st.builds(
+        lambda start, number: {
+            "do": "place",
+            "number": number,
+            "recipe": "cut",
+            "start": start,
+            "length": 1.0,
+        },
+        st.integers(0, 14),
+        st.sampled_from([0, 1]),
+    ),
+    st.builds(lambda letter: {"do": "switch", "letter": letter}, st.sampled_from(["A", "B"])),
+    st.sampled_from([{"do": "copy"}, {"do": "remove", "numbers": [1]}, {"do": "unfold", "numbers": [1]}]),
+)
+
+
+@given(st.lists(edits, max_size=12))
+@settings(max_examples=examples(40), deadline=None)
+def test_whatever_was_done_is_undone_and_done_again(
+    mixer: djgraph.Mixer, messages: list[dict[str, Any]]
+) -> None:
+    inputs = {
+        track: {stem: torch.zeros(2, 44100 * 8) for stem in stems or ()}
+        for track, stems in mixer.graph.inputs.items()
+    }
+    session = Session(mixer, MemoryFeed(inputs), parts=PARTS)
+    states = [session.project]
+    for message in messages:
+        before = session.history.labels[0], session.project
+        try:
+            _say(session, **message)
+        except DJGraphError:  # a recipe that there is not
+            assert (session.history.labels[0], session.project) == before
+        if session.project is not before[1]:
+            states.append(session.project)
+    for state in reversed(states[:-1]):
+        _say(session, do="undo")
+        assert session.project == state
+    for state in states[1:]:
+        _say(session, do="redo")
+        assert session.project == state
+    session.close()
+
+
 def test_history_ends_somewhere() -> None:
     history = History(Project())
     for number in range(DEPTH + 10):
@@ -90,10 +145,6 @@ def test_history_ends_somewhere() -> None:
 
 
 # ── Lanes ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _lane(*pairs: tuple[float, float], control: str = GAIN) -> dict[str, Any]:
-    return {"control": control, "points": [{"at": at, "value": value} for at, value in pairs]}
 
 
 def test_several_lanes_are_one_edit(session: Session) -> None:

@@ -101,6 +101,10 @@ class CheckpointError(DJGraphError):
     """A checkpoint is damaged, of another model, or cannot be written."""
 
 
+class DeviceError(DJGraphError):
+    """A sound card, a MIDI port or a network address cannot be opened, or has gone."""
+
+
 class AudioFileError(DJGraphError):
     """An audio file or a folder of stems cannot be read or written."""
 
@@ -187,6 +191,10 @@ class AutomationError(DocumentError):
 
 class SetError(DocumentError):
     """A set is well formed, but its tracks cannot be played as it says."""
+
+
+class MappingError(DocumentError):
+    """A mapping of a MIDI controller is wrong, or does not fit the graph's controls."""
 
 
 def format_path(path: DocumentPath) -> str:

@@ -15,6 +15,7 @@ from djgraph.cli import (
     find,
     fit,
     graphs,
+    live,
     new,
     plugins,
     profile,
@@ -53,6 +54,7 @@ app.command("fit", short_help="Recover the controls from stems and a mix.")(fit.
 app.command("studio", cls=SyncCommand, short_help="Open a graph on a page: see it, play it, record it.")(
     studio.studio
 )
+app.command("live", cls=SyncCommand, short_help="Play a graph on a sound card, with MIDI and OSC.")(live.live)
 app.command("validate", short_help="Check graph files.")(graphs.validate)
 app.command("layout", short_help="Print a graph's parameter layout.")(graphs.layout)
 app.command("explain", short_help="Print the plan that a graph compiles to.")(graphs.explain)

@@ -112,8 +112,8 @@ def studio(
     if target is None and (fitted or intervals):
         raise typer.BadParameter(f"{'--fitted' if fitted else '--intervals'} goes with --target MIX")
     compared = {"target": target, "fitted": fitted, "intervals": intervals}
-    origin = _origin(graph, args, input, sync, key_lock, tempo, compared, lowering)
-    moves = None if automation is None else _automation(automation)
+    origin = origin_of(graph, args, input, sync, key_lock, tempo, compared, lowering)
+    moves = None if automation is None else automation_of(automation)
     if last:
         folder = last_folder()
         if folder is None:
@@ -150,7 +150,7 @@ def studio(
         session.close()
 
 
-def _origin(
+def origin_of(
     graph: str | None,
     args: list[str] | None,
     input: list[str] | None,
@@ -223,7 +223,7 @@ def _changed(
     return before.model_copy(update=changes)
 
 
-def _automation(name: str) -> Automation:
+def automation_of(name: str) -> Automation:
     from djgraph.cli.transitions import find_recipe
 
     return find_recipe(name, "--automation").fill()

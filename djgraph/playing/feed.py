@@ -20,7 +20,11 @@ KEPT = 8
 
 
 class Feed(Protocol):
-    """The inputs of a graph. samples: how long they are. material: what plays the inputs that have a source."""
+    """The inputs of a graph. samples: how long they are. material: what plays the inputs that have a source.
+
+    A feed may also have ``now``, a function of a number of samples: the next ones of inputs that come in as they are
+    played, wherever in the clip that is.
+    """
 
     @property
     def samples(self) -> int: ...
@@ -65,6 +69,10 @@ class ReadAhead:
     def material(self) -> Mapping[str, Any]:
         return self.feed.material
 
+    @property
+    def now(self) -> Callable[[int], Nested] | None:
+        return now_of(self.feed)
+
     def prepare(self, first: int) -> None:
         """Begin to read what lies there, without waiting for it."""
         self._chunk(first // CHUNK)
@@ -95,6 +103,12 @@ class ReadAhead:
                 while len(self._chunks) > KEPT:
                     self._chunks.popitem(last=False)
             return self._chunks[index]
+
+
+def now_of(feed: Feed) -> Callable[[int], Nested] | None:
+    """What a feed has for inputs that come in as they are played, if anything."""
+    now: Callable[[int], Nested] | None = getattr(feed, "now", None)
+    return now
 
 
 def mapped(inputs: Mapping[str, Any], change: Callable[[Tensor], Tensor]) -> Nested:

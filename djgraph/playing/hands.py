@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ class Hands:
     """Values by column, in plain units, that hold until they are let go. Any thread may move them; the one that plays
     reads a whole row at a time and never waits for longer than a copy of the dictionary takes.
 
-    tape: what records them, or None.
+    tape: what records them, or None. heard: is told of every frame of every line, as it is heard: which line it is, the
+    line's own sample, which begins at 0, and the row.
     """
 
     def __init__(self, layout: ParameterLayout) -> None:
@@ -26,6 +27,7 @@ class Hands:
         self._shut: dict[int, float] = {}
         self._lock = threading.Lock()
         self.tape: Tape | None = None
+        self.heard: Callable[[int, int, NDArray[np.float32], ParameterLayout], None] | None = None
         self._heir: Hands | None = None
 
     def hold(self, name: str, value: float) -> float:
@@ -66,6 +68,16 @@ class Hands:
         for name, value in held.items() if heir is not None else ():
             if heir is not None and name in heir.layout:
                 heir.hold(name, value)
+
+    def move(self, values: Mapping[int, float | None]) -> None:
+        """Several at once, by column, in range and on their grids already; None: let go."""
+        with self._lock:
+            held = {**self._held, **{i: v for i, v in values.items() if v is not None}}
+            self._held = {i: v for i, v in held.items() if i not in values or values[i] is not None}
+            heir = self._heir
+        if heir is not None:
+            names = {self.layout.columns[i].name: v for i, v in values.items()}
+            heir.move({heir.layout.index(name): v for name, v in names.items() if name in heir.layout})
 
     def shut(self, names: Iterable[str]) -> None:
         """Controls that stand at their minimum whatever else holds them: those of muted strips, all of them."""

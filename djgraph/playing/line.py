@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from djgraph.playing.course import Course
-from djgraph.playing.feed import Feed, Nested, blended, mapped
+from djgraph.playing.feed import Feed, Nested, blended, mapped, now_of
 from djgraph.playing.hands import Hands
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ TICK = 512
 """Samples between frames where nothing is automated: how soon a hand is felt."""
 FADE = 0.005
 """Seconds over which material goes from one place to another."""
+_numbers = count()
 Block = tuple[Tensor, Mapping[str, Tensor]]
 """Of the main output, ``[channels, samples]``, and of every strip and bus by name, where they are wanted."""
 
@@ -47,6 +49,7 @@ class Line:
         primed: bool = True,
     ) -> None:
         self.mixer, self.feed, self.hands, self.taps = mixer, feed, hands, taps
+        self.number = next(_numbers)
         self._course = course
         self._read = at  # the clip's sample that is read next
         self._runs: deque[tuple[int, int]] = deque([(0, at)])  # stream's and clip's sample where a run begins
@@ -166,9 +169,9 @@ class Line:
         first, audio = self._read, self.feed.read(self._read, samples)
         if self._old is not None:
             place, done = self._old
-            count = min(samples, self._fade - done)
-            audio = blended(self.feed.read(place + done, count), audio, 0, done, self._fade)
-            self._old = None if done + count == self._fade else (place, done + count)
+            left = min(samples, self._fade - done)
+            audio = blended(self.feed.read(place + done, left), audio, 0, done, self._fade)
+            self._old = None if done + left == self._fade else (place, done + left)
         if self.loop is not None:
             begin, end = self.loop
             fade = min(self._fade, (end - begin) // 4)
@@ -176,7 +179,8 @@ class Line:
             if low < high:
                 coming = self.feed.read(begin - (end - low), high - low)
                 audio = blended(coming, audio, low - first, low - (end - fade), fade, comes=True)
-        return audio
+        now = now_of(self.feed)
+        return audio if now is None else {**audio, **now(samples)}
 
     def _clip(self, place: int) -> int:
         """The clip's sample at a sample of the stream."""
@@ -190,7 +194,10 @@ class Line:
         while True:
             here = self._clip(place)
             row = self._course.row(here) if place else self._course.first(here)
-            yield torch.from_numpy(self.hands.over(row, here)), at + place
+            row = self.hands.over(row, here)
+            if self.hands.heard is not None:
+                self.hands.heard(self.number, place, row, self.hands.layout)
+            yield torch.from_numpy(row), at + place
             following = self._course.following(here)
             step = self._stop - 1 - place
             if self._runs[-1][0] == place + 1:

@@ -45,7 +45,9 @@ def begin(
     mixer = compile_graph(opened.graph, lowering=origin.lowering)
     fresh = saved is None
     project = (
-        _new(opened, automation, mixer.layout) if fresh else project.model_copy(update={"origin": origin})
+        new_project(opened, automation, mixer.layout)
+        if fresh
+        else project.model_copy(update={"origin": origin})
     )
     target = None
     if origin.target:
@@ -69,7 +71,8 @@ def begin(
     return session
 
 
-def _new(opened: Opened, automation: Automation | None, layout: ParameterLayout) -> Project:
+def new_project(opened: Opened, automation: Automation | None, layout: ParameterLayout) -> Project:
+    """What a project begins with. Raises AutomationError for an automation that does not fit the graph."""
     plan, origin = opened.plan, opened.origin
     automation = plan.automation if automation is None and plan is not None else automation
     tempo = opened.tempo

@@ -15,12 +15,12 @@ from djgraph.studio.session import Session
 class Serving:
     """A free port of the loopback address and a fresh token: ``url`` is where the page is."""
 
-    def __init__(self, session: Session, port: int = 0) -> None:
+    def __init__(self, session: Session, port: int = 0, sound: bool = True) -> None:
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         self.token = secrets.token_urlsafe(24)
         self.url = f"http://127.0.0.1:{self.port}/{self.token}/"
-        app = Studio(session).app(self.token, self.port)
+        app = Studio(session, sound).app(self.token, self.port)
         config = uvicorn.Config(
             app,
             log_level="warning",

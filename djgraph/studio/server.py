@@ -76,10 +76,10 @@ class Guarded:
 
 
 class Studio:
-    """Routes of one session."""
+    """Routes of one session. sound: whether pages play it; otherwise something else does, a sound card."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session: Session, sound: bool = True) -> None:
+        self.session, self._audible = session, sound
         self._pump: tuple[WebSocket, Pump] | None = None
 
     def app(self, token: str, port: int) -> ASGIApp:
@@ -181,6 +181,9 @@ class Studio:
 
     async def sound(self, socket: WebSocket) -> None:
         await socket.accept()
+        if not self._audible:
+            await socket.close(4002, "the sound is on a card")
+            return
         if self._pump is not None:
             other, pump = self._pump
             pump.close()

@@ -41,6 +41,7 @@ export class Sound {
     this.socket.onmessage = ({ data }) => this.take(data);
     this.socket.onclose = event => {
       if (event.code === 4001) this.say("another page has the sound now");
+      else if (event.code === 4002) this.say("the sound is on the sound card");
       else setTimeout(() => this.open(), 500);
     };
   }

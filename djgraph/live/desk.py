@@ -1,0 +1,183 @@
+"""Control changes on their way from any thread to the one that makes the sound, and back to whoever shows them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from djgraph.errors import InputError
+from djgraph.layout import ParameterLayout
+from djgraph.layout.units import Units, units_of
+from djgraph.playing import Player
+
+Heard = Callable[[Mapping[str, float], Mapping[str, float]], None]
+"""Is told about thirty times a second which controls have moved, whoever moved them, their values in plain units; and
+those of them that hands at MIDI, OSC or another such thing moved."""
+
+LOOKED = 0.03
+"""Seconds between two looks at what has moved."""
+MOVED = 1e-6
+"""Of the travel: what counts as moved."""
+
+
+class Desk:
+    """The controls of a player for hands that are not on a page.
+
+    :meth:`turn` and :meth:`put` may be called by any thread: what they say lies in a queue, whose ends need no lock,
+    until the thread that plays takes it at the start of its next block, with :meth:`drain`. Values are in plain units,
+    positions from 0 to 1 of a control's travel.
+    """
+
+    def __init__(self, player: Player) -> None:
+        self.player = player
+        self._queue: deque[tuple[int, float | None]] = deque()
+        self._turned: deque[tuple[int, float]] = deque()
+        self._wanted: dict[int, float] = {}
+        self._units: dict[int, Units] = {}
+        self._listeners: list[Heard] = []
+        self._last: NDArray[np.float32] | None = None
+        self._ended = threading.Event()
+        self._teller: threading.Thread | None = None
+
+    @property
+    def layout(self) -> ParameterLayout:
+        return self.player.mixer.layout
+
+    # ── For any thread ──────────────────────────────────────────────────────────────────────────────────────
+
+    def turn(self, name: str, value: float) -> float:
+        """Take a control to a value, clamped to its range and snapped to its grid, which is returned. Raises
+        LayoutError for a name that there is not, InputError for what is no finite number."""
+        layout = self.layout
+        index = layout.index(name)
+        if not np.isfinite(value):
+            raise InputError(f"{name}: expected a finite number, got {value!r}")
+        control = layout.columns[index].control
+        number = min(max(float(value), control.min), control.max)
+        if control.held:
+            row = layout.default.clone()
+            row[index] = number
+            number = float(layout.snap(row)[index])
+        return self._post(index, number)
+
+    def put(self, name: str, position: float) -> float:
+        """The same, to a position of its travel; returns the value. Raises as :meth:`turn`."""
+        index = self.layout.index(name)
+        if not np.isfinite(position):
+            raise InputError(f"{name}: expected a position from 0 to 1, got {position!r}")
+        where = torch.tensor([[min(max(position, 0.0), 1.0)]], dtype=torch.float64, device="cpu")
+        return self._post(index, float(self._travel(index).from_unit(where, snap=True)[0, 0]))
+
+    def release(self, name: str | None = None) -> None:
+        """Give a control, or all, back to the automation."""
+        everyone = [self.layout.index(one) for one in (self.layout.names if name is None else (name,))]
+        for index in everyone:
+            self._wanted.pop(index, None)
+            self._queue.append((index, None))
+
+    def value(self, name: str) -> float:
+        """Where a control stands, or is about to."""
+        index = self.layout.index(name)
+        wanted = self._wanted.get(index)
+        return float(self._row()[index]) if wanted is None else wanted
+
+    def position(self, name: str) -> float:
+        """The same, as a position of its travel."""
+        return self.position_of(name, self.value(name))
+
+    def position_of(self, name: str, value: float) -> float:
+        """A value in plain units as a position."""
+        plain = torch.tensor([[value]], dtype=torch.float64, device="cpu")
+        return float(self._travel(self.layout.index(name)).to_unit(plain)[0, 0])
+
+    # ── For the thread that plays ───────────────────────────────────────────────────────────────────────────
+
+    def drain(self) -> None:
+        """What was said since the last block."""
+        if not self._queue:
+            return
+        moved: dict[int, float | None] = {}
+        while self._queue:
+            index, value = self._queue.popleft()
+            moved[index] = value
+        self.player.hands.move(moved)
+
+    # ── For those who show ──────────────────────────────────────────────────────────────────────────────────
+
+    def listen(self, heard: Heard) -> Callable[[], None]:
+        """Be told what moves from now on, on a thread of the desk's; what is returned ends that."""
+        self._listeners.append(heard)
+        if self._teller is None:
+            self._teller = threading.Thread(target=self._tell, name="djgraph desk", daemon=True)
+            self._teller.start()
+
+        def end() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(heard)
+
+        return end
+
+    def look(self) -> None:
+        """Tell now what has moved since it was last told."""
+        row, layout = self._row(), self.layout
+        before = self._last
+        turned: dict[str, float] = {}
+        while self._turned:
+            index, value = self._turned.popleft()
+            turned[layout.columns[index].name] = value
+        if before is None or before.shape != row.shape:
+            changed = list(range(len(row)))
+        else:
+            changed = np.flatnonzero(np.abs(row - before) > MOVED * self._spans()).tolist()
+        self._last = row
+        moved = {layout.columns[index].name: float(row[index]) for index in changed}
+        for listener in list(self._listeners):
+            listener({**moved, **turned}, turned)
+
+    def forget(self) -> None:
+        """Tell all of it at the next look, as to somebody new."""
+        self._last = None
+
+    def close(self) -> None:
+        self._ended.set()
+        if self._teller is not None:
+            self._teller.join(timeout=2)
+
+    def _tell(self) -> None:
+        while not self._ended.wait(LOOKED):
+            try:
+                self.look()
+            except Exception as error:  # a port that is gone must not end the others'
+                logging.getLogger("djgraph").warning("what moves could not be shown: %s", error)
+
+    def _post(self, index: int, value: float) -> float:
+        self._wanted[index] = value
+        self._queue.append((index, value))
+        self._turned.append((index, value))
+        return value
+
+    def _row(self) -> NDArray[np.float32]:
+        """Where all controls stand: the automation, and what is held."""
+        player = self.player
+        row = player.course.row(player.transport.position)
+        hands = player.hands
+        for name, value in hands.held.items():
+            row[hands.layout.index(name)] = value
+        return row
+
+    def _spans(self) -> NDArray[np.float32]:
+        columns = self.layout.columns
+        return np.array([column.control.max - column.control.min for column in columns], np.float32)
+
+    def _travel(self, index: int) -> Units:
+        units = self._units.get(index)
+        if units is None:
+            units = self._units[index] = units_of([self.layout.columns[index].control])
+        return units

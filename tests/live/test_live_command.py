@@ -1,0 +1,53 @@
+"""``djgraph live`` from the shell, on no card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import djgraph
+from djgraph.cli.app import app
+
+
+def run(*words: str) -> Any:
+    return CliRunner().invoke(app, ["live", *words])
+
+
+@pytest.mark.slow
+def test_plays_records_and_ends(tmp_path: Path) -> None:
+    out, controls = tmp_path / "out.wav", tmp_path / "out.yaml"
+    result = run(
+        "--device", "none", "--seconds", "1.5", "--json", "--record", str(out), "--record-controls", str(controls)
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert lines[0]["live"]["latency"]["stream"] > 0
+    end = lines[-1]["end"]
+    assert end["record"] == [str(out)]
+    audio, _ = djgraph.audio.read(out)
+    assert audio.shape[1] == pytest.approx(end["seconds"] * 44100, abs=1)
+    assert np.abs(audio.numpy()).max() > 0.1
+    assert djgraph.automation.load(controls).curves == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--outputs", "0,1"], "names no channels"),
+        (["--device", "none", "-i", "track_c=card:1,2"], "no input 'track_c'"),
+        (["--device", "none", "-i", "track_a=card:1,2"], "has stems"),
+        (["--device", "none", "--loop", "3:1"], "does not lie in"),
+        (["--device", "none", "--loop", "x"], "is no loop"),
+        (["--block", "32"], "64"),
+    ],
+)
+def test_what_cannot_be_is_told(words: list[str], said: str) -> None:
+    result = run(*words)
+    assert result.exit_code != 0
+    assert said in result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,147 @@
+"""What was played, kept: audio sample by sample, controls so that the renderer plays the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import djgraph
+from djgraph.errors import AudioFileError
+from djgraph.live import Desk
+from djgraph.live.recording import ControlRecorder, Recorder, changes, corners
+from djgraph.playing import Course, MemoryFeed, Player
+
+RATE, SAMPLES = 44100, 16_000
+
+
+@pytest.fixture(scope="module")
+def mixer() -> djgraph.Mixer:
+    return djgraph.compile("dj_mixer_live", lowering="causal")
+
+
+@pytest.fixture(scope="module")
+def inputs(mixer: djgraph.Mixer) -> dict[str, Any]:
+    torch.manual_seed(2)
+    return {
+        track: {stem: 0.1 * torch.randn(2, SAMPLES) for stem in stems or ()}
+        for track, stems in mixer.graph.inputs.items()
+    }
+
+
+def test_what_hands_play_renders_to_the_same_samples(
+    mixer: djgraph.Mixer, inputs: Any, tmp_path: Path
+) -> None:
+    auto = djgraph.automation.load("bass_swap", start="0.05s", length="0.2s")
+    frames = auto.render_exact(mixer, samples=SAMPLES, sample_rate=RATE, tempo=128)
+    player = Player(mixer, MemoryFeed(inputs), Course(mixer.layout, frames.params, frames.positions))
+    controls, desk = ControlRecorder(mixer.layout), Desk(player)
+    player.hands.heard = controls
+    player.play()
+    heard = []
+    for block in range(SAMPLES // 128):
+        if block % 7 == 0:
+            desk.put("track_a.drums.hpf", 0.5 + 0.4 * np.sin(block))
+            desk.put("track_b.vocals.gain", 0.5 + 0.4 * np.cos(block))
+        if block == 60:
+            desk.release("track_b.vocals.gain")
+        desk.drain()
+        audio, _ = player.block(128)
+        heard.append(audio.copy())
+        controls.count(audio, True)
+    player.close()
+    played = np.concatenate(heard, 1)
+    controls.automation(RATE).save(tmp_path / "played.yaml")
+    again = djgraph.automation.load(tmp_path / "played.yaml")
+    told = again.render_exact(mixer, samples=SAMPLES, sample_rate=RATE)
+    batched = {track: {stem: x[None] for stem, x in stems.items()} for track, stems in inputs.items()}
+    with torch.no_grad():
+        whole = mixer(batched, told.params[None], positions=told.positions)[0].numpy()
+    # Smoothing looks ahead: at its end a clip knows nothing of what would have been played next.
+    last = played.shape[1] - mixer.stream().latency
+    np.testing.assert_allclose(played[:, :last], whole[:, :last], atol=5e-6)
+    points = sum(len(curve.points) for curve in again.every_curve())
+    assert points < SAMPLES / 512 * len(mixer.layout) / 2  # thinned
+
+
+def test_thinned_lines_pass_all_points() -> None:
+    rng = np.random.default_rng(0)
+    knots = np.sort(rng.choice(np.arange(1, 2000), 30, replace=False))
+    values = rng.uniform(-1, 1, 30)
+    places = np.arange(knots[0], knots[-1] + 1)
+    line = np.interp(places, knots, values)
+    kept = corners(list(zip(places.tolist(), line.tolist())))
+    x, y = zip(*kept)
+    assert len(kept) <= 2 * len(knots)
+    np.testing.assert_allclose(np.interp(places, x, y), line, atol=1e-6)
+    assert corners([(0, 1.0), (5, 1.0), (9, 1.0)]) == [(0, 1.0)]
+    assert changes([(0, 1.0), (5, 1.0), (9, 2.0), (12, 2.0)]) == [(0, 1.0), (9, 2.0)]
+
+
+def test_stops_take_no_time_of_the_recording(mixer: djgraph.Mixer, inputs: Any) -> None:
+    player = Player(mixer, MemoryFeed(inputs))
+    controls, desk = ControlRecorder(mixer.layout), Desk(player)
+    player.hands.heard = controls
+    for gain, begin in ((0.25, 0), (0.75, 3000)):
+        desk.turn("track_a.drums.gain", gain)
+        desk.drain()
+        player.seek(begin)
+        player.play()
+        for _ in range(5):
+            controls.count(*_count(player))
+        player.stop()
+        for _ in range(5):
+            controls.count(*_count(player))
+    auto = controls.automation(RATE)
+    frames = auto.render_exact(mixer, samples=controls.samples, sample_rate=RATE)
+    course = Course(mixer.layout, frames.params, frames.positions)
+    index = mixer.layout.index("track_a.drums.gain")
+    assert controls.samples == 2 * 5 * 512
+    assert [course.row(at)[index] for at in (0, 2559, 2560, 5119)] == pytest.approx([0.25, 0.25, 0.75, 0.75])
+    player.close()
+
+
+def _count(player: Player) -> tuple[np.ndarray, bool]:
+    audio, _ = player.block(512)
+    return audio, player.transport.playing
+
+
+def test_the_file_holds_every_block(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "out.flac", RATE, 2)
+    rng = np.random.default_rng(1)
+    blocks = [rng.uniform(-0.5, 0.5, (2, 256)).astype(np.float32) for _ in range(300)]
+    for block in blocks:
+        recorder(block, True)
+        recorder(block, False)  # not played
+    assert not (tmp_path / "out.flac").exists()
+    recorder.close()
+    audio, rate = djgraph.audio.read(tmp_path / "out.flac")
+    assert rate == RATE
+    np.testing.assert_allclose(audio.numpy(), np.concatenate(blocks, 1), atol=2**-15)
+
+
+def test_nothing_played_is_no_file(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "out.flac", RATE, 2)
+    recorder.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_is_told(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "nowhere" / "out.flac", RATE, 2)
+    recorder(np.zeros((2, 64), np.float32), True)
+    with pytest.raises(AudioFileError):
+        recorder.close()
+
+
+def test_a_wav_that_is_full_goes_on_in_another(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "out.wav", RATE, 2)
+    recorder._most = 1000
+    for index in range(5):
+        recorder(np.full((2, 400), index / 10, np.float32), True)
+    recorder.close()
+    assert [path.name for path in recorder.written] == ["out.wav", "out-2.wav", "out-3.wav"]
+    lengths = [djgraph.audio.read(path)[0].shape[1] for path in recorder.written]
+    assert lengths == [800, 800, 400]

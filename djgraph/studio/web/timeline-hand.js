@@ -230,7 +230,7 @@ export function makeHand(scene, content, say, playhead) {
     else if (command && event.key.toLowerCase() === "v") paste();
     else if (command && event.key.toLowerCase() === "d") { copy(); paste(true); }
     else if (command && event.key.toLowerCase() === "a") chooseAll(event.shiftKey);
-    else if (command) return;
+    else if (command || event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key) && !event.altKey) return;
     else if (event.altKey && event.key === "ArrowLeft") nudge(-step * fine, 0);
     else if (event.altKey && event.key === "ArrowRight") nudge(step * fine, 0);
     else if (event.altKey && event.key === "ArrowUp") nudge(0, 0.02 * fine);

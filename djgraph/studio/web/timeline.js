@@ -10,6 +10,7 @@ import { makeHand } from "./timeline-hand.js";
 import { makeHeads } from "./timeline-heads.js";
 import { makeRuler } from "./timeline-ruler.js";
 import { HEAD, RULER, Scene } from "./timeline-scene.js";
+import { clock } from "./timeline-space.js";
 import { makeTempo, makeTools } from "./timeline-tools.js";
 
 /** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire @returns {HTMLElement} */
@@ -142,9 +143,30 @@ export function makeTimeline(store, wire) {
     if (event.key === "+" || event.key === "=") zoom(1.25);
     else if (event.key === "-") zoom(0.8);
     else if (event.key === "0") fit();
+    else if (event.key === "[" || event.key === "]") loopFrom(event.key === "]");
+    else if (event.key === "Home") seek(0);
+    else if (event.key === "End") seek(space.end);
+    else if (event.shiftKey && event.key === "ArrowLeft") seek(space.snapped(beats() - (space.step || 0.25)));
+    else if (event.shiftKey && event.key === "ArrowRight") seek(space.snapped(beats() + (space.step || 0.25)));
     else return;
     event.preventDefault();
   });
+  /** @param {number} beat */
+  function seek(beat) {
+    const at = space.tempo.seconds(Math.max(0, Math.min(beat, space.end)));
+    wire.say({ do: "seek", seconds: Math.max(0, at) });
+    heard = { seconds: at, at: performance.now() };
+    movePlayhead();
+    say(`${clock(at)}, bar ${space.written(beat)}`);
+  }
+  /** A loop that begins, or ends, at the playhead. @param {boolean} end */
+  function loopFrom(end) {
+    const at = space.snapped(beats()), now = scene.loop ?? [0, space.end];
+    const [from, to] = end ? [Math.min(now[0], at), at] : [at, Math.max(now[1], at)];
+    if (to - from < 1e-6) return;
+    wire.say({ do: "loop", region: [space.tempo.seconds(from), space.tempo.seconds(to)] });
+    say(`Loop ${space.written(from)} to ${space.written(to)}`);
+  }
   whileThere(root, "pointerup", () => redraw());
   new ResizeObserver(redraw).observe(body);
   new MutationObserver(() => { themed = false; redraw(); }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "class"] });

@@ -155,6 +155,23 @@ def test_keys_alone_make_a_lane(page: Any, session: Session) -> None:
     until(lambda: _points(session) == [], "not deleted")
 
 
+def test_keys_alone_find_places_and_loop(page: Any, session: Session) -> None:
+    page.locator(".tl-content").focus()
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("[")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("]")
+    until(lambda: session.project.loop == pytest.approx((3, 4)), "no loop")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    until(lambda: _points(session) == [(4, 1)], "no point at the playhead")
+    page.keyboard.press("Space")
+    until(lambda: session.player.transport.playing, "does not play")
+    page.keyboard.press("Space")
+    until(lambda: not session.player.transport.playing, "does not stop")
+
+
 def test_recipes_are_dropped_stretched_and_unfolded(page: Any, session: Session) -> None:
     content = page.locator(".tl-content")
     lane = _Lane(page)

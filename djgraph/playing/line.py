@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TICK = 512
 """Samples between frames where nothing is automated: how soon a hand is felt."""
+LONGEST = 4 * TICK
+"""Samples that are made at a time, at most."""
 FADE = 0.005
 """Seconds over which material goes from one place to another."""
 _numbers = count()
@@ -72,6 +74,8 @@ class Line:
         if mixer.graph.sources:
             self._stream.jump(at, sources=self.states_at(at) if states is None else states)
         self.latency = self._stream.latency
+        self.seconds = self._stream.seconds = dict[str, float]()
+        """What blocks have taken, by what it was for, in words."""
         if primed:
             self.prime(self.latency)
 
@@ -111,13 +115,13 @@ class Line:
         """Read so much more of what has to be known before the first block."""
         left = min(samples, self.latency - self._now)
         while left > 0:
-            left -= self._piece(min(left, 4 * TICK))[0].shape[-1]
+            left -= self._piece(min(left, LONGEST))[0].shape[-1]
 
     def block(self, samples: int) -> Block:
         """The next block."""
         pieces, left = [], samples
         while left:
-            pieces.append(self._piece(min(left, TICK)))
+            pieces.append(self._piece(min(left, LONGEST)))
             left -= pieces[-1][0].shape[-1]
         if len(pieces) == 1:
             return pieces[0]

@@ -21,7 +21,7 @@ from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, ReadAhead
 from djgraph.playing.handover import Fade, Offer, Setup, first, same_channels
 from djgraph.playing.hands import Hands
-from djgraph.playing.line import FADE, TICK, Line
+from djgraph.playing.line import FADE, LONGEST, TICK, Line
 
 if TYPE_CHECKING:
     from djgraph.effects import State
@@ -69,6 +69,8 @@ class Player:
         self.instead: Feed | None = None
         """What is heard in place of the mixer's output, which goes on beneath: one signal ``[channels, samples]``."""
         self.transport = Transport(tempo=course.bpm(0))
+        self.tick = TICK
+        """Samples of the blocks that whoever has the sound makes at a time."""
         self._line: Line | None = None
         self._offer: Offer | None = None
         self._fade: Fade | None = None
@@ -86,6 +88,7 @@ class Player:
         self.jumps = 0
         """How often what is heard has stopped following what was heard before: by orders to play, stop and seek. Who
         keeps blocks ready throws away those made before the last one."""
+        self._asked: tuple[Line, int, dict[str, float]] | None = None
         self._peaks: dict[str, NDArray[np.float32]] = {}
         self._loads: deque[float] = deque(maxlen=MEASURED)
         self._lock = threading.Lock()
@@ -236,6 +239,25 @@ class Player:
         loads = sorted(self._loads)
         return (loads[len(loads) // 2], loads[int(0.99 * (len(loads) - 1))]) if loads else (0.0, 0.0)
 
+    def causes(self) -> Mapping[str, float]:
+        """What takes how much of a block's length, by effects and other work in words, the most first: since this was
+        last asked, less what ran beside blocks."""
+        line, before = self._line, self._asked
+        if line is None:
+            return {}
+        now = (line, line.now, dict(line.seconds))
+        self._asked = now
+        if before is None or before[0] is not line or now[1] == before[1]:
+            before = (line, 0, {})
+        length = (now[1] - before[1]) / self.mixer.graph.sample_rate
+        shares = {name: (value - before[2].get(name, 0.0)) / length for name, value in now[2].items()}
+        return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+    @property
+    def setup(self) -> Setup:
+        """All that is played."""
+        return self._setup
+
     def meters(self) -> Mapping[str, list[float]]:
         """The largest amplitude of every strip and bus, by channel, since this was last asked."""
         with self._lock:
@@ -314,7 +336,7 @@ class Player:
         if self._line is not None:
             left, pieces = max(1, round(FADE * self.mixer.graph.sample_rate)), list[Tensor]()
             while left:
-                pieces.append(self._piece(min(left, self._fade.left if self._fade else TICK)))
+                pieces.append(self._piece(min(left, self._fade.left if self._fade else LONGEST)))
                 left -= pieces[-1].shape[-1]
             self._tail, self._tail_done = torch.cat(pieces, -1), 0
         self._line = self._fade = None
@@ -378,15 +400,15 @@ class Player:
         if self._fade is not None:
             return self._fade.left
         offer = self._offer
-        ahead = TICK if offer is None else offer.at - self._made
-        return ahead if ahead > 0 else TICK
+        ahead = LONGEST if offer is None else offer.at - self._made
+        return ahead if ahead > 0 else LONGEST
 
     def _publish(self) -> None:
         self.moment = Moment(self._epoch, self._made, self.transport)
 
     def _until_end(self) -> int:
         """Samples until the clip ends."""
-        return max(0, min(TICK, self.feed.samples - self.transport.position))
+        return max(0, min(LONGEST, self.feed.samples - self.transport.position))
 
     def _arrive(self) -> None:
         """Where what is heard has got to, and what that changes."""

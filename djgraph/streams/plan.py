@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from djgraph.compiler.plan import Add, Delay, Load, Loop, Op, Plan, Process, Region, Silence
+from djgraph.compiler.plan import Add, Delay, Load, Loop, Mask, Op, Plan, Process, Region, Silence
 from djgraph.host.calls import EffectCall
 from djgraph.region.schedule import RegionSchedule, schedule_region
 from djgraph.runtime.chains import chained_calls
@@ -83,6 +83,8 @@ class StreamPlan:
         """The latency of what it makes."""
         self.gates = find_gates(self.plan, compiled.bank, compiled.modules, self.calls, self.arrives)
         """What switches close; None where that would let a stream leave out nothing."""
+        self.names = {index: _name(op) for index, op, _ in self.steps}
+        """What takes the time, in words, by the operation's place."""
 
     def _arrives(self, index: int, op: Op) -> int:
         for name in op.reads:
@@ -116,3 +118,16 @@ class StreamPlan:
             self.latencies[a] == self.latencies[b] and self.plan.channels[a] == self.plan.channels[b]
             for a, b in ((one.source, other.source), (one.out, other.out))
         )
+
+
+def _name(op: Step) -> str:
+    match op:
+        case Process():
+            return op.nodes[0].effect.type
+        case Region():
+            masks = [step.node.effect.type for step in op.body if isinstance(step, Mask)]
+            return f"transforms for {', '.join(sorted(set(masks)))}" if masks else "transforms"
+        case Loop():
+            effects = [step.nodes[0].effect.type for step in op.body if isinstance(step, Process)]
+            return f"a loop of {', '.join(sorted(set(effects)))}" if effects else "a loop"
+    return "sums and delays"

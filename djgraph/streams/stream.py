@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -86,6 +87,8 @@ class Stream:
         self._intake = Intake(
             self._compiled, self.batch, self._like, out_of_range, score, frames, fps, tempo, start
         )
+        self.seconds: dict[str, float] | None = None
+        """What blocks have taken by what it was for, in words; counted where a caller gives a mapping to count in."""
         self._position = 0
         self._finished = self._broken = False
         self._names = input_names(self._compiled.graph)
@@ -251,8 +254,12 @@ class Stream:
         for name, (source, state) in self._sources.items():
             assert track.rows is not None
             ticks = None if clock is None else clock.read(*span)
+            began = time.perf_counter()
             made, after[name] = source.play(track.rows, track.timeline(moment.end), ticks, span, state)
             audio |= made
+            if self.seconds is not None:
+                kind = source.node.effect.type
+                self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
         return audio, after
 
     def _check_finite(self, audio: Mapping[str, Tensor]) -> None:
@@ -367,6 +374,7 @@ class Stream:
             if self._left is not None:
                 self._left.begin(self._intake.track, moment)
             done: tuple[int, ...] = ()
+            seconds, began = self.seconds, time.perf_counter()
             for index, op, frees in self._plan.steps:
                 if index not in done:
                     chain = self._chains.get(index)
@@ -374,6 +382,9 @@ class Stream:
                         done = chain.places
                     elif self._left is None or not self._run_gated(index, op, moment, values, self._left):
                         self._run_step(index, op, moment, values)
+                if seconds is not None:
+                    name, now = self._plan.names[index], time.perf_counter()
+                    seconds[name], began = seconds.get(name, 0.0) + now - began, now
                 values.drop(name for name in frees if name in values)
         oldest = min((step.oldest_control() for step in self._memories), default=moment.stop)
         self._intake.forget(oldest, self._plan.lookahead)

@@ -8,10 +8,9 @@ import threading
 from collections.abc import Callable
 
 from djgraph.playing import Player
-from djgraph.playing.line import TICK
 
 HEADER = struct.Struct("<dII")
-"""The clip's sample at which a block begins, :attr:`Player.jumps`, channels."""
+"""The clip's sample at which a block begins, :attr:`Player.jumps`, channels; none where playing has ended."""
 IDLE = 0.2
 """Seconds after which a thread that waits for orders looks whether it is to end."""
 
@@ -42,17 +41,28 @@ class Pump:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        player, sounding = self._player, False
         while True:
+            samples = player.tick
             with self._more:
-                while self._room < TICK and not self._closed:
+                while self._room < samples and not self._closed:
                     self._more.wait()
                 if self._closed:
                     return
-            self._player.wait(IDLE)
-            audio, at = self._player.block(TICK)
-            if not self._player.transport.playing and not audio.any():
+            player.wait(IDLE)
+            audio, at = player.block(samples)
+            playing = player.transport.playing
+            if not playing and not sounding:
                 continue  # silence is what a page plays anyway
             with self._more:
-                self._room -= TICK
-            data = HEADER.pack(float(at), self._player.jumps, len(audio)) + audio.astype("<f4").tobytes()
+                self._room -= samples
+            self._say(HEADER.pack(float(at), player.jumps, len(audio)) + audio.astype("<f4").tobytes())
+            if not playing:
+                self._say(HEADER.pack(float(at), player.jumps, 0))
+            sounding = playing
+
+    def _say(self, data: bytes) -> None:
+        try:
             self._loop.call_soon_threadsafe(self._deliver, data)
+        except RuntimeError:  # the server has ended
+            self._closed = True

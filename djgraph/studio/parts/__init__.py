@@ -7,11 +7,24 @@ from djgraph.studio.parts.fitting import Fitting
 from djgraph.studio.parts.ghosts import Ghosts
 from djgraph.studio.parts.recording import Recording
 from djgraph.studio.parts.saving import Saving
+from djgraph.studio.parts.sound import Sounding
 from djgraph.studio.parts.timeline import Timeline
 from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.parts.versions import Versions
 from djgraph.studio.parts.waves import Waves
 
-PARTS = (Desk, Transporting, Timeline, Recording, Versions, Waves, Comparing, Saving, Ghosts, Fitting)
+PARTS = (
+    Desk,
+    Transporting,
+    Sounding,
+    Timeline,
+    Recording,
+    Versions,
+    Waves,
+    Comparing,
+    Saving,
+    Ghosts,
+    Fitting,
+)
 
 __all__ = ["PARTS"]

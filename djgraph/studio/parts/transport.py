@@ -6,8 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from djgraph.errors import InputError
+from djgraph.playing.player import SHORTEST
 from djgraph.studio.messages import Message, Seconds
-from djgraph.studio.session import Part
+from djgraph.studio.session import Part, Session
 
 
 class Play(Message):
@@ -40,6 +42,10 @@ class Tempo(Message):
 class Transporting(Part):
     messages: ClassVar[tuple[type[Message], ...]] = (Play, Stop, Seek, Loop, Tempo)
 
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._clock = session.project.clock
+
     def handle(self, message: Play | Stop | Seek | Loop | Tempo) -> None:
         session, player, rate = self.session, self.session.player, self.session.mixer.graph.sample_rate
         match message:
@@ -54,6 +60,8 @@ class Transporting(Part):
                 session.tell({"event": "sought", "seconds": message.seconds})
             case Loop():
                 clock, region = session.project.clock, message.region
+                if region is not None and round(region[1] * rate) - round(region[0] * rate) < SHORTEST:
+                    raise InputError(f"a loop is at least {1000 * SHORTEST / rate:.0f} ms long")
                 beats = None if region is None else (clock.beat(region[0]), clock.beat(region[1]))
                 session.change(session.project.model_copy(update={"loop": beats}), "set the loop", "loop")
             case Tempo():
@@ -61,19 +69,19 @@ class Transporting(Part):
                 session.change(session.project.model_copy(update={"tempo": tempo}), "set the tempo", "tempo")
 
     def changed(self) -> None:
-        project, player, rate = (
-            self.session.project,
-            self.session.player,
-            self.session.mixer.graph.sample_rate,
-        )
-        clock = project.clock
-        player.at_tempo(clock.bpm(0.0))
-        loop = project.loop
-        player.loop(
-            None
-            if loop is None
-            else (round(clock.seconds(loop[0]) * rate), round(clock.seconds(loop[1]) * rate))
-        )
+        """The loop lies at beats, and so does what is heard where decks play all of it; audio stays where it is."""
+        session, player, rate = self.session, self.session.player, self.session.mixer.graph.sample_rate
+        clock, loop, graph = session.project.clock, session.project.loop, session.mixer.graph
+        if clock.points != self._clock.points or clock.ramps != self._clock.ramps:
+            if graph.sources and all(name in graph.sources for name in graph.inputs):
+                beat = self._clock.beat(player.transport.position / rate)
+                player.seek(round(clock.seconds(beat) * rate))
+            self._clock = clock
+        region = None if loop is None else tuple(round(clock.seconds(beat) * rate) for beat in loop)
+        if region is not None:
+            begin, end = (min(place, player.feed.samples) for place in region)
+            region = (begin, end) if end - begin >= SHORTEST else None
+        player.loop(region)
 
     def snapshot(self) -> dict[str, Any]:
         return {"transport": self.session.transport()}

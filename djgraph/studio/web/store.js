@@ -13,6 +13,7 @@ export class Store {
     /** @type {string|null} */ this.undo = null;
     /** @type {string|null} */ this.redo = null;
     /** @type {{muted: string[], soloed: string[]}} */ this.listening = { muted: [], soloed: [] };
+    /** @type {any} */ this.sound = null;
     this.seconds = 0;
     /** What parts of the session say under keys of their own. @type {Record<string, any>} */
     this.extra = {};
@@ -61,6 +62,7 @@ export class Store {
         this.extra = event;
         this.listening = event.listening;
         this.transport = event.transport;
+        this.sound = event.sound;
         break;
       }
       case "project":
@@ -84,6 +86,7 @@ export class Store {
       case "playing": this.transport.playing = event.playing; this.tell("transport"); break;
       case "sought": this.transport.seconds = event.seconds; this.tell("transport"); break;
       case "loop": this.transport.loop = event.region; this.tell("transport"); break;
+      case "sound": this.sound = event.sound; break;
       case "listening": this.listening = { muted: event.muted, soloed: event.soloed }; break;
       case "meters":
         this.transport = event.transport;

@@ -90,7 +90,7 @@ class Player:
         keeps blocks ready throws away those made before the last one."""
         self._asked: tuple[Line, int, dict[str, float]] | None = None
         self._peaks: dict[str, NDArray[np.float32]] = {}
-        self._loads: deque[float] = deque(maxlen=MEASURED)
+        self._loads: deque[tuple[float, float]] = deque(maxlen=MEASURED)
         self._lock = threading.Lock()
         self._loudness = self._meter()
 
@@ -203,7 +203,7 @@ class Player:
 
     def block(self, samples: int = TICK) -> tuple[NDArray[np.float32], int]:
         """The next samples of the main output ``[channels, samples]``, and the clip's sample at which they begin."""
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.thread_time()
         self._obey()
         self._publish()
         at = self.transport.position
@@ -229,15 +229,23 @@ class Player:
             self._loudness = self._meter()
         self._loudness.add(audio)
         self._publish()
-        self._loads.append((time.perf_counter() - began) / samples * self.mixer.graph.sample_rate)
+        scale = self.mixer.graph.sample_rate / samples
+        took, worked = time.perf_counter() - began, time.thread_time() - worked
+        self._loads.append((took * scale, worked * scale))
         return audio.numpy(), at
 
     @property
     def load(self) -> tuple[float, float]:
         """The median and the 99th percentile of the share of a block's length that it took to make it, of the last
         ones."""
-        loads = sorted(self._loads)
+        loads = sorted(took for took, _ in list(self._loads))
         return (loads[len(loads) // 2], loads[int(0.99 * (len(loads) - 1))]) if loads else (0.0, 0.0)
+
+    @property
+    def waiting(self) -> float:
+        """The median of what of that share was spent waiting, while other work had the processor."""
+        waits = sorted(max(0.0, took - worked) for took, worked in list(self._loads))
+        return waits[len(waits) // 2] if waits else 0.0
 
     def causes(self) -> Mapping[str, float]:
         """What takes how much of a block's length, by effects and other work in words, the most first: since this was

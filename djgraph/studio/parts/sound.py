@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from djgraph.errors import DJGraphError
-from djgraph.playing import Hands
+from djgraph.playing import Hands, Player
 from djgraph.playing.handover import Setup
 from djgraph.playing.line import TICK, Line
 from djgraph.playing.relay import warm
@@ -26,6 +26,7 @@ LOOKED = 1.0
 """Seconds after which the load is looked at."""
 PATIENCE = 3
 """Times in a row that it is too high before it is told."""
+OTHERS = "other work on this machine"
 TRIED = 24
 """Blocks of which a choice is measured, after as many that are not counted."""
 PACE = 0.25
@@ -156,7 +157,7 @@ class Sounding(Part):
         times = 0
         while not self._ended.wait(LOOKED):
             player = self.session.player
-            causes = player.causes()
+            causes = _causes(player)
             median, late = player.load
             slow = player.transport.playing and median > OVER
             times = times + 1 if slow else 0
@@ -165,11 +166,10 @@ class Sounding(Part):
                 over = {
                     "load": round(median, 3),
                     "late": round(late, 3),
-                    "causes": [[name, round(share, 3)] for name, share in list(causes.items())[:4]],
+                    "causes": causes[:4],
                 }
             if player.transport.playing:
-                top = [[name, round(share, 3)] for name, share in list(causes.items())[:8]]
-                self.session.tell({"event": "causes", "causes": top})
+                self.session.tell({"event": "causes", "causes": causes[:8]})
             if over is not None or self._over is not None:
                 self._over = over
                 self._tell()
@@ -193,6 +193,12 @@ class Sounding(Part):
             self._tell()
         self._weighing = None
         self._tell()
+
+
+def _causes(player: Player) -> list[tuple[str, float]]:
+    """What takes how much of a block's length, the most first; what others take from it among them."""
+    rows = [*player.causes().items(), (OTHERS, player.waiting)]
+    return [(name, round(share, 3)) for name, share in sorted(rows, key=lambda row: -row[1])]
 
 
 def choices(lowering: Lowering, block: int, meters: bool) -> list[tuple[Lowering, int, bool]]:

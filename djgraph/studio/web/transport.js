@@ -24,10 +24,10 @@ function makeButtons(store, wire, sound) {
   const element = make("div", "seg transport"), back = make("button", "back"), play = make("button", "play"), loop = make("button", "loop");
   element.setAttribute("role", "group");
   element.setAttribute("aria-label", "Playing");
-  back.textContent = "⏮";
+  back.append(drawn("M3 3h2v10H3zM13 3v10L6 8z"));
   back.title = "Back to the start of the loop or the clip (Shift+Space)";
   back.setAttribute("aria-label", "Return");
-  loop.textContent = "⟲";
+  loop.append(drawn("M4 3h7V1l4 3-4 3V5H5v3H3V4zM12 13H5v2l-4-3 4-3v2h6V8h2v4z"));
   loop.setAttribute("aria-label", "Loop");
   const toggle = async () => {
     const playing = store.transport.playing;
@@ -61,6 +61,17 @@ function makeButtons(store, wire, sound) {
   addEventListener("keydown", keyed);
   element.append(back, play, loop);
   return element;
+}
+
+/** A small picture in the button's colour. @param {string} path in a square of 16 */
+function drawn(path) {
+  const names = "http://www.w3.org/2000/svg", svg = document.createElementNS(names, "svg"), shape = document.createElementNS(names, "path");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  shape.setAttribute("d", path);
+  shape.setAttribute("fill", "currentColor");
+  svg.append(shape);
+  return svg;
 }
 
 /** Whether the space bar means something else there. @param {EventTarget|null} target */

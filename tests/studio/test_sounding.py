@@ -1,0 +1,159 @@
+"""How the sound is made: choices that are heard while it plays, a slow machine that is told so, what choices take."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import djgraph
+from djgraph.errors import DJGraphError
+from djgraph.playing import MemoryFeed, Player
+from djgraph.studio.parts import sound as sounding
+from djgraph.studio.parts.sound import OTHERS, Sounding, choices
+from djgraph.studio.parts.transport import Transporting
+from djgraph.studio.session import Session
+from djgraph.studio.sound import HEADER, Pump
+from studio.served import compiled, tracks, until
+
+SECONDS = 4.0
+
+
+@pytest.fixture
+def session() -> Any:
+    mixer = compiled("dj_mixer")
+    made = Session(mixer, MemoryFeed(tracks(mixer.graph, SECONDS)), parts=(Transporting, Sounding))
+    yield made
+    made.close()
+
+
+def _say(session: Session, **message: Any) -> None:
+    session.take(json.dumps(message))
+
+
+def test_the_causal_lowering_takes_over(session: Session) -> None:
+    part, player = session.part(Sounding), session.player
+    assert part is not None
+    _say(session, do="play")
+    player.block(512)
+    _say(session, do="sound", lowering="causal", meters=False, block=1024)
+    assert player.tick == 1024
+    blocks = []
+
+    def over() -> bool:
+        blocks.append(player.block(512)[0])
+        return player.setup.mixer.lowering == "causal"
+
+    until(over)
+    assert not player.setup.taps
+    blocks += [player.block(512)[0] for _ in range(20)]
+    heard = np.concatenate(blocks, 1)
+    # No gap, and nothing louder than the noise that is played: neutral, both lowerings let it through.
+    power = (heard.reshape(2, -1, 256) ** 2).mean((0, 2))
+    assert power.min() > 0.3 * np.median(power)
+    assert power.max() < 3 * np.median(power)
+    player.meters()
+    player.block(512)
+    assert player.meters() == {}
+    assert part.snapshot()["sound"]["lowering"] == "causal"
+
+
+def test_a_graph_without_twins_says_so() -> None:
+    from runtime.documents import registry_with
+
+    from djgraph.effects import (
+        SpectralEffect,  # the shipped ones all have twins; one of the test's own has none
+    )
+
+    class Plain(SpectralEffect):
+        type = "plain"
+
+        class Controls(djgraph.effects.ControlModel):
+            pass
+
+        def mask(self, controls: Any, frequencies: torch.Tensor, context: Any) -> torch.Tensor:
+            return torch.ones_like(frequencies)
+
+    document = {
+        "djgraph": 1,
+        "name": "plain",
+        "inputs": [{"name": "a"}],
+        "mixer": [{"strip": "s", "input": "a", "chain": ["plain"]}],
+        "outputs": ["s"],
+    }
+    mixer = djgraph.Mixer(djgraph.graph.load(document, registry=registry_with(Plain)))
+    session = Session(mixer, MemoryFeed({"a": torch.zeros(2, 5000)}), parts=(Transporting, Sounding))
+    with pytest.raises(DJGraphError, match="plain"):
+        _say(session, do="sound", lowering="causal")
+    part = session.part(Sounding)
+    assert part is not None
+    assert part.lowering == "studio"
+    session.close()
+
+
+def test_a_slow_machine_is_told_so(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[dict[str, Any]] = []
+    session.listen(events.append)
+    monkeypatch.setattr(Player, "load", property(lambda self: (1.48, 2.0)))
+    _say(session, do="play")
+    until(
+        lambda: (
+            session.player.block(512),
+            [e for e in events if e["event"] == "sound" and e["sound"]["over"]],
+        )[1]
+    )
+    over = next(e["sound"]["over"] for e in events if e["event"] == "sound" and e["sound"]["over"])
+    assert over["load"] == 1.48
+    named = [name for name, _ in over["causes"]]
+    assert any("eq3" in name for name in named) or OTHERS in named
+    causes = next(e["causes"] for e in events if e["event"] == "causes")
+    assert {"reverb", "delay"} < {name for name, _ in causes}
+    assert [share for _, share in causes] == sorted((share for _, share in causes), reverse=True)
+
+
+def test_choices_are_measured(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounding, "TRIED", 3)
+    part = session.part(Sounding)
+    assert part is not None
+    _say(session, do="weigh")
+    until(lambda: len(part.weights) == len(choices("studio", 512, True)) == 5 and part._weighing is None)
+    assert all(row["load"] > 0 for row in part.weights)
+    by = {(row["lowering"], row["block"], row["meters"]): row["load"] for row in part.weights}
+    assert by["studio", 2048, True] < by["studio", 512, True]
+
+
+def test_a_pump_says_when_playing_ends() -> None:
+    mixer = compiled("dj_mixer")
+    player = Player(mixer, MemoryFeed(tracks(mixer.graph, 0.05)))
+    player.play()
+
+    async def heard() -> list[bytes]:
+        got: list[bytes] = []
+        pump = Pump(player, asyncio.get_running_loop(), got.append)
+        pump.grant(1 << 14)
+        while not got or HEADER.unpack_from(got[-1])[2]:
+            await asyncio.sleep(0.01)
+        pump.close()
+        return got
+
+    got = asyncio.run(asyncio.wait_for(heard(), 60))
+    assert len(got[-1]) == HEADER.size
+    assert all(struct.unpack_from("<I", one, 12)[0] == 2 for one in got[:-1])
+    assert sum((len(one) - HEADER.size) // 8 for one in got) >= 2205
+    player.close()
+
+
+def test_loops_that_are_too_short_are_refused(session: Session) -> None:
+    with pytest.raises(DJGraphError, match="6 ms"):
+        _say(session, do="loop", region=[1.0, 1.001])
+    _say(session, do="loop", region=[1.0, 1.5])
+    session.player.block(512)
+    assert session.player.transport.loop == (44100, 66150)
+    _say(session, do="tempo", bpm=60)  # the loop lies at beats
+    session.player.block(512)
+    assert session.player.transport.loop == (88200, 132300)

@@ -8,8 +8,12 @@ from collections.abc import Callable
 
 import uvicorn
 
+from djgraph.studio.messages import LONGEST
 from djgraph.studio.server import Studio
 from djgraph.studio.session import Session
+
+CONNECTIONS = 256
+"""That are open at once, at most."""
 
 
 class Serving:
@@ -25,7 +29,13 @@ class Serving:
             app,
             log_level="warning",
             lifespan="off",
-            ws_max_size=1 << 20,
+            http="h11",
+            ws="websockets-sansio",
+            ws_max_size=LONGEST,
+            ws_per_message_deflate=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=2,
             server_header=False,
             access_log=False,
         )

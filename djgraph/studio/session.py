@@ -118,12 +118,21 @@ class Session:
     def take(self, text: str) -> Message:
         """Read a message and do what it says; returns it. Raises pydantic's ValidationError for what is no message,
         DJGraphError for what cannot be done; both leave everything as it was."""
+        message = self.read(text)
+        self.do(message)
+        return message
+
+    def read(self, text: str) -> Message:
+        """A message, of its text. Raises as :meth:`take`."""
         if len(text) > LONGEST:
             raise InputError(f"a message of {len(text)} characters; at most {LONGEST}")
         message: Message = self._said.validate_json(text)
+        return message
+
+    def do(self, message: Message) -> None:
+        """What a message says. Raises as :meth:`take`."""
         with self._lock:
             self._by_message[type(message)].handle(message)
-        return message
 
     # ── For parts ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,6 @@ import djgraph
 from djgraph.playing import MemoryFeed
 from djgraph.studio.parts import PARTS
 from djgraph.studio.serve import Serving
-from djgraph.studio.server import HEADERS
 from djgraph.studio.session import Session
 
 PATIENCE = 60.0
@@ -58,7 +57,7 @@ def until(
 
 async def _tap(request: Request) -> Response:
     text = (Path(__file__).parent / "browser" / "scripts" / "tap.js").read_text(encoding="utf-8")
-    return Response(text, media_type="text/javascript", headers=HEADERS)
+    return Response(text, media_type="text/javascript")
 
 
 class Studio:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import threading
 from collections import OrderedDict
@@ -13,7 +12,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -264,13 +263,18 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
+class _Numbered(BaseModel):
+    """Of a message that is wrong otherwise: its number."""
+
+    id: int = Field(default=0, ge=0, le=2**53)
+
+
 def _id_of(text: str) -> int:
     """The number of a message that is wrong otherwise, so that its page knows which; 0 where it has none."""
     try:
-        number = json.loads(text[:LONGEST]).get("id", 0)
-    except (ValueError, AttributeError, RecursionError):
+        return _Numbered.model_validate_json(text[:LONGEST]).id
+    except ValidationError:
         return 0
-    return number if isinstance(number, int) and 0 < number <= 2**53 else 0
 
 
 def _fault(error: ValidationError) -> str:

@@ -49,6 +49,14 @@ def studio(
             "--intervals", metavar="CSV", help="With --target: its error bars, of `djgraph fit --intervals`."
         ),
     ] = None,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--folder",
+            metavar="DIR",
+            help="Of which the page may choose mixes to fit and models, beside those of -i and --target; repeated.",
+        ),
+    ] = None,
     sync: Sync = None,
     tempo: Bpm = None,
     key_lock: KeyLock = False,
@@ -90,6 +98,7 @@ def studio(
       djgraph studio --last
       djgraph studio --project transition -i track_a=one -i track_b=two
       djgraph studio dj_mixer -i track_a=one -i track_b=two --target mix.flac --fitted found.yaml --intervals around.csv
+      djgraph studio dj_mixer -i track_a=one -i track_b=two --target mix.flac --folder runs
     """
     try:
         import starlette
@@ -112,7 +121,12 @@ def studio(
     if target is None and (fitted or intervals):
         raise typer.BadParameter(f"{'--fitted' if fitted else '--intervals'} goes with --target MIX")
     compared = {"target": target, "fitted": fitted, "intervals": intervals}
+    for one in folders or ():
+        if not one.expanduser().is_dir():
+            raise typer.BadParameter(f"{one} is no folder", param_hint="--folder")
     origin = origin_of(graph, args, input, sync, key_lock, tempo, compared, lowering)
+    known = tuple(os.path.abspath(one.expanduser()) for one in folders or ())
+    origin = origin.model_copy(update={"folders": known})
     moves = None if automation is None else automation_of(automation)
     if last:
         folder = last_folder()
@@ -220,6 +234,8 @@ def _changed(
         changes |= {"sync": origin.sync, "key_lock": origin.key_lock, "tempo": origin.tempo}
     if origin.target:
         changes |= {"target": origin.target, "fitted": origin.fitted, "intervals": origin.intervals}
+    if origin.folders:
+        changes["folders"] = origin.folders
     return before.model_copy(update=changes)
 
 

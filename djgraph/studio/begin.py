@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from djgraph.automation import Automation, TempoMap
@@ -57,6 +58,7 @@ def begin(
         target = load_target(origin.target, mixer.layout, mixer.graph.sample_rate, fitted, intervals)
     session = Session(mixer, opened.feed, project, tuple(parts), opened=opened, keep=keep)
     session.target = target
+    session.folders = folders_of(origin)
     try:
         if saved is not None and automation is not None:
             loaded = with_automation(project, automation, mixer.layout, opened.seconds)
@@ -69,6 +71,13 @@ def begin(
         session.close()
         raise
     return session
+
+
+def folders_of(origin: Origin) -> tuple[Path, ...]:
+    """The folders that were given, those of files that were among them."""
+    named = [*origin.folders, *origin.inputs.values(), origin.target, origin.set]
+    paths = [Path(name) for name in named if name]
+    return tuple(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
 
 
 def new_project(opened: Opened, automation: Automation | None, layout: ParameterLayout) -> Project:

@@ -55,7 +55,8 @@ class Origin(Stored):
     graph: its name, or the path of its file. args: of it. set: instead, the path of a set file. inputs: a file or a
     folder of stems by input; where there are none, the demo's tracks. sync, key_lock, tempo: as ``djgraph render`` has
     them. target: a mix to compare with; fitted, intervals: what a fit found of
-    it. lowering: as of :func:`djgraph.compile`. Paths are absolute.
+    it. lowering: as of :func:`djgraph.compile`. folders: of which a page may choose mixes and models, beside those of
+    what is played. Paths are absolute.
     """
 
     graph: Path = "dj_mixer"
@@ -69,6 +70,7 @@ class Origin(Stored):
     fitted: Path = ""
     intervals: Path = ""
     lowering: Literal["studio", "causal"] = "studio"
+    folders: Annotated[tuple[Path, ...], Field(max_length=100)] = ()
 
 
 class Project(Stored):

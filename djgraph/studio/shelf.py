@@ -32,7 +32,10 @@ def name_of(origin: Origin) -> str:
     word = re.sub(r"[^A-Za-z0-9_-]+", "-", word).strip("-")[:40] or "project"
     plain = Origin()
     same = origin.model_copy(
-        update={key: getattr(plain, key) for key in ("target", "fitted", "intervals", "lowering", "tempo")}
+        update={
+            key: getattr(plain, key)
+            for key in ("target", "fitted", "intervals", "lowering", "tempo", "folders")
+        }
     )
     digest = hashlib.sha256(same.model_dump_json().encode()).hexdigest()[:10]
     return f"{word}-{digest}"

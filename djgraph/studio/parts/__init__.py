@@ -5,6 +5,7 @@ from djgraph.studio.parts.comparing import Comparing
 from djgraph.studio.parts.desk import Desk
 from djgraph.studio.parts.fitting import Fitting
 from djgraph.studio.parts.ghosts import Ghosts
+from djgraph.studio.parts.models import Models
 from djgraph.studio.parts.recording import Recording
 from djgraph.studio.parts.saving import Saving
 from djgraph.studio.parts.sound import Sounding
@@ -25,6 +26,7 @@ PARTS = (
     Saving,
     Ghosts,
     Fitting,
+    Models,
 )
 
 __all__ = ["PARTS"]

@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from djgraph.live import Card, Engine
     from djgraph.live.capture import Capture
     from djgraph.live.desk import Heard
+    from djgraph.live.mapping import Bindings
     from djgraph.studio.opening import Opened
     from djgraph.studio.project import Origin
 
@@ -122,6 +123,9 @@ def live(
     devices: Annotated[
         bool, typer.Option("--devices", help="List sound cards and MIDI ports, and end.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check graph, inputs, automation and mappings, and end.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON object a line: what it is, its state each second, its end.")
     ] = False,
@@ -140,6 +144,7 @@ def live(
     from djgraph.live import Desk, Engine
     from djgraph.live.actions import Actions
     from djgraph.live.engine import undisturbed
+    from djgraph.live.mapping import load_mapping
     from djgraph.live.recording import ControlRecorder, Recorder
     from djgraph.mixer import compile_graph
     from djgraph.playing import Player
@@ -162,6 +167,12 @@ def live(
     opened, capture = _open(origin, places, block, ahead)
     loaded, rate = opened.graph, opened.graph.sample_rate
     mixer = compile_graph(loaded, lowering="causal")
+    mappings = [load_mapping(Path(one), mixer.layout) for one in midi or []]
+    if check:
+        new_project(opened, None if automation is None else automation_of(automation), mixer.layout)
+        entries = sum(len(one.entries) for one in mappings)
+        typer.echo(f"{loaded.name}: {len(mixer.layout)} controls; {entries} mapped")
+        return
     card = _card(device, rate, block, max(to) + 1, max(map(max, places.values())) + 1 if places else 0)
     project = new_project(opened, None if automation is None else automation_of(automation), mixer.layout)
     region = _region(loop, opened.feed.samples, rate)
@@ -185,22 +196,21 @@ def live(
             player.loop(region)
         desk = Desk(player)
         stack.callback(desk.close)
-        actions = Actions(desk, region, None if session is None else session.tell)
+        actions = Actions(desk, region, None if session is None else _said_to(session))
         if session is not None:
             desk.listen(_told_to(session))
         sinks: list[Any] = []
-        controls = ControlRecorder(mixer.layout) if record_controls is not None else None
+        controls = ControlRecorder(player) if record_controls is not None else None
         if controls is not None:
             sinks.append(controls.count)
-            player.hands.heard = controls
         recorder = None
         if record is not None:
             recorder = Recorder(record, rate, loaded.channels(next(iter(loaded.outputs.values()))))
             sinks.append(recorder)
         engine = Engine(player, desk, card, ahead=ahead, to=to, capture=capture, sinks=sinks)
         told: dict[str, Any] = {"graph": loaded.name, "card": card.name, "rate": card.rate, "block": block}
-        for one in midi or []:
-            told.setdefault("midi", []).append(_surface(one, port, desk, actions, stack))
+        for one, bindings in zip(midi or [], mappings):
+            told.setdefault("midi", []).append(_surface(one, bindings, port, desk, actions, stack))
         if osc is not None:
             from djgraph.live.osc import Osc
 
@@ -234,6 +244,11 @@ def _told_to(session: Any) -> Heard:
             session.tell({"event": "held", "control": name, "value": value})
 
     return heard
+
+
+def _said_to(session: Any) -> Callable[[dict[str, Any]], None]:
+    """Orders go the way of a page's."""
+    return lambda message: session.take(json.dumps(message))
 
 
 def _watch(engine: Engine, recorder: Any, seconds: float | None, as_json: bool) -> None:
@@ -352,12 +367,12 @@ def _card(device: str | None, rate: int, block: int, outputs: int, inputs: int) 
     return SoundDeviceCard(device, rate, block, outputs, inputs)
 
 
-def _surface(path: str, port: str | None, desk: Any, actions: Any, stack: contextlib.ExitStack) -> str:
+def _surface(
+    path: str, bindings: Bindings, port: str | None, desk: Any, actions: Any, stack: contextlib.ExitStack
+) -> str:
     """Open a controller; returns what it is called."""
-    from djgraph.live.mapping import load_mapping
     from djgraph.live.midi import Port, Surface
 
-    bindings = load_mapping(Path(path), desk.layout)
     wanted = port or bindings.model.port
     if not wanted:
         raise InputError(f"{path} does not name a MIDI port (port: …); give --midi-port")

@@ -9,40 +9,43 @@ from djgraph.live.desk import Desk
 
 
 class Actions:
-    """Orders to a desk's player. loop: the samples between which it goes round when that is on. tell: is given the
-    events of which a studio's pages are told."""
+    """Orders to a desk's player. loop: the samples between which it goes round when that is on. say: is given the
+    orders instead, as messages of a studio's pages, so that these stay in step."""
 
     def __init__(
         self,
         desk: Desk,
         loop: tuple[int, int] | None = None,
-        tell: Callable[[dict[str, Any]], None] | None = None,
+        say: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self.desk, self._loop, self._tell = desk, loop, tell or (lambda event: None)
+        self.desk, self._loop, self._say = desk, loop, say
 
     def do(self, action: str) -> None:
-        """One of :data:`djgraph.live.mapping.ACTIONS`."""
-        player = self.desk.player
+        """One of :data:`djgraph.live.mapping.ACTIONS`. Raises DJGraphError for what cannot be."""
+        player, transport = self.desk.player, self.desk.player.transport
+        if action == "toggle":
+            action = "stop" if transport.playing else "play"
         match action:
             case "play":
-                self._play(True)
+                self._order({"do": "play"}, player.play)
             case "stop":
-                self._play(False)
-            case "toggle":
-                self._play(not player.transport.playing)
+                self._order({"do": "stop"}, player.stop)
             case "start":
                 self.seek(0.0)
             case "loop":
-                region = self._loop or (0, player.feed.samples)
-                player.loop(None if player.transport.loop is not None else region)
+                rate = player.mixer.graph.sample_rate
+                region = None if transport.loop is not None else self._loop or (0, player.feed.samples)
+                seconds = None if region is None else [place / rate for place in region]
+                self._order({"do": "loop", "region": seconds}, lambda: player.loop(region))
             case "release":
                 self.desk.release()
-                self._tell({"event": "released", "controls": list(self.desk.layout.names)})
+                self._order({"do": "release", "control": None}, lambda: None)
 
     def seek(self, seconds: float) -> None:
-        rate = self.desk.player.mixer.graph.sample_rate
-        self.desk.player.seek(round(seconds * rate))
-        self._tell({"event": "sought", "seconds": seconds})
+        """To a second of the clip."""
+        player = self.desk.player
+        place = round(min(seconds, 1e6) * player.mixer.graph.sample_rate)
+        self._order({"do": "seek", "seconds": min(seconds, 1e6)}, lambda: player.seek(place))
 
     def lit(self, action: str) -> bool:
         """Whether a button of this action shines."""
@@ -53,7 +56,8 @@ class Actions:
             return not transport.playing
         return action == "loop" and transport.loop is not None
 
-    def _play(self, playing: bool) -> None:
-        player = self.desk.player
-        (player.play if playing else player.stop)()
-        self._tell({"event": "playing", "playing": playing})
+    def _order(self, message: dict[str, Any], alone: Callable[[], None]) -> None:
+        if self._say is None:
+            alone()
+        else:
+            self._say(message)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from djgraph.effects import Control
 from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
 from djgraph.layout.units import Units, units_of
@@ -37,12 +38,13 @@ class Desk:
 
     def __init__(self, player: Player) -> None:
         self.player = player
-        self._queue: deque[tuple[int, float | None]] = deque()
-        self._turned: deque[tuple[int, float]] = deque()
-        self._wanted: dict[int, float] = {}
-        self._units: dict[int, Units] = {}
+        self._queue: deque[tuple[str, float | None]] = deque()
+        self._turned: deque[tuple[str, float]] = deque()
+        self._wanted: dict[str, float] = {}  # said, and not yet taken
+        self._units: dict[Control, Units] = {}
         self._listeners: list[Heard] = []
         self._last: NDArray[np.float32] | None = None
+        self._shown: ParameterLayout | None = None
         self._ended = threading.Event()
         self._teller: threading.Thread | None = None
 
@@ -65,7 +67,7 @@ class Desk:
             row = layout.default.clone()
             row[index] = number
             number = float(layout.snap(row)[index])
-        return self._post(index, number)
+        return self._post(name, number)
 
     def put(self, name: str, position: float) -> float:
         """The same, to a position of its travel; returns the value. Raises as :meth:`turn`."""
@@ -73,19 +75,19 @@ class Desk:
         if not np.isfinite(position):
             raise InputError(f"{name}: expected a position from 0 to 1, got {position!r}")
         where = torch.tensor([[min(max(position, 0.0), 1.0)]], dtype=torch.float64, device="cpu")
-        return self._post(index, float(self._travel(index).from_unit(where, snap=True)[0, 0]))
+        return self._post(name, float(self._travel(index).from_unit(where, snap=True)[0, 0]))
 
     def release(self, name: str | None = None) -> None:
         """Give a control, or all, back to the automation."""
-        everyone = [self.layout.index(one) for one in (self.layout.names if name is None else (name,))]
-        for index in everyone:
-            self._wanted.pop(index, None)
-            self._queue.append((index, None))
+        if name is not None:
+            self.layout.index(name)
+        for one in self.layout.names if name is None else (name,):
+            self._wanted.pop(one, None)
+            self._queue.append((one, None))
 
     def value(self, name: str) -> float:
         """Where a control stands, or is about to."""
-        index = self.layout.index(name)
-        wanted = self._wanted.get(index)
+        index, wanted = self.layout.index(name), self._wanted.get(name)
         return float(self._row()[index]) if wanted is None else wanted
 
     def position(self, name: str) -> float:
@@ -103,11 +105,14 @@ class Desk:
         """What was said since the last block."""
         if not self._queue:
             return
-        moved: dict[int, float | None] = {}
+        moved: dict[str, float | None] = {}
         while self._queue:
-            index, value = self._queue.popleft()
-            moved[index] = value
+            name, value = self._queue.popleft()
+            moved[name] = value
         self.player.hands.move(moved)
+        for name, value in moved.items():
+            if self._wanted.get(name) == value:
+                self._wanted.pop(name, None)
 
     # ── For those who show ──────────────────────────────────────────────────────────────────────────────────
 
@@ -130,13 +135,14 @@ class Desk:
         before = self._last
         turned: dict[str, float] = {}
         while self._turned:
-            index, value = self._turned.popleft()
-            turned[layout.columns[index].name] = value
-        if before is None or before.shape != row.shape:
+            name, value = self._turned.popleft()
+            if name in layout:
+                turned[name] = value
+        if before is None or self._shown is not layout:
             changed = list(range(len(row)))
         else:
             changed = np.flatnonzero(np.abs(row - before) > MOVED * self._spans()).tolist()
-        self._last = row
+        self._last, self._shown = row, layout
         moved = {layout.columns[index].name: float(row[index]) for index in changed}
         for listener in list(self._listeners):
             listener({**moved, **turned}, turned)
@@ -157,19 +163,23 @@ class Desk:
             except Exception as error:  # a port that is gone must not end the others'
                 logging.getLogger("djgraph").warning("what moves could not be shown: %s", error)
 
-    def _post(self, index: int, value: float) -> float:
-        self._wanted[index] = value
-        self._queue.append((index, value))
-        self._turned.append((index, value))
+    def _post(self, name: str, value: float) -> float:
+        self._wanted[name] = value
+        self._queue.append((name, value))
+        self._turned.append((name, value))
         return value
 
     def _row(self) -> NDArray[np.float32]:
-        """Where all controls stand: the automation, and what is held."""
-        player = self.player
-        row = player.course.row(player.transport.position)
-        hands = player.hands
+        """Where all controls of the layout stand: the automation, and what is held. While another mixer takes over it
+        may be another layout's, and is looked at again."""
+        while True:
+            player, layout = self.player, self.layout
+            course, hands = player.course, player.hands
+            if course.layout is layout is hands.layout or course.layout == layout == hands.layout:
+                break
+        row = course.row(player.transport.position)
         for name, value in hands.held.items():
-            row[hands.layout.index(name)] = value
+            row[layout.index(name)] = value
         return row
 
     def _spans(self) -> NDArray[np.float32]:
@@ -177,7 +187,8 @@ class Desk:
         return np.array([column.control.max - column.control.min for column in columns], np.float32)
 
     def _travel(self, index: int) -> Units:
-        units = self._units.get(index)
+        control = self.layout.columns[index].control
+        units = self._units.get(control)
         if units is None:
-            units = self._units[index] = units_of([self.layout.columns[index].control])
+            units = self._units[control] = units_of([control])
         return units

@@ -19,8 +19,7 @@ from djgraph.playing import Player
 
 Array = NDArray[np.float32]
 Sink = Callable[[Array, bool], None]
-"""Is given every block ``[channels, samples]`` that is made while there is sound to be heard, and whether it is of a
-player that plays. Must not wait."""
+"""Is given every block ``[channels, samples]``, and whether something plays in it. Must not wait."""
 
 IDLE = 0.1
 """Seconds after which a thread that waits for room looks whether it is to end."""
@@ -129,9 +128,10 @@ class Engine:
         for channel, place in enumerate(self._to):
             slot[:, place] = audio[min(channel, len(audio) - 1)]
         self.made += 1
-        self._sounding = self.player.transport.playing
+        playing = self.player.transport.playing
         for sink in self._sinks:
-            sink(audio, self._sounding)
+            sink(audio, playing or self._sounding)  # the block in which it ends is a part of it
+        self._sounding = playing
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from djgraph.errors import DeviceError
+from djgraph.errors import DeviceError, DJGraphError
 from djgraph.live.actions import Actions
 from djgraph.live.decoding import Decoder, Moved, steps
 from djgraph.live.desk import Desk
@@ -77,7 +78,12 @@ class Surface:
             for index in self._by_touch.get((moved.channel, moved.number), ()):
                 self._states[index].touched = moved.value > 0
         for index in self._by_message.get((moved.channel, moved.kind, moved.number), ()):
-            self._turn(self.bindings.entries[index], self._states[index], moved)
+            try:
+                self._turn(self.bindings.entries[index], self._states[index], moved)
+            except (
+                DJGraphError
+            ) as error:  # a control that another graph does not have, a loop that is too short
+                logging.getLogger("djgraph").warning("MIDI: %s", error)
 
     def show(self, moved: Mapping[str, float], turned: Mapping[str, float]) -> None:
         """Tell the device what has moved, but a fader that a hand is on only when that rests."""
@@ -93,7 +99,8 @@ class Surface:
                 self._tell(entry, state, 1.0 if self.actions.lit(entry.do) else 0.0)
             elif state.due and not state.touched and self._clock() - state.moved >= REST:
                 state.due = False
-                assert entry.control is not None
+                if entry.control is None or entry.control not in self.desk.layout:
+                    continue
                 self._tell(entry, state, _knob(entry, self.desk.position(entry.control)))
 
     # ── How ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -86,7 +86,7 @@ class Osc:
             tellings: dict[Peer, list[str]] = {}
             for name, waiting in list(self._due.items()):
                 for peer in list(waiting):
-                    if peer not in peers:
+                    if peer not in peers or name not in self.desk.layout:
                         waiting.discard(peer)
                     elif now - self._moved.get((peers[peer][0], name), -1e9) >= REST:
                         waiting.discard(peer)

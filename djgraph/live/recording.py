@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from djgraph.automation import Automation, Curve, Moment, Point, TempoMap
 from djgraph.automation.times import Term
 from djgraph.layout import ParameterLayout
+from djgraph.playing import Player
 
 Array = NDArray[np.float32]
 LOOKED = 0.05
 """Seconds after which a writer looks for more to write."""
 LARGEST = (1 << 32) - (1 << 24)
 """Bytes of audio of a WAV file; what comes behind goes into another one."""
+LINES = 8
+"""Lines of which nothing has been heard yet that are remembered."""
 ROUNDING = 2.0**-22
 """What a value may lose in float32, as a share of itself."""
 
@@ -89,56 +92,77 @@ class Recorder:
 
 
 @dataclass
-class _Piece:
-    """What one line played: by column, places and values of frames between which it goes in straight lines. begins: the
-    recording's sample of place 0."""
+class _Course:
+    """The frames of one line: by column, places and values between which it goes in straight lines, and the last."""
 
-    line: int
     layout: ParameterLayout
-    begins: int
-    courses: list[list[tuple[int, float]]]
+    points: list[list[tuple[int, float]]]
     last: tuple[int, Array]
-    length: int | None = None
 
 
 @dataclass
-class ControlRecorder:
-    """Every frame that a stream is given, as it is heard, on the recording's own time: its sample 0 is the first that
-    was played, loops are unrolled, and stops take none of it.
+class _Piece:
+    """Samples of the recording that are a line's, from a place of it on."""
 
-    Called by :class:`djgraph.playing.Line` with each frame. :meth:`count` is a sink of an engine.
+    line: int
+    place: int
+    begins: int
+    length: int
+
+
+class ControlRecorder:
+    """Every frame that a player's stream is given, as it is heard, on the recording's own time: its sample 0 is the
+    first that was played, loops are unrolled, and stops take none of it.
+
+    :meth:`count` is a sink of an engine. samples: recorded so far.
     """
 
-    layout: ParameterLayout
-    samples: int = 0
-    _pieces: list[_Piece] = field(default_factory=list)
+    def __init__(self, player: Player) -> None:
+        self._player = player
+        self.samples = 0
+        self._courses: dict[int, _Course] = {}
+        self._pieces: list[_Piece] = []
+        player.hands.heard = self._note
 
     def count(self, audio: Array, playing: bool) -> None:
-        if playing:
-            self.samples += audio.shape[1]
-
-    def __call__(self, line: int, place: int, row: Array, layout: ParameterLayout) -> None:
-        """A frame ``[controls]`` on a sample of a line, which begins at 0."""
-        piece = next((piece for piece in reversed(self._pieces[-2:]) if piece.line == line), None)
-        if piece is None:
-            if self._pieces:
-                self._pieces[-1].length = self.samples - self._pieces[-1].begins
-            courses = [[(place, float(value))] for value in row]
-            self._pieces.append(_Piece(line, layout, self.samples, courses, (place, row.copy())))
+        """A block that was made."""
+        if not playing:
             return
-        before, old = piece.last
+        count, now = audio.shape[1], self._player.line
+        last = self._pieces[-1] if self._pieces else None
+        if now is None and last is not None:  # it has ended
+            last.length += count
+        elif now is not None:
+            line, place = now[0], now[1] - count
+            if last is not None and (last.line, last.place + last.length) == (line, place):
+                last.length += count
+            else:
+                self._pieces.append(_Piece(line, place, self.samples, count))
+        self.samples += count
+
+    def _note(self, line: int, place: int, row: Array, layout: ParameterLayout) -> None:
+        """A frame ``[controls]`` on a sample of a line."""
+        course = self._courses.get(line)
+        if course is None:
+            heard = {piece.line for piece in self._pieces}
+            for number in [number for number in self._courses if number not in heard][:-LINES]:
+                del self._courses[number]
+            points = [[(place, float(value))] for value in row]
+            self._courses[line] = _Course(layout, points, (place, row.copy()))
+            return
+        before, old = course.last
         for index in np.flatnonzero(row != old).tolist():
-            course = piece.courses[index]
-            if course[-1][0] != before:
-                course.append((before, float(old[index])))
-            course.append((place, float(row[index])))
-        piece.last = (place, row.copy())
+            points_of = course.points[index]
+            if points_of[-1][0] != before:
+                points_of.append((before, float(old[index])))
+            points_of.append((place, float(row[index])))
+        course.last = (place, row.copy())
 
     def automation(self, rate: int, name: str = "live", tempo: TempoMap | None = None) -> Automation:
         """What the controls did, a curve for each that left its default: the frames without those that lie on the
         straight line between their neighbours, so that the renderer plays the same samples."""
         curves = []
-        for column in self.layout:
+        for column in self._player.mixer.layout:
             control, joined = column.control, self._joined(column.name)
             if not joined or all(abs(value - control.default) <= ROUNDING for _, value in joined):
                 continue
@@ -157,23 +181,27 @@ class ControlRecorder:
         """One control's points on the recording's samples."""
         joined: list[tuple[int, float]] = []
         for piece in self._pieces:
-            if name not in piece.layout:
-                continue
-            held = piece.layout[name].control.held
-            course = list(piece.courses[piece.layout.index(name)])
-            length = self.samples - piece.begins if piece.length is None else piece.length
-            if length <= 0:
-                continue
-            last = length - 1
-            inside = [point for point in course if point[0] <= last]
-            if len(inside) < len(course) and not held:  # the way to a frame that was not reached any more
-                (a, x), (b, y) = inside[-1], course[len(inside)]
-                if a != last:
-                    inside.append((last, x + (y - x) * (last - a) / (b - a)))
-            elif inside[-1][0] != last:
-                inside.append((last, inside[-1][1]))
-            joined += [(piece.begins + place, value) for place, value in inside]
+            course = self._courses.get(piece.line)
+            if course is not None and name in course.layout:
+                points = course.points[course.layout.index(name)]
+                held = course.layout[name].control.held
+                own = _cut(points, piece.place, piece.place + piece.length - 1, held)
+                joined += [(piece.begins + place - piece.place, value) for place, value in own]
         return joined
+
+
+def _cut(points: list[tuple[int, float]], first: int, last: int, held: bool) -> list[tuple[int, float]]:
+    """The points from one place to another, with one on each of the two."""
+    places, values = zip(*points)
+    inside = [point for point in points if first < point[0] < last]
+
+    def value(place: int) -> float:
+        if held:
+            return float(values[max(int(np.searchsorted(places, place, side="right")) - 1, 0)])
+        return float(np.interp(place, places, values))
+
+    ends = [(place, value(place)) for place in dict.fromkeys((first, last))]
+    return [ends[0], *inside, *ends[1:]]
 
 
 def corners(points: list[tuple[int, float]]) -> list[tuple[int, float]]:

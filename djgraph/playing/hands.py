@@ -65,19 +65,22 @@ class Hands:
         with self._lock:
             self._heir = heir
             held = self.held
+        if heir is not None:
+            heir.heard = self.heard
         for name, value in held.items() if heir is not None else ():
             if heir is not None and name in heir.layout:
                 heir.hold(name, value)
 
-    def move(self, values: Mapping[int, float | None]) -> None:
-        """Several at once, by column, in range and on their grids already; None: let go."""
+    def move(self, values: Mapping[str, float | None]) -> None:
+        """Several at once, in range and on their grids already; None: let go. Names that there are not are passed
+        over: another mixer may have taken over since they were said."""
+        known = {self.layout.index(name): value for name, value in values.items() if name in self.layout}
         with self._lock:
-            held = {**self._held, **{i: v for i, v in values.items() if v is not None}}
-            self._held = {i: v for i, v in held.items() if i not in values or values[i] is not None}
+            held = {**self._held, **{i: v for i, v in known.items() if v is not None}}
+            self._held = {i: v for i, v in held.items() if i not in known or known[i] is not None}
             heir = self._heir
         if heir is not None:
-            names = {self.layout.columns[i].name: v for i, v in values.items()}
-            heir.move({heir.layout.index(name): v for name, v in names.items() if name in heir.layout})
+            heir.move(values)
 
     def shut(self, names: Iterable[str]) -> None:
         """Controls that stand at their minimum whatever else holds them: those of muted strips, all of them."""

@@ -106,6 +106,13 @@ class Player:
     def hands(self) -> Hands:
         return self._setup.hands
 
+    @property
+    def line(self) -> tuple[int, int] | None:
+        """The number of the line that is heard, and its own sample that comes next. For the thread that has the
+        sound."""
+        line = self._line
+        return None if line is None else (line.number, line.now - line.latency)
+
     # ── Orders, from any thread ─────────────────────────────────────────────────────────────────────────────
 
     def play(self) -> None:
@@ -164,6 +171,7 @@ class Player:
     def replace(self, setup: Setup) -> None:
         """The same with all that is played."""
         with self._lock:
+            setup.hands.heard = setup.hands.heard or self._setup.hands.heard
             self._setup = setup
         self._order(lambda: self._take_over(setup))
 

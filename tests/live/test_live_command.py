@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +37,44 @@ def test_plays_records_and_ends(tmp_path: Path) -> None:
     assert audio.shape[1] == pytest.approx(end["seconds"] * 44100, abs=1)
     assert np.abs(audio.numpy()).max() > 0.1
     assert djgraph.automation.load(controls).curves == ()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_lost_on_a_signal(tmp_path: Path, kind: signal.Signals) -> None:
+    out, controls = tmp_path / "out.flac", tmp_path / "out.yaml"
+    words = ["--device", "none", "--json", "--record", str(out), "--record-controls", str(controls)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "djgraph", "live", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert "live" in process.stdout.readline()
+    assert "state" in process.stdout.readline()
+    assert "state" in process.stdout.readline()
+    assert not out.exists()
+    process.send_signal(kind)
+    rest, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors
+    assert process.returncode == (0 if kind == signal.SIGINT else 143)
+    audio, _ = djgraph.audio.read(out)
+    assert audio.shape[1] > 4000
+    if kind == signal.SIGINT:
+        assert json.loads(rest.splitlines()[-1])["end"]["record"] == [str(out)]
+    assert djgraph.automation.load(controls).name == "live"
+
+
+def test_mappings_are_checked_without_a_device(tmp_path: Path) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text("mapping: 1\ncontrols:\n  - {control: master.volume, cc: 7}\n")
+    result = run("--check", "--midi", str(file))
+    assert result.exit_code == 0, result.output
+    assert "1 mapped" in result.stdout
+    file.write_text("mapping: 1\ncontrols:\n  - {control: master.volum, cc: 7}\n")
+    result = run("--check", "--midi", str(file))
+    assert result.exit_code == 1
+    assert f"{file}:3:15" in result.output
+    assert "did you mean: master.volume" in result.output
 
 
 @pytest.mark.parametrize(

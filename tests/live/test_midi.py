@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import djgraph
+from djgraph.errors import DeviceError
 from djgraph.live import Desk
 from djgraph.live.actions import Actions
 from djgraph.live.decoding import Decoder, Moved, steps
 from djgraph.live.learn import Learner, encoder
 from djgraph.live.mapping import load_mapping
-from djgraph.live.midi import REST, Surface
+from djgraph.live.midi import REST, Port, Surface
 from djgraph.playing import MemoryFeed, Player
 
 mido = pytest.importorskip("mido")
@@ -202,6 +207,87 @@ def test_a_decoder_leaves_others_alone() -> None:
     assert Decoder(nrpn=False).take(mido.Message("control_change", control=99, value=3)) == Moved(
         1, "cc", 99, 3, 127
     )
+
+
+class Ports:
+    """What is left of mido where there is no MIDI: ports that call back, and remember what is sent."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[Any] = []
+        self.callback: Any = None
+        self.closed = 0
+        monkeypatch.setattr(mido, "get_input_names", lambda: ["Clock 14:0", "nanoKONTROL2 20:0"])
+        monkeypatch.setattr(mido, "get_output_names", lambda: ["Clock 14:0", "nanoKONTROL2 20:1"])
+        monkeypatch.setattr(mido, "open_input", self._open)
+        monkeypatch.setattr(mido, "open_output", self._open)
+
+    def _open(self, name: str, callback: Any = None) -> Any:
+        assert name.startswith("nanoKONTROL2")
+        self.callback = callback or self.callback
+        ports = self
+
+        class Opened:
+            send = staticmethod(ports.sent.append)
+
+            def close(self) -> None:
+                ports.closed += 1
+
+        return Opened()
+
+
+def test_ports_by_part_of_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Ports(monkeypatch)
+    heard: list[Any] = []
+    port = Port("nanokontrol", heard.append)
+    assert port.name == "nanoKONTROL2 20:0"
+    there.callback(change(1, 2))
+    assert heard == [change(1, 2)]
+    assert port.send is not None
+    port.send(change(3, 4))
+    assert there.sent == [change(3, 4)]
+    port.close()
+    assert there.closed == 2
+    with pytest.raises(DeviceError, match="did you mean 'nanoKONTROL2 20:0'"):
+        Port("nanokontrol2 20:1", heard.append)
+
+
+def test_without_midi(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> list[str]:
+        raise SystemError("no sequencer")
+
+    monkeypatch.setattr(mido, "get_input_names", none)
+    with pytest.raises(DeviceError, match="the system has no MIDI: no sequencer"):
+        Port("any", print)
+
+
+def test_virtual_ports_of_the_system() -> None:
+    """Through ALSA or CoreMIDI, where they are."""
+    try:
+        source = mido.open_output("djgraph test", virtual=True)
+    except Exception as error:
+        pytest.skip(f"no virtual MIDI ports: {error}")
+    heard: list[Any] = []
+    port = Port("djgraph test", heard.append)
+    source.send(change(7, 99))
+    end = time.monotonic() + 5
+    while not heard:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert heard[0].value == 99
+    port.close()
+    source.close()
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(st.lists(st.lists(st.integers(0, 255), min_size=1, max_size=3), max_size=60))
+def test_any_bytes_are_decoded(data: list[list[int]]) -> None:
+    decoder, learner, parser = Decoder({(1, 1)}), Learner(), mido.Parser()
+    for message in data:
+        parser.feed(message)
+    for message in parser:
+        moved = decoder.take(message)
+        assert moved is None or 0 <= moved.value <= moved.most
+        learner.hear(message)
 
 
 def change(number: int, value: int) -> Any:

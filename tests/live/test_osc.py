@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from effort import examples
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import djgraph
 from djgraph.errors import DeviceError, InputError
@@ -180,6 +183,18 @@ def test_what_is_no_packet_hurts_nobody(client: Client, data: bytes) -> None:
     client.raw(data)
     client.say("/track_a/drums/gain", 0.5)
     client.until(GAIN, 0.5)
+
+
+@settings(
+    max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.binary(max_size=300)
+    | st.builds(lambda tail: b"/track_a/drums/gain\0,f\0\0" + tail, st.binary(max_size=20))
+)
+def test_any_bytes_are_answered_or_passed_over(client: Client, data: bytes) -> None:
+    client.server._packet(data, client.socket.getsockname())
+    assert 0 <= client.desk.value(GAIN) <= client.desk.layout[GAIN].control.max
 
 
 def test_patterns() -> None:

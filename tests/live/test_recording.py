@@ -13,7 +13,7 @@ import djgraph
 from djgraph.errors import AudioFileError
 from djgraph.live import Desk
 from djgraph.live.recording import ControlRecorder, Recorder, changes, corners
-from djgraph.playing import Course, MemoryFeed, Player
+from djgraph.playing import Course, Hands, MemoryFeed, Player
 
 RATE, SAMPLES = 44100, 16_000
 
@@ -38,8 +38,7 @@ def test_what_hands_play_renders_to_the_same_samples(
     auto = djgraph.automation.load("bass_swap", start="0.05s", length="0.2s")
     frames = auto.render_exact(mixer, samples=SAMPLES, sample_rate=RATE, tempo=128)
     player = Player(mixer, MemoryFeed(inputs), Course(mixer.layout, frames.params, frames.positions))
-    controls, desk = ControlRecorder(mixer.layout), Desk(player)
-    player.hands.heard = controls
+    controls, desk = ControlRecorder(player), Desk(player)
     player.play()
     heard = []
     for block in range(SAMPLES // 128):
@@ -83,8 +82,7 @@ def test_thinned_lines_pass_all_points() -> None:
 
 def test_stops_take_no_time_of_the_recording(mixer: djgraph.Mixer, inputs: Any) -> None:
     player = Player(mixer, MemoryFeed(inputs))
-    controls, desk = ControlRecorder(mixer.layout), Desk(player)
-    player.hands.heard = controls
+    controls, desk = ControlRecorder(player), Desk(player)
     for gain, begin in ((0.25, 0), (0.75, 3000)):
         desk.turn("track_a.drums.gain", gain)
         desk.drain()
@@ -107,6 +105,55 @@ def test_stops_take_no_time_of_the_recording(mixer: djgraph.Mixer, inputs: Any) 
 def _count(player: Player) -> tuple[np.ndarray, bool]:
     audio, _ = player.block(512)
     return audio, player.transport.playing
+
+
+def test_loops_are_unrolled(mixer: djgraph.Mixer, inputs: Any) -> None:
+    """A recording of a loop plays on material that is unrolled what was heard."""
+    player = Player(mixer, MemoryFeed(inputs))
+    controls, desk = ControlRecorder(player), Desk(player)
+    player.loop((1000, 5000))
+    player.play()
+    heard = []
+    for block in range(90):
+        desk.turn("track_a.drums.gain", 1 - block / 90)
+        desk.drain()
+        audio, _ = player.block(128)
+        heard.append(audio.copy())
+        controls.count(audio, True)
+    player.close()
+    auto = controls.automation(RATE)
+    frames = auto.render_exact(mixer, samples=controls.samples, sample_rate=RATE)
+    row = Course(mixer.layout, frames.params, frames.positions).row
+    index = mixer.layout.index("track_a.drums.gain")
+    for block in (5, 40, 80):
+        assert row(128 * block + 127)[index] == pytest.approx(1 - block / 90, abs=0.02)
+
+
+def test_another_mixer_takes_over(mixer: djgraph.Mixer, inputs: Any) -> None:
+    """What its hands play is recorded, too."""
+    player = Player(mixer, MemoryFeed(inputs))
+    controls, desk = ControlRecorder(player), Desk(player)
+    player.play()
+
+    def play(blocks: int) -> None:
+        for _ in range(blocks):
+            controls.count(*_count(player))
+
+    desk.turn("track_a.drums.gain", 0.5)
+    desk.drain()
+    play(5)
+    player.take_over(mixer, player.course, Hands(mixer.layout))
+    play(5)
+    desk.turn("track_a.drums.gain", 0.25)
+    desk.drain()
+    play(5)
+    player.close()
+    assert controls.samples == 15 * 512
+    auto = controls.automation(RATE)
+    frames = auto.render_exact(mixer, samples=controls.samples, sample_rate=RATE)
+    row = Course(mixer.layout, frames.params, frames.positions).row
+    index = mixer.layout.index("track_a.drums.gain")
+    assert [row(512 * block)[index] for block in (3, 9, 14)] == pytest.approx([0.5, 1.0, 0.25])
 
 
 def test_the_file_holds_every_block(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ export function draw(ctx, scene, p, top, width, height) {
     ctx.lineTo(right, row.y + row.height - 0.5);
     ctx.stroke();
     if (row.kind === "wave" || row.kind === "target") wave(ctx, scene, row, p, Math.min(right, Math.ceil(ends)));
-    if (row.kind === "lane") lane(ctx, scene, row, p, right);
+    if (row.kind === "lane") lane(ctx, scene, row, p, Math.min(right, Math.ceil(ends)));
   }
   if (ends < right) {
     ctx.fillStyle = p.ground;

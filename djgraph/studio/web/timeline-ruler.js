@@ -15,10 +15,6 @@ export function makeRuler(scene, ruler, say) {
     if (!scene.loop) return -1;
     return scene.loop.findIndex(beat => Math.abs(space.xOf(beat) - x) < 6);
   };
-  /** @param {[number, number]|null} beats */
-  const tell = beats => {
-    wire.say({ do: "loop", region: beats && beats.map(beat => space.tempo.seconds(beat)) });
-  };
   ruler.addEventListener("pointerdown", event => {
     if (event.button !== 0) return;
     event.preventDefault();
@@ -34,7 +30,7 @@ export function makeRuler(scene, ruler, say) {
       scene.redraw();
     }, cancelled => {
       if (cancelled || !moved) scene.loop = before;
-      else if (scene.loop && scene.loop[1] - scene.loop[0] > 1e-6) tell(scene.loop);
+      else if (scene.loop && scene.loop[1] - scene.loop[0] > 1e-6) scene.setLoop(scene.loop);
       if (!moved && !cancelled) {
         const seconds = space.second(from);
         wire.say({ do: "seek", seconds });
@@ -43,6 +39,6 @@ export function makeRuler(scene, ruler, say) {
       scene.redraw();
     });
   });
-  ruler.addEventListener("dblclick", () => tell(null));
+  ruler.addEventListener("dblclick", () => scene.setLoop(null));
   ruler.addEventListener("pointermove", event => { ruler.dataset.over = end(at(event)) >= 0 ? "edge" : ""; });
 }

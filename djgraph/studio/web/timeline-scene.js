@@ -25,6 +25,8 @@ import { Space } from "./timeline-space.js";
 
 export const RULER = 46, WAVE = 40, CLIPS = 34, LANE = 58, HEAD = 196;
 
+const LOOP = 0; // among edits that are not answered; recipes are numbered from 1
+
 /** What is kept where the view is made anew. */
 const kept = { zoom: 0, left: 0, top: 0, snap: "1", show: "moving", filter: "", waves: true, follow: true };
 
@@ -72,7 +74,7 @@ export class Scene {
     this.lanes = new Map(project.lanes.map((/** @type {{control: string, points: Point[]}} */ lane) => [lane.control, points(lane.points)]));
     this.clips = project.clips.map((/** @type {Clip} */ clip) => this.waiting.has(clip.id) ? clips.find(one => one.id === clip.id) ?? clip : clip);
     for (const name of this.waiting.keys()) if (typeof name === "string") this.lanes.set(name, before.get(name) ?? []);
-    this.loop = project.loop;
+    if (!this.waiting.has(LOOP)) this.loop = project.loop;
     this.haunt();
     if (!this.dragging) this.under = null;
     for (const [name, chosen] of this.selection) {
@@ -173,6 +175,14 @@ export class Scene {
     if (this.waiting.size < before) this.take();
   }
 
+  /** Another loop, or none. @param {[number, number]|null} beats */
+  setLoop(beats) {
+    this.loop = beats;
+    const region = beats && beats.map(beat => this.space.tempo.seconds(beat));
+    this.waiting.set(LOOP, this.wire.say({ do: "loop", region }));
+    this.redraw();
+  }
+
   /** A recipe with other arguments. @param {Clip} clip @param {string} gesture */
   place(clip, gesture) {
     const { id, recipe, start, length, settings } = clip;
@@ -211,7 +221,7 @@ export class Scene {
     add({ kind: "clips", key: "clips", title: "Recipes", group: "", height: CLIPS * this.overlaps, hue: 0 });
     const { show, filter } = this.kept, words = filter.toLowerCase().split(/\s+/).filter(Boolean);
     for (const c of this.store.controls.values()) {
-      const moves = this.lane(c.name).length > 0 || this.ghosts.has(c.name) || this.store.held.has(c.name) || this.target?.fitted.has(c.name) || this.target?.bands.has(c.name);
+      const moves = this.lane(c.name).length > 0 || this.ghosts.has(c.name) || this.store.held.has(c.name) || this.target?.fitted.has(c.name);
       if (show === "moving" && !moves && c.name !== this.focus) continue;
       if (!words.every(word => c.name.toLowerCase().includes(word) || c.label.toLowerCase().includes(word))) continue;
       const hue = Math.max(0, inputs.findIndex(input => c.name.startsWith(`${input}.`) || c.name === input));

@@ -24,8 +24,7 @@ export function makeTools(scene, does) {
   /** @type {[number, number]|null} */
   let last = scene.loop;
   loop.addEventListener("click", () => {
-    const region = scene.loop ? null : last ?? [0, Math.min(space.end, 4 * space.bar)];
-    scene.wire.say({ do: "loop", region: region && region.map(beat => space.tempo.seconds(beat)) });
+    scene.setLoop(scene.loop ? null : last ?? [0, Math.min(space.end, 4 * space.bar)]);
   });
   const showLoop = () => {
     last = scene.store.project.loop ?? last;

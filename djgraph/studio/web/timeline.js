@@ -38,6 +38,7 @@ export function makeTimeline(store, wire) {
   const say = text => { said.textContent = text; };
   /** When the last news of the position came, to go on from there smoothly. */
   let heard = { seconds: store.transport.seconds, at: performance.now() };
+  let seeking = 0; // an order to go somewhere that is not answered: older news does not count
   const seconds = () => Math.min(store.seconds, heard.seconds + (store.transport.playing ? Math.min(0.25, (performance.now() - heard.at) / 1000) : 0));
   const beats = () => space.tempo.beat(seconds());
 
@@ -154,7 +155,7 @@ export function makeTimeline(store, wire) {
   /** @param {number} beat */
   function seek(beat) {
     const at = space.tempo.seconds(Math.max(0, Math.min(beat, space.end)));
-    wire.say({ do: "seek", seconds: Math.max(0, at) });
+    seeking = wire.say({ do: "seek", seconds: Math.max(0, at) });
     heard = { seconds: at, at: performance.now() };
     movePlayhead();
     say(`${clock(at)}, bar ${space.written(beat)}`);
@@ -164,7 +165,7 @@ export function makeTimeline(store, wire) {
     const at = space.snapped(beats()), now = scene.loop ?? [0, space.end];
     const [from, to] = end ? [Math.min(now[0], at), at] : [at, Math.max(now[1], at)];
     if (to - from < 1e-6) return;
-    wire.say({ do: "loop", region: [space.tempo.seconds(from), space.tempo.seconds(to)] });
+    scene.setLoop([from, to]);
     say(`Loop ${space.written(from)} to ${space.written(to)}`);
   }
   whileThere(root, "pointerup", () => redraw());
@@ -176,11 +177,18 @@ export function makeTimeline(store, wire) {
   store.on("waves", event => scene.takeWaves(event.rows));
   store.on("held", event => { if (scene.kept.show === "moving" && !scene.rowOf(event.control)) scene.arrange(); });
   store.on("control", redraw);
-  store.on("done", event => scene.answered(event.id));
-  store.on("refused", event => { scene.answered(event.id); say(event.message.split("\n")[0]); });
+  store.on("done", event => {
+    if (event.id === seeking) seeking = 0;
+    scene.answered(event.id);
+  });
+  store.on("refused", event => {
+    if (event.id === seeking) seeking = 0;
+    scene.answered(event.id);
+    say(event.message.split("\n")[0]);
+  });
   store.on("transport", () => {
     const playing = store.transport.playing;
-    heard = { seconds: store.transport.seconds, at: performance.now() };
+    if (!seeking) heard = { seconds: store.transport.seconds, at: performance.now() };
     if (playing) requestAnimationFrame(run); else movePlayhead();
   });
   store.on("sought", redraw);

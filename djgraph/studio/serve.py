@@ -17,12 +17,15 @@ CONNECTIONS = 256
 
 
 class Serving:
-    """A free port of the loopback address and a fresh token: ``url`` is where the page is."""
+    """A free port of the loopback address and a fresh token: ``url`` is where the page is.
 
-    def __init__(self, session: Session, port: int = 0, sound: bool = True) -> None:
+    token: of a server that was there before at the same port, so that its pages find this one.
+    """
+
+    def __init__(self, session: Session, port: int = 0, sound: bool = True, token: str | None = None) -> None:
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
-        self.token = secrets.token_urlsafe(24)
+        self.token = token or secrets.token_urlsafe(24)
         self.url = f"http://127.0.0.1:{self.port}/{self.token}/"
         app = Studio(session, sound).app(self.token, self.port)
         config = uvicorn.Config(

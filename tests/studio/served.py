@@ -73,7 +73,7 @@ class Studio:
 
     def serve(self, port: int = 0, token: str | None = None) -> None:
         """Begin to serve, at a port and with a token that were there before where they are given."""
-        self.serving = Serving(self.session, port)
+        self.serving = Serving(self.session, port, token=token)
         self.url, self.port, self.token = self.serving.url, self.serving.port, self.serving.token
         # Worklets are not fetched through Playwright, so the server itself has the tests' tap.
         app: Any = self.serving._server.config.app

@@ -2,9 +2,11 @@
 // Where the page begins: the wire, the store, the bar at the top, and the views.
 
 import { make } from "./control.js";
+import { keptFocus } from "./focus.js";
 import { makeRecord } from "./record.js";
 import { Sound } from "./sound.js";
 import { Store } from "./store.js";
+import { makeTheme } from "./theme.js";
 import { makeTransport } from "./transport.js";
 import { showViews } from "./views.js";
 import { Wire } from "./wire.js";
@@ -23,12 +25,14 @@ function say(text, wrong = false) {
 
 store.on("refused", event => say(event.message, true));
 store.on("snapshot", () => {
+  const refocus = keptFocus();
   document.title = `${store.console.title} — djgraph studio`;
   sound ??= new Sound(store.console.sample_rate, say);
   bar();
   sound.blocks(store.sound.block);
   const nav = /** @type {HTMLElement} */ (document.getElementById("views")), main = /** @type {HTMLElement} */ (document.getElementById("view"));
   showViews(nav, main, store, wire, sound);
+  refocus();
 });
 
 /** What ends the listening of the bar that was made last. @type {() => void} */
@@ -39,12 +43,8 @@ function bar() {
   const scoped = store.scoped();
   forget = scoped.forget;
   const root = /** @type {HTMLElement} */ (document.getElementById("bar"));
-  const title = make("h1", ""), theme = make("button", "theme");
+  const title = make("h1", "");
   title.textContent = store.console.title;
-  theme.textContent = "Light / dark";
-  theme.addEventListener("click", () => {
-    document.documentElement.dataset.theme = document.documentElement.dataset.theme === "light" ? "dark" : "light";
-  });
   const { left, right } = makeTransport(scoped.store, wire, () => sound);
-  root.replaceChildren(title, ...left, ...makeRecord(scoped.store, wire), make("span", "gap"), ...right, theme);
+  root.replaceChildren(title, ...left, ...makeRecord(scoped.store, wire), make("span", "gap"), ...right, makeTheme());
 }

@@ -17,6 +17,7 @@ export class Store {
     this.seconds = 0;
     /** What parts of the session say under keys of their own. @type {Record<string, any>} */
     this.extra = {};
+    /** @type {{playing: boolean, seconds: number, loop: number[]|null, tempo: number}} */
     this.transport = { playing: false, seconds: 0, loop: null, tempo: 120 };
     /** @type {Map<string, Set<(what: any) => void>>} */ this.listeners = new Map();
   }

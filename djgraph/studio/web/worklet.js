@@ -1,3 +1,4 @@
+// @ts-check
 // The ring buffer between the wire and the sound card. Runs on the audio thread: it allocates nothing while it plays.
 //
 // It begins when `start` samples are ready, and again after a gap. Where the server has jumped, what lies ready is left
@@ -5,7 +6,10 @@
 
 const FADE = 220; // samples of a cross-fade, 5 ms
 
+/** @typedef {{start?: number, jump?: boolean, end?: boolean, channels?: Float32Array[], samples?: number}} Said */
+
 class Ring extends AudioWorkletProcessor {
+  /** @param {{processorOptions: {size: number, channels: number, start: number}}} options */
   constructor(options) {
     super();
     this.size = options.processorOptions.size;
@@ -20,11 +24,11 @@ class Ring extends AudioWorkletProcessor {
     this.gaps = 0;
     this.running = false;
     this.ending = false;
-    this.port.onmessage = ({ data }) => {
+    this.port.onmessage = (/** @type {MessageEvent<Said>} */ { data }) => {
       if (data.start) this.start = data.start;
       if (data.jump) this.leave();
       if (data.end) this.ending = true;
-      if (data.channels) this.take(data.channels, data.samples);
+      if (data.channels) this.take(data.channels, data.samples ?? 0);
     };
   }
 
@@ -39,6 +43,7 @@ class Ring extends AudioWorkletProcessor {
     this.filled = 0;
   }
 
+  /** @param {Float32Array[]} channels @param {number} samples */
   take(channels, samples) {
     this.ending = false;
     const room = Math.min(samples, this.size - this.filled), faded = Math.min(this.left, room);
@@ -53,6 +58,7 @@ class Ring extends AudioWorkletProcessor {
     this.filled += room;
   }
 
+  /** @param {Float32Array[][]} _ @param {Float32Array[][]} outputs */
   process(_, [out]) {
     const wanted = out[0].length;
     if (!this.running && this.filled && (this.ending || this.filled >= this.start)) this.running = true;

@@ -37,7 +37,8 @@ class Desk:
         self.faults: list[str] = []
         self._context = browser.new_context(**{"viewport": SIZE, "accept_downloads": True, **context})
         self._context.set_default_timeout(1000 * PATIENCE)
-        self._context.add_init_script(path=SCRIPTS / "watch.js")
+        for script in ("watch.js", "access.js"):
+            self._context.add_init_script(path=SCRIPTS / script)
         try:
             self.page = self.open(view)
         except BaseException:

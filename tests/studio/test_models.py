@@ -20,7 +20,7 @@ from djgraph.transitions import Plan, Senses, TransitionModel, load_player
 from .small import GRAPH, RATE, SECONDS, say, session, tracks, until
 
 
-def _save(path: Path, graph: Any = GRAPH, sees: str = "plan", **about: Any) -> TransitionModel:
+def save_model(path: Path, graph: Any = GRAPH, sees: str = "plan", **about: Any) -> TransitionModel:
     """A model that has learned nothing, but plays something."""
     torch.manual_seed(5)
     mixer = djgraph.compile(graph)
@@ -53,7 +53,7 @@ def _proposed(opened: Session) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("sees", ["plan", "mix"])
 def test_it_proposes_what_the_model_plays(opened: Session, tmp_path: Path, sees: str) -> None:
-    model = _save(tmp_path / "run" / "checkpoint.safetensors", sees=sees)
+    model = save_model(tmp_path / "run" / "checkpoint.safetensors", sees=sees)
     opened.target = Target("mix.wav", 0.1 * torch.randn(2, round(SECONDS * RATE)))
     (name,) = opened.snapshot()["model_files"]
     say(opened, do="load_model", file=name)
@@ -77,10 +77,10 @@ def test_it_proposes_what_the_model_plays(opened: Session, tmp_path: Path, sees:
 
 def test_what_does_not_fit_is_told_and_offered(opened: Session, tmp_path: Path) -> None:
     other = {**GRAPH, "mixer": [{**GRAPH["mixer"][0], "chain": []}, *GRAPH["mixer"][1:]]}
-    _save(tmp_path / "a" / "checkpoint.safetensors", graph=other)
+    save_model(tmp_path / "a" / "checkpoint.safetensors", graph=other)
     slower = {**GRAPH, "sample_rate": 16000}
-    _save(tmp_path / "b" / "checkpoint.safetensors", graph=slower)
-    _save(tmp_path / "c" / "checkpoint.safetensors", hidden=10**9)
+    save_model(tmp_path / "b" / "checkpoint.safetensors", graph=slower)
+    save_model(tmp_path / "c" / "checkpoint.safetensors", hidden=10**9)
     (tmp_path / "d.safetensors").write_bytes(b"\x80\x04 a pickle")
     first, second, third, fourth = opened.snapshot()["model_files"]
 
@@ -110,8 +110,8 @@ def test_what_does_not_fit_is_told_and_offered(opened: Session, tmp_path: Path) 
 
 
 def test_what_cannot_be_asked(opened: Session, tmp_path: Path) -> None:
-    _save(tmp_path / "run" / "checkpoint.safetensors")
-    _save(tmp_path / "listener" / "checkpoint.safetensors", sees="mix")
+    save_model(tmp_path / "run" / "checkpoint.safetensors")
+    save_model(tmp_path / "listener" / "checkpoint.safetensors", sees="mix")
     listener, run = opened.snapshot()["model_files"]
     say(opened, do="load_model", file=run)
     for asked, problem in (

@@ -15,12 +15,16 @@ export function makeConsole(store, wire) {
   const root = make("div", "desk"), strips = make("div", "console");
   /** @type {Map<string, ((value: number, held: boolean) => void)[]>} */
   const shown = new Map();
+  /** @type {Map<string, (value: number|null) => void>} */
+  const ghosts = new Map();
   /** @type {Set<string>} */
   const dirty = new Set();
 
   /** @param {Control} c */
   const control = c => {
-    const made = makeControl(c, value => hold(c.name, value), () => wire.say({ do: "release", control: c.name }));
+    const made = makeControl(c, value => hold(c.name, value), () => wire.say({ do: "release", control: c.name }),
+      () => wire.say({ do: "take", controls: [c.name] }));
+    ghosts.set(c.name, made.ghost);
     watch(c.name, made.show);
     return made.element;
   };
@@ -65,6 +69,10 @@ export function makeConsole(store, wire) {
   for (const name of shown.keys()) dirty.add(name);
   flush();
   store.on("control", mark);
+  /** @param {string} name */
+  const haunt = name => ghosts.get(name)?.(store.ghosts?.values.get(name) ?? null);
+  for (const name of store.ghosts?.values.keys() ?? []) haunt(name);
+  store.on("ghost", haunt);
   return root;
 }
 

@@ -12,9 +12,10 @@ const FINE = 0.1;
  * @param {Control} c
  * @param {(value: number) => void} move  a hand moved it
  * @param {() => void} release  the hand let go
- * @returns {{element: HTMLElement, show: (value: number, held: boolean) => void}}
+ * @param {() => void} [accept]  what is proposed for it is taken
+ * @returns {{element: HTMLElement, show: (value: number, held: boolean) => void, ghost: (value: number|null) => void}}
  */
-export function makeControl(c, move, release) {
+export function makeControl(c, move, release, accept) {
   let now = c.default;
   const element = make("div", "control");
   element.dataset.control = c.name;
@@ -49,6 +50,24 @@ export function makeControl(c, move, release) {
     if (face.slider) {
       face.element.setAttribute("aria-valuenow", String(current));
       face.element.setAttribute("aria-valuetext", text);
+    }
+  }
+
+  /** @type {HTMLElement|null} */ let taker = null;
+  /** Where a proposal would have it. @param {number|null} proposed */
+  function ghost(proposed) {
+    element.classList.toggle("haunted", proposed !== null);
+    face.ghost(proposed);
+    if (proposed === null) { taker?.remove(); taker = null; return; }
+    if (!taker && accept) {
+      taker = make("button", "accept");
+      taker.textContent = "Take";
+      taker.addEventListener("click", accept);
+      element.append(taker);
+    }
+    if (taker) {
+      taker.title = `Proposed here: ${written(c, proposed)}. Take what is proposed for ${c.name}`;
+      taker.setAttribute("aria-label", `Take ${c.name} as proposed, here ${written(c, proposed)}`);
     }
   }
 
@@ -116,16 +135,24 @@ export function makeControl(c, move, release) {
     if (typed === null) value.value = written(c, now);
     else if (typed !== now) take(typed);
   }
-  return { element, show };
+  return { element, show, ghost };
 }
 
 /** @param {Control} c */
 function faderFace(c) {
   const element = make("div", "travel");
-  const neutral = make("div", "neutral"), cap = make("div", "cap");
+  const neutral = make("div", "neutral"), cap = make("div", "cap"), shade = make("div", "cap ghost");
   neutral.style.top = place(positionOf(c, c.neutral));
-  element.append(neutral, cap);
-  return { element, slider: true, show: (/** @type {number} */ value) => { cap.style.top = place(positionOf(c, value)); } };
+  shade.hidden = true;
+  element.append(neutral, cap, shade);
+  return {
+    element, slider: true,
+    show: (/** @type {number} */ value) => { cap.style.top = place(positionOf(c, value)); },
+    ghost: (/** @type {number|null} */ value) => {
+      shade.hidden = value === null;
+      if (value !== null) shade.style.top = place(positionOf(c, value));
+    },
+  };
 }
 
 /** @param {number} u */
@@ -137,6 +164,7 @@ function place(u) {
 function dialFace(c) {
   const element = /** @type {HTMLElement} */ (/** @type {unknown} */ (svg("svg", { class: "dial", viewBox: "0 0 44 44" })));
   const arc = svg("path", { class: "arc" }), hand = svg("line", { class: "hand", x1: 22, y1: 22 });
+  const shade = svg("line", { class: "ghost", x1: 22, y1: 22 });
   element.append(svg("path", { class: "track", d: sweep(0, 1) }), arc, svg("circle", { class: "cap", cx: 22, cy: 22, r: 12 }), hand);
   const home = c.widget === "bipolar" ? positionOf(c, c.neutral) : 0;
   return {
@@ -146,6 +174,12 @@ function dialFace(c) {
       arc.setAttribute("d", Math.abs(u - home) < 0.002 ? "" : sweep(Math.min(home, u), Math.max(home, u)));
       hand.setAttribute("x2", String(x));
       hand.setAttribute("y2", String(y));
+    },
+    ghost: (/** @type {number|null} */ value) => {
+      if (value === null) { shade.remove(); return; }
+      const u = positionOf(c, value), [x1, y1] = rim(u, 6), [x, y] = rim(u, 20);
+      for (const [key, at] of Object.entries({ x1, y1, x2: x, y2: y })) shade.setAttribute(key, at.toFixed(2));
+      if (!shade.isConnected) element.append(shade);
     },
   };
 }
@@ -174,7 +208,7 @@ function switchFace(c, take) {
       now = value;
       element.setAttribute("aria-pressed", String(value === on));
       element.textContent = c.names.length ? written(c, value) : value === on ? "on" : "off";
-    } };
+    }, ghost: () => {} };
   }
   const element = /** @type {HTMLSelectElement} */ (make("select", "choice"));
   element.setAttribute("aria-label", `${c.name}: ${c.label}`);
@@ -187,7 +221,7 @@ function switchFace(c, take) {
     element.append(option);
   }
   element.addEventListener("change", () => take(Number(element.value)));
-  return { element, slider: false, show: (/** @type {number} */ value) => { element.value = String(snapped(c, value)); } };
+  return { element, slider: false, show: (/** @type {number} */ value) => { element.value = String(snapped(c, value)); }, ghost: () => {} };
 }
 
 /** @param {string} tag @param {string} name */

@@ -3,6 +3,7 @@
 
 import { make } from "./control.js";
 import { keptFocus } from "./focus.js";
+import { Ghosts, makeGhostBar } from "./ghosts.js";
 import { makeRecord } from "./record.js";
 import { Sound } from "./sound.js";
 import { Store } from "./store.js";
@@ -12,6 +13,7 @@ import { showViews } from "./views.js";
 import { Wire } from "./wire.js";
 
 const store = new Store();
+store.ghosts = new Ghosts(store);
 /** @type {Sound|null} */
 let sound = null;
 const said = /** @type {HTMLElement} */ (document.getElementById("said"));
@@ -46,5 +48,6 @@ function bar() {
   const title = make("h1", "");
   title.textContent = store.console.title;
   const { left, right } = makeTransport(scoped.store, wire, () => sound);
+  if (scoped.store.ghosts) document.getElementById("ghosts")?.replaceChildren(makeGhostBar(scoped.store, wire, scoped.store.ghosts));
   root.replaceChildren(title, ...left, ...makeRecord(scoped.store, wire), make("span", "gap"), ...right, makeTheme());
 }

@@ -19,6 +19,7 @@ export class Store {
     this.extra = {};
     /** @type {{playing: boolean, seconds: number, loop: number[]|null, tempo: number}} */
     this.transport = { playing: false, seconds: 0, loop: null, tempo: 120 };
+    /** What is proposed. @type {import("./ghosts.js").Ghosts|null} */ this.ghosts = null;
     /** @type {Map<string, Set<(what: any) => void>>} */ this.listeners = new Map();
   }
 
@@ -83,6 +84,8 @@ export class Store {
         break;
       case "clips": this.extra.clips = event.clips; break;
       case "waves": this.extra.waves = event; break;
+      case "fit": this.extra.fit = event.fit; break;
+      case "model": this.extra.model = event.model; break;
       case "recording": this.extra.recording = event.recording; break;
       case "playing": this.transport.playing = event.playing; this.tell("transport"); break;
       case "sought": this.transport.seconds = event.seconds; this.tell("transport"); break;

@@ -20,7 +20,7 @@ export function paletteOf(element) {
   const of = name => style.getPropertyValue(name).trim();
   return {
     ground: of("--ground"), panel: of("--panel"), raised: of("--raised"), line: of("--line"), text: of("--text"), quiet: of("--quiet"),
-    accent: of("--accent"), warm: of("--warm"), held: of("--held"), good: of("--good"),
+    accent: of("--accent"), warm: of("--warm"), held: of("--held"), good: of("--good"), ghost: of("--ghost"),
     hues: [0, 1, 2, 3, 4, 5].map(i => of(`--hue-${i}`)), font: style.fontFamily,
   };
 }
@@ -231,12 +231,20 @@ function dots(ctx, scene, row, all, p, hue) {
   }
 }
 
-/** What a fit found, with its error band. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Row} row @param {Palette} p @param {number} width */
+/** What a fit found, with its error band, and what is proposed. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Row} row @param {Palette} p @param {number} width */
 function fitted(ctx, scene, row, p, width) {
-  const { space, target } = scene, found = target?.fitted.get(row.key), band = target?.bands.get(row.key);
+  const { target } = scene, { ghosts } = scene.store;
+  if (target) banded(ctx, scene, row, target.fitted.get(row.key), target.bands.get(row.key), p.good, width);
+  if (ghosts) banded(ctx, scene, row, ghosts.lanes.get(row.key), ghosts.bands.get(row.key), p.ghost, width);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Row} row @param {import("./timeline-lanes.js").Point[]|undefined} found
+ * @param {import("./timeline-scene.js").Band|undefined} band @param {string} colour @param {number} width */
+function banded(ctx, scene, row, found, band, colour, width) {
+  const { space } = scene;
   if (band) {
     const first = Math.max(0, last(band.seconds, space.left / space.zoom)), final = Math.min(band.seconds.length - 1, last(band.seconds, (space.left + width) / space.zoom) + 1);
-    ctx.fillStyle = p.good;
+    ctx.fillStyle = colour;
     for (let i = first; i < final; i++) {
       ctx.globalAlpha = band.told[i] ? 0.28 : 0.07;
       const from = space.x(band.seconds[i]) - space.left, to = space.x(band.seconds[i + 1]) - space.left;
@@ -250,7 +258,7 @@ function fitted(ctx, scene, row, p, width) {
     ctx.globalAlpha = 1;
   }
   if (found?.length) {
-    ctx.strokeStyle = p.good;
+    ctx.strokeStyle = colour;
     ctx.lineWidth = 1.5;
     way(ctx, scene, row, found, width);
     ctx.stroke();

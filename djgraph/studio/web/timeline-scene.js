@@ -221,7 +221,7 @@ export class Scene {
     add({ kind: "clips", key: "clips", title: "Recipes", group: "", height: CLIPS * this.overlaps, hue: 0 });
     const { show, filter } = this.kept, words = filter.toLowerCase().split(/\s+/).filter(Boolean);
     for (const c of this.store.controls.values()) {
-      const moves = this.lane(c.name).length > 0 || this.ghosts.has(c.name) || this.store.held.has(c.name) || this.target?.fitted.has(c.name);
+      const moves = this.lane(c.name).length > 0 || this.ghosts.has(c.name) || this.store.held.has(c.name) || this.target?.fitted.has(c.name) || this.store.ghosts?.lanes.has(c.name);
       if (show === "moving" && !moves && c.name !== this.focus) continue;
       if (!words.every(word => c.name.toLowerCase().includes(word) || c.label.toLowerCase().includes(word))) continue;
       const hue = Math.max(0, inputs.findIndex(input => c.name.startsWith(`${input}.`) || c.name === input));

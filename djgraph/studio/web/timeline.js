@@ -173,6 +173,7 @@ export function makeTimeline(store, wire) {
   new MutationObserver(() => { themed = false; redraw(); }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "class"] });
 
   store.on("project", () => { scene.take(); redraw(); });
+  store.on("ghosts", () => scene.arrange());
   store.on("clips", event => scene.takeClips(event.clips));
   store.on("waves", event => scene.takeWaves(event.rows));
   store.on("held", event => { if (scene.kept.show === "moving" && !scene.rowOf(event.control)) scene.arrange(); });

@@ -3,6 +3,7 @@
 
 import { makeConsole } from "./console.js";
 import { make } from "./control.js";
+import { makeFit } from "./fit.js";
 import { makeTimeline } from "./timeline.js";
 
 /**
@@ -16,6 +17,7 @@ import { makeTimeline } from "./timeline.js";
 export const VIEWS = [
   { id: "console", title: "Console", make: makeConsole },
   { id: "timeline", title: "Timeline", make: makeTimeline },
+  { id: "fit", title: "Fit & model", make: makeFit },
 ];
 
 /** What ends the listening of the views that were made last. @type {() => void} */

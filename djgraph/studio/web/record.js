@@ -40,10 +40,6 @@ function makeUndo(store, wire) {
   show();
   element.append(undo, redo);
   whileThere(element, "keydown", event => {
-    if (event.key === " " && !isText(event.target) && !(event.target instanceof HTMLButtonElement || event.target instanceof HTMLSelectElement)) {
-      event.preventDefault();
-      /** @type {HTMLElement|null} */ (document.querySelector("#bar .play"))?.click();
-    }
     const key = event.key.toLowerCase();
     if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== "z" && key !== "y") || isText(event.target)) return;
     event.preventDefault();

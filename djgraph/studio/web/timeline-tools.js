@@ -1,5 +1,5 @@
 // @ts-check
-// The timeline's own toolbar: which lanes, snapping, zoom, the loop, the list of recipes.
+// The timeline's own toolbar: which lanes, snapping, zoom, the list of recipes.
 
 import { make } from "./control.js";
 import { SNAPS } from "./timeline-space.js";
@@ -19,50 +19,11 @@ export function makeTools(scene, does) {
   const snap = choice("Snap", SNAPS, space.snap, value => { space.snap = kept.snap = value; });
   const waves = toggle("Waveforms", kept.waves, on => { kept.waves = on; scene.arrange(); });
   const follow = toggle("Follow", kept.follow, on => { kept.follow = on; });
-  const loop = make("button", "");
-  loop.textContent = "Loop";
-  /** @type {[number, number]|null} */
-  let last = scene.loop;
-  loop.addEventListener("click", () => {
-    scene.setLoop(scene.loop ? null : last ?? [0, Math.min(space.end, 4 * space.bar)]);
-  });
-  const showLoop = () => {
-    last = scene.store.project.loop ?? last;
-    loop.setAttribute("aria-pressed", String(scene.store.project.loop !== null));
-  };
-  scene.store.on("project", showLoop);
-  showLoop();
   const target = compare(scene);
   const recipes = toggle("Recipes", true, () => does.list());
-  root.append(show, filter, snap, loop, follow, waves, ...target, gap(),
+  root.append(show, filter, snap, follow, waves, ...target, gap(),
     button("−", "Zoom out (−)", () => does.zoom(0.8)), button("+", "Zoom in (+)", () => does.zoom(1.25)), button("Fit", "The whole clip (0)", does.fit), recipes);
   return root;
-}
-
-/** The tempo of beats and bars: one number, unless the project has a map.
- * @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire */
-export function makeTempo(store, wire) {
-  const label = make("label", ""), text = make("span", ""), input = /** @type {HTMLInputElement} */ (make("input", ""));
-  text.textContent = "BPM";
-  Object.assign(input, { type: "number", min: "20", max: "400", step: "any" });
-  input.setAttribute("aria-label", "Tempo, BPM");
-  const show = () => {
-    const [first, ...more] = store.project.tempo;
-    input.disabled = more.length > 0;
-    input.title = more.length ? "The tempo changes: it is a map" : "The tempo of beats and bars";
-    if (document.activeElement !== input) input.value = String(Math.round(first[1] * 1000) / 1000);
-  };
-  input.addEventListener("change", () => {
-    const bpm = Number(input.value);
-    if (bpm >= 20 && bpm <= 400) wire.say({ do: "tempo", bpm });
-    else show();
-  });
-  input.addEventListener("blur", show);
-  input.addEventListener("keydown", event => { if (event.key === "Enter") input.blur(); });
-  store.on("project", show);
-  show();
-  label.append(text, input);
-  return label;
 }
 
 /** Hearing a target in place of the mix, and taking over what a fit found in it. @param {import("./timeline-scene.js").Scene} scene */

@@ -11,7 +11,7 @@ import { makeHeads } from "./timeline-heads.js";
 import { makeRuler } from "./timeline-ruler.js";
 import { HEAD, RULER, Scene } from "./timeline-scene.js";
 import { clock } from "./timeline-space.js";
-import { makeTempo, makeTools } from "./timeline-tools.js";
+import { makeTools } from "./timeline-tools.js";
 
 /** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire @returns {HTMLElement} */
 export function makeTimeline(store, wire) {
@@ -24,7 +24,7 @@ export function makeTimeline(store, wire) {
   content.tabIndex = 0;
   content.setAttribute("role", "application");
   content.setAttribute("aria-label", "Lanes. Up and down choose a lane, left and right a point, Enter adds one, Alt with arrows moves it, Delete removes it.");
-  corner.append(makeTempo(store, wire));
+  for (const text of ["bars", "seconds"]) corner.append(Object.assign(make("span", ""), { textContent: text }));
 
   let asked = false, palette = paletteOf(root), themed = false;
   /** Draws soon, once. */

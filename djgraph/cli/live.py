@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from djgraph.cli.errors import warn
 from djgraph.cli.options import Args, load_graph, pairs
 from djgraph.cli.output import finite, print_json, table
 from djgraph.cli.plans import LoweringName
@@ -257,14 +258,15 @@ def _watch(engine: Engine, recorder: Any, seconds: float | None, as_json: bool) 
 
     status, began, last = Status(engine), time.monotonic(), 0.0
     screen = getattr(sys.stderr, "raw", sys.stderr) if sys.stderr.isatty() and not as_json else None
-    width = 0
+    width, failed = 0, False
     with contextlib.suppress(KeyboardInterrupt):
         while engine.error is None and (seconds is None or time.monotonic() - began < seconds):
             time.sleep(
                 SHOWN if seconds is None else min(SHOWN, max(0.01, began + seconds - time.monotonic()))
             )
-            if recorder is not None and recorder.error is not None:
-                raise recorder.error
+            if recorder is not None and recorder.error is not None and not failed:
+                failed = True  # the sound goes on; the error is the command's when it ends
+                warn(f"recording has ended: {recorder.error}")
             if screen is not None:
                 text = line(status.numbers())
                 screen.write("\r" + text.ljust(width))

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from djgraph.errors import DeviceError, DJGraphError, InputError, did_you_mean
+from djgraph.layout import ParameterLayout
 from djgraph.live.actions import Actions
 from djgraph.live.desk import Desk
 from djgraph.live.mapping import ACTIONS
@@ -48,7 +49,7 @@ class Osc:
         except ImportError:
             raise DeviceError('python-osc is not installed: pip install "djgraph[live]"') from None
         self.desk, self.actions = desk, actions
-        self._names = {"/" + name.replace(".", "/"): name for name in desk.layout.names}
+        self._known: tuple[ParameterLayout | None, dict[str, str]] = (None, {})
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
@@ -69,6 +70,15 @@ class Osc:
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="djgraph osc", daemon=True)
         self._thread.start()
+
+    @property
+    def _names(self) -> dict[str, str]:
+        """Addresses of the controls, which may be another graph's than before."""
+        layout = self.desk.layout
+        if self._known[0] is not layout:
+            self._patterns.clear()
+            self._known = layout, {"/" + name.replace(".", "/"): name for name in layout.names}
+        return self._known[1]
 
     def close(self) -> None:
         self._ended = True
@@ -189,14 +199,15 @@ class Osc:
 
     def _found(self, address: str) -> list[str]:
         """The controls of an address, which may be a pattern."""
-        if (name := self._names.get(address)) is not None:
+        names = self._names
+        if (name := names.get(address)) is not None:
             return [name]
         if address in self._patterns:
             return self._patterns[address]
         if not any(mark in address for mark in "*?[{"):
-            raise InputError(f"there is no {address}{did_you_mean(address, self._names)}")
+            raise InputError(f"there is no {address}{did_you_mean(address, names)}")
         matcher = pattern(address)
-        found = [name for known, name in self._names.items() if matcher.fullmatch(known)]
+        found = [name for known, name in names.items() if matcher.fullmatch(known)]
         if not found:
             raise InputError(f"no control matches {address}")
         if len(self._patterns) >= PATTERNS:

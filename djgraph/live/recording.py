@@ -49,7 +49,9 @@ class Recorder:
     def __call__(self, audio: Array, playing: bool) -> None:
         """A block ``[channels, samples]``; kept while it plays. For the thread that makes it: nothing waits."""
         if playing and self.error is None:
-            self._queue.append(audio.copy())
+            own = np.zeros((self.channels, audio.shape[1]), np.float32)
+            own[: len(audio)] = audio[: self.channels]  # another graph may have others than at first
+            self._queue.append(own)
             self.samples += audio.shape[1]
 
     def close(self) -> None:

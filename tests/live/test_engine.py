@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 from typing import Any
 
@@ -12,6 +14,8 @@ import torch
 import djgraph
 from djgraph.live import Desk, Engine, FakeCard
 from djgraph.live.capture import Capture, CardFeed
+from djgraph.live.engine import undisturbed
+from djgraph.live.status import Status, line
 from djgraph.playing import Course, MemoryFeed, Player
 
 RATE, SAMPLES = 44100, 12_000
@@ -190,6 +194,33 @@ def test_the_cards_inputs_go_through_the_mixer() -> None:
         lag for lag in range(4096) if np.allclose(found, np.roll(sound, -lag, 0)[:128, [2, 0]].T, atol=1e-5)
     ]
     assert lags
+    player.close()
+
+
+def test_the_collector_leaves_what_is_there_alone() -> None:
+    before = sys.getswitchinterval()
+    with undisturbed():
+        assert gc.get_freeze_count() > 10_000
+        assert sys.getswitchinterval() < before
+    assert gc.get_freeze_count() == 0
+    assert sys.getswitchinterval() == before
+
+
+def test_what_is_shown(mixer: djgraph.Mixer, inputs: Any) -> None:
+    player = Player(mixer, MemoryFeed(inputs))
+    player.play()
+    card = FakeCard(RATE, 256)
+    engine = Engine(player, Desk(player), card)
+    pulled(engine, card, 20)
+    now = Status(engine).numbers()
+    assert now["playing"]
+    assert now["late"] == now["faults"] == 0
+    assert now["load_max"] >= now["load"] > 0
+    assert now["seconds"] == pytest.approx(engine.made * 256 / RATE)
+    text = line(now)
+    assert text.startswith("▶ 00:00.1   load ")
+    assert "late 0" in text
+    assert "dBFS" in text
     player.close()
 
 

@@ -176,6 +176,17 @@ def test_nothing_played_is_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_number_of_channels_is_fitted(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "out.wav", RATE, 2)
+    for channels in (2, 1, 4):
+        recorder(np.full((channels, 100), 0.5, np.float32), True)
+    recorder.close()
+    audio = djgraph.audio.read(tmp_path / "out.wav")[0]
+    assert audio.shape == (2, 300)
+    assert audio[0].min() > 0.49
+    assert audio[1, 100:200].abs().max() == 0
+
+
 def test_a_file_that_cannot_be_is_told(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "nowhere" / "out.flac", RATE, 2)
     recorder(np.zeros((2, 64), np.float32), True)

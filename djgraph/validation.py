@@ -15,6 +15,7 @@ from djgraph.graph.ir import EffectNode, Graph
 from djgraph.graph.warnings import warnings
 from djgraph.host.calls import EffectCall, build
 from djgraph.host.peaks import peak
+from djgraph.language import Document
 from djgraph.language.fold import in_file_order
 from djgraph.mixer import Mixer, compile_graph
 
@@ -28,7 +29,7 @@ class Validated:
 
 
 def validate(
-    source: str | os.PathLike[str] | Mapping[str, Any],
+    source: str | os.PathLike[str] | Mapping[str, Any] | Document,
     /,
     *,
     registry: EffectRegistry | None = None,

@@ -72,15 +72,15 @@ class _Builder:
     def build(self) -> Picture:
         for column in self._knobs:
             part = self._part_of(column)
-            title = Row(MACRO + _within(column.name, part), kind="title")
-            self._add(f"knob:{column.name}", "knob", [title], 1, part)
+            title = Row(MACRO + _within(column.name, part), kind="title", of=column.name)
+            self._add(f"knob:{column.name}", "knob", [title], (column.name,), part)
         for name in self._graph.inputs:
             self._input(name)
         for owner in self._graph.owners:
             if self._first.get(owner.name, owner.name) == owner.name:
                 self._owner(owner)
         for name in self._graph.outputs:
-            self._add(f"out:{name}", "output", [Row(name, kind="title")], 1)
+            self._add(f"out:{name}", "output", [Row(name, kind="title")], (name,))
         edges = dict.fromkeys(self._edge(link) for link in self._links)
         edges |= dict.fromkeys(edge for column in self._knobs for edge in self._control_edges(column))
         frames = {
@@ -89,8 +89,10 @@ class _Builder:
         }
         return Picture(self._graph.title or self._graph.name, self._boxes, tuple(edges), frames)
 
-    def _add(self, name: str, kind: BoxKind, rows: Sequence[Row], count: int, part: str = "") -> None:
-        self._boxes[name] = Box(name, kind, tuple(rows), count, part)
+    def _add(
+        self, name: str, kind: BoxKind, rows: Sequence[Row], members: Sequence[str], part: str = ""
+    ) -> None:
+        self._boxes[name] = Box(name, kind, tuple(rows), len(members), part, tuple(members))
 
     def _around(self, part: str) -> str:
         """The part that a part belongs to, or nothing."""
@@ -120,12 +122,12 @@ class _Builder:
             owner = self._graph.owner_of[source.id]
             rows += self._macros(owner)
             self._places[key, source.id] = len(rows)
-            rows.append(Row(source.effect.type, self._words(owner, source)))
+            rows.append(Row(source.effect.type, self._words(owner, source), of=source.id))
         for node in nodes:
             self._places[key, node.id] = len(rows) if node.stem else 0
             if node.stem:
                 rows.append(Row(node.stem, _about(node, 1), "stem"))
-        self._add(key, "input", rows, len(names))
+        self._add(key, "input", rows, names)
 
     def _owner(self, owner: Owner) -> None:
         """A strip or bus: title, macros, chain with its ports, sends."""
@@ -155,11 +157,11 @@ class _Builder:
                 label = closed.words
                 group = [_within(one, owner.part) for one in closed.group]
                 notes = tuple(_among(word, group) for word in notes)
-            rows.append(Row(label, notes))
+            rows.append(Row(label, notes, of=id))
             for link in ports:
                 if link.node == id:
                     self._places[name, (id, link.port)] = len(rows)
-                    rows.append(Row(f"▸ {link.port}", kind="port"))
+                    rows.append(Row(f"▸ {link.port}", kind="port", of=id))
             outs = [port.name for port in node.effect.outputs if Point(id, port.name) in taken]
             if any(port != node.effect.outputs[0].name for port in outs):
                 for port in outs:
@@ -172,15 +174,15 @@ class _Builder:
                     self._places.setdefault((name, level.id), row)
                 if row == len(rows):
                     target = _within(link.target, owner.part)
-                    rows.append(Row(f"→ {target}", self._send(owner, link), "send"))
-        self._add(name, owner.kind, rows, len(members), owner.part)
+                    rows.append(Row(f"→ {target}", self._send(owner, link), "send", link.node or ""))
+        self._add(name, owner.kind, rows, members, owner.part)
 
     def _macros(self, owner: Owner) -> list[Row]:
         """The macros that move nothing but what is in here."""
         rows = []
         for column in self._own_macros[box_of(owner)]:
             words = tuple(_control(owner, node, control) for node, control in column.drives)
-            rows.append(Row(MACRO + column.name.removeprefix(f"{owner.name}."), words, "macro"))
+            rows.append(Row(MACRO + column.name.removeprefix(f"{owner.name}."), words, "macro", column.name))
         return rows
 
     def _is_knob(self, column: Column) -> bool:

@@ -12,18 +12,21 @@ EdgeKind = Literal["signal", "send", "feedback", "port", "control"]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a box: ``text``, and behind it ``notes``, words that may be broken over several lines."""
+    """One line of a box: ``text``, and behind it ``notes``, words that may be broken over several lines. of: the node
+    or the column that it shows, where it is one."""
 
     text: str
     notes: tuple[str, ...] = ()
     kind: RowKind = "node"
+    of: str = ""
 
 
 @dataclass(frozen=True)
 class Box:
     """An input, strip, bus, output or knob; its first row is its title. count: how many equal ones it stands for.
 
-    frame: the id of the frame that it stands in, or nothing.
+    frame: the id of the frame that it stands in, or nothing. members: the inputs, strips or buses that it stands for,
+    by name.
     """
 
     id: str
@@ -31,6 +34,7 @@ class Box:
     rows: tuple[Row, ...]
     count: int = 1
     frame: str = ""
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -42,16 +42,18 @@ DASHES: dict[EdgeKind, str] = {"control": "5 3", "feedback": "10 3"}
 """Lines that are told apart without colours, too."""
 
 
-def to_svg(graph: Graph, *, theme: str = "light", unfold: bool = False) -> str:
+def to_svg(graph: Graph, *, theme: str = "light", unfold: bool = False, marks: bool = False) -> str:
     """The graph as a standalone SVG document.
 
     theme: a name in :data:`djgraph.drawing.THEMES`. unfold: draw every strip, also where three and more are equal.
+    marks: say for a program what is what: ``data-kind`` and ``data-members``, names with a space between, of boxes, and
+    a ``g`` of class ``row`` for each row of a node or column, ``data-of``, with an area to point at.
     Raises InputError for another theme.
     """
-    return drawing(graph, theme_named(theme), unfold)
+    return drawing(graph, theme_named(theme), unfold, marks)
 
 
-def drawing(graph: Graph, colours: Theme, unfold: bool) -> str:
+def drawing(graph: Graph, colours: Theme, unfold: bool, marks: bool = False) -> str:
     """The same in given colours."""
     about = picture(graph, unfold)
     made = laid_out(about)
@@ -68,7 +70,7 @@ def drawing(graph: Graph, colours: Theme, unfold: bool) -> str:
         *(_frame(frame, colours) for frame in made.frames),
         *(_edge(edge, made.way(edge), colours) for edge in about.edges),
         *(_dot(point, kind, colours) for point, kind in made.junctions),
-        *(_box(box, colours) for box in made.boxes),
+        *(_box(box, colours, marks) for box in made.boxes),
     ]
     return "\n".join([*parts, "</g>", *_legend(about, high - BORDER, colours), "</svg>"]) + "\n"
 
@@ -145,18 +147,24 @@ def _frame(placed: PlacedFrame, colours: Theme) -> str:
     )
 
 
-def _box(placed: PlacedBox, colours: Theme) -> str:
+def _box(placed: PlacedBox, colours: Theme, marks: bool) -> str:
     """A box with its rows; one that stands for several is a pile of sheets."""
     sized_box, x, y = placed.sized, placed.x, placed.y
     box = sized_box.box
-    parts = [f'<g class="box" data-id="{_shown(box.id)}" data-count="{box.count}">']
+    about = f' data-kind="{box.kind}" data-members="{_shown(" ".join(box.members))}"' if marks else ""
+    parts = [f'<g class="box" data-id="{_shown(box.id)}" data-count="{box.count}"{about}>']
     for shift in (6, 3, 0) if box.count > 1 else (0,):
         parts.append(
             f'<rect x="{x + shift:g}" y="{y - shift:g}" width="{sized_box.width:g}" height="{sized_box.height:g}" '
             f'rx="6" fill="{colours.boxes[box.kind]}" stroke="{colours.border}"/>'
         )
     for row in sized_box.rows:
-        parts += _row(row, x, y + row.y + 13, sized_box.width, colours)
+        drawn = _row(row, x, y + row.y + 13, sized_box.width, colours)
+        if marks and row.row.of:
+            area = f'x="{x + 2:g}" y="{y + row.y:g}" width="{sized_box.width - 4:g}" height="{row.height:g}" rx="4"'
+            of = f'data-of="{_shown(row.row.of)}" data-row="{row.row.kind}"'
+            drawn = [f'<g class="row" {of}><rect class="area" {area} fill="transparent"/>', *drawn, "</g>"]
+        parts += drawn
     return "\n".join([*parts, "</g>"])
 
 

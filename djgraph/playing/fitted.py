@@ -17,10 +17,11 @@ class Fitted:
     """The inputs of ``graph`` from the feed of another: by name and stem, stems added up where the graph takes one
     signal, silence ``[channels, samples]`` for what the feed has not. silent: those, as ``input`` or ``input.stem``.
 
-    Where the graph takes stems and the feed has one signal, all of the input is silent.
+    Where the graph takes stems and the feed has one signal, all of the input is silent. material: of inputs that have
+    a source, those of the feed and others; what neither has plays silence.
     """
 
-    def __init__(self, feed: Feed, graph: Graph) -> None:
+    def __init__(self, feed: Feed, graph: Graph, material: Mapping[str, Any] | None = None) -> None:
         self.feed, self._graph = feed, graph
         self._nodes = [
             node for node in graph.nodes if isinstance(node, InputNode) and node.input not in graph.sources
@@ -32,8 +33,9 @@ class Fitted:
             if (signal := _found(there.get(node.input), node.stem)) is None
             or not _fits(signal, node.channels)
         )
+        given = feed.material if material is None else material
         self.material: Mapping[str, Any] = {
-            name: feed.material.get(name, self._silence(name)) for name in graph.sources
+            name: given[name] if name in given else self._silence(name) for name in graph.sources
         }
         self.silent += tuple(name for name in graph.sources if name not in feed.material)
 

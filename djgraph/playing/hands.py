@@ -67,6 +67,8 @@ class Hands:
             held = self.held
         if heir is not None:
             heir.heard = self.heard
+            shut = [self.layout.columns[index].name for index in self._shut]
+            heir.shut(name for name in shut if name in heir.layout)
         for name, value in held.items() if heir is not None else ():
             if heir is not None and name in heir.layout:
                 heir.hold(name, value)

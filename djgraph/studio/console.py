@@ -161,6 +161,9 @@ def _control(layout: ParameterLayout, column: Column) -> dict[str, Any]:
         "choices": list(control.choices),
         "names": list(control.names),
         "line": None if column.position is None else column.position.line,
+        "file": None
+        if column.position is None
+        else column.position.file.replace("\\", "/").rpartition("/")[2],
     }
 
 

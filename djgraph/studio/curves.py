@@ -17,7 +17,7 @@ from djgraph.studio.project import Clip, Lane, LanePoint, Project
 KEPT = 256
 """Recipes on a timeline whose points are remembered."""
 KEPT_LANES = 2000
-_curves: OrderedDict[int, tuple[Lane, Curve]] = OrderedDict()
+_curves: OrderedDict[int, tuple[Lane, ParameterLayout, Curve]] = OrderedDict()
 _made: OrderedDict[Any, tuple[ParameterLayout, dict[str, list[Point]]]] = OrderedDict()
 
 
@@ -26,20 +26,28 @@ def automation_of(
 ) -> Automation:
     """What the controls do: values at rest, then recipes, then lanes, of which the last that names a control counts.
 
-    Raises DJGraphError for recipes that the graph cannot play there and lanes of controls that it does not have.
+    Lanes and values of controls that the graph does not have rest, and values beyond a range that has become smaller
+    stop at its end, for a graph may be edited. Raises DJGraphError for recipes that it cannot play there.
     """
     curves = [
-        Curve((name,), (Point(Moment.parse(0), value),), unit="plain")
+        Curve((name,), (Point(Moment.parse(0), _within(layout, name, value)),), unit="plain")
         for name, value in project.values.items()
         if name in layout
     ]
     moved = clip_points(project, layout, inputs, seconds)
     curves += [Curve((control,), tuple(points), unit="plain") for control, points in moved.items()]
-    curves += [_curve(lane) for lane in project.lanes if lane.control in layout]
+    curves += [_curve(lane, layout) for lane in project.lanes if lane.control in layout]
     last = {curve.targets[0]: curve for curve in curves}
     return Automation(
         tuple(last.values()), project.name, tempo=project.clock, beats_per_bar=project.beats_per_bar
     )
+
+
+def playable(project: Project, resting: tuple[Clip, ...]) -> Project:
+    """A project without some recipes, which its graph cannot play."""
+    if not resting:
+        return project
+    return project.model_copy(update={"clips": tuple(c for c in project.clips if c not in resting)})
 
 
 def course_of(
@@ -53,16 +61,23 @@ def course_of(
     return Course(layout, frames.params, frames.positions, frames.tempo)
 
 
-def _curve(lane: Lane) -> Curve:
+def _curve(lane: Lane, layout: ParameterLayout) -> Curve:
     """A lane as a curve; those of lanes that did not change are not made again."""
-    if (known := _curves.get(id(lane))) is not None and known[0] is lane:
-        return known[1]
-    points = tuple(Point(_beats(p.at), p.value, p.shape, p.bend) for p in lane.points)
-    curve = Curve((lane.control,), points, unit="plain")
-    _curves[id(lane)] = lane, curve
+    known = _curves.get(id(lane))
+    if known is not None and known[0] is lane and known[1] is layout:
+        return known[2]
+    name = lane.control
+    points = tuple(Point(_beats(p.at), _within(layout, name, p.value), p.shape, p.bend) for p in lane.points)
+    curve = Curve((name,), points, unit="plain")
+    _curves[id(lane)] = lane, layout, curve
     while len(_curves) > KEPT_LANES:
         _curves.popitem(last=False)
     return curve
+
+
+def _within(layout: ParameterLayout, name: str, value: float) -> float:
+    control = layout[name].control
+    return min(max(value, control.min), control.max)
 
 
 def clip_points(

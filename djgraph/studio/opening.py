@@ -70,7 +70,7 @@ def open_origin(
     steps = Silent() if steps is None else steps
     if origin.set:
         return _open_set(origin, text, steps)
-    args: dict[str, Any] = {} if text else dict(origin.args)
+    args: dict[str, Any] = dict(origin.args)
     graph = djgraph.graph.load(text or origin.graph, **args)
     given = {name: Path(path) for name, path in origin.inputs.items()}
     if not given:
@@ -88,14 +88,14 @@ def open_origin(
         return Opened(origin, graph, feed, blocks, said=said)
     played = PlayedBlocks(graph, given, True, None, steps, some=True)
     played.__exit__()
-    feed = _completed(FileFeed(graph, given, _all_material(graph, played.material)), graph)
+    feed = _completed(FileFeed(graph, given, all_material(graph, played.material)), graph)
     return Opened(origin, graph, feed, lambda: FeedBlocks(feed), said=said)
 
 
 def _open_demo(origin: Origin, graph: Graph) -> Opened:
     feed, said = demo_feed(graph)
     tempo = TempoMap(origin.tempo[0] if origin.tempo else TEMPO)
-    made = _completed(replace_material(feed, _all_material(graph, feed.material)), graph)
+    made = _completed(replace_material(feed, all_material(graph, feed.material)), graph)
     return Opened(origin, graph, made, lambda: FeedBlocks(made), tempo, said=said)
 
 
@@ -156,7 +156,7 @@ def replace_material(feed: Feed, material: Mapping[str, Any]) -> Feed:
     return feed
 
 
-def _all_material(graph: Graph, material: Mapping[str, Any]) -> Mapping[str, Any]:
+def all_material(graph: Graph, material: Mapping[str, Any]) -> Mapping[str, Any]:
     """With silence for the sources that need something to play and were given nothing."""
     import torch
 

@@ -21,10 +21,12 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from djgraph.errors import DJGraphError
+from djgraph.language.limits import FILE_BYTES
 from djgraph.studio.guard import Guarded
 from djgraph.studio.messages import LONGEST
 from djgraph.studio.outbox import Outbox, dumped
 from djgraph.studio.parts.comparing import Comparing
+from djgraph.studio.parts.texts import Texts
 from djgraph.studio.session import Event, Session
 from djgraph.studio.sound import Pump
 
@@ -62,6 +64,9 @@ class Studio:
             Route("/peaks/{digest}/{level}/{tile}", self.peaks),
             Route("/bands", self.bands),
             Route("/proposal", self.proposal),
+            Route("/text", self.text),
+            Route("/text/check", self.check, methods=["POST"]),
+            Route("/drawing/{theme}", self.drawing),
             WebSocketRoute("/wire", self.wire),
             WebSocketRoute("/sound", self.sound),
         ]
@@ -101,6 +106,37 @@ class Studio:
         if proposal is None:
             return Response("not found", 404)
         return _json(await asyncio.to_thread(proposal.drawn))
+
+    async def text(self, request: Request) -> Response:
+        """The graph's text."""
+        texts = self.session.part(Texts)
+        return _json({} if texts is None else texts.document())
+
+    async def check(self, request: Request) -> Response:
+        """What is wrong with the text that is sent, UTF-8, in the words of ``djgraph validate``."""
+        texts, body = self.session.part(Texts), b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > FILE_BYTES:
+                return _json({"refused": f"more than {FILE_BYTES} bytes"}, 413)
+        try:
+            found = {} if texts is None else await asyncio.to_thread(texts.check, body.decode())
+        except UnicodeDecodeError:
+            return _json({"refused": "the text is not UTF-8"}, 400)
+        except DJGraphError as error:
+            found = {"refused": str(error)}
+        return _json(found)
+
+    async def drawing(self, request: Request) -> Response:
+        """The graph that plays, drawn, as plain data; ``?unfold`` draws equal strips one by one."""
+        texts, theme = self.session.part(Texts), request.path_params["theme"]
+        if texts is None or theme not in ("light", "dark"):
+            return Response("not found", 404)
+        try:
+            drawn = await asyncio.to_thread(texts.drawing, theme, "unfold" in request.query_params)
+        except DJGraphError as error:
+            return _json({"refused": str(error)}, 409)
+        return _json(drawn)
 
     async def wire(self, socket: WebSocket) -> None:
         """Messages in, events out. A page that comes back under the name in its address says again what it does not
@@ -284,9 +320,9 @@ def _fault(error: ValidationError) -> str:
     return f"{place}: {first['msg']}" if place else str(first["msg"])
 
 
-def _json(value: Any) -> Response:
+def _json(value: Any, status: int = 200) -> Response:
     """What a page reads as JSON; numbers that are not finite are null."""
-    return Response(dumped(value), media_type="application/json")
+    return Response(dumped(value), status, media_type="application/json")
 
 
 def _asset(name: str) -> Response:

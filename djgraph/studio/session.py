@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, Union
 
 from pydantic import Field, TypeAdapter
 
 from djgraph.errors import InputError
-from djgraph.playing import Feed, Player
+from djgraph.playing import Feed, FeedBlocks, Player
 from djgraph.studio.console import console_of
-from djgraph.studio.curves import course_of
+from djgraph.studio.curves import course_of, playable
 from djgraph.studio.history import History
 from djgraph.studio.messages import LONGEST, Message
-from djgraph.studio.project import Project
+from djgraph.studio.project import Clip, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +64,8 @@ class Session:
     mixer, feed: of the project's graph. parts: what it can do. target: a mix to compare with. peaks: waveforms that
     pages may ask for, by the digest of their content. opened: where the material comes from; keep: where the project
     is saved, the session's to close. Without them nothing is saved or written. folders: those of which a page may
-    choose files. proposal: what a fit or a model proposes.
+    choose files. proposal: what a fit or a model proposes. args: of the graph's own arguments, those that were given.
+    resting: recipes that the graph cannot play.
     """
 
     def __init__(
@@ -82,6 +85,8 @@ class Session:
         self.folders: tuple[Path, ...] = ()
         self.proposal: Proposal | None = None
         self._proposals = 0
+        self.args: dict[str, Any] = {} if opened is None else dict(opened.origin.args)
+        self.resting: tuple[Clip, ...] = ()
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()
         self.parts = [part(self) for part in parts]
@@ -169,16 +174,34 @@ class Session:
             self._proposals += 1
             return self._proposals
 
+    def adopt(self, mixer: Mixer, feed: Feed, project: Project, resting: tuple[Clip, ...] = ()) -> None:
+        """Go on with another mixer, which the player plays already, and the project as it is with it; all pages begin
+        anew. feed: the material as its graph takes it. resting: recipes that it cannot play."""
+        with self._lock:
+            if self.opened is not None:
+                blocks = self.opened.blocks
+                if mixer.graph.inputs != self.mixer.graph.inputs:
+                    blocks = partial(FeedBlocks, feed)
+                self.opened = replace(self.opened, graph=mixer.graph, blocks=blocks)
+            self.mixer, self.resting = mixer, resting
+            if project is not self.project:
+                self.history.change(project, "edit the graph")
+            self.player.follow(self._course(self.project))
+            for part in self.parts:
+                part.changed()
+            self.tell(self.snapshot())
+
     def moving(self) -> Iterator[tuple[str, list[float]]]:
         """The controls that are automated, each with its values over the clip, to draw."""
         for lane in self.project.lanes:
-            yield lane.control, [point.value for point in lane.points]
+            if lane.control in self.mixer.layout:
+                yield lane.control, [point.value for point in lane.points]
 
     def moved(self) -> dict[str, float]:
         """Where the controls that are automated stand now."""
-        player = self.player
-        row = player.course.row(player.transport.position)
-        return {name: float(row[self.mixer.layout.index(name)]) for name, _ in self.moving()}
+        course = self.player.course
+        row, layout = course.row(self.player.transport.position), course.layout
+        return {name: float(row[layout.index(name)]) for name, _ in self.moving() if name in layout}
 
     def tell(self, event: Event) -> None:
         """All pages."""
@@ -213,12 +236,16 @@ class Session:
     def _course(self, project: Project) -> Any:
         graph = self.mixer.graph
         samples = self.player.feed.samples
+        project = playable(project, self.resting)
         return course_of(project, self.mixer.layout, tuple(graph.inputs), samples, graph.sample_rate)
 
     def _follow(self, course: Any) -> None:
         self.player.follow(course)
-        for part in self.parts:
-            part.changed()
+        if (
+            self.player.mixer.layout == self.mixer.layout
+        ):  # else one takes over right now, and all is told anew
+            for part in self.parts:
+                part.changed()
         self.tell({"event": "project", **self._state()})
 
     def _state(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from djgraph.studio.parts.models import Models
 from djgraph.studio.parts.recording import Recording
 from djgraph.studio.parts.saving import Saving
 from djgraph.studio.parts.sound import Sounding
+from djgraph.studio.parts.texts import Texts
 from djgraph.studio.parts.timeline import Timeline
 from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.parts.versions import Versions
@@ -27,6 +28,7 @@ PARTS = (
     Ghosts,
     Fitting,
     Models,
+    Texts,
 )
 
 __all__ = ["PARTS"]

@@ -44,6 +44,7 @@ class Desk(Part):
         super().__init__(session)
         self._muted: list[str] = []
         self._soloed: list[str] = []
+        self._hands = session.player.hands
 
     def handle(self, message: Hold | Release | Listen) -> None:
         session, hands = self.session, self.session.player.hands
@@ -65,6 +66,15 @@ class Desk(Part):
         for name in held:
             hands.release(name)
         session.tell({"event": "released", "controls": list(held)})
+
+    def changed(self) -> None:
+        if (hands := self.session.player.hands) is not self._hands:  # another mixer has taken over
+            self._hands = hands
+            graph = self.session.mixer.graph
+            owners = [owner.name for owner in graph.owners if silencing(graph, owner.name)]
+            self._listen(
+                *([name for name in names if name in owners] for names in (self._muted, self._soloed))
+            )
 
     def snapshot(self) -> dict[str, Any]:
         return {

@@ -124,7 +124,12 @@ class Timeline(Part):
     def _draw(self, lanes: Iterable[Lane], what: str, gesture: str) -> None:
         lanes = tuple(lanes)
         for lane in lanes:
-            self.session.mixer.layout.index(lane.control)
+            control = self.session.mixer.layout[lane.control].control
+            beyond = [p.value for p in lane.points if not control.min <= p.value <= control.max]
+            if beyond:
+                raise InputError(
+                    f"{beyond[0]:g} is out of the range of {lane.control}: {control.min:g} … {control.max:g}"
+                )
             if any(b.at < a.at for a, b in zip(lane.points, lane.points[1:])):
                 raise InputError(f"the points of {lane.control} are not in order of time")
         self.session.change(self.session.project.with_lanes(lanes), what, gesture)
@@ -184,6 +189,7 @@ class Timeline(Part):
                 },
             }
             for clip in self.session.project.clips
+            if clip not in self.session.resting
         ]
 
     def _recipes(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 // The console: strips in order, generated from what the server says of the graph.
 
 import { make, makeControl } from "./control.js";
+import { showInGraph, showInText } from "./reveal.js";
 import { makeMeter } from "./meter.js";
 import { makePad } from "./pad.js";
 
@@ -26,6 +27,7 @@ export function makeConsole(store, wire) {
       () => wire.say({ do: "take", controls: [c.name] }));
     ghosts.set(c.name, made.ghost);
     watch(c.name, made.show);
+    linked(made.element, c, store);
     return made.element;
   };
   /** @param {string} name @param {number} value */
@@ -189,7 +191,8 @@ function strip(section, tools) {
   folder.setAttribute("aria-label", `fold ${section.name}`);
   folder.setAttribute("aria-expanded", "true");
   folder.addEventListener("click", () => fold(element, !element.classList.contains("folded")));
-  head.append(name, folder);
+  if (section.kind !== "macros") head.append(name, toGraph(section.name, tools.store), folder);
+  else head.append(name, folder);
   element.append(head);
   /** @type {Control[]} */
   const faders = [];
@@ -235,6 +238,30 @@ function block(one, tools) {
     });
   }
   return box;
+}
+
+/** A control's label leads to the line of the text that declares it; so does T. @param {HTMLElement} element @param {Control} c @param {import("./store.js").Store} store */
+function linked(element, c, store) {
+  const label = element.querySelector(".label"), line = c.line;
+  if (!(label instanceof HTMLElement) || !line || (c.file !== store.extra.text?.name && c.file !== "<text>")) return;
+  label.classList.add("linked");
+  label.title = `${c.name}: line ${line} of the text (T)`;
+  label.addEventListener("click", () => showInText(store, line));
+  element.addEventListener("keydown", event => {
+    if (event.key.toLowerCase() !== "t" || event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement) return;
+    event.preventDefault();
+    showInText(store, line);
+  });
+}
+
+/** What leads from a strip to its box in the drawing. @param {string} name @param {import("./store.js").Store} store */
+function toGraph(name, store) {
+  const one = make("button", "to-graph");
+  one.textContent = "◇";
+  one.title = `show ${name} in the graph`;
+  one.setAttribute("aria-label", one.title);
+  one.addEventListener("click", () => showInGraph(store, name));
+  return one;
 }
 
 /** Mute and solo of what one listens to. @param {string} name @param {Tools} tools */

@@ -25,6 +25,7 @@ function say(text, wrong = false) {
   said.classList.toggle("wrong", wrong);
 }
 
+store.on("say", ({ message, wrong }) => say(message, wrong));
 store.on("refused", event => say(event.message, true));
 store.on("snapshot", () => {
   const refocus = keptFocus();

@@ -4,7 +4,7 @@
 /**
  * @typedef {{name: string, column: number, label: string, description: string, kind: string, widget: string, role: string,
  *   unit: string, amplitude: boolean, scale: "linear"|"log"|"db"|"power", exponent: number, min: number, max: number,
- *   default: number, neutral: number, step: number|null, choices: number[], names: string[], line: number|null}} Control
+ *   default: number, neutral: number, step: number|null, choices: number[], names: string[], line: number|null, file: string|null}} Control
  */
 
 const TAPER = 60; // dB that a control of scale `db` travels

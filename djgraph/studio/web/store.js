@@ -86,6 +86,7 @@ export class Store {
       case "waves": this.extra.waves = event; break;
       case "fit": this.extra.fit = event.fit; break;
       case "model": this.extra.model = event.model; break;
+      case "text": this.extra.text = event; break;
       case "recording": this.extra.recording = event.recording; break;
       case "playing": this.transport.playing = event.playing; this.tell("transport"); break;
       case "sought": this.transport.seconds = event.seconds; this.tell("transport"); break;

@@ -4,6 +4,7 @@
 import { makeConsole } from "./console.js";
 import { make } from "./control.js";
 import { makeFit } from "./fit.js";
+import { makeGraph } from "./graph.js";
 import { makeTimeline } from "./timeline.js";
 
 /**
@@ -18,6 +19,7 @@ export const VIEWS = [
   { id: "console", title: "Console", make: makeConsole },
   { id: "timeline", title: "Timeline", make: makeTimeline },
   { id: "fit", title: "Fit & model", make: makeFit },
+  { id: "graph", title: "Graph and text", make: makeGraph },
 ];
 
 /** What ends the listening of the views that were made last. @type {() => void} */
@@ -70,6 +72,7 @@ export function showViews(nav, main, store, wire, sound) {
     tabs.set(id, tab);
     panels.set(id, panel);
   });
+  scoped.store.on("go", id => show(id));
   nav.replaceChildren(...tabs.values());
   main.replaceChildren(...panels.values());
   show(location.hash.slice(1));

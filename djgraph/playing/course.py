@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -66,6 +68,12 @@ class Course:
         share = np.float32((sample - begin) / (end - begin))
         here, there = self._rows[last], self._rows[last + 1]
         return np.where(self._held, here, here + share * (there - here)).astype(np.float32)
+
+    @cached_property
+    def moving(self) -> tuple[str, ...]:
+        """The controls that have more than one value."""
+        changes = (self._rows != self._rows[0]).any(0)
+        return tuple(column.name for column, one in zip(self.layout, changes) if one)
 
     def first(self, sample: int) -> NDArray[np.float32]:
         """The first row for a stream that begins on a sample: controls of rate *clip* have what they have all along."""

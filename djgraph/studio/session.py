@@ -201,7 +201,7 @@ class Session:
         """Where the controls that are automated stand now."""
         course = self.player.course
         row, layout = course.row(self.player.transport.position), course.layout
-        return {name: float(row[layout.index(name)]) for name, _ in self.moving() if name in layout}
+        return {name: float(row[layout.index(name)]) for name in course.moving}
 
     def tell(self, event: Event) -> None:
         """All pages."""

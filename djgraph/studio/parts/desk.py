@@ -57,7 +57,7 @@ class Desk(Part):
             return
         names = list(hands.held) if message.control is None else [message.control]
         held = {name: hands.held[name] for name in names if name in hands.held}
-        moved = {name for name, _ in session.moving()}
+        moved = {name for name, _ in session.moving()} | set(session.player.course.moving)
         rest = {name: value for name, value in held.items() if name not in moved}
         if rest:
             project = session.project

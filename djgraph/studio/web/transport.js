@@ -288,6 +288,11 @@ function makeLoad(store, wire, sound) {
     return button;
   };
 
+  const elsewhere = (/** @type {PointerEvent} */ event) => {
+    if (!details.isConnected) removeEventListener("pointerdown", elsewhere);
+    else if (!(event.target instanceof Node && details.contains(event.target))) details.open = false;
+  };
+  addEventListener("pointerdown", elsewhere);
   details.addEventListener("keydown", event => { if (event.key === "Escape" && details.open) { details.open = false; summary.focus(); } });
   details.addEventListener("toggle", () => { if (details.open && state && !state.weights.length && !state.weighing) wire.say({ do: "weigh" }); });
   draw();

@@ -207,3 +207,11 @@ def test_the_last_page_that_plays_has_the_sound(desk: Desk) -> None:
     desk.until(
         lambda: "another page" in (desk.page.get_by_role("status").text_content() or ""), "it is not said"
     )
+
+
+def test_faders_follow_what_moves_them(opened: Callable[..., Desk]) -> None:
+    desk = opened(seconds=4)
+    desk.session.take('{"do": "place", "recipe": "linear", "start": 0, "length": 8}')
+    desk.play()
+    fader = desk.control(GAIN)
+    desk.until(lambda: 0 < float(fader.get_attribute("aria-valuenow") or "nan") < 0.9, "it does not move")

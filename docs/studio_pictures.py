@@ -1,0 +1,90 @@
+"""Draws the studio's pictures: python docs/studio_pictures.py [NAME …], with Chromium (and Playwright, Pillow).
+
+The demo's tracks are played in a project of its own, with a recipe and a lane on the timeline, and every view is
+photographed. A picture is a palette of 192 colours, so that it is small.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "studio"
+SIZE = {"width": 1280, "height": 720}
+COLOURS = 192
+MOVED = {"track_a.drums.hpf": "30 %", "track_a.bass.eq_low": "-6 dB", "track_a.drums.eq_high": "+3 dB"}
+
+CLOSE = "document.querySelector('details.load').open = false"
+
+
+def main(names: list[str]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as state, sync_playwright() as playwright:
+        command = [sys.executable, "-m", "djgraph", "studio", "--no-browser", "--project", f"{state}/project"]
+        environment = {**os.environ, "DJGRAPH_STUDIO": state}
+        served = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        try:
+            assert served.stdout is not None
+            url = next(found[0] for line in served.stdout if (found := re.search(r"http://\S+", line)))
+            path = next((one for name in ("chromium", "google-chrome") if (one := shutil.which(name))), None)
+            arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+            browser = playwright.chromium.launch(executable_path=path, args=arguments)
+            page = browser.new_page(viewport=SIZE, color_scheme="dark")
+            sheet = page.locator("details.load[open] .sheet")
+            page.add_locator_handler(sheet, lambda: page.evaluate(CLOSE))  # of a machine that is too slow
+            page.goto(url)
+            page.locator("[role=tab][aria-selected=true]").wait_for()
+            pose(page)
+            views = page.evaluate("[...document.querySelectorAll('[role=tab]')].map(tab => tab.id.slice(4))")
+            for view in views:
+                page.locator(f"#tab-{view}").click()
+                page.wait_for_timeout(1500)
+                keep(page, view, names)
+            page.locator(f"#tab-{views[0]}").click()
+            page.get_by_role("button", name="Light / dark").click()
+            page.wait_for_timeout(1000)
+            keep(page, f"{views[0]}_light", names)
+            browser.close()
+        finally:
+            served.terminate()
+            served.wait()
+
+
+def pose(page: Any) -> None:
+    """Something to see: a recipe, a few controls elsewhere, playing."""
+    page.locator("#tab-timeline").click()
+    page.locator("[data-recipe=bass_swap]").focus()
+    page.keyboard.press("Enter")
+    page.locator(".tl-clip").first.wait_for()
+    page.locator("#tab-console").click()
+    for control, text in MOVED.items():
+        field = page.locator(f'[data-control="{control}"] input.value').first
+        if field.count():
+            field.fill(text)
+            field.press("Enter")
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_timeout(4000)
+
+
+def keep(page: Any, name: str, names: list[str]) -> None:
+    from PIL import Image
+
+    if names and name not in names:
+        return
+    image = (
+        Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    )
+    image.save(FOLDER / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

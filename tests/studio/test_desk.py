@@ -1,0 +1,42 @@
+"""Hands on controls, and where controls stand that lanes and recipes move."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .served import Studio
+
+GAIN, OTHER = "track_a.drums.gain", "track_a.drums.hpf"
+
+
+@pytest.fixture
+def studio() -> Iterator[Studio]:
+    made = Studio("dj_mixer", seconds=8)
+    yield made
+    made.close()
+
+
+def _say(studio: Studio, **message: Any) -> None:
+    studio.session.take(json.dumps(message))
+
+
+def test_what_a_recipe_moves_is_told_to_pages(studio: Studio) -> None:
+    _say(studio, do="place", recipe="linear", start=0, length=16)
+    _say(studio, do="seek", seconds=4)
+    studio.session.player.block(1)
+    moved = studio.session.moved()
+    assert moved[GAIN] == pytest.approx(0.5, abs=0.01)
+    assert OTHER not in moved
+
+
+def test_a_hand_that_lets_go_of_what_a_recipe_moves_leaves_it_to_the_recipe(studio: Studio) -> None:
+    _say(studio, do="place", recipe="linear", start=0, length=16)
+    for name in (GAIN, OTHER):
+        _say(studio, do="hold", control=name, value=0.25)
+        _say(studio, do="release", control=name)
+    assert studio.session.project.values == {OTHER: 0.25}
+    assert not studio.session.player.hands.held

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "studio"
-SIZE = {"width": 1280, "height": 720}
+SIZE = {"width": 1440, "height": 760}
+VIEWS = ("console", "timeline", "graph", "text")
 COLOURS = 192
 MOVED = {"track_a.drums.hpf": "30 %", "track_a.bass.eq_low": "-6 dB", "track_a.drums.eq_high": "+3 dB"}
 
@@ -45,7 +46,7 @@ def main(names: list[str]) -> None:
             page.locator("[role=tab][aria-selected=true]").wait_for()
             pose(page)
             views = page.evaluate("[...document.querySelectorAll('[role=tab]')].map(tab => tab.id.slice(4))")
-            for view in views:
+            for view in [one for one in views if one in VIEWS]:
                 page.locator(f"#tab-{view}").click()
                 page.wait_for_timeout(1500)
                 keep(page, view, names)
@@ -72,7 +73,7 @@ def pose(page: Any) -> None:
             field.fill(text)
             field.press("Enter")
     page.get_by_role("button", name="Play", exact=True).click()
-    page.wait_for_timeout(4000)
+    page.wait_for_timeout(5500)
 
 
 def keep(page: Any, name: str, names: list[str]) -> None:

@@ -24,7 +24,7 @@ from djgraph.errors import DJGraphError, InputError, did_you_mean
 
 if TYPE_CHECKING:
     from djgraph.live import Card, Engine
-    from djgraph.live.capture import Capture
+    from djgraph.live.capture import Capture, Key
     from djgraph.live.desk import Heard
     from djgraph.live.mapping import Bindings
     from djgraph.studio.opening import Opened
@@ -337,18 +337,21 @@ def _open(
             steps.begin("opening")
             return open_origin(origin, steps=steps), None
     graph = load_graph(origin.graph, [f"{name}={value}" for name, value in origin.args.items()])
+    widths = channels_of(graph)
+    signals = {".".join(filter(None, key)): key for key in widths if key[0] not in graph.sources}
+    keys: dict[Key, tuple[int, ...]] = {}
     for name, channels in places.items():
-        if name not in graph.inputs:
-            raise InputError(f"the graph has no input {name!r}{did_you_mean(name, graph.inputs)}")
-        if graph.inputs[name] is not None or name in graph.sources:
+        if name not in signals:
+            allowed = ", ".join(signals) or "none"
             raise InputError(
-                f"a card's inputs are one signal, and {name} has stems, or a source; give a folder"
+                f"{name} is no signal that a card can give{did_you_mean(name, signals)}; those are {allowed}"
             )
-        wanted = next(w for (key, _), w in channels_of(graph).items() if key == name)
+        wanted = widths[signals[name]]
         if wanted is not None and wanted != len(channels):
             raise InputError(
                 f"{name} has {wanted} channels, and {len(channels)} of the card are given for it"
             )
+        keys[signals[name]] = channels
     capture = Capture(max(map(max, places.values())) + 1, block, ahead)
     if origin.inputs or origin.set:
         with Steps() as steps:
@@ -356,7 +359,7 @@ def _open(
     else:
         silence = Completed(MemoryFeed({}), graph, ENDLESS * graph.sample_rate)
         opened = Opened(origin, graph, silence, lambda: FeedBlocks(silence))
-    return replace(opened, feed=CardFeed(opened.feed, capture, places)), capture
+    return replace(opened, feed=CardFeed(opened.feed, capture, keys)), capture
 
 
 def _card(device: str | None, rate: int, block: int, outputs: int, inputs: int) -> Card:

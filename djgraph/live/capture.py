@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from djgraph.playing import Feed
 
 Array = NDArray[np.float32]
+Key = tuple[str, str | None]
 ENDLESS = 4 * 3600
 """Seconds for which there is something to play where a card has no end."""
 BLOCKS = 16
@@ -55,12 +56,12 @@ class Capture:
 class CardFeed:
     """A feed of which some inputs come from a card.
 
-    places: input → the card's channels, counted from 0, of each of its own.
+    places: input, and its stem or None → the card's channels, counted from 0, of each of its own.
     """
 
-    def __init__(self, feed: Feed, capture: Capture, places: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, feed: Feed, capture: Capture, places: Mapping[Key, Sequence[int]]) -> None:
         self._feed, self._capture = feed, capture
-        self._places = {name: list(channels) for name, channels in places.items()}
+        self._places = {key: list(channels) for key, channels in places.items()}
 
     @property
     def samples(self) -> int:
@@ -77,4 +78,10 @@ class CardFeed:
     def now(self, samples: int) -> dict[str, Any]:
         """What comes in next."""
         came = torch.from_numpy(self._capture.take(samples))
-        return {name: came[channels] for name, channels in self._places.items()}
+        inputs: dict[str, Any] = {}
+        for (name, stem), channels in self._places.items():
+            if stem is None:
+                inputs[name] = came[channels]
+            else:
+                inputs.setdefault(name, {})[stem] = came[channels]
+        return inputs

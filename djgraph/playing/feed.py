@@ -111,6 +111,14 @@ def now_of(feed: Feed) -> Callable[[int], Nested] | None:
     return now
 
 
+def merged(inputs: Nested, others: Nested) -> Nested:
+    """Inputs with others in their place, stem by stem."""
+    return inputs | {
+        name: {**inputs.get(name, {}), **value} if isinstance(value, Mapping) else value
+        for name, value in others.items()
+    }
+
+
 def mapped(inputs: Mapping[str, Any], change: Callable[[Tensor], Tensor]) -> Nested:
     """Every signal changed."""
     return {

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from djgraph.playing.course import Course
-from djgraph.playing.feed import Feed, Nested, blended, mapped, now_of
+from djgraph.playing.feed import Feed, Nested, blended, mapped, merged, now_of
 from djgraph.playing.hands import Hands
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Line:
                 coming = self.feed.read(begin - (end - low), high - low)
                 audio = blended(coming, audio, low - first, low - (end - fade), fade, comes=True)
         now = now_of(self.feed)
-        return audio if now is None else {**audio, **now(samples)}
+        return audio if now is None else merged(audio, now(samples))
 
     def _clip(self, place: int) -> int:
         """The clip's sample at a sample of the stream."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import time
 from typing import Any
 
@@ -181,7 +182,7 @@ def test_the_cards_inputs_go_through_the_mixer() -> None:
     torch.manual_seed(0)
     sound = (0.1 * torch.randn(4096, 3)).numpy()
     capture = Capture(3, 128)
-    feed = CardFeed(MemoryFeed({"a": torch.zeros(2, 8192)}), capture, {"b": (2, 0)})
+    feed = CardFeed(MemoryFeed({"a": torch.zeros(2, 8192)}), capture, {("b", None): (2, 0)})
     player = Player(mixer, feed)
     player.play()
     card = FakeCard(RATE, 128, captured=sound)
@@ -195,6 +196,43 @@ def test_the_cards_inputs_go_through_the_mixer() -> None:
     ]
     assert lags
     player.close()
+
+
+def test_a_stem_from_the_card_goes_beside_those_from_files(mixer: djgraph.Mixer, inputs: Any) -> None:
+    sound = np.full((256, 2), 0.25, np.float32)
+    capture = Capture(2, 256)
+    silence = {t: {s: 0 * x for s, x in stems.items()} for t, stems in inputs.items()}
+    feed = CardFeed(MemoryFeed(silence), capture, {("track_a", "drums"): (0, 1)})
+    player = Player(mixer, feed)
+    player.play()
+    card = FakeCard(RATE, 256, captured=sound)
+    heard = pulled(Engine(player, Desk(player), card, capture=capture), card, 20)
+    assert np.abs(heard[:, -256:]).max() > 0.1
+    player.close()
+
+
+def test_pages_of_a_live_mixer_have_no_sound(mixer: djgraph.Mixer, inputs: Any) -> None:
+    client = pytest.importorskip("websockets.sync.client")
+    pytest.importorskip("uvicorn")
+    from websockets.exceptions import ConnectionClosed
+
+    from djgraph.studio.parts import PARTS
+    from djgraph.studio.serve import Serving
+    from djgraph.studio.session import Session
+
+    session = Session(mixer, MemoryFeed(inputs), parts=PARTS)
+    serving = Serving(session, sound=False)
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    host = f"127.0.0.1:{serving.port}"
+    with client.connect(f"ws://{host}/{serving.token}/sound", origin=f"http://{host}") as socket:
+        with pytest.raises(ConnectionClosed) as caught:
+            socket.recv(timeout=10)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 4002
+    serving.stop()
+    thread.join(timeout=10)
+    session.close()
 
 
 def test_the_collector_leaves_what_is_there_alone() -> None:

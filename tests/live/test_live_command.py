@@ -81,8 +81,9 @@ def test_mappings_are_checked_without_a_device(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["--outputs", "0,1"], "names no channels"),
-        (["--device", "none", "-i", "track_c=card:1,2"], "no input 'track_c'"),
-        (["--device", "none", "-i", "track_a=card:1,2"], "has stems"),
+        (["--device", "none", "-i", "track_c=card:1,2"], "track_c is no signal that a card can give"),
+        (["--device", "none", "-i", "track_a=card:1,2"], "those are track_a.drums, "),
+        (["--device", "none", "-i", "track_a.drums=card:1"], "has 2 channels, and 1 of the card"),
         (["--device", "none", "--loop", "3:1"], "does not lie in"),
         (["--device", "none", "--loop", "x"], "is no loop"),
         (["--block", "32"], "64"),

@@ -74,10 +74,10 @@ def begin(
 
 
 def folders_of(origin: Origin) -> tuple[Path, ...]:
-    """The folders that were given, those of files that were among them."""
-    named = [*origin.folders, *origin.inputs.values(), origin.target, origin.set]
-    paths = [Path(name) for name in named if name]
-    return tuple(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
+    """The folders that were given, and those of files that were given. Folders of stems hold no mixes and no models."""
+    files = [Path(name) for name in (*origin.inputs.values(), origin.target, origin.set) if name]
+    folders = [Path(name) for name in origin.folders]
+    return tuple(dict.fromkeys([*folders, *(path.parent for path in files if path.is_file())]))
 
 
 def new_project(opened: Opened, automation: Automation | None, layout: ParameterLayout) -> Project:

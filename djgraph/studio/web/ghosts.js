@@ -103,7 +103,7 @@ export function makeGhostBar(store, wire, ghosts) {
     root.hidden = proposal === null;
     if (!proposal) return;
     const count = proposal.controls.length, unsure = proposal.controls.filter(name => ghosts.unsure(name) > 0.25).length;
-    what.textContent = `Proposed by ${proposal.source}: ${count} ${count === 1 ? "control" : "controls"}${unsure ? `, ${unsure} of them hard to tell` : ""}`;
+    what.textContent = `Proposed by ${proposal.source}: ${count ? `${count} ${count === 1 ? "control" : "controls"}` : "every control at its default"}${unsure ? `, ${unsure} of them hard to tell` : ""}`;
     hear.setAttribute("aria-pressed", String(ghosts.auditioned));
     part.hidden = !proposal.region;
     loop.hidden = !store.project.loop;

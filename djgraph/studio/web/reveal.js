@@ -20,7 +20,7 @@ export function showOnConsole(store, names, of = "") {
   if (folded) /** @type {HTMLElement|null} */ (folded.querySelector("button.fold"))?.click();
   found.scrollIntoView({ block: "nearest", inline: "center", behavior: calm() ? "auto" : "smooth" });
   const focus = (control ?? found).querySelector("[tabindex='0'], button, select, input");
-  if (focus instanceof HTMLElement) focus.focus({ preventScroll: true });
+  if (focus instanceof HTMLElement || focus instanceof SVGElement) focus.focus({ preventScroll: true });
   flash(found);
   return true;
 }

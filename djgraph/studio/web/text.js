@@ -145,7 +145,7 @@ export function makeText(wire, say) {
   /** What becomes of a saved text. @param {{stage: string, problems: Problem[], notes: string[]}} event */
   function stage(event) {
     const words = { checking: "checking …", compiling: "compiling …", warming: "warming up beside the sound …", done: "playing", failed: "not played: it is wrong" }[event.stage] ?? event.stage;
-    if (event.stage !== "done" || event.notes.length) say(`${about?.name ?? "the text"}: ${words}`, event.stage === "failed");
+    say(`${about?.name ?? "the text"}: ${words}`, event.stage === "failed");
     if (event.stage === "failed" && !dirty()) tell({ problems: event.problems });
     notes.replaceChildren(...event.notes.map(note => { const item = make("li", ""); item.textContent = note; return item; }));
     notes.hidden = !event.notes.length;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -14,6 +15,8 @@ from djgraph.studio.session import Session
 
 CONNECTIONS = 256
 """That are open at once, at most."""
+SWITCH = 0.001
+"""Seconds after which a thread gives up the interpreter where another one waits for it."""
 
 
 class Serving:
@@ -48,7 +51,13 @@ class Serving:
         """Serve until Ctrl-C or :meth:`stop`."""
         if ready is not None:
             ready(self.url)
-        self._server.run(sockets=[self._socket])
+        # A thread that has the interpreter gives it up after a tenth of a block at the latest: the sound's is waiting.
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            sys.setswitchinterval(before)
 
     def stop(self) -> None:
         self._server.should_exit = True

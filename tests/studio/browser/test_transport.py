@@ -1,0 +1,55 @@
+"""The transport in a real browser: keys, loop, tempo, and how the sound is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from studio.browser.desk import Desk
+
+pytestmark = pytest.mark.slow
+
+
+def test_space_plays_and_stops(desk: Desk) -> None:
+    page, player = desk.page, desk.session.player
+    page.locator("body").press(" ")
+    desk.until(lambda: player.transport.playing)
+    desk.until(lambda: desk.sounding() > 2000)
+    page.locator("body").press(" ")
+    desk.until(lambda: not player.transport.playing)
+    page.locator("body").press("Shift+ ")
+    desk.until(lambda: player.transport.position == 0)
+    field = page.get_by_label("Filter controls").or_(page.locator(".filter")).first
+    field.press(" ")
+    assert not player.transport.playing
+
+
+def test_loop_and_tempo(opened: Callable[..., Desk]) -> None:
+    desk = opened(seconds=10.0)
+    page, session = desk.page, desk.session
+    page.get_by_role("button", name="Loop").click()
+    desk.until(lambda: session.project.loop == (0.0, 16.0))
+    tempo = page.get_by_label("Tempo in BPM")
+    tempo.fill("240")
+    tempo.press("Enter")
+    desk.until(lambda: session.project.clock.bpm(0.0) == 240)
+    # Commands come in order, and loops lie at beats.
+    desk.until(lambda: (session.player.block(64), session.player.transport.loop)[1] == (0, 4 * 44100))
+    assert page.locator(".place .bar").text_content() == "1.1"
+    page.get_by_role("button", name="Loop").click()
+    desk.until(lambda: session.project.loop is None)
+
+
+def test_how_the_sound_is_made(opened: Callable[..., Desk]) -> None:
+    desk = opened(seconds=20.0)
+    page, session = desk.page, desk.session
+    desk.play()
+    desk.until(lambda: desk.sounding() > 2000)
+    page.locator("details.load summary").click()
+    page.get_by_label("Blocks").select_option("1024")
+    desk.until(lambda: session.player.tick == 1024)
+    page.get_by_label("Filters").select_option("causal")
+    desk.until(lambda: session.player.setup.mixer.lowering == "causal")
+    page.locator("details.load summary").press("Escape")
+    assert page.get_by_label("Blocks").is_hidden()

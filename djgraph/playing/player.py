@@ -69,6 +69,7 @@ class Player:
         self.instead: Feed | None = None
         """What is heard in place of the mixer's output, which goes on beneath: one signal ``[channels, samples]``."""
         self.transport = Transport(tempo=course.bpm(0))
+        self._wanted: bool | None = None  # what was ordered last, until it is done
         self.tick = TICK
         """Samples of the blocks that whoever has the sound makes at a time."""
         self._line: Line | None = None
@@ -116,11 +117,13 @@ class Player:
     # ── Orders, from any thread ─────────────────────────────────────────────────────────────────────────────
 
     def play(self) -> None:
+        self._wanted = True
         self._prepare()
         states = self._states(self.transport.position)
         self._order(lambda: self._play(states))
 
     def stop(self) -> None:
+        self._wanted = False
         self._order(self._stop)
 
     def seek(self, sample: int) -> None:
@@ -243,6 +246,12 @@ class Player:
         return audio.numpy(), at
 
     @property
+    def playing(self) -> bool:
+        """Whether it plays, or is about to."""
+        wanted = self._wanted
+        return self.transport.playing if wanted is None else wanted
+
+    @property
     def load(self) -> tuple[float, float]:
         """The median and the 99th percentile of the share of a block's length that it took to make it, of the last
         ones."""
@@ -319,6 +328,7 @@ class Player:
         self._ordered.clear()
         while self._orders:
             self._orders.popleft()()
+        self._wanted = None if self.transport.playing == self._wanted else self._wanted
         if self._sought is not None:  # of several, the last one
             sought, self._sought = self._sought, None
             self._seek(*sought)
@@ -344,6 +354,7 @@ class Player:
         if self.transport.playing:
             self._leave()
         self._set(playing=False)
+        self._wanted = None
         self.hands.leave(self.transport.position, playing=False)
         self._epoch += 1
 

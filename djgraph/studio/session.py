@@ -220,7 +220,7 @@ class Session:
     def transport(self) -> dict[str, Any]:
         now, rate = self.player.transport, self.mixer.graph.sample_rate
         return {
-            "playing": now.playing,
+            "playing": self.player.playing,
             "seconds": now.position / rate,
             "loop": None if now.loop is None else [place / rate for place in now.loop],
             "tempo": now.tempo,

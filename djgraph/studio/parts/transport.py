@@ -45,6 +45,7 @@ class Transporting(Part):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._clock = session.project.clock
+        self._region: list[float] | None = None
 
     def handle(self, message: Play | Stop | Seek | Loop | Tempo) -> None:
         session, player, rate = self.session, self.session.player, self.session.mixer.graph.sample_rate
@@ -82,6 +83,8 @@ class Transporting(Part):
             begin, end = (min(place, player.feed.samples) for place in region)
             region = (begin, end) if end - begin >= SHORTEST else None
         player.loop(region)
+        self._region = None if region is None else [place / rate for place in region]
+        session.tell({"event": "loop", "region": self._region})
 
     def snapshot(self) -> dict[str, Any]:
-        return {"transport": self.session.transport()}
+        return {"transport": {**self.session.transport(), "loop": self._region}}

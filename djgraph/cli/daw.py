@@ -12,10 +12,8 @@ from djgraph.cli.errors import warn
 from djgraph.errors import InputError
 
 if TYPE_CHECKING:
-    from djgraph.analysis import Grid, Known
     from djgraph.cli.played import Playing
-    from djgraph.rendering import SyncedBlocks
-    from djgraph.sets import PlayedTrack, SetPlan
+    from djgraph.sets import SetPlan
 
 DawprojectOption = Annotated[
     Path | None,
@@ -115,9 +113,9 @@ class Exports:
 
 def plan_of(playing: Playing, moves: str | None, out: Path) -> SetPlan:
     """What ``render --sync`` plays, as a set of its tracks. moves: the recipe or automation, as it was given."""
-    from djgraph.automation import Automation, TempoMap, from_params
+    from djgraph.automation import Automation, from_params
     from djgraph.rendering import SyncedBlocks
-    from djgraph.sets import SetPlan, Transition
+    from djgraph.rendering.planned import plan_synced
 
     source, graph = playing.source, playing.mixer.graph
     assert isinstance(source, SyncedBlocks)
@@ -128,49 +126,4 @@ def plan_of(playing: Playing, moves: str | None, out: Path) -> SetPlan:
         auto = Automation(()) if still and moves is None else None
     if auto is None:
         auto = from_params(playing.mixer.layout, playing.score.params, source.samples / graph.sample_rate)
-    names = [name for name in dict.fromkeys((*source.pair, *source.places)) if name is not None]
-    tracks = tuple(_played(source, name, graph.sample_rate) for name in names)
-    found: tuple[Transition, ...] = ()
-    if source.pair[1] is not None and moves is not None:
-        found = (Transition(0, 1, moves, source.start, source.length),)
-    tempo = TempoMap(source.tempo)
-    return SetPlan(out.stem, out.stem, graph, tempo, tracks, found, auto, source.samples)
-
-
-def _played(source: SyncedBlocks, name: str, rate: int) -> PlayedTrack:
-    from djgraph.sets import PlayedTrack
-    from djgraph.sets.plan import runs_of
-
-    place, seconds = source.places[name], source.seconds[name]
-    stems = {stem: tuple(paths) for (owner, stem), paths in source.files.items() if owner == name}
-    path = next(iter(stems.values()))[0]
-    path = path if len(stems) == 1 and None in stems else path.parent
-    grid, known = _known(source, name, path)
-    return PlayedTrack(
-        name=name,
-        title=path.stem if path.is_file() else path.name,
-        path=path,
-        input=name,
-        stems=stems,
-        seconds=seconds,
-        grid=grid,
-        known=known,
-        enters=max(0.0, place.mix_beat(0.0)),
-        leaves=place.mix_beat(seconds),
-        runs=runs_of(place, rate, seconds),
-        key_lock=source.key_lock,
-    )
-
-
-def _known(source: SyncedBlocks, name: str, path: Path) -> tuple[Grid, Known]:
-    """Beats of a track, and what its analysis says, if it has one."""
-    from djgraph.analysis import Grid, Known, read_analysis
-    from djgraph.analysis.find import find_sources
-    from djgraph.analysis.store import read_about
-
-    grid, phrases = source.grids.get(name) or (Grid.at_tempo(source.tempo.points[0][1]), [])
-    sources = find_sources([path])
-    about = read_about(sources[0].about) if len(sources) == 1 else None
-    if about is not None and "analysis" in about.data:
-        return grid, read_analysis(sources[0].about)
-    return grid, Known(tempo=grid.tempo, phrases=phrases)
+    return plan_synced(source, graph, auto, out.stem, moves)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 import djgraph.graph
+from djgraph.automation import Automation, TempoMap
+from djgraph.automation import load as load_automation
 from djgraph.decks import Place
 from djgraph.errors import DJGraphError, SetError
 from djgraph.graph.ir import Graph
@@ -67,8 +70,24 @@ def plan_set(source: str | os.PathLike[str] | Mapping[str, Any], progress: Progr
     ]
     inputs = [track.input for track in played]
     head = document.model
-    moves = automation_of(graph, transitions, inputs, sites, tempo, samples / graph.sample_rate, head.name)
+    seconds = samples / graph.sample_rate
+    moves = (
+        automation_of(graph, transitions, inputs, sites, tempo, seconds, head.name)
+        if head.automation is None
+        else _automation(document, graph, tempo, seconds)
+    )
     return SetPlan(head.name, document.title, graph, tempo, tuple(played), tuple(transitions), moves, samples)
+
+
+def _automation(document: SetDocument, graph: Graph, tempo: TempoMap, seconds: float) -> Automation:
+    """What the file beside the set says, at the set's tempo. Raises SetError where it does not fit, DocumentError for
+    what is wrong in it."""
+    auto = replace(load_automation(document.path(str(document.model.automation))), tempo=tempo)
+    try:
+        auto.check(graph, seconds, tempo)
+    except DJGraphError as error:
+        raise SetError(document.site.problem(str(error), "automation")) from None
+    return auto
 
 
 def _graph(document: SetDocument) -> Graph:

@@ -301,6 +301,8 @@ class SetModel(Element):
     """The recipe of transitions that say none."""
     length: Annotated[float | None, _LENGTH_LEAF] = None
     """The length of transitions that say none."""
+    automation: Annotated[str | None, _PATH] = None
+    """A file of what all controls do, from the set's first beat on, in place of what the recipes do."""
     tracks: Annotated[
         list[Annotated[TrackModel | TransitionModel, Wrap(_item)]], Field(min_length=1, max_length=2 * MOST)
     ]

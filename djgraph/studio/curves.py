@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import Any
 
@@ -39,7 +40,11 @@ def automation_of(
     curves += [_curve(lane, layout) for lane in project.lanes if lane.control in layout]
     last = {curve.targets[0]: curve for curve in curves}
     return Automation(
-        tuple(last.values()), project.name, tempo=project.clock, beats_per_bar=project.beats_per_bar
+        tuple(last.values()),
+        identifier(project.name),
+        " ".join(project.name.split()),
+        tempo=project.clock,
+        beats_per_bar=project.beats_per_bar,
     )
 
 
@@ -48,6 +53,12 @@ def playable(project: Project, resting: tuple[Clip, ...]) -> Project:
     if not resting:
         return project
     return project.model_copy(update={"clips": tuple(c for c in project.clips if c not in resting)})
+
+
+def identifier(name: str) -> str:
+    """A name as files have them, of one for people."""
+    word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:60]
+    return word if re.match(r"[a-z]", word) else f"project_{word}".rstrip("_")
 
 
 def course_of(

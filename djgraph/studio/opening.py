@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import djgraph.graph
 from djgraph.automation import TempoMap
 from djgraph.errors import InputError
 from djgraph.graph.ir import InputNode
+from djgraph.layout import ParameterLayout
 from djgraph.playing import Completed, Feed, FeedBlocks, FileFeed, MemoryFeed, SoughtFeed
 from djgraph.rendering import (
     BlockSource,
@@ -53,8 +55,14 @@ class Opened:
     synced: SyncedBlocks | None = None
     said: tuple[str, ...] = field(default=())
 
+    @cached_property
+    def layout(self) -> ParameterLayout:
+        """Of the graph."""
+        return ParameterLayout.from_graph(self.graph)
+
     @property
     def seconds(self) -> float:
+        """How long the clip is."""
         return self.feed.samples / self.graph.sample_rate
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -26,6 +26,7 @@ from djgraph.studio.guard import Guarded
 from djgraph.studio.messages import LONGEST
 from djgraph.studio.outbox import Outbox, dumped
 from djgraph.studio.parts.comparing import Comparing
+from djgraph.studio.parts.exports import Exports
 from djgraph.studio.parts.texts import Texts
 from djgraph.studio.session import Event, Session
 from djgraph.studio.sound import Pump
@@ -67,6 +68,7 @@ class Studio:
             Route("/text", self.text),
             Route("/text/check", self.check, methods=["POST"]),
             Route("/drawing/{theme}", self.drawing),
+            Route("/exports/{name}", self.export),
             WebSocketRoute("/wire", self.wire),
             WebSocketRoute("/sound", self.sound),
         ]
@@ -137,6 +139,14 @@ class Studio:
         except DJGraphError as error:
             return _json({"refused": str(error)}, 409)
         return _json(drawn)
+
+    async def export(self, request: Request) -> Response:
+        """A file that was exported, to be saved elsewhere."""
+        exports = self.session.part(Exports)
+        path = None if exports is None else exports.file(request.path_params["name"])
+        if path is None:
+            return Response("not found", 404)
+        return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
     async def wire(self, socket: WebSocket) -> None:
         """Messages in, events out. A page that comes back under the name in its address says again what it does not

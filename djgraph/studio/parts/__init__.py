@@ -3,6 +3,7 @@ when it opens. None knows another; all know the session."""
 
 from djgraph.studio.parts.comparing import Comparing
 from djgraph.studio.parts.desk import Desk
+from djgraph.studio.parts.exports import Exports
 from djgraph.studio.parts.fitting import Fitting
 from djgraph.studio.parts.ghosts import Ghosts
 from djgraph.studio.parts.models import Models
@@ -27,6 +28,7 @@ PARTS = (
     Saving,
     Ghosts,
     Fitting,
+    Exports,
     Models,
     Texts,
 )

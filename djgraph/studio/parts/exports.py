@@ -1,0 +1,251 @@
+"""What goes out of a project, each in a process of its own: with progress, and ended when nobody wants it any more."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from djgraph.errors import InputError, did_you_mean
+from djgraph.studio.exporting import FORMS, Job, What
+from djgraph.studio.messages import Message
+from djgraph.studio.session import Part, Session
+from djgraph.studio.set_file import no_set
+
+AT_ONCE = 2
+"""Exports that run at one time."""
+REMEMBERED = 30
+"""Exports that are over and still told of."""
+PATIENCE = 5.0
+"""Seconds that an export has to end when it is told to."""
+
+
+class Export(Message):
+    """Write a file. name: without ending, the project's where left out. form: the ending."""
+
+    do: Literal["export"]
+    what: What
+    form: Annotated[str, Field(max_length=20)] = ""
+    name: Annotated[str, Field(max_length=100)] = ""
+    normalize: bool = False
+
+
+class Cancel(Message):
+    """End an export; nothing of it stays."""
+
+    do: Literal["cancel_export"]
+    job: Annotated[int, Field(ge=1, le=10**9)]
+
+
+@dataclass
+class _Running:
+    number: int
+    job: Job
+    state: str = "running"
+    step: str = "starting"
+    share: float = 0.0
+    files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problem: str = ""
+    process: subprocess.Popen[str] | None = None
+
+    def told(self) -> dict[str, Any]:
+        """For a page."""
+        return {
+            "job": self.number,
+            "what": self.job.what,
+            "name": Path(self.job.path).name,
+            "state": self.state,
+            "step": self.step,
+            "share": self.share,
+            "files": self.files,
+            "notes": self.notes,
+            "problem": self.problem,
+        }
+
+
+class Exports(Part):
+    """Files lie in ``exports/`` below the project's folder; what is there is never written over."""
+
+    messages: ClassVar[tuple[type[Message], ...]] = (Export, Cancel)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._jobs: dict[int, _Running] = {}
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def handle(self, message: Export | Cancel) -> None:
+        if isinstance(message, Cancel):
+            self._cancel(message.job)
+            return
+        keep, opened = self.session.keep, self.session.opened
+        if keep is None or opened is None:
+            raise InputError("this session is not kept in a folder")
+        if message.what == "set" and (why := no_set(opened)):
+            raise InputError(why)
+        forms = FORMS[message.what]
+        form = message.form or forms[0]
+        if form not in forms:
+            raise InputError(
+                f"{message.what} is written as {', '.join(forms)}, not {form!r}{did_you_mean(form, forms)}"
+            )
+        with self._lock:
+            if sum(job.state == "running" for job in self._jobs.values()) >= AT_ONCE:
+                raise InputError(f"{AT_ONCE} exports are under way; wait for one, or end it")
+            path = self._free(plain(message.name or self.session.project.name), message.what, form)
+            project = self.session.project.model_copy(update={"other": None, "origin": opened.origin})
+            job = Job(what=message.what, path=str(path), normalize=message.normalize, project=project)
+            running = _Running(max(self._jobs, default=0) + 1, job)
+            self._jobs[running.number] = running
+            over = [n for n, one in self._jobs.items() if one.state != "running"]
+            for number in over[:-REMEMBERED]:
+                del self._jobs[number]
+        thread = threading.Thread(
+            target=self._run, args=(running,), name=f"djgraph export {running.number}", daemon=True
+        )
+        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+        self._tell(running)
+        thread.start()
+
+    def snapshot(self) -> dict[str, Any]:
+        opened = self.session.opened
+        can = [what for what in FORMS if opened is not None and (what != "set" or not no_set(opened))]
+        return {
+            "exports": {
+                "jobs": [job.told() for job in self._jobs.values()],
+                "files": self.files(),
+                "forms": {what: list(FORMS[what]) for what in can},
+            }
+        }
+
+    def files(self) -> list[dict[str, Any]]:
+        """Those that lie there, the newest first."""
+        found = []
+        for path in self._listed():
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                found.append({"name": path.name, "bytes": status.st_size, "at": status.st_mtime})
+        return sorted(found, key=lambda file: -file["at"])
+
+    def file(self, name: str) -> Path | None:
+        """A file by its name; None for what does not lie there. No name leads out of the folder."""
+        return next((path for path in self._listed() if path.name == name), None)
+
+    def close(self) -> None:
+        for number in list(self._jobs):
+            self._cancel(number)
+        for thread in self._threads:
+            thread.join(PATIENCE + 1)
+
+    def _listed(self) -> list[Path]:
+        folder = None if self.session.keep is None else self.session.keep.exports
+        if folder is None or not folder.is_dir():
+            return []
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        return [path for path in paths if path.is_file() and not path.is_symlink()]
+
+    def _free(self, name: str, what: What, form: str) -> Path:
+        """A path at which nothing lies and nothing is being written."""
+        assert self.session.keep is not None
+        folder = self.session.keep.exports
+        taken = {job.job.path for job in self._jobs.values() if job.state == "running"}
+        tail = {"automation": ".automation", "set": ".set"}.get(what, "")
+        number = 1
+        while True:
+            stem = name if number == 1 else f"{name} {number}"
+            path = folder / f"{stem}{tail}.{form}"
+            beside = [folder / f"{path.stem}.moves.yaml", folder / f"{path.stem} stems"]
+            if str(path) not in taken and not any(one.exists() for one in (path, *beside)):
+                return path
+            number += 1
+
+    def _run(self, running: _Running) -> None:
+        with tempfile.TemporaryDirectory(prefix="djgraph-export-") as folder:
+            file = Path(folder) / "job.json"
+            file.write_text(running.job.model_dump_json(), "utf-8")
+            command = [sys.executable, "-m", "djgraph.studio.exporting", str(file)]
+            with self._lock:
+                if running.state != "running":
+                    return
+                running.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    encoding="utf-8",
+                )
+            process = running.process
+            assert process.stdout is not None
+            assert process.stderr is not None
+            faults: list[str] = []
+            drain = threading.Thread(
+                target=lambda err: faults.extend(err), args=(process.stderr,), daemon=True
+            )
+            drain.start()
+            for line in process.stdout:
+                self._hear(running, line)
+            code = process.wait()
+            drain.join(1)
+            process.stdout.close()
+        with self._lock:
+            if running.state == "running":
+                done = code == 0 and bool(running.files)
+                running.state = "done" if done else "failed"
+                if not done and not running.problem:
+                    running.problem = faults[-1].strip() if faults else f"it ended with {code}"
+        self._tell(running)
+
+    def _hear(self, running: _Running, line: str) -> None:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(said, dict):
+            return
+        running.step = str(said.get("step", running.step))
+        running.share = float(said.get("share", running.share))
+        running.files = list(said.get("files", running.files))
+        running.notes = list(said.get("notes", running.notes))
+        running.problem = str(said.get("problem", running.problem))
+        if running.state == "running" and "files" not in said:
+            self._tell(running)
+
+    def _cancel(self, number: int) -> None:
+        with self._lock:
+            running = self._jobs.get(number)
+            if running is None or running.state != "running":
+                return
+            running.state = "cancelled"
+            process = running.process
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._tell(running)
+
+    def _tell(self, running: _Running) -> None:
+        event: dict[str, Any] = {"event": "export", "export": running.told()}
+        if running.state != "running":
+            event["files"] = self.files()
+        self.session.tell(event)
+
+
+def plain(name: str) -> str:
+    """A name of a file without anything that leads elsewhere, or that a system would mind."""
+    kept = re.sub(r"[^\w .()+&'-]+", " ", name)
+    kept = re.sub(r"\s+", " ", kept).strip(" .")[:80].strip(" .")
+    reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", kept)
+    return f"{kept}_" if reserved else kept or "mix"

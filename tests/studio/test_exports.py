@@ -1,0 +1,220 @@
+"""What goes out: the mix that ``djgraph render`` makes of the exported automation; nothing is written over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from typer.testing import CliRunner
+
+import djgraph
+from djgraph import audio
+from djgraph.cli.app import app
+from djgraph.demo import demo_tracks
+from djgraph.errors import InputError
+from djgraph.studio.begin import begin
+from djgraph.studio.exporting import Job, export
+from djgraph.studio.keeping import Keep
+from djgraph.studio.parts.exports import Exports, plain
+from djgraph.studio.parts.saving import Saving
+from djgraph.studio.project import Clip, Lane, LanePoint, Origin, Project
+from djgraph.studio.session import Session
+
+SECONDS = 4.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two short tracks in stems, one at another sample rate."""
+    root = tmp_path_factory.mktemp("tracks")
+    for name, rate in (("track_a", 44100), ("track_b", 48000)):
+        for stem, signal in demo_tracks(rate, SECONDS)[name].items():
+            (root / name).mkdir(exist_ok=True)
+            audio.write(root / name / f"{stem}.flac", signal, rate)
+    return root
+
+
+def origin(folder: Path, **more: Any) -> Origin:
+    return Origin(inputs={name: str(folder / name) for name in ("track_a", "track_b")}, **more)
+
+
+def moved(project: Project) -> Project:
+    """With a lane, a recipe, a value and a tempo that goes."""
+    lane = Lane(
+        control="track_b.drums.lpf",
+        points=(
+            LanePoint(at=0.37, value=0.09, shape="exponential", bend=3.0),
+            LanePoint(at=2.011, value=0.405, shape="hold"),
+            LanePoint(at=4.5, value=0.700123456789),
+        ),
+    )
+    clip = Clip(id=1, recipe="bass_swap", start=1.25, length=4.0)
+    changes = {"tempo": ((0.0, 123.4, "per_beat"), (6.0, 131.0, "hold")), "clips": (clip,)}
+    return project.with_lane(lane).model_copy(update={**changes, "values": {"track_a.drums.eq_low": 0.3}})
+
+
+@pytest.fixture
+def session(folder: Path, tmp_path: Path) -> Iterator[Session]:
+    session = begin(Keep(tmp_path / "project"), origin(folder), parts=(Saving, Exports))
+    session.change(moved(session.project), "move")
+    yield session
+    session.close()
+
+
+def wait(session: Session, *states: str) -> dict[str, Any]:
+    for _ in range(1200):
+        jobs = session.snapshot()["exports"]["jobs"]
+        if jobs and jobs[-1]["state"] in states:
+            return dict(jobs[-1])
+        time.sleep(0.05)
+    raise AssertionError(jobs)
+
+
+@pytest.mark.slow
+def test_the_mix_is_what_render_makes_of_the_exported_automation(
+    session: Session, folder: Path, tmp_path: Path
+) -> None:
+    session.take('{"do": "export", "what": "automation", "name": "moves"}')
+    assert wait(session, "done", "failed")["problem"] == ""
+    session.take('{"do": "export", "what": "mix", "form": "wav", "name": "mix"}')
+    told = wait(session, "done", "failed")
+    assert told["problem"] == ""
+    assert told["files"] == ["mix.wav"]
+    assert session.keep is not None
+    exports = session.keep.exports
+    inputs = [f"-i{name}={folder / name}" for name in ("track_a", "track_b")]
+    result = CliRunner().invoke(
+        app,
+        [
+            "render",
+            "dj_mixer",
+            *inputs,
+            "--pad",
+            "--automation",
+            str(exports / "moves.automation.yaml"),
+            "-o",
+            str(tmp_path / "r.wav"),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    ours, theirs = (
+        soundfile.read(path, dtype="float32")[0] for path in (exports / "mix.wav", tmp_path / "r.wav")
+    )
+    assert np.array_equal(ours, theirs)
+    assert abs(ours).max() > 0.1
+
+
+@pytest.mark.slow
+def test_what_is_played_is_what_is_written(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "mix.wav"
+    export(Job(what="mix", path=str(path), project=session.project))
+    session.player.play()
+    blocks = []
+    for _ in range(int(SECONDS * 44100) // 512):
+        blocks.append(torch.from_numpy(session.player.block(512)[0]))
+    heard = torch.cat(blocks, -1)
+    written = audio.read(path)[0][:, : heard.shape[-1]]
+    assert float((heard - written).abs().max()) < 2e-4
+
+
+def test_nothing_is_written_over(session: Session) -> None:
+    job = Job(what="automation", path="", project=session.project)
+    assert session.keep is not None
+    exports = session.keep.exports
+    path = exports / "mine.yaml"
+    export(job.model_copy(update={"path": str(path)}), opened=session.opened)
+    text = path.read_bytes()
+    with pytest.raises(InputError, match="there already"):
+        export(job.model_copy(update={"path": str(path)}), opened=session.opened)
+    assert path.read_bytes() == text
+    part = session.part(Exports)
+    assert part is not None
+    (exports / "a.flac").write_text("mine")
+    assert part._free("a", "mix", "flac").name == "a 2.flac"
+    assert part.file("a.flac") == exports / "a.flac"
+    for name in ("", ".", "..", "../left.json", "/etc/passwd", "b.flac"):
+        assert part.file(name) is None
+
+
+def test_an_automation_comes_back_as_the_frames_that_were_played(session: Session, tmp_path: Path) -> None:
+    layout, samples = session.mixer.layout, session.player.feed.samples
+    for form in ("yaml", "json"):
+        path = tmp_path / f"moves.{form}"
+        export(Job(what="automation", path=str(path), project=session.project), opened=session.opened)
+        again = djgraph.automation.load(path).render_exact(layout, samples=samples, sample_rate=44100)
+        course = session.player.course
+        for place, row in zip(again.positions.tolist(), again.params.numpy(), strict=True):
+            assert np.array_equal(course.row(place), row)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("my mix", "my mix"),
+        ("../../etc/passwd", "etc passwd"),
+        ("/", "mix"),
+        ("", "mix"),
+        ("...", "mix"),
+        ("a\0b\nc", "a b c"),
+        ("con", "con_"),
+        ("Üben & mehr (2)", "Üben & mehr (2)"),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_names_lead_nowhere(said: str, name: str) -> None:
+    assert plain(said) == name
+
+
+def test_what_cannot_be_written_is_refused(session: Session) -> None:
+    for message in ('"what": "mix", "form": "exe"', '"what": "set"', '"what": "automation", "form": "yml"'):
+        with pytest.raises(InputError):
+            session.take('{"do": "export", ' + message + "}")
+    assert session.snapshot()["exports"]["jobs"] == []
+
+
+@pytest.mark.slow
+def test_an_export_that_is_ended_leaves_nothing(session: Session) -> None:
+    session.take('{"do": "export", "what": "mix", "name": "gone"}')
+    time.sleep(1.0)
+    session.take('{"do": "cancel_export", "job": 1}')
+    assert wait(session, "cancelled")["files"] == []
+    assert session.keep is not None
+    left = list(session.keep.exports.iterdir()) if session.keep.exports.is_dir() else []
+    assert left == []
+
+
+@pytest.mark.slow
+def test_a_project_is_opened_as_it_was_left(session: Session, folder: Path, tmp_path: Path) -> None:
+    project = session.project
+    session.player.seek(44100 * 2)
+    session.player.block(512)
+    row = session.player.course.row(44100)
+    session.take('{"do": "look", "view": "timeline"}')
+    session.close()
+    again = begin(Keep(tmp_path / "project"), None, parts=(Saving, Exports))
+    assert again.project == project
+    assert np.array_equal(again.player.course.row(44100), row)
+    assert again.player.transport.position == 44100 * 2
+    assert again.snapshot()["saving"]["view"] == "timeline"
+    again.close()
+
+
+@pytest.mark.slow
+def test_an_older_save_is_brought_back_and_can_be_undone(session: Session) -> None:
+    session.take('{"do": "keep_save", "note": "before"}')
+    before = session.project
+    assert session.keep is not None
+    (number, *_) = [save["number"] for save in session.keep.list() if save["note"] == "before"]
+    session.change(before.model_copy(update={"clips": ()}), "remove")
+    after = session.project
+    session.take(f'{{"do": "restore", "number": {number}}}')
+    assert session.project == before
+    session.go_back()
+    assert session.project == after
+    assert session.keep.newest().project == after  # type: ignore[union-attr]

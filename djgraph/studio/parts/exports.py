@@ -1,4 +1,4 @@
-"""What goes out of a project, each in a process of its own: with progress, and ended when nobody wants it any more."""
+"""What goes out of a project, what takes long in a process of its own: with progress, and ended when nobody wants it any more."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from djgraph.errors import InputError, did_you_mean
-from djgraph.studio.exporting import FORMS, Job, What
+from djgraph.errors import DJGraphError, InputError, did_you_mean
+from djgraph.studio.exporting import FORMS, Job, What, export
 from djgraph.studio.messages import Message
+from djgraph.studio.opening import Opened
 from djgraph.studio.session import Part, Session
 from djgraph.studio.set_file import no_set
 
+AT_HAND = ("automation", "set")
+"""Exports that take no process of their own."""
 AT_ONCE = 2
 """Exports that run at one time."""
 REMEMBERED = 30
@@ -110,6 +113,9 @@ class Exports(Part):
             over = [n for n, one in self._jobs.items() if one.state != "running"]
             for number in over[:-REMEMBERED]:
                 del self._jobs[number]
+        if message.what in AT_HAND:
+            self._write(running, opened)
+            return
         thread = threading.Thread(
             target=self._run, args=(running,), name=f"djgraph export {running.number}", daemon=True
         )
@@ -168,6 +174,16 @@ class Exports(Part):
             if str(path) not in taken and not any(one.exists() for one in (path, *beside)):
                 return path
             number += 1
+
+    def _write(self, running: _Running, opened: Opened) -> None:
+        """Here and now: it takes a moment."""
+        try:
+            written = export(running.job, opened=opened)
+        except DJGraphError as error:
+            running.state, running.problem = "failed", str(error)
+        else:
+            running.state, running.files = "done", [path.name for path in written.files]
+        self._tell(running)
 
     def _run(self, running: _Running) -> None:
         with tempfile.TemporaryDirectory(prefix="djgraph-export-") as folder:

@@ -82,6 +82,12 @@ export class Store {
           this.tell("control", name);
         }
         break;
+      case "saved": this.extra.saving = { ...this.extra.saving, ...event }; break;
+      case "export": {
+        const known = this.extra.exports, others = known.jobs.filter((/** @type {any} */ job) => job.job !== event.export.job);
+        this.extra.exports = { ...known, jobs: [...others, event.export], files: event.files ?? known.files };
+        break;
+      }
       case "clips": this.extra.clips = event.clips; break;
       case "waves": this.extra.waves = event; break;
       case "fit": this.extra.fit = event.fit; break;

@@ -5,6 +5,7 @@ import { makeConsole } from "./console.js";
 import { make } from "./control.js";
 import { makeFit } from "./fit.js";
 import { makeGraph } from "./graph.js";
+import { makeFiles } from "./files.js";
 import { makeTimeline } from "./timeline.js";
 
 /**
@@ -20,6 +21,7 @@ export const VIEWS = [
   { id: "timeline", title: "Timeline", make: makeTimeline },
   { id: "fit", title: "Fit & model", make: makeFit },
   { id: "graph", title: "Graph and text", make: makeGraph },
+  { id: "files", title: "Files", make: makeFiles },
 ];
 
 /** What ends the listening of the views that were made last. @type {() => void} */
@@ -50,6 +52,7 @@ export function showViews(nav, main, store, wire, sound) {
     if (!panel.firstChild) panel.append(view.make(scoped.store, wire, sound));
     history.replaceState(null, "", `#${view.id}`);
     if (focus) tabs.get(view.id)?.focus();
+    if (store.extra.saving) wire.say({ do: "look", view: view.id });
     store.tell("view", view.id);
   };
 
@@ -75,5 +78,5 @@ export function showViews(nav, main, store, wire, sound) {
   scoped.store.on("go", id => show(id));
   nav.replaceChildren(...tabs.values());
   main.replaceChildren(...panels.values());
-  show(location.hash.slice(1));
+  show(location.hash.slice(1) || store.extra.saving?.view || "");
 }

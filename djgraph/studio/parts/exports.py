@@ -1,4 +1,4 @@
-"""What goes out of a project, what takes long in a process of its own: with progress, and ended when nobody wants it any more."""
+"""What goes out of a project: what takes long in a process of its own, with progress, ended when nobody wants it."""
 
 from __future__ import annotations
 

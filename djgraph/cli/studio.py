@@ -12,9 +12,9 @@ import typer
 from djgraph.cli.errors import warn
 from djgraph.cli.options import Args, given, pairs
 from djgraph.cli.plans import LoweringName, LoweringOption
-from djgraph.cli.played import Bpm, Inputs, KeyLock, Sync
+from djgraph.cli.played import At, Bpm, Inputs, KeyLock, Sync
 from djgraph.cli.progress import Steps
-from djgraph.cli.sync import tempo_of
+from djgraph.cli.sync import beats_of, tempo_of
 from djgraph.errors import DJGraphError, did_you_mean
 from djgraph.rendering.synced import SYNCS
 
@@ -59,6 +59,7 @@ def studio(
     ] = None,
     sync: Sync = None,
     tempo: Bpm = None,
+    at: At = None,
     key_lock: KeyLock = False,
     lowering: LoweringOption = LoweringName.studio,
     project: Annotated[
@@ -118,6 +119,8 @@ def studio(
         raise typer.BadParameter("--last opens what there is; leave out GRAPH, -i, --new and --project")
     if new and project is not None:
         raise typer.BadParameter("--new and --project contradict each other; give --project another folder")
+    if at is not None and not sync:
+        raise typer.BadParameter("--at belongs to --sync")
     if target is None and (fitted or intervals):
         raise typer.BadParameter(f"{'--fitted' if fitted else '--intervals'} goes with --target MIX")
     compared = {"target": target, "fitted": fitted, "intervals": intervals}
@@ -126,7 +129,7 @@ def studio(
             raise typer.BadParameter(f"{one} is no folder", param_hint="--folder")
     origin = origin_of(graph, args, input, sync, key_lock, tempo, compared, lowering)
     known = tuple(os.path.abspath(one.expanduser()) for one in folders or ())
-    origin = origin.model_copy(update={"folders": known})
+    origin = origin.model_copy(update={"folders": known, "at": None if at is None else beats_of(at, "--at")})
     moves = None if automation is None else automation_of(automation)
     if last:
         folder = last_folder()
@@ -231,9 +234,11 @@ def _changed(
     if input:
         changes["inputs"] = {**before.inputs, **origin.inputs}
     if sync is not None:
-        changes |= {"sync": origin.sync, "key_lock": origin.key_lock, "tempo": origin.tempo}
+        changes |= {"sync": origin.sync, "key_lock": origin.key_lock, "at": origin.at, "tempo": origin.tempo}
     if origin.target:
         changes |= {"target": origin.target, "fitted": origin.fitted, "intervals": origin.intervals}
+    if origin.lowering != before.lowering and origin.lowering != "studio":
+        changes["lowering"] = origin.lowering
     if origin.folders:
         changes["folders"] = origin.folders
     return before.model_copy(update=changes)

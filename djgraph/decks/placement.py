@@ -166,6 +166,10 @@ class Lead(Protocol):
     def mix_beat(self, seconds: float) -> float: ...
 
 
+class NoRoom(InputError):
+    """A track is too short for a transition."""
+
+
 def transition_beat(
     first: Lead, seconds: float, length: float, phrases: Sequence[int] = (), at: float | None = None
 ) -> float:
@@ -192,7 +196,7 @@ def transition_beat(
     lines += [first.enters + PHRASE * n for n in range(int(end // PHRASE) + 1)] if not lines else []
     fits = [line for line in lines if line + length <= end + 0.5 and line > first.enters]
     if not fits:
-        raise InputError(
+        raise NoRoom(
             f"the first track has {end - first.enters:.1f} beats, too few for a transition of {length:g} beats at the "
             "end of a phrase; say where it begins (--at 16beats), or make it shorter (--set length=8beats)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import djgraph.graph
 from djgraph.automation import TempoMap
+from djgraph.decks.placement import NoRoom
 from djgraph.errors import InputError
 from djgraph.graph.ir import InputNode
 from djgraph.layout import ParameterLayout
@@ -25,7 +27,6 @@ from djgraph.rendering import (
     SyncedBlocks,
     find_inputs,
 )
-from djgraph.rendering.synced import LENGTH
 from djgraph.studio.project import Origin
 from djgraph.studio.samples import demo_feed
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 SILENCE = 300.0
 """Seconds of a clip on which nothing is given."""
+LENGTHS = (32.0, 16.0, 8.0, 4.0)
+"""Beats of a transition, the first for which there is room."""
 TEMPO = 120.0
 """BPM, where nothing says another."""
 
@@ -123,17 +126,23 @@ def _open_synced(
     said = origin.tempo
     tempo = clock if clock is not None else None if said is None else said if len(said) == 2 else said[0]
 
-    def blocks() -> SyncedBlocks:
-        return SyncedBlocks(
-            graph, given, True, None, tempo, None, LENGTH, steps, origin.sync, origin.key_lock, some=True
-        )
-
-    source = blocks()
+    source = _synced(origin, graph, given, tempo, steps)
     feed = _completed(SoughtFeed(source), graph)
     # An analysis is not made again; where an input is missing, silence is read in its place.
     again = _again(source) if whole else (lambda: FeedBlocks(feed))
     lines = (f"at {source.tempos} BPM, the second track from beat {source.start:g}", *source.said())
     return Opened(origin, graph, feed, again, source.tempo, synced=source, said=lines)
+
+
+def _synced(origin: Origin, graph: Graph, given: dict[str, Path], tempo: Any, steps: Steps) -> SyncedBlocks:
+    """The second track enters where ``render --sync`` lets it, for the longest transition for which there is room; with
+    the first one, where there is room for none."""
+    more = (steps, origin.sync, origin.key_lock)
+    for length in LENGTHS if origin.at is None else ():
+        with contextlib.suppress(NoRoom):
+            return SyncedBlocks(graph, given, True, None, tempo, None, length, *more, some=True)
+    at = 0.0 if origin.at is None else origin.at
+    return SyncedBlocks(graph, given, True, None, tempo, at, LENGTHS[-1], *more, some=True)
 
 
 def _again(source: SyncedBlocks) -> Callable[[], SyncedBlocks]:

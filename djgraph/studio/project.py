@@ -53,8 +53,8 @@ class Origin(Stored):
     """What a project is played with, so that it opens again.
 
     graph: its name, or the path of its file. args: of it. set: instead, the path of a set file. inputs: a file or a
-    folder of stems by input; where there are none, the demo's tracks. sync, key_lock, tempo: as ``djgraph render`` has
-    them. target: a mix to compare with; fitted, intervals: what a fit found of
+    folder of stems by input; where there are none, the demo's tracks. sync, key_lock, at, tempo: as
+    ``djgraph render`` has them. target: a mix to compare with; fitted, intervals: what a fit found of
     it. lowering: as of :func:`djgraph.compile`. folders: of which a page may choose mixes and models, beside those of
     what is played. Paths are absolute.
     """
@@ -65,6 +65,7 @@ class Origin(Stored):
     inputs: dict[Name, Path] = Field(default_factory=dict, max_length=1000)
     sync: Literal["", "bar", "beat", "off"] = ""
     key_lock: bool = False
+    at: Beat | None = None
     tempo: tuple[Bpm] | tuple[Bpm, Bpm] | None = None
     target: Path = ""
     fitted: Path = ""

@@ -68,6 +68,8 @@ def _of_pair(project: Project, opened: Opened) -> dict[str, Any]:
     assert synced is not None
     first, second = synced.pair
     assert second is not None
+    left = synced.places[first].mix_beat(synced.seconds[first]) - synced.start
+    length = max(1, min(int(synced.length), int(left)))
     return {
         "set": 1,
         "name": identifier(project.name),
@@ -82,7 +84,7 @@ def _of_pair(project: Project, opened: Opened) -> dict[str, Any]:
             {
                 "transition": "equal_power",
                 "at": f"{synced.start:g}beats",
-                "length": f"{synced.length:g}beats",
+                "length": f"{length}beats",
             },
             {"track": origin.inputs[second]},
         ],

@@ -233,3 +233,57 @@ def test_an_older_save_is_brought_back_and_can_be_undone(session: Session) -> No
     session.go_back()
     assert session.project == after
     assert session.keep.newest().project == after  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def pair(folder: Path, tmp_path: Path) -> Iterator[Session]:
+    """Two tracks at one mix's beats, known by their beats."""
+    for name, bpm in (("track_a", 120.0), ("track_b", 126.0)):
+        beats = ", ".join(f"{60 / bpm * n:.6f}" for n in range(int(SECONDS * bpm / 60)))
+        (folder / name / "track.json").write_text(f'{{"beats": [{beats}]}}')
+    session = begin(Keep(tmp_path / "project"), origin(folder, sync="bar", at=4.0), parts=(Saving, Exports))
+    yield session
+    session.close()
+
+
+@pytest.mark.slow
+def test_two_tracks_in_time_become_a_set_and_a_project_for_daws(pair: Session, tmp_path: Path) -> None:
+    from djgraph.daw.dawproject_read import read_dawproject
+    from djgraph.sets.build import plan_set
+
+    lane = Lane(
+        control="track_b.drums.lpf", points=(LanePoint(at=1.0, value=0.2), LanePoint(at=3.0, value=0.9))
+    )
+    pair.change(pair.project.with_lane(lane), "draw")
+    assert pair.opened is not None
+    path = tmp_path / "mine.set.yaml"
+    written = export(Job(what="set", path=str(path), project=pair.project), opened=pair.opened)
+    assert [file.name for file in written.files] == ["mine.set.yaml", "mine.set.moves.yaml"]
+    plan = plan_set(path)
+    synced = pair.opened.synced
+    assert synced is not None
+    assert [track.input for track in plan.tracks] == ["track_a", "track_b"]
+    for track in plan.tracks:
+        place = synced.places[track.input]
+        for second in (0.5, 1.7, 3.1):
+            (there,) = track.mix_seconds(second)
+            assert there == pytest.approx(plan.tempo.seconds(place.mix_beat(second)), abs=1e-6)
+    frames = plan.automation.render_exact(pair.mixer, samples=plan.samples, sample_rate=44100)
+    course, column = pair.player.course, pair.mixer.layout.index("track_b.drums.lpf")
+    for place, row in zip(frames.positions.tolist(), frames.params.numpy(), strict=True):
+        assert course.row(place)[column] == pytest.approx(row[column], abs=1e-6)
+    out = tmp_path / "mine.dawproject"
+    export(Job(what="daw", path=str(out), project=pair.project), opened=pair.opened)
+    assert len(read_dawproject(out).groups) == 2
+
+
+@pytest.mark.slow
+def test_tracks_of_the_demo_are_written_beside_a_project_for_daws(tmp_path: Path) -> None:
+    session = begin(Keep(tmp_path / "project"), Origin(), parts=(Saving, Exports))
+    out = tmp_path / "demo.dawproject"
+    written = export(Job(what="daw", path=str(out), project=session.project), opened=session.opened)
+    assert written.files == (out, tmp_path / "demo stems")
+    drums = audio.read(tmp_path / "demo stems" / "track_b" / "drums.wav")[0]
+    fed = session.player.feed.read(0, session.player.feed.samples)["track_b"]["drums"]
+    assert float((drums - fed).abs().max()) < 2e-7  # 24 bits
+    session.close()

@@ -234,7 +234,13 @@ def _changed(
     if input:
         changes["inputs"] = {**before.inputs, **origin.inputs}
     if sync is not None:
-        changes |= {"sync": origin.sync, "key_lock": origin.key_lock, "at": origin.at, "tempo": origin.tempo}
+        changes |= {
+            "sync": origin.sync,
+            "key_lock": origin.key_lock,
+            "at": origin.at,
+            "tempo": origin.tempo,
+            "clock": (),
+        }
     if origin.target:
         changes |= {"target": origin.target, "fitted": origin.fitted, "intervals": origin.intervals}
     if origin.lowering != before.lowering and origin.lowering != "studio":

@@ -44,9 +44,13 @@ def begin(
         clock = automation.tempo
     opened = open_origin(origin, project.graph, clock, steps)
     mixer = compile_graph(opened.graph, lowering=origin.lowering)
+    placed = opened.synced is not None and opened.tempo is not None and not origin.clock
+    if placed and opened.tempo is not None:
+        origin = origin.model_copy(update={"clock": entries(opened.tempo)})
+        project = project.model_copy(update={"tempo": origin.clock})
     fresh = saved is None
     project = (
-        new_project(opened, automation, mixer.layout)
+        new_project(opened, automation, mixer.layout).model_copy(update={"origin": origin})
         if fresh
         else project.model_copy(update={"origin": origin})
     )

@@ -74,8 +74,8 @@ def open_origin(
 ) -> Opened:
     """Open what a project is played with.
 
-    text: of its graph, where it is not what the origin's graph says any more. clock: of a project that has been worked
-    on; tracks in sync are played at it. Raises DJGraphError as loading a graph, reading a set file and opening audio
+    text: of its graph, where it is not what the origin's graph says any more. clock: at which tracks in sync are played
+    where the origin says none. Raises DJGraphError as loading a graph, reading a set file and opening audio
     files do.
     """
     steps = Silent() if steps is None else steps
@@ -123,8 +123,11 @@ def _open_synced(
             f"--sync plays the tracks itself, and graph {graph.name} has sources that do; leave it out, or `source` in "
             "the graph"
         )
-    said = origin.tempo
-    tempo = clock if clock is not None else None if said is None else said if len(said) == 2 else said[0]
+    tempo: Any = clock
+    if origin.clock:  # tracks stay where they were put, whatever becomes of the project's tempo
+        tempo = TempoMap([list(entry) for entry in origin.clock])
+    elif origin.tempo is not None:
+        tempo = origin.tempo if len(origin.tempo) == 2 else origin.tempo[0]
 
     source = _synced(origin, graph, given, tempo, steps)
     feed = _completed(SoughtFeed(source), graph)

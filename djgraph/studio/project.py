@@ -53,10 +53,10 @@ class Origin(Stored):
     """What a project is played with, so that it opens again.
 
     graph: its name, or the path of its file. args: of it. set: instead, the path of a set file. inputs: a file or a
-    folder of stems by input; where there are none, the demo's tracks. sync, key_lock, at, tempo: as
-    ``djgraph render`` has them. target: a mix to compare with; fitted, intervals: what a fit found of
-    it. lowering: as of :func:`djgraph.compile`. folders: of which a page may choose mixes and models, beside those of
-    what is played. Paths are absolute.
+    folder of stems by input; where there are none, the demo's tracks. sync, key_lock, at, tempo: as ``djgraph render``
+    has them; clock: the tempo at which tracks in sync were placed. target: a mix to compare with; fitted, intervals:
+    what a fit found of it. lowering: as of :func:`djgraph.compile`. folders: of which a page may choose mixes and
+    models, beside those of what is played. Paths are absolute.
     """
 
     graph: Path = "dj_mixer"
@@ -67,6 +67,7 @@ class Origin(Stored):
     key_lock: bool = False
     at: Beat | None = None
     tempo: tuple[Bpm] | tuple[Bpm, Bpm] | None = None
+    clock: Annotated[tuple[tuple[float, float, str], ...], Field(max_length=10_000)] = ()
     target: Path = ""
     fitted: Path = ""
     intervals: Path = ""

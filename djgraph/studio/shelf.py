@@ -34,7 +34,7 @@ def name_of(origin: Origin) -> str:
     same = origin.model_copy(
         update={
             key: getattr(plain, key)
-            for key in ("target", "fitted", "intervals", "lowering", "tempo", "folders")
+            for key in ("target", "fitted", "intervals", "lowering", "tempo", "clock", "folders")
         }
     )
     digest = hashlib.sha256(same.model_dump_json().encode()).hexdigest()[:10]

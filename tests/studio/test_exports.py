@@ -278,6 +278,18 @@ def test_two_tracks_in_time_become_a_set_and_a_project_for_daws(pair: Session, t
 
 
 @pytest.mark.slow
+def test_tracks_in_time_stay_where_they_were_put(pair: Session, tmp_path: Path) -> None:
+    before = pair.player.feed.read(44100, 4096)["track_b"]["drums"]
+    pair.change(pair.project.model_copy(update={"tempo": ((0.0, 140.0, "hold"),)}), "set the tempo")
+    project = pair.project
+    pair.close()
+    again = begin(Keep(tmp_path / "project"), None, parts=(Saving, Exports))
+    assert again.project == project
+    assert torch.equal(again.player.feed.read(44100, 4096)["track_b"]["drums"], before)
+    again.close()
+
+
+@pytest.mark.slow
 def test_tracks_of_the_demo_are_written_beside_a_project_for_daws(tmp_path: Path) -> None:
     session = begin(Keep(tmp_path / "project"), Origin(), parts=(Saving, Exports))
     out = tmp_path / "demo.dawproject"

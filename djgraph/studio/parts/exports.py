@@ -106,7 +106,8 @@ class Exports(Part):
             if sum(job.state == "running" for job in self._jobs.values()) >= AT_ONCE:
                 raise InputError(f"{AT_ONCE} exports are under way; wait for one, or end it")
             path = self._free(plain(message.name or self.session.project.name), message.what, form)
-            project = self.session.project.model_copy(update={"other": None, "origin": opened.origin})
+            now = self.session.project
+            project = now.model_copy(update={"other": None, "origin": now.origin or opened.origin})
             job = Job(what=message.what, path=str(path), normalize=message.normalize, project=project)
             running = _Running(max(self._jobs, default=0) + 1, job)
             self._jobs[running.number] = running

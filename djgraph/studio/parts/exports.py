@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from djgraph.errors import DJGraphError, InputError, did_you_mean
+from djgraph.reading import parse_json
 from djgraph.studio.exporting import FORMS, Job, What, export
 from djgraph.studio.messages import Message
 from djgraph.studio.opening import Opened
@@ -225,8 +225,8 @@ class Exports(Part):
 
     def _hear(self, running: _Running, line: str) -> None:
         try:
-            said = json.loads(line)
-        except ValueError:
+            said = parse_json(line, f"export {running.number}", InputError).data
+        except InputError:  # something that a library printed
             return
         if not isinstance(said, dict):
             return

@@ -50,6 +50,7 @@ def test_a_fit_is_proposed_taken_and_heard(opened: Session) -> None:
     assert not state["report"]["warnings"]
     assert len(state["losses"]) >= 2
     assert state["losses"][0][0] == "guess"
+    assert state["losses"][-1][1] == state["loss"]
     stages = [event["fit"]["stage"] for event in heard if event["event"] == "fit"]
     assert "listening" in stages
     assert "curves" in stages

@@ -134,7 +134,7 @@ class Fitting(Part):
     def _news(self, news: dict[str, Any]) -> None:
         state = "stopping" if self._state.get("state") == "stopping" else "running"
         if "loss" in news:
-            self._losses.append((news["stage"], news.pop("loss")))
+            self._losses.append((news["stage"], news["loss"]))
             # The curve keeps its shape where there are many.
             several = self._losses[:: 1 + len(self._losses) // DRAWN]
             news = {**news, "losses": several}

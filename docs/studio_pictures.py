@@ -48,6 +48,8 @@ def main(names: list[str]) -> None:
             views = page.evaluate("[...document.querySelectorAll('[role=tab]')].map(tab => tab.id.slice(4))")
             for view in [one for one in views if one in VIEWS]:
                 page.locator(f"#tab-{view}").click()
+                if view == "graph":
+                    page.locator("#panel-graph .picture svg g").first.wait_for()
                 page.wait_for_timeout(1500)
                 keep(page, view, names)
             page.locator(f"#tab-{views[0]}").click()

@@ -19,8 +19,18 @@ from djgraph.studio.server import WRONG
 from djgraph.studio.server import Studio as Server
 
 from .served import Studio
-from .test_server import GRAPH
 
+GRAPH = {
+    "djgraph": 1,
+    "name": "two",
+    "inputs": [{"name": "one"}, {"name": "two"}],
+    "mixer": [
+        {"strip": "one", "input": "one", "chain": ["gain"], "to": "out"},
+        {"strip": "two", "input": "two", "chain": ["gain"], "to": "out"},
+        {"bus": "out"},
+    ],
+    "outputs": ["out"],
+}
 OUTSIDE = ("open", "save", "export", "fit", "propose", "load", "write")
 """Beginnings of what leaves the session, for files or other processes: tested where it is at home."""
 
@@ -67,7 +77,7 @@ def _strategy(schema: dict[str, Any], known: dict[str, Any], words: list[str]) -
             least = schema.get("minItems", 0)
             return st.lists(make(schema.get("items", {})), min_size=least, max_size=least + 4)
         case "object" if "properties" in schema:
-            needed = {name: make(one) for name, one in schema["properties"].items()}
+            needed = {name: _named(name, make(one)) for name, one in schema["properties"].items()}
             must = set(schema.get("required", ()))
             return st.fixed_dictionaries(
                 {name: needed[name] for name in needed if name in must},
@@ -78,6 +88,28 @@ def _strategy(schema: dict[str, Any], known: dict[str, Any], words: list[str]) -
                 st.sampled_from(words), make(schema.get("additionalProperties", {})), max_size=3
             )
     return st.none() | st.booleans() | st.integers() | st.sampled_from(words)
+
+
+KNOWN: dict[str, st.SearchStrategy[Any]] = {
+    "control": st.sampled_from(["one.gain.gain", "two.gain.gain"]),
+    "recipe": st.sampled_from(["linear", "bass_swap", "cut", "../linear"]),
+    "muted": st.lists(st.sampled_from(["one", "two", "out"])),
+    "soloed": st.lists(st.sampled_from(["one", "two", "out"])),
+    "number": st.sampled_from([0, 0, 1, 2]),
+    "start": st.floats(0, 0.2),
+    "numbers": st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    "value": st.floats(0, 2),
+    "length": st.floats(0.01, 0.2),
+    "settings": st.just({}),
+    "points": st.lists(st.floats(0, 1), max_size=4).map(
+        lambda times: [{"at": at, "value": at} for at in sorted(times)]
+    ),
+}
+"""Fields that mean something: half of the time they say what there is."""
+
+
+def _named(name: str, any_: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return KNOWN[name] | any_ if name in KNOWN else any_
 
 
 def _messages(studio: Studio) -> st.SearchStrategy[Any]:

@@ -24,16 +24,17 @@ class Waves(Part):
         super().__init__(session)
         self._rows: list[dict[str, Any]] = []
         self._feed: Feed | None = None
+        self._inputs: Mapping[str, tuple[str, ...] | None] = {}
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def changed(self) -> None:
         feed = self.session.player.feed
-        if feed is self._feed:
+        inputs = self.session.mixer.graph.inputs
+        if feed is self._feed and inputs == self._inputs:
             return
         self._halt()
-        self._feed, self._ended = feed, threading.Event()
-        inputs = self.session.mixer.graph.inputs
+        self._feed, self._inputs, self._ended = feed, inputs, threading.Event()
         self._rows = [
             {"input": name, "stem": stem, "digest": None, "samples": feed.samples, "peak": 0.0}
             for name, stems in inputs.items()

@@ -21,6 +21,7 @@ export function makeGraph(store, wire) {
   if (first) text.load();
   else text.hear(store.extra.text);
   store.on("text", event => text.hear(event));
+  text.stage(store.extra.reload, true);
   store.on("reload", event => text.stage(event));
   store.on("reveal-box", async ({ name, node }) => {
     if (!picture.reveal(name, node)) { await picture.load(); picture.reveal(name, node); }

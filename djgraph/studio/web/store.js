@@ -92,6 +92,7 @@ export class Store {
       case "waves": this.extra.waves = event; break;
       case "fit": this.extra.fit = event.fit; break;
       case "model": this.extra.model = event.model; break;
+      case "reload": this.extra.reload = event; break;
       case "text": this.extra.text = event; break;
       case "recording": this.extra.recording = event.recording; break;
       case "playing": this.transport.playing = event.playing; this.tell("transport"); break;

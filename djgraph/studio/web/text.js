@@ -142,11 +142,11 @@ export function makeText(wire, say) {
     return item;
   }
 
-  /** What becomes of a saved text. @param {{stage: string, problems: Problem[], notes: string[]}} event */
-  function stage(event) {
+  /** What becomes of a saved text. @param {{stage: string, problems: Problem[], notes: string[]}} event @param {boolean} [before] it is known already */
+  function stage(event, before = false) {
     const words = { checking: "checking …", compiling: "compiling …", warming: "warming up beside the sound …", done: "playing", failed: "not played: it is wrong" }[event.stage] ?? event.stage;
-    say(`${about?.name ?? "the text"}: ${words}`, event.stage === "failed");
-    if (event.stage === "failed" && !dirty()) tell({ problems: event.problems });
+    if (!before) say(`${about?.name ?? "the text"}: ${words}`, event.stage === "failed");
+    if (event.stage === "failed" && !before && !dirty()) tell({ problems: event.problems });
     notes.replaceChildren(...event.notes.map(note => { const item = make("li", ""); item.textContent = note; return item; }));
     notes.hidden = !event.notes.length;
   }

@@ -208,7 +208,9 @@ function makeLoad(store, wire, sound) {
 
   const head = () => {
     const percent = Math.round(100 * load[0]), over = state?.over;
-    text.textContent = over ? `${overText(over.load)}` : `load ${percent} %`;
+    const first = over?.causes.slice(0, 2).map((/** @type {[string, number]} */ cause) => cause[0]).join(", ");
+    text.textContent = over ? `${overText(over.load)}: ${first}` : `load ${percent} %`;
+    summary.title = over ? `${text.textContent}. Click for what takes less` : "Click for what takes the time";
     details.classList.toggle("over", !!over || load[0] > 1);
     details.classList.toggle("near", !over && load[0] > 0.7 && load[0] <= 1);
     const now = sound();
@@ -220,8 +222,6 @@ function makeLoad(store, wire, sound) {
     const names = over ? over.causes.slice(0, 3).map((/** @type {[string, number]} */ c) => c[0]).join(", ") : "";
     const words = over ? `The machine is too slow: ${overText(over.load)}: ${names}. What follows takes less.` : "";
     if (told.textContent !== words) told.textContent = words;
-    if (over && !details.dataset.told) { details.dataset.told = "yes"; details.open = true; }
-    if (!over) delete details.dataset.told;
   };
   store.on("meters", event => { load = event.load; head(); });
   store.on("causes", event => {

@@ -50,11 +50,6 @@ class Desk:
         page = self._context.new_page()
         page.on("pageerror", lambda error: self.faults.append(f"thrown: {error}"))
         page.on("console", self._hear)
-        # A machine that is too slow is told so, on a sheet that lies over other things.
-        sheet = page.locator("details.load[open] .sheet")
-        page.add_locator_handler(
-            sheet, lambda: page.evaluate("document.querySelector('details.load').open = false")
-        )
         page.goto(f"{self.studio.url}#{view}")
         page.get_by_role("tab", selected=True).wait_for()
         return page

@@ -58,7 +58,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, run: Run, monkeypatch: pytest.Monk
     for name, bpm in (("one", 120.0), ("two", 126.0)):
         track(tmp_path / name, bpm, 16)
     path = write_set(tmp_path, "one", "two")
-    monkeypatch.setattr("djgraph.cli.mixdown.BLOCK", 30_000)
+    monkeypatch.setattr("djgraph.rendering.mixdown.BLOCK", 30_000)
     monkeypatch.setattr("djgraph.sets.kept.SECONDS", 0.0)
     run("set", path, "-o", tmp_path / "whole.wav")
     read, count = SetBlocks.read, 0

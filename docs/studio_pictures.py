@@ -22,8 +22,6 @@ VIEWS = ("console", "timeline", "graph", "text")
 COLOURS = 192
 MOVED = {"track_a.drums.hpf": "30 %", "track_a.bass.eq_low": "-6 dB", "track_a.drums.eq_high": "+3 dB"}
 
-CLOSE = "document.querySelector('details.load').open = false"
-
 
 def main(names: list[str]) -> None:
     from playwright.sync_api import sync_playwright
@@ -40,8 +38,6 @@ def main(names: list[str]) -> None:
             arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
             browser = playwright.chromium.launch(executable_path=path, args=arguments)
             page = browser.new_page(viewport=SIZE, color_scheme="dark")
-            sheet = page.locator("details.load[open] .sheet")
-            page.add_locator_handler(sheet, lambda: page.evaluate(CLOSE))  # of a machine that is too slow
             page.goto(url)
             page.locator("[role=tab][aria-selected=true]").wait_for()
             pose(page)

@@ -21,6 +21,7 @@ from djgraph.errors import InputError
 from djgraph.studio.begin import begin
 from djgraph.studio.exporting import Job, export
 from djgraph.studio.keeping import Keep
+from djgraph.studio.parts import exports
 from djgraph.studio.parts.exports import Exports, plain
 from djgraph.studio.parts.saving import Saving
 from djgraph.studio.project import Clip, Lane, LanePoint, Origin, Project
@@ -113,16 +114,28 @@ def test_the_mix_is_what_render_makes_of_the_exported_automation(
 def test_a_mix_is_written_in_a_process_of_its_own(session: Session) -> None:
     session.take('{"do": "export", "what": "mix", "form": "mp3"}')
     session.take('{"do": "export", "what": "mix", "form": "mp3"}')
-    with pytest.raises(InputError, match="under way"):
-        session.take('{"do": "export", "what": "mix"}')
-    wait(session, "done", "failed")
+    session.take('{"do": "export", "what": "picture", "form": "svg"}')  # waits for its turn
+    session.take('{"do": "export", "what": "mix", "form": "wav"}')
+    session.take('{"do": "cancel_export", "job": 4}')  # before its turn came
+    session.take('{"do": "export", "what": "automation"}')  # takes a moment, and waits for nobody
+    assert session.snapshot()["exports"]["jobs"][4]["state"] == "done"
     part = session.part(Exports)
     assert part is not None
-    until(lambda: len(part.files()) == 2)
+    until(lambda: all(job["state"] != "running" for job in session.snapshot()["exports"]["jobs"]))
     jobs = session.snapshot()["exports"]["jobs"]
-    assert [job["problem"] for job in jobs] == ["", ""]
+    assert [job["state"] for job in jobs] == ["done", "done", "done", "cancelled", "done"]
+    assert [job["problem"] for job in jobs] == [""] * 5
     name = session.project.name
-    assert {file["name"] for file in part.files()} == {f"{name}.mp3", f"{name} 2.mp3"}
+    written = {f"{name}.mp3", f"{name} 2.mp3", f"{name}.svg", f"{name}.automation.yaml"}
+    assert {file["name"] for file in part.files()} == written
+
+
+def test_no_more_exports_are_ordered_than_anybody_waits_for(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "ORDERED", 0)
+    with pytest.raises(InputError, match="under way"):
+        session.take('{"do": "export", "what": "mix"}')
 
 
 @pytest.mark.slow

@@ -25,7 +25,9 @@ from djgraph.studio.set_file import no_set
 AT_HAND = ("automation", "set")
 """Exports that take no process of their own."""
 AT_ONCE = 2
-"""Exports that run at one time."""
+"""Exports that run at one time; others wait for their turn."""
+ORDERED = 20
+"""Exports that run or wait."""
 REMEMBERED = 30
 """Exports that are over and still told of."""
 PATIENCE = 5.0
@@ -54,7 +56,7 @@ class _Running:
     number: int
     job: Job
     state: str = "running"
-    step: str = "starting"
+    step: str = "waiting for its turn"
     share: float = 0.0
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -86,6 +88,7 @@ class Exports(Part):
         self._jobs: dict[int, _Running] = {}
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._turns = threading.Semaphore(AT_ONCE)
 
     def handle(self, message: Export | Cancel) -> None:
         if isinstance(message, Cancel):
@@ -103,8 +106,8 @@ class Exports(Part):
                 f"{message.what} is written as {', '.join(forms)}, not {form!r}{did_you_mean(form, forms)}"
             )
         with self._lock:
-            if sum(job.state == "running" for job in self._jobs.values()) >= AT_ONCE:
-                raise InputError(f"{AT_ONCE} exports are under way; wait for one, or end it")
+            if sum(job.state == "running" for job in self._jobs.values()) >= ORDERED:
+                raise InputError(f"{ORDERED} exports are under way; wait for one, or end it")
             path = self._free(plain(message.name or self.session.project.name), message.what, form)
             now = self.session.project
             project = now.model_copy(update={"other": None, "origin": now.origin or opened.origin})
@@ -118,7 +121,7 @@ class Exports(Part):
             self._write(running, opened)
             return
         thread = threading.Thread(
-            target=self._run, args=(running,), name=f"djgraph export {running.number}", daemon=True
+            target=self._take_turn, args=(running,), name=f"djgraph export {running.number}", daemon=True
         )
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         self._tell(running)
@@ -185,6 +188,11 @@ class Exports(Part):
         else:
             running.state, running.files = "done", [path.name for path in written.files]
         self._tell(running)
+
+    def _take_turn(self, running: _Running) -> None:
+        with self._turns:
+            if running.state == "running":
+                self._run(running)
 
     def _run(self, running: _Running) -> None:
         with tempfile.TemporaryDirectory(prefix="djgraph-export-") as folder:

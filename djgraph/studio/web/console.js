@@ -24,7 +24,7 @@ export function makeConsole(store, wire) {
   /** @param {Control} c */
   const control = c => {
     const made = makeControl(c, value => hold(c.name, value), () => wire.say({ do: "release", control: c.name }),
-      () => wire.say({ do: "take", controls: [c.name] }));
+      () => wire.say({ do: "take", controls: [c.name] }), message => store.tell("say", { message, wrong: true }));
     ghosts.set(c.name, made.ghost);
     watch(c.name, made.show);
     linked(made.element, c, store);

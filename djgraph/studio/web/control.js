@@ -1,7 +1,7 @@
 // @ts-check
 // One control of a console, whatever it looks like: dragged, turned by the wheel, by keys, typed, put back by a double click.
 
-import { parsed, positionOf, snapped, valueAt, written } from "./scale.js";
+import { allowed, parsed, positionOf, snapped, valueAt, written } from "./scale.js";
 
 /** @typedef {import("./scale.js").Control} Control */
 
@@ -13,9 +13,10 @@ const FINE = 0.1;
  * @param {(value: number) => void} move  a hand moved it
  * @param {() => void} release  the hand let go
  * @param {() => void} [accept]  what is proposed for it is taken
+ * @param {(text: string) => void} [refuse]  what was typed is no value of it: why
  * @returns {{element: HTMLElement, show: (value: number, held: boolean) => void, ghost: (value: number|null) => void}}
  */
-export function makeControl(c, move, release, accept) {
+export function makeControl(c, move, release, accept, refuse) {
   let now = c.default;
   const element = make("div", "control");
   element.dataset.control = c.name;
@@ -132,7 +133,10 @@ export function makeControl(c, move, release, accept) {
   value.addEventListener("change", enter);
   function enter() {
     const typed = parsed(c, value.value);
-    if (typed === null) value.value = written(c, now);
+    if (typed === null) {
+      if (value.value.trim()) refuse?.(`“${value.value}” is no value of ${c.name}: ${allowed(c)}`);
+      value.value = written(c, now);
+    }
     else if (typed !== now) take(typed);
   }
   return { element, show, ghost };

@@ -47,7 +47,7 @@ function bar() {
   forget = scoped.forget;
   const root = /** @type {HTMLElement} */ (document.getElementById("bar"));
   const title = make("h1", "");
-  title.textContent = store.console.title;
+  title.textContent = title.title = store.console.title;
   const { left, right } = makeTransport(scoped.store, wire, () => sound);
   if (scoped.store.ghosts) document.getElementById("ghosts")?.replaceChildren(makeGhostBar(scoped.store, wire, scoped.store.ghosts));
   root.replaceChildren(title, ...left, ...makeRecord(scoped.store, wire), make("span", "gap"), ...right, makeTheme());

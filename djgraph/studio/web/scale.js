@@ -52,6 +52,11 @@ export function written(c, value) {
   return digits(value) + unit;
 }
 
+/** What may be typed. @param {Control} c */
+export function allowed(c) {
+  return c.names.length ? c.names.join(", ") : `${written(c, c.min)} to ${written(c, c.max)}, default`;
+}
+
 /** What somebody typed → value, or null. Units may stand behind it. @param {Control} c @param {string} text */
 export function parsed(c, text) {
   const plain = text.trim().toLowerCase().replace("−", "-").replace(",", ".");

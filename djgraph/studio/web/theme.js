@@ -24,7 +24,9 @@ apply();
 /** A button that goes from one to the other. */
 export function makeTheme() {
   const button = make("button", "theme");
-  button.textContent = "Light / dark";
+  button.textContent = "◐";
+  button.title = "Light / dark";
+  button.setAttribute("aria-label", button.title);
   button.addEventListener("click", () => {
     localStorage.setItem(KEPT, theme() === "light" ? "dark" : "light");
     apply();

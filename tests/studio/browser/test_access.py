@@ -41,6 +41,19 @@ def test_the_theme_is_the_systems_until_somebody_chooses(opened: Callable[..., D
     assert dark.page.evaluate(ground) == bright
 
 
+def test_the_bar_is_one_row_of_whole_words_on_a_small_screen(opened: Callable[..., Desk]) -> None:
+    small = opened(viewport={"width": 1280, "height": 720})
+    small.play()
+    small.until(lambda: "LUFS" in small.page.locator(".loudness").inner_text())
+    height = small.page.locator("header").bounding_box()["height"]
+    assert height < 60, height
+    assert small.page.locator("details.load summary").bounding_box()["height"] < 35
+    assert (
+        small.page.locator("header h1").get_attribute("title")
+        == small.page.locator("header h1").text_content()
+    )
+
+
 def test_everything_is_reached_by_the_keyboard_and_seen_to_be(opened: Callable[..., Desk]) -> None:
     desk = opened(
         {

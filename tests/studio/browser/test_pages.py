@@ -109,6 +109,15 @@ def test_a_knob_is_dragged_turned_typed_and_put_back(desk: Desk) -> None:
     desk.until(lambda: desk.value(LOW) == pytest.approx(column.neutral), "no double click")
 
 
+def test_what_is_typed_and_no_value_is_told(desk: Desk) -> None:
+    field, said = desk.field("track_a.drums.eq_low"), desk.page.locator("#said.wrong")
+    before = field.input_value()
+    field.fill("loud")
+    field.press("Enter")
+    said.filter(has_text="“loud” is no value of track_a.drums.eq_low: ").wait_for()
+    assert field.input_value() == before
+
+
 def test_every_move_is_undone(desk: Desk) -> None:
     for text in ("-6 dB", "-12 dB"):
         desk.field(GAIN).fill(text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +22,7 @@ from djgraph.rendering.synced import SYNCS
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation
+    from djgraph.playing import Player
     from djgraph.studio.project import Origin
 
 GRAPH = "dj_mixer"
@@ -162,9 +165,16 @@ def studio(
             import webbrowser
 
             webbrowser.open(serving.url)
+        threading.Thread(target=_prepare, args=(session.player,), name="djgraph prepare", daemon=True).start()
         serving.run()
     finally:
         session.close()
+
+
+def _prepare(player: Player) -> None:
+    """Get ready while the page opens, so that the first Play is heard at once."""
+    with contextlib.suppress(DJGraphError, OSError, RuntimeError):  # told when it is played; closed meanwhile
+        player.prepare()
 
 
 def origin_of(

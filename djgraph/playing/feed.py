@@ -96,13 +96,18 @@ class ReadAhead:
 
     def _chunk(self, index: int) -> Future[Nested]:
         with self._lock:
-            if index in self._chunks:
+            if index in self._chunks and not _failed(self._chunks[index]):
                 self._chunks.move_to_end(index)
             else:
                 self._chunks[index] = self._reader.submit(self.feed.read, index * CHUNK, CHUNK)
                 while len(self._chunks) > KEPT:
                     self._chunks.popitem(last=False)
             return self._chunks[index]
+
+
+def _failed(chunk: Future[Nested]) -> bool:
+    """Whether it could not be read; it may be there the next time."""
+    return chunk.done() and not chunk.cancelled() and chunk.exception() is not None
 
 
 def now_of(feed: Feed) -> Callable[[int], Nested] | None:

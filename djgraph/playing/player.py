@@ -82,6 +82,7 @@ class Player:
         self._loops: Known = None
         self._sought: tuple[int, Known] | None = None
         self._ready: set[tuple[int, bool]] = set()  # mixers that have played
+        self._preparing = threading.Lock()
         self._epoch = self._made = 0
         self.moment = Moment(transport=self.transport)
         self._orders: deque[Callable[[], None]] = deque()
@@ -118,7 +119,7 @@ class Player:
 
     def play(self) -> None:
         self._wanted = True
-        self._prepare()
+        self.prepare()
         states = self._states(self.transport.position)
         self._order(lambda: self._play(states))
 
@@ -191,15 +192,22 @@ class Player:
         if not self.transport.playing and not self._orders and self._tail is None:
             self._ordered.wait(seconds)
 
-    def _prepare(self) -> None:
-        """What a mixer makes when it first plays is made before the sound has to wait for it."""
-        setup = self._setup
-        if (id(setup.mixer), setup.taps) in self._ready:
-            return
-        course = Course.steady(setup.mixer.layout, tempo=setup.course.bpm(0))
-        hands = Hands(setup.mixer.layout)
-        Line(setup.mixer, setup.feed, course, hands, 0, setup.taps, {}, primed=False).block(TICK)
-        self._ready.add((id(setup.mixer), setup.taps))
+    @property
+    def prepared(self) -> bool:
+        """Whether :meth:`play` begins at once."""
+        return (id(self._setup.mixer), self._setup.taps) in self._ready
+
+    def prepare(self) -> None:
+        """What a mixer makes when it first plays, such as compiled loops (seconds, the first time on a machine), is
+        made before the sound has to wait for it. Raises what reading the material raises."""
+        with self._preparing:
+            setup = self._setup
+            if (id(setup.mixer), setup.taps) in self._ready:
+                return
+            course = Course.steady(setup.mixer.layout, tempo=setup.course.bpm(0))
+            hands = Hands(setup.mixer.layout)
+            Line(setup.mixer, setup.feed, course, hands, 0, setup.taps, {}, primed=False).block(TICK)
+            self._ready.add((id(setup.mixer), setup.taps))
 
     def _states(self, sample: int) -> Known:
         """Where what plays inputs is on a sample; None where nothing does."""
@@ -244,6 +252,13 @@ class Player:
         took, worked = time.perf_counter() - began, time.thread_time() - worked
         self._loads.append((took * scale, worked * scale))
         return audio.numpy(), at
+
+    def give_up(self) -> None:
+        """Stop here, without a fade: :meth:`block` has raised, and what comes next cannot be made. Playing may begin
+        again. For the thread that has the sound."""
+        self._line = self._fade = self._tail = None
+        self._end()
+        self._publish()
 
     @property
     def playing(self) -> bool:

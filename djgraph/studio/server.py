@@ -237,6 +237,11 @@ class Studio:
             for outbox in self._pages:
                 outbox.put(event)
 
+    def _silent(self, why: str) -> None:
+        """Playing has stopped by itself."""
+        self.session.tell({"event": "playing", "playing": False})
+        self.session.tell({"event": "say", "message": f"stopped: {why}", "wrong": True})
+
     async def sound(self, socket: WebSocket) -> None:
         """Blocks out, as many samples as the page says it has room for. One page at a time has the sound."""
         await socket.accept()
@@ -250,7 +255,7 @@ class Studio:
                 self._pump = None
                 await asyncio.to_thread(pump.close)  # two threads never make sound at once
                 await _hang_up(other, 4001, "another page has the sound")
-            pump = Pump(self.session.player, asyncio.get_running_loop(), queue.put_nowait)
+            pump = Pump(self.session.player, asyncio.get_running_loop(), queue.put_nowait, self._silent)
             self._pump = socket, pump
 
         async def send() -> None:

@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Callable
 
+from djgraph.errors import DJGraphError
 from djgraph.playing import Player
 
 HEADER = struct.Struct("<dII")
@@ -16,12 +17,18 @@ IDLE = 0.2
 
 
 class Pump:
-    """A thread that makes blocks while a page has room for them. deliver: is called with each, on the loop's thread."""
+    """A thread that makes blocks while a page has room for them. deliver: is called with each, on the loop's thread.
+    failed: is told why playing has stopped where a block could not be made, as of a file that cannot be read any more.
+    """
 
     def __init__(
-        self, player: Player, loop: asyncio.AbstractEventLoop, deliver: Callable[[bytes], None]
+        self,
+        player: Player,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Callable[[bytes], None],
+        failed: Callable[[str], None],
     ) -> None:
-        self._player, self._loop, self._deliver = player, loop, deliver
+        self._player, self._loop, self._deliver, self._failed = player, loop, deliver, failed
         self._room = 0
         self._closed = False
         self._more = threading.Condition()
@@ -50,7 +57,12 @@ class Pump:
                 if self._closed:
                     return
             player.wait(IDLE)
-            audio, at = player.block(samples)
+            try:
+                audio, at = player.block(samples)
+            except (DJGraphError, OSError) as error:
+                player.give_up()
+                self._failed(str(error))
+                continue
             playing = player.transport.playing
             if not playing and not sounding:
                 continue  # silence is what a page plays anyway

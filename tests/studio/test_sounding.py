@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import djgraph
-from djgraph.errors import DJGraphError
+from djgraph.errors import AudioFileError, DJGraphError
 from djgraph.playing import MemoryFeed, Player
 from djgraph.studio.parts import sound as sounding
 from djgraph.studio.parts.sound import OTHERS, Sounding, choices
@@ -134,7 +134,7 @@ def test_a_pump_says_when_playing_ends() -> None:
 
     async def heard() -> list[bytes]:
         got: list[bytes] = []
-        pump = Pump(player, asyncio.get_running_loop(), got.append)
+        pump = Pump(player, asyncio.get_running_loop(), got.append, pytest.fail)
         pump.grant(1 << 14)
         while not got or HEADER.unpack_from(got[-1])[2]:
             await asyncio.sleep(0.01)
@@ -146,6 +146,67 @@ def test_a_pump_says_when_playing_ends() -> None:
     assert all(struct.unpack_from("<I", one, 12)[0] == 2 for one in got[:-1])
     assert sum((len(one) - HEADER.size) // 8 for one in got) >= 2205
     player.close()
+
+
+class Torn(MemoryFeed):
+    """A disk that is pulled out, and may be put back in."""
+
+    torn = False
+
+    def read(self, first: int, samples: int) -> Any:
+        if self.torn and first > 0:
+            raise AudioFileError("drums.flac cannot be read")
+        return super().read(first, samples)
+
+
+def test_material_that_cannot_be_read_any_more_stops_the_sound_with_a_word_and_plays_again_when_it_is_there() -> (
+    None
+):
+    mixer = compiled("dj_mixer")
+    feed = Torn(tracks(mixer.graph, SECONDS))
+    player = Player(mixer, feed)
+    feed.torn = True
+
+    async def heard() -> tuple[list[bytes], list[str]]:
+        got, told = list[bytes](), list[str]()
+        pump = Pump(player, asyncio.get_running_loop(), got.append, told.append)
+        player.play()
+        while not got or HEADER.unpack_from(got[-1])[2]:  # until the page is told that nothing follows
+            pump.grant(1 << 12)
+            await asyncio.sleep(0.01)
+        assert not player.transport.playing
+        assert not player.playing
+        feed.torn = False
+        player.play()
+        count = len(got)
+        while len(got) < count + 2:
+            pump.grant(1 << 12)
+            await asyncio.sleep(0.01)
+        assert player.transport.playing
+        pump.close()
+        return got, told
+
+    _, told = asyncio.run(asyncio.wait_for(heard(), 60))
+    assert told == ["drums.flac cannot be read"]
+    player.close()
+
+
+def test_a_player_that_is_prepared_begins_at_once() -> None:
+    mixer = djgraph.compile("dj_mixer")
+    player = Player(mixer, MemoryFeed(tracks(mixer.graph, 0.1)))
+    session = Session(mixer, MemoryFeed(tracks(mixer.graph, 0.1)), parts=(Transporting,))
+    said: list[Any] = []
+    session.listen(said.append)
+    assert not player.prepared
+    player.prepare()
+    assert player.prepared
+    session.take('{"do": "play"}')
+    session.take('{"do": "stop"}')
+    session.take('{"do": "play"}')
+    words = [one["message"] for one in said if one["event"] == "say"]
+    assert words == ["getting ready to play this for the first time …", ""]
+    player.close()
+    session.close()
 
 
 def test_loops_that_are_too_short_are_refused(session: Session) -> None:

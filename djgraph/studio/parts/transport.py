@@ -51,7 +51,14 @@ class Transporting(Part):
         session, player, rate = self.session, self.session.player, self.session.mixer.graph.sample_rate
         match message:
             case Play():
+                prepared = player.prepared
+                if not prepared:
+                    session.tell(
+                        {"event": "say", "message": "getting ready to play this for the first time …"}
+                    )
                 player.play()
+                if not prepared:
+                    session.tell({"event": "say", "message": ""})
                 session.tell({"event": "playing", "playing": True})
             case Stop():
                 player.stop()

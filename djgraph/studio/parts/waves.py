@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from djgraph.errors import DJGraphError
 from djgraph.playing import Feed
 from djgraph.studio.messages import Message
 from djgraph.studio.peaks import BASE, FACTOR, LEVELS, TILE, UNIT, Measuring
@@ -63,6 +64,9 @@ class Waves(Part):
             try:
                 read = feed.aside(first, min(PIECE, feed.samples - first))
             except RuntimeError:  # the feed was closed
+                return
+            except (DJGraphError, OSError) as error:
+                self.session.tell({"event": "say", "message": f"no waveforms: {error}", "wrong": True})
                 return
             for name, value in read.items():
                 signals = value if isinstance(value, Mapping) else {None: value}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import urllib.error
 import urllib.request
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,13 @@ from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from djgraph.errors import AudioFileError
+from djgraph.playing import MemoryFeed
+from djgraph.studio.parts.transport import Transporting
+from djgraph.studio.parts.waves import Waves
 from djgraph.studio.peaks import BASE, FACTOR, LEVELS, TILE, UNIT, peaks_of
-from studio.served import Studio, until
+from djgraph.studio.session import Session
+from studio.served import Studio, compiled, tracks, until
 
 
 def _loop(audio: np.ndarray, size: int) -> list[tuple[int, int, int]]:
@@ -89,3 +95,17 @@ def test_a_page_gets_tiles_by_their_content() -> None:
             assert refused.value.code == 404
     finally:
         studio.close()
+
+
+class Broken(MemoryFeed):
+    def read(self, first: int, samples: int) -> Any:
+        raise AudioFileError("drums.flac cannot be read")
+
+
+def test_a_track_that_cannot_be_read_is_told_and_no_more_measured() -> None:
+    mixer = compiled("dj_mixer")
+    session = Session(mixer, Broken(tracks(mixer.graph, 0.1)), parts=(Waves, Transporting))
+    rows = until(lambda: [row for row in session.snapshot()["waves"]["rows"] if "problem" in row])
+    assert len(rows) == 8
+    assert {row["problem"] for row in rows} == {"drums.flac cannot be read"}
+    session.close()

@@ -66,6 +66,8 @@ class Waves(Part):
             except RuntimeError:  # the feed was closed
                 return
             except (DJGraphError, OSError) as error:
+                rows[:] = [{**row, "problem": str(error)} for row in rows]
+                self.session.tell({"event": "waves", **self._told(rows), "share": 1.0})
                 self.session.tell({"event": "say", "message": f"no waveforms: {error}", "wrong": True})
                 return
             for name, value in read.items():

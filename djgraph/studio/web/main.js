@@ -26,6 +26,7 @@ function say(text, wrong = false) {
 }
 
 store.on("say", ({ message, wrong }) => say(message, wrong));
+store.on("playing", ({ playing }) => { if (playing && said.classList.contains("wrong")) say(""); });
 store.on("refused", event => say(event.message, true));
 store.on("snapshot", () => {
   const refocus = keptFocus();

@@ -113,7 +113,7 @@ function wave(ctx, scene, row, p, width) {
   if (!sound.digest) {
     ctx.fillStyle = p.quiet;
     ctx.font = `11px ${p.font}`;
-    ctx.fillText("measuring …", 8, middle + 4);
+    ctx.fillText(sound.problem ? "cannot be read" : "measuring …", 8, middle + 4);
     return;
   }
   const scale = 1 / (row.kind === "target" ? Math.max(0.05, sound.peak) : scene.loudest); // one for all, so that levels can be compared

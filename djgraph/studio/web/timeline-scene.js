@@ -13,7 +13,7 @@ import { Space } from "./timeline-space.js";
  * @typedef {import("./timeline-lanes.js").Lanes} Lanes
  * @typedef {import("./timeline-lanes.js").Selection} Selection
  * @typedef {import("./timeline-lanes.js").Edited} Edited
- * @typedef {{input: string, stem: string|null, digest: string|null, samples: number, peak: number}} Wave
+ * @typedef {{input: string, stem: string|null, digest: string|null, samples: number, peak: number, problem?: string}} Wave
  * @typedef {{id: number, recipe: string, start: number, length: number, settings: Record<string, string|number>}} Clip
  * @typedef {{name: string, title: string, description: string, problem: string|null,
  *   arguments: {name: string, default: string|number|null, description: string}[]}} Recipe

@@ -53,8 +53,12 @@ class Blocks:
     def alone(self, source: int, rate: int) -> NDArray[np.bool_]:
         """The blocks in which nothing but a source is heard, and that is."""
         others = np.delete(self.share, source, 1).sum(1)
+        if not len(others):
+            return np.zeros(0, dtype=bool)
         reach = round(MARGIN * rate / BLOCK)
-        quiet = np.convolve(others > ALONE, np.ones(2 * reach + 1), "same") < 0.5
+        # (All of the convolution, and then its middle: NumPy's "same" is as long as the longer of the two.)
+        around = np.convolve(others > ALONE, np.ones(2 * reach + 1))[reach : reach + len(others)]
+        quiet = around < 0.5
         own = self.gram[:, source, source]
         energy = self.gram[:, -1, -1]
         heard = (own > 1e-4 * own.mean()) & (energy > 1e-5 * energy.mean()) & (self.gains[:, source] > 1e-3)

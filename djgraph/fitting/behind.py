@@ -123,6 +123,8 @@ def find_behind(
         track = track_of(name)
         tracks[track] = tracks[track] + audio if track in tracks else audio
     blocks = Blocks.of(list(tracks.values()), target, valid)
+    if not len(blocks.gram):  # too short to tell anything
+        return None
     found = _compressed(blocks, list(names), tracks, target.shape[-1], rate, level)
     return found or find_distortion(material, names, blocks, target, valid, rate)
 

@@ -114,3 +114,14 @@ def test_a_compressed_fader_is_heard_less_the_slower_it_moves() -> None:
     behind = Compressed(LevelLaw(0.5, -np.inf, 5.0, 100.0, 0.0, False, 0.0, 1.0), peaks, RATE)
     slow, fast = (behind.amounts(np.full(64, 0.5), seconds)[1][-1, 0] for seconds in (10.0, 0.01))
     assert slow < fast
+
+
+@pytest.mark.parametrize("samples", [1, 100, 1500, 3000, 9000])
+def test_moments_alone_of_clips_shorter_than_the_margin(samples: int) -> None:
+    audio = [torch.randn(1, samples, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)]
+    blocks = Blocks.of(audio, sum(audio), torch.ones(samples))
+    for source in (0, 1):
+        alone = blocks.alone(source, 8000)
+        # Both sound throughout: there is no such moment, and as many answers as blocks.
+        assert alone.shape == (len(blocks.gram),)
+        assert not alone.any()

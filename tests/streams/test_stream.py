@@ -192,7 +192,7 @@ class TestRefusals:
             ({"batch": 0}, "batch"),
             ({"dtype": torch.float16}, "float32 or torch.float64"),
             ({"fps": 50}, "frames"),
-            ({"frames": [frame]}, "fps"),
+            ({"frames": 5}, "iterator"),
             ({"frames": [frame], "fps": 0}, "fps"),
             ({"score": (frame[None], [0]), "frames": [frame], "fps": 50}, "not both"),
             ({"score": (frame[None], [0, 1])}, "position"),

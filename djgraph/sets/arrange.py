@@ -266,9 +266,10 @@ class _Chooser:
         """A transition begins where the one before is not over."""
         title = self.leaving.track.title
         bars = [math.floor(self.leaving.bar(beat) + 1e-6) + 1 for beat in (begin, self.free)]
+        also = "" if str(place) == f"bar {bars[0]}" else f", its bar {bars[0]}"
         message = (
-            f"three tracks at once: {self.following.track.title} would come in at {place} of {title}, its bar "
-            f"{bars[0]}, beat {begin:g} of the mix, and {self.before} is heard until bar {bars[1]} of {title}, beat "
+            f"three tracks at once: {self.following.track.title} would come in at {place} of {title}{also}, beat "
+            f"{begin:g} of the mix, and {self.before} is heard until bar {bars[1]} of {title}, beat "
             f"{self.free:g}"
         )
         hint = "begin later, or make the transition before it shorter (`length`); a set plays two tracks at a time"

@@ -110,5 +110,7 @@ def test_outputs_of_other_widths(channels: Any) -> None:
     player.play()
     played = np.concatenate([player.block(700)[0] for _ in range(9)], 1)[:, :SAMPLES]
     assert played.shape[0] == width
-    np.testing.assert_allclose(played, _whole(mixer, {"a": audio}, course), atol=1e-6)
+    inside = SAMPLES - EDGE
+    wanted = _whole(mixer, {"a": audio}, course)
+    np.testing.assert_allclose(played[:, :inside], wanted[:, :inside], atol=1e-6)
     player.close()

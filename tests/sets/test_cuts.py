@@ -165,7 +165,7 @@ def test_what_is_not_heard(folder: Path) -> None:
     one = "{track: one, moves: [{at: bar 9, loop: 1bar}]}"
     with pytest.raises(SetError, match=r"set.yaml:6:26: this loop is not heard: one gets there at beat 32"):
         made(folder, one, "{transition: linear, at: bar 3, length: 8beats}", "two")
-    with pytest.raises(SetError, match=r"set.yaml:7:30: one jumps over 4bars, and never plays it"):
+    with pytest.raises(SetError, match=r"set.yaml:7:30: one jumps over bar 5, and never plays it"):
         made(
             folder,
             "{track: one, moves: [{at: bar 3, jump: bar 9}]}",

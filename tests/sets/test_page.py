@@ -32,7 +32,7 @@ def test_examples(path: Path) -> None:
 
 
 def test_places() -> None:
-    section = PAGE.split("### Places")[1].split("## Tempo")[0]
+    section = PAGE.split("### Places")[1].split("\n## ")[0]
     rows = re.findall(r"^\| ((?:`[^`]*`(?:, )?)+) \|", section, re.M)
     places = [place for row in rows for place in re.findall(r"`([^`]*)`", row)]
     assert len(places) >= 8

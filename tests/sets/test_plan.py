@@ -180,7 +180,7 @@ def test_three_at_once(tmp_path: Path) -> None:
     with pytest.raises(SetError) as caught:
         plan_set(path)
     assert (
-        f"{path}:7:30: three tracks at once: three would come in at 4bars of two, its bar 5, beat 80 of the "
+        f"{path}:7:30: three tracks at once: three would come in at bar 5 of two, beat 80 of the "
         "mix, and one is heard until bar 9 of two, beat 96"
     ) in str(caught.value)
     plan = plan_set(

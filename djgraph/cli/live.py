@@ -190,8 +190,7 @@ def live(
             stack.callback(session.close)
             player = session.player
         else:
-            inputs = tuple(loaded.inputs)
-            course = course_of(project, mixer.layout, inputs, opened.feed.samples, rate)
+            course = course_of(project, mixer.layout, opened.feed.samples, rate)
             player = Player(mixer, opened.feed, course)
             stack.callback(player.close)
             player.loop(region)

@@ -22,9 +22,7 @@ _curves: OrderedDict[int, tuple[Lane, ParameterLayout, Curve]] = OrderedDict()
 _made: OrderedDict[Any, tuple[ParameterLayout, dict[str, list[Point]]]] = OrderedDict()
 
 
-def automation_of(
-    project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
-) -> Automation:
+def automation_of(project: Project, layout: ParameterLayout, seconds: float) -> Automation:
     """What the controls do: values at rest, then recipes, then lanes, of which the last that names a control counts.
 
     Lanes and values of controls that the graph does not have rest, and values beyond a range that has become smaller
@@ -35,7 +33,7 @@ def automation_of(
         for name, value in project.values.items()
         if name in layout
     ]
-    moved = clip_points(project, layout, inputs, seconds)
+    moved = clip_points(project, layout, seconds)
     curves += [Curve((control,), tuple(points), unit="plain") for control, points in moved.items()]
     curves += [_curve(lane, layout) for lane in project.lanes if lane.control in layout]
     last = {curve.targets[0]: curve for curve in curves}
@@ -61,13 +59,11 @@ def identifier(name: str) -> str:
     return word if re.match(r"[a-z]", word) else f"project_{word}".rstrip("_")
 
 
-def course_of(
-    project: Project, layout: ParameterLayout, inputs: tuple[str, ...], samples: int, sample_rate: int
-) -> Course:
+def course_of(project: Project, layout: ParameterLayout, samples: int, sample_rate: int) -> Course:
     """The same as frames: those that ``djgraph render`` would play."""
     if not samples:
         return Course.steady(layout, tempo=project.clock.bpm(0.0))
-    auto = automation_of(project, layout, inputs, samples / sample_rate)
+    auto = automation_of(project, layout, samples / sample_rate)
     frames = auto.render_exact(layout, samples=samples, sample_rate=sample_rate)
     return Course(layout, frames.params, frames.positions, frames.tempo)
 
@@ -91,14 +87,12 @@ def _within(layout: ParameterLayout, name: str, value: float) -> float:
     return min(max(value, control.min), control.max)
 
 
-def clip_points(
-    project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
-) -> dict[str, list[Point]]:
+def clip_points(project: Project, layout: ParameterLayout, seconds: float) -> dict[str, list[Point]]:
     """What the recipes on a timeline do, by control, in plain units at beats of the project; of a control that several
     move, one behind the other in order of their starts. Raises DJGraphError for what the graph cannot play there."""
     moved: dict[str, list[Point]] = {}
     for clip in sorted(project.clips, key=lambda clip: clip.start):
-        for control, points in points_of_clip(clip, project, layout, inputs, seconds).items():
+        for control, points in points_of_clip(clip, project, layout, seconds).items():
             before = moved.setdefault(control, [])
             # A recipe that begins before another one has ended takes over from there.
             begins = _beat(points[0])
@@ -106,14 +100,12 @@ def clip_points(
     return moved
 
 
-def base_of(
-    control: str, project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
-) -> tuple[LanePoint, ...]:
+def base_of(control: str, project: Project, layout: ParameterLayout, seconds: float) -> tuple[LanePoint, ...]:
     """What moves a control now, its lane or recipes, as points of a lane; none where it rests."""
     lane = project.lane(control)
     if lane.points:
         return lane.points
-    return lane_points(clip_points(project, layout, inputs, seconds).get(control, []), layout, control)
+    return lane_points(clip_points(project, layout, seconds).get(control, []), layout, control)
 
 
 def lane_points(points: list[Point], layout: ParameterLayout, control: str) -> tuple[LanePoint, ...]:
@@ -134,7 +126,7 @@ def lane_points(points: list[Point], layout: ParameterLayout, control: str) -> t
 
 
 def points_of_clip(
-    clip: Clip, project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
+    clip: Clip, project: Project, layout: ParameterLayout, seconds: float
 ) -> dict[str, list[Point]]:
     """By control, what a recipe does. Raises DJGraphError for one that there is not, and that the graph cannot play."""
     key = (
@@ -143,13 +135,12 @@ def points_of_clip(
         clip.length,
         tuple(sorted(clip.settings.items(), key=lambda item: item[0])),
         project.tempo,
-        inputs,
         seconds,
         id(layout),
     )
     if (known := _made.get(key)) is not None and known[0] is layout:
         return known[1]
-    made = _points_of_clip(clip, project, layout, inputs, seconds)
+    made = _points_of_clip(clip, project, layout, seconds)
     _made[key] = layout, made
     while len(_made) > KEPT:
         _made.popitem(last=False)
@@ -157,7 +148,7 @@ def points_of_clip(
 
 
 def _points_of_clip(
-    clip: Clip, project: Project, layout: ParameterLayout, inputs: tuple[str, ...], seconds: float
+    clip: Clip, project: Project, layout: ParameterLayout, seconds: float
 ) -> dict[str, list[Point]]:
     # Names of installed recipes alone: a page may not name files.
     if clip.recipe not in (known := recipes()):

@@ -86,7 +86,7 @@ def export(job: Job, steps: Steps | None = None, opened: Opened | None = None) -
 def moves_of(project: Project, opened: Opened) -> Automation:
     """All that the controls do."""
     layout = opened.layout
-    return automation_of(project, layout, tuple(opened.graph.inputs), opened.seconds)
+    return automation_of(project, layout, opened.seconds)
 
 
 def _automation(job: Job, opened: Opened, path: Path, steps: Steps) -> Written:

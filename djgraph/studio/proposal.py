@@ -80,7 +80,6 @@ def taken(
     project: Project,
     proposal: Proposal,
     layout: ParameterLayout,
-    inputs: tuple[str, ...],
     samples: int,
     sample_rate: int,
     controls: Iterable[str] | None = None,
@@ -93,20 +92,20 @@ def taken(
     """
     wanted = _wanted(proposal, layout, controls)
     if region is None:
-        return _all_of(project, proposal, layout, inputs, samples / sample_rate, wanted, controls is None)
+        return _all_of(project, proposal, layout, samples / sample_rate, wanted, controls is None)
     clock = project.clock
     first, last = (int(min(samples, max(0, round(clock.seconds(b) * sample_rate)))) for b in region)
     if last <= first:
         raise InputError("the region is empty")
     moved = project.with_lanes(wanted.values())
-    course = course_of(moved, layout, inputs, samples, sample_rate)
+    course = course_of(moved, layout, samples, sample_rate)
     count = max(2, int((last - first) / sample_rate * PER_SECOND) + 2)
     places = np.unique(np.linspace(first, last, count).astype(np.int64))
     rows = np.stack([course.row(int(place)) for place in places])
     lanes = []
     for name in wanted:
         index = layout.index(name)
-        base = base_of(name, project, layout, inputs, samples / sample_rate)
+        base = base_of(name, project, layout, samples / sample_rate)
         if not base:
             rest = project.values.get(name, layout[name].control.default)
             base = (LanePoint(at=0.0, value=rest, shape="hold" if layout[name].control.held else "linear"),)
@@ -136,7 +135,6 @@ def _all_of(
     project: Project,
     proposal: Proposal,
     layout: ParameterLayout,
-    inputs: tuple[str, ...],
     seconds: float,
     wanted: dict[str, Lane],
     all_: bool,
@@ -151,7 +149,7 @@ def _all_of(
         }
     )
     others = [name for name in layout.names if name not in wanted]
-    moved = [name for name in others if base_of(name, bare, layout, inputs, seconds)] if bare.clips else []
+    moved = [name for name in others if base_of(name, bare, layout, seconds)] if bare.clips else []
     return bare.with_lanes([*wanted.values(), *(_resting(name, layout) for name in moved)])
 
 

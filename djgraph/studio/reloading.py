@@ -149,13 +149,13 @@ class Reloading:
         resting: list[Clip] = []
         for clip in project.clips:
             try:
-                points_of_clip(clip, project, layout, tuple(graph.inputs), seconds)
+                points_of_clip(clip, project, layout, seconds)
             except DJGraphError as error:
                 resting.append(clip)
                 notes.append(f"recipe {clip.recipe} rests: {str(error).splitlines()[0]}")
         project = playable(project, tuple(resting))
         samples = session.player.feed.samples
-        course = course_of(project, layout, tuple(graph.inputs), samples, graph.sample_rate)
+        course = course_of(project, layout, samples, graph.sample_rate)
         hands = Hands(layout)
         session.player.hands.hand_on(hands)
         setup = replace(session.player.setup, mixer=mixer, course=course, hands=hands, feed=feed)

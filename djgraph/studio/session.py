@@ -237,7 +237,7 @@ class Session:
         graph = self.mixer.graph
         samples = self.player.feed.samples
         project = playable(project, self.resting)
-        return course_of(project, self.mixer.layout, tuple(graph.inputs), samples, graph.sample_rate)
+        return course_of(project, self.mixer.layout, samples, graph.sample_rate)
 
     def _follow(self, course: Any) -> None:
         self.player.follow(course)

@@ -59,7 +59,7 @@ def test_a_fit_is_proposed_taken_and_heard(opened: Session) -> None:
     found = expected.automation.render(opened.mixer.layout, duration=SECONDS, n_frames=151)
     assert opened.project.lanes == ()
     say(opened, do="take")
-    auto = automation_of(opened.project, opened.mixer.layout, ("left", "right"), SECONDS)
+    auto = automation_of(opened.project, opened.mixer.layout, SECONDS)
     got = auto.render(opened.mixer.layout, duration=SECONDS, n_frames=151)
     torch.testing.assert_close(got, found, atol=2e-3, rtol=0)
     # What is played is the target again.
@@ -83,7 +83,7 @@ def test_a_fit_of_a_region_lies_where_the_region_is(opened: Session) -> None:
     assert proposal.region == (2.0, 5.0)
     assert min(p.at for lane in proposal.lanes.values() for p in lane.points) >= 2.0
     say(opened, do="take", controls=["left.gain"], region=[2.0, 5.0])
-    auto = automation_of(opened.project, opened.mixer.layout, ("left", "right"), SECONDS)
+    auto = automation_of(opened.project, opened.mixer.layout, SECONDS)
     got = auto.render(opened.mixer.layout, n_frames=31, duration=SECONDS)
     known = moves().render(opened.mixer.layout, n_frames=31, duration=SECONDS)
     index = opened.mixer.layout.index("left.gain")

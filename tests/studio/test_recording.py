@@ -150,7 +150,7 @@ def _heard(session: Session, moves: Any, blocks: int, size: int = 512) -> np.nda
 def _rendered(session: Session, mixer: djgraph.Mixer, inputs: Any, project: Project) -> np.ndarray:
     from djgraph.studio.curves import automation_of
 
-    auto = automation_of(project, mixer.layout, tuple(mixer.graph.inputs), SAMPLES / RATE)
+    auto = automation_of(project, mixer.layout, SAMPLES / RATE)
     frames = auto.render_exact(mixer, samples=SAMPLES, sample_rate=RATE)
     batched = {track: {stem: x[None] for stem, x in stems.items()} for track, stems in inputs.items()}
     with torch.no_grad():

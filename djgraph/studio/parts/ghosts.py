@@ -99,9 +99,7 @@ class Ghosts(Part):
         session = self.session
         graph, layout = session.mixer.graph, session.mixer.layout
         samples = session.player.feed.samples
-        return taken(
-            project, proposal, layout, tuple(graph.inputs), samples, graph.sample_rate, controls, region
-        )
+        return taken(project, proposal, layout, samples, graph.sample_rate, controls, region)
 
     def _follow(self) -> None:
         """The player plays what is auditioned, or the project."""
@@ -109,9 +107,7 @@ class Ghosts(Part):
         if self._heard is not None:
             project = self._taken(project, self._heard)
         graph, samples = session.mixer.graph, session.player.feed.samples
-        session.player.follow(
-            course_of(project, session.mixer.layout, tuple(graph.inputs), samples, graph.sample_rate)
-        )
+        session.player.follow(course_of(project, session.mixer.layout, samples, graph.sample_rate))
 
 
 def _names(controls: tuple[str, ...] | None) -> str:

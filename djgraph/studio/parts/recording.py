@@ -90,10 +90,10 @@ class Recording(Part):
         if self._tape is None or not (runs := self._tape.collect()):
             return
         session, layout = self.session, self.session.mixer.layout
-        project, inputs = session.project, tuple(session.mixer.graph.inputs)
+        project = session.project
         for run in runs:
             if run.control in layout and run.samples:
-                base = base_of(run.control, project, layout, inputs, session.seconds)
+                base = base_of(run.control, project, layout, session.seconds)
                 control, rate = layout[run.control].control, session.mixer.graph.sample_rate
                 points = recorded(base, run, control, project.clock, rate, ERROR)
                 project = project.with_lane(Lane(control=run.control, points=points))

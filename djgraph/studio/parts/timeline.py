@@ -172,8 +172,7 @@ class Timeline(Part):
 
     def _points(self, clip: Clip) -> Any:
         session = self.session
-        inputs = tuple(session.mixer.graph.inputs)
-        return points_of_clip(clip, session.project, session.mixer.layout, inputs, session.seconds)
+        return points_of_clip(clip, session.project, session.mixer.layout, session.seconds)
 
     def _courses(self) -> list[dict[str, Any]]:
         """What each recipe on the timeline does, to draw."""

@@ -57,7 +57,7 @@ def test_a_fit_is_seen_taken_and_heard(opened: Callable[..., Desk]) -> None:
     desk.until(lambda: len(desk.session.project.lanes) == 2, "not all is taken")
     # What is heard is the mix of the fit's automation, which is the target.
     project = Project(lanes=tuple(proposal.lanes.values()))
-    auto = automation_of(project, desk.mixer.layout, ("left", "right"), SECONDS)
+    auto = automation_of(project, desk.mixer.layout, SECONDS)
     wanted = mixed(desk.mixer, desk.studio.inputs, auto).numpy()
     desk.play()
     desk.until(lambda: desk.sounding() >= 0.95 * wanted.shape[1], "not all was heard")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from djgraph.errors import DJGraphError
+from djgraph.studio.messages import WRONG
 
 Tell = Callable[[dict[str, Any]], None]
 Work = Callable[[Any, Path, Tell, Callable[[], bool]], dict[str, Any]]
@@ -39,19 +41,21 @@ class JobError(DJGraphError):
 
 
 class Job:
-    """One piece of work. news: is called with what the work tells. ended: with its result and the folder, which is gone
-    afterwards, or with a :class:`JobError`. Both on the job's own thread."""
+    """One piece of work. news: is called with what the work tells. done: with its result and the folder, which is gone
+    afterwards. failed: instead of that, or after it where it raises something. All on the job's own thread."""
 
     def __init__(
         self,
         work: Work,
         prepare: Callable[[Path, Callable[[], bool]], Any],
         news: Tell,
-        ended: Callable[[dict[str, Any] | JobError, Path], None],
+        done: Callable[[dict[str, Any], Path], None],
+        failed: Callable[[JobError], None],
     ) -> None:
         """prepare: is called first, on the job's thread, with the folder and with what says whether to go on; returns
         what is to be done."""
-        self._work, self._prepare, self._news, self._ended = work, prepare, news, ended
+        self._work, self._prepare, self._news = work, prepare, news
+        self._done, self._failed = done, failed
         self._process: Any = None
         self._wire: Connection | None = None
         self._stopping = threading.Event()
@@ -88,16 +92,21 @@ class Job:
         try:
             try:
                 spec = self._prepare(folder, lambda: not self._stopping.is_set())
-                outcome: dict[str, Any] | JobError = self._do(spec, folder)
+                self._done(self._do(spec, folder), folder)
+            except JobError as problem:
+                self._failed(problem)
             except DJGraphError as problem:
-                outcome = JobError(str(problem), type(problem).__name__)
+                self._failed(JobError(str(problem), type(problem).__name__))
             except OSError as problem:  # a full disk, no more processes
-                outcome = JobError(f"it could not be started: {problem.strerror or problem}")
-            self._ended(outcome, folder)
+                self._failed(JobError(f"the job broke off: {problem.strerror or problem}"))
+            except Exception:
+                # Whatever it was, no page waits for an end that does not come.
+                logging.getLogger("djgraph").exception("a job failed")
+                self._failed(JobError(WRONG))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _do(self, spec: Any, folder: Path) -> dict[str, Any] | JobError:
+    def _do(self, spec: Any, folder: Path) -> dict[str, Any]:
         # spawn: a fork of a process whose torch has threads may hang.
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
@@ -106,33 +115,41 @@ class Job:
         )
         with self._lock:
             if self._stopping.is_set():
-                return JobError("it was stopped before anything was found", "Stopped")
+                raise JobError("it was stopped before anything was found", "Stopped")
             process.start()
             self._process, self._wire = process, here
         there.close()
-        found: dict[str, Any] | JobError | None = None
+        wait = 0.0
         try:
-            while True:
-                what, told = here.recv()
-                if what == "news":
-                    self._news(told)
-                    continue
-                found = told if what == "done" else JobError(*told)
-                break
-        except (EOFError, OSError):
-            pass
-        process.join(timeout=5)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        with self._lock:
-            self._wire = None
-            here.close()
+            found = self._heard(here)
+            wait = 5.0
+        finally:
+            process.join(timeout=wait)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            with self._lock:
+                self._wire = None
+                here.close()
         if found is not None:
             return found
         if self._stopping.is_set():
-            return JobError("it was stopped before anything was found", "Stopped")
-        return JobError(_crash(process.exitcode, folder / "errors"))
+            raise JobError("it was stopped before anything was found", "Stopped")
+        raise JobError(_crash(process.exitcode, folder / "errors"))
+
+    def _heard(self, wire: Connection) -> dict[str, Any] | None:
+        """What the process returns; None where it ends without a word. Raises the JobError that it tells."""
+        while True:
+            try:
+                what, told = wire.recv()
+            except (EOFError, OSError):  # the other end is closed: it has ended
+                return None
+            if what == "failed":
+                raise JobError(*told)
+            if what == "done":
+                found: dict[str, Any] = told
+                return found
+            self._news(told)
 
 
 def _begin(work: Work, spec: Any, folder: Path, wire: Connection) -> None:

@@ -13,6 +13,8 @@ Seconds = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e6)]
 Beats = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e7)]
 LONGEST = 1 << 22
 """Bytes of a message, at most."""
+WRONG = "this went wrong inside the studio; the terminal in which it runs says more"
+"""What pages are told of an error that nobody has foreseen; its traceback is for whoever started the studio."""
 
 
 class Message(BaseModel):

@@ -119,11 +119,10 @@ class Worker:
 
 
 def _read(pipe: IO[str], answers: queue.Queue[str | None]) -> None:
-    try:
+    """Every line, and None behind the last one."""
+    with contextlib.suppress(OSError, ValueError):  # closed while it is read, by who has given the process up
         for line in pipe:
             answers.put(line)
-    except (OSError, ValueError):  # closed while it was read
-        pass
     answers.put(None)
 
 

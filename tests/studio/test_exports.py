@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from djgraph.errors import InputError
 from djgraph.studio.begin import begin
 from djgraph.studio.exporting import Job, export
 from djgraph.studio.keeping import Keep
+from djgraph.studio.messages import WRONG
 from djgraph.studio.parts import exports
 from djgraph.studio.parts.exports import Exports, plain
 from djgraph.studio.parts.saving import Saving
@@ -204,6 +206,26 @@ def test_what_cannot_be_written_is_refused(session: Session) -> None:
         with pytest.raises(InputError):
             session.take('{"do": "export", ' + message + "}")
     assert session.snapshot()["exports"]["jobs"] == []
+
+
+@pytest.mark.parametrize("what", ["mix", "automation"])
+def test_an_export_that_cannot_begin_is_over(
+    session: Session, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No process to be had, or a fault that nobody has foreseen: it is told, and takes nobody's turn."""
+
+    def no(*_: Any, **__: Any) -> Any:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(exports.subprocess, "Popen", no)
+    monkeypatch.setattr(exports, "export", no)
+    with contextlib.nullcontext() if what == "mix" else pytest.raises(BlockingIOError):
+        session.take(f'{{"do": "export", "what": "{what}"}}')
+    problem = {
+        "mix": "it could not be started: Resource temporarily unavailable",
+        "automation": WRONG,
+    }
+    assert wait(session, "failed")["problem"] == problem[what]
 
 
 @pytest.mark.slow

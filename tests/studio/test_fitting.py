@@ -15,6 +15,7 @@ from djgraph.errors import InputError
 from djgraph.studio.curves import automation_of
 from djgraph.studio.folders import SOUND, file_named, files_in
 from djgraph.studio.jobs import Job, JobError
+from djgraph.studio.messages import WRONG
 from djgraph.studio.parts.fitting import Fitting
 from djgraph.studio.session import Session
 from djgraph.studio.target import Target
@@ -171,7 +172,11 @@ def _job(work: Any, spec: Any) -> tuple[Job, list[Any], list[Any]]:
     news: list[Any] = []
     ended: list[Any] = []
     job = Job(
-        work, lambda folder, going: spec, news.append, lambda found, folder: ended.append((found, folder))
+        work,
+        lambda folder, going: spec,
+        news.append,
+        lambda found, folder: ended.append((found, folder)),
+        lambda problem: ended.append((problem, None)),
     )
     return job, news, ended
 
@@ -213,3 +218,25 @@ def test_a_crash_is_told_without_a_traceback(how: str, said: str) -> None:
     assert isinstance(problem, JobError)
     assert str(problem).endswith(said)
     assert "Traceback" not in str(problem)
+
+
+def _breaks(*_: Any) -> Any:
+    raise ZeroDivisionError("nobody has foreseen this")
+
+
+@pytest.mark.parametrize(
+    "where", ["prepare", *(pytest.param(one, marks=pytest.mark.slow) for one in ("news", "done"))]
+)
+def test_no_job_goes_on_for_ever(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever goes wrong in what is called, the end is told, the process is gone, and a log has the traceback."""
+    failed: list[JobError] = []
+    calls: dict[str, Any] = {"prepare": lambda *_: 3, "news": lambda *_: None, "done": lambda *_: None}
+    calls[where] = _breaks
+    job = Job(
+        _waits if where == "news" else _count, calls["prepare"], calls["news"], calls["done"], failed.append
+    )
+    (problem,) = until(lambda: failed, "its end")
+    assert (str(problem), problem.kind) == (WRONG, "")
+    until(lambda: not job.running, "its thread")
+    assert job._process is None or not job._process.is_alive()
+    assert "nobody has foreseen this" in caplog.text

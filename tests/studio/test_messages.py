@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from djgraph.studio.messages import WRONG
 from djgraph.studio.outbox import dumped
 from djgraph.studio.project import Project
-from djgraph.studio.server import WRONG
-from djgraph.studio.server import Studio as Server
+from djgraph.studio.sockets import Sockets
 
 from .served import Studio
 
@@ -144,14 +144,14 @@ junk = st.recursive(
 @given(st.data())
 @settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_message_is_done_or_refused(studio: Studio, data: st.DataObject) -> None:
-    server, session = Server(studio.session), studio.session
+    sockets, session = Sockets(studio.session), studio.session
     said = data.draw(st.lists(_messages(studio), min_size=1, max_size=6))
     if data.draw(st.integers(0, 3)) == 0:  # something in it is not as it should be
         at = data.draw(st.integers(0, len(said) - 1))
         key = data.draw(st.sampled_from([*said[at], "more"]))
         said[at] = {**said[at], key: data.draw(junk)}
     for message in said:
-        found = server._answer("", json.dumps(message))
+        found = sockets._answer("", json.dumps(message))
         assert found["event"] in ("done", "refused")
         assert found.get("message") != WRONG, message
         assert len(found.get("message", "")) < 2000
@@ -161,4 +161,4 @@ def test_every_message_is_done_or_refused(studio: Studio, data: st.DataObject) -
     assert not math.isnan(float(audio.sum()))
     assert json.loads(dumped(session.snapshot()))["event"] == "snapshot"
     assert Project.model_validate_json(session.project.model_dump_json()) == session.project
-    assert server._answer("", '{"do": "stop"}')["event"] == "done"
+    assert sockets._answer("", '{"do": "stop"}')["event"] == "done"

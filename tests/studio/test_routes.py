@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from djgraph.studio.parts.exports import Exports
+
 from .served import Studio
 from .test_server import GRAPH, Asked, ask
 
@@ -62,6 +64,22 @@ def test_no_export_leads_outside(studio: Studio, exported: Path, name: str) -> N
     found = ask(studio, f"/{studio.token}/exports/{name}")
     assert found.status in (403, 404)
     assert b"secret" not in found.body
+
+
+def test_an_export_that_goes_while_it_is_asked_for(
+    studio: Studio, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listed, and taken away before it is sent."""
+    listed = exported / "gone.flac"
+    monkeypatch.setattr(Exports, "_listed", lambda self: [listed])
+    assert ask(studio, f"/{studio.token}/exports/gone.flac").status == 404
+    assert studio.session.part(Exports).files() == []  # type: ignore[union-attr]
+
+
+def test_exports_of_a_folder_that_is_gone(studio: Studio, exported: Path) -> None:
+    exported.rename(exported.with_name("elsewhere"))
+    assert ask(studio, f"/{studio.token}/exports/mix%201.flac").status == 404
+    assert studio.session.part(Exports).files() == []  # type: ignore[union-attr]
 
 
 def _checked(studio: Studio, body: bytes) -> Asked:

@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from djgraph.studio.guard import HEADERS, LONGEST_BODY
 from djgraph.studio.messages import LONGEST
-from djgraph.studio.server import MOST_PAGES
+from djgraph.studio.sockets import MOST_PAGES
 
 from .served import PATIENCE, Studio, until
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from djgraph.errors import DJGraphError, InputError, did_you_mean
 from djgraph.reading import parse_json
 from djgraph.studio.exporting import FORMS, Job, What, export
-from djgraph.studio.messages import Message
+from djgraph.studio.messages import WRONG, Message
 from djgraph.studio.opening import Opened
 from djgraph.studio.session import Part, Session
 from djgraph.studio.set_file import no_set
@@ -159,9 +159,12 @@ class Exports(Part):
 
     def _listed(self) -> list[Path]:
         folder = None if self.session.keep is None else self.session.keep.exports
-        if folder is None or not folder.is_dir():
+        if folder is None:
             return []
-        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        try:
+            paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        except OSError:  # it is made with the first export, and may be taken away
+            return []
         return [path for path in paths if path.is_file() and not path.is_symlink()]
 
     def _free(self, name: str, what: What, form: str) -> Path:
@@ -184,15 +187,26 @@ class Exports(Part):
         try:
             written = export(running.job, opened=opened)
         except DJGraphError as error:
-            running.state, running.problem = "failed", str(error)
+            self._fail(running, str(error))
+        except Exception:
+            self._fail(running, WRONG)
+            raise
         else:
             running.state, running.files = "done", [path.name for path in written.files]
-        self._tell(running)
+            self._tell(running)
 
     def _take_turn(self, running: _Running) -> None:
         with self._turns:
-            if running.state == "running":
+            if running.state != "running":
+                return
+            try:
                 self._run(running)
+            except OSError as error:  # a full disk, no more processes
+                self._fail(running, f"it could not be started: {error.strerror or error}")
+
+    def _fail(self, running: _Running, problem: str) -> None:
+        running.state, running.problem = "failed", problem
+        self._tell(running)
 
     def _run(self, running: _Running) -> None:
         with tempfile.TemporaryDirectory(prefix="djgraph-export-") as folder:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from djgraph.errors import DJGraphError, InputError
+from djgraph.errors import InputError
 from djgraph.studio.excerpt import lay_aside, write_signal
 from djgraph.studio.folders import SOUND, file_named, files_in
 from djgraph.studio.jobs import Job, JobError
@@ -116,20 +116,16 @@ class Fitting(Part):
             channels, steps, tempo = sound.shape[0], message.steps, clock.bpm(0.0)
             return FitWork(mixer.graph, mixer.lowering, signals, channels, steps, tempo, message.level)
 
-        def ended(outcome: dict[str, Any] | JobError, folder: Path) -> None:
-            try:
-                if isinstance(outcome, JobError):
-                    raise outcome
-                self._found(outcome, folder, name, begin / rate, seconds, message.region)
-            except JobError as problem:
-                self._tell(state="stopped" if problem.kind == "Stopped" else "failed", message=str(problem))
-            except DJGraphError as problem:  # the graph is another one by now
-                self._tell(state="failed", message=str(problem))
+        def done(report: dict[str, Any], folder: Path) -> None:
+            self._found(report, folder, name, begin / rate, seconds, message.region)
+
+        def failed(problem: JobError) -> None:
+            self._tell(state="stopped" if problem.kind == "Stopped" else "failed", message=str(problem))
 
         self._losses = []
         self._state = {}
         self._tell(state="preparing", target=name, steps=message.steps, stage="", losses=[], message="")
-        self._job = Job(run_fit, prepare, self._news, ended)
+        self._job = Job(run_fit, prepare, self._news, done, failed)
 
     def _news(self, news: dict[str, Any]) -> None:
         state = "stopping" if self._state.get("state") == "stopping" else "running"

@@ -166,25 +166,21 @@ class Models(Part):
                 mixer.graph, path, loaded.remap, loaded.other_sound, signals, channels, beats, plan
             )
 
-        def ended(outcome: dict[str, Any] | JobError, folder: Path) -> None:
+        def done(_: dict[str, Any], folder: Path) -> None:
             from djgraph import automation
 
-            try:
-                if isinstance(outcome, JobError):
-                    raise outcome
-                found = automation.load(folder / AUTOMATION)
-                lanes = lanes_of(found, session.mixer.layout, seconds, session.project.clock, begin / rate)
-            except DJGraphError as problem:
-                stopped = getattr(problem, "kind", "") == "Stopped"
-                self._tell(state="ready", message="" if stopped else str(problem))
-                return
+            found = automation.load(folder / AUTOMATION)
+            lanes = lanes_of(found, session.mixer.layout, seconds, session.project.clock, begin / rate)
             self._tell(state="ready", message="")
             whole = begin == 0 and end == feed.samples
             number = session.next_proposal()
             session.propose(Proposal(number, what, "model", lanes, {}, whole, region))
 
+        def failed(problem: JobError) -> None:
+            self._tell(state="ready", message="" if problem.kind == "Stopped" else str(problem))
+
         self._tell(state="working", message="")
-        self._job = Job(run_model, prepare, lambda news: self._tell(**news), ended)
+        self._job = Job(run_model, prepare, lambda news: self._tell(**news), done, failed)
 
     def _plan(self, message: AskModel, player: TransitionPlayer, seconds: float) -> tuple[str, float, float]:
         known, clock = player.senses.recipes, self.session.project.clock

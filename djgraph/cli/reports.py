@@ -31,7 +31,7 @@ ReportFiles = Annotated[
 
 
 class Overheard:
-    """Audio to mix whose blocks are listened to as they pass; as :class:`djgraph.cli.inputs.InputBlocks`."""
+    """Audio to mix whose blocks are listened to as they pass; as :class:`djgraph.rendering.InputBlocks`."""
 
     def __init__(self, playing: Playing, title: str) -> None:
         """title: of the report."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from djgraph.graph.ir import InputNode
 from djgraph.playing.feed import Feed, Nested, mapped
-from djgraph.rendering.files import channels_of, find_inputs, name_of, nested
+from djgraph.rendering.files import find_inputs, materials_of, nested
 
 if TYPE_CHECKING:
     from djgraph.graph.ir import Graph
@@ -28,23 +28,11 @@ class FileFeed:
     def __init__(
         self, graph: Graph, given: Mapping[str, Path], material: Mapping[str, Any] | None = None
     ) -> None:
-        from djgraph.decks import FileMaterial
-
         self.material: Mapping[str, Any] = material or {}
         plain = {name: path for name, path in given.items() if name not in self.material}
-        self._keys = list(files := find_inputs(graph, plain, some=True) if plain else {})
-        widths = channels_of(graph)
-        self._tracks = []
-        for name in dict.fromkeys(name for name, _ in self._keys):
-            own = {key: several for key, several in files.items() if key[0] == name}
-            self._tracks.append(
-                FileMaterial(
-                    {name_of(key): several for key, several in own.items()},
-                    graph.sample_rate,
-                    {name_of(key): widths[key] for key in own},
-                    pad=True,
-                )
-            )
+        files = find_inputs(graph, plain, some=True) if plain else {}
+        self._keys = list(files)
+        self._tracks = list(materials_of(graph, files, pad=True).values())
         lengths = [one.samples for one in (*self._tracks, *self.material.values())]
         self.samples: int = max(lengths, default=0)
 

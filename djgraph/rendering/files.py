@@ -14,6 +14,8 @@ from djgraph.rendering.steps import Steps
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from djgraph.analysis import Grid
+    from djgraph.decks import FileMaterial
     from djgraph.graph.ir import Graph
 
 Key = tuple[str, str | None]
@@ -128,6 +130,29 @@ def channels_of(graph: Graph) -> dict[Key, int | None]:
 
 def name_of(key: Key) -> str:
     return ".".join(filter(None, key))
+
+
+def materials_of(
+    graph: Graph, files: Mapping[Key, list[Path]], pad: bool, grids: Mapping[str, Grid] | None = None
+) -> dict[str, FileMaterial]:
+    """By input, the track that files of :func:`find_inputs` are, each part read from disk when it is needed. grids: of
+    those whose beats are known.
+
+    Raises AudioFileError for the files, InputError for stems of a track of unequal lengths where they are not padded.
+    """
+    from djgraph.decks import FileMaterial
+
+    channels, materials = channels_of(graph), dict[str, FileMaterial]()
+    for name in dict.fromkeys(name for name, _ in files):
+        own = {name_of(key): key for key in files if key[0] == name}
+        materials[name] = FileMaterial(
+            {signal: files[key] for signal, key in own.items()},
+            graph.sample_rate,
+            {signal: channels[key] for signal, key in own.items()},
+            pad,
+            grid=(grids or {}).get(name),
+        )
+    return materials
 
 
 def nested(keys: Iterable[Key], signals: Mapping[str, Tensor]) -> dict[str, Any]:

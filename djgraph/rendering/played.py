@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from djgraph.errors import InputError
-from djgraph.rendering.files import channels_of, find_inputs, name_of, nested
+from djgraph.rendering.files import Key, channels_of, find_inputs, materials_of, name_of, nested
 from djgraph.rendering.steps import Steps
 from djgraph.rendering.synced import known_of
 
@@ -33,22 +33,19 @@ class PlayedBlocks:
     ) -> None:
         """some: as of find_inputs. Raises InputError and AudioFileError as that and an analysis do."""
         from djgraph.audio import open_signals
-        from djgraph.decks import FileMaterial
 
         files = find_inputs(graph, given, some)
         channels, rate = channels_of(graph), graph.sample_rate
-        self.material: dict[str, FileMaterial] = {}
-        for name, node in graph.sources.items():
-            own = {key: several for key, several in files.items() if key[0] == name}
-            if not own:
-                continue
-            grid = None
+        tracks: dict[Key, list[Path]] = {
+            key: several for key, several in files.items() if key[0] in graph.sources
+        }
+        grids = {}
+        for name in dict.fromkeys(name for name, _ in tracks):
+            node = graph.sources[name]
             if getattr(node.effect(node.settings, graph.environment), "needs_beats", False):
                 steps.begin(f"analysing {name}")
-                grid, _ = known_of(name, given[name])
-            signals = {name_of(key): several for key, several in own.items()}
-            widths = {name_of(key): channels[key] for key in own}
-            self.material[name] = FileMaterial(signals, rate, widths, pad, grid=grid)
+                grids[name], _ = known_of(name, given[name])
+        self.material: dict[str, FileMaterial] = materials_of(graph, tracks, pad, grids)
         plain = {key: several for key, several in files.items() if key[0] not in graph.sources}
         self._keys = list(plain)
         self._reader = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from djgraph.errors import InputError
-from djgraph.rendering.files import Key, channels_of, find_inputs, name_of, nested
+from djgraph.rendering.files import Key, find_inputs, materials_of, nested
 from djgraph.rendering.steps import Steps
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class SyncedBlocks:
         first track where it is None. sync: one of :data:`SYNCS`. key_lock: tracks keep their pitch. some: as of
         find_inputs. Raises InputError and AudioFileError as that and an analysis do, and for tracks without beats."""
         from djgraph.automation import TempoMap
-        from djgraph.decks import Deck, FileMaterial
+        from djgraph.decks import Deck
         from djgraph.decks.placement import transition_beat
 
         files = find_inputs(graph, given, some)
@@ -71,16 +71,7 @@ class SyncedBlocks:
             if sync != "off" or (tempo is None and name == first):
                 steps.begin(f"analysing {name}")
                 known[name] = known_of(name, given[name])
-        channels = channels_of(graph)
-        material = {
-            name: FileMaterial(
-                {name_of(key): several for key, several in files.items() if key[0] == name},
-                graph.sample_rate,
-                {name_of(key): channels[key] for key in files if key[0] == name},
-                pad,
-            )
-            for name in names
-        }
+        material = materials_of(graph, files, pad)
         self._rate = rate = graph.sample_rate
         self.grids = known
         self.seconds = {name: one.samples / rate for name, one in material.items()}

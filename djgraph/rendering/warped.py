@@ -5,40 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from djgraph.rendering.files import Key, channels_of, find_inputs, name_of, nested
+from djgraph.rendering.files import Key, find_inputs, materials_of, nested
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from djgraph.decks import Tape, Warp
+    from djgraph.decks import FileMaterial, Warp
     from djgraph.graph.ir import Graph
 
 
 def track_materials(
     graph: Graph, given: dict[str, Path], pad: bool
-) -> tuple[dict[str, Tape], dict[Key, list[Path]]]:
+) -> tuple[dict[str, FileMaterial], dict[Key, list[Path]]]:
     """The material of every track, read from disk where it is needed, and its files.
 
     Raises InputError and AudioFileError as find_inputs does, and for stems of a track of unequal lengths.
     """
-    from djgraph.decks import FileMaterial
-
     files = find_inputs(graph, given)
-    channels = channels_of(graph)
-    materials: dict[str, Tape] = {}
-    for name in dict.fromkeys(key[0] for key in files):
-        own = {key: several for key, several in files.items() if key[0] == name}
-        materials[name] = FileMaterial(
-            {name_of(key): several for key, several in own.items()},
-            graph.sample_rate,
-            {name_of(key): channels[key] for key in own},
-            pad,
-        )
-    return materials, files
+    return materials_of(graph, files, pad), files
 
 
 class WarpedBlocks:
-    """The audio of a graph's inputs, each track where a warp puts it. As :class:`djgraph.cli.inputs.InputBlocks`.
+    """The audio of a graph's inputs, each track where a warp puts it. As :class:`djgraph.rendering.InputBlocks`.
 
     samples: of the mix. warp: at the graph's sample rate.
     """

@@ -32,7 +32,8 @@ class Engine:
 
     One thread makes blocks, ``ahead`` of them before they are due; the card's own thread takes them from a ring, which
     needs neither a lock nor memory. Where there is none, silence is heard and ``late`` counts it. to: the card's
-    channels, from 0, that the mixer's output goes to. sinks: what listens along.
+    channels, from 0, that the mixer's output goes to. sinks: what listens along. peak: the largest amplitude of the
+    mixer's output since somebody set it to 0.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Engine:
         sinks: Sequence[Sink] = (),
     ) -> None:
         self.player, self.desk, self.card = player, desk, card
-        self.ahead, self.late, self.made = ahead, 0, 0
+        self.ahead, self.late, self.made, self.peak = ahead, 0, 0, 0.0
         self.error: BaseException | None = None
         """What ended the sound, if something did."""
         self._to, self._capture, self._sinks = tuple(to), capture, tuple(sinks)
@@ -124,6 +125,7 @@ class Engine:
     def _one(self) -> None:
         self.desk.drain()
         audio, _ = self.player.block(self.card.block)
+        self.peak = max(self.peak, float(np.abs(audio).max()))
         slot = self._ring[self.made % self.ahead]
         for channel, place in enumerate(self._to):
             slot[:, place] = audio[min(channel, len(audio) - 1)]

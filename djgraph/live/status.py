@@ -13,24 +13,23 @@ class Status:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._peak = 0.0
 
     def numbers(self) -> dict[str, Any]:
-        """playing, seconds, load (median and largest share of a block's length), late (blocks that were not ready),
-        faults (as the card tells), peak_dbfs since last asked, momentary and integrated LUFS, true peak in dBTP."""
+        """playing, seconds, load (a block's time as a share of its length: the median, and what 99 of 100 keep within),
+        late (blocks that were not ready), faults (as the card tells), peak_dbfs of what goes to the card since this was
+        last asked, momentary and integrated LUFS, true peak in dBTP."""
         engine, player = self._engine, self._engine.player
-        median, worst = player.load
-        peaks = [value for values in player.meters().values() for value in values]
+        median, most = player.load
         momentary, integrated, true_peak = player.loudness
-        main = max(peaks, default=0.0)
+        peak, engine.peak = engine.peak, 0.0
         return {
             "playing": player.transport.playing,
             "seconds": player.transport.position / engine.card.rate,
             "load": median,
-            "load_max": worst,
+            "load_99": most,
             "late": engine.late,
             "faults": engine.card.faults,
-            "peak_dbfs": 20 * math.log10(main) if main > 0 else None,
+            "peak_dbfs": 20 * math.log10(peak) if peak > 0 else None,
             "momentary_lufs": momentary,
             "lufs": integrated,
             "true_peak_dbtp": true_peak,
@@ -42,7 +41,7 @@ def line(now: dict[str, Any]) -> str:
     minutes, seconds = divmod(now["seconds"], 60)
     parts = [
         f"{'▶' if now['playing'] else '■'} {int(minutes):02d}:{seconds:04.1f}",
-        f"load {now['load']:.0%}, at most {now['load_max']:.0%}",
+        f"load {now['load']:.0%}, 99 of 100 blocks {now['load_99']:.0%}",
         f"late {now['late']}" + (f", card {now['faults']}" if now["faults"] else ""),
     ]
     if now["peak_dbfs"] is not None:

@@ -248,17 +248,23 @@ def test_what_is_shown(mixer: djgraph.Mixer, inputs: Any) -> None:
     player = Player(mixer, MemoryFeed(inputs))
     player.play()
     card = FakeCard(RATE, 256)
-    engine = Engine(player, Desk(player), card)
+    made: list[np.ndarray] = []
+    engine = Engine(player, Desk(player), card, sinks=[lambda audio, playing: made.append(audio.copy())])
+    player.hands.hold("master.volume", 0.1)  # so that strips are louder than what is heard
     pulled(engine, card, 20)
-    now = Status(engine).numbers()
+    status = Status(engine)
+    now = status.numbers()
     assert now["playing"]
     assert now["late"] == now["faults"] == 0
-    assert now["load_max"] >= now["load"] > 0
+    assert now["load_99"] >= now["load"] > 0
     assert now["seconds"] == pytest.approx(engine.made * 256 / RATE)
     text = line(now)
     assert text.startswith("▶ 00:00.1   load ")
     assert "late 0" in text
-    assert "dBFS" in text
+    assert f"peak {now['peak_dbfs']:+.1f} dBFS" in text
+    assert now["peak_dbfs"] == pytest.approx(20 * np.log10(np.abs(np.concatenate(made, 1)).max()))
+    assert status.numbers()["peak_dbfs"] is None
+    assert player.meters()  # nothing was taken from a page's meters
     player.close()
 
 

@@ -17,6 +17,7 @@ from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
 from djgraph.layout.units import Units, units_of
 from djgraph.playing import Player
+from djgraph.playing.hands import allowed
 
 Heard = Callable[[Mapping[str, float], Mapping[str, float]], None]
 """Is told about thirty times a second which controls have moved, whoever moved them, their values in plain units; and
@@ -55,22 +56,12 @@ class Desk:
     # ── For any thread ──────────────────────────────────────────────────────────────────────────────────────
 
     def turn(self, name: str, value: float) -> float:
-        """Take a control to a value, clamped to its range and snapped to its grid, which is returned. Raises
-        LayoutError for a name that there is not, InputError for what is no finite number."""
-        layout = self.layout
-        index = layout.index(name)
-        if not np.isfinite(value):
-            raise InputError(f"{name}: expected a finite number, got {value!r}")
-        control = layout.columns[index].control
-        number = min(max(float(value), control.min), control.max)
-        if control.held:
-            row = layout.default.clone()
-            row[index] = number
-            number = float(layout.snap(row)[index])
-        return self._post(name, number)
+        """Take a control to a value, as far as it may have it, which is returned. Raises as
+        :func:`djgraph.playing.hands.allowed`."""
+        return self._post(name, allowed(self.layout, name, value)[1])
 
     def put(self, name: str, position: float) -> float:
-        """The same, to a position of its travel; returns the value. Raises as :meth:`turn`."""
+        """The same, to a position of its travel; returns the value."""
         index = self.layout.index(name)
         if not np.isfinite(position):
             raise InputError(f"{name}: expected a position from 0 to 1, got {position!r}")

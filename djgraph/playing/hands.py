@@ -13,6 +13,21 @@ from djgraph.layout import ParameterLayout
 from djgraph.playing.tape import Tape
 
 
+def allowed(layout: ParameterLayout, name: str, value: float) -> tuple[int, float]:
+    """The column of a control, and a value clamped to its range and snapped to its grid. Raises LayoutError for a name
+    that there is not, InputError for what is no finite number."""
+    index, number = layout.index(name), float(value)
+    if not np.isfinite(number):
+        raise InputError(f"{name}: expected a finite number, got {value!r}")
+    control = layout.columns[index].control
+    number = min(max(number, control.min), control.max)
+    if control.held:
+        row = layout.default.clone()
+        row[index] = number
+        number = float(layout.snap(row)[index])
+    return index, number
+
+
 class Hands:
     """Values by column, in plain units, that hold until they are let go. Any thread may move them; the one that plays
     reads a whole row at a time and never waits for longer than a copy of the dictionary takes.
@@ -31,18 +46,8 @@ class Hands:
         self._heir: Hands | None = None
 
     def hold(self, name: str, value: float) -> float:
-        """Take a control to a value, clamped to its range and snapped to its grid, which is returned. Raises
-        LayoutError for a name that there is not, InputError for what is no finite number."""
-        index = self.layout.index(name)
-        number = float(value)
-        if not np.isfinite(number):
-            raise InputError(f"{name}: expected a finite number, got {value!r}")
-        control = self.layout.columns[index].control
-        number = min(max(number, control.min), control.max)
-        if control.held:
-            row = self.layout.default.clone()
-            row[index] = number
-            number = float(self.layout.snap(row)[index])
+        """Take a control to a value, as far as it may have it, which is returned. Raises as :func:`allowed`."""
+        index, number = allowed(self.layout, name, value)
         with self._lock:
             self._held = {**self._held, index: number}
             heir = self._heir

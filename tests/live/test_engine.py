@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from playing.clips import mixed, tracks
 
 import djgraph
 from djgraph.live import Desk, Engine, FakeCard
@@ -40,11 +41,7 @@ def mixer() -> djgraph.Mixer:
 
 @pytest.fixture(scope="module")
 def inputs(mixer: djgraph.Mixer) -> dict[str, Any]:
-    torch.manual_seed(1)
-    return {
-        track: {stem: 0.1 * torch.randn(2, SAMPLES) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
+    return tracks(mixer.graph, SAMPLES)
 
 
 def pulled(engine: Engine, card: FakeCard, blocks: int) -> np.ndarray:
@@ -70,9 +67,7 @@ def test_card_hears_what_the_renderer_writes(mixer: djgraph.Mixer, inputs: Any, 
     card = FakeCard(RATE, block)
     engine = Engine(player, Desk(player), card)
     heard = pulled(engine, card, SAMPLES // block)
-    batched = {track: {stem: x[None] for stem, x in stems.items()} for track, stems in inputs.items()}
-    with torch.no_grad():
-        whole = mixer(batched, frames.params[None], positions=frames.positions)[0].numpy()
+    whole = mixed(mixer, inputs, frames.params, frames.positions)
     np.testing.assert_allclose(heard, whole[:, : heard.shape[1]], atol=2e-6)
     assert engine.late == 0
     player.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from playing.clips import mixed, tracks
 
 import djgraph
 from djgraph.errors import AudioFileError
@@ -25,11 +25,7 @@ def mixer() -> djgraph.Mixer:
 
 @pytest.fixture(scope="module")
 def inputs(mixer: djgraph.Mixer) -> dict[str, Any]:
-    torch.manual_seed(2)
-    return {
-        track: {stem: 0.1 * torch.randn(2, SAMPLES) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
+    return tracks(mixer.graph, SAMPLES, seed=2)
 
 
 def test_what_hands_play_renders_to_the_same_samples(
@@ -56,9 +52,7 @@ def test_what_hands_play_renders_to_the_same_samples(
     controls.automation(RATE).save(tmp_path / "played.yaml")
     again = djgraph.automation.load(tmp_path / "played.yaml")
     told = again.render_exact(mixer, samples=SAMPLES, sample_rate=RATE)
-    batched = {track: {stem: x[None] for stem, x in stems.items()} for track, stems in inputs.items()}
-    with torch.no_grad():
-        whole = mixer(batched, told.params[None], positions=told.positions)[0].numpy()
+    whole = mixed(mixer, inputs, told.params, told.positions)
     # Smoothing looks ahead: at its end a clip knows nothing of what would have been played next.
     last = played.shape[1] - mixer.stream().latency
     np.testing.assert_allclose(played[:, :last], whole[:, :last], atol=5e-6)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import djgraph
 from djgraph.playing import MemoryFeed, Player
 from djgraph.playing.line import TICK
+
+from .clips import tracks
 
 MINUTES = float(os.environ.get("DJGRAPH_PLAYING_MINUTES", "10"))
 AHEAD = 4 * TICK
@@ -52,11 +52,7 @@ def _resident() -> int:
 def test_an_hour_of_playing() -> None:
     mixer = djgraph.compile("dj_mixer")
     rate = mixer.graph.sample_rate
-    inputs: dict[str, Any] = {
-        track: {stem: 0.05 * torch.randn(2, 20 * rate) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
-    player = Player(mixer, MemoryFeed(inputs))
+    player = Player(mixer, MemoryFeed(tracks(mixer.graph, 20 * rate, level=0.05)))
     player.loop((rate, 19 * rate))
     player.play()
     names, random = mixer.layout.names, np.random.default_rng(1)

@@ -12,6 +12,8 @@ import djgraph
 from djgraph.errors import DJGraphError
 from djgraph.playing import Course, Hands, MemoryFeed, Player
 
+from .clips import mixed, tracks
+
 RATE = 44100
 SAMPLES = 30_000
 
@@ -23,17 +25,7 @@ def mixer() -> djgraph.Mixer:
 
 @pytest.fixture(scope="module")
 def inputs(mixer: djgraph.Mixer) -> dict[str, Any]:
-    torch.manual_seed(1)
-    return {
-        track: {stem: 0.1 * torch.randn(2, SAMPLES) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
-
-
-def _whole(mixer: djgraph.Mixer, inputs: Any, course: Any) -> np.ndarray:
-    batched = {track: {stem: x[None] for stem, x in stems.items()} for track, stems in inputs.items()}
-    with torch.no_grad():
-        return mixer(batched, course.params[None], positions=course.positions)[0].numpy()
+    return tracks(mixer.graph, SAMPLES)
 
 
 def _played(player: Player, sizes: list[int]) -> np.ndarray:
@@ -47,7 +39,7 @@ def test_player_plays_what_the_renderer_writes(mixer: djgraph.Mixer, inputs: Any
     player = Player(mixer, MemoryFeed(inputs), Course(mixer.layout, frames.params, frames.positions))
     sizes = [512] * 20 + [100, 1, 1111, 64] + [512] * 20
     played = _played(player, sizes)
-    wanted = _whole(mixer, inputs, frames)[:, : played.shape[1]]
+    wanted = mixed(mixer, inputs, frames.params, frames.positions)[:, : played.shape[1]]
     np.testing.assert_allclose(played, wanted, atol=2e-6)
     player.close()
 
@@ -95,10 +87,7 @@ def test_another_mixer_takes_over_without_a_step(mixer: djgraph.Mixer, inputs: A
     before = player.block(2048)[0]
     player.take_over(mixer, Course.steady(mixer.layout), Hands(mixer.layout))
     after = np.concatenate([player.block(512)[0] for _ in range(8)], 1)
-    frames = djgraph.automation.load({"automation": 1, "curves": []}).render_exact(
-        mixer, samples=SAMPLES, sample_rate=RATE
-    )
-    wanted = _whole(mixer, inputs, frames)[:, : 2048 + 4096]
+    wanted = mixed(mixer, inputs, mixer.layout.default[None])[:, : 2048 + 4096]
     np.testing.assert_allclose(np.concatenate([before, after], 1), wanted, atol=2e-6)
     player.close()
 

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from playing import clips
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,15 +31,9 @@ def compiled(graph: str) -> djgraph.Mixer:
     return djgraph.compile(graph)
 
 
-def tracks(graph: Any, seconds: float, seed: int = 1) -> dict[str, Any]:
-    """Noise for every input, ``[channels, samples]``: never zero, so that silence is told from it."""
-    random = torch.Generator().manual_seed(seed)
-    samples = round(seconds * graph.sample_rate)
-
-    def one() -> torch.Tensor:
-        return 0.05 * torch.randn(2, samples, generator=random)
-
-    return {name: {stem: one() for stem in stems} if stems else one() for name, stems in graph.inputs.items()}
+def tracks(graph: Any, seconds: float) -> dict[str, Any]:
+    """Quiet noise for every input."""
+    return clips.tracks(graph, round(seconds * graph.sample_rate), level=0.05)
 
 
 def until(
@@ -92,15 +87,9 @@ class Studio:
         self.halt()
         self.session.close()
 
-    def mixed(self, values: Mapping[str, float] | None = None) -> torch.Tensor:
+    def mixed(self, values: Mapping[str, float] | None = None) -> np.ndarray:
         """The whole clip as the mixer makes it, ``[channels, samples]``, with some controls elsewhere."""
         layout, row = self.mixer.layout, self.mixer.layout.default.clone()
         for name, value in (values or {}).items():
             row[layout.index(name)] = value
-        inputs = {
-            name: {stem: x[None] for stem, x in one.items()} if isinstance(one, dict) else one[None]
-            for name, one in self.inputs.items()
-        }
-        with torch.inference_mode():
-            out = self.mixer(inputs, row[None, None])
-        return (next(iter(out.values())) if isinstance(out, Mapping) else out)[0]
+        return clips.mixed(self.mixer, self.inputs, row[None])

@@ -11,6 +11,7 @@ import torch
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing.clips import tracks
 
 import djgraph
 from djgraph.automation import TempoMap
@@ -35,11 +36,7 @@ def mixer() -> djgraph.Mixer:
 
 @pytest.fixture(scope="module")
 def inputs(mixer: djgraph.Mixer) -> dict[str, Any]:
-    torch.manual_seed(1)
-    return {
-        track: {stem: 0.1 * torch.randn(2, SAMPLES) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
+    return tracks(mixer.graph, SAMPLES)
 
 
 @pytest.fixture

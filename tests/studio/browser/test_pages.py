@@ -22,7 +22,7 @@ def _sounding(audio: np.ndarray) -> np.ndarray:
 
 
 def test_what_is_heard_is_what_the_mixer_makes(desk: Desk) -> None:
-    wanted = desk.studio.mixed().numpy()
+    wanted = desk.studio.mixed()
     desk.play()
     desk.until(lambda: desk.sounding() >= wanted.shape[1], "not all was heard")
     heard = _sounding(desk.heard())[:, : wanted.shape[1]]
@@ -43,7 +43,7 @@ def test_a_moved_control_is_heard_soon(opened: Callable[..., Desk]) -> None:
     at_key = desk.sounding()
     fader.press("Home")
     desk.until(lambda: desk.sounding() > at_key + 44100, "it does not go on")
-    wanted, heard = desk.studio.mixed().numpy(), _sounding(desk.heard())
+    wanted, heard = desk.studio.mixed(), _sounding(desk.heard())
     length = min(wanted.shape[1], heard.shape[1])
     differs = np.abs(heard[:, :length] - wanted[:, :length]).max(0) > 1e-4
     first = int(np.argmax(differs))
@@ -51,7 +51,7 @@ def test_a_moved_control_is_heard_soon(opened: Callable[..., Desk]) -> None:
     np.testing.assert_allclose(heard[:, :first], wanted[:, :first], atol=1e-4)
     late = (first - at_key) / desk.mixer.graph.sample_rate
     print(f"heard {1000 * late:.0f} ms after the key")
-    shut = desk.studio.mixed({GAIN: 0.0}).numpy()
+    shut = desk.studio.mixed({GAIN: 0.0})
     np.testing.assert_allclose(heard[:, first + 1024 : length], shut[:, first + 1024 : length], atol=1e-5)
 
 

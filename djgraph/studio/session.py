@@ -189,7 +189,7 @@ class Session:
             self.player.follow(self._course(self.project))
             for part in self.parts:
                 part.changed()
-            self.tell(self.snapshot())
+            self.tell({**self.snapshot(), "anew": True})
 
     def moving(self) -> Iterator[tuple[str, list[float]]]:
         """The controls that are automated, each with its values over the clip, to draw."""

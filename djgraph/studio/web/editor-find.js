@@ -2,6 +2,7 @@
 // Find and replace in a textarea.
 
 import { make } from "./control.js";
+import { button } from "./widgets.js";
 
 /**
  * @param {HTMLTextAreaElement} area @param {(from: number, to: number) => void} show @param {(text: string) => void} insert
@@ -46,7 +47,8 @@ export function makeFind(area, show, insert) {
     else return;
     event.preventDefault();
   });
-  element.append(field, button("‹", "previous place", () => next(-1)), button("›", "next place", () => next(1)), other, button("Replace", "replace this one", replace), count, button("×", "close", close));
+  element.append(field, button("‹", "previous place", () => next(-1), "small"), button("›", "next place", () => next(1), "small"), other,
+    button("Replace", "replace this one", replace, "small"), count, button("×", "close", close, "small"));
   return {
     element, next,
     open: text => {
@@ -67,14 +69,4 @@ function entry(label) {
   field.spellcheck = false;
   field.setAttribute("aria-label", label);
   return field;
-}
-
-/** @param {string} text @param {string} label @param {() => void} act */
-function button(text, label, act) {
-  const one = make("button", "small");
-  one.textContent = text;
-  one.title = label;
-  one.setAttribute("aria-label", label);
-  one.addEventListener("click", act);
-  return one;
 }

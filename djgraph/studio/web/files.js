@@ -2,6 +2,7 @@
 // Files: what the project is called and where it lies, saves to go back to, and what goes out of it.
 
 import { make } from "./control.js";
+import { labelled } from "./widgets.js";
 
 /**
  * @typedef {{job: number, what: string, name: string, state: string, step: string, share: number, files: string[], notes: string[], problem: string}} Job
@@ -46,7 +47,7 @@ function projectBox(store, wire) {
   store.on("project", show);
   store.on("saved", show);
   show();
-  box.append(labelled("Name", name), state, folder);
+  box.append(labelled("Name", name, "field"), state, folder);
   return box;
 }
 
@@ -90,7 +91,7 @@ function exportBox(store, wire) {
   };
   store.on("export", show);
   show();
-  box.append(labelled("File name", name), kinds, jobs, files);
+  box.append(labelled("File name", name, "field"), kinds, jobs, files);
   return box;
 }
 
@@ -147,7 +148,7 @@ function savesBox(store, wire) {
   store.on("saves", event => list.replaceChildren(...event.saves.map((/** @type {Save} */ save) => saveRow(save, wire))));
   store.on("view", id => { if (id === "files") wire.say({ do: "list_saves" }); });
   wire.say({ do: "list_saves" });
-  form.append(labelled("Note", note), keep, refresh);
+  form.append(labelled("Note", note, "field"), keep, refresh);
   box.append(form, list);
   return box;
 }
@@ -175,14 +176,6 @@ function section(title) {
   head.textContent = title;
   box.append(head);
   return box;
-}
-
-/** @param {string} text @param {HTMLElement} field */
-function labelled(text, field) {
-  const label = make("label", "field"), word = make("span", "");
-  word.textContent = text;
-  label.append(word, field);
-  return label;
 }
 
 /** @param {number} at Seconds since 1970. */

@@ -5,6 +5,7 @@ import { make } from "./control.js";
 import { drawLosses } from "./loss.js";
 import { written } from "./scale.js";
 import { TempoMap } from "./timeline-tempo.js";
+import { button, labelled } from "./widgets.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -46,26 +47,27 @@ function fitCard(store, wire) {
   if (given) target.append(new Option(`${given} (--target)`, ""));
   for (const file of files) target.append(new Option(file, file));
   Object.assign(steps, { type: "number", min: "0", max: "200", value: "20" });
-  const begin = button("Start", "go"), stop = button("Stop", "stop");
+  const begin = button("Start", "", () => wire.say({
+    do: "fit", target: target.value, steps: Math.min(200, Math.max(0, Math.round(Number(steps.value) || 0))),
+    region: loop.checked ? store.project.loop : null, level: level.checked ? 0 : null,
+  }), "go");
+  const stop = button("Stop", "", () => wire.say({ do: "fit_stop" }), "stop");
   const where = make("p", "where"), bar = /** @type {HTMLProgressElement} */ (make("progress", "")), canvas = /** @type {HTMLCanvasElement} */ (make("canvas", "losses")), report = make("div", "report");
   where.setAttribute("role", "status");
   bar.setAttribute("aria-label", "Progress of the fit");
   canvas.setAttribute("role", "img");
-  begin.addEventListener("click", () => wire.say({
-    do: "fit", target: target.value, steps: Math.min(200, Math.max(0, Math.round(Number(steps.value) || 0))),
-    region: loop.checked ? store.project.loop : null, level: level.checked ? 0 : null,
-  }));
-  stop.addEventListener("click", () => wire.say({ do: "fit_stop" }));
   const only = labelled("Only the loop", loop);
   const options = make("div", "options"), actions = make("div", "actions");
   options.append(labelled("Mix", target), labelled("Steps", steps), only, labelled("At the mixer's own level", level));
   actions.append(begin, stop);
+  options.hidden = !target.options.length;
   root.append(options, actions, where, bar, canvas, report);
 
   const show = () => {
     const fit = /** @type {Fit} */ (store.extra.fit ?? { state: "idle" });
     const busy = ["preparing", "running", "stopping"].includes(fit.state);
-    begin.disabled = busy || !target.options.length;
+    begin.disabled = busy;
+    actions.hidden = options.hidden && !busy;
     stop.hidden = !busy;
     stop.textContent = fit.state === "stopping" ? "End now" : "Stop";
     stop.title = fit.state === "stopping" ? "Without what was found" : "What was found so far is proposed";
@@ -145,36 +147,37 @@ function signed(value, digits) {
 /** @param {Store} store @param {Wire} wire */
 function modelCard(store, wire) {
   const root = card("Ask a model", "A checkpoint of examples/train_transition.py hears both tracks, and proposes how to go from one to the other.");
-  const file = select(), load = button("Load", "go"), said = make("p", "where"), offer = button("", "offer");
-  const recipe = select(), length = /** @type {HTMLInputElement} */ (make("input", "")), ask = button("Propose", "go"), stop = button("Stop", "stop");
+  const file = select(), said = make("p", "where");
+  const recipe = select(), length = /** @type {HTMLInputElement} */ (make("input", ""));
   for (const name of /** @type {string[]} */ (store.extra.model_files ?? [])) file.append(new Option(name, name));
   Object.assign(length, { type: "number", min: "0", max: "2500", step: "1", value: "4" });
   said.setAttribute("role", "status");
   /** @param {object} [more] */
   const loadIt = (more = {}) => wire.say({ do: "load_model", file: file.value, ...more });
-  load.addEventListener("click", () => loadIt());
+  const load = button("Load", "", () => loadIt(), "go");
   file.addEventListener("change", () => loadIt());
   const options = make("div", "options"), told = make("div", "options"), actions = make("div", "actions");
   options.append(labelled("Checkpoint", file), load);
   const chosen = labelled("Transition", recipe), lasts = labelled("Bars", length);
   told.append(chosen, lasts);
-  actions.append(ask, stop);
-  ask.addEventListener("click", () => {
+  const ask = button("Propose", "", () => {
     const tempo = new TempoMap(store.project.tempo), bar = store.project.beats_per_bar;
     // A transition begins with a bar.
     const start = Math.max(0, Math.round(tempo.beat(store.transport.seconds) / bar) * bar);
     wire.say({ do: "ask_model", recipe: recipe.value || null, start, length: Math.max(0, Number(length.value) || 0) * bar });
-  });
-  stop.addEventListener("click", () => wire.say({ do: "stop_model" }));
-  offer.addEventListener("click", () => {
+  }, "go");
+  const stop = button("Stop", "", () => wire.say({ do: "stop_model" }), "stop");
+  const offer = button("", "", () => {
     const model = /** @type {Model} */ (store.extra.model);
     if (model.offer) loadIt({ [model.offer]: true });
-  });
+  }, "offer");
+  actions.append(ask, stop);
+  options.hidden = !file.options.length;
   root.append(options, said, offer, told, actions);
   let known = "";
   const show = () => {
     const model = /** @type {Model} */ (store.extra.model ?? { state: "none" }), ready = model.state === "ready" || model.state === "working";
-    load.disabled = !file.options.length || model.state === "working";
+    load.disabled = model.state === "working";
     said.textContent = model.message || (model.state === "working" ? (model.stage === "proposing" ? "It proposes …" : "It listens …")
       : ready ? [`${model.file} ${model.sees === "mix" ? "listens to the target mix" : "plays a transition from the bar at the playhead on"}${model.remapped ? "; carried over by name" : ""}.`, ...model.notes ?? []].join(" ") : file.options.length ? "" : "There is no checkpoint: open the studio with --folder DIR where runs lie.");
     said.classList.toggle("wrong", model.state === "refused" || !!model.message);
@@ -182,6 +185,7 @@ function modelCard(store, wire) {
     if (model.offer) [offer.textContent, offer.title] = OFFERS[model.offer];
     told.hidden = !ready || model.sees !== "plan";
     const recipes = model.recipes ?? [];
+    chosen.hidden = !recipes.length;
     if (recipes.join() !== known) {
       known = recipes.join();
       recipe.replaceChildren(...recipes.map(name => new Option(name.replaceAll("_", " "), name)));
@@ -219,7 +223,7 @@ function proposalCard(store, wire) {
     }
     table.replaceChildren(head, ...proposal.controls.filter(name => store.controls.has(name)).map(name => {
       const row = make("tr", ""), value = make("td", "value"), known = make("td", "known"), last = make("td", "");
-      const title = make("th", ""), take = button("Take", "take");
+      const title = make("th", ""), take = button("Take", "", () => wire.say({ do: "take", controls: [name] }), "take");
       title.textContent = name;
       title.setAttribute("scope", "row");
       const one = proposal.report.controls?.[name];
@@ -227,7 +231,6 @@ function proposalCard(store, wire) {
         : `${one.cannot_be_told > 0.005 ? `cannot be told ${Math.round(100 * one.cannot_be_told)} % of the time` : "throughout"}${one.sounds_like ? `; sounds like ${one.sounds_like}` : ""}`;
       known.classList.toggle("unsure", !!one && (one.audible === 0 || one.cannot_be_told > 0.25));
       take.setAttribute("aria-label", `Take ${name}`);
-      take.addEventListener("click", () => wire.say({ do: "take", controls: [name] }));
       last.append(take);
       cells.set(name, value);
       row.append(title, value, known, last);
@@ -251,20 +254,5 @@ function select() { return /** @type {HTMLSelectElement} */ (make("select", ""))
 function check() {
   const element = /** @type {HTMLInputElement} */ (make("input", ""));
   element.type = "checkbox";
-  return element;
-}
-
-/** @param {string} text @param {string} name */
-function button(text, name) {
-  const element = /** @type {HTMLButtonElement} */ (make("button", name));
-  element.textContent = text;
-  return element;
-}
-
-/** @param {string} text @param {HTMLElement} field */
-function labelled(text, field) {
-  const element = make("label", ""), words = make("span", "");
-  words.textContent = text;
-  element.append(words, field);
   return element;
 }

@@ -4,6 +4,7 @@
 import { make } from "./control.js";
 import { points, valueOn } from "./timeline-lanes.js";
 import { TempoMap } from "./timeline-tempo.js";
+import { button } from "./widgets.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -113,13 +114,4 @@ export function makeGhostBar(store, wire, ghosts) {
   store.on("project", show);
   show();
   return root;
-}
-
-/** @param {string} text @param {string} title @param {() => void} click */
-function button(text, title, click) {
-  const element = /** @type {HTMLButtonElement} */ (make("button", ""));
-  element.textContent = text;
-  element.title = title;
-  element.addEventListener("click", click);
-  return element;
 }

@@ -3,6 +3,7 @@
 
 import { make } from "./control.js";
 import { makeSpace } from "./graph-space.js";
+import { button } from "./widgets.js";
 
 /** What a drawing may consist of: everything else is left out, whatever the server sent. */
 const TAGS = new Set(["svg", "g", "path", "rect", "circle", "text", "title"]);
@@ -35,7 +36,8 @@ export function makePicture(chosen, say) {
     unfold.setAttribute("aria-pressed", String(unfold.getAttribute("aria-pressed") !== "true"));
     load();
   });
-  bar.append(button("−", "zoom out", () => space.zoom(1 / 1.3)), button("+", "zoom in", () => space.zoom(1.3)), button("All", "show all", space.fit), button("1:1", "as large as it is", space.whole), unfold);
+  bar.append(button("−", "zoom out", () => space.zoom(1 / 1.3), "small"), button("+", "zoom in", () => space.zoom(1.3), "small"),
+    button("All", "show all", space.fit, "small"), button("1:1", "as large as it is", space.whole, "small"), unfold);
   element.append(bar, view);
 
   async function load() {
@@ -133,14 +135,4 @@ function light(svg, id, on) {
     near.add(edge.dataset.from ?? "").add(edge.dataset.to ?? "");
   }
   for (const box of /** @type {NodeListOf<SVGElement>} */ (svg.querySelectorAll("g.box"))) if (near.has(box.dataset.id ?? "")) box.classList.add("near");
-}
-
-/** @param {string} text @param {string} label @param {() => void} act */
-function button(text, label, act) {
-  const one = make("button", "small");
-  one.textContent = text;
-  one.title = label;
-  one.setAttribute("aria-label", label);
-  one.addEventListener("click", act);
-  return one;
 }

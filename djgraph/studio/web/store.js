@@ -3,6 +3,11 @@
 
 /** @typedef {import("./scale.js").Control} Control */
 
+/** What views follow while they stand, and by which event: of what the server begins with, the rest is what they are made of.
+ * @type {Record<string, string>} */
+const FOLLOWED = { project: "project", values: "", undo: "", redo: "", held: "", moving: "", has_other: "", proposal: "", auditioned: "",
+  transport: "transport", listening: "listening", sound: "sound", saving: "saved", fit: "fit", model: "model", recording: "recording", clips: "clips" };
+
 export class Store {
   constructor() {
     /** @type {any} */ this.console = null;
@@ -54,6 +59,7 @@ export class Store {
   take(event) {
     switch (event.event) {
       case "snapshot": {
+        const stands = !event.anew && made(event) === made(this.extra);
         this.console = event.console;
         this.controls = new Map(controlsOf(event.console).map(c => [c.name, c]));
         this.values = new Map();
@@ -65,7 +71,11 @@ export class Store {
         this.listening = event.listening;
         this.transport = event.transport;
         this.sound = event.sound;
-        break;
+        this.tell("snapshot", event);
+        if (!stands) { this.tell("anew"); return; }
+        for (const topic of Object.values(FOLLOWED)) if (topic) this.tell(topic, { ...event, event: topic });
+        for (const name of this.controls.keys()) this.tell("control", name);
+        return;
       }
       case "project":
         this.follow(event);
@@ -89,6 +99,7 @@ export class Store {
         break;
       }
       case "clips": this.extra.clips = event.clips; break;
+      case "heard": if (this.extra.target) this.extra.target = { ...this.extra.target, heard: event.what }; break;
       case "waves": this.extra.waves = event; break;
       case "fit": this.extra.fit = event.fit; break;
       case "model": this.extra.model = event.model; break;
@@ -122,6 +133,12 @@ export class Store {
       if (!this.held.has(name)) this.values.set(name, event.values[i]);
     });
   }
+}
+
+/** What views are made of, to be compared. @param {Record<string, any>} extra */
+function made(extra) {
+  const all = Object.entries(extra).filter(([key]) => !(key in FOLLOWED)).sort(([a], [b]) => a < b ? -1 : 1);
+  return JSON.stringify(all, (key, value) => key === "event" || key === "anew" ? undefined : value);
 }
 
 /** @param {any} console @returns {Control[]} */

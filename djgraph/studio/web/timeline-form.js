@@ -6,6 +6,7 @@ import { parsed, snapped, written } from "./scale.js";
 import { change } from "./timeline-clips.js";
 import { changed, count } from "./timeline-lanes.js";
 import { MOST_BEND, SHAPES } from "./timeline-tempo.js";
+import { labelled } from "./widgets.js";
 
 /** @typedef {import("./timeline-scene.js").Scene} Scene @typedef {import("./timeline-scene.js").Clip} Clip */
 /** @typedef {import("./timeline-lanes.js").Point} Point @typedef {import("./scale.js").Control} Control */
@@ -90,7 +91,7 @@ function ofPoints(scene) {
   for (const one of same ? SHAPES : ["", ...SHAPES]) shape.append(new Option(one || "several", one, false, one === (same ? point.shape : "")));
   shape.addEventListener("change", () => { if (shape.value) all("shape", one => ({ ...one, shape: /** @type {Point["shape"]} */ (shape.value) })); });
   shape.dataset.field = "shape";
-  fields.push(labelled("Shape", shape));
+  fields.push(explained("Shape", shape));
   const bend = /** @type {HTMLInputElement} */ (make("input", ""));
   Object.assign(bend, { type: "number", min: -MOST_BEND, max: MOST_BEND, step: 1, value: point.bend === null ? "" : String(point.bend), placeholder: point.shape === "exponential" ? "40" : "0" });
   bend.dataset.field = "bend";
@@ -98,7 +99,7 @@ function ofPoints(scene) {
     const value = bend.value === "" ? null : Math.min(MOST_BEND, Math.max(-MOST_BEND, Number(bend.value)));
     all("bend", one => ({ ...one, bend: value }));
   });
-  fields.push(labelled("Bend, dB", bend));
+  fields.push(explained("Bend, dB", bend));
   return fields;
 }
 
@@ -142,7 +143,7 @@ function ofClip(scene, clip) {
         say({ settings: { ...now().settings, [name]: choice.value, ...swapped ? { [other]: track(name) } : {} } });
       });
       choice.dataset.field = name;
-      fields.push(labelled(name === "a" ? "From" : "To", choice, description));
+      fields.push(explained(name === "a" ? "From" : "To", choice, description));
     } else {
       const box = field(name, name, String(clip.settings[name] ?? ""), text => {
         const number = Number(text.replace(",", "."));
@@ -170,15 +171,13 @@ function field(label, key, value, enter, about = "") {
   input.addEventListener("focus", () => input.select());
   input.addEventListener("change", () => { if (input.value !== value) enter(input.value); });
   input.addEventListener("keydown", event => { if (event.key === "Escape") { input.value = value; input.blur(); } });
-  return labelled(label, input, about);
+  return explained(label, input, about);
 }
 
 /** @param {string} text @param {HTMLElement} control @param {string} [about] */
-function labelled(text, control, about = "") {
-  const label = make("label", ""), name = make("span", "");
-  name.textContent = text;
+function explained(text, control, about = "") {
+  const label = labelled(text, control);
   label.title = about;
   control.setAttribute("aria-label", text);
-  label.append(name, control);
   return label;
 }

@@ -3,6 +3,7 @@
 
 import { make } from "./control.js";
 import { SNAPS } from "./timeline-space.js";
+import { button } from "./widgets.js";
 
 /** @param {import("./timeline-scene.js").Scene} scene
  * @param {{fit: () => void, zoom: (factor: number) => void, say: (text: string) => void, list: () => void}} does @returns {HTMLElement} */
@@ -51,16 +52,6 @@ function compare(scene) {
 
 function gap() {
   return make("span", "gap");
-}
-
-/** @param {string} text @param {string} title @param {() => void} click */
-function button(text, title, click) {
-  const element = make("button", "");
-  element.textContent = text;
-  element.title = title;
-  if (text.length === 1) element.setAttribute("aria-label", title);
-  element.addEventListener("click", click);
-  return element;
 }
 
 /** @param {string} text @param {boolean} on @param {(on: boolean) => void} changed */

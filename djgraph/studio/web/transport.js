@@ -200,11 +200,10 @@ function makeLoad(store, wire, sound) {
   const details = /** @type {HTMLDetailsElement} */ (make("details", "load")), summary = make("summary", ""), body = make("div", "sheet");
   const text = make("span", "text"), about = make("p", "about"), causes = make("ul", "causes"), choices = make("div", "choices");
   const told = make("p", "told");
-  told.setAttribute("role", "status");
   summary.append(text);
   body.append(about, causes, choices, told);
   details.append(summary, body);
-  let state = store.sound, load = [0, 0];
+  let state = store.sound, load = [0, 0], slow = false;
 
   const head = () => {
     const percent = Math.round(100 * load[0]), over = state?.over;
@@ -220,8 +219,12 @@ function makeLoad(store, wire, sound) {
   const tell = () => {
     const over = state?.over;
     const names = over ? over.causes.slice(0, 3).map((/** @type {[string, number]} */ c) => c[0]).join(", ") : "";
-    const words = over ? `The machine is too slow: ${overText(over.load)}: ${names}. What follows takes less.` : "";
-    if (told.textContent !== words) told.textContent = words;
+    told.textContent = over ? `The machine is too slow: ${overText(over.load)}: ${names}. What follows takes less.` : "";
+    if (!!over === slow) return;
+    slow = !!over;
+    // The sheet is closed most of the time, and what is closed is not read aloud.
+    store.tell("say", over ? { message: `The machine is too slow: ${overText(over.load)}: ${names}. The load, at the top, leads to what takes less.`, wrong: true }
+      : { message: "The machine is fast enough again." });
   };
   store.on("meters", event => { load = event.load; head(); });
   store.on("causes", event => {

@@ -1,5 +1,5 @@
 // @ts-check
-// The views of the page as tabs: made when first looked at, and made anew when the server begins anew.
+// The views of the page as tabs: made when first looked at, and made anew where what they are made of has changed.
 
 import { makeConsole } from "./console.js";
 import { make } from "./control.js";

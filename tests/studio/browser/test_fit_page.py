@@ -97,3 +97,12 @@ def test_a_model_is_loaded_asked_and_put_into_the_other_version(
     assert desk.session.project.other is not None
     assert desk.session.proposal is not None
     assert desk.session.project.other.lanes == tuple(desk.session.proposal.lanes.values())
+
+
+def test_nothing_is_to_be_chosen_where_there_is_nothing(opened: Callable[..., Desk]) -> None:
+    """Neither mix nor checkpoint: the page says how to have one, and shows no empty lists."""
+    desk = opened(view="fit")
+    view = desk.page.locator("#panel-fit")
+    view.get_by_text("There is no mix: open the studio with").wait_for()
+    view.get_by_text("There is no checkpoint: open the studio with").wait_for()
+    assert view.locator("select:visible, button:visible").count() == 0

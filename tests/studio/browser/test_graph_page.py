@@ -76,3 +76,19 @@ def test_what_another_program_writes_is_offered(shown: tuple[Desk, Path]) -> Non
     page.get_by_role("button", name="Load it").click()
     area = page.locator("textarea.area")
     desk.until(lambda: area.input_value().endswith("# from elsewhere\n"), "it is not loaded")
+
+
+def test_a_page_that_was_away_is_made_anew_where_its_graph_has_changed(shown: tuple[Desk, Path]) -> None:
+    desk, path = shown
+    page, studio, session = desk.page, desk.studio, desk.session
+    port, token, before = studio.port, studio.token, session.mixer
+    page.locator("g.row[data-of='deck.delay']").wait_for()
+    studio.halt()
+    path.write_text(MIXER.replace("      - gain\n", "      - eq3\n"))
+    session.take('{"do": "fetch_text"}')
+    desk.until(lambda: session.mixer is not before, "it does not take over")
+    studio.serve(port, token)
+    page.locator("g.row[data-of='deck.eq3']").wait_for()
+    page.get_by_role("tab", name="Console").click()
+    page.locator("[data-control^='deck.eq3.']").first.wait_for()
+    assert page.locator("[data-control^='deck.gain.']").count() == 0

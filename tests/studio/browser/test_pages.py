@@ -189,6 +189,32 @@ def test_a_lost_connection_loses_nothing(desk: Desk) -> None:
     assert page.evaluate("() => document.activeElement !== document.body")
 
 
+def test_a_drag_outlasts_a_lost_connection(desk: Desk) -> None:
+    """The page is the one that it was, and follows what has happened meanwhile."""
+    page, studio, knob = desk.page, desk.studio, desk.control(LOW)
+    port, token = studio.port, studio.token
+    box = knob.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 10, steps=2)
+    desk.until(lambda: desk.value(LOW) > 1, "not dragged")
+    studio.halt()
+    status = page.locator("#said")
+    desk.until(lambda: "not there" in (status.text_content() or ""), "it is not said")
+    before = desk.value(LOW)
+    studio.session.take(f'{{"do": "hold", "control": "{GAIN}", "value": 0.5}}')
+    studio.session.take('{"do": "listen", "muted": ["track_b.bass"], "soloed": []}')
+    studio.serve(port, token)
+    desk.until(lambda: not status.text_content(), "it is still said to be away")
+    desk.until(lambda: desk.control(GAIN).get_attribute("aria-valuenow") == "0.5", "it does not follow")
+    page.get_by_role("button", name="mute track_b.bass", pressed=True).wait_for()
+    page.mouse.move(x, y - 40, steps=4)
+    desk.until(lambda: desk.value(LOW) > before + 0.1, "the drag does not go on")
+    page.mouse.up()
+    desk.until(lambda: LOW not in desk.session.player.hands.held, "not let go")
+
+
 def test_a_page_that_is_reloaded_finds_all_as_it_was(desk: Desk) -> None:
     page = desk.page
     desk.field(GAIN).fill("-12 dB")

@@ -53,3 +53,18 @@ def test_how_the_sound_is_made(opened: Callable[..., Desk]) -> None:
     desk.until(lambda: session.player.setup.mixer.lowering == "causal")
     page.locator("details.load summary").press("Escape")
     assert page.get_by_label("Blocks").is_hidden()
+
+
+def test_a_machine_that_is_too_slow_is_told_where_it_is_heard(desk: Desk) -> None:
+    """In the line that screen readers follow, once, with the sheet closed."""
+    said, state = desk.page.locator("#said[aria-live=polite]"), desk.session.snapshot()["sound"]
+    over = {"load": 1.48, "late": 1.6, "causes": [["reverb", 0.9], ["stretch", 0.5]]}
+    desk.session.tell({"event": "sound", "sound": {**state, "over": over}})
+    said.filter(has_text="too slow: 48 % over budget: reverb, stretch").wait_for()
+    desk.session.tell({"event": "say", "message": "another word"})
+    said.filter(has_text="another word").wait_for()
+    desk.session.tell({"event": "sound", "sound": {**state, "over": {**over, "load": 1.5}}})
+    desk.page.locator("details.load summary", has_text="50 % over budget").wait_for()
+    assert said.text_content() == "another word"
+    desk.session.tell({"event": "sound", "sound": {**state, "over": None}})
+    said.filter(has_text="fast enough again").wait_for()

@@ -32,7 +32,7 @@ export class Sound {
     });
     this.node.connect(this.context.destination);
     this.node.port.onmessage = ({ data }) => {
-      const before = this.ahead.samples, wanted = this.ahead.next(data.taken, data.gaps);
+      const before = this.ahead.samples, wanted = this.ahead.next(data.taken, data.gaps, data.filled);
       this.gaps = data.gaps;
       if (this.ahead.samples !== before) this.node?.port.postMessage({ start: this.ahead.samples / 2 });
       this.ask(wanted);
@@ -62,7 +62,7 @@ export class Sound {
     url.protocol = "ws:";
     this.socket = new WebSocket(url);
     this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => { this.ahead.owed = 0; this.ask(this.ahead.samples); };
+    this.socket.onopen = () => { this.ahead.owed = 0; this.ahead.listen(); this.ask(this.ahead.samples); };
     this.socket.onmessage = ({ data }) => this.take(data);
     this.socket.onclose = event => {
       if (event.code === 4001) this.say("another page has the sound now");

@@ -94,7 +94,8 @@ def find_master(
         return trial.cost(_blocks(turned_down(of, rows, step, backwards), trial, hop, len(of)))
 
     def top(of: NDArray[np.float64]) -> float:
-        return float(np.quantile(of[of > QUIET], 0.98))
+        heard = of[of > QUIET]  # none where all sources are silent, or no gain above zero explains anything
+        return float(np.quantile(heard, 0.98)) if len(heard) else QUIET
 
     def best(of: NDArray[np.float64], backwards: bool) -> _Found:
         rows = _grid(top(of) - np.arange(1.0, 22.0, 3.0), RATIOS, TIMES)

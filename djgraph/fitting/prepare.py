@@ -75,15 +75,15 @@ def check_options(
 def prepare(
     graph: Graph, inputs: Mapping[str, Any], target: Tensor, target_rate: int | None, out_channels: int
 ) -> Prepared:
-    """Checks and brings everything to one shape.
+    """Checks and brings everything to one shape, and to float32.
 
     inputs: as for a mixer, but one clip: each ``[channels, samples]``, ``[samples]`` or with a batch of one.
     target: the same. Raises InputError for a silent target, one that is not finite, a batch, a wrong shape.
     """
     batched = {
-        name: {stem: _clip(x, f"{name}.{stem}")[None] for stem, x in value.items()}
+        name: {stem: _clip(x, f"{name}.{stem}")[None].float() for stem, x in value.items()}
         if isinstance(value, Mapping)
-        else _clip(value, name)[None]
+        else _clip(value, name)[None].float()
         for name, value in inputs.items()
     }
     if graph.sources:

@@ -134,6 +134,34 @@ def test_targets_that_are_refused(mixer: djgraph.Mixer, stems: dict, bad: torch.
         djgraph.fit(mixer, stems, bad)
 
 
+def test_a_target_of_silent_stems_is_refused(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
+    silent = {"a": {name: 0 * audio for name, audio in stems["a"].items()}, "b": 0 * stems["b"]}
+    with pytest.raises(InputError, match="does not sound like a mix of these stems"):
+        djgraph.fit(mixer, silent, target, delay=0.0)
+
+
+@pytest.mark.parametrize("samples", [1, 100, 300, 1000, 4000])
+def test_clips_of_any_length_are_fitted(mixer: djgraph.Mixer, stems: dict, samples: int) -> None:
+    """From one sample on: shorter than a window, than a block, than what tells of masters and what follows faders."""
+    short = {
+        "a": {name: audio[:, :samples] for name, audio in stems["a"].items()},
+        "b": stems["b"][:, :samples],
+    }
+    target = play(mixer, short, mixer.layout.pack({"a.low.gain": 0.4}))
+    result = djgraph.fit(mixer, short, target, frames=2, steps=1, delay=0.0, level=1.0)
+    assert result.mix.shape == target.shape
+    for found in (result.params, result.low, result.high, result.mix):
+        assert bool(torch.isfinite(found).all())
+
+
+def test_tracks_and_targets_may_be_doubles(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
+    doubles = {"a": {name: audio.double() for name, audio in stems["a"].items()}, "b": stems["b"].double()}
+    found = djgraph.fit(mixer, doubles, target.double(), frames=4, steps=0, delay=0.0)
+    plain = djgraph.fit(mixer, stems, target, frames=4, steps=0, delay=0.0)
+    torch.testing.assert_close(found.params, plain.params)
+    torch.testing.assert_close(found.mix, plain.mix)
+
+
 def test_unknown_output_and_frames(mixer: djgraph.Mixer, stems: dict, target: torch.Tensor) -> None:
     with pytest.raises(InputError, match="did you mean 'master'"):
         djgraph.fit(mixer, stems, target, output="mastr")

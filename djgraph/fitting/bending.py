@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -142,8 +142,3 @@ def bent_products(curves: list[Curve], tracks: list[Tensor], target: Tensor, val
         here = slice(before * BLOCK, stop * BLOCK)
         parts.append(products(signals, target[:, here], valid[here])[first - before :])
     return torch.cat(parts)
-
-
-def scaled(curve: Curve, gain: float) -> Curve:
-    """The same, louder."""
-    return replace(curve, direct=curve.direct * gain, low=curve.low * gain)

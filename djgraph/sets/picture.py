@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from djgraph.analysis import transposed
 from djgraph.atomic import atomic_writer, check_target
 from djgraph.daw import Arrangement
 from djgraph.drawing.measure import fitted, width
@@ -218,8 +219,19 @@ class _Picture:
 
     def _named(self, transition: Transition) -> str:
         beats = f" · {transition.length:g} beats" if transition.length else ""
-        keys = [self._plan.tracks[n].known.camelot for n in (transition.leaving, transition.entering)]
-        return Path(transition.recipe).stem + beats + (f" · {keys[0]} → {keys[1]}" if all(keys) else "")
+        return Path(transition.recipe).stem + beats + self._keys(transition)
+
+    def _keys(self, transition: Transition) -> str:
+        """Of both tracks as they are heard: pitch follows tempo."""
+        leaving, entering = (self._plan.tracks[n] for n in (transition.leaving, transition.entering))
+        one, other = leaving.known.camelot, entering.known.camelot
+        if not one or not other:
+            return ""
+        middle = self._plan.second(transition.begin + transition.length / 2)
+        # As they are compared: by what is between them, and not each rounded by itself.
+        higher = round(leaving.pitch(middle))
+        apart = round(entering.pitch(middle) - leaving.pitch(middle))
+        return f" · {transposed(one, higher)} → {transposed(other, higher + apart)}"
 
     def _deck(self, deck: str, time: Time, top: float) -> Iterator[str]:
         stems = self._stems[deck]

@@ -116,6 +116,10 @@ class PlayedTrack:
         """Seconds of the track for each of the mix."""
         return self.run_at(mix_second).rate(mix_second)
 
+    def pitch(self, mix_second: float) -> float:
+        """Semitones by which it sounds higher at a second of the mix than it is."""
+        return 0.0 if self.key_lock else 12 * math.log2(self.rate(mix_second))
+
 
 @dataclass(frozen=True)
 class Transition:

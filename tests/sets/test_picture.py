@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
 import numpy as np
 import pytest
 
+from djgraph.automation import TempoMap
 from djgraph.errors import DJGraphError, InputError
 from djgraph.sets import Run
 from djgraph.sets.energies import BEND, energies
@@ -66,7 +68,7 @@ def test_tracks_stand_where_they_are_played(plan, mix):
         "2  Two",
         "8A",
         "120",
-        "bass_swap · 16 beats · 8A → 8A",
+        "bass_swap · 16 beats · 3A → 8A",  # at 123 BPM the first, of 118, is 0.7 semitones higher; the other is locked
         *STEMS,
         "track_a",
         "track_b",
@@ -76,9 +78,29 @@ def test_tracks_stand_where_they_are_played(plan, mix):
     assert "gain" not in texts  # faders are seen by what is heard
 
 
-def test_long_sets_have_rows(plan, mix):
-    from djgraph.automation import TempoMap
+@pytest.mark.parametrize(
+    ("bpm", "locked", "expected"),
+    [
+        (121, (True, True), "8A → 8A"),
+        (121, (False, False), "8A → 1A"),  # 0.43 higher and 0.42 lower: nearly a semitone apart
+        (125, (False, False), "3A → 8A"),  # a semitone higher, and 0.1
+        (125, (True, False), "8A → 8A"),
+        (132, (True, False), "8A → 3A"),
+        (60.5, (False, False), "8A → 1A"),  # an octave lower, both
+    ],
+)
+def test_transitions_say_keys_as_they_are_heard(
+    tmp_path: Path, bpm: float, locked: tuple[bool, bool], expected: str
+) -> None:
+    """Tracks of 118 and 124 BPM."""
+    plan = two_tracks(tmp_path, TempoMap(bpm))
+    tracks = tuple(dataclasses.replace(t, key_lock=kept) for t, kept in zip(plan.tracks, locked))
+    plan = dataclasses.replace(plan, tracks=tracks)
+    root = fromstring(to_svg(plan, arrangement_of(plan)))
+    assert f"bass_swap · 16 beats · {expected}" in _texts(root)
 
+
+def test_long_sets_have_rows(plan, mix):
     slow = TempoMap(10)
     long = dataclasses.replace(
         plan,

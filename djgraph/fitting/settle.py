@@ -133,7 +133,7 @@ class _Search:
         start = first / max(1, samples - 1) * (len(positions) - 1)
         stop = (self.span.stop - 1) / max(1, samples - 1) * (len(positions) - 1)
         self.rows = positions[math.floor(start) : math.ceil(stop) + 1]
-        self.free = [c for c in self.own.columns.values() if not bool(problem.fixed[c])]
+        self.free = [c for c in dict.fromkeys(self.own.columns.values()) if not bool(problem.fixed[c])]
 
     def loss(self, settings: Tensor, level: float | Tensor, gain: Tensor | None = None) -> float:
         """settings: positions ``[controls]``, of which those of the own effects count."""

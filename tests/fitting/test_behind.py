@@ -9,6 +9,7 @@ import torch
 from djgraph.fitting.alone import BLOCK, Blocks
 from djgraph.fitting.behind import find_behind
 from djgraph.fitting.fader_curves import Compressed, FaderCurves, Plain
+from djgraph.fitting.intervals import Intervals, widened
 from djgraph.fitting.level_law import HOP, LevelLaw, follow, peaks_of
 from djgraph.fitting.prepare import Prepared
 
@@ -114,6 +115,35 @@ def test_a_compressed_fader_is_heard_less_the_slower_it_moves() -> None:
     behind = Compressed(LevelLaw(0.5, -np.inf, 5.0, 100.0, 0.0, False, 0.0, 1.0), peaks, RATE)
     slow, fast = (behind.amounts(np.full(64, 0.5), seconds)[1][-1, 0] for seconds in (10.0, 0.01))
     assert slow < fast
+
+
+def test_a_compressor_that_hears_ahead_turns_down_before_it_is_loud() -> None:
+    peaks = np.repeat([0.01, 0.5], 200)[:, None].repeat(8, 1)
+    law = LevelLaw(0.5, -40.0, 1.0, 1.0, 0.05, False, 0.0, 1.0)
+    down = law.gain(law.level(peaks, np.ones(400), RATE)) < -10
+    assert len(down) == 400
+    assert np.flatnonzero(down)[0] == 200 - round(0.05 * RATE / HOP)
+
+
+def test_moments_at_which_the_recording_was_clipped_are_not_taken() -> None:
+    """Of a track that is alone throughout, but for a tenth of the blocks, in which half of what is heard is no gain."""
+    random = np.random.RandomState(3)
+    track = torch.from_numpy(random.standard_normal((1, 100 * BLOCK)))
+    bad = np.arange(100) % 10 == 4
+    error = torch.from_numpy(random.standard_normal((1, 100 * BLOCK)) * (0.01 + bad.repeat(BLOCK)))
+    error[:, BLOCK - 1 :: BLOCK] = 0  # the next block's is beside its last sample
+    silent = torch.zeros_like(track)
+    blocks = Blocks.of([track, silent], track + error, torch.ones(track.shape[1], dtype=torch.float64))
+    assert (blocks.alone(0, RATE) == ~bad).all()
+    assert not blocks.alone(1, RATE).any()
+
+
+def test_intervals_are_wider_by_what_is_not_heard_of_a_move() -> None:
+    low, high, u = torch.tensor([[0.4, 0.4]]), torch.tensor([[0.55, 0.55]]), torch.tensor([[0.5, 0.5]])
+    found = widened(Intervals(low, high, high - low < 1), u, torch.tensor([0.0, 0.75]))
+    torch.testing.assert_close(found.low, torch.tensor([[0.4, 0.1]]))
+    torch.testing.assert_close(found.high, torch.tensor([[0.55, 0.7]]))
+    assert found.told.tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("samples", [1, 100, 1500, 3000, 9000])

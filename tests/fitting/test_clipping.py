@@ -12,7 +12,7 @@ from torch import Tensor
 import djgraph
 from djgraph.fitting import listen
 from djgraph.fitting.bands import Bands, bands_of
-from djgraph.fitting.clipping import Clipping, find_clipping, undo
+from djgraph.fitting.clipping import Clipping, _loudest, find_clipping, undo
 from djgraph.fitting.parts import Parts
 
 from .conftest import RATE, noise, play
@@ -30,6 +30,18 @@ def bands() -> Bands:
 @pytest.fixture(scope="module")
 def sources() -> list[Tensor]:
     return [noise(1, SECONDS, colour=0.7), noise(2, SECONDS), noise(3, SECONDS, colour=0.3)]
+
+
+def test_the_loudest_stretch_is_found_behind_what_is_not_known() -> None:
+    target = torch.full((2, 1000), 0.1)
+    target[:, 600:700] = 0.5
+    target[:, 50:150] = 0.9
+    valid = torch.ones(1000)
+    assert _loudest(target, valid, 100) == (50, 150)
+    valid[:300] = 0
+    assert _loudest(target, valid, 100) == (600, 700)
+    assert _loudest(target, valid, 5000) == (300, 1000)
+    assert _loudest(target, 0 * valid, 100) == (0, 0)
 
 
 def mixed(sources: list[Tensor]) -> Tensor:

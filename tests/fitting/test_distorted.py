@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from djgraph.fitting.alone import BLOCK
+from djgraph.fitting import alone
+from djgraph.fitting.alone import BLOCK, products
 from djgraph.fitting.behind import find_behind
-from djgraph.fitting.bending import STEPS, Bent, Curve, find_curve
+from djgraph.fitting.bending import STEPS, Bent, Curve, bent_products, find_curve
 from djgraph.fitting.distorted import Distorted
 from djgraph.fitting.prepare import Prepared
 
@@ -49,6 +50,19 @@ def test_a_curve_without_bends_is_a_gain() -> None:
     curve = Curve(np.array([0.5]), np.array([0.7, 0.0]), np.zeros(2), 0.9, 0.0, 0.0)
     audio = tones(0.1, 2)
     assert np.allclose(curve(audio), 0.7 * audio)
+
+
+def test_what_is_heard_at_all_gains_is_the_same_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    knots = np.array([-0.2, 0.3])
+    curve = Curve(knots, np.array([1.0, -0.5, -0.4]), np.array([-0.3, 0.2, 0.1]), 0.99, 0.0, 0.0)
+    audio = torch.from_numpy(tones(1.5, 6)).float()
+    valid = torch.ones(audio.shape[1])
+    whole = bent_products([curve], [audio], 0.5 * audio, valid)
+    made = [torch.from_numpy(curve(step * audio.double().numpy())).float() for step in STEPS[1:]]
+    torch.testing.assert_close(whole, products(made, 0.5 * audio, valid))
+    monkeypatch.setattr(alone, "CHUNK", 12)  # the low pass is begun anew for each, and has forgotten that
+    pieces = bent_products([curve], [audio], 0.5 * audio, valid)
+    torch.testing.assert_close(pieces, whole, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -33,6 +33,17 @@ def beats(seconds: float) -> dict[str, Any]:
     return {"a": {"low": hits(1, 0.5), "high": hits(2, 0.31)}, "b": hits(3, 0.73)}
 
 
+def test_a_knob_that_drives_something_else_too_is_no_setting_of_the_master() -> None:
+    trim = {"effect": "trim", "id": "volume", "controls": {"gain": {"min": -24}}}
+    compressor = {"effect": "compressor", "controls": {"makeup": {"tie": "volume.gain"}}}
+    limiter = {"effect": "limiter", "controls": {"release": {"tie": "compressor.release"}}}
+    own = own_of(with_master(trim, compressor, limiter), "master")
+    assert own is not None
+    assert "makeup" not in {control for _, control in own.columns}
+    # One that drives both, and nothing else, is.
+    assert own.columns["master.limiter", "release"] == own.columns["master.compressor", "release"]
+
+
 LIMITER = {"effect": "limiter", "controls": {"ceiling": -9, "release": 60, "mix": 1}}
 
 

@@ -147,6 +147,19 @@ def test_two_tracks_of_the_same_files_are_told_apart(plan):
         assert (ends[0] > 0.9, ends[-1] > 0.9) == ((True, False) if number == 0 else (False, True))
 
 
+def test_each_part_of_a_bar_is_as_loud_as_its_bar(plan):
+    one = plan.tracks[0]
+    bars = one.grid.bars_until(one.seconds)
+    levels = -2.0 * np.arange(len(bars))
+    one = dataclasses.replace(one, known=one.known.model_copy(update={"levels": {"drums": levels.tolist()}}))
+    again = dataclasses.replace(plan, tracks=(one, plan.tracks[1]))
+    found = energies(again, arrangement_of(again), 0)["drums"]
+    middles = [one.track_second(second) for second in ((found.seconds[1:] + found.seconds[:-1]) / 2).tolist()]
+    number = np.floor(one.grid.beat_at(np.array(middles)) / one.grid.meter)
+    assert len(set(number.tolist())) > 8
+    np.testing.assert_allclose(found.own, 10 ** (-2.0 * number / 20 * BEND))
+
+
 def test_what_moves_has_a_course_for_each_deck_and_kind(plan):
     found = {(course.deck, course.kind): course for course in moving(plan)}
     assert set(found) == {("track_a", "hpf"), ("track_a", "delay_send"), ("track_b", "eq_low")}

@@ -28,10 +28,11 @@ def test_pieces_of_a_stretched_track_are_found() -> None:
     played = read_pieces(MemoryMaterial({"x": track}), true, 3 * RATE, RATE)
     other = torch.from_numpy(random.standard_normal((2, 3 * RATE))).float() * 0.025
     mix = 0.5 * played + other
-    line = Passage(0.0, 3.0 * RATE, 500.0, rate, True, 0.0)
+    line = Passage(0.0, 3.0 * RATE, 500.0, rate, True, 0.0, also=(900.0,))
     found = pieces(MemoryMaterial({"x": track}), line, mix, RATE)
     assert found[0].begins == 0.0
     assert found[-1].ends == 3.0 * RATE
+    assert not any(one.also for one in found)  # other places are the whole line's
     assert all(one.ends == two.begins for one, two in itertools.pairwise(found))
     again = read_pieces(MemoryMaterial({"x": track}), found, 3 * RATE, RATE)
     left = float((again - played).square().mean() / played.square().mean())

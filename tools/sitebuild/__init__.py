@@ -1,0 +1,1 @@
+"""Builds the documentation's site: what MkDocs is given beside the pages of docs/."""

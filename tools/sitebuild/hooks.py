@@ -1,0 +1,58 @@
+"""The hook of MkDocs: adds the generated pages, fills the navigation, leads links of docs/ to their places."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.pages import Page
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from sitebuild import parts
+from sitebuild.links import for_site, with_players
+from sitebuild.site import ROOT, Site
+
+_site = Site()
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    global _site
+    _site = parts.build(Path(config.docs_dir))
+    config.nav = _filled(config.nav, _site)
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    for uri, text in _site.pages.items():
+        level = InclusionLevel.NOT_IN_NAV if uri in _site.unlisted else InclusionLevel.INCLUDED
+        files.append(File.generated(config, uri, content=text, inclusion=level))
+    for uri, data in _site.assets.items():
+        files.append(File.generated(config, uri, content=data))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    uri = page.file.src_uri
+    if uri not in _site.pages:
+        markdown = for_site(markdown, f"docs/{uri}", uri, _site)
+    return with_players(markdown)
+
+
+def on_serve(server: Any, config: MkDocsConfig, builder: Any) -> Any:
+    server.watch(str(ROOT / "tools/sitebuild"))
+    return server
+
+
+def _filled(nav: Any, site: Site) -> Any:
+    """The navigation with the entries of a part in place of its name; a part without pages leaves none."""
+    if isinstance(nav, list):
+        return [entry for one in nav if (entry := _filled(one, site)) != {}]
+    if isinstance(nav, dict):
+        return {key: value for key, one in nav.items() if (value := _filled(one, site))}
+    if isinstance(nav, str) and nav.startswith("@"):
+        return site.nav.get(nav[1:], [])
+    return nav

@@ -1,0 +1,46 @@
+"""The parts of the site, one after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sitebuild import files
+from sitebuild.links import for_site
+from sitebuild.site import ROOT, Nav, Site
+
+OWN = Path(__file__).parent / "pages"
+"""Pages and styles that only the site has."""
+LIBRARIES = ("djgraph_pedalboard", "djgraph_torchaudio")
+
+
+def build(docs: Path) -> Site:
+    """Everything that the site has beside ``docs``."""
+    site = Site()
+    for path in sorted(OWN.rglob("*")):
+        uri = path.relative_to(OWN).as_posix()
+        if path.suffix == ".md":
+            site.page(uri, path.read_text(encoding="utf-8"))
+        elif path.is_file():
+            site.assets[uri] = path.read_bytes()
+    site.nav["howto"] = _howto(docs)
+    site.nav["plugins"] = _pages(site, [f"plugins/{name}/README.md" for name in LIBRARIES])
+    _pages(site, ["CONTRIBUTING.md", "CHANGELOG.md"])
+    mixers = sorted((ROOT / "examples/mixers").glob("*.md"))
+    names = ["README", *(path.stem for path in mixers if path.stem != "README")]
+    site.nav["gallery"] = _pages(site, [f"examples/mixers/{name}.md" for name in names])
+    for path in sorted(docs.rglob("*.md")):  # so that what they link to is there
+        uri = path.relative_to(docs).as_posix()
+        for_site(path.read_text(encoding="utf-8"), f"docs/{uri}", uri, site)
+    files.write(site)
+    return site
+
+
+def _pages(site: Site, paths: list[str]) -> Nav:
+    places = [site.place(path) for path in paths]
+    return [place for place in places if place]
+
+
+def _howto(docs: Path) -> Nav:
+    """The pages of docs/howto, its overview first."""
+    found = sorted((docs / "howto").glob("*.md"), key=lambda path: (path.stem != "index", path.stem))
+    return [path.relative_to(docs).as_posix() for path in found]

@@ -33,6 +33,8 @@ class ControlHead(nn.Module):
     passes where it brings the position back (:func:`djgraph.layout.clamp_inward`). As the weight starts at
     zero, the layers below the head receive their first gradients with the second step of the optimiser.
 
+    Under autocast it computes in the type of its own weights: in bfloat16 a knob would have some 256 places.
+
     snap: values of controls with a step or choices snap to what they may take (straight-through gradient).
 
     A state dict carries the layout (a uint8 tensor, which safetensors and ``torch.load(weights_only=True)``
@@ -70,7 +72,10 @@ class ControlHead(nn.Module):
         """Plain values ``[…, controls]`` for features ``[…, features]``."""
         if not features.ndim or features.shape[-1] != self.features:
             raise InputError(f"features: expected [..., {self.features}], got shape {list(features.shape)}")
-        position = self.origin + functional.linear(features, self.weight, self.bias)
+        with torch.autocast(features.device.type, enabled=False):
+            # bfloat16 has 256 places for a knob's whole travel: of a network under autocast this layer stays out.
+            moved = functional.linear(features.to(self.weight.dtype), self.weight, self.bias)
+        position = self.origin + moved
         return self.layout.from_unit(position, self.snap)
 
     def extra_repr(self) -> str:

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from common import processes, setup
-from common.loop import Trained
-from common.transitions import collate
+import common
 from djgraph import losses
 from djgraph.losses.mel import mel_filters
+from djgraph.training import Trained, processes
+from djgraph.training.clips import collate
 
 SIZE = 2048
 BANDS = 64
@@ -61,21 +61,20 @@ class Listener(nn.Module):
 
 def main(arguments: Sequence[str]) -> int:
     """Train, or go on, and judge. Exit code 130 where Ctrl-C stopped it."""
-    parser = setup.parser((__doc__ or "").partition("\n")[0])
+    parser = common.parser((__doc__ or "").partition("\n")[0])
     parser.add_argument("--adversarial", type=float, default=0.1, help="weight of the listener's word")
     parser.add_argument("--spectral", type=float, default=1.0, help="weight of the distance to the target")
     parser.add_argument("--listener-rate", type=float, default=1e-3, help="the listener's learning rate")
     options = parser.parse_args(arguments)
-    ready = setup.begin(options)
-    model, mixer = ready.model, ready.mixer
+    ready = common.session(options)
+    model = ready.model
     spectral = losses.SumAndDifference(losses.MultiResolutionSTFT(reduction="none")).to(ready.device)
     listener = Listener(ready.corpus.sample_rate).to(ready.device)
     players = torch.optim.Adam(model.parameters(), betas=(0.5, 0.9))
     listeners = torch.optim.Adam(listener.parameters(), betas=(0.5, 0.9))
 
     def step(batch: dict[str, Any], batch_size: int) -> Mapping[str, float]:
-        params = model(batch["features"], batch["spread"], batch["steps"])
-        mixed = mixer(batch["inputs"], params, tempo=batch["tempo"])
+        mixed = ready.mix(batch, ready.params(batch))
         # The listener's turn.
         real, fake = listener(batch["mix"]), listener(mixed.detach())
         told = (real - 1).square().mean() + fake.square().mean()
@@ -104,11 +103,11 @@ def main(arguments: Sequence[str]) -> int:
         spectral=options.spectral,
         listener_rate=options.listener_rate,
     )
-    if not loop.train(ready.train, collate, step):
+    if not loop.train(ready.training, collate, step):
         return 130
     ready.verdict(spectral)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(setup.script(main))
+    sys.exit(common.script(main))

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
+import common
 import djgraph
-from common import setup
 from djgraph import audio
 from djgraph.atomic import check_target
 from djgraph.audio.stems import read_as
@@ -109,4 +109,4 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(setup.script(main))
+    sys.exit(common.script(main))

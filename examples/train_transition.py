@@ -13,46 +13,30 @@ through the mixer. At the end it is held against the linear crossfade on transit
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
-from common import processes, setup
-from common.loop import Trained
-from common.transitions import collate
-from djgraph import losses
+import common
+from djgraph.training import Objective, Trained
+from djgraph.training.clips import collate
+from djgraph.training.session import step_of
 
 
 def main(arguments: Sequence[str]) -> int:
     """Train, or go on, and judge. Exit code 130 where Ctrl-C stopped it."""
-    parser = setup.parser((__doc__ or "").partition("\n")[0])
+    parser = common.parser((__doc__ or "").partition("\n")[0])
     parser.add_argument("--neutral", type=float, default=0.3, help="weight of what stands away from neutral")
     options = parser.parse_args(arguments)
-    ready = setup.begin(options)
-    layout, model, mixer = ready.corpus.layout, ready.model, ready.mixer
-    spectral = losses.SumAndDifference(losses.MultiResolutionSTFT(reduction="none")).to(ready.device)
-    optimizer = torch.optim.Adam(model.parameters())
-
-    def step(batch: dict[str, Any], batch_size: int) -> Mapping[str, float]:
-        params = model(batch["features"], batch["spread"], batch["steps"])
-        mixed = mixer(batch["inputs"], params, tempo=batch["tempo"])
-        distance = spectral(mixed, batch["mix"]).mean()
-        neutral = losses.neutral_sparsity(params, layout)
-        loss = distance + options.neutral * neutral
-        optimizer.zero_grad()
-        processes.weigh(loss, len(mixed), batch_size).backward()
-        processes.sum_gradients(model.parameters())
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        return {"loss": loss.item(), "spectral": distance.item(), "neutral": neutral.item()}
-
-    loop = ready.loop({"model": Trained(model, optimizer, options.rate)}, neutral=options.neutral)
-    if not loop.train(ready.train, collate, step):
+    ready = common.session(options, neutral=options.neutral)
+    objective = Objective(ready.config.losses, ready.corpus.layout, ready.corpus.sample_rate)
+    optimizer = torch.optim.Adam(ready.model.parameters())
+    loop = ready.loop({"model": Trained(ready.model, optimizer, options.rate)}, neutral=options.neutral)
+    if not loop.train(ready.training, collate, step_of(ready, objective.to(ready.device), optimizer)):
         return 130
-    ready.verdict(spectral)
+    ready.verdict(objective.spectral)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(setup.script(main))
+    sys.exit(common.script(main))

@@ -23,6 +23,7 @@ from djgraph.cli import (
     reports,
     sets,
     studio,
+    train,
     transitions,
 )
 from djgraph.cli.errors import Group
@@ -51,6 +52,7 @@ app.command("transitions", short_help="List the transition recipes, or describe 
 app.command("analyse", short_help="Find tempo, beats, key, loudness and phrases of tracks.")(analyse.analyse)
 app.command("find", short_help="Find where tracks lie in a recording of a mix.")(find.find)
 app.command("fit", short_help="Recover the controls from stems and a mix.")(fit.fit)
+app.command("train", short_help="Train a model that plays transitions.")(train.train)
 app.command("studio", cls=SyncCommand, short_help="Open a graph on a page: see it, play it, record it.")(
     studio.studio
 )

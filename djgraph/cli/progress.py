@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from djgraph.text import one_line
+from djgraph.text import one_line, time_left
 
 if TYPE_CHECKING:
     from rich.progress import Progress, Task, TaskID
@@ -109,12 +108,3 @@ class Steps:
             lambda: self._describe(self._what),
         )
         self._watching.enter_context(begun)
-
-
-def time_left(seconds: float | None) -> str:
-    """``1:05 left``; nothing where it is not known."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d} left" if hours else f"{minutes}:{rest:02d} left"

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from djgraph.losses.controls import monotone, neutral_sparsity, total_variation
+from djgraph.losses.controls import (
+    control_distance,
+    control_groups,
+    monotone,
+    neutral_sparsity,
+    per_group,
+    total_variation,
+)
 
 if TYPE_CHECKING:
     from djgraph.losses.comparison import Target
@@ -39,6 +46,8 @@ __all__ = [
     "bass_overlap",
     "cancellation",
     "clipping",
+    "control_distance",
+    "control_groups",
     "inaudible",
     "key_clash",
     "loudness",
@@ -46,6 +55,7 @@ __all__ = [
     "loudness_jump",
     "monotone",
     "neutral_sparsity",
+    "per_group",
     "total_variation",
     "vocal_overlap",
 ]

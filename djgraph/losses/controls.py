@@ -7,7 +7,7 @@ meaning from graph to graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -81,6 +81,56 @@ def monotone(
     turned = _positions(params, layout, "**", positions)[..., list(signs)]
     sign = torch.tensor(list(signs.values()), dtype=turned.dtype, device=turned.device)
     return (-sign * turned.diff(dim=-2)).clamp_min(0).sum(-2).mean()
+
+
+def control_distance(
+    params: Tensor,
+    truth: Tensor,
+    layout: ParameterLayout,
+    controls: Patterns = "**",
+    *,
+    positions: bool = False,
+) -> Tensor:
+    """How far controls are from known ones, ``|u − u_truth|``, as a mean over everything: a scalar in 0…1.
+
+    truth: of the shape of ``params``, in the same units. Arguments and errors as for :func:`total_variation`;
+    InputError for shapes that differ.
+    """
+    shapes = [list(x.shape) if isinstance(x, Tensor) else type(x).__name__ for x in (params, truth)]
+    if shapes[0] != shapes[1]:
+        raise InputError(f"params and truth: expected the same shape, got {shapes[0]} and {shapes[1]}")
+    here = _positions(params, layout, controls, positions)
+    return (here - _positions(truth.to(params), layout, controls, positions)).abs().mean()
+
+
+def control_groups(layout: ParameterLayout) -> dict[str, str]:
+    """All controls of a layout by what they do, the last part of their names: ``{"gain": "**.gain", …}``."""
+    _check_layout(layout)
+    last = dict.fromkeys(name.rpartition(".")[2] for name in layout.names)
+    return {name: f"**.{name}" if any(f".{name}" in full for full in layout.names) else name for name in last}
+
+
+def per_group(
+    loss: Callable[..., Tensor],
+    params: Tensor,
+    *arguments: Any,
+    groups: Mapping[str, Patterns] | None = None,
+    **options: Any,
+) -> dict[str, Tensor]:
+    """A loss of controls for each group of them: a mapping of names to scalars, in the order of the groups.
+
+    loss: :func:`total_variation`, :func:`neutral_sparsity`, :func:`control_distance`, or any function that takes
+    ``params``, ``arguments`` and then ``controls=``. groups: name → pattern or patterns (default: by
+    :func:`control_groups`, of the layout among the arguments). Raises what the loss raises.
+    """
+    if groups is None:
+        layout = next((one for one in arguments if isinstance(one, ParameterLayout)), None)
+        if layout is None:
+            raise InputError("per_group: expected a layout among the arguments, or groups")
+        groups = control_groups(layout)
+    if not isinstance(groups, Mapping) or not groups:
+        raise InputError(f"groups: expected a mapping of names to patterns, got {shown(groups)}")
+    return {name: loss(params, *arguments, controls=patterns, **options) for name, patterns in groups.items()}
 
 
 def _check_layout(layout: Any) -> None:

@@ -14,13 +14,13 @@ class TransitionModel(nn.Module):
     """Features of the beats to control frames in plain units.
 
     size: features of a step. layout: of the mixer. hidden: units of the LSTM, which reads both ways, since a DJ knows
-    both tracks to their ends.
+    both tracks to their ends. layers: LSTMs one upon the other.
     """
 
-    def __init__(self, size: int, layout: ParameterLayout, hidden: int = 96) -> None:
+    def __init__(self, size: int, layout: ParameterLayout, hidden: int = 96, layers: int = 1) -> None:
         super().__init__()
         self.encoder = nn.Sequential(nn.Linear(size, hidden), nn.ReLU())
-        self.lstm = nn.LSTM(hidden, hidden, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(hidden, hidden, layers, batch_first=True, bidirectional=True)
         self.mixdown = nn.Sequential(nn.Linear(3 * hidden, hidden), nn.ReLU())
         self.head = ControlHead(hidden, layout)
 
@@ -36,5 +36,5 @@ class TransitionModel(nn.Module):
                 self.lstm(packed)[0], batch_first=True, total_length=features.shape[1]
             )
         states = self.mixdown(torch.cat([seen, heard], -1))
-        controls: Tensor = self.head(spread @ states)
+        controls: Tensor = self.head(spread.to(states.dtype) @ states)
         return controls

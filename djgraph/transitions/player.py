@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from pydantic import Field, ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from djgraph.checkpoint import Mixable, load
 from djgraph.errors import CheckpointError, InputError
 from djgraph.layout import ParameterLayout
 from djgraph.reading import Stored
-from djgraph.transitions.model import TransitionModel
+from djgraph.transitions.models import build_model
 from djgraph.transitions.senses import Plan, Senses
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class _Senses(Stored):
 class _About(Stored):
     senses: _Senses
     hidden: Annotated[int, Field(ge=1, le=16384)]
+    model: Literal["lstm", "transformer"] = "lstm"
+    layers: Annotated[int, Field(ge=1, le=64)] = 1
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class TransitionPlayer:
     """A model, what it gets, and the layout that it plays. path: of its checkpoint. remapped: whether it was trained
     for another layout, and what it learned was carried over by name."""
 
-    model: TransitionModel
+    model: nn.Module
     senses: Senses
     layout: ParameterLayout
     path: Path
@@ -102,7 +104,7 @@ class TransitionPlayer:
         features = self.senses(signals, grid, mix=mix, plan=plan)
         frames = round(seconds * FRAMES_PER_SECOND) + 1
         with torch.inference_mode():
-            params = self.model(features[None], grid.spread(frames)[None])[0]
+            params: Tensor = self.model(features[None], grid.spread(frames)[None])[0]
         return params.clone()
 
 
@@ -127,7 +129,7 @@ def load_player(
         error = problem.errors()[0]
         where = ".".join(map(str, error["loc"]))
         raise CheckpointError(
-            f"{saved.path} was not written by examples/train_transition.py: {where}: {error['msg']}"
+            f"{saved.path} was not written by a training of transitions: {where}: {error['msg']}"
         ) from problem
     told = about.senses
     senses = Senses(
@@ -135,7 +137,7 @@ def load_player(
     )
     target: Mixable = saved.layout if mixer is None else mixer
     layout = target if isinstance(target, ParameterLayout) else _layout(target)
-    model = TransitionModel(senses.size, layout, about.hidden)
+    model = build_model(about.model, senses.size, layout, about.hidden, about.layers)
     moved = saved.load_model(model, target, remap=remap, other_sound=other_sound)
     return TransitionPlayer(model.eval(), senses, layout, saved.path, moved)
 

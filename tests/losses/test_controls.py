@@ -9,6 +9,7 @@ from effort import gradcheck
 from torch import Tensor
 
 import djgraph
+from djgraph import losses
 from djgraph.effects import Control
 from djgraph.errors import DJGraphError, InputError, LayoutError
 from djgraph.graph.ir import Column
@@ -144,3 +145,28 @@ def test_refusals(layout: djgraph.ParameterLayout) -> None:
         total_variation(params[:, :3], layout)
     with pytest.raises(InputError, match="4 controls"):
         total_variation(params[:, :3], layout, positions=True)
+
+
+def test_distances_by_group() -> None:
+    layout = djgraph.ParameterLayout.from_graph(djgraph.load("dj_mixer"))
+    groups = losses.control_groups(layout)
+    columns = [layout.select(pattern) for pattern in groups.values()]
+    assert sorted(column for chosen in columns for column in chosen) == list(range(len(layout)))
+    truth = layout.pack(n_frames=3, batch=2)
+    params = truth.clone()
+    with torch.no_grad():
+        params[..., layout.index("track_a.bass.gain")] = 0.25
+    found = losses.per_group(losses.control_distance, params, truth, layout)
+    assert list(found) == list(groups)
+    assert float(found["gain"]) == pytest.approx(0.75 / len(layout.select("**.gain")))
+    assert all(float(value) == 0 for name, value in found.items() if name != "gain")
+    mine = losses.per_group(
+        losses.total_variation, params, layout, groups={"lows": ["**.eq_low"], "all": "**"}
+    )
+    assert set(mine) == {"lows", "all"}
+    with pytest.raises(djgraph.LayoutError):
+        losses.per_group(losses.control_distance, params, truth, layout, groups={"no": "nothing.*"})
+    with pytest.raises(djgraph.InputError, match="same shape"):
+        losses.control_distance(params, truth[0], layout)
+    with pytest.raises(djgraph.InputError, match="a layout among"):
+        losses.per_group(losses.neutral_sparsity, params)

@@ -75,10 +75,10 @@ def script() -> Iterator[Callable[[str], Script]]:
     before = set(sys.modules)
 
     def find(name: str) -> Script:
-        module, setup = importlib.import_module(name), importlib.import_module("common.setup")
+        module, common = importlib.import_module(name), importlib.import_module("common")
 
         def call(*arguments: object) -> int:
-            found: int = setup.script(module.main, [str(argument) for argument in arguments])
+            found: int = common.script(module.main, [str(argument) for argument in arguments])
             return found
 
         return call

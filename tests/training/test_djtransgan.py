@@ -41,7 +41,7 @@ def test_smoke_and_resume(script: Scripts, decks: Path, tmp_path: Path, capsys: 
     state = state_of(tmp_path / "whole")
     assert {"model", "model_optimizer", "listener", "listener_optimizer"} <= set(state)
     # Stopped after an epoch of three, and on.
-    loop = sys.modules["common.loop"]
+    loop = sys.modules["djgraph.training.loop"]
     end = loop.Loop._end_epoch
 
     def stop(self: Any, *arguments: Any) -> None:

@@ -86,7 +86,7 @@ def test_stopped_anywhere_it_goes_on_bit_by_bit(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(corpus, whole, *QUICK, "--epochs", 3) == 0
     # Ctrl-C in the middle of an epoch, at its very end, and a kill that leaves lines beyond the checkpoint.
-    loop = sys.modules["common.loop"]
+    loop = sys.modules["djgraph.training.loop"]
     step = loop.Loop._step
     for stop in (2, 3, 7):
 
@@ -117,7 +117,7 @@ def test_a_second_interrupt_ends_at_once(
     script: Scripts, corpus: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
     train = script("train_transition")
-    loop = sys.modules["common.loop"]
+    loop = sys.modules["djgraph.training.loop"]
     step = loop.Loop._step
 
     def stopped(self: Any, *arguments: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_second_interrupt_ends_at_once(
 
 def test_what_is_heard_is_blurred_by_epoch_and_number(script: Scripts, corpus: Path) -> None:
     script("train_transition")
-    data = sys.modules["common.transitions"]
+    data = sys.modules["djgraph.training.clips"]
     read = djgraph.data.Corpus(corpus)
     senses = data.senses_for(read, "mix", 4, 2)
     plain, blurred = (data.Transitions(read, [0, 3, 5], senses, blur, seed=7) for blur in (0.0, 0.3))
@@ -166,9 +166,9 @@ def test_other_settings_and_folders_are_refused(
     with monkeypatch.context() as patch:
         patch.setattr("torch.cuda.is_available", lambda: False)
         assert "finds no GPU" in refused(corpus, run, *QUICK, "--device", "cuda")
-    assert "--batch is 0" in refused(corpus, run, *QUICK, "--batch", 0)
+    assert "expected a whole number" in refused(corpus, run, *QUICK, "--batch", 0)
     assert "make more" in refused(corpus, run, *QUICK, "--held-out", 0.99)
-    assert "expected a share" in refused(corpus, run, *QUICK, "--held-out", 1)
+    assert "expected a number above 0 and below 1" in refused(corpus, run, *QUICK, "--held-out", 1)
     assert not run.exists()
     assert train(corpus, run, *QUICK, "--epochs", 1) == 0
     capsys.readouterr()
@@ -295,7 +295,7 @@ GRADIENTS = """
 import sys
 sys.path.insert(0, {examples!r})
 import torch
-from common import setup
+import common
 import train_transition
 torch.set_num_threads(1)
 found = []
@@ -304,7 +304,7 @@ def step(self, *a, **k):
     found.append([p.grad.clone() for g in self.param_groups for p in g["params"]])
     return adam(self, *a, **k)
 torch.optim.Adam.step = step
-code = setup.script(train_transition.main, sys.argv[2:])
+code = common.script(train_transition.main, sys.argv[2:])
 assert code == 0, code
 torch.save(found, sys.argv[1] + str(__import__("os").environ.get("RANK", "")))
 """

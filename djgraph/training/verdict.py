@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-import djgraph
-from common.transitions import Transitions, collate
 from djgraph import metrics
-from djgraph.cli.progress import Steps
+from djgraph.automation import load
+from djgraph.mixer import Mixer
+from djgraph.seed.crossfade import SimpleCrossfader
+from djgraph.training.clips import Transitions, collate
+from djgraph.training.progress import Progress, Silent
 
 Player = Callable[[dict[str, Any]], Tensor]
 """Params ``[batch, frames, controls]`` for a batch."""
@@ -27,7 +29,7 @@ def baselines(data: Transitions) -> dict[str, Player]:
     controls that made the mix.
     """
     layout, settings = data.corpus.layout, data.corpus.settings
-    fader = djgraph.SimpleCrossfader("linear", layout=layout)
+    fader = SimpleCrossfader("linear", layout=layout)
 
     def linear(batch: dict[str, Any]) -> Tensor:
         frames = batch["params"].shape[1]
@@ -46,7 +48,7 @@ def baselines(data: Transitions) -> dict[str, Player]:
             batch["name"], batch["plan"].tolist(), batch["tempo"].tolist()
         ):
             when = {} if math.isnan(start) else {"start": start} | ({"length": length} if length else {})
-            auto = djgraph.automation.load(name, **when)
+            auto = load(name, **when)
             frames = batch["params"].shape[1]
             rows.append(auto.render(layout, n_frames=frames, duration=settings.seconds, tempo=tempo))
         return torch.stack(rows).float()
@@ -59,12 +61,13 @@ def baselines(data: Transitions) -> dict[str, Player]:
 
 def judge(
     players: Mapping[str, Player],
-    mixer: djgraph.Mixer,
+    mixer: Mixer,
     data: Transitions,
     loss: Callable[[Tensor, Tensor], Tensor],
     *,
     batch_size: int,
     device: torch.device,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Figures for each player, as JSON can hold them: means over the items, and the loss of each item.
 
@@ -77,7 +80,7 @@ def judge(
     default = layout.to_unit(layout.default.double())
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in players}
     loader = DataLoader(data, batch_size=batch_size, collate_fn=collate)
-    with Steps() as bar, torch.no_grad():
+    with progress or Silent() as bar, torch.no_grad():
         bar.begin("judging", len(data))
         for batch in loader:
             inputs, target = _on(batch["inputs"], device), batch["mix"].to(device)

@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
-import djgraph
-from common import processes
-from common.run import Run
 from djgraph import checkpoint
 from djgraph.arguments import shown
-from djgraph.cli.progress import Steps, time_left
 from djgraph.data import random_state
 from djgraph.errors import CheckpointError, DJGraphError, InputError
+from djgraph.mixer import Mixer
+from djgraph.text import time_left
+from djgraph.training import processes
+from djgraph.training.progress import Progress, Silent
+from djgraph.training.run import Run
 
 SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written, beside those at the end of every epoch."""
@@ -60,14 +61,15 @@ class Loop:
     checkpoint has, on the same machine's CPU, the weights of one that was not stopped, bit by bit.
 
     parts: name → network, the first one called ``model``. mixer: what they play. about: what has to be the
-    same when a run goes on, as JSON can hold it. seed: of the order of the items.
+    same when a run goes on, as JSON can hold it. seed: of the order of the items. progress: whom it tells how far
+    it is.
     """
 
     def __init__(
         self,
         run: Run,
         parts: Mapping[str, Trained],
-        mixer: djgraph.Mixer,
+        mixer: Mixer,
         about: Mapping[str, Any],
         *,
         epochs: int,
@@ -75,6 +77,7 @@ class Loop:
         seed: int,
         workers: int,
         device: torch.device,
+        progress: Progress | None = None,
     ) -> None:
         for name, value, low in (("epochs", epochs, 1), ("batch", batch_size, 1), ("workers", workers, 0)):
             if value < low:
@@ -85,7 +88,7 @@ class Loop:
             )
         self.run, self.parts, self.mixer, self.about = run, parts, mixer, dict(about)
         self.epochs, self.batch_size, self.seed, self.workers = epochs, batch_size, seed, workers
-        self.device = device
+        self.device, self.progress = device, progress or Silent()
         self.place = Place()
         for part in parts.values():
             processes.same_start(part.module)
@@ -162,7 +165,7 @@ class Loop:
         total = self.epochs * batches
         self.run.open(self.place.step)
         clock = _Clock(total - self.place.step)
-        with contextlib.closing(self.run), _Interrupts() as interrupts, Steps() as bar:
+        with contextlib.closing(self.run), _Interrupts() as interrupts, self.progress as bar:
             bar.begin("training", total, self.place.step)
             while self.place.epoch < self.epochs:
                 order = self._order(items, batch_size)[self.place.batch :]
@@ -206,7 +209,7 @@ class Loop:
         share = len(batch["steps"]) / batch_size
         found = step(batch, batch_size)
         names = list(found)
-        values = torch.tensor([found[name] * share for name in names], dtype=torch.float64)
+        values = torch.tensor([found[name] * share for name in names], dtype=torch.float64, device="cpu")
         means = dict(zip(names, processes.total(values.to(self.device)).tolist()))
         if not all(math.isfinite(value) for value in means.values()):
             raise DJGraphError(

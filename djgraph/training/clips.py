@@ -84,7 +84,7 @@ class Transitions(Dataset[dict[str, Any]]):
             item["features"][:, :heard] += torch.from_numpy(self.blur * shift).float()
         item["spread"] = grid.spread(len(item["params"]))
         when = (math.nan, math.nan) if plan is None else (plan.start, plan.length)
-        item["plan"] = torch.tensor(when, dtype=torch.float64)
+        item["plan"] = torch.tensor(when, dtype=torch.float64, device="cpu")
         return item
 
     def plan(self, number: int) -> Plan | None:
@@ -120,7 +120,7 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     batch["features"] = torch.stack([padded(item["features"], 0) for item in items])
     batch["spread"] = torch.stack([padded(item["spread"], 1) for item in items])
-    batch["steps"] = torch.tensor(steps)
+    batch["steps"] = torch.tensor(steps, dtype=torch.int64, device="cpu")
     return batch
 
 

@@ -1,1 +1,0 @@
-"""What the training examples share: transitions as batches, the model, the loop, the verdict."""

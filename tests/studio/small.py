@@ -1,4 +1,4 @@
-"""The smallest session with something to fit: two tracks of noise, a gain each."""
+"""Sessions without a server: the smallest with something to fit, two tracks of noise, a gain each; and a silent one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from playing import clips
 
 import djgraph
 from djgraph.playing import MemoryFeed
@@ -59,6 +60,11 @@ def mixed(mixer: djgraph.Mixer, inputs: dict[str, torch.Tensor], auto: Any) -> t
 
 def session(seconds: float = SECONDS) -> Session:
     return Session(djgraph.compile(GRAPH), MemoryFeed(tracks(seconds)), parts=PARTS)
+
+
+def silent(mixer: djgraph.Mixer, samples: int) -> Session:
+    """Of which nothing is heard: for what is said and kept."""
+    return Session(mixer, MemoryFeed(clips.tracks(mixer.graph, samples, level=0)), parts=PARTS)
 
 
 def say(session: Session, **message: Any) -> None:

@@ -24,6 +24,8 @@ from djgraph.studio.project import Lane, LanePoint, Project
 from djgraph.studio.recording import ERROR, Ways, recorded, thin, value_at
 from djgraph.studio.session import Session
 
+from .small import say
+
 RATE = 44100
 SAMPLES = 40_000
 GAIN, CUTOFF = "track_a.drums.gain", "track_a.drums.hpf"
@@ -46,15 +48,9 @@ def session(mixer: djgraph.Mixer, inputs: Any) -> Any:
     made.close()
 
 
-def _say(session: Session, **message: Any) -> None:
-    import json
-
-    session.take(json.dumps(message))
-
-
 def _kept(session: Session) -> None:
     """Whether by the session's own watch or by this."""
-    _say(session, do="keep")
+    say(session, do="keep")
 
 
 # ── Thinning ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,7 +135,7 @@ def _heard(session: Session, moves: Any, blocks: int, size: int = 512) -> np.nda
     out = []
     for number in range(blocks):
         for message in moves.get(number, ()):
-            _say(session, **message)
+            say(session, **message)
         out.append(session.player.block(size)[0])
     return np.concatenate(out, 1)
 
@@ -188,7 +184,7 @@ def test_what_was_recorded_renders_as_it_was_heard(
     if error:
         rough = np.sqrt(np.mean((heard - wanted) ** 2) / np.mean(heard**2))
         assert rough < 0.01
-    _say(session, do="undo")
+    say(session, do="undo")
     assert session.project != project
 
 
@@ -209,7 +205,7 @@ def test_hands_in_the_midst_of_a_recipe(
 
     monkeypatch.setattr(Tape, "note", noting)
     length = min(length, session.project.clock.beat(SAMPLES / RATE) - 0.1)
-    _say(session, do="place", recipe="equal_power", start=0.1, length=length)
+    say(session, do="place", recipe="equal_power", start=0.1, length=length)
     moves: dict[int, list[dict[str, Any]]] = {0: [{"do": "record", "mode": "touch"}, {"do": "play"}]}
     for block in range(8, 20):
         moves[block] = [{"do": "hold", "control": GAIN, "value": block / 40}]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ import djgraph
 from djgraph.audio import write
 from djgraph.errors import DJGraphError
 from djgraph.fitting.result import FitResult
-from djgraph.playing import MemoryFeed
-from djgraph.studio.parts import PARTS
 from djgraph.studio.parts.comparing import Comparing
 from djgraph.studio.session import Session
 from djgraph.studio.target import Band, Target, load_target, read_bands
+
+from .small import say, silent
 
 GAIN = "track_a.drums.gain"
 SAMPLES = 44100 * 4
@@ -34,17 +33,9 @@ def mixer() -> djgraph.Mixer:
 
 @pytest.fixture
 def session(mixer: djgraph.Mixer) -> Any:
-    inputs = {
-        track: {stem: torch.zeros(2, SAMPLES) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
-    made = Session(mixer, MemoryFeed(inputs), parts=PARTS)
+    made = silent(mixer, SAMPLES)
     yield made
     made.close()
-
-
-def _say(session: Session, **message: Any) -> None:
-    session.take(json.dumps(message))
 
 
 def test_bands_are_those_that_a_fit_saves(mixer: djgraph.Mixer, tmp_path: Path) -> None:
@@ -105,31 +96,31 @@ def test_fewer_moments_hold_what_each_does(count: int, most: int, seed: int) -> 
 def test_a_target_is_heard_at_the_same_place(session: Session, mixer: djgraph.Mixer) -> None:
     torch.manual_seed(2)
     session.target = Target("mix", torch.randn(1, SAMPLES))
-    _say(session, do="seek", seconds=1.0)
-    _say(session, do="play")
+    say(session, do="seek", seconds=1.0)
+    say(session, do="play")
     assert not session.player.block(512)[0].any()
-    _say(session, do="hear", what="target")
+    say(session, do="hear", what="target")
     audio, at = session.player.block(512)
     np.testing.assert_array_equal(audio, session.target.audio[:, at : at + 512].expand(2, -1).numpy())
-    _say(session, do="hear", what="mix")
+    say(session, do="hear", what="mix")
     assert not session.player.block(512)[0].any()
 
 
 def test_a_fit_is_taken_over(session: Session, mixer: djgraph.Mixer) -> None:
     found = djgraph.automation.load("linear", start="1s", length="2s")
     session.target = Target("mix", torch.zeros(2, SAMPLES), found)
-    _say(session, do="adopt", controls=[GAIN])
+    say(session, do="adopt", controls=[GAIN])
     assert [(p.at, p.value) for p in session.project.lane(GAIN).points] == [(2, 1), (6, 0)]
     assert len(session.project.lanes) == 1
-    _say(session, do="adopt")
+    say(session, do="adopt")
     assert len(session.project.lanes) == 8
     with pytest.raises(DJGraphError, match=r"nothing for track_a\.drums\.hpf"):
-        _say(session, do="adopt", controls=["track_a.drums.hpf"])
+        say(session, do="adopt", controls=["track_a.drums.hpf"])
 
 
 def test_without_a_target(session: Session) -> None:
     with pytest.raises(DJGraphError, match="--target"):
-        _say(session, do="hear", what="target")
+        say(session, do="hear", what="target")
     assert session.snapshot()["target"] is None
 
 

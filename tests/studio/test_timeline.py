@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-import torch
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import djgraph
 from djgraph.errors import DJGraphError
-from djgraph.playing import MemoryFeed
 from djgraph.studio.history import DEPTH, History
-from djgraph.studio.parts import PARTS
 from djgraph.studio.project import Lane, LanePoint, Project
 from djgraph.studio.session import Session
 
+from .small import say, silent
+
 GAIN = "track_a.drums.gain"
+SAMPLES = 44100 * 8
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +28,9 @@ def mixer() -> djgraph.Mixer:
 
 @pytest.fixture
 def session(mixer: djgraph.Mixer) -> Any:
-    inputs = {
-        track: {stem: torch.zeros(2, 44100 * 8) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
-    made = Session(mixer, MemoryFeed(inputs), parts=PARTS)
+    made = silent(mixer, SAMPLES)
     yield made
     made.close()
-
-
-def _say(session: Session, **message: Any) -> None:
-    session.take(json.dumps(message))
 
 
 def _lane(*pairs: tuple[float, float], control: str = GAIN) -> dict[str, Any]:
@@ -110,25 +101,21 @@ edits = st.one_of(
 def test_whatever_was_done_is_undone_and_done_again(
     mixer: djgraph.Mixer, messages: list[dict[str, Any]]
 ) -> None:
-    inputs = {
-        track: {stem: torch.zeros(2, 44100 * 8) for stem in stems or ()}
-        for track, stems in mixer.graph.inputs.items()
-    }
-    session = Session(mixer, MemoryFeed(inputs), parts=PARTS)
+    session = silent(mixer, SAMPLES)
     states = [session.project]
     for message in messages:
         before = session.history.labels[0], session.project
         try:
-            _say(session, **message)
+            say(session, **message)
         except DJGraphError:  # a recipe that there is not
             assert (session.history.labels[0], session.project) == before
         if session.project is not before[1]:
             states.append(session.project)
     for state in reversed(states[:-1]):
-        _say(session, do="undo")
+        say(session, do="undo")
         assert session.project == state
     for state in states[1:]:
-        _say(session, do="redo")
+        say(session, do="redo")
         assert session.project == state
     session.close()
 
@@ -149,13 +136,13 @@ def test_history_ends_somewhere() -> None:
 
 def test_several_lanes_are_one_edit(session: Session) -> None:
     other = "track_b.drums.gain"
-    _say(session, do="edit", what="paste", lanes=[_lane((0, 1), (4, 0)), _lane((0, 0), control=other)])
+    say(session, do="edit", what="paste", lanes=[_lane((0, 1), (4, 0)), _lane((0, 0), control=other)])
     assert [lane.control for lane in session.project.lanes] == [GAIN, other]
-    _say(session, do="undo")
+    say(session, do="undo")
     assert session.project.lanes == ()
-    _say(session, do="redo")
+    say(session, do="redo")
     assert len(session.project.lanes) == 2
-    _say(session, do="edit", what="clear", lanes=[_lane()])
+    say(session, do="edit", what="clear", lanes=[_lane()])
     assert [lane.control for lane in session.project.lanes] == [other]
 
 
@@ -170,7 +157,7 @@ def test_several_lanes_are_one_edit(session: Session) -> None:
 def test_lanes_that_cannot_be_change_nothing(session: Session, lane: Any, fault: str) -> None:
     before = session.project
     with pytest.raises(DJGraphError, match=fault):
-        _say(session, do="edit", what="draw", lanes=[_lane((0, 1), control="track_b.bass.gain"), lane])
+        say(session, do="edit", what="draw", lanes=[_lane((0, 1), control="track_b.bass.gain"), lane])
     assert session.project is before
 
 
@@ -179,7 +166,7 @@ def test_lanes_that_cannot_be_change_nothing(session: Session, lane: Any, fault:
 
 def _place(session: Session, **more: Any) -> None:
     given = {"recipe": "linear", "start": 2.0, "length": 8.0, **more}
-    _say(session, do="place", **given)
+    say(session, do="place", **given)
 
 
 def test_a_recipe_moves_what_it_names(session: Session) -> None:
@@ -190,7 +177,7 @@ def test_a_recipe_moves_what_it_names(session: Session) -> None:
     _place(session, number=1, settings={"a": "track_b", "b": "track_a"})
     begin = session.player.course.row(0)
     assert begin[session.mixer.layout.index(GAIN)] == 0
-    _say(session, do="remove", numbers=[1])
+    say(session, do="remove", numbers=[1])
     assert session.player.course.row(0)[session.mixer.layout.index(GAIN)] == 1
 
 
@@ -198,7 +185,7 @@ def test_lanes_made_of_a_recipe_sound_as_it_does(session: Session) -> None:
     _place(session, recipe="equal_power")
     samples = range(0, session.player.feed.samples, 1000)
     before = [session.player.course.row(sample) for sample in samples]
-    _say(session, do="unfold", numbers=[1])
+    say(session, do="unfold", numbers=[1])
     assert session.project.clips == ()
     assert session.project.lane(GAIN).points
     for sample, row in zip(samples, before):
@@ -247,21 +234,21 @@ def test_a_page_is_told_of_recipes_and_their_courses(session: Session) -> None:
 
 
 def test_versions_are_apart_and_undone(session: Session) -> None:
-    _say(session, do="draw", lane=_lane((0, 0.5)))
-    _say(session, do="switch", letter="B")
+    say(session, do="draw", lane=_lane((0, 0.5)))
+    say(session, do="switch", letter="B")
     assert session.project.letter == "B"
     assert session.project.lane(GAIN).points[0].value == 0.5
-    _say(session, do="draw", lane=_lane((0, 0.25)))
-    _say(session, do="switch", letter="A")
+    say(session, do="draw", lane=_lane((0, 0.25)))
+    say(session, do="switch", letter="A")
     assert session.project.letter == "A"
     assert session.project.lane(GAIN).points[0].value == 0.5
-    _say(session, do="switch", letter="B")
+    say(session, do="switch", letter="B")
     assert session.project.lane(GAIN).points[0].value == 0.25
-    _say(session, do="copy")
-    _say(session, do="switch", letter="A")
+    say(session, do="copy")
+    say(session, do="switch", letter="A")
     assert session.project.lane(GAIN).points[0].value == 0.25
     for _ in range(7):
-        _say(session, do="undo")
+        say(session, do="undo")
     assert session.project == Project(name=session.project.name)
 
 

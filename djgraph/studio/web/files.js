@@ -24,7 +24,8 @@ const STATES = /** @type {Record<string, string>} */ ({ done: "written", failed:
 /** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire @returns {HTMLElement} */
 export function makeFiles(store, wire) {
   const root = make("div", "files");
-  root.append(projectBox(store, wire), exportBox(store, wire), savesBox(store, wire));
+  root.append(projectBox(store, wire));
+  if (store.extra.saving.folder) root.append(exportBox(store, wire), savesBox(store, wire)); // there is nowhere to write otherwise
   return root;
 }
 
@@ -40,6 +41,7 @@ function projectBox(store, wire) {
   const show = () => {
     if (document.activeElement !== name) name.value = store.project.name;
     const saving = /** @type {Saving} */ (store.extra.saving);
+    state.hidden = !saving.folder;
     folder.textContent = saving.folder ? `kept in ${saving.folder}` : "not kept in a folder";
     state.classList.toggle("wrong", saving.problem !== null);
     state.textContent = saving.problem !== null ? `not saved: ${saving.problem}` : saving.saved === null ? "all is saved" : `saved ${clock(saving.saved)}`;

@@ -77,3 +77,12 @@ def test_the_view_that_was_open_is_opened_again(kept: Desk) -> None:
     kept.until(lambda: kept.session.snapshot()["saving"]["view"] == "timeline")
     other = kept.open("")
     assert other.get_by_role("tab", selected=True).inner_text() == "Timeline"
+
+
+def test_a_session_without_a_folder_offers_no_files(desk: Desk) -> None:
+    """As of djgraph live: it has a name, and neither exports nor saves that would be refused."""
+    page = desk.page
+    page.get_by_role("tab", name="Files").click()
+    page.get_by_text("not kept in a folder").wait_for()
+    assert page.locator("#panel-files button, #panel-files .state:visible").count() == 0
+    assert page.locator("#panel-files").get_by_label("Name").input_value() == desk.session.project.name

@@ -25,6 +25,8 @@ def output_paths(out: Path, names: list[str], available: Mapping[str, Any]) -> d
 
     names: outputs of the graph, or ``all``; none stands for the main one. Raises InputError for unknown ones.
     """
+    from djgraph.rendering import paths_beside
+
     chosen = list(available) if "all" in names else list(dict.fromkeys(names)) or list(available)[:1]
     for name in chosen:
         if name not in available:
@@ -32,7 +34,7 @@ def output_paths(out: Path, names: list[str], available: Mapping[str, Any]) -> d
                 f"the graph has no output {name!r}{did_you_mean(name, [*available, 'all'])}\n"
                 f"  it has: {', '.join(available)}; the file to write is given with -o"
             )
-    return {name: out if i == 0 else out.with_suffix(f".{name}{out.suffix}") for i, name in enumerate(chosen)}
+    return paths_beside(out, chosen)
 
 
 def mix_down(

@@ -16,6 +16,7 @@ from djgraph.rendering.mixdown import (
     check_outputs,
     clock_of,
     mix_down,
+    paths_beside,
     spread,
     stream_tempo,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "clock_of",
     "find_inputs",
     "mix_down",
+    "paths_beside",
     "read_inputs",
     "spread",
     "stream_tempo",

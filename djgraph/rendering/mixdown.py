@@ -58,6 +58,13 @@ class Summary:
     files: tuple[Written, ...]
 
 
+def paths_beside(path: Path, outputs: Sequence[str]) -> dict[str, Path]:
+    """Where each output goes: the first to ``path``, the others beside it, as ``mix.cue.flac``."""
+    return {
+        name: path if i == 0 else path.with_suffix(f".{name}{path.suffix}") for i, name in enumerate(outputs)
+    }
+
+
 def check_outputs(paths: Mapping[str, Path], graph: Graph, samples: int | None = None) -> None:
     """Raise AudioFileError where the files to write cannot be, or cannot hold what the graph's outputs will be: before
     the work, not after it. paths: by output; unknown outputs are left to those who look them up."""

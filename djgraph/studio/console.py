@@ -127,7 +127,10 @@ def _blocks(graph: Graph, layout: ParameterLayout, owner: Owner, placed: set[str
 
 
 def _pad(columns: Sequence[Column]) -> list[str]:
-    """The two controls that a pad moves at once, a frequency across and what goes with it up; or none."""
+    """The two controls that a pad moves at once, a frequency across and what goes with it up, or x and y; or none."""
+    places = [next((one.name for one in columns if one.control.id == axis), "") for axis in ("x", "y")]
+    if all(places):
+        return places
     across = [column for column in columns if column.control.unit == "Hz" and not column.control.held]
     if len(across) != 1:
         return []

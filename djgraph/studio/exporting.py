@@ -19,11 +19,11 @@ from pydantic import Field
 from djgraph.atomic import write_text
 from djgraph.errors import DJGraphError, InputError
 from djgraph.reading import Stored, read_json
-from djgraph.rendering import Silent, Steps
+from djgraph.rendering import Silent, Steps, paths_beside
 from djgraph.studio.curves import automation_of
 from djgraph.studio.keeping import LARGEST
 from djgraph.studio.opening import Opened, open_blocks, open_origin
-from djgraph.studio.project import Project
+from djgraph.studio.project import Name, Project
 
 if TYPE_CHECKING:
     from djgraph.automation import Automation
@@ -41,10 +41,12 @@ FORMS: Mapping[What, tuple[str, ...]] = {
 
 
 class Job(Stored):
-    """One export. path: of the file, which is not there yet."""
+    """One export. path: of the file, which is not there yet. outputs: of the graph, of a mix; the first goes to path,
+    others beside it; none stands for the main one."""
 
     what: What
     path: Annotated[str, Field(max_length=4096)]
+    outputs: Annotated[tuple[Name, ...], Field(max_length=1000)] = ()
     normalize: bool = False
     project: Project
 
@@ -103,21 +105,26 @@ def _mix(job: Job, opened: Opened, path: Path, steps: Steps) -> Written:
     from djgraph.rendering import Score, check_outputs, mix_down
 
     graph = opened.graph
-    main = next(iter(graph.outputs))
-    check_outputs({main: path}, graph, opened.feed.samples)
+    paths = paths_beside(path, job.outputs or list(graph.outputs)[:1])
+    if there := next((one for one in paths.values() if one.exists()), None):
+        raise InputError(f"{there} is there already; nothing is written over")
+    check_outputs(paths, graph, opened.feed.samples)
     steps.begin("compiling")
-    mixer = compile_graph(graph, outputs=[main], lowering=opened.origin.lowering)
+    mixer = compile_graph(graph, outputs=list(paths), lowering=opened.origin.lowering)
     auto = moves_of(job.project, opened)
     with open_blocks(opened) as source:
         frames = auto.render_exact(mixer, samples=source.samples, sample_rate=graph.sample_rate)
         score = Score(frames.params, frames.positions, frames.tempo)
         normalize: Literal["together"] | None = "together" if job.normalize else None
-        summary = mix_down(mixer, source, score, {main: path}, steps, normalize=normalize)
-    (file,) = summary.files
-    notes = [f"peak {file.peak_dbfs:.1f} dBFS" + ("" if file.lufs is None else f", {file.lufs:.1f} LUFS")]
-    if file.clipped:
-        notes.append(f"{file.clipped} samples clipped: normalise it, or turn it down")
-    return Written((path,), tuple(notes))
+        summary = mix_down(mixer, source, score, paths, steps, normalize=normalize)
+    notes = []
+    for name, file in zip(paths, summary.files, strict=True):
+        which = f"{name}: " if len(paths) > 1 else ""
+        loud = "" if file.lufs is None else f", {file.lufs:.1f} LUFS"
+        notes.append(f"{which}peak {file.peak_dbfs:.1f} dBFS{loud}")
+        if file.clipped:
+            notes.append(f"{which}{file.clipped} samples clipped: normalise it, or turn it down")
+    return Written(tuple(paths.values()), tuple(notes))
 
 
 def _picture(job: Job, opened: Opened, path: Path, steps: Steps) -> Written:

@@ -21,10 +21,11 @@ from djgraph.demo import demo_tracks
 from djgraph.errors import InputError
 from djgraph.studio.begin import begin
 from djgraph.studio.exporting import Job, export
+from djgraph.studio.file_names import plain
 from djgraph.studio.keeping import Keep
 from djgraph.studio.messages import WRONG
 from djgraph.studio.parts import exports
-from djgraph.studio.parts.exports import Exports, plain
+from djgraph.studio.parts.exports import Exports
 from djgraph.studio.parts.saving import Saving
 from djgraph.studio.project import Clip, Lane, LanePoint, Origin, Project
 from djgraph.studio.session import Session
@@ -113,6 +114,43 @@ def test_the_mix_is_what_render_makes_of_the_exported_automation(
 
 
 @pytest.mark.slow
+def test_every_output_is_written_as_render_writes_it(folder: Path, tmp_path: Path) -> None:
+    graph = tmp_path / "two_outputs.yaml"
+    graph.write_text(
+        "djgraph: 1\nname: two_outputs\ninputs: [{name: track_a}]\nmixer:\n"
+        "  - {strip: track_a, input: track_a, chain: [gain], sends: [{to: cue, level: 0.5}], to: master}\n"
+        "  - {bus: cue}\n  - {bus: master, chain: [{effect: gain, id: fader, controls: {gain: 0.5}}]}\n"
+        "outputs: [master, cue]\n"
+    )
+    song = folder / "track_a" / "drums.flac"
+    keep = Keep(tmp_path / "project")
+    session = begin(
+        keep, Origin(graph=str(graph), inputs={"track_a": str(song)}), parts=(Saving, exports.Exports)
+    )
+    try:
+        session.take('{"do": "export", "what": "mix", "form": "wav", "name": "mix", "outputs": ["cue"]}')
+        assert wait(session, "done", "failed")["files"] == ["mix.cue.wav"]
+        session.take(
+            '{"do": "export", "what": "mix", "form": "wav", "name": "mine", "outputs": ["master", "cue"]}'
+        )
+        assert wait(session, "done", "failed")["files"] == ["mine.wav", "mine.cue.wav"]
+    finally:
+        session.close()
+    told = CliRunner().invoke(
+        app, ["render", str(graph), f"-itrack_a={song}", "--output", "all", "-o", str(tmp_path / "mine.wav")]
+    )
+    assert told.exit_code == 0, told.output
+    for name, other in (
+        ("mine.wav", "mine.wav"),
+        ("mine.cue.wav", "mine.cue.wav"),
+        ("mix.cue.wav", "mine.cue.wav"),
+    ):
+        ours, theirs = (soundfile.read(path)[0] for path in (keep.exports / name, tmp_path / other))
+        assert np.array_equal(ours, theirs), name
+        assert abs(ours).max() > 0.01
+
+
+@pytest.mark.slow
 def test_a_mix_is_written_in_a_process_of_its_own(session: Session) -> None:
     session.take('{"do": "export", "what": "mix", "form": "mp3"}')
     session.take('{"do": "export", "what": "mix", "form": "mp3"}')
@@ -167,6 +205,10 @@ def test_nothing_is_written_over(session: Session) -> None:
     assert part is not None
     (exports / "a.flac").write_text("mine")
     assert part._free("a", "mix", "flac").name == "a 2.flac"
+    (exports / "b.cue.flac").write_text("mine")
+    assert part._free("b", "mix", "flac").name == "b.flac"
+    assert part._free("b", "mix", "flac", ("cue",)).name == "b 2.cue.flac"
+    assert part._free("b", "mix", "flac", ("master", "cue")).name == "b 2.flac"
     assert part.file("a.flac") == exports / "a.flac"
     for name in ("", ".", "..", "../left.json", "/etc/passwd", "b.flac"):
         assert part.file(name) is None
@@ -202,7 +244,12 @@ def test_names_lead_nowhere(said: str, name: str) -> None:
 
 
 def test_what_cannot_be_written_is_refused(session: Session) -> None:
-    for message in ('"what": "mix", "form": "exe"', '"what": "set"', '"what": "automation", "form": "yml"'):
+    for message in (
+        '"what": "mix", "form": "exe"',
+        '"what": "mix", "outputs": ["master", "clue"]',
+        '"what": "set"',
+        '"what": "automation", "form": "yml"',
+    ):
         with pytest.raises(InputError):
             session.take('{"do": "export", ' + message + "}")
     assert session.snapshot()["exports"]["jobs"] == []

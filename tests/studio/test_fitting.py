@@ -11,16 +11,20 @@ import pytest
 import torch
 
 import djgraph
+from djgraph.analysis import Grid
+from djgraph.decks import MemoryMaterial
 from djgraph.errors import InputError
+from djgraph.playing import MemoryFeed
 from djgraph.studio.curves import automation_of
 from djgraph.studio.folders import SOUND, file_named, files_in
 from djgraph.studio.jobs import Job, JobError
 from djgraph.studio.messages import WRONG
+from djgraph.studio.parts import PARTS
 from djgraph.studio.parts.fitting import Fitting
 from djgraph.studio.session import Session
 from djgraph.studio.target import Target
 
-from .small import RATE, SECONDS, mixed, moves, say, session, tracks, until
+from .small import GRAPH, RATE, SECONDS, mixed, moves, say, session, tracks, until
 
 
 @pytest.fixture
@@ -91,6 +95,20 @@ def test_a_fit_of_a_region_lies_where_the_region_is(opened: Session) -> None:
     assert float((got - known)[11:25, index].abs().max()) < 0.03
     rest = opened.mixer.layout.default[index]
     assert torch.allclose(got[[0, 5, 9, 26, 30], index], rest)
+
+
+def test_of_tracks_that_sources_play_it_says_beforehand_that_there_is_no_fit() -> None:
+    graph = {**GRAPH, "inputs": [{"name": "left", "source": "deck"}, {"name": "right"}]}
+    track = torch.zeros(2, RATE, dtype=torch.float32, device="cpu")
+    material = {"left": MemoryMaterial({"left": track}, Grid.at_tempo(120.0, meter=4))}
+    made = Session(djgraph.compile(graph), MemoryFeed({"right": track}, material), parts=PARTS)
+    try:
+        why = made.snapshot()["fit_targets"]["why_not"]
+        assert why.startswith("left is played by sources of the graph")
+        with pytest.raises(InputError, match="left is played by sources"):
+            say(made, do="fit")
+    finally:
+        made.close()
 
 
 @pytest.mark.slow

@@ -192,6 +192,27 @@ def test_lanes_made_of_a_recipe_sound_as_it_does(session: Session) -> None:
         assert session.player.course.row(sample) == pytest.approx(row, abs=1e-6)
 
 
+def test_several_recipes_are_one_edit(session: Session) -> None:
+    spots = [{"recipe": "linear", "start": float(4 * i), "length": 2.0} for i in range(3)]
+    say(session, do="arrange", what="paste 3 recipes", clips=spots)
+    assert [(clip.id, clip.start) for clip in session.project.clips] == [(1, 0), (2, 4), (3, 8)]
+    later = [{**spot, "number": i, "start": spot["start"] + 1} for i, spot in enumerate(spots, 1)]
+    before = session.project
+    with pytest.raises(DJGraphError, match="no recipe number 9"):
+        say(session, do="arrange", what="move", clips=[*later, {**spots[0], "number": 9}])
+    assert session.project is before
+    say(session, do="arrange", what="move 3 recipes", clips=later)
+    assert [clip.start for clip in session.project.clips] == [1, 5, 9]
+    assert session.history.labels[0] == "move 3 recipes"
+    say(session, do="undo")
+    assert session.project == before
+    say(session, do="remove", numbers=[1, 3])
+    assert session.history.labels[0] == "remove 2 recipes"
+    say(session, do="undo")
+    say(session, do="undo")
+    assert session.project.clips == ()
+
+
 def test_one_recipe_behind_another(session: Session) -> None:
     _place(session, start=0.0, length=4.0)
     _place(session, start=8.0, length=4.0, settings={"a": "track_b", "b": "track_a"})

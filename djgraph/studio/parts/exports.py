@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,7 +17,8 @@ from pydantic import Field
 from djgraph.errors import DJGraphError, InputError, did_you_mean
 from djgraph.reading import parse_json
 from djgraph.studio.exporting import FORMS, Job, What, export
-from djgraph.studio.messages import WRONG, Message
+from djgraph.studio.file_names import free_path, plain, written
+from djgraph.studio.messages import WRONG, Message, Name
 from djgraph.studio.opening import Opened
 from djgraph.studio.session import Part, Session
 from djgraph.studio.set_file import no_set
@@ -35,13 +36,15 @@ PATIENCE = 5.0
 
 
 class Export(Message):
-    """Write a file. name: without ending, the project's where left out. form: the ending."""
+    """Write a file. name: without ending, the project's where left out. form: the ending. outputs: of a mix, a file
+    for each; none stands for the main one."""
 
     do: Literal["export"]
     what: What
     form: Annotated[str, Field(max_length=20)] = ""
     name: Annotated[str, Field(max_length=100)] = ""
     normalize: bool = False
+    outputs: list[Name] = Field(default_factory=list, max_length=1000)
 
 
 class Cancel(Message):
@@ -105,13 +108,20 @@ class Exports(Part):
             raise InputError(
                 f"{message.what} is written as {', '.join(forms)}, not {form!r}{did_you_mean(form, forms)}"
             )
+        outputs = self._outputs(message)
         with self._lock:
             if sum(job.state == "running" for job in self._jobs.values()) >= ORDERED:
                 raise InputError(f"{ORDERED} exports are under way; wait for one, or end it")
-            path = self._free(plain(message.name or self.session.project.name), message.what, form)
+            path = self._free(plain(message.name or self.session.project.name), message.what, form, outputs)
             now = self.session.project
             project = now.model_copy(update={"other": None, "origin": now.origin or opened.origin})
-            job = Job(what=message.what, path=str(path), normalize=message.normalize, project=project)
+            job = Job(
+                what=message.what,
+                path=str(path),
+                outputs=outputs,
+                normalize=message.normalize,
+                project=project,
+            )
             running = _Running(max(self._jobs, default=0) + 1, job)
             self._jobs[running.number] = running
             over = [n for n, one in self._jobs.items() if one.state != "running"]
@@ -167,32 +177,37 @@ class Exports(Part):
             return []
         return [path for path in paths if path.is_file() and not path.is_symlink()]
 
-    def _free(self, name: str, what: What, form: str) -> Path:
-        """A path at which nothing lies and nothing is being written."""
+    def _outputs(self, message: Export) -> tuple[str, ...]:
+        """Those that are written. Raises InputError for ones that there are not."""
+        known = list(self.session.mixer.graph.outputs)
+        for name in message.outputs:
+            if name not in known:
+                raise InputError(
+                    f"the graph has no output {name!r}{did_you_mean(name, known)}; it has: {', '.join(known)}"
+                )
+        return tuple(dict.fromkeys(message.outputs)) if message.what == "mix" else ()
+
+    def _free(self, name: str, what: What, form: str, outputs: Sequence[str] = ()) -> Path:
+        """A path at which nothing lies and nothing is being written, and beside it neither."""
         assert self.session.keep is not None
-        folder = self.session.keep.exports
-        taken = {job.job.path for job in self._jobs.values() if job.state == "running"}
+        running = [job.job for job in self._jobs.values() if job.state == "running"]
+        taken = {one for job in running for one in written(Path(job.path), job.outputs)}
         tail = {"automation": ".automation", "set": ".set"}.get(what, "")
-        number = 1
-        while True:
-            stem = name if number == 1 else f"{name} {number}"
-            path = folder / f"{stem}{tail}.{form}"
-            beside = [folder / f"{path.stem}.moves.yaml", folder / f"{path.stem} stems"]
-            if str(path) not in taken and not any(one.exists() for one in (path, *beside)):
-                return path
-            number += 1
+        if len(outputs) == 1 and outputs[0] != next(iter(self.session.mixer.graph.outputs)):
+            tail = f".{outputs[0]}"
+        return free_path(self.session.keep.exports, name, f"{tail}.{form}", outputs, taken)
 
     def _write(self, running: _Running, opened: Opened) -> None:
         """Here and now: it takes a moment."""
         try:
-            written = export(running.job, opened=opened)
+            done = export(running.job, opened=opened)
         except DJGraphError as error:
             self._fail(running, str(error))
         except Exception:
             self._fail(running, WRONG)
             raise
         else:
-            running.state, running.files = "done", [path.name for path in written.files]
+            running.state, running.files = "done", [path.name for path in done.files]
             self._tell(running)
 
     def _take_turn(self, running: _Running) -> None:
@@ -280,11 +295,3 @@ class Exports(Part):
         if running.state != "running":
             event["files"] = self.files()
         self.session.tell(event)
-
-
-def plain(name: str) -> str:
-    """A name of a file without anything that leads elsewhere, or that a system would mind."""
-    kept = re.sub(r"[^\w .()+&'-]+", " ", name)
-    kept = re.sub(r"\s+", " ", kept).strip(" .")[:80].strip(" .")
-    reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", kept)
-    return f"{kept}_" if reserved else kept or "mix"

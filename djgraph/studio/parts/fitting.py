@@ -80,12 +80,27 @@ class Fitting(Part):
         files = list(files_in(self.session.folders, SOUND)) if self.session.folders else []
         return {
             "fit": self._state,
-            "fit_targets": {"given": None if target is None else target.name, "files": files},
+            "fit_targets": {
+                "given": None if target is None else target.name,
+                "files": files,
+                "why_not": self._why_not(),
+            },
         }
 
     def close(self) -> None:
         if self._job is not None:
             self._job.close()
+
+    def _why_not(self) -> str | None:
+        """What no fit can be made of."""
+        sources = list(self.session.mixer.graph.sources)
+        if not sources:
+            return None
+        some = f"{sources[0]} is" if len(sources) == 1 else f"{', '.join(sources)} are"
+        return (
+            f"{some} played by sources of the graph, and a fit takes tracks as they are heard: "
+            "djgraph fit --warp find, with a graph of plain inputs, finds where they lie"
+        )
 
     def _begin(self, message: FitBegin) -> None:
         session = self.session
@@ -93,9 +108,8 @@ class Fitting(Part):
             raise InputError("a fit is under way; stop it first")
         mixer, clock = session.mixer, session.project.clock
         rate, feed = mixer.graph.sample_rate, session.player.feed
-        if mixer.graph.sources:
-            first = next(iter(mixer.graph.sources))
-            raise InputError(f"{first} is played by a source of the graph: fit what it plays, djgraph fit")
+        if why := self._why_not():
+            raise InputError(why)
         begin, end = 0, feed.samples
         if message.region is not None:
             begin, end = (min(end, round(clock.seconds(beat) * rate)) for beat in message.region)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from djgraph.automation import recipe, recipes
 from djgraph.errors import DJGraphError, InputError
@@ -38,10 +38,10 @@ class Edit(Message):
     gesture: Gesture = ""
 
 
-class Place(Message):
-    """A recipe on the timeline: a new one, or one that is there with other arguments. An id of 0 is a new one."""
+class Spot(BaseModel):
+    """A recipe at its place. number: of one that is there, 0 for a new one. settings: its other arguments."""
 
-    do: Literal["place"]
+    model_config = ConfigDict(extra="forbid")
     number: Annotated[int, Field(ge=0, le=10**9)] = 0
     recipe: Annotated[str, Field(min_length=1, max_length=200)]
     start: Annotated[float, Field(ge=0, le=1e7)]
@@ -49,6 +49,21 @@ class Place(Message):
     settings: dict[
         Annotated[str, Field(min_length=1, max_length=200)], float | Annotated[str, Field(max_length=200)]
     ] = Field(default_factory=dict, max_length=100)
+
+
+class Place(Spot, Message):
+    """A recipe on the timeline: a new one, or one that is there with other arguments."""
+
+    do: Literal["place"]
+    gesture: Gesture = ""
+
+
+class Arrange(Message):
+    """Several recipes, as one edit. what: it was, in words."""
+
+    do: Literal["arrange"]
+    clips: Annotated[tuple[Spot, ...], Field(min_length=1, max_length=1000)]
+    what: Annotated[str, Field(min_length=1, max_length=100)]
     gesture: Gesture = ""
 
 
@@ -75,13 +90,13 @@ class Redo(Message):
 
 
 class Timeline(Part):
-    messages: ClassVar[tuple[type[Message], ...]] = (Draw, Edit, Place, Remove, Unfold, Undo, Redo)
+    messages: ClassVar[tuple[type[Message], ...]] = (Draw, Edit, Place, Arrange, Remove, Unfold, Undo, Redo)
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._known: tuple[ParameterLayout, list[dict[str, Any]]] | None = None
 
-    def handle(self, message: Draw | Edit | Place | Remove | Unfold | Undo | Redo) -> None:
+    def handle(self, message: Draw | Edit | Place | Arrange | Remove | Unfold | Undo | Redo) -> None:
         session = self.session
         match message:
             case Draw():
@@ -89,14 +104,17 @@ class Timeline(Part):
             case Edit():
                 self._draw(message.lanes, message.what, message.gesture)
             case Place():
-                self._place(message)
+                what = f"change {message.recipe}" if message.number else f"add {message.recipe}"
+                self._place((message,), what, message.gesture)
+            case Arrange():
+                self._place(message.clips, message.what, message.gesture)
             case Remove():
                 project = session.project
                 for number in message.numbers:
                     project = project.without_clip(self._clip(number).id)
-                session.change(project, "remove a recipe")
+                session.change(project, f"remove {_recipes(message.numbers)}")
             case Unfold():
-                session.change(self._unfolded(message.numbers), "make lanes of a recipe")
+                session.change(self._unfolded(message.numbers), f"make lanes of {_recipes(message.numbers)}")
             case Undo():
                 session.go_back()
             case Redo():
@@ -134,20 +152,15 @@ class Timeline(Part):
                 raise InputError(f"the points of {lane.control} are not in order of time")
         self.session.change(self.session.project.with_lanes(lanes), what, gesture)
 
-    def _place(self, message: Place) -> None:
+    def _place(self, spots: Iterable[Spot], what: str, gesture: str) -> None:
         project = self.session.project
-        if message.number:
-            self._clip(message.number)
-        number = message.number or 1 + max((clip.id for clip in project.clips), default=0)
-        clip = Clip(
-            id=number,
-            recipe=message.recipe,
-            start=message.start,
-            length=message.length,
-            settings=message.settings,
-        )
-        what = f"change {clip.recipe}" if message.number else f"add {clip.recipe}"
-        self.session.change(project.with_clip(clip), what, message.gesture)
+        for spot in spots:
+            if spot.number:
+                self._clip(spot.number)
+            number = spot.number or 1 + max((clip.id for clip in project.clips), default=0)
+            more = spot.model_dump(include={"recipe", "start", "length", "settings"})
+            project = project.with_clip(Clip(id=number, **more))
+        self.session.change(project, what, gesture)
 
     def _clip(self, number: int) -> Clip:
         for clip in self.session.project.clips:
@@ -208,6 +221,11 @@ class Timeline(Part):
 
     def _most_beats(self) -> float:
         return max(0.01, self.session.project.clock.beat(self.session.seconds))
+
+
+def _recipes(numbers: Collection[int]) -> str:
+    """In words."""
+    return "a recipe" if len(numbers) == 1 else f"{len(numbers)} recipes"
 
 
 def _told(name: str, problem: str | None) -> dict[str, Any]:

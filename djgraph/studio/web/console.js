@@ -23,7 +23,7 @@ export function makeConsole(store, wire) {
 
   /** @param {Control} c */
   const control = c => {
-    const made = makeControl(c, value => hold(c.name, value), () => wire.say({ do: "release", control: c.name }),
+    const made = makeControl(c, value => hold(c.name, value), () => release(c.name),
       () => wire.say({ do: "take", controls: [c.name] }), message => store.tell("say", { message, wrong: true }));
     ghosts.set(c.name, made.ghost);
     watch(c.name, made.show);
@@ -35,6 +35,8 @@ export function makeConsole(store, wire) {
     store.values.set(name, value);
     wire.say({ do: "hold", control: name, value });
   };
+  /** @param {string} name */
+  const release = name => wire.say({ do: "release", control: name });
   /** @param {string} name @param {(value: number, held: boolean) => void} show */
   const watch = (name, show) => shown.set(name, [...(shown.get(name) ?? []), show]);
 
@@ -44,7 +46,7 @@ export function makeConsole(store, wire) {
     sections.push({ name: "macros", kind: "macros", width: "", meter: false, to: [], alike: "macros", group: "", mutes: false,
       blocks: [{ node: "", effect: "", title: "Macros", controls: store.console.macros }] });
   }
-  const made = sections.map(section => strip(section, { store, wire, control, hold, watch }));
+  const made = sections.map(section => strip(section, { store, wire, control, hold, release, watch }));
   let group = "";
   /** @type {HTMLElement|null} */ let box = null;
   made.forEach((one, i) => {
@@ -177,7 +179,7 @@ function toggle(text, title) {
 
 /**
  * @typedef {{store: import("./store.js").Store, wire: import("./wire.js").Wire, control: (c: Control) => HTMLElement,
- *   hold: (name: string, value: number) => void, watch: (name: string, show: (value: number, held: boolean) => void) => void}} Tools
+ *   hold: (name: string, value: number) => void, release: (name: string) => void, watch: (name: string, show: (value: number, held: boolean) => void) => void}} Tools
  */
 
 /** @param {Section} section @param {Tools} tools */

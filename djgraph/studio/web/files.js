@@ -61,6 +61,11 @@ function exportBox(store, wire) {
   name.placeholder = store.project.name;
   const normalize = /** @type {HTMLInputElement} */ (make("input", "check"));
   normalize.type = "checkbox";
+  /** @type {string[]} */
+  const outputs = store.console.outputs;
+  const which = /** @type {HTMLSelectElement} */ (make("select", "which"));
+  for (const name of outputs) which.append(new Option(name, name));
+  which.append(new Option("all, a file each", ""));
   const kinds = make("div", "kinds"), jobs = make("ul", "jobs"), files = make("ul", "written");
   jobs.setAttribute("aria-label", "Exports under way");
   files.setAttribute("aria-label", "Files that were written");
@@ -76,12 +81,14 @@ function exportBox(store, wire) {
       const button = make("button", "export");
       button.textContent = form.toUpperCase();
       button.setAttribute("aria-label", `Write ${kind.title} as ${form.toUpperCase()}`);
-      button.addEventListener("click", () => wire.say({ do: "export", what, form, name: name.value.trim(), normalize: what === "mix" && normalize.checked }));
+      button.addEventListener("click", () => wire.say({ do: "export", what, form, name: name.value.trim(),
+        ...what === "mix" ? { normalize: normalize.checked, outputs: which.value ? [which.value] : outputs } : {} }));
       buttons.append(button);
     }
     if (what === "mix") {
       const label = make("label", "normalize");
       label.append(normalize, "scale to −1 dBFS");
+      if (outputs.length > 1) buttons.append(labelled("Output", which, "which"));
       buttons.append(label);
     }
     row.append(buttons);

@@ -42,7 +42,7 @@ function card(title, text) {
 /** @param {Store} store @param {Wire} wire */
 function fitCard(store, wire) {
   const root = card("Fit to a mix", "Finds what the controls have to do for these tracks to sound like a recording of their mix.");
-  const { given, files } = /** @type {{given: string|null, files: string[]}} */ (store.extra.fit_targets ?? { given: null, files: [] });
+  const { given, files, why_not } = /** @type {{given: string|null, files: string[], why_not: string|null}} */ (store.extra.fit_targets ?? { given: null, files: [], why_not: null });
   const target = select(), steps = /** @type {HTMLInputElement} */ (make("input", "")), loop = check(), level = check();
   if (given) target.append(new Option(`${given} (--target)`, ""));
   for (const file of files) target.append(new Option(file, file));
@@ -60,7 +60,7 @@ function fitCard(store, wire) {
   const options = make("div", "options"), actions = make("div", "actions");
   options.append(labelled("Mix", target), labelled("Steps", steps), only, labelled("At the mixer's own level", level));
   actions.append(begin, stop);
-  options.hidden = !target.options.length;
+  options.hidden = !target.options.length || why_not !== null;
   root.append(options, actions, where, bar, canvas, report);
 
   const show = () => {
@@ -73,7 +73,7 @@ function fitCard(store, wire) {
     stop.title = fit.state === "stopping" ? "Without what was found" : "What was found so far is proposed";
     only.hidden = !store.project.loop;
     if (only.hidden) loop.checked = false;
-    where.textContent = said(fit) || (target.options.length ? "" : "There is no mix: open the studio with --target MIX, or with --folder DIR where mixes lie.");
+    where.textContent = said(fit) || why_not || (target.options.length ? "" : "There is no mix: open the studio with --target MIX, or with --folder DIR where mixes lie.");
     where.classList.toggle("wrong", fit.state === "failed");
     bar.hidden = !busy;
     if (fit.step && fit.steps) { bar.max = fit.steps; bar.value = fit.step; } else bar.removeAttribute("value");

@@ -6,12 +6,14 @@ import { positionOf, snapped, valueAt, written } from "./scale.js";
 
 /** @typedef {import("./scale.js").Control} Control */
 
+const RESTED = 400; // ms after which keys count as let go
+
 /**
  * @param {Control} x @param {Control} y
- * @param {{store: import("./store.js").Store, hold: (name: string, value: number) => void,
+ * @param {{store: import("./store.js").Store, hold: (name: string, value: number) => void, release: (name: string) => void,
  *   watch: (name: string, show: (value: number, held: boolean) => void) => void}} tools
  */
-export function makePad(x, y, { store, hold, watch }) {
+export function makePad(x, y, { store, hold, release, watch }) {
   const pad = make("div", "pad"), dot = make("div", "dot");
   pad.append(dot);
   pad.tabIndex = 0;
@@ -31,18 +33,34 @@ export function makePad(x, y, { store, hold, watch }) {
     store.tell("control", y.name);
     show();
   };
+  /** @type {number|undefined} */ let rest;
+  const leave = () => { for (const c of [x, y]) release(c.name); };
+  /** @param {number} across @param {number} up */
+  const step = (across, up) => {
+    take(across, up);
+    clearTimeout(rest);
+    rest = setTimeout(leave, RESTED);
+  };
   const from = (/** @type {PointerEvent} */ event) => {
     const box = pad.getBoundingClientRect();
     take((event.clientX - box.left) / box.width, 1 - (event.clientY - box.top) / box.height);
   };
-  pad.addEventListener("pointerdown", event => { pad.setPointerCapture(event.pointerId); pad.focus(); from(event); event.preventDefault(); });
+  pad.addEventListener("pointerdown", event => {
+    if (event.button !== 0) return;
+    pad.setPointerCapture(event.pointerId);
+    pad.focus();
+    clearTimeout(rest);
+    from(event);
+    event.preventDefault();
+  });
   pad.addEventListener("pointermove", event => { if (pad.hasPointerCapture(event.pointerId)) from(event); });
-  pad.addEventListener("dblclick", () => take(positionOf(x, x.neutral), positionOf(y, y.neutral)));
+  pad.addEventListener("lostpointercapture", leave);
+  pad.addEventListener("dblclick", () => step(positionOf(x, x.neutral), positionOf(y, y.neutral)));
   pad.addEventListener("keydown", event => {
-    const step = event.shiftKey ? 0.004 : 0.02;
+    const by = event.shiftKey ? 0.004 : 0.02;
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
     if (!dx && !dy) return;
-    take(positionOf(x, now(x)) + dx * step, positionOf(y, now(y)) + dy * step);
+    step(positionOf(x, now(x)) + dx * by, positionOf(y, now(y)) + dy * by);
     event.preventDefault();
   });
   watch(x.name, show);

@@ -2,7 +2,7 @@
 // Recipes: a list to take them from, and those on the timeline, moved and stretched by pointer and by keys.
 
 import { make } from "./control.js";
-import { follow } from "./timeline-hand.js";
+import { follow } from "./timeline-follow.js";
 import { CLIPS, HEAD } from "./timeline-scene.js";
 
 /** @typedef {import("./timeline-scene.js").Scene} Scene @typedef {import("./timeline-scene.js").Clip} Clip */
@@ -79,12 +79,25 @@ export function takeDrops(scene, content, mark) {
   });
 }
 
-/** Recipes on the timeline, kept in step with the project.
- * @param {Scene} scene @param {HTMLElement} row @param {(text: string) => void} say @param {() => void} chose @returns {() => void} */
-export function makeClips(scene, row, say, chose) {
+/** What was copied last, from a beat on. @param {Scene} scene @param {number} beat @param {(text: string) => void} say */
+export function pasteClips(scene, beat, say) {
+  const { space } = scene, all = scene.kept.copied, first = Math.min(...all.map(one => one.start));
+  const at = space.snapped(beat), fits = all.map(one => ({ ...one, start: at + one.start - first })).filter(one => one.start + one.length <= space.end + 1e-6);
+  scene.placeNew(fits, `paste ${counted(fits.length)}`);
+  say(fits.length ? `${counted(fits.length)} pasted at ${space.written(at)}` : "There is no room for it there");
+}
+
+/** @param {number} number */
+const counted = number => number === 1 ? "a recipe" : `${number} recipes`;
+
+/** Recipes on the timeline, kept in step with the project. chose: others are chosen now.
+ * @param {Scene} scene @param {HTMLElement} row @param {HTMLElement} content @param {() => number} playhead @param {(text: string) => void} say
+ * @param {() => void} chose @returns {() => void} */
+export function makeClips(scene, row, content, playhead, say, chose) {
   /** @type {Map<number, HTMLElement>} */
   const made = new Map();
   const { space } = scene;
+  let pressed = false; // the pointer says what is chosen, not the focus
 
   /** @param {HTMLElement} element @param {Clip} clip @param {number} [level] */
   const put = (element, clip, level) => {
@@ -105,49 +118,114 @@ export function makeClips(scene, row, say, chose) {
   /** @param {number} id */
   const of = id => scene.clips.find(clip => clip.id === id);
 
+  const moving = () => scene.chosen.size === 1 ? "move a recipe" : `move ${scene.chosen.size} recipes`;
+  /** Those that are chosen, later by so many beats, as far as there is room. @param {number} beats */
+  const shifted = beats => {
+    const all = scene.picked, first = Math.min(...all.map(one => one.start)), last = Math.max(...all.map(one => one.start + one.length));
+    const by = Math.max(-first, Math.min(beats, Math.max(0, space.end - last)));
+    return all.map(one => ({ ...one, start: one.start + by }));
+  };
+  const tell = () => { if (scene.chosen.size > 1) say(`${scene.chosen.size} recipes chosen`); chose(); };
+  const copy = () => { scene.kept.copied = scene.picked; say(`${counted(scene.chosen.size)} copied`); };
+  const remove = () => {
+    if (!scene.chosen.size) return;
+    scene.wire.say({ do: "remove", numbers: [...scene.chosen] });
+    say(`${counted(scene.chosen.size)} removed`);
+    content.focus({ preventScroll: true });
+  };
+  /** The one before or behind, too. @param {number} id @param {number} way */
+  const reach = (id, way) => {
+    const order = [...scene.clips].sort((a, b) => a.start - b.start), next = order[order.findIndex(one => one.id === id) + way];
+    if (!next) return;
+    scene.chosen = new Set([...scene.chosen, next.id]);
+    made.get(next.id)?.focus();
+    tell();
+  };
+  /** @param {KeyboardEvent} event @param {number} id  of those that are chosen, the one that has the focus */
+  const keyed = (event, id) => {
+    const clip = of(id), step = space.step || 0.25, command = event.ctrlKey || event.metaKey, key = event.key.toLowerCase();
+    if (!clip || command && event.shiftKey) return;
+    const by = { arrowleft: -step, arrowright: step }[key], to = { arrowup: -1, arrowdown: 1 }[key];
+    if (command && key === "a") { scene.chosen = new Set(scene.clips.map(one => one.id)); tell(); }
+    else if (command && key === "c") copy();
+    else if (command && key === "x") { copy(); remove(); }
+    else if (command && key === "v") pasteClips(scene, playhead(), say);
+    else if (command && key === "d") { copy(); pasteClips(scene, Math.max(...scene.picked.map(one => one.start + one.length)), say); }
+    else if (command || event.altKey) return;
+    else if (by && event.shiftKey) change(scene, fitted(clip, clip.start, Math.max(step, clip.length + by)), "keys");
+    else if (by) scene.placeAll(shifted(by), moving(), "keys");
+    else if (to && event.shiftKey) reach(id, to);
+    else if (key === "escape") { scene.chosen = new Set([id]); tell(); }
+    else if (key === "delete" || key === "backspace") remove();
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  // Where a band has chosen them, the lanes have the focus.
+  content.addEventListener("keydown", event => {
+    if (event.target !== content) return;
+    const [first] = scene.picked;
+    if (first && event.key === "Escape") { scene.chosen = new Set(); tell(); }
+    else if (first) keyed(event, first.id);
+    else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "v" && scene.kept.copied.length) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      pasteClips(scene, playhead(), say);
+    }
+  }, { capture: true });
+  /** @param {HTMLElement} element @param {Clip} clip @param {string} edge @param {PointerEvent} event */
+  const drag = (element, clip, edge, event) => {
+    const gesture = `clip ${Date.now()} ${gestures++}`;
+    let now = [clip], moved = false;
+    scene.dragging = true;
+    follow(element, event, move => {
+      const dx = move.clientX - event.clientX;
+      if (Math.abs(dx) < 3 && !moved) return;
+      moved = true;
+      const end = clip.start + clip.length;
+      /** @param {number} beat */
+      const to = beat => space.snapped(space.beat(space.xOf(beat) + dx), move.altKey);
+      if (edge === "left") { const start = Math.min(to(clip.start), end - (space.step || 0.25)); now = [fitted(clip, start, end - Math.max(0, start))]; }
+      else if (edge === "right") now = [fitted(clip, clip.start, Math.min(Math.max(to(end) - clip.start, space.step || 0.25), space.end - clip.start))];
+      else now = shifted(to(clip.start) - clip.start);
+      for (const one of now) { const its = made.get(one.id); if (its) put(its, one); }
+      const shown = now.find(one => one.id === clip.id) ?? clip;
+      say(`${space.written(shown.start)} for ${round(shown.length)} beats`);
+    }, cancelled => {
+      scene.dragging = false;
+      if (moved && !cancelled) scene.placeAll(now, moving(), gesture);
+      else if (!moved) { scene.chosen = new Set([clip.id]); tell(); }
+      else scene.redraw();
+    });
+  };
   /** @param {number} id */
   const build = id => {
     const element = make("button", "tl-clip");
     element.dataset.clip = String(id);
+    element.dataset.plays = ""; // the space bar, which has nothing to press here
     element.append(make("i", "left"), make("span", ""), make("i", "right"));
     element.addEventListener("pointerdown", event => {
-      const clip = of(id);
+      const clip = of(id), more = event.ctrlKey || event.metaKey || event.shiftKey;
       if (event.button !== 0 || !clip) return;
       event.preventDefault();
       event.stopPropagation();
+      const edge = /** @type {HTMLElement} */ (event.target).className, among = scene.chosen.has(id);
+      if (more) scene.chosen = new Set(among ? [...scene.chosen].filter(one => one !== id) : [...scene.chosen, id]);
+      else if (!among) scene.chosen = new Set([id]);
+      scene.selection = new Map();
+      pressed = true;
       element.focus({ preventScroll: true });
-      const edge = /** @type {HTMLElement} */ (event.target).className, gesture = `clip ${Date.now()} ${gestures++}`;
-      let now = clip;
-      scene.dragging = true;
-      follow(element, event, move => {
-        const dx = move.clientX - event.clientX;
-        if (Math.abs(dx) < 3 && now === clip) return;
-        const end = clip.start + clip.length;
-        /** @param {number} beat */
-        const moved = beat => space.snapped(space.beat(space.xOf(beat) + dx), move.altKey);
-        if (edge === "left") { const start = Math.min(moved(clip.start), end - (space.step || 0.25)); now = fitted(clip, start, end - Math.max(0, start)); }
-        else if (edge === "right") now = fitted(clip, clip.start, Math.min(Math.max(moved(end) - clip.start, space.step || 0.25), space.end - clip.start));
-        else now = fitted(clip, moved(clip.start), clip.length);
-        put(element, now);
-        say(`${space.written(now.start)} for ${round(now.length)} beats`);
-      }, cancelled => {
-        scene.dragging = false;
-        if (cancelled) put(element, clip);
-        else if (now !== clip) change(scene, now, gesture);
-      });
+      pressed = false;
+      tell();
+      if (!more) drag(element, clip, edge, event);
     });
-    element.addEventListener("focus", () => { scene.chosen = new Set([id]); scene.selection = new Map(); chose(); });
-    element.addEventListener("keydown", event => {
-      const clip = of(id), step = space.step || 0.25;
-      if (!clip) return;
-      const by = { ArrowLeft: -step, ArrowRight: step }[event.key];
-      if (by && event.shiftKey) change(scene, fitted(clip, clip.start, Math.max(step, clip.length + by)), "keys");
-      else if (by) change(scene, fitted(clip, clip.start + by, clip.length), "keys");
-      else if (event.key === "Delete" || event.key === "Backspace") scene.wire.say({ do: "remove", numbers: [id] });
-      else return;
-      event.preventDefault();
-      event.stopPropagation();
+    element.addEventListener("focus", () => {
+      if (pressed || scene.chosen.has(id)) return;
+      scene.chosen = new Set([id]);
+      scene.selection = new Map();
+      chose();
     });
+    element.addEventListener("keydown", event => keyed(event, id));
     return element;
   };
 

@@ -6,7 +6,7 @@ import { parsed, snapped, written } from "./scale.js";
 import { change } from "./timeline-clips.js";
 import { changed, count } from "./timeline-lanes.js";
 import { MOST_BEND, SHAPES } from "./timeline-tempo.js";
-import { labelled } from "./widgets.js";
+import { button, labelled } from "./widgets.js";
 
 /** @typedef {import("./timeline-scene.js").Scene} Scene @typedef {import("./timeline-scene.js").Clip} Clip */
 /** @typedef {import("./timeline-lanes.js").Point} Point @typedef {import("./scale.js").Control} Control */
@@ -21,8 +21,8 @@ export function makeForm(scene) {
     if (text === shown) return;
     shown = text;
     const focused = element.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.field : undefined;
-    const clip = scene.clips.find(one => scene.chosen.has(one.id));
-    element.replaceChildren(...clip ? ofClip(scene, clip) : count(scene.selection) ? ofPoints(scene) : scene.focus ? ofLane(scene, scene.focus) : hint());
+    const [clip, ...others] = scene.picked;
+    element.replaceChildren(...others.length ? ofClips(scene, [clip, ...others]) : clip ? ofClip(scene, clip) : count(scene.selection) ? ofPoints(scene) : scene.focus ? ofLane(scene, scene.focus) : hint());
     if (focused) /** @type {HTMLElement|null} */ (element.querySelector(`[data-field="${focused}"]`))?.focus();
   };
   return { element, show };
@@ -30,8 +30,7 @@ export function makeForm(scene) {
 
 /** All that the form shows, to know when it is another. @param {Scene} scene */
 function description(scene) {
-  const clip = scene.clips.find(one => scene.chosen.has(one.id));
-  if (clip) return JSON.stringify(clip);
+  if (scene.picked.length) return JSON.stringify(scene.picked);
   return JSON.stringify([scene.focus, scene.focus && !!scene.lane(scene.focus).length, scene.target?.fitted.size, ...[...scene.selected].map(([name, chosen]) => [name, [...chosen].map(i => scene.lane(name)[i])])]);
 }
 
@@ -153,12 +152,30 @@ function ofClip(scene, clip) {
       fields.push(box);
     }
   }
-  const unfold = make("button", ""), remove = make("button", "");
-  unfold.textContent = "Make lanes of it";
-  unfold.addEventListener("click", () => { scene.wire.say({ do: "unfold", numbers: [clip.id] }); scene.chosen.clear(); });
-  remove.textContent = "Remove";
-  remove.addEventListener("click", () => { scene.wire.say({ do: "remove", numbers: [clip.id] }); scene.chosen.clear(); });
-  return [...fields, unfold, remove];
+  return [...fields, ...ends(scene, [clip])];
+}
+
+/** Several recipes: the first one's place, which the others follow. @param {Scene} scene @param {Clip[]} clips */
+function ofClips(scene, clips) {
+  const title = make("b", "");
+  title.textContent = `${clips.length} recipes`;
+  const start = field("Start", "start", scene.space.written(clips[0].start), text => {
+    const beat = scene.space.parsed(text);
+    if (beat === null) return;
+    const now = scene.picked, by = beat - now[0].start, last = Math.max(...now.map(one => one.start + one.length));
+    const shift = Math.min(by, Math.max(0, scene.space.end - last));
+    scene.placeAll(now.map(one => ({ ...one, start: Math.max(0, one.start + shift) })), `move ${now.length} recipes`);
+  }, "Of the first of them; the others stay as far behind it");
+  return [title, start, ...ends(scene, clips)];
+}
+
+/** What recipes become. @param {Scene} scene @param {Clip[]} clips */
+function ends(scene, clips) {
+  const numbers = clips.map(one => one.id), it = clips.length === 1 ? "it" : "them";
+  return [
+    button(`Make lanes of ${it}`, "", () => { scene.wire.say({ do: "unfold", numbers }); scene.chosen.clear(); }),
+    button("Remove", "", () => { scene.wire.say({ do: "remove", numbers }); scene.chosen.clear(); }),
+  ];
 }
 
 /** @param {string} label @param {string} key @param {string} value @param {(text: string) => void} enter @param {string} [about] */

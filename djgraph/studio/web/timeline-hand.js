@@ -5,7 +5,8 @@ import { positionOf, valueAt, written } from "./scale.js";
 import { hit, onLine, travelOf } from "./timeline-draw.js";
 import { changed, copied, count, fresh, moved, pasted, valueOn, without, withPoint } from "./timeline-lanes.js";
 import { EDGE } from "./timeline-draw.js";
-import { HEAD, RULER } from "./timeline-scene.js";
+import { follow } from "./timeline-follow.js";
+import { CLIPS, HEAD, RULER } from "./timeline-scene.js";
 import { MOST_BEND } from "./timeline-tempo.js";
 
 /** @typedef {import("./timeline-scene.js").Scene} Scene @typedef {import("./timeline-scene.js").Row} Row */
@@ -91,27 +92,42 @@ export function makeHand(scene, content, say, playhead) {
     return { lanes: new Map([[row.key, points]]), selection: new Map([[row.key, new Set([index])]]) };
   };
 
-  /** @param {PointerEvent} begun @param {Selection} before */
-  const rubber = (begun, before) => {
+  /** A band while it is drawn. @param {PointerEvent} begun @param {(band: {x: number, y: number, width: number, height: number}) => void} choose */
+  const rubber = (begun, choose) => {
     const from = place(begun);
     follow(content, begun, event => {
       const to = place(event);
       const band = { x: Math.min(from.x, to.x), y: Math.min(from.y, to.y), width: Math.abs(to.x - from.x), height: Math.abs(to.y - from.y) };
       scene.band = band;
-      scene.selection = new Map([...before].map(([name, chosen]) => [name, new Set(chosen)]));
-      for (const row of scene.rows) {
-        if (row.kind !== "lane" || row.y > band.y + band.height || row.y + row.height < band.y) continue;
-        const c = /** @type {Control} */ (row.control), chosen = scene.selection.get(row.key) ?? new Set();
-        scene.lane(row.key).forEach((point, i) => {
-          const x = space.xOf(point.at), y = row.y + EDGE + (1 - positionOf(c, point.value)) * (row.height - 2 * EDGE);
-          if (x >= band.x && x <= band.x + band.width && y >= band.y && y <= band.y + band.height) chosen.add(i);
-        });
-        if (chosen.size) scene.selection.set(row.key, chosen);
-      }
-      say(`${count(scene.selection)} points chosen`);
+      choose(band);
       scene.redraw();
     }, () => { scene.band = null; scene.redraw(); });
   };
+
+  /** Recipes that a band touches. @param {PointerEvent} begun @param {Row} row @param {Set<number>} before */
+  const chooseClips = (begun, row, before) => rubber(begun, band => {
+    scene.chosen = new Set(before);
+    scene.clips.forEach((clip, i) => {
+      const x = space.xOf(clip.start), to = space.xOf(clip.start + clip.length), y = row.y + 3 + CLIPS * scene.level(i);
+      if (x <= band.x + band.width && to >= band.x && y <= band.y + band.height && y + CLIPS - 6 >= band.y) scene.chosen.add(clip.id);
+    });
+    say(`${scene.chosen.size} recipes chosen`);
+  });
+
+  /** @param {PointerEvent} begun @param {Selection} before */
+  const choosePoints = (begun, before) => rubber(begun, band => {
+    scene.selection = new Map([...before].map(([name, chosen]) => [name, new Set(chosen)]));
+    for (const row of scene.rows) {
+      if (row.kind !== "lane" || row.y > band.y + band.height || row.y + row.height < band.y) continue;
+      const c = /** @type {Control} */ (row.control), chosen = scene.selection.get(row.key) ?? new Set();
+      scene.lane(row.key).forEach((point, i) => {
+        const x = space.xOf(point.at), y = row.y + EDGE + (1 - positionOf(c, point.value)) * (row.height - 2 * EDGE);
+        if (x >= band.x && x <= band.x + band.width && y >= band.y && y <= band.y + band.height) chosen.add(i);
+      });
+      if (chosen.size) scene.selection.set(row.key, chosen);
+    }
+    say(`${count(scene.selection)} points chosen`);
+  });
 
   content.addEventListener("pointerdown", event => {
     if (event.button !== 0 || /** @type {HTMLElement} */ (event.target) !== content) return;
@@ -119,12 +135,13 @@ export function makeHand(scene, content, say, playhead) {
     if (!row || x < 0) return;
     content.focus({ preventScroll: true });
     event.preventDefault();
-    scene.chosen.clear();
+    const more = event.shiftKey || event.ctrlKey || event.metaKey, picked = more ? scene.chosen : new Set();
+    scene.chosen = new Set();
     if (row.kind === "wave" || row.kind === "target") { scene.wire.say({ do: "seek", seconds: space.second(x) }); return; }
+    if (row.kind === "clips") chooseClips(event, row, picked);
     if (row.kind !== "lane") { scene.selection = new Map(); scene.redraw(); return; }
     scene.focus = row.key;
     const i = hit(scene, row, x, y);
-    const more = event.shiftKey || event.ctrlKey || event.metaKey;
     if (i >= 0) {
       const chosen = scene.selection.get(row.key);
       if (more) {
@@ -146,7 +163,7 @@ export function makeHand(scene, content, say, playhead) {
       dragPoints(scene.selection, row, event);
     } else {
       if (!more) scene.selection = new Map();
-      rubber(event, scene.selection);
+      choosePoints(event, scene.selection);
     }
     scene.redraw();
   });
@@ -250,6 +267,7 @@ export function makeHand(scene, content, say, playhead) {
   const copy = () => {
     if (!count(scene.selection)) return;
     clipboard = copied(scene.editable, scene.selection);
+    scene.kept.copied = [];
     say(`${count(scene.selection)} points copied`);
   };
   /** @param {boolean} [behind]  what was copied, on the next beat that is snapped to */
@@ -280,21 +298,4 @@ export function makeHand(scene, content, say, playhead) {
     scene.edit({ lanes: new Map([[row.key, points]]), selection: new Map([[row.key, new Set([index])]]) }, `add a point to ${row.key}`);
     tell(row.key, index);
   };
-}
-
-/** A pointer until it is let go; Escape takes it back. @param {HTMLElement} element @param {PointerEvent} begun
- * @param {(event: PointerEvent) => void} move @param {(cancelled: boolean) => void} done */
-export function follow(element, begun, move, done) {
-  element.setPointerCapture(begun.pointerId);
-  const ends = new AbortController();
-  /** @param {boolean} cancelled */
-  const end = cancelled => { ends.abort(); done(cancelled); };
-  element.addEventListener("pointermove", move, { signal: ends.signal });
-  element.addEventListener("pointerup", () => end(false), { signal: ends.signal });
-  element.addEventListener("pointercancel", () => end(true), { signal: ends.signal });
-  element.addEventListener("keydown", event => {
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    end(true);
-  }, { signal: ends.signal, capture: true });
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Hands on the ruler: a click goes there, a drag makes a loop, its ends can be moved, a double click ends it.
 
-import { follow } from "./timeline-hand.js";
+import { follow } from "./timeline-follow.js";
 import { clock } from "./timeline-space.js";
 
 /** @param {import("./timeline-scene.js").Scene} scene @param {HTMLCanvasElement} ruler @param {(text: string) => void} say */

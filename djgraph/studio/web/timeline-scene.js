@@ -28,7 +28,7 @@ export const RULER = 46, WAVE = 40, CLIPS = 34, LANE = 58, HEAD = 196;
 const LOOP = 0; // among edits that are not answered; recipes are numbered from 1
 
 /** What is kept where the view is made anew. */
-const kept = { zoom: 0, left: 0, top: 0, snap: "1", show: "moving", filter: "", waves: true, follow: true };
+const kept = { zoom: 0, left: 0, top: 0, snap: "1", show: "moving", filter: "", waves: true, follow: true, copied: /** @type {Clip[]} */ ([]) };
 
 export class Scene {
   /** @param {Store} store @param {Wire} wire @param {() => void} redraw */
@@ -49,6 +49,7 @@ export class Scene {
     /** @type {Row[]} */ this.rows = [];
     /** @type {Selection} */ this.selection = new Map();
     /** @type {Set<number>} */ this.chosen = new Set(); // clips
+    this.expected = false; // new clips, which will be chosen
     /** @type {string|null} */ this.focus = null; // a lane
     /** @type {Edited|null} */ this.under = null; // an edit under way
     /** Edits that are said and not answered: older news of the project does not undo them. @type {Map<string|number, number>} */
@@ -72,6 +73,10 @@ export class Scene {
     this.space.take(seconds, project.tempo, project.beats_per_bar);
     const before = this.lanes, clips = this.clips;
     this.lanes = new Map(project.lanes.map((/** @type {{control: string, points: Point[]}} */ lane) => [lane.control, points(lane.points)]));
+    if (this.expected) {
+      const fresh = project.clips.filter((/** @type {Clip} */ clip) => !clips.some(one => one.id === clip.id));
+      if (fresh.length) { this.chosen = new Set(fresh.map((/** @type {Clip} */ clip) => clip.id)); this.expected = false; }
+    }
     this.clips = project.clips.map((/** @type {Clip} */ clip) => this.waiting.has(clip.id) ? clips.find(one => one.id === clip.id) ?? clip : clip);
     for (const name of this.waiting.keys()) if (typeof name === "string") this.lanes.set(name, before.get(name) ?? []);
     if (!this.waiting.has(LOOP)) this.loop = project.loop;
@@ -191,6 +196,28 @@ export class Scene {
     this.arrange();
   }
 
+  /** Several recipes with other arguments, as one edit. @param {Clip[]} several @param {string} what @param {string} [gesture] */
+  placeAll(several, what, gesture = "") {
+    if (several.length === 1) { this.place(several[0], gesture); return; }
+    const placed = new Map(several.map(clip => [clip.id, clip]));
+    this.clips = this.clips.map(one => placed.get(one.id) ?? one);
+    const id = this.wire.say({ do: "arrange", clips: several.map(spot), what: what.slice(0, 100), gesture });
+    for (const clip of several) this.waiting.set(clip.id, id);
+    this.arrange();
+  }
+
+  /** Copies of recipes, which will be chosen. @param {Clip[]} several @param {string} what */
+  placeNew(several, what) {
+    if (!several.length) return;
+    this.expected = true;
+    this.wire.say({ do: "arrange", clips: several.map(clip => ({ ...spot(clip), number: 0 })), what: what.slice(0, 100) });
+  }
+
+  /** The recipes that are chosen, in order of time. @returns {Clip[]} */
+  get picked() {
+    return this.clips.filter(clip => this.chosen.has(clip.id)).sort((a, b) => a.start - b.start);
+  }
+
   /** @param {Edited} edited @param {string} what @param {string} gesture */
   send(edited, what, gesture) {
     // What is usual is left out.
@@ -259,4 +286,9 @@ export class Scene {
   rowOf(name) {
     return this.rows.find(row => row.key === name);
   }
+}
+
+/** A recipe as it is said. @param {Clip} clip */
+function spot({ id, recipe, start, length, settings }) {
+  return { number: id, recipe, start, length, settings };
 }

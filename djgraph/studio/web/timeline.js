@@ -43,7 +43,7 @@ export function makeTimeline(store, wire) {
   const beats = () => space.tempo.beat(seconds());
 
   makeHand(scene, content, say, beats);
-  const form = makeForm(scene), placeClips = makeClips(scene, clips, say, redraw), listHeads = makeHeads(scene, heads, content);
+  const form = makeForm(scene), placeClips = makeClips(scene, clips, content, beats, say, redraw), listHeads = makeHeads(scene, heads, content);
   const tools = makeTools(scene, { fit, zoom, say, list: () => { root.classList.toggle("listed"); redraw(); } });
   makeRuler(scene, ruler, say);
   takeDrops(scene, content, mark);

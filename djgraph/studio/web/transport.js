@@ -3,6 +3,7 @@
 // loudness, and how much of its time the machine takes for the sound, with what takes it and what would take less.
 
 import { make } from "./control.js";
+import { takesSpace } from "./space-bar.js";
 
 /** @typedef {import("./store.js").Store} Store @typedef {import("./wire.js").Wire} Wire @typedef {import("./sound.js").Sound} Sound */
 /** @typedef {{lowering: string, block: number, meters: boolean}} Choice @typedef {Choice & {load: number}} Weight */
@@ -72,11 +73,6 @@ function drawn(path) {
   shape.setAttribute("fill", "currentColor");
   svg.append(shape);
   return svg;
-}
-
-/** Whether the space bar means something else there. @param {EventTarget|null} target */
-function takesSpace(target) {
-  return target instanceof Element && !!target.closest("input, textarea, select, button, summary, a[href], [contenteditable], [role=button], [role=checkbox], [role=menuitem]");
 }
 
 /** Four bars around what is heard, in seconds. @param {Store} store @returns {[number, number]} */

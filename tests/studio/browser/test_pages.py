@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ import pytest
 from .desk import Desk
 
 pytestmark = pytest.mark.slow
+PAD: dict[str, Any] = {
+    "effect": "ladder",
+    "controls": {"cutoff": {"as": "cutoff"}, "resonance": {"as": "resonance"}},
+}
 GAIN, CUTOFF, LOW = "track_a.drums.gain", "track_a.drums.hpf", "track_a.drums.eq_low"
 
 
@@ -107,6 +112,34 @@ def test_a_knob_is_dragged_turned_typed_and_put_back(desk: Desk) -> None:
     assert desk.value(LOW) == pytest.approx(0.708, abs=0.001)
     page.mouse.dblclick(x, y)
     desk.until(lambda: desk.value(LOW) == pytest.approx(column.neutral), "no double click")
+
+
+def test_a_pad_moves_two_controls_and_leaves_them_there(opened: Callable[..., Desk]) -> None:
+    """Let go, both are the project's, as after a knob: saved, and undone."""
+    strip = {"strip": "one", "input": "deck", "chain": [PAD], "to": "out"}
+    graph = {
+        "djgraph": 1,
+        "name": "pads",
+        "inputs": [{"name": "deck"}],
+        "mixer": [strip, {"bus": "out"}],
+        "outputs": ["out"],
+    }
+    desk = opened(graph)
+    page, player, project = desk.page, desk.session.player, lambda: desk.session.project
+    page.get_by_role("button", name="XY").click()
+    pad = page.locator(".pad")
+    x, y = (f"one.{name}" for name in PAD["controls"])
+    assert pad.get_attribute("aria-label") == f"pad: {x} across, {y} up; arrow keys move it"
+    pad.hover(position={"x": 20, "y": 20})
+    page.mouse.down()
+    pad.hover(position={"x": 60, "y": 40})
+    desk.until(lambda: {x, y} <= set(player.hands.held), "no hand on both")
+    page.mouse.up()
+    desk.until(lambda: not player.hands.held, "not let go")
+    assert project().values == pytest.approx({name: desk.value(name) for name in (x, y)})
+    before = desk.value(x)
+    pad.press("ArrowRight")
+    desk.until(lambda: not player.hands.held and project().values[x] > before, "no keys")
 
 
 def test_what_is_typed_and_no_value_is_told(desk: Desk) -> None:

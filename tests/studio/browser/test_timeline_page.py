@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,7 @@ def shown(opened: Callable[..., Desk]) -> Desk:
     desk.page.get_by_label("Lanes", exact=True).select_option("all")
     desk.page.get_by_label("Filter lanes").fill(GAIN)
     desk.page.get_by_role("button", name="Waveforms").click()
-    desk.page.wait_for_function("document.querySelectorAll('.tl-head.lane').length === 1")
+    until(lambda: desk.page.locator(".tl-head.lane").count() == 1, "not filtered")
     return desk
 
 
@@ -206,6 +207,53 @@ def test_recipes_by_keys(page: Any, session: Session) -> None:
     until(lambda: session.project.clips[0].length == 15, "not shortened")
     page.keyboard.press("Delete")
     until(lambda: not session.project.clips, "not removed")
+
+
+def test_several_recipes_are_chosen_moved_copied_and_undone(page: Any, session: Session) -> None:
+    def starts() -> list[float]:
+        return sorted(clip.start for clip in session.project.clips)
+
+    def chosen(count: int) -> None:
+        until(lambda: page.locator(".tl-clip.chosen").count() == count, f"not {count} of them are chosen")
+
+    for number, recipe in enumerate(("linear", "equal_power"), 1):
+        start = 4.0 * number - 4
+        session.take(json.dumps({"do": "place", "recipe": recipe, "start": start, "length": 2}))
+    until(lambda: page.locator(".tl-clip").count() == 2, "not shown")
+    first, second = (page.locator(f".tl-clip[data-clip='{number}']") for number in (1, 2))
+    first.click()
+    second.click(modifiers=["Shift"])
+    chosen(2)
+    page.get_by_text("2 recipes", exact=True).wait_for()
+    box, zoom = first.bounding_box(), _Lane(page)
+    beat = zoom.at(1, 0)[0] - zoom.at(0, 0)[0]
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + beat, y, steps=4)
+    page.mouse.up()
+    until(lambda: starts() == [1, 5], "both are not moved")
+    page.keyboard.press("ArrowLeft")
+    until(lambda: starts() == [0, 4], "both are not moved by keys")
+    page.keyboard.press("Control+d")
+    until(lambda: starts() == [0, 4, 6, 10], "not doubled behind them")
+    chosen(2)
+    page.keyboard.press("Delete")
+    until(lambda: len(starts()) == 2, "not removed")
+    page.keyboard.press("Control+z")
+    until(lambda: len(starts()) == 4, "not one edit")
+    page.keyboard.press("Escape")
+    band = page.locator(".tl-clips").bounding_box()
+    page.mouse.move(band["x"] + 196 + 5.5 * beat, band["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(band["x"] + 196 + 11 * beat, band["y"] + band["height"] - 4, steps=4)
+    page.mouse.up()
+    chosen(3)  # the second one ends at 6
+    page.keyboard.press("Control+x")
+    until(lambda: starts() == [0], "not cut")
+    page.keyboard.press("Home")
+    page.keyboard.press("Control+v")
+    until(lambda: starts() == [0, 0, 2, 6], "not pasted at the playhead")
 
 
 def test_a_gesture_on_the_console_is_recorded(page: Any, session: Session) -> None:

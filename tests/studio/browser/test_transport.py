@@ -25,6 +25,47 @@ def test_space_plays_and_stops(desk: Desk) -> None:
     assert not player.transport.playing
 
 
+def test_space_is_the_transports_but_on_buttons_that_keys_led_to(desk: Desk) -> None:
+    """A button that was clicked has the focus, too; whoever came to it by Tab presses it."""
+    page, player = desk.page, desk.session.player
+
+    def plays(wanted: bool) -> None:
+        desk.until(lambda: player.transport.playing == wanted, f"playing is not {wanted}")
+
+    held = page.get_by_role("button", name="Held only")
+    held.click()
+    assert held.evaluate("one => one === document.activeElement")
+    page.keyboard.press(" ")
+    plays(True)
+    assert held.get_attribute("aria-pressed") == "true"
+    page.keyboard.press(" ")
+    plays(False)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    assert held.evaluate("one => one === document.activeElement")
+    page.keyboard.press(" ")
+    desk.until(lambda: held.get_attribute("aria-pressed") == "false", "not pressed")
+    assert not player.playing
+    held.click()  # it had the focus by keys
+    page.keyboard.press(" ")
+    plays(True)
+    page.get_by_role("tab", name="Timeline").click()
+    page.locator(".tl-recipe:enabled").first.click()
+    page.locator(".tl-clip").wait_for()
+    page.keyboard.press(" ")
+    plays(False)
+    page.locator(".tl-clip").focus()
+    page.keyboard.press(" ")
+    plays(True)
+    lanes = page.get_by_label("Lanes", exact=True)
+    lanes.select_option("all")
+    lanes.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press(" ")  # in the field of the filter
+    assert page.get_by_label("Filter lanes").input_value() == " "
+    assert player.playing
+
+
 def test_loop_and_tempo(opened: Callable[..., Desk]) -> None:
     desk = opened(seconds=10.0)
     page, session = desk.page, desk.session

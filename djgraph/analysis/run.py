@@ -13,9 +13,8 @@ from djgraph.analysis.find import Source, find_sources
 from djgraph.analysis.grid import Grid
 from djgraph.analysis.tempo import TEMPOS
 from djgraph.analysis.track import analyse_track
-from djgraph.arguments import whole
-from djgraph.data.workers import run_jobs
 from djgraph.errors import DJGraphError, InputError
+from djgraph.jobs import Executor, executor_of, run_jobs
 
 Progress = Callable[[int, int], None]
 """Told how many tracks are done, and how many there are."""
@@ -38,14 +37,15 @@ def analyse(
     tempos: tuple[float, float] | None = None,
     collections: Iterable[str | os.PathLike[str]] = (),
     force: bool = False,
-    workers: int | None = None,
+    workers: int | Executor | None = None,
     write: bool = True,
     progress: Progress | None = None,
 ) -> list[Result]:
     """Analyse every track in some folders and files; results in their order, and a JSON file beside each.
 
     tempos: BPM between which they lie. collections: files of DJ programs whose grids are taken over. force: anew, what
-    is known, too. workers: processes, all cores where left out. write: whether to write the files. A track that
+    is known, too. workers: processes, all cores where left out, or another executor of
+    :mod:`djgraph.jobs`. write: whether to write the files. A track that
     cannot be read is a :class:`Result` with a problem; the others go on.
 
     Raises AudioFileError for roots without tracks and collections that cannot be read, InputError for tempos that are
@@ -60,10 +60,9 @@ def analyse(
     _check_installed()
     sources = find_sources(roots)
     known = [read_collection(Path(path)) for path in collections]
-    cores = os.cpu_count() or 1
-    count = min(len(sources), cores if workers is None else whole(workers, "workers", 1))
     results: dict[int, Result] = {}
-    jobs = run_jobs(_Job, (sources, low, high, force, known, write), range(len(sources)), count)
+    numbers, where = range(len(sources)), executor_of(workers, len(sources))
+    jobs = run_jobs(_Job, (sources, low, high, force, known, write), numbers, where)
     for number, result in jobs:
         results[number] = result
         if progress is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from djgraph.cli.errors import warn
+from djgraph.cli.jobs import JobsCommand, OnRay, Workers, executor
 from djgraph.cli.options import Args, Json, pairs, value_of
 from djgraph.cli.output import count as counted
 from djgraph.cli.output import print_json
@@ -54,7 +55,7 @@ class Problems(StrEnum):
     skip = "skip"
 
 
-@app.command("make", short_help="Write a corpus of transitions with their ground truth.")
+@app.command("make", cls=JobsCommand, short_help="Write a corpus of transitions with their ground truth.")
 def make(
     out: Corpus,
     tracks: Annotated[
@@ -103,9 +104,8 @@ def make(
     shard_size: Annotated[
         int | None, typer.Option("--shard-size", min=1, help="Items in a folder.  [default: 1000]")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-j", min=1, help="Processes.  [default: as many as cores]")
-    ] = None,
+    workers: Workers = None,
+    ray: OnRay = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Check the sums of items that are there, not only their sizes.")
     ] = False,
@@ -122,6 +122,7 @@ def make(
       djgraph dataset make corpus --demo --count 20
       djgraph dataset make corpus --tracks musdb18hq/train --count 10000 --stems reference
       djgraph dataset make corpus --count 20000
+      djgraph dataset make /shared/corpus --ray 10.0.0.1:6379
     """
     from djgraph.data import make_corpus
     from djgraph.errors import InputError
@@ -143,6 +144,7 @@ def make(
     if args and graph is None:
         raise InputError("--arg sets an argument of a graph; name it with --graph")
     given = {name: value_of(text) for name, text in pairs("--arg", args).items()}
+    where = executor(workers, ray)
     done = {"items": 0, "all": 0}
     with Steps() as steps:
         steps.begin("preparing")
@@ -162,7 +164,7 @@ def make(
                 graph=graph,
                 args=given if graph is not None else None,
                 count=count,
-                workers=workers,
+                workers=where,
                 verify=verify,
                 problems=problems.value,
                 progress=progress,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -24,14 +24,19 @@ class SyncCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the value there."""
-        ends = args.index("--") if "--" in args else len(args)
-        filled: list[str] = []
-        for i, word in enumerate(args):
-            filled.append(word)
-            if word == "--sync" and i < ends and args[i + 1 : i + 2] not in [[one] for one in SYNCS]:
-                filled.append(SYNCS[0])
-        parsed: list[str] = super().parse_args(ctx, filled)
+        parsed: list[str] = super().parse_args(ctx, filled(args, "--sync", SYNCS[0], SYNCS.__contains__))
         return parsed
+
+
+def filled(args: list[str], option: str, value: str, takes: Callable[[str], bool]) -> list[str]:
+    """The words of a command, with ``value`` behind an option that no word follows that it takes."""
+    ends = args.index("--") if "--" in args else len(args)
+    words: list[str] = []
+    for i, word in enumerate(args):
+        words.append(word)
+        if word == option and i < ends and not (i + 1 < len(args) and takes(args[i + 1])):
+            words.append(value)
+    return words
 
 
 def tempo_of(text: str) -> Tempo:

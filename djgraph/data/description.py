@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,6 +93,18 @@ class Description:
     def n_frames(self) -> int:
         """Control frames in each item; the first lies at its beginning, the last at its end."""
         return max(2, round(self.settings.seconds * self.settings.frames_per_second) + 1)
+
+    def absolute(self) -> Description:
+        """With the tracks' paths as they are from any folder."""
+        tracks = (
+            replace(
+                track,
+                folder=track.folder.absolute(),
+                parts={part: tuple(file.absolute() for file in files) for part, files in track.parts.items()},
+            )
+            for track in self.tracks
+        )
+        return replace(self, tracks=tuple(tracks))
 
     def write(self, root: Path) -> None:
         """Write ``corpus.json``, whole or not at all."""

@@ -27,6 +27,13 @@ TEMPO = (100.0, 140.0)
 """BPM are drawn from here where no track that is played says its own; else the first that does counts."""
 
 
+def make_items(root: Path, description: Description, token: str | None = None) -> ItemMaker:
+    """An item maker, on a machine that sees the corpus: token says what to look for there."""
+    if token is not None:
+        store.check_token(root, token)
+    return ItemMaker(root, description)
+
+
 class ItemMaker:
     """Makes items of one corpus. Holds the compiled mixer; one for each process."""
 

@@ -18,15 +18,15 @@ from djgraph.audio import check_format
 from djgraph.data import store
 from djgraph.data.check import warn_of_before
 from djgraph.data.description import FILE, Description, Settings, differences, inputs_of, parts_of
-from djgraph.data.items import MIX, ItemMaker
+from djgraph.data.items import MIX, make_items
 from djgraph.data.moves import choose
 from djgraph.data.pairs import long_enough
 from djgraph.data.sources import GraphSource, demo_folder, plain_args, read_graph
 from djgraph.data.stored import MAX_COUNT
 from djgraph.data.tracks import Problems, Track, find_tracks
-from djgraph.data.workers import run_jobs
 from djgraph.errors import CorpusError, InputError, nearest
 from djgraph.graph.ir import Graph
+from djgraph.jobs import Executor, executor_of, run_jobs
 from djgraph.reading import read_text
 from djgraph.version import __version__
 
@@ -55,7 +55,7 @@ def make_corpus(
     graph: GraphSource | None = None,
     args: Mapping[str, Any] | None = None,
     count: int | None = None,
-    workers: int | None = None,
+    workers: int | Executor | None = None,
     verify: bool = False,
     problems: Problems = "error",
     progress: Callable[[int, int], object] | None = None,
@@ -70,7 +70,8 @@ def make_corpus(
     tracks: folders to search for tracks (:func:`djgraph.data.find_tracks`), with ``problems``; or demo: the
     two tracks that djgraph synthesises. graph, args: what :func:`djgraph.load` takes, ``dj_mixer`` where left
     out; its needed inputs are played, at least two if it has them, each by another track. count: items
-    (100). workers: processes (as many as there are cores). progress: called with the items done and all.
+    (100). workers: processes (as many as there are cores), or where else they are made, such as
+    :class:`djgraph.jobs.Ray`. progress: called with the items done and all.
 
     Settings: ``seed`` (0); ``seconds`` (10) of each item; ``frames_per_second`` (20) of the params; ``stems``:
     ``copy`` the excerpts into the corpus or keep a ``reference`` to the tracks; ``curves`` (0.5): the share of
@@ -88,8 +89,7 @@ def make_corpus(
     _check_names(settings)
     if count is not None:
         count = whole(count, "count", 1, MAX_COUNT)
-    if workers is not None:
-        workers = whole(workers, "workers", 1)
+    executor_of(workers)  # before the work
     if tracks is not None and demo:
         raise InputError("tracks and demo: give one of them")
     fresh = _is_fresh(root)
@@ -106,7 +106,8 @@ def make_corpus(
         records, damaged = store.survey(root, about.count, about.settings.shard_size, deep=verify)
         todo = [index for index in range(about.count) if index not in records]
         kept = len(records)
-        jobs = run_jobs(ItemMaker, (root, about), todo, min(workers or _cores(), len(todo)))
+        executor = executor_of(workers, len(todo))
+        jobs = run_jobs(make_items, _order(root, about, executor), todo, executor)
         try:
             with contextlib.closing(jobs):
                 if progress is not None:
@@ -119,6 +120,13 @@ def make_corpus(
             store.sweep(root)
             store.write_manifest(root, records, about.settings.shard_size)
     return Made(root, len(todo), kept, tuple(damaged.values()), about)
+
+
+def _order(root: Path, about: Description, executor: Executor) -> tuple[Path, Description, str | None]:
+    """What workers are told; elsewhere, paths are not taken from this process's folder."""
+    if executor.shares_memory:
+        return root, about, None
+    return root.absolute(), about.absolute(), None if executor.shares_disk else store.write_token(root)
 
 
 def _begin(
@@ -293,7 +301,3 @@ def _locked_folder(root: Path, fresh: bool) -> Iterator[None]:
         if new and fresh and not (root / FILE).is_file():  # a mistake in the settings leaves nothing behind
             shutil.rmtree(root, ignore_errors=True)
         raise
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,7 @@ MIX = "mix.flac"
 PARAMS = "params.npy"
 _PART = ".part"
 _LOCK = ".lock"
+_TOKEN = f".token{_PART}"
 
 
 def item_folder(root: Path, index: int, shard_size: int) -> Path:
@@ -45,13 +47,22 @@ def new_item(folder: Path) -> Iterator[Path]:
     try:
         yield part
         _sync(part)
-        if folder.exists():
-            os.rename(folder, folder.with_name(f".{folder.name}.{token}.old{_PART}"))
-        os.rename(part, folder)
+        _take_name(part, folder, folder.with_name(f".{folder.name}.{token}.old{_PART}"))
         _sync(folder.parent)
     finally:
         for left in folder.parent.glob(f".{folder.name}.{token}*{_PART}"):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _take_name(part: Path, folder: Path, old: Path) -> None:
+    try:
+        if folder.exists():
+            os.rename(folder, old)
+        os.rename(part, folder)
+    except OSError:
+        # A worker that was given up for lost was not, and has made the same item meanwhile.
+        if not (folder / ITEM).is_file():
+            raise
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -133,6 +144,26 @@ def survey(
         except CorpusError as problem:
             damaged[index] = str(problem)
     return whole, damaged
+
+
+def write_token(root: Path) -> str:
+    """Leave a word in a corpus by which other machines know that they see the same folder."""
+    token = secrets.token_hex(8)
+    write_text(root / _TOKEN, token, CorpusError)
+    return token
+
+
+def check_token(root: Path, token: str) -> None:
+    """CorpusError where this machine sees another folder under that name, or none."""
+    try:
+        seen = read_text(root / _TOKEN, CorpusError, 1024)
+    except CorpusError:
+        seen = None
+    if seen != token:
+        raise CorpusError(
+            f"the machine {socket.gethostname()} does not see {root} as it is where this was started; give a folder"
+            " that all machines share, or write shards to a URL that all reach"
+        )
 
 
 def sweep(root: Path) -> None:

@@ -402,6 +402,6 @@ def test_no_shared_memory_left(whole: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def no_pool(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("djgraph.data.workers.ProcessPoolExecutor", no_pool)
+    monkeypatch.setattr("djgraph.jobs.processes.ProcessPoolExecutor", no_pool)
     with pytest.raises(DJGraphError, match=r"No space left on device(.|\n)*workers=1"):
         make_corpus(whole / "copy", count=4, workers=2)

@@ -172,8 +172,11 @@ class _Crew:
         actor = self.starting.pop(ref)
         try:
             host, problem = self.ray.get(ref)
-        except self.ray.exceptions.RayTaskError:
-            raise  # a bug, or djgraph is not installed there; with its traceback
+        except self.ray.exceptions.RayTaskError as problem:
+            raise DJGraphError(
+                f"a worker cannot begin: {str(problem).strip().splitlines()[-1].strip()}\n"
+                "  djgraph, with the plugins that are used, has to be installed on every machine of the cluster"
+            ) from problem
         except self.ray.exceptions.RayError as lost:
             self.failed += 1
             if self.failed >= TRIES:

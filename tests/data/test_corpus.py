@@ -382,3 +382,14 @@ def test_demo(tmp_path: Path) -> None:
     (tmp_path / "corpus" / "tracks" / "track_a" / "track.json").unlink()  # as a kill while they are written
     assert make_corpus(tmp_path / "corpus", workers=1).made == 0
     assert tree(tmp_path / "corpus") == before
+
+
+def test_a_machine_that_does_not_see_the_corpus(tmp_path: Path) -> None:
+    from djgraph.data import store
+
+    token = store.write_token(tmp_path)
+    store.check_token(tmp_path, token)
+    with pytest.raises(CorpusError, match=r"does not see .* that all machines share"):
+        store.check_token(tmp_path / "other", token)
+    store.sweep(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,34 +94,3 @@ def test_processes(tmp_path: Path) -> None:
 def test_errors_come_back_from_processes() -> None:
     with pytest.raises(InputError, match="this machine lacks it"):
         squares(Processes(2), examples.not_to_be_had)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """Ray's own start, once for all: executors take one that has been started in this process."""
-    pytest.importorskip("ray")
-    from djgraph.jobs import ray_cluster
-
-    with ray_cluster._connected(ray_cluster._ray("local"), "local", 2):
-        yield
-
-
-@pytest.mark.slow
-@posix
-def test_ray(cluster: None, tmp_path: Path) -> None:
-    import ray
-
-    said: list[str] = []
-    executor = Ray(workers=2, told=said.append)
-    done = list(run_jobs(examples.dies, (str(tmp_path), 3, 1), range(12), executor))
-    assert sorted(square for square, _, _ in done) == SQUARES
-    assert os.getpid() not in {process for _, process, _ in done}
-    assert {threads for _, _, threads in done} == {1}
-    assert any("was lost; job 3 goes to another" in words for words in said)
-    assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
-    with pytest.raises(InputError, match="4 is wrong"):
-        squares(executor, examples.wrong, 4)
-    with pytest.raises(InputError, match="this machine lacks it"):
-        squares(executor, examples.not_to_be_had)
-    with pytest.raises(DJGraphError, match="job 0 was in hand each of 3 times"):
-        squares(executor, examples.dies, str(tmp_path), 0, 99)

@@ -1,25 +1,35 @@
-"""A corpus made on Ray, one of whose workers is killed, is the one that this process makes."""
+"""Ray's own start on this machine: reachable from it alone; what is made there is what this process makes."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import job_examples as examples
 import pytest
+from data.conftest import tree, write_track
 from two_decks import GRAPH
 
 from djgraph.data import make_corpus
-from djgraph.errors import CorpusError
-from djgraph.jobs import Ray
-
-from .conftest import tree
+from djgraph.errors import InputError
+from djgraph.jobs import Ray, ray_cluster, run_jobs
 
 pytest.importorskip("ray", reason="needs Ray: pip install djgraph[scale]")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds processes by /proc"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """Started once for all: executors take what has been started in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(examples.__file__).parent), prepend=os.pathsep)
+        with ray_cluster._connected(ray_cluster._ray("local"), "local", 2):
+            yield
 
 
 def parent(process: str) -> str:
@@ -51,31 +61,35 @@ def workers() -> list[int]:
     return found
 
 
-def test_a_lost_worker_changes_nothing(tmp_path: Path, library: Path) -> None:
+def test_jobs() -> None:
+    import ray
+
+    assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
+    jobs = run_jobs(examples.wrong, (4,), range(12), Ray(workers=1))
+    done = [next(jobs) for _ in range(4)]
+    with pytest.raises(InputError, match=r"^4 is wrong$"):
+        next(jobs)
+    assert [square for square, _, _ in done] == [0, 1, 4, 9]
+    assert {threads for _, _, threads in done} == {1}
+    assert os.getpid() not in {process for _, process, _ in done}
+
+
+def test_a_lost_worker_changes_nothing(tmp_path: Path) -> None:
     whole, root = tmp_path / "whole", tmp_path / "corpus"
-    options = {"tracks": library, "graph": GRAPH, "seconds": 0.25, "count": 150}
+    for i in range(2):
+        write_track(tmp_path / "library" / str(i), seed=i)
+    options = {"tracks": tmp_path / "library", "graph": GRAPH, "seconds": 0.25, "count": 80}
     killed: list[int] = []
 
     def progress(done: int, _: int) -> None:
-        if done >= 10 and not killed:
+        if done >= 5 and not killed:
             killed.append(workers()[0])
             os.kill(killed[0], signal.SIGKILL)
 
     said: list[str] = []
     made = make_corpus(root, workers=Ray(workers=2, told=said.append), progress=progress, **options)  # type: ignore[arg-type]
-    assert made.made == 150
+    assert made.made == 80
     assert killed
     assert any("lost" in words for words in said)
     make_corpus(whole, workers=1, **options)  # type: ignore[arg-type]
     assert tree(root) == tree(whole)
-
-
-def test_a_machine_that_does_not_see_the_corpus(tmp_path: Path) -> None:
-    from djgraph.data import store
-
-    token = store.write_token(tmp_path)
-    store.check_token(tmp_path, token)
-    with pytest.raises(CorpusError, match=r"does not see .* that all machines share"):
-        store.check_token(tmp_path / "other", token)
-    store.sweep(tmp_path)
-    assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import runpy
 from pathlib import Path
 
 import networkx as nx
@@ -97,3 +98,10 @@ def test_what_the_page_allows_is_used() -> None:
 def test_modules_import_one_another_in_no_circle() -> None:
     circles = [sorted(part) for part in nx.strongly_connected_components(imports()) if len(part) > 1]
     assert not circles
+
+
+def test_the_picture_of_the_rooms() -> None:
+    """docs/architecture.svg: each room in one band, no import that runs upwards, drawn by `.ci/architecture`."""
+    script = runpy.run_path(str(ROOT / ".ci/architecture"))
+    assert script["faults"]() == []
+    assert (ROOT / "docs/architecture.svg").read_text(encoding="utf-8") == script["draw"]()

@@ -69,8 +69,7 @@ def begin(
             session.change(loaded, f"load {automation.name or 'an automation'}")
         left = keep.left if saved is not None else Left()
         if left.seconds:
-            session.player.seek(round(left.seconds * mixer.graph.sample_rate))
-            session.player.block(1)
+            session.seek(round(left.seconds * mixer.graph.sample_rate))
     except BaseException:
         session.close()
         raise

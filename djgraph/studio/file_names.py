@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from djgraph.rendering import paths_beside
@@ -18,18 +18,19 @@ def plain(name: str) -> str:
 
 
 def written(path: Path, outputs: Sequence[str] = ()) -> set[Path]:
-    """All that may lie at a path and beside it once it is written. outputs: of a mix."""
-    beside = {path.with_name(f"{path.stem}.moves.yaml"), path.with_name(f"{path.stem} stems")}
-    return {path, *beside, *paths_beside(path, outputs).values()}
+    """All that will lie at a path and beside it. outputs: of a mix."""
+    return {path, *paths_beside(path, outputs).values()}
 
 
 def free_path(
-    folder: Path, name: str, ending: str, outputs: Sequence[str] = (), taken: Collection[Path] = ()
+    folder: Path, name: str, ending: str, outputs: Sequence[str] = (), taken: Set[Path] = frozenset()
 ) -> Path:
     """``name`` and ``ending``, with a number between them where something lies there, beside it, or among ``taken``."""
     number = 1
     while True:
         path = folder / f"{name if number == 1 else f'{name} {number}'}{ending}"
-        if not any(one in taken or one.exists() for one in written(path, outputs)):
+        others = path.with_name(f"{path.stem}.moves.yaml"), path.with_name(f"{path.stem} stems")
+        own = written(path, outputs)
+        if own.isdisjoint(taken) and not any(one.exists() for one in (*own, *others)):
             return path
         number += 1

@@ -85,6 +85,7 @@ class Session:
         self.folders: tuple[Path, ...] = ()
         self.proposal: Proposal | None = None
         self._proposals = 0
+        self._sought: int | None = None
         self.args: dict[str, Any] = {} if opened is None else dict(opened.origin.args)
         self.resting: tuple[Clip, ...] = ()
         self._listeners: list[Listener] = []
@@ -197,10 +198,33 @@ class Session:
             if lane.control in self.mixer.layout:
                 yield lane.control, [point.value for point in lane.points]
 
+    @property
+    def position(self) -> int:
+        """The clip's sample that is heard next; of a player that stands still, where it was sent."""
+        player, sought = self.player, self._sought
+        return player.transport.position if sought is None or player.transport.playing else sought
+
+    def seek(self, sample: int) -> None:
+        """Go on from a sample of the clip."""
+        self.player.seek(sample)
+        self._sought = max(0, min(sample, self.player.feed.samples - 1))
+        seconds = self._sought / self.mixer.graph.sample_rate
+        self.tell({"event": "sought", "seconds": seconds, "values": self.moved()})
+
+    def play(self) -> None:
+        self.player.play()
+        self._sought = None
+
+    def released(self, names: Sequence[str]) -> None:
+        """Tell that hands have let go, and where controls that are automated stand without them."""
+        moved = self.moved()
+        values = {name: moved[name] for name in names if name in moved}
+        self.tell({"event": "released", "controls": list(names), "values": values})
+
     def moved(self) -> dict[str, float]:
         """Where the controls that are automated stand now."""
         course = self.player.course
-        row, layout = course.row(self.player.transport.position), course.layout
+        row, layout = course.row(self.position), course.layout
         return {name: float(row[layout.index(name)]) for name in course.moving}
 
     def tell(self, event: Event) -> None:
@@ -221,7 +245,7 @@ class Session:
         now, rate = self.player.transport, self.mixer.graph.sample_rate
         return {
             "playing": self.player.playing,
-            "seconds": now.position / rate,
+            "seconds": self.position / rate,
             "loop": None if now.loop is None else [place / rate for place in now.loop],
             "tempo": now.tempo,
         }
@@ -250,7 +274,7 @@ class Session:
 
     def _state(self) -> dict[str, Any]:
         undo, redo = self.history.labels
-        row = self.player.course.row(self.player.transport.position)
+        row = self.player.course.row(self.position)
         return {
             "project": self.project.model_dump(mode="json", exclude={"other"}),
             "values": [float(value) for value in row],

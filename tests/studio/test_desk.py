@@ -40,3 +40,21 @@ def test_a_hand_that_lets_go_of_what_a_recipe_moves_leaves_it_to_the_recipe(stud
         _say(studio, do="release", control=name)
     assert studio.session.project.values == {OTHER: 0.25}
     assert not studio.session.player.hands.held
+
+
+def test_where_nothing_plays_faders_stand_where_the_playhead_was_put(studio: Studio) -> None:
+    """Nobody has the sound yet, who would take the player there; a hand that lets go leaves the recipe's place."""
+    told: list[dict[str, Any]] = []
+    end = studio.session.listen(told.append)
+    _say(studio, do="place", recipe="linear", start=0, length=16)
+    _say(studio, do="seek", seconds=4)
+    assert told[-1]["event"] == "sought"
+    assert told[-1]["values"][GAIN] == pytest.approx(0.5, abs=0.01)
+    snapshot = studio.session.snapshot()
+    assert snapshot["transport"]["seconds"] == 4
+    assert snapshot["values"][studio.mixer.layout.index(GAIN)] == pytest.approx(0.5, abs=0.01)
+    _say(studio, do="hold", control=GAIN, value=0.1)
+    _say(studio, do="release", control=GAIN)
+    assert told[-1] == {"event": "released", "controls": [GAIN], "values": told[-1]["values"]}
+    assert told[-1]["values"][GAIN] == pytest.approx(0.5, abs=0.01)
+    end()

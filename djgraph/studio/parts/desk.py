@@ -36,7 +36,7 @@ class Listen(Message):
 
 
 class Desk(Part):
-    """A control without a lane stays where the hand leaves it; one with a lane stays held until it is given back."""
+    """A control that nothing moves stays where a hand leaves it; one with a lane or a recipe goes back to that."""
 
     messages: ClassVar[tuple[type[Message], ...]] = (Hold, Release, Listen)
 
@@ -65,7 +65,7 @@ class Desk(Part):
             session.change(project.model_copy(update={"values": values}), f"move {', '.join(rest)}")
         for name in held:
             hands.release(name)
-        session.tell({"event": "released", "controls": list(held)})
+        session.released(list(held))
 
     def changed(self) -> None:
         if (hands := self.session.player.hands) is not self._hands:  # another mixer has taken over

@@ -107,7 +107,7 @@ class Recording(Part):
         if held := [name for name in hands.held if name in names]:
             for name in held:
                 hands.release(name)
-            self.session.tell({"event": "released", "controls": held})
+            self.session.released(held)
 
     def _look(self) -> None:
         """Keeps what has ended, soon after it has."""

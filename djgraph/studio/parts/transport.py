@@ -56,7 +56,7 @@ class Transporting(Part):
                     session.tell(
                         {"event": "say", "message": "getting ready to play this for the first time …"}
                     )
-                player.play()
+                session.play()
                 if not prepared:
                     session.tell({"event": "say", "message": ""})
                 session.tell({"event": "playing", "playing": True})
@@ -64,8 +64,7 @@ class Transporting(Part):
                 player.stop()
                 session.tell({"event": "playing", "playing": False})
             case Seek():
-                player.seek(round(message.seconds * rate))
-                session.tell({"event": "sought", "seconds": message.seconds})
+                session.seek(round(message.seconds * rate))
             case Loop():
                 clock, region = session.project.clock, message.region
                 if region is not None and round(region[1] * rate) - round(region[0] * rate) < SHORTEST:
@@ -82,8 +81,8 @@ class Transporting(Part):
         clock, loop, graph = session.project.clock, session.project.loop, session.mixer.graph
         if clock.points != self._clock.points or clock.ramps != self._clock.ramps:
             if graph.sources and all(name in graph.sources for name in graph.inputs):
-                beat = self._clock.beat(player.transport.position / rate)
-                player.seek(round(clock.seconds(beat) * rate))
+                beat = self._clock.beat(session.position / rate)
+                session.seek(round(clock.seconds(beat) * rate))
             self._clock = clock
         region = None if loop is None else tuple(round(clock.seconds(beat) * rate) for beat in loop)
         if region is not None:

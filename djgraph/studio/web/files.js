@@ -25,7 +25,7 @@ const STATES = /** @type {Record<string, string>} */ ({ done: "written", failed:
 export function makeFiles(store, wire) {
   const root = make("div", "files");
   root.append(projectBox(store, wire));
-  if (store.extra.saving.folder) root.append(exportBox(store, wire), savesBox(store, wire)); // there is nowhere to write otherwise
+  if (store.extra.saving.folder) root.append(exportBox(store, wire), writtenBox(store, wire), savesBox(store, wire)); // there is nowhere to write otherwise
   return root;
 }
 
@@ -66,9 +66,7 @@ function exportBox(store, wire) {
   const which = /** @type {HTMLSelectElement} */ (make("select", "which"));
   for (const name of outputs) which.append(new Option(name, name));
   which.append(new Option("all, a file each", ""));
-  const kinds = make("div", "kinds"), jobs = make("ul", "jobs"), files = make("ul", "written");
-  jobs.setAttribute("aria-label", "Exports under way");
-  files.setAttribute("aria-label", "Files that were written");
+  const kinds = make("div", "kinds");
   for (const [what, kind] of Object.entries(KINDS)) {
     const forms = store.extra.exports.forms[what];
     if (!forms) continue;
@@ -94,13 +92,24 @@ function exportBox(store, wire) {
     row.append(buttons);
     kinds.append(row);
   }
+  box.append(labelled("File name", name, "field"), kinds);
+  return box;
+}
+
+/** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire */
+function writtenBox(store, wire) {
+  const box = section("Written"), jobs = make("ul", "jobs"), files = make("ul", "written"), none = make("p", "");
+  jobs.setAttribute("aria-label", "Exports under way");
+  files.setAttribute("aria-label", "Files that were written");
+  none.textContent = "Nothing yet.";
   const show = () => {
+    none.hidden = store.extra.exports.jobs.length + store.extra.exports.files.length > 0;
     jobs.replaceChildren(...store.extra.exports.jobs.filter((/** @type {Job} */ job) => job.state !== "done" || job.notes.length).slice(-6).reverse().map((/** @type {Job} */ job) => jobRow(job, wire)));
     files.replaceChildren(...store.extra.exports.files.slice(0, 100).map(fileRow));
   };
   store.on("export", show);
   show();
-  box.append(labelled("File name", name, "field"), kinds, jobs, files);
+  box.append(none, jobs, files);
   return box;
 }
 

@@ -41,9 +41,11 @@ export function makePicture(chosen, say) {
   element.append(bar, view);
 
   async function load() {
+    view.classList.toggle("waiting", !svg);
     const number = ++loads, theme = document.documentElement.dataset.theme === "light" ? "light" : "dark";
     const answer = await fetch(`drawing/${theme}${unfold.getAttribute("aria-pressed") === "true" ? "?unfold" : ""}`);
     if (number !== loads) return;
+    view.classList.remove("waiting");
     if (!answer.ok) {
       const told = await answer.json().catch(() => ({}));
       say(told.refused ?? "the graph cannot be drawn", true);

@@ -12,12 +12,15 @@ import { makeTransport } from "./transport.js";
 import { showViews } from "./views.js";
 import { Wire } from "./wire.js";
 
+const ENDED = 4; // tries in a row, some seconds
+const GONE = "The studio does not answer. If it was ended, all that was done is saved: start it again and go on in the page that it opens; until then this one tries on …";
+
 const store = new Store();
 store.ghosts = new Ghosts(store);
 /** @type {Sound|null} */
 let sound = null;
 const said = /** @type {HTMLElement} */ (document.getElementById("said"));
-const wire = new Wire(event => store.take(event), open => say(open ? "" : "the studio is not there; trying again …", !open));
+const wire = new Wire(event => store.take(event), (open, tries) => say(open ? "" : tries < ENDED ? "the studio is not there; trying again …" : GONE, !open));
 
 /** @param {string} text @param {boolean} [wrong] */
 function say(text, wrong = false) {

@@ -89,6 +89,7 @@ export class Store {
       case "released":
         for (const name of event.controls) {
           this.held.delete(name);
+          if (name in event.values) this.values.set(name, event.values[name]);
           this.tell("control", name);
         }
         break;
@@ -107,21 +108,30 @@ export class Store {
       case "text": this.extra.text = event; break;
       case "recording": this.extra.recording = event.recording; break;
       case "playing": this.transport.playing = event.playing; this.tell("transport"); break;
-      case "sought": this.transport.seconds = event.seconds; this.tell("transport"); break;
+      case "sought":
+        this.transport.seconds = event.seconds;
+        this.moved(event.values);
+        this.tell("transport");
+        break;
       case "loop": this.transport.loop = event.region; this.tell("transport"); break;
       case "sound": this.sound = event.sound; break;
       case "listening": this.listening = { muted: event.muted, soloed: event.soloed }; break;
       case "meters":
         this.transport = event.transport;
-        for (const [name, value] of Object.entries(event.values)) {
-          if (this.held.has(name) || this.values.get(name) === value) continue;
-          this.values.set(name, value);
-          this.tell("control", name);
-        }
+        this.moved(event.values);
         this.tell("transport");
         break;
     }
     this.tell(event.event, event);
+  }
+
+  /** What automation has moved. @param {Record<string, number>} values */
+  moved(values) {
+    for (const [name, value] of Object.entries(values)) {
+      if (this.held.has(name) || this.values.get(name) === value) continue;
+      this.values.set(name, value);
+      this.tell("control", name);
+    }
   }
 
   /** The project as it is now, and the values that its controls have. @param {any} event */

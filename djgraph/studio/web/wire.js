@@ -7,7 +7,8 @@
 const FIRST = 250, LAST = 4000; // ms between tries
 
 export class Wire {
-  /** @param {(event: Event) => void} heard @param {(open: boolean) => void} changed */
+  /** changed: whether it is open, and how often in a row it could not be opened. @param {(event: Event) => void} heard
+   * @param {(open: boolean, tries: number) => void} changed */
   constructor(heard, changed) {
     this.heard = heard;
     this.changed = changed;
@@ -16,6 +17,7 @@ export class Wire {
     /** What was said and not answered, by number. @type {Map<number, string>} */
     this.waiting = new Map();
     this.wait = FIRST;
+    this.tries = 0;
     /** @type {number|undefined} */
     this.retry = undefined;
     this.open();
@@ -29,7 +31,8 @@ export class Wire {
     url.protocol = "ws:";
     const socket = this.socket = new WebSocket(url);
     socket.onopen = () => {
-      this.changed(true);
+      this.tries = 0;
+      this.changed(true, 0);
       for (const text of this.waiting.values()) socket.send(text);
     };
     socket.onmessage = message => {
@@ -40,7 +43,7 @@ export class Wire {
       this.heard(event);
     };
     socket.onclose = () => {
-      this.changed(false);
+      this.changed(false, this.tries++);
       this.retry = setTimeout(() => this.open(), this.wait);
       this.wait = Math.min(LAST, this.wait * 2);
     };

@@ -51,7 +51,7 @@ def test_no_text_of_a_graph_is_markup(opened: Callable[..., Desk]) -> None:
         {"event": EVIL, "control": EVIL},
         {"event": "held", "control": EVIL, "value": 1},
         {"event": "held", "control": "__proto__", "value": 1},
-        {"event": "released", "controls": ["__proto__", EVIL]},
+        {"event": "released", "controls": ["__proto__", EVIL], "values": {}},
     ):
         desk.session.tell(event)
     desk.until(lambda: EVIL[:40] in (page.get_by_role("status").first.text_content() or ""), "it is not said")

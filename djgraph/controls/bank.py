@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from djgraph.controls.piecewise import PiecewiseLinear
+from djgraph.dsp.resident import resident
 from djgraph.effects import Control
 from djgraph.graph.ir import Binding, Blend, Constant, EffectNode, Free, Graph, MacroCurve
 from djgraph.layout.grid import Grid
@@ -38,7 +39,7 @@ class Held:
             return lines(rows)
         if self._all:
             return hold(rows)
-        flags = self._flags.to(rows.device).view(-1, *[1] * (rows.ndim - 1))
+        flags = resident(self._flags, rows.device).view(-1, *[1] * (rows.ndim - 1))
         return torch.where(flags, hold(rows), lines(rows))
 
 
@@ -64,10 +65,10 @@ class ControlBank:
         distinct: list[Binding] = [*curves, *blends, *constants]
         for binding in distinct:
             self._row[binding] = len(self._row)
-        self._sources = [columns[curve.column] for curve in curves]
+        self._sources = _index(columns[curve.column] for curve in curves)
         self._curves = PiecewiseLinear([curve.points for curve in curves]) if curves else None
         place = {curve: index for index, curve in enumerate(curves)}
-        self._blends = [[[place[curve] for curve in term] for term in blend.terms] for blend in blends]
+        self._blends = [[_index(place[curve] for curve in term) for term in blend.terms] for blend in blends]
         self._constants = torch.tensor(
             [constant.value for constant in constants], dtype=torch.float64, device="cpu"
         )
@@ -100,17 +101,26 @@ class ControlBank:
         columns = params.permute(2, 0, 1)
         parts = [columns]
         if self._curves is not None:
-            curves = self._curves(columns[self._sources])
+            curves = self._curves(_chosen(columns, self._sources))
             parts.append(curves)
             for terms in self._blends:
-                products = [curves[term].prod(0, keepdim=True) for term in terms]
+                products = [_chosen(curves, term).prod(0, keepdim=True) for term in terms]
                 parts.append(torch.cat(products).sum(0, keepdim=True))
         if len(self._constants):
-            values = self._constants.to(device=params.device, dtype=params.dtype)
+            values = resident(self._constants, params.device, params.dtype)
             parts.append(values[:, None, None].expand(-1, *params.shape[:2]))
         if self._snap is not None:
             parts.append(self._snap(torch.cat(parts)))
         return torch.cat(parts) if len(parts) > 1 else columns.contiguous()
+
+
+def _index(rows: Iterable[int]) -> Tensor:
+    return torch.tensor(list(rows), dtype=torch.int64, device="cpu")
+
+
+def _chosen(values: Tensor, rows: Tensor) -> Tensor:
+    """Some rows."""
+    return values.index_select(0, resident(rows, values.device))
 
 
 class _Snap:
@@ -133,10 +143,10 @@ class _Snap:
         self._passes = torch.tensor(passes, dtype=torch.float64, device="cpu")
 
     def __call__(self, rows: Tensor) -> Tensor:
-        values = rows.index_select(0, self._rows.to(rows.device)).movedim(0, -1)
+        values = rows.index_select(0, resident(self._rows, rows.device)).movedim(0, -1)
         snapped = values.detach()
         for grid in self._grids:
             snapped = grid.to(values.device).snap(snapped)
         # The value is the snapped one, exactly; the gradient that of the value before, where the control has any.
-        passes = self._passes.to(values.device, values.dtype)
+        passes = resident(self._passes, values.device, values.dtype)
         return (snapped + (values - values.detach()) * passes).movedim(-1, 0)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from djgraph.dsp.resident import resident
+
 
 @dataclass(frozen=True)
 class _Points:
@@ -40,10 +42,10 @@ class PiecewiseLinear:
     def __call__(self, values: Tensor) -> Tensor:
         flat = values.reshape(len(values), -1)
         tables = self._points
-        x = tables.x.to(device=values.device, dtype=values.dtype)
-        y = tables.y.to(device=values.device, dtype=values.dtype)
+        x = resident(tables.x, values.device, values.dtype)
+        y = resident(tables.y, values.device, values.dtype)
         function = _Piecewise if torch.compiler.is_compiling() else _PiecewiseForward
-        return function.apply(flat, x, y, tables.last.to(values.device)).view(values.shape)
+        return function.apply(flat, x, y, resident(tables.last, values.device)).view(values.shape)
 
 
 class _Piecewise(torch.autograd.Function):

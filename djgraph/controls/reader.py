@@ -15,6 +15,7 @@ from djgraph.dsp.curve import Timeline
 from djgraph.dsp.hold import hold, hold_samples
 from djgraph.dsp.operators import Handles, recomputed
 from djgraph.dsp.placed import PlacedTimeline, timeline_of
+from djgraph.dsp.resident import resident
 from djgraph.effects import Control
 from djgraph.graph.ir import EffectNode
 
@@ -111,6 +112,10 @@ class _Readings:
 
     def __init__(self, wanted: Sequence[_Wanted], bank: ControlBank, sample_rate: int, hop: int) -> None:
         self.wanted = tuple(wanted)
+        self._repeats = [
+            None if one.repeat is None else torch.tensor(one.repeat, dtype=torch.int64, device="cpu")
+            for one in wanted
+        ]
         self._sample_rate, self._hop = sample_rate, hop
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
         for place, one in enumerate(wanted):
@@ -129,13 +134,15 @@ class _Readings:
         """``[nodes·batch, 1, points]`` for each control that is wanted; rows: ``[rows, batch, frames]``."""
         values: dict[int, Tensor] = {}
         for reading in self._readings:
-            chosen = rows.index_select(0, reading.rows.to(rows.device))
+            chosen = rows.index_select(0, resident(reading.rows, rows.device))
             curves = read_control(
                 reading.control, chosen, reading.held, timeline, span, self._sample_rate, self._hop
             )
             for place, part in zip(reading.places, curves.split(reading.counts)):
-                repeat = self.wanted[place].repeat
-                values[place] = (part if repeat is None else part[repeat]).flatten(0, 1).unsqueeze(1)
+                index = self._repeats[place]
+                if index is not None:
+                    part = part.index_select(0, resident(index, part.device))
+                values[place] = part.flatten(0, 1).unsqueeze(1)
         return [values[place] for place in range(len(self.wanted))]
 
 

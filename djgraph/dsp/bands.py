@@ -11,6 +11,7 @@ from torch import Tensor
 from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
+from djgraph.dsp.resident import one_like
 from djgraph.dsp.state_variable import integrate, svf_response
 from djgraph.errors import DJGraphError
 
@@ -85,7 +86,7 @@ def split_second(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[floa
     scale, fit = numbers
     h = scale * cutoff.clamp(min=0)
     share = 1 / (1 + fit * h * h)
-    v1, v2, last = integrate(audio, h * share.sqrt(), audio.new_tensor(2.0), state)
+    v1, v2, last = integrate(audio, h * share.sqrt(), one_like(2.0, audio), state)
     above = share * (2 * v1 + v2 - audio)
     return low * (2 * v1 + 2 * v2 - audio - above) + high * above, last
 

@@ -62,7 +62,7 @@ def checked_control(
     elif signal.device.type == "cpu" and not torch.compiler.is_compiling():
         return one_number(float(control), dtype), 1
     else:
-        tensor = torch.as_tensor(control, dtype=dtype, device=signal.device)
+        tensor = torch.full((), control, dtype=dtype, device=signal.device)
     tensor = tensor if tensor.ndim else tensor[None]
     hop = control.hop if isinstance(control, Frames) else int(tensor.shape[-1] == 1)
     fits = tensor.ndim <= signal.ndim and all(

@@ -16,6 +16,7 @@ from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.operators import operator, run
 from djgraph.dsp.recursion import rows
+from djgraph.dsp.resident import numbers_like
 from djgraph.dsp.scan import scan_one
 from djgraph.errors import DJGraphError
 
@@ -156,7 +157,7 @@ class _Network(Operation):
         audio, past, filters, *curves = tensors
         room, samples = past.shape[-1], audio.shape[-1]
         low, high = (curve.expand(*curve.shape[:-1], samples)[..., None, :] for curve in curves)
-        delay = torch.tensor(self.delays, dtype=low.dtype, device=low.device)[:, None]
+        delay = numbers_like(self.delays, low)[:, None]
         wet = []
         # Tensors without data are for counting: in one stretch, which has as many operations on each sample.
         stretch = max(samples, 1) if audio.is_meta else min(self.delays)

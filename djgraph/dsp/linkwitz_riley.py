@@ -11,6 +11,7 @@ from torch import Tensor
 from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
+from djgraph.dsp.resident import one_like
 from djgraph.dsp.state_variable import pass_signals
 from djgraph.errors import DJGraphError
 
@@ -46,7 +47,7 @@ def _second(
     curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]
 ) -> tuple[Tensor, Tensor, Tensor]:
     audio, cutoff = curves
-    v1, v2, last = pass_signals(audio, cutoff, audio.new_tensor(2.0), state, numbers[0])
+    v1, v2, last = pass_signals(audio, cutoff, one_like(2.0, audio), state, numbers[0])
     return v2, 2 * v1 + v2 - audio, last
 
 
@@ -54,7 +55,7 @@ def _fourth(
     curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]
 ) -> tuple[Tensor, Tensor, Tensor]:
     audio, cutoff = curves
-    k = audio.new_tensor(math.sqrt(2))
+    k = one_like(math.sqrt(2), audio)
     v1, v2, first = pass_signals(audio, cutoff, k, state[..., :2], numbers[0])
     _, low, second = pass_signals(v2, cutoff, k, state[..., 2:], numbers[0])
     return low, audio - 2 * k * v1 - low, torch.cat((first, second), dim=-1)

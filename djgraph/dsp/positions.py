@@ -19,6 +19,7 @@ from djgraph.dsp.derivatives import Operation
 from djgraph.dsp.frames import Curve, Frames, at_samples
 from djgraph.dsp.operators import as_operator, operator
 from djgraph.dsp.recursion import rows
+from djgraph.dsp.resident import numbers_like
 from djgraph.errors import DJGraphError
 from djgraph.simd.fixed_point import FASTEST, FRACTION_BITS, UNIT
 
@@ -46,7 +47,10 @@ def positions(
         raise DJGraphError(f"positions: samples has to be 0 or more, not {samples}")
     device = _device(start, rate, state)
     if state is None:
-        first = torch.as_tensor(start, dtype=torch.float64, device=device)
+        if isinstance(start, Tensor):
+            first = start.to(device, torch.float64)
+        else:
+            first = torch.full((), start, dtype=torch.float64, device=device)
         first = first if first.ndim else first[None]
         if first.shape[-1] != 1:
             raise DJGraphError(
@@ -239,7 +243,8 @@ def _exact(state: Tensor, rate: Tensor, samples: int) -> tuple[Tensor, Tensor]:
             ),
             dim=-1,
         )
-    return position, last.to(torch.float64) / last.new_tensor([1, int(UNIT)])
+    last = last.to(torch.float64)
+    return position, last / numbers_like((1, UNIT), last)
 
 
 def _parted(state: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,18 @@ def reflect_index(positions: Tensor, samples: int) -> Tensor:
     return torch.minimum(folded, period - folded)
 
 
+def reflected_span(start: int, stop: int, samples: int) -> tuple[int, int]:
+    """The first of the samples that positions ``start…stop−1`` read by :func:`reflect_index`, and the one after the
+    last: from numbers alone, since those of a tensor on a GPU would have to be waited for."""
+    if samples == 1:
+        return 0, 1
+    period = 2 * (samples - 1)
+    ends = [min(place % period, period - place % period) for place in (start, stop - 1)]
+    meets = [-(-start // period) * period, -(-(start - samples + 1) // period) * period + samples - 1]
+    low = 0 if meets[0] < stop else min(ends)
+    return low, samples if meets[1] < stop else max(ends) + 1
+
+
 def frame_positions(samples: int, hop: int, start: int, stop: int, device: torch.device) -> Tensor:
     """Sample at the centre of frames ``start…stop−1``; beyond the clip's end, its last sample."""
     return (torch.arange(start, stop, device=device) * hop).clamp_(max=samples - 1)

@@ -14,6 +14,7 @@ from djgraph.dsp.chain import LinkKernel
 from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
+from djgraph.dsp.resident import one_like
 from djgraph.dsp.state_variable import integrate
 from djgraph.errors import DJGraphError
 
@@ -73,7 +74,7 @@ def _coefficients(cycles: float) -> tuple[float, float, float]:
 def _plain(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:
     audio, low, mid, high = curves
     (g, k, share), (g_next, k_next, share_next) = (
-        [audio.new_tensor(number) for number in numbers[first : first + 3]] for first in (0, 3)
+        [one_like(number, audio) for number in numbers[first : first + 3]] for first in (0, 3)
     )
     parts = state.split(2, dim=-1)
     v1, v2, first = integrate(audio, g, k, parts[0])

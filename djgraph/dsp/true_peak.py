@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d
 
 from djgraph.dsp.checked import check_signal, checked_state
+from djgraph.dsp.resident import numbers_like
 
 _PHASES = (
     (
@@ -33,11 +34,10 @@ LEAST = 256
 
 def interpolator(dtype: torch.dtype, device: torch.device) -> Tensor:
     """The taps for ``conv1d``, ``[4, 1, 12]``: four places between two samples."""
-    phases = torch.tensor(
-        [*_PHASES, *(phase[::-1] for phase in reversed(_PHASES))], dtype=torch.float64, device="cpu"
-    )
+    phases = [*_PHASES, *(phase[::-1] for phase in reversed(_PHASES))]
     # conv1d correlates: the taps are turned round.
-    return phases.flip(1)[:, None].to(device, dtype)
+    taps = [tap for phase in phases for tap in reversed(phase)]
+    return numbers_like(taps, torch.empty(0, dtype=dtype, device=device)).view(len(phases), 1, -1)
 
 
 def true_peak(audio: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from djgraph.dsp.resident import resident
 from djgraph.effects import grid
 from djgraph.effects.control import Control
 
@@ -42,7 +43,7 @@ class Grid:
         exact = torch.float32 if device.type == "mps" else None  # which has no float64
         return Grid(
             *(
-                field.to(device, exact if field.is_floating_point() else None)
+                resident(field, device, exact if field.is_floating_point() else None)
                 for field in (getattr(self, f.name) for f in dataclasses.fields(self))
             )
         )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from djgraph.dsp.derivatives import followed
+from djgraph.dsp.resident import resident
 from djgraph.effects.control import DB_TAPER, Control
 from djgraph.layout.grid import Grid, grid_of, straight_through
 
@@ -92,7 +93,7 @@ class Units:
         """The same in the dtype and on the device of ``like``."""
         tensors = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "grid"}
         moved = {
-            name: field.to(like.device, like.dtype if field.is_floating_point() else None)
+            name: resident(field, like.device, like.dtype if field.is_floating_point() else None)
             for name, field in tensors.items()
         }
         return Units(grid=self.grid.to(like.device), **moved)

@@ -185,13 +185,16 @@ class Clip:
         start = first * transform.hop - transform.size // 2
         stop = start + (last - first - 1) * transform.hop + transform.size
         inside = max(start, 0), min(stop, samples)
-        outer = [
-            stft.reflect_index(torch.arange(*span, device="cpu"), samples)
-            for span in ((start, inside[0]), (inside[1], stop))
-        ]
-        lo = min(inside[0], *(int(index.min()) for index in outer if len(index)), samples)
-        hi = max(inside[1], *(int(index.max()) + 1 for index in outer if len(index)), 0)
-        before, after = ((index - lo).to(device) if len(index) else None for index in outer)
+        outer = ((start, inside[0]), (inside[1], stop))
+        reached = [stft.reflected_span(*span, samples) for span in outer if span[0] < span[1]]
+        lo = min(inside[0], *(low for low, _ in reached), samples)
+        hi = max(inside[1], *(high for _, high in reached), 0)
+        before, after = (
+            stft.reflect_index(torch.arange(*span, device=device), samples) - lo
+            if span[0] < span[1]
+            else None
+            for span in outer
+        )
         return Tile(items, first, last, start, stop, lo, hi, inside, before, after)
 
     def windows(self, like: Tensor) -> Windows:

@@ -11,6 +11,7 @@ from torch import Tensor
 from djgraph.controls.reader import read_at
 from djgraph.dsp import stft
 from djgraph.dsp.hold import hold_samples
+from djgraph.dsp.resident import resident
 from djgraph.region.clip import Clip, Stretch
 from djgraph.region.schedule import RegionSchedule
 
@@ -43,7 +44,7 @@ class ClipControls:
     """What the gains read, for all tiles of a clip: ``frames`` at every STFT frame, ``once`` at the first."""
 
     def __init__(self, clip: Clip, rows: Tensor, wanted: bool) -> None:
-        self._rows = rows.detach()[clip.schedule.mask_rows].requires_grad_(wanted)
+        self._rows = rows.detach()[resident(clip.schedule.mask_rows, rows.device)].requires_grad_(wanted)
         hop = clip.schedule.transform.hop
         centres = stft.frame_positions(clip.samples, hop, 0, clip.frames, rows.device)
         with torch.set_grad_enabled(wanted):
@@ -56,7 +57,7 @@ class ClipControls:
         (gradient,) = _through([self._read], [self.frames], self._rows)
         if self.once.total is not None:
             gradient[..., :1] += self.once.total
-        total.index_add_(0, schedule.mask_rows.to(total.device), gradient)
+        total.index_add_(0, resident(schedule.mask_rows, total.device), gradient)
 
 
 class StretchControls:
@@ -73,7 +74,7 @@ class StretchControls:
         with torch.set_grad_enabled(wanted):
             for control, index, held in schedule.curves:
                 if control.rate == "clip":
-                    self.read.append(self._once[index])
+                    self.read.append(self._once[resident(index, rows.device)])
                     continue
                 lines = partial(
                     clip.timeline.read_samples,
@@ -83,7 +84,7 @@ class StretchControls:
                     first=first,
                 )
                 steps = partial(hold_samples, clip.timeline, start=stretch.lo, stop=stretch.hi, first=first)
-                self.read.append(held.read(self._near[index], lines, steps))
+                self.read.append(held.read(self._near[resident(index, rows.device)], lines, steps))
 
     @cached_property
     def curves(self) -> list[Lent]:

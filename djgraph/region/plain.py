@@ -13,6 +13,7 @@ from torch import Tensor
 
 from djgraph.controls.reader import read_at, read_control
 from djgraph.dsp import stft
+from djgraph.dsp.resident import resident
 from djgraph.effects import Block
 from djgraph.region.clip import Clip
 from djgraph.region.prologue import run_prologue
@@ -85,7 +86,7 @@ def _processed(clip: Clip, prologue: Prologue, rows: Tensor, strips: Tensor, spa
         controls = {}
         for control, number in step.controls:
             _, index, held = schedule.curves[number]
-            values = rows[index.to(rows.device)]
+            values = rows[resident(index, rows.device)]
             curve = read_control(control, values, held, clip.timeline, span, schedule.sample_rate, hop)
             controls[control.id] = curve.flatten(0, 1).unsqueeze(1)
         return controls
@@ -100,7 +101,7 @@ def _gains(clip: Clip, rows: Tensor) -> list[Tensor]:
     if not schedule.masks:
         return []
     centres = stft.frame_positions(clip.samples, schedule.transform.hop, clip.first, clip.frames, rows.device)
-    values = rows[schedule.mask_rows.to(rows.device)]
+    values = rows[resident(schedule.mask_rows, rows.device)]
     curves = read_at(values, schedule.mask_held, clip.timeline, centres).flatten(0, 1).unsqueeze(-1)
     once = values[..., :1].flatten(0, 1).unsqueeze(-1)
     gains = []

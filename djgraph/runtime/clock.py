@@ -144,7 +144,7 @@ def check_tempo(tempo: float | Tensor, batch: int, like: Tensor, placed: int | N
         raise InputError(
             f"tempo has {bpm.shape[1]} frames, but there are {placed} positions; give one tempo for each, or one"
         )
-    if reads_values():
+    if reads_values(like.device):
         wrong = ~((bpm >= SLOWEST) & (bpm <= FASTEST))
         if bool(wrong.any()):
             raise InputError(f"tempo is {float(bpm[wrong][0]):g}; {expected}")

@@ -50,7 +50,7 @@ class LoopKernel:
             name: _Effect(step, call, reader, self, rows, timeline)
             for name, (step, call, reader) in self._calls.items()
         }
-        lengths = self._lengths(effects, timeline.samples, clock)
+        lengths = self._lengths(effects, timeline.samples, clock, rows.device)
         # One node of autograd for all blocks: each slice of its own would have a gradient as long as the clip.
         parts = {name: signal.split(lengths, -1) for name, signal in audio.items()}
         ticks = None if clock is None else _split(clock, lengths)
@@ -82,10 +82,12 @@ class LoopKernel:
             start += count
         return {name: torch.cat(some, -1) for name, some in pieces.items()}
 
-    def _lengths(self, effects: Mapping[str, _Effect], samples: int, clock: Clock | None) -> list[int]:
+    def _lengths(
+        self, effects: Mapping[str, _Effect], samples: int, clock: Clock | None, device: torch.device
+    ) -> list[int]:
         """The blocks. Where values cannot be looked at, they are as long as they may be whatever controls are."""
         op = self.op
-        if not op.held or not reads_values():
+        if not op.held or not reads_values(device):
             return block_lengths([op.block], samples)
         rounds: list[int | Tensor] = [way.samples for way in op.ways]
         for name, held in op.held:

@@ -42,7 +42,7 @@ def mix(
             like = like.float()
         sources = played(compiled.graph, compiled.modules, compiled.bank, inputs, like)
         batch = max([batch, *(source.batch for source in sources)])
-        check = reads_values()
+        check = reads_values(like.device, out_of_range == "error")
         params = prepare_params(compiled.layout, params, like, batch, out_of_range, check)
         batch = max(batch, params.shape[0])
         placed = prepare_positions(positions, params, check)

@@ -85,9 +85,13 @@ def _span(tensor: Tensor) -> tuple[int, int]:
     return first, first + (reach + 1) * tensor.element_size() if tensor.numel() else first
 
 
-def reads_values() -> bool:
-    """Whether tensors hold numbers that Python may look at: not while they are traced, or in ``torch.vmap``."""
-    if torch.compiler.is_compiling():
+def reads_values(device: torch.device, asked: bool = False) -> bool:
+    """Whether Python looks at the numbers that tensors on this device hold.
+
+    It cannot while they are traced, or in ``torch.vmap``. On a GPU the host would have to wait for all that was queued
+    before, so it looks at them only where the caller asked for checks.
+    """
+    if torch.compiler.is_compiling() or not (asked or device.type == "cpu"):
         return False
     levels = get_interpreter_stack()
     return levels is None or all(level.key() != TransformType.Vmap for level in levels)

@@ -88,7 +88,7 @@ class Reference(nn.Module):
         samples = samples_of(samples, length)
         sources = played(graph, self._modules_by_node, self._bank, inputs, like)
         batch = max([batch, *(source.batch for source in sources)])
-        check = reads_values()
+        check = reads_values(like.device)
         params = prepare_params(self.layout, params, like, batch, "clamp", check)
         batch = max(batch, params.shape[0])
         rows = self._bank.rows(params.expand(batch, -1, -1))

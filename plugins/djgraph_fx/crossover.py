@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import linkwitz_riley, svf
+from djgraph.dsp.resident import one_like
 from djgraph.effects import (
     Block,
     Conflict,
@@ -110,7 +111,9 @@ def magnitudes(at: Tensor, cutoffs: Sequence[float], order: int, rate: float) ->
 
 def _side_by_side(like: Tensor, *cutoffs: Cutoff) -> Tensor:
     """``[batch, 1, cutoffs, samples]``; of numbers ``[1, 1, cutoffs, 1]``."""
-    tensors = [torch.as_tensor(one, dtype=like.dtype, device=like.device) for one in cutoffs]
+    tensors = [
+        one.to(like.device, like.dtype) if isinstance(one, Tensor) else one_like(one, like) for one in cutoffs
+    ]
     return torch.stack([one if one.ndim else one[None, None, None] for one in tensors], dim=2)
 
 

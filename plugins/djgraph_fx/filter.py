@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from djgraph.dsp import Section, steady, svf, svf_response, svf_series
+from djgraph.dsp.resident import numbers_like
 from djgraph.effects import (
     Block,
     Conflict,
@@ -144,7 +145,7 @@ class FilterKnob(TimeEffect):
         signal = audio["in"]
         cutoff, fade = (torch.stack(sides, dim=-2) for sides in self._sides(controls["knob"]))
         low, band, high = (
-            fade * fade.new_tensor(side)[:, None] for side in zip(REMOVED["lowpass"], REMOVED["highpass"])
+            fade * numbers_like(side, fade)[:, None] for side in zip(REMOVED["lowpass"], REMOVED["highpass"])
         )
         both = signal.unsqueeze(-2).expand(*signal.shape[:-1], 2, -1)
         q = controls["q"].unsqueeze(-2)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from torch import Tensor
 
+from djgraph.dsp.resident import numbers_like
 from djgraph.effects import Control
 from djgraph.speakers import loudness_weights
 
@@ -42,7 +43,7 @@ def loudness_power(weighted: Tensor) -> Tensor:
     weights = loudness_weights(weighted.shape[1])
     if weights is None or set(weights) == {1.0}:
         return weighted.square().sum(1, keepdim=True)
-    return (weighted.square() * weighted.new_tensor(weights)[:, None]).sum(1, keepdim=True)
+    return (weighted.square() * numbers_like(weights, weighted)[:, None]).sum(1, keepdim=True)
 
 
 def loudest(audio: Tensor) -> Tensor:

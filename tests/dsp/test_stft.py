@@ -25,6 +25,14 @@ def test_reflection_bounces_as_often_as_needed(samples: int) -> None:
     assert stft.reflect_index(positions, samples).tolist() == expected
 
 
+@pytest.mark.parametrize("samples", [1, 2, 3, 7])
+def test_what_a_reflected_stretch_reads(samples: int) -> None:
+    for start in range(-20, 21):
+        for stop in range(start + 1, 24):
+            read = stft.reflect_index(torch.arange(start, stop), samples)
+            assert stft.reflected_span(start, stop, samples) == (int(read.min()), int(read.max()) + 1)
+
+
 @pytest.mark.parametrize(("size", "hop"), [(8, 2), (8, 4), (9, 4), (6, 4), (7, 7)])
 def test_overlap_add(size: int, hop: int) -> None:
     frames, window = torch.rand(2, 5, size, dtype=torch.float64), torch.rand(size, dtype=torch.float64)

@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Kernels for GPUs run in Triton's interpreter. It asks when Triton is first imported, which PyTorch does at any time.
+os.environ.setdefault("TRITON_INTERPRET", "1")
+
 # Most tests work on small tensors, where a second thread costs more than it brings; on a busy machine far more.
 torch.set_num_threads(1)
 

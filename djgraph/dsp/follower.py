@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from djgraph import gpu
 from djgraph.dsp.checked import checked_rate
 from djgraph.dsp.frames import Curve
 from djgraph.dsp.recursion import Recursion, register
@@ -43,8 +44,8 @@ def follow(
 
     Returns the smoothed level, and the state that the next block starts from. Differentiable in all tensors; at
     x[n] = y[n−1], where attack meets release, the gradient is the release's. DJGraphError where shapes, types or
-    devices do not fit. Where no compiled code runs, branches are guessed and corrected until they stand: some scans,
-    and the host waits for each.
+    devices do not fit. Where neither compiled code runs nor Triton's, branches are guessed and corrected until they
+    stand: some scans, and the host waits for each.
     """
     recursion = _DECOUPLED if decoupled else _BRANCHING
     smoothed, last = recursion(level, (attack, release), state, (1000 / checked_rate(sample_rate),))
@@ -68,10 +69,28 @@ def _branches(level: Tensor, rise: Tensor, fall: Tensor, initial: Tensor) -> Ten
         return scan_one(1 - share, share * level, initial)
 
     with torch.no_grad():
-        rising = torch.zeros_like(level, dtype=torch.bool)
-        while not torch.equal(passed := level > run(rising)[..., :-1], rising):
-            rising = passed
+        if gpu.takes(level) and not torch.compiler.is_compiling():
+            rising = _taken(level, rise, fall, initial)
+        else:
+            rising = _guessed(level, run)
     return run(rising)
+
+
+def _guessed(level: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
+    """The branches: guessed, and corrected until they stand."""
+    rising = torch.zeros_like(level, dtype=torch.bool)
+    while not torch.equal(passed := level > run(rising)[..., :-1], rising):
+        rising = passed
+    return rising
+
+
+def _taken(level: Tensor, rise: Tensor, fall: Tensor, initial: Tensor) -> Tensor:
+    """The branches, on a GPU: sample by sample, all signals side by side, and the host does not wait."""
+    from djgraph.gpu.scan import gpu_branch
+
+    flat = [one.expand_as(level).reshape(-1, level.shape[-1]).contiguous() for one in (level, rise, fall)]
+    first = initial.expand(level.shape[:-1]).reshape(-1).contiguous()
+    return gpu_branch(*flat, first).view(level.shape)
 
 
 def branching(curves: Sequence[Tensor], state: Tensor, numbers: Sequence[float]) -> tuple[Tensor, Tensor]:

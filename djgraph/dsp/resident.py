@@ -18,7 +18,9 @@ def resident(constant: Tensor, device: torch.device, dtype: torch.dtype | None =
 
     A copy from the CPU's memory makes the host wait, and cannot be part of a CUDA graph: it is made once and kept.
     """
-    if device.type == "cpu" or torch.compiler.is_compiling():
+    if device.type == "cpu":
+        return constant if dtype is None or dtype == constant.dtype else constant.to(dtype)
+    if torch.compiler.is_compiling():
         return constant.to(device, dtype)
     copies = _COPIES.get(constant)
     if copies is None:
@@ -27,7 +29,7 @@ def resident(constant: Tensor, device: torch.device, dtype: torch.dtype | None =
     if key not in copies:
         with torch.inference_mode(False), torch.no_grad():
             copies[key] = constant.to(device="cpu", dtype=key[1]).to(device)
-    return copies[key]  # type: ignore[no-any-return]
+    return copies[key]
 
 
 def numbers_like(values: Sequence[float], like: Tensor) -> Tensor:

@@ -95,8 +95,12 @@ def settle() -> int:
             Path("/proc/self/clear_refs").write_text("5")
         except OSError:  # not allowed here: the peak is then that of the whole process, as elsewhere
             return peak()
-        return _status("VmRSS")
-    return peak()
+    return resident()
+
+
+def resident() -> int:
+    """The number of resident bytes now; their peak where the system cannot tell."""
+    return _status("VmRSS") if sys.platform == "linux" else peak()
 
 
 def peak() -> int:

@@ -129,13 +129,16 @@ class Timeline:
         end = min(self.frames - 2, math.floor((stop - 1 + half) / spacing)) + 1
         # A few corners at a time: where frames are denser than the box, all pairs at once would not fit in memory.
         group = max(1, 2 * (stop - start) // _reach(half))
+        total = torch.zeros_like(
+            curve
+        )  # small beside the curve, and so are the roundings of many additions to it
         for low in range(begin, end, group):
             high = min(low + group, end)
             bends = values[..., low - 1 - first : high + 1 - first].diff(n=2, dim=-1) / spacing
             index, shape = _corners(self, start, stop, low, high, half, values.dtype, values.device)
             added = (bends[..., None] * shape).flatten(-2)
-            curve.scatter_add_(-1, index.expand(added.shape), added)
-        return curve
+            total.scatter_add_(-1, index.expand(added.shape), added)
+        return curve + total
 
 
 LONGEST_LOOP = 128

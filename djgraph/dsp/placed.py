@@ -138,6 +138,9 @@ class PlacedTimeline(Timeline):
         offset = torch.arange(-math.ceil(half), math.ceil(half) + 1, device=values.device)
         # A few corners at a time: where frames are denser than the box, all pairs at once would not fit in memory.
         group = max(1, 2 * (stop - start) // len(offset))
+        total = torch.zeros_like(
+            curve
+        )  # small beside the curve, and so are the roundings of many additions to it
         for low in range(begin, end, group):
             high = min(low + group, end)
             sample = near[low:high, None] + offset
@@ -147,8 +150,8 @@ class PlacedTimeline(Timeline):
             shape = torch.where((sample >= start) & (sample < stop), shape, 0.0).to(values.dtype)
             added = (bends[..., low:high, None] * shape).flatten(-2)
             index = (sample - start).clamp(0, stop - start - 1).flatten()
-            curve = curve.scatter_add(-1, index.expand(added.shape), added)
-        return curve
+            total = total.scatter_add(-1, index.expand(added.shape), added)
+        return curve + total
 
     @cached_property
     def _host(self) -> NDArray[np.int64]:

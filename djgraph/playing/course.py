@@ -65,8 +65,8 @@ class Course:
         if last < 0 or last + 1 == len(self._places):
             return self._rows[max(last, 0)].copy()
         begin, end = self._places[last], self._places[last + 1]
-        share = np.float32((sample - begin) / (end - begin))
-        here, there = self._rows[last], self._rows[last + 1]
+        share = (sample - begin) / (end - begin)
+        here, there = self._rows[last].astype(np.float64), self._rows[last + 1]
         return np.where(self._held, here, here + share * (there - here)).astype(np.float32)
 
     @cached_property

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from djgraph.simd.jit import kept, part
 from djgraph.simd.threads import over_rows
 
+STRETCH = 1024
+"""Samples whose corners are added up at a time, in double precision."""
+
 
 def read(
     values: NDArray, first: int, frames: int, samples: int, start: int, half: float, out: NDArray
@@ -88,15 +91,28 @@ def _read(values, first, frames, samples, start, half, out):
     if stop == samples:
         out[stop - 1 - start] = values[frames - 1 - first]
     if half > 0 and frames > 2:
-        low, high = _corners(start, stop, frames, samples, half)
-        spacing = (samples - 1) / (frames - 1)
+        _round_corners(values, first, frames, samples, start, half, out)
+
+
+@part
+def _round_corners(values, first, frames, samples, start, half, out):
+    """Where frames are close, a sample has a corner for each in its box: their sum is rounded, not each of them."""
+    stop, spacing, reach = start + len(out), (samples - 1) / (frames - 1), int(half) + 2
+    added = np.empty(min(STRETCH, len(out)))
+    for begin in range(start, stop, STRETCH):
+        end = min(begin + STRETCH, stop)
+        low, high = _corners(begin, end, frames, samples, half)
+        if low >= high:
+            continue
+        added[: end - begin] = 0
         for corner in range(low, high):
             k = corner - first
-            bend = (values[k - 1] - 2 * values[k] + values[k + 1]) / spacing
+            bend = (np.float64(values[k - 1]) - 2 * np.float64(values[k]) + values[k + 1]) / spacing
             centre = corner * (samples - 1) // (frames - 1)
-            reach = int(half) + 2
-            for place in range(max(start, centre - reach), min(stop, centre + reach + 1)):
-                out[place - start] += bend * _bend(place, corner, frames, samples, half)
+            for place in range(max(begin, centre - reach), min(end, centre + reach + 1)):
+                added[place - begin] += bend * _bend(place, corner, frames, samples, half)
+        for i in range(end - begin):
+            out[begin - start + i] += added[i]
 
 
 @njit(error_model="numpy", fastmath={"reassoc", "contract"})

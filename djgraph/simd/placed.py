@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from djgraph.simd.jit import kept, part
 from djgraph.simd.threads import over_rows
 
+STRETCH = 1024
+"""Samples whose corners are added up at a time, in double precision."""
+
 
 def read(values: NDArray, positions: NDArray, samples: int, start: int, half: float, out: NDArray) -> None:
     """The curves from sample ``start`` on: ``[curves, frames]`` → ``out``, ``[curves, samples]``.
@@ -92,17 +95,33 @@ def _read(values, positions, samples, start, half, out):
                 out[place - start + i] = left * (1 - weight) + right * weight
         place, frame = end, frame + 1
     if half > 0:
-        for k in range(_count_until(positions, start - half), count):
-            if positions[k] >= stop - 1 + half:
+        _round_corners(values, positions, samples, start, half, out)
+
+
+@part
+def _round_corners(values, positions, samples, start, half, out):
+    """Where frames are close, a sample has a corner for each in its box: their sum is rounded, not each of them."""
+    count, stop = len(positions), start + len(out)
+    added = np.empty(min(STRETCH, len(out)))
+    for begin in range(start, stop, STRETCH):
+        end = min(begin + STRETCH, stop)
+        first = _count_until(positions, begin - half)
+        if first == count or positions[first] >= end - 1 + half:
+            continue
+        added[: end - begin] = 0
+        for k in range(first, count):
+            if positions[k] >= end - 1 + half:
                 break
             bend = 0.0
             if k + 1 < count:
-                bend += (values[k + 1] - values[k]) / (positions[k + 1] - positions[k])
+                bend += (np.float64(values[k + 1]) - values[k]) / (positions[k + 1] - positions[k])
             if k > 0:
-                bend -= (values[k] - values[k - 1]) / (positions[k] - positions[k - 1])
-            low, high = _touched(positions[k], start, stop, half)
+                bend -= (np.float64(values[k]) - values[k - 1]) / (positions[k] - positions[k - 1])
+            low, high = _touched(positions[k], begin, end, half)
             for place in range(low, high):
-                out[place - start] += bend * _bend(place, positions[k], samples, half)
+                added[place - begin] += bend * _bend(place, positions[k], samples, half)
+        for i in range(end - begin):
+            out[begin - start + i] += added[i]
 
 
 @njit(error_model="numpy", fastmath={"reassoc", "contract"})

@@ -206,6 +206,19 @@ def test_without_an_end_the_box_stays_wide(engine: str) -> None:
     np.testing.assert_allclose(made.numpy(), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("even", [False, True])
+def test_many_frames_in_a_box_round_no_more_than_few(engine: str, even: bool) -> None:
+    """A frame on every sample, as in a stream of blocks of one: the corners in a box are added up before they round."""
+    samples, smoothing = 2000, 220.0
+    values = torch.linspace(20_000, 20, samples, dtype=torch.float64)[None]
+    values[:, 1000:] = values[:, :1000].flip(-1)
+    line = Timeline(samples, samples) if even else PlacedTimeline.at(samples, range(samples))
+    rounded = values.float()
+    exact = line.read_samples(rounded.double(), 0, samples, smoothing)
+    made = line.read_samples(rounded, 0, samples, smoothing)
+    assert float((made - exact).abs().max()) < 1.01 * torch.finfo(torch.float32).eps / 2 * 20_000
+
+
 def test_frames_are_read_exactly(engine: str) -> None:
     values = frames_of(6, 8, torch.float32)
     places = [0, 7, 8, 100, 463, 999]

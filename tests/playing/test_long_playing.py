@@ -1,87 +1,45 @@
-"""An hour of playing, faster than real time: what it holds in memory, and how late its blocks are.
-
-A strict clock: each block is due a block's length after the one before; a player is as far ahead as the page's buffer
-at most, and a block that is made after it was due is late. Time is the processor's of the thread that plays, so
-that other work on the machine is no reason. DJGRAPH_PLAYING_MINUTES says how long (60 for the hour).
-"""
+"""What a player holds in memory does not grow: an hour of it, and its clock, is ``python -m benchmarks.playing``."""
 
 from __future__ import annotations
 
-import os
-import time
+import gc
+import sys
+from collections.abc import Iterator
 
-import numpy as np
 import pytest
+import torch
 
-import djgraph
-from djgraph.playing import MemoryFeed, Player
-from djgraph.playing.line import TICK
+from benchmarks.playing import perform, player
 
-from .clips import tracks
-
-MINUTES = float(os.environ.get("DJGRAPH_PLAYING_MINUTES", "10"))
-AHEAD = 4 * TICK
-"""Samples that lie ready in the page."""
-WARM = 10.0
-"""Seconds in which all has been heard once."""
+BLOCKS = 1200
+"""14 seconds."""
 
 
-class StrictClock:
-    """Whether blocks are in time, in a time in which only the thread that plays goes on."""
-
-    def __init__(self, rate: int) -> None:
-        self._rate, self._time, self._played = rate, 0.0, 0
-        self.late = 0
-
-    def block(self, samples: int, took: float) -> None:
-        # Not before there is room for it.
-        self._time = max(self._time, (self._played - AHEAD) / self._rate) + took
-        if self._time > self._played / self._rate:
-            self.late += 1
-            self._time = self._played / self._rate  # a gap: from here on anew
-        self._played += samples
+def _held() -> tuple[int, int]:
+    """Bytes of all tensors that there are, and small pieces of memory that Python has given out."""
+    gc.collect()
+    sizes = {
+        one.untyped_storage().data_ptr(): one.untyped_storage().nbytes()
+        for one in gc.get_objects()
+        if isinstance(one, torch.Tensor) and one.device.type == "cpu" and one.layout == torch.strided
+    }
+    return sum(sizes.values()), sys.getallocatedblocks()
 
 
-def _resident() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _pass(blocks: Iterator[float], count: int) -> None:
+    for _ in range(count):
+        next(blocks)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")
-def test_an_hour_of_playing() -> None:
-    mixer = djgraph.compile("dj_mixer")
-    rate = mixer.graph.sample_rate
-    player = Player(mixer, MemoryFeed(tracks(mixer.graph, 20 * rate, level=0.05)))
-    player.loop((rate, 19 * rate))
-    player.play()
-    names, random = mixer.layout.names, np.random.default_rng(1)
-    clock, held = StrictClock(rate), list[int]()
-    late_at_first = 0
-    for number in range(round(MINUTES * 60 * rate / TICK)):
-        if number % 43 == 0:  # a hand, twice a second
-            name = names[int(random.integers(len(names)))]
-            player.hands.hold(name, float(random.uniform(*_range(mixer, name))))
-        if number % 5000 == 4999:  # a seek, once a minute
-            player.seek(int(random.integers(rate, 19 * rate)))
-        if number % 20_000 == 19_999:
-            player.hands.release()
-        began = time.thread_time()
-        audio, _ = player.block(TICK)
-        clock.block(TICK, time.thread_time() - began)
-        assert np.isfinite(audio).all()
-        if number == round(WARM * rate / TICK):
-            late_at_first = clock.late
-        if number % 5168 == 0:
-            player.meters()
-            held.append(_resident())
-    player.close()
-    assert clock.late == late_at_first
-    # From half of the time on: flat, but for what the allocator moves about.
-    later = held[len(held) // 2 :]
-    assert max(later) - later[0] < 32 << 20
-
-
-def _range(mixer: djgraph.Mixer, name: str) -> tuple[float, float]:
-    control = mixer.layout[name].control
-    return control.min, control.max
+def test_memory_is_flat_while_it_plays() -> None:
+    playing = player()
+    blocks = perform(playing, BLOCKS)
+    _pass(blocks, BLOCKS // 3)
+    tensors, pieces = _held()
+    _pass(blocks, 2 * BLOCKS // 3)
+    after = _held()
+    playing.close()
+    # A tensor or an object that each block left behind would be several hundreds.
+    assert after[0] - tensors < 100 * 512 * 4
+    assert after[1] - pieces < BLOCKS // 8

@@ -99,6 +99,14 @@ def demo_tracks(sample_rate: int = 44100, seconds: float = SECONDS) -> dict[str,
     return {name: _track(score, sample_rate, seconds) for name, score in _TUNES.items()}
 
 
+def beats(track: str, seconds: float = SECONDS) -> dict[str, list[float]]:
+    """Where the beats of a demo track lie, as ``track.json`` has them: ``beats`` and ``downbeats``, in seconds from its
+    beginning, six places. track: ``track_a`` or ``track_b``; seconds: its length."""
+    beat, first = 60 / BPM[track], PICKUP[track]
+    lie = [round(number * beat, 6) for number in range(math.ceil(seconds / beat))]
+    return {"beats": lie, "downbeats": lie[first::4]}
+
+
 def _track(score: _Tune, rate: int, seconds: float) -> dict[str, Tensor]:
     stage = _Stage(score, rate, round(seconds * rate))
     stems = {"drums": _drums(stage), "bass": _bass(stage), "vocals": _lead(stage), "other": _pad(stage)}

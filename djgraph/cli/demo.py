@@ -86,6 +86,7 @@ def demo(
             for file, signal in files.items():
                 file.parent.mkdir(parents=True, exist_ok=True)
                 audio.write(file, signal, rate)
+            _tell(stems, seconds=next(iter(tracks["track_a"].values())).shape[-1] / rate)
         seconds = next(iter(tracks["track_a"].values())).shape[-1] / rate
         chosen = _where(recipe, cue_in, cue_out, seconds) | settings_of(settings)
         source = MemorySource(matched(tracks, rate))
@@ -107,6 +108,19 @@ def demo(
         typer.echo(f"{known}: beat-matched at {tempo:g} BPM; a bar begins at {DOWNBEAT:g} s")
     if stems is not None and not as_json:
         typer.echo(f"stems in {stems / 'track_a'} and {stems / 'track_b'}")
+
+
+def _tell(stems: Path, seconds: float) -> None:
+    """Write what is known of the tracks beside their stems, unless something is told there already."""
+    import json
+
+    from djgraph.atomic import write_text
+    from djgraph.demo import BPM, beats
+
+    for track, tempo in BPM.items():
+        told = stems / track / "track.json"
+        if not told.exists():
+            write_text(told, json.dumps({"tempo": tempo, **beats(track, seconds)}) + "\n")
 
 
 def _where(recipe: Template, cue_in: float | None, cue_out: float | None, seconds: float) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from djgraph.arguments import several, shown
 from djgraph.errors import LayoutError
 from djgraph.graph.ir import Column, Graph
 from djgraph.layout import compare, export, values
@@ -95,13 +96,21 @@ class ParameterLayout:
         """
         return self._names.slice(prefix)
 
-    def select(self, pattern: str) -> list[int]:
-        """The columns that match a pattern over dotted names: ``params[..., layout.select("*.*.gain")]``.
+    def select(self, pattern: str | Sequence[str]) -> list[int]:
+        """The columns that match a pattern over dotted names, or one of several: ``params[..., layout.select("*.*.gain")]``.
 
-        ``*`` stands for any text between two dots, ``**`` for any number of parts (none included).
-        LayoutError where nothing matches.
+        ``*`` stands for any text between two dots, ``**`` for any number of parts (none included). Columns ascend, each
+        once. LayoutError where a pattern matches nothing, for no pattern at all, and for what is no text.
         """
-        return self._names.select(pattern)
+        if isinstance(pattern, str):
+            return self._names.select(pattern)
+        patterns = several(pattern, "pattern", "a pattern of names, or several", LayoutError)
+        for one in patterns:
+            if not isinstance(one, str):
+                raise LayoutError(f"pattern: expected a pattern of names, or several, got {shown(one)} among them")
+        if not patterns:
+            raise LayoutError("pattern: expected a pattern of names, or several, got none")
+        return sorted({column for one in patterns for column in self._names.select(one)})
 
     def similar_patterns(self, pattern: str) -> list[str]:
         """What may have been meant by a pattern that matches nothing: others, of one word exchanged, that match."""

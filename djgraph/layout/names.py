@@ -108,8 +108,11 @@ class Names:
         return columns
 
     def similar(self, pattern: str) -> list[str]:
-        """Patterns that do match something, with one word of this one exchanged."""
+        """Patterns that do match something: with ``**`` as a part of its own, or with one word of this one exchanged."""
         parts = pattern.split(".")
+        apart = ".".join(re.sub(r"^\*\*(?=.)", "**.*", part) for part in parts)
+        if apart != pattern and self._matches(apart):
+            return [apart]
         words = dict.fromkeys(word for name in self.names for word in name.split("."))
         if len(words) > MANY_WORDS:
             return []

@@ -109,6 +109,23 @@ def test_patterns_match_as_a_recursive_matcher_does(parts: list[str]) -> None:
     assert found == expected
 
 
+def test_several_patterns_select_what_one_of_them_does() -> None:
+    layout = ParameterLayout([column(name) for name in ("a.gain", "a.eq_low", "b.gain", "b.pan")])
+    assert layout.select(["b.*", "*.gain"]) == [0, 2, 3]
+    assert layout.select(("**.eq_*",)) == layout.select("**.eq_*") == [1]
+    with pytest.raises(LayoutError, match="no control matches 'c.gain'"):
+        layout.select(["b.*", "c.gain"])
+    for wrong, said in (([], "got none"), ([3], "got 3 among them"), (3, "got 3")):
+        with pytest.raises(LayoutError, match=said):
+            layout.select(wrong)  # type: ignore[arg-type]
+
+
+def test_two_stars_that_are_no_part_of_their_own_are_told_so() -> None:
+    with pytest.raises(LayoutError, match=r"no control matches '\*\*_send'; did you mean '\*\*\.\*_send'"):
+        seed_layout().select("**_send")
+    assert seed_layout().similar_patterns("track_a.**_feedback") == ["track_a.**.*_feedback"]
+
+
 def test_selected_columns_index_a_tensor() -> None:
     layout = seed_layout()
     params = torch.arange(54.0).expand(2, 3, 54)

@@ -21,7 +21,7 @@ HEADS = {page: read(page) for page in PAGES}
 SECTIONS = [
     pytest.param(section, id=f"{section.page.stem}-{section.anchor}") for _, found in HEADS.values() for section in found
 ]
-SECONDS = 6.0
+SECONDS = 4.0
 
 
 @pytest.fixture(scope="session")

@@ -97,17 +97,20 @@ class ParameterLayout:
         return self._names.slice(prefix)
 
     def select(self, pattern: str | Sequence[str]) -> list[int]:
-        """The columns that match a pattern over dotted names, or one of several: ``params[..., layout.select("*.*.gain")]``.
+        """The columns that match a pattern over dotted names, or one of several.
 
-        ``*`` stands for any text between two dots, ``**`` for any number of parts (none included). Columns ascend, each
-        once. LayoutError where a pattern matches nothing, for no pattern at all, and for what is no text.
+        ``params[..., layout.select("*.*.gain")]``. ``*`` stands for any text between two dots, ``**`` for any number
+        of parts (none included). Columns ascend, each once. LayoutError where a pattern matches nothing, for no pattern
+        at all, and for what is no text.
         """
         if isinstance(pattern, str):
             return self._names.select(pattern)
         patterns = several(pattern, "pattern", "a pattern of names, or several", LayoutError)
         for one in patterns:
             if not isinstance(one, str):
-                raise LayoutError(f"pattern: expected a pattern of names, or several, got {shown(one)} among them")
+                raise LayoutError(
+                    f"pattern: expected a pattern of names, or several, got {shown(one)} among them"
+                )
         if not patterns:
             raise LayoutError("pattern: expected a pattern of names, or several, got none")
         return sorted({column for one in patterns for column in self._names.select(one)})

@@ -108,7 +108,7 @@ class Names:
         return columns
 
     def similar(self, pattern: str) -> list[str]:
-        """Patterns that do match something: with ``**`` as a part of its own, or with one word of this one exchanged."""
+        """Patterns that do match something: with ``**`` as a part of its own, or with one word exchanged."""
         parts = pattern.split(".")
         apart = ".".join(re.sub(r"^\*\*(?=.)", "**.*", part) for part in parts)
         if apart != pattern and self._matches(apart):

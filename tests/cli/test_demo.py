@@ -12,6 +12,8 @@ import soundfile
 
 import djgraph
 from djgraph import demo
+from djgraph.analysis import Grid
+from djgraph.analysis.store import own_grid, read_about
 from djgraph.audio import load_stems
 from djgraph.demo import BPM, DOWNBEAT, SECONDS, demo_tracks
 from djgraph.rendering.matched import matched
@@ -47,6 +49,30 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     for track, stems in demo.demo_tracks(rate).items():
         for stem, sound in load_stems(f"stems/{track}").items():
             np.testing.assert_allclose(sound, stems[stem], atol=2**-23)
+        # Beside them stands what is known, and what somebody has written there stays.
+        assert read_about(Path("stems") / track / "track.json").data["tempo"] == BPM[track]
+
+
+@pytest.mark.parametrize("track", BPM)
+def test_what_the_demo_says_of_its_tracks(
+    track: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beats as they were synthesised; a file that is there already stays as it is."""
+    from djgraph.cli.demo import _tell
+
+    for name in BPM:
+        (tmp_path / name).mkdir()
+    (tmp_path / "track_b" / "track.json").write_text('{"tempo": 63}')
+    _tell(tmp_path, SECONDS)
+    found = own_grid(read_about(tmp_path / "track_a" / "track.json"))
+    assert found is not None
+    assert found[0].tempo == pytest.approx(120, abs=1e-6)
+    assert (tmp_path / "track_b" / "track.json").read_text() == '{"tempo": 63}'
+    known = demo.beats(track, SECONDS)
+    grid = Grid.from_beats(known["beats"], downbeat=demo.PICKUP[track])
+    assert grid.tempo == pytest.approx(BPM[track], abs=1e-3)
+    assert DOWNBEAT in [pytest.approx(second, abs=1e-5) for second in known["downbeats"]]
+    assert known["beats"][-1] < SECONDS
 
 
 def test_demo_options(run: Run, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Pages of questions and answers, cut into blocks that can be run, and what runs them.
 
 A block whose first line is ``# NAME.EXT`` is a file of that name. Other ``python`` blocks are run, and the commands of
-``bash`` blocks; what they print, or the error that they end in, has to hold the lines of the ``text`` block behind them.
-A comment above a block says what is special: ``<!-- fails -->`` (it ends in an error of djgraph), ``<!-- not run: WHY -->``
-(only its words are checked), ``<!-- needs: PACKAGE -->`` (skipped without it).
+``bash`` blocks; what they print, or the error that they end in, has to hold the lines of the ``text`` block behind
+them. A comment above a block says what is special: ``<!-- fails -->`` (it ends in an error of djgraph),
+``<!-- not run: WHY -->`` (only its words are checked), ``<!-- needs: PACKAGE -->`` (skipped without it).
 """
 
 from __future__ import annotations
@@ -75,7 +75,12 @@ def read(name: str) -> tuple[Section, list[Section]]:
         offset = text.index(body, offset)
         first = text[:offset].count("\n")
         blocks = tuple(
-            Block(found["language"], found["code"], found["mark"] or "", first + body[: found.start("code")].count("\n"))
+            Block(
+                found["language"],
+                found["code"],
+                found["mark"] or "",
+                first + body[: found.start("code")].count("\n"),
+            )
             for found in BLOCK.finditer(body)
         )
         assert len(blocks) == body.count("```") / 2, f"a block of {page.name}, {title!r}, is not read"

@@ -16,10 +16,14 @@ import torch
 
 from .pages import DOCS, OTHERS, Section, holds, known, read, run
 
-PAGES = sorted(path.relative_to(DOCS).as_posix() for path in (DOCS / "howto").glob("*.md") if path.stem != "index")
+PAGES = sorted(
+    path.relative_to(DOCS).as_posix() for path in (DOCS / "howto").glob("*.md") if path.stem != "index"
+)
 HEADS = {page: read(page) for page in PAGES}
 SECTIONS = [
-    pytest.param(section, id=f"{section.page.stem}-{section.anchor}") for _, found in HEADS.values() for section in found
+    pytest.param(section, id=f"{section.page.stem}-{section.anchor}")
+    for _, found in HEADS.values()
+    for section in found
 ]
 SECONDS = 4.0
 

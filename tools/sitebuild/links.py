@@ -11,7 +11,8 @@ from sitebuild.site import Site
 SOUNDS = (".mp3", ".flac", ".ogg", ".wav")
 _CODE = re.compile(r"(^ {0,3}```.*?^ {0,3}```|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
 _TARGET = re.compile(r"\]\(([^)\s#]*)(#[^)\s]*)?\)")
-_SOUND = re.compile(rf"(?<!!)\[([^\]]*)\]\(([^)\s]+(?:{'|'.join(map(re.escape, SOUNDS))}))\)")
+_FENCED = re.compile(r"(^ {0,3}```.*?^ {0,3}```)", re.DOTALL | re.MULTILINE)
+_SOUND = re.compile(rf"(?<![!`])\[([^\]]*)\]\(([^)\s]+(?:{'|'.join(map(re.escape, SOUNDS))}))\)")
 
 
 def for_site(text: str, path: str, uri: str, site: Site) -> str:
@@ -37,13 +38,14 @@ def for_site(text: str, path: str, uri: str, site: Site) -> str:
 
 def with_players(text: str) -> str:
     """A link to a sound becomes a player of it."""
-    parts = _CODE.split(text)
+    parts = _FENCED.split(text)
     parts[::2] = [_SOUND.sub(lambda match: player(match[2], match[1]), part) for part in parts[::2]]
     return "".join(parts)
 
 
 def player(source: str, words: str) -> str:
     """A sound that plays where one presses it; nothing is loaded before."""
+    words = words.replace("`", "")
     return (
         f'<span class="sound"><audio controls preload="none" src="{escape(source)}" '
         f'aria-label="{escape(words)}"></audio><span>{escape(words)}</span></span>'

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from sitebuild import files
+import djgraph
+from sitebuild import catalogue, files
 from sitebuild.links import for_site
 from sitebuild.site import ROOT, Nav, Site
 
@@ -19,9 +21,10 @@ def build(docs: Path) -> Site:
     for path in sorted(OWN.rglob("*")):
         uri = path.relative_to(OWN).as_posix()
         if path.suffix == ".md":
-            site.page(uri, path.read_text(encoding="utf-8"))
+            site.page(uri, _counted(path.read_text(encoding="utf-8")))
         elif path.is_file():
             site.assets[uri] = path.read_bytes()
+    site.nav["catalogue"] = catalogue.write(site)
     site.nav["howto"] = _howto(docs)
     site.nav["plugins"] = _pages(site, [f"plugins/{name}/README.md" for name in LIBRARIES])
     _pages(site, ["CONTRIBUTING.md", "CHANGELOG.md"])
@@ -33,6 +36,15 @@ def build(docs: Path) -> Site:
         for_site(path.read_text(encoding="utf-8"), f"docs/{uri}", uri, site)
     files.write(site)
     return site
+
+
+def _counted(text: str) -> str:
+    """A page with numbers in the places of their names."""
+    counts = {
+        "effects": len(djgraph.registry().effects),
+        "mixers": len(list((ROOT / "examples/mixers").glob("*.yaml"))),
+    }
+    return re.sub(r"@(\w+)@", lambda match: str(counts[match[1]]), text)
 
 
 def _pages(site: Site, paths: list[str]) -> Nav:

@@ -147,7 +147,7 @@ def _heard(entry: EffectEntry, site: Site, sounds: bool) -> list[str]:
         return ["No sound was rendered for it."]
     heard = HEARD[name]
     before = f"dry_{'_'.join(heard.stems)}.mp3"
-    site.assets[f"{FOLDER}/sounds/{name}.mp3"] = _wet(entry.effect, name)
+    site.assets[f"{FOLDER}/sounds/{name}.mp3"] = _wet(name)
     lines = []
     if entry.effect.inputs:
         site.assets[f"{FOLDER}/sounds/{before}"] = _dry(heard.stems)
@@ -165,8 +165,8 @@ def _dry(stems: tuple[str, ...]) -> bytes:
 
 
 @functools.cache
-def _wet(effect: type[Effect], name: str) -> bytes:
-    return mp3(wet(effect, HEARD[name]))
+def _wet(name: str) -> bytes:
+    return mp3(wet(djgraph.effect(name), HEARD[name]))
 
 
 def _formula(entry: EffectEntry, about: Section | None, site: Site) -> str:

@@ -23,6 +23,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     global _site
     _site = parts.build(Path(config.docs_dir))
     config.nav = _filled(config.nav, _site)
+    docs = Path(config.docs_dir)
+    pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
+    if further := sorted(pages - _named(config.nav)):
+        config.nav.append({"More": further})  # pages that mkdocs.yml does not name yet
     return config
 
 
@@ -45,6 +49,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def on_serve(server: Any, config: MkDocsConfig, builder: Any) -> Any:
     server.watch(str(ROOT / "tools/sitebuild"))
     return server
+
+
+def _named(nav: Any) -> set[str]:
+    """The pages that a navigation names."""
+    if isinstance(nav, str):
+        return {nav}
+    parts = nav.values() if isinstance(nav, dict) else nav
+    return {page for part in parts for page in _named(part)}
 
 
 def _filled(nav: Any, site: Site) -> Any:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 import djgraph
+from djgraph.compiler.causal import Lowering
 from djgraph.effects import Effect, Environment, SpectralEffect
 from djgraph.effects.checks.twin_difference import twin_difference
 from djgraph.errors import DJGraphError
@@ -16,7 +17,7 @@ from sitebuild.site import ROOT
 from sitebuild.tables import number, table
 
 SECONDS = 10.0
-LOWERINGS = ("studio", "causal")
+LOWERINGS: tuple[Lowering, ...] = ("studio", "causal")
 TWINS = "[twin](../effects.md#the-causal-twins)"
 _MEASURED = re.compile(r"`(\w+)` \| ([\d.–]+) \| ([\d.–]+)")
 
@@ -31,7 +32,7 @@ class Cost:
 
 
 @functools.cache
-def compiled(name: str, lowering: str) -> Mixer:
+def compiled(name: str, lowering: Lowering) -> Mixer:
     """The mixer with this one effect. Raises DJGraphError where it cannot be one."""
     return djgraph.compile(alone.graph(djgraph.effect(name)), lowering=lowering)
 

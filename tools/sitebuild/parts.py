@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import djgraph
-from sitebuild import catalogue, files
+from sitebuild import api, catalogue, files, references
 from sitebuild.links import for_site
 from sitebuild.site import ROOT, Nav, Site
 
@@ -25,6 +25,8 @@ def build(docs: Path) -> Site:
         elif path.is_file():
             site.assets[uri] = path.read_bytes()
     site.nav["catalogue"] = catalogue.write(site)
+    site.nav["languages"] = references.write(site)
+    site.nav["api"] = api.write(site)
     site.nav["howto"] = _howto(docs)
     site.nav["plugins"] = _pages(site, [f"plugins/{name}/README.md" for name in LIBRARIES])
     _pages(site, ["CONTRIBUTING.md", "CHANGELOG.md"])

@@ -12,6 +12,7 @@ from djgraph.cli import (
     check,
     dataset,
     demo,
+    export,
     find,
     fit,
     graphs,
@@ -53,6 +54,7 @@ app.command("analyse", short_help="Find tempo, beats, key, loudness and phrases 
 app.command("find", short_help="Find where tracks lie in a recording of a mix.")(find.find)
 app.command("fit", short_help="Recover the controls from stems and a mix.")(fit.fit)
 app.command("train", short_help="Train a model that plays transitions.")(train.train)
+app.command("export", cls=SyncCommand, short_help="Write a graph as a web page that plays it.")(export.export)
 app.command("studio", cls=SyncCommand, short_help="Open a graph on a page: see it, play it, record it.")(
     studio.studio
 )

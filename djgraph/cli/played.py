@@ -273,6 +273,22 @@ class Played:
                 bpm = auto.tempo if bpm is None else bpm
             yield Playing(mixer, source, score, bpm, auto)
 
+    def score(self, mixer: Mixer, samples: int) -> Score:
+        """What the controls do over a clip of so many samples whose audio is not known."""
+        from djgraph.cli.params import read_params
+        from djgraph.guard import reading
+
+        rate = self.graph.sample_rate
+        bpm = None if isinstance(self._clock, tuple) else self._clock
+        beats = clock_of(bpm, samples, rate)
+        if self._params is not None:
+            reading(self._params)
+            return spread(read_params(self._params, mixer.layout), samples, beats)
+        if self._recipe is None:
+            return spread(mixer.layout.pack(), samples, beats)
+        auto = self._recipe.fill(**self._chosen | cue_settings(*self._cues, samples / rate))
+        return _score(auto, mixer, samples, self._frames, bpm)
+
     def _source(self, steps: Steps) -> InputBlocks | PlayedBlocks | SyncedBlocks | WarpedBlocks:
         """What the mixer is fed from: the files as they are, with --sync at the mix's beats, or where --warp says."""
         if self._warp is not None:

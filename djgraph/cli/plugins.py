@@ -85,6 +85,7 @@ def plugins(as_json: Json = False) -> None:
                 "effects": list(plugin.effects),
                 "graphs": list(plugin.graphs),
                 "recipes": list(plugin.recipes),
+                "exporters": list(plugin.exporters),
             }
             for plugin in registry.plugins
         ]
@@ -112,7 +113,12 @@ def plugins(as_json: Json = False) -> None:
 
 def _provided(plugin: PluginEntry) -> Iterator[tuple[str, str, str, str]]:
     """Rows of a table: a line for each kind of what a plugin provides, the first of them with its name."""
-    kinds = {"effect": plugin.effects, "graph": plugin.graphs, "recipe": plugin.recipes}
+    kinds = {
+        "effect": plugin.effects,
+        "graph": plugin.graphs,
+        "recipe": plugin.recipes,
+        "exporter": plugin.exporters,
+    }
     told = [f"{count(len(names), kind)}: {', '.join(names)}" for kind, names in kinds.items() if names]
     for place, text in enumerate(told or ["nothing"]):
         yield (*(("", "", "") if place else (plugin.name, plugin.distribution, plugin.version)), text)

@@ -1,8 +1,9 @@
 """Plugins: the hooks to implement, and the registry of what is installed."""
 
-from djgraph.plugins.hookspecs import GraphFile, RecipeFile, hookimpl, hookspec
+from djgraph.plugins.hookspecs import Exporter, GraphFile, RecipeFile, hookimpl, hookspec
 from djgraph.plugins.records import (
     EffectEntry,
+    ExporterEntry,
     GraphEntry,
     Origin,
     PluginEntry,
@@ -15,6 +16,8 @@ from djgraph.plugins.registry import STRICT, Registry, effect, registry, reset
 __all__ = [
     "STRICT",
     "EffectEntry",
+    "Exporter",
+    "ExporterEntry",
     "GraphEntry",
     "GraphFile",
     "Origin",

@@ -14,7 +14,7 @@ from djgraph.effects import Effect, SourceEffect, SpectralEffect, TimeEffect
 from djgraph.effects.control import IDENTIFIER
 from djgraph.errors import PluginError
 from djgraph.plugins import hookspecs
-from djgraph.plugins.hookspecs import PROJECT, GraphFile, RecipeFile
+from djgraph.plugins.hookspecs import PROJECT, Exporter, GraphFile, RecipeFile
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -27,6 +27,7 @@ class Provided(NamedTuple):
     effects: dict[str, type[Effect]]
     graphs: dict[str, GraphFile]
     recipes: dict[str, RecipeFile]
+    exporters: dict[str, Exporter]
 
 
 def ask(plugin: Any) -> Provided:
@@ -58,6 +59,7 @@ def ask(plugin: Any) -> Provided:
         effects,
         _files(manager, "djgraph_graphs", "graph", GraphFile),
         _files(manager, "djgraph_recipes", "recipe", RecipeFile),
+        _exporters(manager),
     )
 
 
@@ -98,6 +100,23 @@ def _check_effect(effect: Any) -> str:
     return effect.type
 
 
+def _exporters(manager: pluggy.PluginManager) -> dict[str, Exporter]:
+    """Effects in JavaScript, by effect."""
+    records: dict[str, Exporter] = {}
+    for record in _call(manager, "djgraph_exporters"):
+        if not isinstance(record, Exporter):
+            raise PluginError(f"djgraph_exporters() gave {record!r}, which is not a djgraph.plugins.Exporter")
+        if not isinstance(record.effect, str) or not IDENTIFIER.match(record.effect):
+            raise PluginError(
+                f"exporter of effect {record.effect!r}: not lower-case letters, digits and underscores"
+            )
+        _check_path(f"exporter of effect {record.effect!r}", record.script, (".js",))
+        if record.effect in records:
+            raise PluginError(f"djgraph_exporters() gave two exporters of effect {record.effect!r}")
+        records[record.effect] = record
+    return records
+
+
 def _files(
     manager: pluggy.PluginManager, hook: str, kind: str, record_type: type[_Record]
 ) -> dict[str, _Record]:
@@ -117,14 +136,16 @@ def _files(
 def _check_file(kind: str, record: GraphFile | RecipeFile) -> None:
     if not isinstance(record.name, str) or not IDENTIFIER.match(record.name):
         raise PluginError(f"{kind} name {record.name!r} is not lower-case letters, digits and underscores")
-    if not isinstance(record.path, str | os.PathLike):
-        raise PluginError(f"{kind} {record.name!r}: path {record.path!r} is not a path in the file system")
-    path = Path(record.path)
+    _check_path(f"{kind} {record.name!r}", record.path, SUFFIXES)
+
+
+def _check_path(what: str, given: Any, suffixes: tuple[str, ...]) -> None:
+    if not isinstance(given, str | os.PathLike):
+        raise PluginError(f"{what}: path {given!r} is not a path in the file system")
+    path = Path(given)
     if not path.is_absolute():
-        raise PluginError(
-            f"{kind} {record.name!r}: path {path} is relative; use importlib.resources.files(…)"
-        )
-    if path.suffix not in SUFFIXES:
-        raise PluginError(f"{kind} {record.name!r}: {path.name} is none of {', '.join(SUFFIXES)}")
+        raise PluginError(f"{what}: path {path} is relative; use importlib.resources.files(…)")
+    if path.suffix not in suffixes:
+        raise PluginError(f"{what}: {path.name} is none of {', '.join(suffixes)}")
     if not path.is_file():
-        raise PluginError(f"{kind} {record.name!r}: there is no file {path}")
+        raise PluginError(f"{what}: there is no file {path}")

@@ -7,8 +7,9 @@ example that the tests run.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pluggy
 
@@ -47,6 +48,21 @@ class RecipeFile:
     name: str
     path: str | os.PathLike[str]
     description: str = ""
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """An effect in JavaScript, for pages that ``djgraph export --to web`` makes: its causal twin, where it has one.
+
+    effect: its type. script: absolute path of a ``.js`` file that defines ``class Processor``; several effects may
+    share one. settings: what the processor is told, as JSON holds it, from the effect as it was built and how many
+    channels the node has; left out, the effect's settings. fault: of the same, why there is no JavaScript, or None.
+    """
+
+    effect: str
+    script: str | os.PathLike[str]
+    settings: Callable[[Any, int], Mapping[str, Any]] | None = None
+    fault: Callable[[Any, int], str | None] | None = None
 
 
 @hookspec
@@ -114,5 +130,24 @@ def djgraph_recipes() -> Iterable[RecipeFile]:
         def djgraph_recipes():
             folder = files("djgraph_recipes")  # your own package that holds the files
             return [RecipeFile("house_swap", folder / "bass_swap.yaml", "Swaps the basses, for house.")]
+    """
+    raise NotImplementedError  # pluggy never calls a specification
+
+
+@hookspec
+def djgraph_exporters() -> Iterable[Exporter]:
+    """Effects in JavaScript, the plugin's own or another's; a page has the script of each effect of its graph.
+
+    Example::
+
+        from importlib.resources import files
+
+        from djgraph.plugins import Exporter, hookimpl
+
+
+        @hookimpl
+        def djgraph_exporters():
+            folder = files("djgraph_fx") / "web"  # your own package that holds the scripts
+            return [Exporter("acme_fader", folder / "gain.js")]
     """
     raise NotImplementedError  # pluggy never calls a specification

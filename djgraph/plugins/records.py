@@ -8,6 +8,7 @@ from pathlib import Path
 
 from djgraph.effects import Effect
 from djgraph.plugins.heading import Heading, read_heading
+from djgraph.plugins.hookspecs import Exporter
 from djgraph.text import one_line
 
 
@@ -90,6 +91,21 @@ class RecipeEntry(_FileEntry):
 
 
 @dataclass(frozen=True)
+class ExporterEntry:
+    """An effect in JavaScript; ``name`` is the effect's type. See :class:`djgraph.plugins.Exporter`."""
+
+    name: str
+    exporter: Exporter
+    plugin: str
+    distribution: str
+    version: str
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.plugin, self.distribution, self.version)
+
+
+@dataclass(frozen=True)
 class PluginEntry:
     """A plugin that was loaded, with the names that it provides, sorted."""
 
@@ -99,6 +115,7 @@ class PluginEntry:
     effects: tuple[str, ...] = ()
     graphs: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
+    exporters: tuple[str, ...] = ()
 
     @property
     def origin(self) -> Origin:

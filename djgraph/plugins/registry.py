@@ -18,6 +18,7 @@ from djgraph.plugins.failures import apart, failure, is_ours, said
 from djgraph.plugins.hookspecs import PROJECT
 from djgraph.plugins.records import (
     EffectEntry,
+    ExporterEntry,
     GraphEntry,
     Origin,
     PluginEntry,
@@ -29,7 +30,7 @@ from djgraph.plugins.records import (
 STRICT = "DJGRAPH_STRICT_PLUGINS"
 """Environment variable that makes a failing plugin fatal; for continuous integration."""
 
-_Entry = TypeVar("_Entry", EffectEntry, GraphEntry, RecipeEntry)
+_Entry = TypeVar("_Entry", EffectEntry, GraphEntry, RecipeEntry, ExporterEntry)
 _Record = TypeVar("_Record", PluginEntry, PluginFailure)
 
 
@@ -50,6 +51,7 @@ class Registry:
         self._effects: Mapping[str, EffectEntry] = MappingProxyType({})
         self._graphs: Mapping[str, GraphEntry] = MappingProxyType({})
         self._recipes: Mapping[str, RecipeEntry] = MappingProxyType({})
+        self._exporters: Mapping[str, ExporterEntry] = MappingProxyType({})
         self._plugins: tuple[PluginEntry, ...] = ()
         self._failures: tuple[PluginFailure, ...] = ()
         self._builtins_missing = False
@@ -68,6 +70,11 @@ class Registry:
     def recipes(self) -> Mapping[str, RecipeEntry]:
         """All transition recipes that ship with plugins by name, sorted; read-only."""
         return self._recipes
+
+    @property
+    def exporters(self) -> Mapping[str, ExporterEntry]:
+        """All effects in JavaScript by the effect's type, sorted; read-only."""
+        return self._exporters
 
     @property
     def plugins(self) -> tuple[PluginEntry, ...]:
@@ -171,10 +178,14 @@ class Registry:
         recipes, recipe_clashes = _merge(
             "recipe", self._recipes, (r for one in collected for r in one.recipes)
         )
-        if clashes := effect_clashes + graph_clashes + recipe_clashes:
+        exporters, exporter_clashes = _merge(
+            "an exporter of", self._exporters, (e for one in collected for e in one.exporters)
+        )
+        if clashes := effect_clashes + graph_clashes + recipe_clashes + exporter_clashes:
             raise PluginError("\n".join(clashes))
         self._effects, self._graphs = MappingProxyType(effects), MappingProxyType(graphs)
         self._recipes = MappingProxyType(recipes)
+        self._exporters = MappingProxyType(exporters)
         self._plugins = _sorted((*self._plugins, *(one.plugin for one in collected)))
 
     def _find(self, kind: str, name: str, table: Mapping[str, _Entry]) -> _Entry:
@@ -197,16 +208,18 @@ class _Collected(NamedTuple):
     effects: list[EffectEntry]
     graphs: list[GraphEntry]
     recipes: list[RecipeEntry]
+    exporters: list[ExporterEntry]
 
 
 def _collect(plugin: Any, origin: Origin) -> _Collected:
-    effects, graphs, recipes = ask(plugin)
+    effects, graphs, recipes, exporters = ask(plugin)
     where = (origin.plugin, origin.distribution, origin.version)
     return _Collected(
-        PluginEntry(*where, tuple(sorted(effects)), tuple(sorted(graphs)), tuple(sorted(recipes))),
+        PluginEntry(*where, *(tuple(sorted(names)) for names in (effects, graphs, recipes, exporters))),
         [EffectEntry(name, effect, *where) for name, effect in effects.items()],
         [GraphEntry(name, Path(file.path), *where, file.description) for name, file in graphs.items()],
         [RecipeEntry(name, Path(file.path), *where, file.description) for name, file in recipes.items()],
+        [ExporterEntry(name, exporter, *where) for name, exporter in exporters.items()],
     )
 
 

@@ -21,6 +21,7 @@ from djgraph_fx.ducker import Ducker
 from djgraph_fx.echo import Echo
 from djgraph_fx.eq3 import Eq3
 from djgraph_fx.expander import Expander
+from djgraph_fx.exporters import djgraph_exporters
 from djgraph_fx.fdn import Fdn
 from djgraph_fx.filter import Filter, FilterKnob
 from djgraph_fx.filters import Highpass, Lowpass
@@ -127,6 +128,7 @@ __all__ = [
     "Trim",
     "Vibrato",
     "Width",
+    "djgraph_exporters",
     "djgraph_graphs",
     "djgraph_recipes",
 ]

@@ -35,7 +35,7 @@ def example_of(monkeypatch):
 
 
 def test_the_hooks_are_these():
-    assert hook_names() == ["djgraph_effects", "djgraph_graphs", "djgraph_recipes"]
+    assert hook_names() == ["djgraph_effects", "djgraph_exporters", "djgraph_graphs", "djgraph_recipes"]
 
 
 @pytest.mark.parametrize("hook", hook_names())

@@ -1,0 +1,21 @@
+"""The JavaScript of a page: the engine, what processors share, and the effects of one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def script(name: str) -> str:
+    """A script or style sheet of this package."""
+    return (files("djgraph.export") / "web" / name).read_text(encoding="utf-8")
+
+
+def engine_source(scripts: Sequence[str]) -> str:
+    """What runs a program: a script that defines ``Engine`` and ``EXPORTERS``, the processors by their number."""
+    wrapped = [f"(() => {{\n{one}\nreturn Processor;\n}})()" for one in scripts]
+    return "\n".join(
+        ['"use strict";', script("dsp.js"), script("engine.js"), f"const EXPORTERS = [{', '.join(wrapped)}];"]
+    )

@@ -1,0 +1,87 @@
+"""The engine of a page nulls against the mixer under the causal lowering."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from export.nulls import LIMIT, Case, case, depth, heard, needs_node, null_depth
+
+pytestmark = needs_node
+
+SHIPPED = ("dj_mixer", "djtransgan", "filter_knob", "club_console")
+
+
+def chain(*links: Any, **more: Any) -> dict[str, Any]:
+    """A graph of one strip."""
+    return {
+        "djgraph": 1,
+        "name": "one_strip",
+        "inputs": [{"name": "track"}],
+        "mixer": [{"strip": "strip", "input": "track", "chain": list(links)}],
+        "outputs": ["strip"],
+        **more,
+    }
+
+
+def test_a_fader_nulls(tmp_path: Path) -> None:
+    assert null_depth(case(chain("gain"), samples=1501), tmp_path) < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("graph", SHIPPED)
+def test_shipped_graphs_null(graph: str, tmp_path: Path) -> None:
+    assert null_depth(case(graph), tmp_path) < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blocks", [(1,), (128,), (127, 3, 64)])
+def test_blocks_of_any_length_null(blocks: tuple[int, ...], tmp_path: Path) -> None:
+    graph = chain("gain", "eq3", "lowpass", {"effect": "reverb", "settings": {"decay_time": 0.2}})
+    assert null_depth(case(graph, samples=5003), tmp_path, blocks) < LIMIT
+
+
+@pytest.mark.slow
+def test_a_long_response_nulls(tmp_path: Path) -> None:
+    """Behind 2048 samples the response is convolved in longer partitions."""
+    graph = chain({"effect": "reverb", "settings": {"decay_time": 0.7, "pre_delay": 60}})
+    assert null_depth(case(graph, samples=44_100, params={"strip.reverb.mix": 1}), tmp_path) < LIMIT
+
+
+@pytest.mark.slow
+def test_hands_are_frames_at_the_ends_of_blocks(tmp_path: Path) -> None:
+    """A stream with live frames is what a hand on a slider is: a value is reached at its block's last sample."""
+    one = case(chain("gain", "lowpass"), samples=2048, frames=1)
+    moves = {3: [(0, 0.25)], 4: [(0, 0.75), (1, 0.3)], 9: [(0, 0.1)]}
+    got = heard(one, tmp_path, hands=[moves.get(number, []) for number in range(16)])["strip"]
+    row, rows, places = one.params[0].clone(), [one.params[0].clone()], [0]
+    for number in range(16):
+        for column, value in moves.get(number, []):
+            row[column] = value
+        rows.append(row.clone())
+        places.append(number * 128 + 127)
+    live = Case(one.mixer, torch.stack(rows), places, None, one.stems)
+    assert depth(got, live.mixed()["strip"]) < LIMIT
+
+
+@pytest.mark.slow
+def test_it_begins_anywhere(tmp_path: Path) -> None:
+    """Effects know nothing of what was played before, controls and time go on: a stream with ``start=``."""
+    one = case(chain("gain", "eq3"), samples=6000)
+    start = 1500
+    got = heard(one, tmp_path, start=start)["strip"]
+    stream = one.mixer.stream(score=(one.params, [place - start for place in one.positions]))
+    with torch.no_grad():
+        made = torch.cat((stream({"track": one.stems[0][None, :, start:]}), stream.finish()), -1)
+    wanted = made[0, :, stream.latency :]
+    inner = slice(600, wanted.shape[-1] - 600)  # corners at the clip's ends are rounded by narrower boxes
+    assert depth(got[:, start:][:, inner], wanted[:, inner]) < LIMIT
+
+
+def test_scripts_and_settings_are_told_once() -> None:
+    program = case("dj_mixer", samples=10).program
+    assert len(program.scripts) == 5  # the same sweeps the lowpass and the highpass
+    assert len(program.data["settings"]) < len(program.data["ops"]) / 4

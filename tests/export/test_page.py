@@ -1,0 +1,142 @@
+"""A page is one file that asks for nothing, whatever its graph is called; what cannot be a page is told, all of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import djgraph
+from djgraph.errors import CompileError, InputError
+from djgraph.export import Page, program_of, stem_of, web_page
+from djgraph.plugins import Registry
+
+HOSTILE = '</script><!--<script>"&\u2028alert(1)'
+
+
+class Parts(HTMLParser):
+    """The elements of a page, and the text of its scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.inner: list[str] = []
+        self.within = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inner.append("")
+
+        self.within = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.within = False
+
+    def handle_data(self, data: str) -> None:
+        if self.within:
+            self.inner[-1] += data
+
+    def texts(self, tag: str) -> list[str]:
+        return [text for (one, _), text in zip(self.tags, self.inner) if one == tag]
+
+
+def graph_of(**more: Any) -> djgraph.Graph:
+    return djgraph.load(
+        {
+            "djgraph": 1,
+            "name": "page",
+            "inputs": [{"name": "track"}],
+            "mixer": [{"strip": "strip", "input": "track", "chain": ["gain"]}],
+            "outputs": ["strip"],
+            **more,
+        }
+    )
+
+
+def page_of(graph: djgraph.Graph, *stems: Any) -> Page:
+    program = program_of(djgraph.compile(graph, lowering="causal"), djgraph.registry())
+    return web_page(graph, program, stems)
+
+
+def test_text_of_strangers_is_escaped() -> None:
+    page = page_of(graph_of(title=HOSTILE, description=HOSTILE)).html
+    parts = Parts(page)
+    assert [tag for tag, _ in parts.tags].count("script") == 2
+    data = json.loads(parts.texts("script")[0])
+    assert data["title"] == data["description"] == HOSTILE
+    assert html.unescape(parts.texts("title")[0]) == HOSTILE
+
+
+def test_it_may_run_its_own_script_alone_and_ask_for_nothing() -> None:
+    parts = Parts(page_of(graph_of()).html)
+    (policy,) = [attributes["content"] for tag, attributes in parts.tags if "http-equiv" in attributes]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; ")
+    for kind, text in (("script", parts.texts("script")[-1]), ("style", parts.texts("style")[0])):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert not [
+        one for _, attributes in parts.tags for one in ("src", "onclick", "style") if one in attributes
+    ]
+    assert [a["href"] for _, a in parts.tags if "href" in a] == ["data:,"]
+
+
+def test_stems_are_exact() -> None:
+    whole = np.random.default_rng(0).integers(-(2**15), 2**15, (2, 500))
+    for bits, audio in ((16, whole / 2**15), (24, whole / 2**17)):
+        stem = stem_of("track", None, audio.astype(np.float32), 44100)
+        assert (stem.bits, stem.exact, stem.gain) == (bits, True, 1.0)
+        read, rate = soundfile.read(io.BytesIO(base64.b64decode(stem.flac)), dtype="float32")
+        assert rate == 44100
+        np.testing.assert_array_equal(read.T, audio.astype(np.float32))
+
+
+def test_louder_than_full_scale_is_kept() -> None:
+    audio = np.array([[0.5, -3.0, 2.0, 0.1]], dtype=np.float32)
+    stem = stem_of("track", None, audio, 44100)
+    read, _ = soundfile.read(io.BytesIO(base64.b64decode(stem.flac)))
+    np.testing.assert_allclose(read * stem.gain, audio[0], atol=3 * 2.0**-23)
+    assert not stem.exact
+
+
+def test_effects_without_exporter_are_named_with_their_places(tmp_path: Path) -> None:
+    file = tmp_path / "mix.yaml"
+    file.write_text(
+        "djgraph: 1\nname: two\ninputs: [{name: a}]\nmixer:\n"
+        "  - strip: a\n    input: a\n    chain:\n      - gain\n      - shimmer\n      - {effect: fdn, id: hall}\n"
+        "outputs: [a]\n"
+    )
+    mixer = djgraph.compile(file, lowering="causal")
+    with pytest.raises(CompileError) as caught:
+        program_of(mixer, djgraph.registry())
+    text = str(caught.value)
+    assert re.search(r"a\.shimmer \(.*mix\.yaml:9:9\): effect shimmer has no exporter", text)
+    assert re.search(r"a\.hall \(.*mix\.yaml:10:\d+\): effect fdn has no exporter", text)
+    assert "what can be done" in text
+    assert "a.gain" not in text
+
+
+def test_without_a_tempo_there_is_no_clock() -> None:
+    graph = graph_of(mixer=[{"strip": "strip", "input": "track", "chain": ["trans"]}])
+    with pytest.raises(InputError, match="follow a clock"):
+        program_of(djgraph.compile(graph, lowering="causal"), Registry())
+
+
+def test_what_does_not_move_is_one_point() -> None:
+    mixer = djgraph.compile(graph_of(), lowering="causal")
+    params = torch.tensor([[0.5], [0.5], [0.5], [0.75], [0.75]])
+    data = program_of(mixer, djgraph.registry(), params, [0, 100, 200, 300, 400]).data
+    assert data["rows"][0]["at"] == [0, 200, 300]
+    assert data["rows"][0]["values"] == [0.5, 0.5, 0.75]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+
+from djgraph.errors import CompileError
+from djgraph.reading import read_text
 
 
 @cache
 def script(name: str) -> str:
     """A script or style sheet of this package."""
-    return (files("djgraph.export") / "web" / name).read_text(encoding="utf-8")
+    return read_text(Path(__file__).parent / "web" / name, CompileError)
 
 
 def engine_source(scripts: Sequence[str]) -> str:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from djgraph.cli.errors import warn
+from djgraph.cli.live_learn import learn_mapping
+from djgraph.cli.live_told import list_devices, told_begin, told_end, watch
 from djgraph.cli.options import Args, load_graph, pairs
-from djgraph.cli.output import finite, print_json, table
 from djgraph.cli.plans import LoweringName
 from djgraph.cli.played import Bpm, KeyLock, Sync
 from djgraph.cli.progress import Steps
 from djgraph.cli.studio import automation_of, origin_of
-from djgraph.errors import DJGraphError, InputError, did_you_mean
+from djgraph.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from djgraph.live import Card, Engine
+    from djgraph.live import Card
     from djgraph.live.capture import Capture, Key
     from djgraph.live.desk import Heard
     from djgraph.live.mapping import Bindings
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from djgraph.studio.project import Origin
 
 GRAPH = "dj_mixer_live"
-SHOWN = 0.25
-"""Seconds between two states of the line."""
 
 
 def live(
@@ -153,7 +149,7 @@ def live(
     from djgraph.studio.curves import course_of
 
     if devices:
-        _list_devices(as_json)
+        list_devices(as_json)
         return
     given = pairs("--input", input, "PATH")
     places = {
@@ -163,7 +159,7 @@ def live(
     to = _channels(outputs, "--outputs")
     origin = origin_of(graph or GRAPH, args, files, sync, key_lock, tempo, {}, LoweringName.causal)
     if learn is not None:
-        _learn(origin, learn, port, only or [])
+        learn_mapping(origin, learn, port, only or [])
         return
     opened, capture = _open(origin, places, block, ahead)
     loaded, rate = opened.graph, opened.graph.sample_rate
@@ -226,14 +222,14 @@ def live(
             with undisturbed():
                 engine.start()
                 told["latency"] = engine.latency()
-                _begin(told, as_json)
-                _watch(engine, recorder, seconds, as_json)
+                told_begin(told, as_json)
+                watch(engine, recorder, seconds, as_json)
         finally:
             engine.stop()
             _keep(recorder, controls, record_controls, rate, project.clock)
         if engine.error is not None:
             raise engine.error
-        _end(engine, recorder, record_controls, as_json)
+        told_end(engine, recorder, record_controls, as_json)
 
 
 def _told_to(session: Any) -> Heard:
@@ -249,64 +245,6 @@ def _told_to(session: Any) -> Heard:
 def _said_to(session: Any) -> Callable[[dict[str, Any]], None]:
     """Orders go the way of a page's."""
     return lambda message: session.take(json.dumps(message))
-
-
-def _watch(engine: Engine, recorder: Any, seconds: float | None, as_json: bool) -> None:
-    """Show how it goes until somebody ends it, or it ends."""
-    from djgraph.live.status import Status, line
-
-    status, began, last = Status(engine), time.monotonic(), 0.0
-    screen = getattr(sys.stderr, "raw", sys.stderr) if sys.stderr.isatty() and not as_json else None
-    width, failed = 0, False
-    with contextlib.suppress(KeyboardInterrupt):
-        while engine.error is None and (seconds is None or time.monotonic() - began < seconds):
-            time.sleep(
-                SHOWN if seconds is None else min(SHOWN, max(0.01, began + seconds - time.monotonic()))
-            )
-            if recorder is not None and recorder.error is not None and not failed:
-                failed = True  # the sound goes on; the error is the command's when it ends
-                warn(f"recording has ended: {recorder.error}")
-            if screen is not None:
-                text = line(status.numbers())
-                screen.write("\r" + text.ljust(width))
-                screen.flush()
-                width = len(text)
-            elif as_json and time.monotonic() - last >= 1:
-                last = time.monotonic()
-                typer.echo(json.dumps(finite({"state": status.numbers()})))
-    if screen is not None:
-        screen.write("\n")
-
-
-def _begin(told: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(finite({"live": told})))
-        return
-    latency = told["latency"]
-    whole = latency["card"] + latency["ahead"]
-    typer.echo(f"{told['graph']} on {told['card']}: {told['rate']} Hz, blocks of {told['block']}")
-    typer.echo(
-        f"latency {1000 * whole:.1f} ms: card {1000 * latency['card']:.1f}, blocks ahead "
-        f"{1000 * latency['ahead']:.1f}; stream {1000 * latency['stream']:.1f} more for what comes from the card"
-    )
-    for name in ("midi", "osc", "page"):
-        for one in told[name] if isinstance(told.get(name), list) else [told[name]] if name in told else []:
-            typer.echo(f"{name}: {one}")
-
-
-def _end(engine: Engine, recorder: Any, controls: Path | None, as_json: bool) -> None:
-    written = [str(path) for path in recorder.written] if recorder is not None else []
-    made = engine.made * engine.card.block / engine.card.rate
-    if as_json:
-        summary = {"seconds": made, "late": engine.late, "faults": engine.card.faults, "record": written}
-        typer.echo(
-            json.dumps(finite({"end": {**summary, "controls": None if controls is None else str(controls)}}))
-        )
-        return
-    missed = f", the card missed {engine.card.faults}" if engine.card.faults else ""
-    typer.echo(f"{made:.1f} s, {engine.late} late blocks{missed}")
-    for path in [*written, *([str(controls)] if controls is not None else [])]:
-        typer.echo(f"wrote {path}")
 
 
 def _keep(recorder: Any, controls: Any, path: Path | None, rate: int, clock: Any) -> None:
@@ -405,105 +343,6 @@ def _page(session: Any, port: int, no_browser: bool, stack: contextlib.ExitStack
 
         webbrowser.open(serving.url)
     return serving.url
-
-
-def _learn(origin: Origin, path: Path, port: str | None, patterns: list[str]) -> None:
-    """Ask for the controls one by one."""
-    from djgraph.layout import ParameterLayout
-    from djgraph.live.learn import Learner, mapping_text, write_mapping
-    from djgraph.live.midi import Port, ports
-
-    if path.exists():
-        raise InputError(f"{path} exists; --learn writes a new file")
-    graph = load_graph(origin.graph, [f"{name}={value}" for name, value in origin.args.items()])
-    layout = ParameterLayout.from_graph(graph)
-    chosen = [i for p in patterns for i in (layout.select(p) if "*" in p else [layout.index(p)])]
-    names = [layout.columns[i].name for i in dict.fromkeys(chosen)] if patterns else list(layout.names)
-    if port is None:
-        inputs, _ = ports()
-        if len(inputs) != 1:
-            there = ", ".join(inputs) or "there are none"
-            raise DJGraphError(f"choose a MIDI port with --midi-port ({there})")
-        port = inputs[0]
-    entries: dict[str, Any] = {}
-    state: dict[str, Any] = {"learner": Learner(), "found": None}
-
-    def hear(message: Any) -> None:
-        state["found"] = state["learner"].hear(message)
-
-    opened = Port(port, hear)
-    typer.echo(
-        f"Move what shall move each control, encoders both ways. Enter skips one, Ctrl-C ends. ({opened.name})"
-    )
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            for control in names:
-                state.update(learner=Learner(), found=None)
-                typer.echo(f"{control}: ", nl=False)
-                for _ in _until_enter():
-                    if state["found"] is not None:
-                        break
-                if (found := state["found"]) is None:
-                    typer.echo("skipped")
-                    continue
-                entries[control] = found
-                typer.echo(", ".join(f"{key} {value}" for key, value in found.items()))
-    finally:
-        opened.close()
-    typer.echo("")
-    if not entries:
-        typer.echo("nothing was learnt, nothing is written")
-        return
-    write_mapping(path, mapping_text(entries, graph.name, opened.name))
-    typer.echo(f"wrote {path}: {len(entries)} controls; play with djgraph live --midi {path}")
-
-
-def _until_enter() -> Iterator[None]:
-    """Now and then, until somebody presses Enter."""
-    import select
-
-    while True:
-        try:
-            ready = sys.stdin in select.select([sys.stdin], [], [], 0.05)[0]
-        except (OSError, ValueError):  # no terminal, or Windows: Ctrl-C still ends it
-            time.sleep(0.05)
-            ready = False
-        if ready:
-            sys.stdin.readline()
-            return
-        yield
-
-
-def _list_devices(as_json: bool) -> None:
-    from djgraph.live.device import devices
-    from djgraph.live.midi import ports
-
-    found: dict[str, Any] = {}
-    for name, ask in (("cards", devices), ("midi", ports)):
-        try:
-            found[name] = ask()
-        except DJGraphError as error:
-            found[name] = str(error)
-    if as_json:
-        if isinstance(found["midi"], tuple):
-            found["midi"] = {"inputs": found["midi"][0], "outputs": found["midi"][1]}
-        print_json(found)
-        return
-    if isinstance(found["cards"], str):
-        typer.echo(f"sound cards: {found['cards']}")
-    else:
-        rows = [
-            (
-                one["number"],
-                one["name"] + (" (default)" if one["default"] else ""),
-                one["outputs"],
-                one["inputs"],
-            )
-            for one in found["cards"]
-        ]
-        typer.echo(table(("number", "sound card", "outputs", "inputs"), rows))
-    midi = found["midi"]
-    typer.echo("MIDI: " + (midi if isinstance(midi, str) else ", ".join(midi[0]) or "no ports"))
 
 
 def _channels(text: str, option: str) -> tuple[int, ...]:

@@ -19,8 +19,11 @@ from djgraph.cli.played import Bpm, KeyLock, Sync
 from djgraph.cli.progress import Steps
 from djgraph.cli.studio import automation_of, origin_of
 from djgraph.errors import InputError, did_you_mean
+from djgraph.guard import claim
+from djgraph.rendering import check_outputs
 
 if TYPE_CHECKING:
+    from djgraph.graph.ir import Graph
     from djgraph.live import Card
     from djgraph.live.capture import Capture, Key
     from djgraph.live.desk import Heard
@@ -161,8 +164,10 @@ def live(
     if learn is not None:
         learn_mapping(origin, learn, port, only or [])
         return
+    claim(record, record_controls)
     opened, capture = _open(origin, places, block, ahead)
     loaded, rate = opened.graph, opened.graph.sample_rate
+    _check_written(loaded, record, record_controls)
     mixer = compile_graph(loaded, lowering="causal")
     mappings = [load_mapping(Path(one), mixer.layout) for one in midi or []]
     if check:
@@ -245,6 +250,19 @@ def _told_to(session: Any) -> Heard:
 def _said_to(session: Any) -> Callable[[dict[str, Any]], None]:
     """Orders go the way of a page's."""
     return lambda message: session.take(json.dumps(message))
+
+
+def _check_written(graph: Graph, record: Path | None, controls: Path | None) -> None:
+    """Whether what is played can be kept: told before it is played, for it cannot be played again."""
+    from djgraph.atomic import check_target
+    from djgraph.automation.model import AUTOMATION
+
+    if record is not None:
+        check_outputs({next(iter(graph.outputs)): record}, graph)
+    if controls is not None:
+        if controls.suffix.lower() not in AUTOMATION.suffixes:
+            raise InputError(f"{controls}: controls are written as {', '.join(AUTOMATION.suffixes)}")
+        check_target(controls, InputError)
 
 
 def _keep(recorder: Any, controls: Any, path: Path | None, rate: int, clock: Any) -> None:

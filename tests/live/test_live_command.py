@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import djgraph
@@ -62,6 +63,38 @@ def test_nothing_is_lost_on_a_signal(tmp_path: Path, kind: signal.Signals) -> No
     if kind == signal.SIGINT:
         assert json.loads(rest.splitlines()[-1])["end"]["record"] == [str(out)]
     assert djgraph.automation.load(controls).name == "live"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--record", "mix.xyz"], "names no format"),
+        (["--record", "nowhere/mix.flac"], "the folder"),
+        (["--record-controls", "moves.txt"], "controls are written as"),
+        (["--record-controls", "nowhere/moves.yaml"], "the folder"),
+        (["--record", "one.wav"], "one of the inputs"),
+        (["--record", "one.yaml", "--record-controls", "one.yaml"], "the same name"),
+    ],
+)
+def test_what_cannot_be_kept_is_told_before_it_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    graph = {
+        "djgraph": 1,
+        "name": "one",
+        "inputs": [{"name": "a"}],
+        "mixer": [{"strip": "x", "input": "a", "chain": ["gain"]}],
+        "outputs": ["x"],
+    }
+    Path("one.json").write_text(json.dumps(graph))
+    djgraph.audio.write("one.wav", torch.zeros(2, 4410), 44100)
+    before = Path("one.wav").read_bytes()
+    result = run("one.json", "--device", "none", "--seconds", "0.1", "-i", "a=one.wav", *words)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "latency" not in result.output
+    assert Path("one.wav").read_bytes() == before
 
 
 def test_mappings_are_checked_without_a_device(tmp_path: Path) -> None:

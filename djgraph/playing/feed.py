@@ -137,20 +137,21 @@ def mapped(inputs: Mapping[str, Any], change: Callable[[Tensor], Tensor]) -> Nes
 def blended(other: Nested, inputs: Nested, at: int, begun: int, fade: int, comes: bool = False) -> Nested:
     """Inputs with another stretch of material faded out from sample ``at`` on, or in where it comes. begun: samples of
     the fade that have passed; fade: all of them."""
-
-    def blend(signal: Tensor, old: Tensor) -> Tensor:
-        count = old.shape[-1]
-        way = torch.arange(begun + 1, begun + count + 1, device=signal.device) / (fade + 1)
-        share = way.to(signal.dtype) if comes else 1 - way.to(signal.dtype)
-        here = signal[..., at : at + count]
-        return torch.cat((signal[..., :at], here + share * (old - here), signal[..., at + count :]), -1)
-
     return {
-        name: {stem: blend(one, other[name][stem]) for stem, one in value.items()}
+        name: {stem: faded(other[name][stem], one, at, begun, fade, comes) for stem, one in value.items()}
         if isinstance(value, Mapping)
-        else blend(value, other[name])
+        else faded(other[name], value, at, begun, fade, comes)
         for name, value in inputs.items()
     }
+
+
+def faded(old: Tensor, signal: Tensor, at: int, begun: int, fade: int, comes: bool = False) -> Tensor:
+    """The same of one signal ``[…, samples]``."""
+    count = old.shape[-1]
+    way = torch.arange(begun + 1, begun + count + 1, device=signal.device) / (fade + 1)
+    share = way.to(signal.dtype) if comes else 1 - way.to(signal.dtype)
+    here = signal[..., at : at + count]
+    return torch.cat((signal[..., :at], here + share * (old - here), signal[..., at + count :]), -1)
 
 
 def joined(chunks: list[Nested], offset: int, samples: int) -> Nested:

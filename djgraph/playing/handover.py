@@ -1,4 +1,4 @@
-"""What is played, what is offered in its place, and the fade between them."""
+"""What is played, what is offered in its place, and the fades between them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from djgraph.playing.course import Course
-from djgraph.playing.feed import Feed
+from djgraph.playing.feed import Feed, faded
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import Line
 
@@ -76,6 +76,24 @@ class Fade:
         self._done += samples
         share = (places + 0.5) / total
         return same_channels(before, len(fresh)) * (1 - share) + fresh * share
+
+
+class Tail:
+    """What would be heard next had it not been left, ``[channels, samples]``: it fades out over what comes instead."""
+
+    def __init__(self, audio: Tensor) -> None:
+        self._audio, self._done = audio, 0
+
+    @property
+    def over(self) -> bool:
+        return self._done == self._audio.shape[-1]
+
+    def into(self, audio: Tensor) -> Tensor:
+        """The next samples of what comes, with it."""
+        begun, total = self._done, self._audio.shape[-1]
+        old = same_channels(self._audio[:, begun : begun + audio.shape[-1]], len(audio))
+        self._done += old.shape[-1]
+        return faded(old, audio, 0, begun, total)
 
 
 def first(line: Line) -> Tensor:

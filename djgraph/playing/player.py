@@ -19,16 +19,15 @@ from djgraph.audio.meter import LOUDNESS_CHANNELS, Meter
 from djgraph.errors import InputError
 from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, ReadAhead
-from djgraph.playing.handover import Fade, Offer, Setup, first, same_channels
+from djgraph.playing.handover import Fade, Offer, Setup, Tail, first, same_channels
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import FADE, LONGEST, TICK, Line
+from djgraph.playing.load import Load
 
 if TYPE_CHECKING:
     from djgraph.effects import State
     from djgraph.mixer import Mixer
 
-MEASURED = 256
-"""Blocks of which the load is known."""
 SHORTEST = 256
 """Samples of a loop, at least."""
 
@@ -76,8 +75,7 @@ class Player:
         self._offer: Offer | None = None
         self._fade: Fade | None = None
         self._late = False
-        self._tail: Tensor | None = None  # what would be heard next had it not been left, to be faded out
-        self._tail_done = 0
+        self._tail: Tail | None = None
         self._begins: Known = None  # where what plays inputs is at the next beginning, and at the loop's
         self._loops: Known = None
         self._sought: tuple[int, Known] | None = None
@@ -90,9 +88,8 @@ class Player:
         self.jumps = 0
         """How often what is heard has stopped following what was heard before: by orders to play, stop and seek. Who
         keeps blocks ready throws away those made before the last one."""
-        self._asked: tuple[Line, int, dict[str, float]] | None = None
         self._peaks: dict[str, NDArray[np.float32]] = {}
-        self._loads: deque[tuple[float, float]] = deque(maxlen=MEASURED)
+        self._load = Load()
         self._lock = threading.Lock()
         self._loudness = self._meter()
 
@@ -248,9 +245,8 @@ class Player:
             self._loudness = self._meter()
         self._loudness.add(audio)
         self._publish()
-        scale = self.mixer.graph.sample_rate / samples
-        took, worked = time.perf_counter() - began, time.thread_time() - worked
-        self._loads.append((took * scale, worked * scale))
+        length = samples / self.mixer.graph.sample_rate
+        self._load.add(time.perf_counter() - began, time.thread_time() - worked, length)
         return audio.numpy(), at
 
     def give_up(self) -> None:
@@ -270,28 +266,17 @@ class Player:
     def load(self) -> tuple[float, float]:
         """The median and the 99th percentile of the share of a block's length that it took to make it, of the last
         ones."""
-        loads = sorted(took for took, _ in list(self._loads))
-        return (loads[len(loads) // 2], loads[int(0.99 * (len(loads) - 1))]) if loads else (0.0, 0.0)
+        return self._load.shares
 
     @property
     def waiting(self) -> float:
         """The median of what of that share was spent waiting, while other work had the processor."""
-        waits = sorted(max(0.0, took - worked) for took, worked in list(self._loads))
-        return waits[len(waits) // 2] if waits else 0.0
+        return self._load.waiting
 
     def causes(self) -> Mapping[str, float]:
         """What takes how much of a block's length, by effects and other work in words, the most first: since this was
         last asked, less what ran beside blocks."""
-        line, before = self._line, self._asked
-        if line is None:
-            return {}
-        now = (line, line.now, dict(line.seconds))
-        self._asked = now
-        if before is None or before[0] is not line or now[1] == before[1]:
-            before = (line, 0, {})
-        length = (now[1] - before[1]) / self.mixer.graph.sample_rate
-        shares = {name: (value - before[2].get(name, 0.0)) / length for name, value in now[2].items()}
-        return dict(sorted(shares.items(), key=lambda item: -item[1]))
+        return self._load.causes(self._line)
 
     @property
     def setup(self) -> Setup:
@@ -380,7 +365,7 @@ class Player:
             while left:
                 pieces.append(self._piece(min(left, self._fade.left if self._fade else LONGEST)))
                 left -= pieces[-1].shape[-1]
-            self._tail, self._tail_done = torch.cat(pieces, -1), 0
+            self._tail = Tail(torch.cat(pieces, -1))
         self._line = self._fade = None
         self._late = False
 
@@ -486,12 +471,7 @@ class Player:
         """With what was left behind it fading out."""
         if self._tail is None:
             return audio
-        total = self._tail.shape[-1]
-        old = same_channels(self._tail[:, self._tail_done : self._tail_done + audio.shape[-1]], len(audio))
-        count = old.shape[-1]
-        way = torch.arange(self._tail_done + 1, self._tail_done + count + 1, device=audio.device)
-        share = (way / (total + 1)).to(audio.dtype)
-        self._tail_done += count
-        if self._tail_done == total:
+        audio = self._tail.into(audio)
+        if self._tail.over:
             self._tail = None
-        return torch.cat((old * (1 - share) + audio[:, :count] * share, audio[:, count:]), -1)
+        return audio

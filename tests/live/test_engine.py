@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-import time
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from playing.clips import mixed, tracks
+from waiting import until
 
 import djgraph
 from djgraph.live import Desk, Engine, FakeCard
@@ -263,18 +263,22 @@ def test_what_is_shown(mixer: djgraph.Mixer, inputs: Any) -> None:
     player.close()
 
 
-@pytest.mark.slow
-def test_plays_in_real_time_on_a_strict_clock() -> None:
-    """A small graph, a second: no more blocks are late than a machine that is busy otherwise makes."""
+def test_plays_to_a_card_of_its_own_thread() -> None:
+    """How many of its blocks are late is the machine's: none of them is wrong."""
     mixer = djgraph.compile(GRAPH, lowering="causal")
-    silence = {name: torch.zeros(2, RATE * 4) for name in ("a", "b")}
-    player = Player(mixer, MemoryFeed(silence))
+    ramp = torch.arange(RATE * 60, dtype=torch.float32).expand(2, -1) / RATE
+    player = Player(mixer, MemoryFeed({"a": ramp, "b": 0 * ramp}))
     player.play()
-    card = FakeCard(RATE, 512)
+    card = FakeCard(RATE, 512, keep=True)
     engine = Engine(player, Desk(player), card, ahead=4)
     engine.start()
-    time.sleep(1.0)
+    until(lambda: engine.made >= 40)
     engine.stop()
     assert engine.error is None
-    assert engine.made > 40
+    # What is heard are whole blocks of the clip, in their order; what the machine was too slow for is silence.
+    heard = [block[:, 0] for block in card.heard if np.abs(block).max() > 0]
+    places = [round(float(block[0]) * RATE / 512) for block in heard]
+    assert places == sorted(set(places))
+    for place, block in zip(places, heard):
+        np.testing.assert_allclose(block, ramp[0, 512 * place :][:512].numpy(), atol=2e-6)
     player.close()

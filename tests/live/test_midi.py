@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import until
 
 import djgraph
 from djgraph.errors import DeviceError
@@ -269,10 +269,7 @@ def test_virtual_ports_of_the_system() -> None:
     heard: list[Any] = []
     port = Port("djgraph test", heard.append)
     source.send(change(7, 99))
-    end = time.monotonic() + 5
-    while not heard:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: heard)
     assert heard[0].value == 99
     port.close()
     source.close()

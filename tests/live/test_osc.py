@@ -12,6 +12,7 @@ import torch
 from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waiting import PATIENCE, until
 
 import djgraph
 from djgraph.errors import DeviceError, InputError
@@ -46,7 +47,7 @@ class Client:
         self.server = Osc(self.desk, Actions(self.desk), 0)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(5)
+        self.socket.settimeout(PATIENCE)
 
     def say(self, address: str, *values: Any) -> None:
         self.raw(message(address, *values).dgram)
@@ -66,14 +67,11 @@ class Client:
             while self.hear():
                 count += 1
         except TimeoutError:
-            self.socket.settimeout(5)
+            self.socket.settimeout(PATIENCE)
         return count
 
     def until(self, name: str, value: float) -> None:
-        end = time.monotonic() + 5
-        while abs(self.desk.value(name) - value) > 1e-5:
-            assert time.monotonic() < end, self.desk.value(name)
-            time.sleep(0.002)
+        until(lambda: abs(self.desk.value(name) - value) < 1e-5, f"{name} does not get to {value}")
 
     def close(self) -> None:
         self.server.close()
@@ -128,10 +126,7 @@ def test_without_a_value_it_is_answered(client: Client) -> None:
     client.say("/djgraph/status")
     assert client.hear() == [("/djgraph/status", [0, 0.0, 120.0])]
     client.say("/djgraph/play")
-    end = time.monotonic() + 5
-    while not client.player.transport.playing:
-        client.player.block(64)
-        assert time.monotonic() < end
+    until(lambda: client.player.block(64) and client.player.transport.playing)
 
 
 def test_who_subscribes_is_told(client: Client) -> None:

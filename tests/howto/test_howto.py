@@ -98,9 +98,10 @@ def in_order(listed: list[tuple[str, str]]) -> list[Section]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_answer_has_something_to_run(page: str) -> None:
+def test_every_answer_has_something_to_run_and_says_what_to_do_when_it_fails(page: str) -> None:
     for section in HEADS[page][1]:
         assert section.blocks, section.title
+        assert "**When it fails.**" in section.text, section.title
         for block in section.blocks:
             if block.language == "bash":
                 for line in block.code.splitlines():

@@ -6,8 +6,8 @@ import json
 import operator
 import os
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from djgraph.arguments import is_whole, shown
 from djgraph.atomic import atomic_writer
-from djgraph.errors import CheckpointError, DJGraphError, LayoutError, shorten
+from djgraph.errors import CheckpointError, DJGraphError, LayoutError, did_you_mean, shorten
 from djgraph.graph.ir import Graph
 from djgraph.layout import ParameterLayout
 from djgraph.nn import ControlHead
@@ -33,6 +33,30 @@ SHOWN = 12
 
 Mixable = ParameterLayout | Graph | nn.Module
 """What a model plays: a mixer (:func:`djgraph.compile`), its graph, or only its layout."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a checkpoint and a model do not share: names of tensors; ``str`` lists them, a line each.
+
+    missing: of the model, not in the file. unused: of the file, not in the model. changed: in both, with what differs:
+    ``[54, 8] → [60, 8]``.
+    """
+
+    missing: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    changed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all is carried over."""
+        return not (self.missing or self.unused or self.changed)
+
+    def __str__(self) -> str:
+        lines = [f"missing: {name}" for name in self.missing]
+        lines += [f"not in this model: {name}" for name in self.unused]
+        lines += [f"{name}: {what}" for name, what in self.changed.items()]
+        return "\n".join(f"  {line}" for line in lines)
 
 
 @dataclass(frozen=True)
@@ -96,45 +120,77 @@ class Checkpoint:
         key: str = "model",
         remap: bool = False,
         other_sound: bool = False,
+        aliases: Mapping[str, str] | None = None,
+        strict: bool = True,
     ) -> bool:
         """Put ``state[key]``, a state dict, into a model; True where its heads had to be remapped.
 
         layout: the mixer that the model is to play, or its graph: then its sound is compared, too; or only its
         layout. remap: carry every :class:`djgraph.nn.ControlHead` of the model over to its own layout, by name and
         alias (an optimiser's state does not go with it: begin a new one). other_sound: take a checkpoint of a mixer
-        that sounds otherwise, as for training on at another sample rate. Raises LayoutError for another layout
-        without ``remap``, CheckpointError for another sound without ``other_sound`` and where the model is another
-        one. Then the model is untouched.
+        that sounds otherwise, as for training on at another sample rate. aliases: what was renamed since, a module, a
+        learnable node or a single tensor: its name in this model → its name in the file, where an empty name is
+        all of it. strict: where False, what
+        the model or the file has alone, or in another size, stays as the model has it, and a warning lists it
+        (:meth:`carried` says it as data).
+
+        Raises LayoutError for another layout without ``remap``, CheckpointError for another sound without
+        ``other_sound``, for aliases that name nothing, and, where ``strict``, where the model is another one. Then
+        the model is untouched.
         """
         if not remap:
             self.check_layout(layout)
         moved = self.layout.fingerprint != _parts(layout)[0].fingerprint
         if not moved and not other_sound:  # another layout, which is accepted, is another sound
             self.check_sound(layout)
-        state = self.part(key)
+        state = self._renamed(model, key, aliases)
         if moved:
             for name, module in model.named_modules():
-                if isinstance(module, ControlHead):
-                    state = module.remap(state, prefix=f"{name}." if name else "")
-        own = model.state_dict()
-        wrong = [f"missing: {name}" for name in own if name not in state]
-        wrong += [f"not in this model: {name}" for name in state if name not in own]
-        for name, tensor in own.items():
-            if name not in state or not isinstance(tensor, Tensor):
-                continue
-            held = state[name]
-            if not isinstance(held, Tensor):
-                wrong.append(f"{name}: {type(held).__name__} → {list(tensor.shape)}")
-            # A head's extra state is its layout: compared above.
-            elif tensor.shape != held.shape and not name.endswith("_extra_state"):
-                wrong.append(f"{name}: {list(held.shape)} → {list(tensor.shape)}")
-        if wrong:
+                if not isinstance(module, ControlHead):
+                    continue
+                prefix = f"{name}." if name else ""
+                if strict or _head_fits(module, state, prefix):
+                    state = module.remap(state, prefix)
+                else:  # nothing of a head of other features can be taken, its layout least of all
+                    state = {key: held for key, held in state.items() if not key.startswith(prefix)}
+        carried = _compare(model, state)
+        if strict and not carried.whole:
             raise CheckpointError(
-                f"{self.path} holds another model; from the checkpoint to this model:\n  "
-                + "\n  ".join(wrong)
+                f"{self.path} holds another model; from the checkpoint to this model:\n{carried}"
             )
-        model.load_state_dict(state)
+        if not carried.whole:
+            warnings.warn(
+                f"of {self.path} was not carried over, from it to this model:\n{carried}", stacklevel=2
+            )
+        own = model.state_dict()
+        left = {*carried.missing, *carried.changed}
+        model.load_state_dict({name: own[name] if name in left else state[name] for name in own})
         return moved
+
+    def carried(
+        self, model: nn.Module, *, key: str = "model", aliases: Mapping[str, str] | None = None
+    ) -> Carried:
+        """What :meth:`load_model` would carry over of ``state[key]``, and what not; the model is not changed."""
+        return _compare(model, self._renamed(model, key, aliases))
+
+    def _renamed(self, model: nn.Module, key: str, aliases: Mapping[str, str] | None) -> dict[str, Any]:
+        """``state[key]`` under the names that the model has."""
+        state = self.part(key)
+        moves: dict[str, str] = {}
+        own = list(model.state_dict())
+        for here, there in (aliases or {}).items():
+            found = {name: _moved(name, there, here) for name in state if _is_below(name, there)}
+            if not found:
+                raise CheckpointError(
+                    f"aliases: {self.path} holds nothing called {there!r}{did_you_mean(there, _places(state))}"
+                )
+            if not any(_is_below(name, here) for name in own):
+                raise CheckpointError(
+                    f"aliases: the model holds nothing called {here!r}{did_you_mean(here, _places(own))}"
+                )
+            moves |= found
+        kept = {name: held for name, held in state.items() if name not in moves}
+        return kept | {new: state[old] for old, new in moves.items()}
 
     def part(self, key: str) -> dict[str, Any]:
         """``state[key]``, a mapping. CheckpointError where there is none."""
@@ -202,6 +258,48 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} is damaged: it holds a {type(state).__name__}, not a mapping")
     return Checkpoint(state, layout, Path(path), sound)
+
+
+def _compare(model: nn.Module, state: Mapping[str, Any]) -> Carried:
+    own = model.state_dict()
+    changed = {}
+    for name, tensor in own.items():
+        if name not in state or not isinstance(tensor, Tensor):
+            continue
+        held = state[name]
+        if not isinstance(held, Tensor):
+            changed[name] = f"{type(held).__name__} → {list(tensor.shape)}"
+        # A head's extra state is its layout: compared elsewhere.
+        elif tensor.shape != held.shape and not name.endswith("_extra_state"):
+            changed[name] = f"{list(held.shape)} → {list(tensor.shape)}"
+    missing = tuple(name for name in own if name not in state)
+    return Carried(missing, tuple(name for name in state if name not in own), changed)
+
+
+def _head_fits(head: ControlHead, state: Mapping[str, Any], prefix: str) -> bool:
+    """Whether a head of the file is one that can be remapped: there, and of as many features."""
+    own = head.state_dict()
+    held = {key: state.get(prefix + key) for key in own}
+    return all(
+        isinstance(one, Tensor) and (one.ndim < 2 or one.shape[1:] == own[key].shape[1:])
+        for key, one in held.items()
+        if isinstance(own[key], Tensor)
+    )
+
+
+def _is_below(name: str, place: str) -> bool:
+    return not place or name == place or name.startswith(f"{place}.")
+
+
+def _moved(name: str, old: str, new: str) -> str:
+    """A name below the place ``old``, below ``new``."""
+    rest = name[len(old) :].removeprefix(".")
+    return ".".join(part for part in (new, rest) if part)
+
+
+def _places(names: Iterable[str]) -> list[str]:
+    """Every module and tensor that dotted names speak of."""
+    return list(dict.fromkeys(name.rsplit(".", i)[0] for name in names for i in range(name.count(".") + 1)))
 
 
 def _parts(mixable: Mixable) -> tuple[ParameterLayout, Graph | None]:

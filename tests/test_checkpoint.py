@@ -129,6 +129,68 @@ def test_another_model_is_told(tmp_path: Path) -> None:
         found.part("optimizer")
 
 
+class Learned(nn.Module):
+    """Nodes with weights of their own, under names that change."""
+
+    def __init__(self, **sizes: int) -> None:
+        super().__init__()
+        self.nodes = nn.ModuleDict({name: nn.Linear(2, size) for name, size in sizes.items()})
+
+
+def test_what_was_renamed_added_and_removed(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    old = Learned(echo=3, room=4, gone=2)
+    checkpoint.save(path, {"mixer": old.state_dict()}, LAYOUT)
+    found, new = checkpoint.load(path), Learned(hall=4, echo=3, fresh=5)
+    before = {name: tensor.clone() for name, tensor in new.state_dict().items()}
+    aliases = {"nodes.hall": "nodes.room"}
+    carried = found.carried(new, key="mixer", aliases=aliases)
+    assert carried.missing == ("nodes.fresh.weight", "nodes.fresh.bias")
+    assert carried.unused == ("nodes.gone.weight", "nodes.gone.bias")
+    assert carried.changed == {}
+    assert not carried.whole
+    with pytest.raises(CheckpointError, match=r"missing: nodes\.fresh\.weight"):
+        found.load_model(new, LAYOUT, key="mixer", aliases=aliases)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in new.state_dict().items())
+    with pytest.warns(
+        UserWarning, match=r"(?s)missing: nodes\.fresh\.weight.*not in this model: nodes\.gone\.bias"
+    ):
+        found.load_model(new, LAYOUT, key="mixer", aliases=aliases, strict=False)
+    assert torch.equal(new.nodes["hall"].weight, old.nodes["room"].weight)
+    assert torch.equal(new.nodes["echo"].bias, old.nodes["echo"].bias)
+    assert torch.equal(new.nodes["fresh"].weight, before["nodes.fresh.weight"])
+    # Two that changed their names with each other; one tensor alone.
+    swapped = Learned(echo=4, room=3, gone=2)
+    both = {"nodes.echo": "nodes.room", "nodes.room": "nodes.echo"}
+    assert found.load_model(swapped, LAYOUT, key="mixer", aliases=both) is False
+    assert torch.equal(swapped.nodes["echo"].weight, old.nodes["room"].weight)
+    assert torch.equal(swapped.nodes["room"].bias, old.nodes["echo"].bias)
+    assert found.carried(new, key="mixer", aliases={"nodes.fresh.bias": "nodes.room.bias"}).changed == {
+        "nodes.fresh.bias": "[4] → [5]"
+    }
+    held = nn.ModuleDict({"inner": Learned(echo=3, room=4, gone=2)})  # the whole of it, below a name
+    assert found.load_model(held, LAYOUT, key="mixer", aliases={"inner": ""}) is False
+    assert torch.equal(held["inner"].nodes["room"].bias, old.nodes["room"].bias)
+    with pytest.raises(CheckpointError, match=r"nothing called 'nodes\.rom'.*nodes\.room"):
+        found.load_model(new, LAYOUT, key="mixer", aliases={"nodes.hall": "nodes.rom"})
+    with pytest.raises(CheckpointError, match=r"the model holds nothing called 'nodes\.hal'.*nodes\.hall"):
+        found.load_model(new, LAYOUT, key="mixer", aliases={"nodes.hal": "nodes.room"})
+
+
+@pytest.mark.filterwarnings("ignore:of .* was not carried over")
+def test_a_head_that_cannot_be_remapped_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    old = Model(LAYOUT)
+    checkpoint.save(path, {"model": old.state_dict()}, LAYOUT)
+    new = Model(OTHER, width=5)
+    before = new.head.weight.clone()
+    with pytest.raises(LayoutError, match="controls, features"):
+        checkpoint.load(path).load_model(new, OTHER, remap=True)
+    assert checkpoint.load(path).load_model(new, OTHER, remap=True, strict=False) is True
+    assert torch.equal(new.head.weight, before)
+    assert new.head.layout == OTHER
+
+
 @pytest.mark.parametrize(
     "bad", [{"x": {1, 2}}, {"x": [object()]}, {1.5: 2}, {"x": {None: 1}}, {"x": lambda: 1}]
 )

@@ -177,6 +177,7 @@ class Clip:
             device=like.device,
             frames_per_tile=self.frames_per_tile,
             simd=schedule.simd,
+            paths=schedule.paths,
         )
 
     def tile(self, items: slice, first: int, last: int, device: torch.device) -> Tile:

@@ -15,6 +15,7 @@ class RegionLoad:
 
     scaled: strips behind amplitudes alone. processed: strips behind other memoryless effects. nodes: masks.
     tables: masks that are no ratios. frames: STFT frames of one clip. simd: the caller allows compiled code.
+    paths: ways from strips to results.
     """
 
     strips: int
@@ -31,6 +32,7 @@ class RegionLoad:
     device: torch.device
     frames_per_tile: int | None = None
     simd: bool = True
+    paths: int = 1
 
     @property
     def signals(self) -> int:

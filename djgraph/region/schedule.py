@@ -155,6 +155,17 @@ class RegionSchedule:
         sums = {step.out for step in self.steps if isinstance(step, SumStep)}
         return 1 < len(self.results) == len(sums.intersection(self.results))
 
+    @cached_property
+    def paths(self) -> int:
+        """Ways from a strip to a result."""
+        ways = dict.fromkeys(self.sources, 1)
+        for step in self.steps:
+            if isinstance(step, SumStep):
+                ways[step.out] = sum(ways[name] for name in step.ins)
+            else:
+                ways |= {out: ways[name] for name, out in zip(step.ins, step.outs)}
+        return sum(ways[name] for name in self.results)
+
     def smoothing_of(self, control: Control) -> float:
         return smoothing_samples(control, self.sample_rate)
 

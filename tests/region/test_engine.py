@@ -10,6 +10,7 @@ from runtime.mixes import leaves, make_inputs, make_params
 from torch import Tensor
 
 import djgraph
+from djgraph import gpu
 from djgraph.errors import CompileError
 from djgraph.region import engines
 from djgraph.region.clip import Clip
@@ -122,7 +123,9 @@ def load(**changes: object) -> RegionLoad:
         ({"dtype": torch.float64}, "vectors"),
         ({"dtype": torch.float16}, "operators"),
         ({"simd": False}, "operators"),
-        ({"device": torch.device("cuda")}, "operators"),
+        ({"device": torch.device("cuda")}, "cuda" if gpu.available() else "operators"),
+        ({"device": torch.device("cuda"), "dtype": torch.float16}, "operators"),
+        ({"device": torch.device("mps")}, "operators"),
         ({"channels": 4}, "operators"),
         ({"transform": djgraph.effects.Transform(3000, 1000)}, "operators"),
     ],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from djgraph.errors import CompileError
 from djgraph.region.engine import Engine, Gradients
+from djgraph.region.engines.cuda import Cuda
 from djgraph.region.engines.operators import Operators
 from djgraph.region.engines.vectors import Vectors
 from djgraph.region.load import RegionLoad
 
 __all__ = ["ENGINES", "Engine", "Gradients", "RegionLoad", "choose", "register", "unregister"]
 
-ENGINES: list[Engine] = [Operators(), Vectors()]
+ENGINES: list[Engine] = [Operators(), Vectors(), Cuda()]
 """All engines. The first takes every region."""
 
 

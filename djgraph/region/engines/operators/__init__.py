@@ -10,9 +10,9 @@ from djgraph.region.clip import Clip
 from djgraph.region.engine import Engine, Gradients, Wanted
 from djgraph.region.engines.operators import passes
 from djgraph.region.engines.operators.tiling import tiling
-from djgraph.region.engines.operators.workspace import Workspace, borrowed
 from djgraph.region.load import RegionLoad
 from djgraph.region.schedule import RegionSchedule
+from djgraph.region.workspace import Workspace, borrowed
 
 CALL, FRAME = 1.9e-3, 23e-6
 """Seconds of a call, and of a frame of 2048 samples, on one core: to choose an engine by."""

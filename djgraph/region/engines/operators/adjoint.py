@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from djgraph.region.engines.operators.tilework import product_of, spectra_for_gains
-from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.schedule import RegionSchedule, ScaleStep, SumStep
 from djgraph.region.stacks import Stacks
+from djgraph.region.tilework import product_of, spectra_for_gains
+from djgraph.region.workspace import Workspace
 
 
 def adjoint(

@@ -16,12 +16,12 @@ from torch import Tensor
 from djgraph.region.clip import Clip
 from djgraph.region.engine import Gradients, Wanted
 from djgraph.region.engines.operators.adjoint import adjoint
-from djgraph.region.engines.operators.tilework import TileWork
 from djgraph.region.engines.operators.tiling import stretches
-from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.lent import ClipControls, Lent, StretchControls
 from djgraph.region.plain import mix_plainly
 from djgraph.region.recorded import WeightTotals
+from djgraph.region.tilework import TileWork
+from djgraph.region.workspace import Workspace
 
 FEW = 8
 """Frames of all items that arranging tiles takes longer for than working on all at once."""

@@ -1,4 +1,4 @@
-"""One tile of a spectral region: its controls, the effects' code on it, its transforms, masks and sums."""
+"""One tile of a spectral region in PyTorch: its controls, the effects' code on it, its transforms, masks and sums."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from djgraph.controls.reader import SampleSpan
 from djgraph.dsp import stft
 from djgraph.effects import Block
 from djgraph.region.clip import Clip, Tile, Windows
-from djgraph.region.engines.operators.workspace import Workspace
 from djgraph.region.lent import ClipControls, Lent, StretchControls
 from djgraph.region.prologue import run_prologue
 from djgraph.region.recorded import Recorded
-from djgraph.region.schedule import Prologue, PrologueStep, ScaleStep, SumStep
+from djgraph.region.schedule import MaskGroup, Prologue, PrologueStep, ScaleStep, SumStep
 from djgraph.region.stacks import Stacks
+from djgraph.region.workspace import Workspace
 
 
 class TileWork:
@@ -71,18 +71,18 @@ class TileWork:
 
     def gains(self, controls: ClipControls) -> list[Tensor]:
         """For each group of spectral nodes their gains, ``[nodes, items, frames, bins]``."""
-        tile = self.tile
-        masks = []
-        for group in self.schedule.masks:
-            read = {}
-            for control, low, high in group.controls:
-                once = group.constant or control.rate == "clip"
-                lent = (controls.once if once else controls.frames).rows(low, high, tile.items)
-                span = None if once else (tile.first, tile.last)
-                read[control.id] = self.borrow(lent, span, group.constant).unsqueeze(-1)
-            shape = (group.nodes * tile.count, tile.frames, self.schedule.transform.bins)
-            masks.append(group.call.mask(read, shape).unflatten(0, (group.nodes, tile.count)))
-        return masks
+        return [self.gain(group, controls) for group in self.schedule.masks]
+
+    def gain(self, group: MaskGroup, controls: ClipControls) -> Tensor:
+        """One group's, ``[nodes, items, frames, bins]``."""
+        tile, read = self.tile, {}
+        for control, low, high in group.controls:
+            once = group.constant or control.rate == "clip"
+            lent = (controls.once if once else controls.frames).rows(low, high, tile.items)
+            span = None if once else (tile.first, tile.last)
+            read[control.id] = self.borrow(lent, span, group.constant).unsqueeze(-1)
+        shape = (group.nodes * tile.count, tile.frames, self.schedule.transform.bins)
+        return group.call.mask(read, shape).unflatten(0, (group.nodes, tile.count))
 
     def strips(self, audio: Tensor) -> Tensor:
         """Frames of audio on ``lo…hi−1``, ``[…, frames, size]``, a view where nothing is mirrored."""

@@ -1,4 +1,4 @@
-"""Compiles kernels for GPUs that are not there, to machine code (``python -m gpu.compiles``), and prints their names."""
+"""Compiles kernels for GPUs that are not there to machine code (``python -m gpu.compiles``); prints their names."""
 
 from __future__ import annotations
 

@@ -56,6 +56,8 @@ BARS: dict[str, Bar] = {
     "recursion_fixed": Bar(30, 80, "higher", "faster"),  # times as fast as torchaudio's fixed biquad
     "deck": Bar(100, 400, "higher", "faster"),  # times as fast as real time
     "key_lock": Bar(30, 60, "higher", "faster"),  # the same, with the pitch kept, four stereo stems
+    "gpu": Bar(8, None, "higher", "faster"),  # times as fast as the plain baseline on the same GPU
+    "gpu_floor": Bar(4, 2, "lower", "longer"),  # times as long as the bytes take that have to move
     "effect": Bar(1, 3, "higher", "faster"),  # times as fast as Pedalboard's effect of that kind
     "compressor": Bar(4, 10, "higher", "faster"),  # times as fast as torchcomp's gain
     "compressor_backward": Bar(4, 10, "higher", "faster"),  # the same, forward and backward

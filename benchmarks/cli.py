@@ -15,9 +15,10 @@ from rich.text import Text
 
 from benchmarks.cases import CASES
 from benchmarks.errors import BenchmarkError
+from benchmarks.machine import card
 from benchmarks.report import LESS_WORK, print_case
 from benchmarks.runner import STARTING, choose, run_cases
-from benchmarks.store import FOLDER, load, save
+from benchmarks.store import FOLDER, load, save, save_data
 from benchmarks.work import FULL, QUICK, Scale
 
 INTERRUPTED = 130
@@ -49,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
         if folder is not None:
             for path in save(run, folder):
                 err.print(f"wrote {path}", markup=False, highlight=False)
+        elif names == ["gpu"] and not given.quick and (name := card()):
+            err.print(f"wrote {save_data(run, FOLDER / f'gpu-{name}.json')}", markup=False, highlight=False)
     except KeyboardInterrupt:
         err.print("interrupted; earlier results are as they were", style="yellow")
         return INTERRUPTED

@@ -33,6 +33,14 @@ def describe(threads: int) -> dict[str, Any]:
     }
 
 
+def card() -> str | None:
+    """The GPU's name as part of a file's: small letters, digits and dashes; None without one."""
+    if not torch.cuda.is_available():
+        return None
+    name = torch.cuda.get_device_name().lower()
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in name).split())
+
+
 def load() -> float | None:
     """Programs that wanted a core in the last minute: more than the run's own threads means others were busy."""
     return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None

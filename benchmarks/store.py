@@ -32,6 +32,17 @@ def load(folder: Path) -> Run:
         raise BenchmarkError(f"{path} is not the results of a run: {problem!r}; measure anew") from problem
 
 
+def save_data(run: Run, path: Path) -> Path:
+    """Writes a run's JSON alone: what was measured on one GPU stands beside the machine's results, not in their place.
+
+    Raises BenchmarkError where it cannot be written.
+    """
+    text = json.dumps(run.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    with atomic_writer(path, BenchmarkError) as file:
+        file.write(text.encode())
+    return path
+
+
 def save(run: Run, folder: Path) -> list[Path]:
     """Writes JSON, Markdown and SVG over the earlier ones and returns where they are.
 

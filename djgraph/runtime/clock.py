@@ -123,10 +123,14 @@ def check_tempo(tempo: float | Tensor, batch: int, like: Tensor, placed: int | N
     Raises InputError for tempos outside 0.1…100,000 BPM and shapes that do not fit.
     """
     expected = f"expected {SLOWEST:g} to {FASTEST:,.0f} BPM"
-    if not isinstance(tempo, Tensor) and is_real(tempo) and not SLOWEST <= tempo <= FASTEST:
+    number = not isinstance(tempo, Tensor) and is_real(tempo)
+    if number and not SLOWEST <= tempo <= FASTEST:
         raise InputError(f"tempo is {shown(tempo)}; {expected}")
     try:
-        bpm = torch.as_tensor(tempo, dtype=torch.float64, device=like.device)
+        if number:  # filled in there: a copy from the CPU would have to be waited for
+            bpm = torch.full((), float(tempo), dtype=torch.float64, device=like.device)
+        else:
+            bpm = torch.as_tensor(tempo, dtype=torch.float64, device=like.device)
     except (TypeError, ValueError, RuntimeError) as problem:
         raise InputError(
             f"tempo must be a number, [batch] or [batch, frames], not {shown(tempo)}; where its frames lie, "

@@ -1,7 +1,7 @@
 """Automation: what the controls of a mixer do over time, as data; and the transitions made of it.
 
-auto = djgraph.automation.load("bass_swap", length="16beats")     # a recipe, a file or a dict
-params = auto.render(mixer.layout, duration=30.0, tempo=128)      # [frames, controls]
+auto = djgraph.automation.load("bass_swap", length="16beats")  # a recipe, a file or a dict
+params = auto.render(mixer.layout, duration=30.0, tempo=128)  # [frames, controls]
 djgraph.automation.from_params(mixer.layout, params, duration=30.0).save("moves.yaml")
 """
 

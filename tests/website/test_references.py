@@ -62,6 +62,8 @@ def test_every_public_name_is_on_a_page() -> None:
                 continue
             path = api.path_of(name, public)
             assert f"::: {path}\n" in page or f"[`{public}`][{path}]" in page, f"{name}.{public}"
+            if f"[`{public}`][{path}]" in page:
+                assert f"::: {path}\n" in api.page(str(api.owner(path, public))), "it leads somewhere"
     assert set(djgraph._MODULES) <= {name.removeprefix("djgraph.") for name in api.modules()}
 
 
@@ -88,4 +90,5 @@ def test_docstrings_become_markdown() -> None:
         "As `djgraph.load` says:\n\n    a = b\n\n- `rate`, `n`: in Hz,\n  not ms.\n- `x`: more.\n\nRaises InputError."
     )
     assert markdown("note: this is prose") == "note: this is prose"
+    assert markdown("a: one. b: two.\nReturns c.", {"a", "b"}) == "- `a`: one.\n- `b`: two.\n\nReturns c."
     assert markdown(">>> 1\n1") == "```python\n>>> 1\n1\n```"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -22,6 +23,7 @@ INTERNAL = {
 """Rooms that say what they have to other rooms only."""
 
 
+@functools.cache
 def modules() -> list[str]:
     """The public modules: each room with an ``__all__``, and what is listed above."""
     rooms = [
@@ -71,10 +73,12 @@ def page(name: str) -> str:
     elsewhere = []
     for public in names(module):
         path = path_of(name, public)
-        if path.rpartition(".")[0] != name and path.rpartition(".")[0] in modules():
+        if owner(path, public) not in (name, None):
             elsewhere.append((public, path))
             continue
-        lines += [f"::: {path}", "    options: {heading_level: 2}", ""]
+        called = path.rpartition(".")[2]
+        heading = "" if called == public else f", heading: {public}, toc_label: {public}"
+        lines += [f"::: {path}", f"    options: {{heading_level: 2{heading}}}", ""]
     if elsewhere:
         lines += [
             "## Names of other modules",
@@ -85,12 +89,28 @@ def page(name: str) -> str:
     return "\n".join(lines)
 
 
+def owner(path: str, public: str) -> str | None:
+    """The module on whose page a name is that several modules have: the nearest one to where it is defined."""
+    room = path.rpartition(".")[0]
+    while room != "djgraph":
+        if room in modules() and public in names(importlib.import_module(room)):
+            return room
+        room = room.rpartition(".")[0]
+    others = [name for name in modules()[1:] if path in _paths(name)]
+    return others[0] if others else None
+
+
+@functools.cache
+def _paths(module: str) -> frozenset[str]:
+    return frozenset(path_of(module, name) for name in names(importlib.import_module(module)))
+
+
 def path_of(module: str, name: str) -> str:
-    """Where a public name is documented: below its module, or, of the package itself, where it is defined."""
-    if module != "djgraph":
-        return f"{module}.{name}"
-    where = djgraph._WHERE[name]
-    return ".".join(where) if isinstance(where, tuple) else f"{where}.{name}"
+    """What a public name is called where it is defined; of a constant, its public name."""
+    value = getattr(importlib.import_module(module), name)
+    if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__.startswith("djgraph"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return f"{module}.{name}"
 
 
 def public() -> Iterator[str]:

@@ -63,6 +63,13 @@ def described() -> dict[str, Section]:
     return {name: section for section in sections(text) for name in PICTURE.findall(section.body)}
 
 
+def with_pages(text: str) -> str:
+    """The page of all effects with a link below each picture to the effect's own page."""
+    return PICTURE.sub(
+        lambda match: f"{match[0]}\n[Heard, and all that it declares]({FOLDER}/{match[1]}.md)\n", text
+    )
+
+
 def overview(families: Mapping[str, list[EffectEntry]]) -> str:
     """The page of all effects: a card for each."""
     lines = [

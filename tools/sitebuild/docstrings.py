@@ -12,7 +12,7 @@ from typing import Any
 import griffe
 
 ROLE = re.compile(r":(?:data|class|func|meth|mod|attr|exc):`~?([^`]+)`")
-BEGINS = ("Returns", "Raises", "Yields")
+_ENDS = re.compile(r"(?:(?<=\n)|(?<=\. ))(?:Returns|Raises|Yields) ")
 
 
 def markdown(text: str, parameters: Collection[str] = ()) -> str:
@@ -28,7 +28,7 @@ def markdown(text: str, parameters: Collection[str] = ()) -> str:
             continue
         paragraph = ROLE.sub(lambda match: f"`{match[1]}`", paragraph)
         paragraph = re.sub(r"::$", ":", paragraph)
-        paragraphs.append(_items(paragraph.splitlines(), parameters))
+        paragraphs.append(_items(paragraph, parameters))
     return "\n\n".join(paragraphs)
 
 
@@ -36,24 +36,27 @@ def _code(paragraph: str) -> str:
     return f"```python\n{paragraph}\n```" if paragraph.startswith(">>> ") else paragraph
 
 
-def _items(lines: list[str], parameters: Collection[str]) -> str:
-    """Lines of a paragraph, those that begin with a parameter as items."""
-    made: list[str] = []
-    listing = False
-    for line in lines:
-        names, colon, rest = line.partition(":")
-        known = [name.strip().strip("`*") for name in names.split(",")]
-        if colon and known and all(name in parameters for name in known):
-            if made and not listing:
-                made.append("")
-            made.append(f"- {', '.join(f'`{name}`' for name in known)}:{rest}")
-            listing = True
-        elif listing and line.split(" ")[0] in BEGINS:
-            made += ["", line]
-            listing = False
+def _items(paragraph: str, parameters: Collection[str]) -> str:
+    """A paragraph, with an item for each parameter that a line or a sentence of it begins with."""
+    if not parameters:
+        return paragraph
+    name = "|".join(sorted(map(re.escape, parameters), key=len, reverse=True))
+    begins = re.compile(rf"(?:^|(?<=\n)|(?<=\.)[ \n])((?:{name})(?:, (?:{name}))*): ")
+    found = list(begins.finditer(paragraph))
+    if not found:
+        return paragraph
+    made = [paragraph[: found[0].start()].rstrip()] if found[0].start() else []
+    items = []
+    for here, there in zip(found, [*found[1:], None]):
+        text = paragraph[here.end() : there.start() if there else None].strip()
+        if there is None and (end := _ENDS.search(text)):
+            text, rest = text[: end.start()].rstrip(), text[end.start() :].lstrip()
         else:
-            made.append(f"  {line}" if listing and line and not line.startswith(("- ", "  ")) else line)
-    return "\n".join(made)
+            rest = ""
+        names = ", ".join(f"`{one}`" for one in here[1].split(", "))
+        items.append(f"- {names}: " + text.replace("\n", "\n  "))
+    made.append("\n".join(items))
+    return "\n\n".join([*made, *([rest] if rest else [])])
 
 
 class Prose(griffe.Extension):

@@ -12,7 +12,7 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from sitebuild import parts
+from sitebuild import catalogue, parts, recipes
 from sitebuild.links import for_site, with_players
 from sitebuild.site import ROOT, Site
 
@@ -43,6 +43,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     uri = page.file.src_uri
     if uri not in _site.pages:
         markdown = for_site(markdown, f"docs/{uri}", uri, _site)
+        if uri == "recipes.md":
+            markdown = recipes.with_sounds(markdown)
+        elif uri == "effects.md":
+            markdown = catalogue.with_pages(markdown)
+            page.meta["search"] = {"exclude": True}  # the catalogue has all of it
     return with_players(markdown)
 
 

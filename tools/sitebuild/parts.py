@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import djgraph
-from sitebuild import api, catalogue, files, references
+from sitebuild import api, catalogue, files, gallery, recipes, references
 from sitebuild.links import for_site
 from sitebuild.site import ROOT, Nav, Site
 
@@ -30,9 +30,8 @@ def build(docs: Path) -> Site:
     site.nav["howto"] = _howto(docs)
     site.nav["plugins"] = _pages(site, [f"plugins/{name}/README.md" for name in LIBRARIES])
     _pages(site, ["CONTRIBUTING.md", "CHANGELOG.md"])
-    mixers = sorted((ROOT / "examples/mixers").glob("*.md"))
-    names = ["README", *(path.stem for path in mixers if path.stem != "README")]
-    site.nav["gallery"] = _pages(site, [f"examples/mixers/{name}.md" for name in names])
+    site.nav["gallery"] = gallery.write(site)
+    site.nav["recipes"] = recipes.write(site)
     for path in sorted(docs.rglob("*.md")):  # so that what they link to is there
         uri = path.relative_to(docs).as_posix()
         for_site(path.read_text(encoding="utf-8"), f"docs/{uri}", uri, site)

@@ -29,7 +29,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
 )
-NAME = re.compile(r"\A# (?P<name>[\w-]+\.(?:yaml|py|toml|csv))\n")
+NAME = re.compile(r"\A# (?P<name>[\w-]+\.(?:yaml|toml))\n")
 OTHERS = ("pip", "cd", "python", "pytest", "torchrun", "demucs", "ffmpeg", "export")
 """What a command may begin with beside djgraph: it is not run."""
 

@@ -23,7 +23,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Corpus = Annotated[Path, typer.Argument(metavar="OUT", help="The corpus: a folder.")]
+Corpus = Annotated[str, typer.Argument(metavar="OUT", help="The corpus: a folder, or a URL.")]
+
+
+class Packing(StrEnum):
+    """Files of many items."""
+
+    tar = "tar"
+    parquet = "parquet"
 
 
 class Stems(StrEnum):
@@ -102,7 +109,12 @@ def make(
         Problems, typer.Option("--problems", help="Tracks that cannot be read: refuse, leave out.")
     ] = Problems.error,
     shard_size: Annotated[
-        int | None, typer.Option("--shard-size", min=1, help="Items in a folder.  [default: 1000]")
+        int | None,
+        typer.Option("--shard-size", min=1, help="Items in a folder (1000), or in a shard (100)."),
+    ] = None,
+    shards: Annotated[
+        Packing | None,
+        typer.Option("--shards", help="Pack items in files of many.  [default: tar behind a URL]"),
     ] = None,
     workers: Workers = None,
     ray: OnRay = None,
@@ -122,6 +134,7 @@ def make(
       djgraph dataset make corpus --demo --count 20
       djgraph dataset make corpus --tracks musdb18hq/train --count 10000 --stems reference
       djgraph dataset make corpus --count 20000
+      djgraph dataset make s3://bucket/corpus --tracks musdb18hq/train --shards tar
       djgraph dataset make /shared/corpus --ray 10.0.0.1:6379
     """
     from djgraph.data import make_corpus
@@ -164,6 +177,7 @@ def make(
                 graph=graph,
                 args=given if graph is not None else None,
                 count=count,
+                shards=shards and shards.value,
                 workers=where,
                 verify=verify,
                 problems=problems.value,
@@ -199,6 +213,64 @@ def make(
     typer.echo(f"{out}: {counted(about.count, 'transition')}, {report.made} made now, {report.kept} kept")
     typer.echo(f"  {length} at {about.sample_rate} Hz, from {counted(len(about.tracks), 'track')}")
     typer.echo(f"  params [{about.n_frames}, {len(about.layout)}], layout {about.layout.fingerprint}")
+    if about.shards:
+        typer.echo(f"  in {about.shards} shards of {about.settings.shard_size}")
+
+
+@app.command("shard", cls=JobsCommand, short_help="Pack a corpus in shards, files of many items.")
+def shard(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus of folders.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Where to: a folder, or a URL.")],
+    shards: Annotated[Packing, typer.Option("--shards", help="WebDataset's tar, or Parquet.")] = Packing.tar,
+    shard_size: Annotated[
+        int | None, typer.Option("--shard-size", min=1, help="Items in a shard.  [default: 100]")
+    ] = None,
+    workers: Workers = None,
+    ray: OnRay = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the sums of shards that are there, not only their sizes.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Pack a corpus in shards: the same files that `djgraph dataset make OUT --shards` would write.
+
+    Shards that are there are kept, so it can be stopped at any time.
+
+    \b
+    Examples:
+      djgraph dataset shard corpus shards
+      djgraph dataset shard corpus s3://bucket/corpus --shards parquet --shard-size 200
+    """
+    from djgraph.data import shard_corpus
+
+    where = executor(workers, ray)
+    before = 0
+    with Steps() as steps:
+
+        def progress(items: int, all_items: int) -> None:
+            nonlocal before
+            if not before:
+                steps.begin(f"packing {counted(all_items, 'transition')}", all_items, items)
+            else:
+                steps.advance(items - before)
+            before = max(items, 1)
+
+        packed, kept, anew, about = shard_corpus(
+            corpus,
+            out,
+            shards=shards.value,
+            shard_size=shard_size,
+            workers=where,
+            verify=verify,
+            progress=progress,
+        )
+    for problem in anew:
+        warn(f"packed anew: {problem}")
+    if as_json:
+        print_json({"path": out, "items": about.count, "packed": packed, "kept": kept, "remade": list(anew)})
+        return
+    typer.echo(f"{out}: {counted(about.count, 'transition')}, {packed} packed now, {kept} kept")
+    typer.echo(f"  in {about.shards} shards of {about.settings.shard_size}")
 
 
 @app.command("check", short_help="Read all of a corpus and say what is missing or damaged.")

@@ -6,10 +6,13 @@ from djgraph.data.curves import random_curves
 from djgraph.data.make import Made, make_corpus
 from djgraph.data.pairs import StemPairs
 from djgraph.data.seeds import random_state
+from djgraph.data.shards.make import shard_corpus
+from djgraph.data.shards.stream import CorpusStream
 from djgraph.data.tracks import Track, find_tracks
 
 __all__ = [
     "Corpus",
+    "CorpusStream",
     "Made",
     "StemPairs",
     "Track",
@@ -18,4 +21,5 @@ __all__ = [
     "make_corpus",
     "random_curves",
     "random_state",
+    "shard_corpus",
 ]

@@ -19,6 +19,7 @@ from djgraph.data.tracks import TOLERANCE, Track
 from djgraph.errors import AudioFileError, CorpusError, InputError, shorten
 from djgraph.layout import ParameterLayout
 from djgraph.reading import MIB, read_array
+from djgraph.storage import is_url
 
 
 def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
@@ -28,8 +29,11 @@ def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
     the tracks that the items play, where they are still there (with ``stems="reference"`` they have to be). Writes
     the manifest anew, unless the corpus may only be read. Raises CorpusError where there is no corpus.
     """
+    if is_url(root) or (about := Description.read(Path(root))).shards:
+        from djgraph.data.shards.check import check_shards
+
+        return check_shards(str(root))
     root = Path(root)
-    about = Description.read(root)
     shard_size = about.settings.shard_size
     with store.locked_to_read(root) as writable:
         whole, wrong = store.survey(root, about.count, shard_size, deep=True)
@@ -37,7 +41,7 @@ def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
             store.write_manifest(root, whole, shard_size)
     tracks = _wrong_tracks(about, whole)
     for index, record in whole.items():
-        faults = list(_item_faults(root, about, index, record, tracks))
+        faults = list(item_faults(store.item_folder(root, index, shard_size), about, record, tracks))
         if faults:
             wrong[index] = f"{store.item_folder(root, index, shard_size)} {'; '.join(faults)}"
     for first, last in _gaps(sorted({*whole, *wrong}), about.count):
@@ -80,7 +84,7 @@ def label_faults(layout: ParameterLayout, params: Tensor) -> list[str]:
     return faults
 
 
-def warn_of_before(about: Description, root: Path) -> None:
+def warn_of_before(about: Description, root: object) -> None:
     """Say that a corpus of djgraph 0.1 may hold false labels, where its layout has controls that make them."""
     columns = about.layout.columns
     told = [c.name for c in columns if c.control.rate == "clip" or c.control.choices or c.control.step]
@@ -93,10 +97,10 @@ def warn_of_before(about: Description, root: Path) -> None:
         )
 
 
-def _item_faults(
-    root: Path, about: Description, index: int, record: Mapping[str, Any], tracks: Mapping[str, str]
+def item_faults(
+    folder: Path, about: Description, record: Mapping[str, Any], tracks: Mapping[str, str]
 ) -> Iterator[str]:
-    folder = store.item_folder(root, index, about.settings.shard_size)
+    """What is wrong with an item whose files are whole. tracks: name → what is wrong with it."""
     try:
         faults = label_faults(about.layout, read_params(folder, about))
     except CorpusError as problem:

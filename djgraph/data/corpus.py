@@ -6,18 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from djgraph.arguments import whole
-from djgraph.audio.excerpts import read_excerpt
-from djgraph.audio.stems import find_stems
 from djgraph.data import store
-from djgraph.data.check import read_params, warn_of_before
+from djgraph.data.check import warn_of_before
 from djgraph.data.description import Description, Settings
-from djgraph.data.items import STEMS, as_inputs
+from djgraph.data.read import ItemReader
 from djgraph.data.tracks import Track, find_tracks
-from djgraph.errors import AudioFileError, CorpusError, LayoutError, did_you_mean
+from djgraph.errors import AudioFileError, CorpusError, did_you_mean
 from djgraph.layout import ParameterLayout
 
 
@@ -61,21 +58,20 @@ class Corpus(Dataset[dict[str, Any]]):
     ) -> None:
         self.root = Path(root)
         self.description = Description.read(self.root)
-        self.layout = self.description.layout if layout is None else layout
-        self.audio = audio
-        if self.layout.fingerprint != self.description.layout.fingerprint and not remap:
-            changes = self.description.layout.diff(self.layout)
-            raise LayoutError(
-                f"{self.root} was made for another parameter layout ({self.description.layout.fingerprint}, asked "
-                f"for is {self.layout.fingerprint}); from the corpus to what is asked for:\n"
-                + "\n".join(f"  {line}" for line in changes.splitlines())
-                + "\n  to carry params over by name: Corpus(…, remap=True)"
+        if self.description.shards:
+            raise CorpusError(
+                f"{self.root} is packed in shards, which are read one after the other: data.CorpusStream({str(root)!r})"
             )
+        self.reader = ItemReader(self.description, self.root, layout, remap, audio)
         warn_of_before(self.description, self.root)
         self.entries = self._entries(partial)
-        self._tracks = {track.name: track for track in self.description.tracks}
         if tracks is not None:
-            self._tracks |= self._moved(Path(tracks))
+            self.reader.tracks |= self._moved(Path(tracks))
+
+    @property
+    def layout(self) -> ParameterLayout:
+        """Of the params: the one asked for, or the corpus's own."""
+        return self.reader.layout
 
     @property
     def settings(self) -> Settings:
@@ -94,60 +90,20 @@ class Corpus(Dataset[dict[str, Any]]):
         """The ground truth in words: ``item.json`` of the item at a position (arguments of the recipe, gain of
         the mix, tracks and places)."""
         index = self.entries[position]
-        record = store.read_record(self._folder(index), index)
-        if lost := [name for name in self.description.inputs if name not in record["inputs"]]:
-            raise CorpusError(
-                f"{self._folder(index) / store.ITEM} does not say what the input {lost[0]!r} plays"
-            )
-        return record
+        return self.reader.record(self._folder(index), index)
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         position = whole(position, "an item's place")
         if not -len(self) <= position < len(self):
             raise IndexError(f"item {position} of {len(self)}")
         index = self.entries[position]
-        folder = self._folder(index)
         try:
-            record = self.record(position)
-            about = self.description
-            mix = read_excerpt(folder / store.MIX, 0, about.samples, about.sample_rate) / record["mix_gain"]
-            item: dict[str, Any] = {"mix": mix, "params": self._params(folder)}
-            if self.audio:
-                item["inputs"] = as_inputs({name: self._read(folder, name, record) for name in about.inputs})
+            return self.reader.read(self._folder(index), index)
         except (CorpusError, AudioFileError) as problem:
             raise CorpusError(
                 f"item {index} cannot be read: {problem}\n"
                 f"  djgraph dataset check {self.root} finds what is damaged, djgraph dataset make {self.root} mends it"
             ) from problem
-        played = record["inputs"]
-        return item | {
-            "tempo": float(record["tempo"]),
-            "index": index,
-            "kind": record["kind"],
-            "name": record["name"],
-            "track": {name: played[name]["track"] for name in about.inputs},
-            "start": {name: played[name]["start"] / about.sample_rate for name in about.inputs},
-        }
-
-    def _params(self, folder: Path) -> Tensor:
-        params = read_params(folder, self.description)
-        if self.layout.fingerprint == self.description.layout.fingerprint:
-            return params
-        return self.layout.remap(params, self.description.layout)
-
-    def _read(self, folder: Path, name: str, record: dict[str, Any]) -> dict[str, Tensor]:
-        """The excerpts of one input."""
-        about, parts, played = self.description, self.description.inputs[name], record["inputs"][name]
-        if about.settings.stems == "copy":
-            files = find_stems(folder / STEMS / name, list(parts))
-            return {
-                part: read_excerpt(files[part], 0, about.samples, about.sample_rate, parts[part])
-                for part in parts
-            }
-        track = self._tracks.get(played["track"])
-        if track is None:
-            raise CorpusError(f"it plays a track that {self.root} does not have: {played['track']!r}")
-        return track.read(played["start"], about.samples, about.sample_rate, parts)
 
     def _folder(self, index: int) -> Path:
         return store.item_folder(self.root, index, self.settings.shard_size)
@@ -171,7 +127,7 @@ class Corpus(Dataset[dict[str, Any]]):
     def _moved(self, folder: Path) -> dict[str, Track]:
         parts = dict.fromkeys(part for played in self.description.inputs.values() for part in played)
         tracks = {track.name: track for track in find_tracks(folder, list(parts), list(parts))}
-        for name in self._tracks:
+        for name in self.reader.tracks:
             if name not in tracks:
                 raise CorpusError(
                     f"{folder} lacks the track {name!r} of this corpus{did_you_mean(name, tracks)}"

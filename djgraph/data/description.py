@@ -18,7 +18,7 @@ from djgraph.errors import CorpusError, DJGraphError
 from djgraph.graph import load
 from djgraph.graph.ir import Graph, InputNode
 from djgraph.layout import ParameterLayout
-from djgraph.reading import MIB, Json, read_json
+from djgraph.reading import MIB, Json, parse_json, read_text
 
 FILE = "corpus.json"
 VERSION = 1
@@ -29,6 +29,7 @@ DECKS = 2
 """Inputs that are played where a graph has only optional ones."""
 
 Stems = Literal["copy", "reference"]
+Packing = Literal["", "tar", "parquet"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Description:
     inputs: Mapping[str, Mapping[str, int]]
     tracks: tuple[Track, ...]
     made_with: str = ""
+    shards: Packing = ""
 
     @property
     def samples(self) -> int:
@@ -108,6 +110,11 @@ class Description:
 
     def write(self, root: Path) -> None:
         """Write ``corpus.json``, whole or not at all."""
+        write_text(root / FILE, self.text(root), CorpusError)
+
+    def text(self, root: Path | None) -> str:
+        """What ``corpus.json`` holds, with the tracks' paths from ``root`` on; None for a place that is no folder,
+        from where they are absolute."""
         data = {
             "djgraph_corpus": VERSION,
             "made_with": self.made_with,
@@ -120,6 +127,7 @@ class Description:
             "layout": json.loads(self.layout.to_json()),
             "inputs": {name: dict(parts) for name, parts in self.inputs.items()},
             "tracks": [_to_json(track, root) for track in self.tracks],
+            **({"shards": self.shards} if self.shards else {}),
         }
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         try:
@@ -129,7 +137,7 @@ class Description:
             raise CorpusError(
                 f"the name of a track or its file is not UTF-8, so {FILE} cannot hold it: {name!a}…; rename it"
             ) from None
-        write_text(root / FILE, text, CorpusError)
+        return text
 
     @classmethod
     def read(cls, root: Path) -> Description:
@@ -139,16 +147,22 @@ class Description:
             what = "does not exist" if not root.exists() else f"is no corpus: it has no {FILE}"
             raise CorpusError(f"{root} {what}; djgraph dataset make {root} makes one")
         try:
-            file = read_json(path, CorpusError, LARGEST)
+            text = read_text(path, CorpusError, LARGEST)
+        except CorpusError as problem:
+            raise _damaged(path, problem) from problem
+        return cls.parse(text, path, root)
+
+    @classmethod
+    def parse(cls, text: str, name: object, root: Path) -> Description:
+        """The text of a ``corpus.json`` called ``name``. root: what the tracks' paths begin at."""
+        try:
+            file = parse_json(text, str(name), CorpusError)
             version = file.data.get("djgraph_corpus") if isinstance(file.data, dict) else VERSION
             if version == VERSION:
                 return _from_file(file, root)
         except DJGraphError as problem:
-            raise CorpusError(
-                f"{path} is damaged: {problem}\n"
-                "  put back a copy of it, or make another corpus in a new folder, djgraph dataset make"
-            ) from problem
-        raise CorpusError(f"{path} is of version {shown(version)}; this djgraph reads version {VERSION}")
+            raise _damaged(name, problem) from problem
+        raise CorpusError(f"{name} is of version {shown(version)}; this djgraph reads version {VERSION}")
 
     def load_graph(self, root: Path) -> Graph:
         """The corpus's own copy of its graph.
@@ -163,6 +177,13 @@ class Description:
                 f" begun; from then to now:\n{self.layout.diff(now)}"
             )
         return graph
+
+
+def _damaged(name: object, problem: DJGraphError) -> CorpusError:
+    return CorpusError(
+        f"{name} is damaged: {problem}\n"
+        "  put back a copy of it, or make another corpus in a new folder, djgraph dataset make"
+    )
 
 
 def inputs_of(graph: Graph) -> dict[str, dict[str, int]]:
@@ -203,11 +224,12 @@ def _plain(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _to_json(track: Track, root: Path) -> dict[str, Any]:
-    # Relative, so that a corpus and its tracks can move together.
+def _to_json(track: Track, root: Path | None) -> dict[str, Any]:
+    folder = track.folder.resolve()
     return {
         "name": track.name,
-        "folder": Path(os.path.relpath(track.folder.resolve(), root.resolve())).as_posix(),
+        # Relative, so that a corpus and its tracks can move together.
+        "folder": (folder if root is None else Path(os.path.relpath(folder, root.resolve()))).as_posix(),
         "parts": {
             part: [Path(os.path.relpath(file, track.folder)).as_posix() for file in files]
             for part, files in track.parts.items()
@@ -236,6 +258,7 @@ def _from_file(file: Json, root: Path) -> Description:
         inputs=stored.inputs,
         tracks=tuple(_track(row, root) for row in stored.tracks),
         made_with=stored.made_with,
+        shards=stored.shards,
     )
 
 

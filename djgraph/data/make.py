@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import operator
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from djgraph.arguments import is_real, is_whole, shown, whole
+from djgraph.arguments import shown, whole
 from djgraph.atomic import write_text
-from djgraph.audio import check_format
 from djgraph.data import store
-from djgraph.data.check import warn_of_before
-from djgraph.data.description import FILE, Description, Settings, differences, inputs_of, parts_of
-from djgraph.data.items import MIX, make_items
-from djgraph.data.moves import choose
-from djgraph.data.pairs import long_enough
-from djgraph.data.sources import GraphSource, demo_folder, plain_args, read_graph
+from djgraph.data.description import FILE, Description, Packing
+from djgraph.data.items import make_items
+from djgraph.data.plan import COUNT, DEMO, agree, begin, check_names
+from djgraph.data.sources import GraphSource
 from djgraph.data.stored import MAX_COUNT
-from djgraph.data.tracks import Problems, Track, find_tracks
-from djgraph.errors import CorpusError, InputError, nearest
+from djgraph.data.tracks import Problems
+from djgraph.errors import CorpusError, InputError
 from djgraph.graph.ir import Graph
 from djgraph.jobs import Executor, executor_of, run_jobs
 from djgraph.reading import read_text
-from djgraph.version import __version__
+from djgraph.storage import is_url
 
-GRAPH = "dj_mixer"
-DEMO = "tracks"
-"""Folder of a corpus where the demo tracks are put."""
-COUNT = 100
+PACKINGS = ("tar", "parquet")
 
 
 @dataclass(frozen=True)
 class Made:
     """What :func:`make_corpus` did: items made now, items that were there, problems of those made anew."""
 
-    root: Path
+    root: Path | str
     made: int
     kept: int
     remade: tuple[str, ...]
@@ -55,6 +47,7 @@ def make_corpus(
     graph: GraphSource | None = None,
     args: Mapping[str, Any] | None = None,
     count: int | None = None,
+    shards: str | None = None,
     workers: int | Executor | None = None,
     verify: bool = False,
     problems: Problems = "error",
@@ -63,21 +56,22 @@ def make_corpus(
 ) -> Made:
     """Make a corpus of synthetic transitions with their ground truth, or go on with one.
 
-    root: a folder that is new, empty, or a corpus already. Then everything that is left out is as the corpus
-    has it, and what is given has to agree with it; only ``count`` may grow. Items that are there are kept,
-    those that are damaged (sizes; with ``verify`` also checksums) are made anew.
+    root: a folder, or a URL that fsspec knows, that is new, empty, or a corpus already. Then everything that is
+    left out is as the corpus has it, and what is given has to agree with it; only ``count`` may grow. Items that
+    are there are kept, those that are damaged (sizes; with ``verify`` also checksums) are made anew.
 
     tracks: folders to search for tracks (:func:`djgraph.data.find_tracks`), with ``problems``; or demo: the
     two tracks that djgraph synthesises. graph, args: what :func:`djgraph.load` takes, ``dj_mixer`` where left
     out; its needed inputs are played, at least two if it has them, each by another track. count: items
-    (100). workers: processes (as many as there are cores), or where else they are made, such as
+    (100). shards: pack items in files of many, ``tar`` (as WebDataset has them) or ``parquet``; a URL takes nothing
+    else (``tar`` where left out). workers: processes (as many as there are cores), or where else they are made, such as
     :class:`djgraph.jobs.Ray`. progress: called with the items done and all.
 
     Settings: ``seed`` (0); ``seconds`` (10) of each item; ``frames_per_second`` (20) of the params; ``stems``:
     ``copy`` the excerpts into the corpus or keep a ``reference`` to the tracks; ``curves`` (0.5): the share of
     items with random smooth curves; ``recipes``: names of the transitions that the others are drawn from (all
-    that the graph knows); ``align``, ``short``: as for :class:`djgraph.data.StemPairs`; ``shard_size`` (1000)
-    items in a folder.
+    that the graph knows); ``align``, ``short``: as for :class:`djgraph.data.StemPairs`; ``shard_size``
+    (1000, of shards 100) items in a folder or shard.
 
     Item i depends on the seed, i, the tracks, the graph and the settings, and on nothing else. Whatever stops
     this function, a kill included, leaves whole items only, and the next call goes on.
@@ -85,23 +79,30 @@ def make_corpus(
     Raises CorpusError for a folder that is not empty and no corpus, for what does not agree with the corpus,
     and while another process makes the same; InputError for bad settings; AudioFileError for the tracks.
     """
-    root = Path(root)
-    _check_names(settings)
+    check_names(settings)
     if count is not None:
         count = whole(count, "count", 1, MAX_COUNT)
     executor_of(workers)  # before the work
     if tracks is not None and demo:
         raise InputError("tracks and demo: give one of them")
-    fresh = _is_fresh(root)
-    if fresh and tracks is None and not demo:
-        raise InputError(
-            "what is to be mixed? give tracks, folders of stems, or demo=True (--tracks, --demo)"
-        )
-    with _locked_folder(root, fresh):
+    if shards is not None and shards not in PACKINGS:
+        raise InputError(f"shards is {shown(shards)}; allowed: {', '.join(PACKINGS)}")
+    source = (tracks, demo, graph, args, count, settings, problems)
+    if shards is not None or is_url(root) or _is_packed(Path(root)):
+        from djgraph.data.shards.make import make_shards
+
+        packing: Packing | None = "tar" if shards == "tar" else "parquet" if shards else None
+        made = make_shards(str(root), packing, source, workers, verify, progress)
+        return Made(root if isinstance(root, str) else Path(root), *made)
+    root = Path(root)
+    fresh = is_fresh(root)
+    check_source(fresh, tracks, demo)
+    with locked_folder(root, fresh):
+        home = FolderHome(root)
         if fresh:
-            about = _begin(root, tracks, graph, args or {}, count or COUNT, settings, problems)
+            about, _ = begin(home, tracks, graph, args or {}, count or COUNT, settings, problems)
         else:
-            about = _agree(root, tracks, demo, graph, args, count, settings, problems)
+            about, _ = agree(home, *source)
         store.sweep(root)
         records, damaged = store.survey(root, about.count, about.settings.shard_size, deep=verify)
         todo = [index for index in range(about.count) if index not in records]
@@ -122,6 +123,58 @@ def make_corpus(
     return Made(root, len(todo), kept, tuple(damaged.values()), about)
 
 
+class FolderHome:
+    """A corpus's folder; see :class:`djgraph.data.plan.Home`."""
+
+    shards: Packing = ""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.where = str(root)
+
+    def read(self) -> Description:
+        return Description.read(self.root)
+
+    def write(self, about: Description) -> None:
+        about.write(self.root)
+
+    def read_graph(self, about: Description) -> tuple[str, Graph]:
+        return read_text(self.root / about.graph, CorpusError), about.load_graph(self.root)
+
+    def write_graph(self, file: str, text: str) -> None:
+        write_text(self.root / file, text, CorpusError)
+
+    def demo(self) -> Path:
+        return self.root / DEMO
+
+    def has_demo(self) -> bool:
+        return self.demo().is_dir()
+
+
+def check_source(fresh: bool, tracks: object, demo: bool) -> None:
+    """InputError where a new corpus has nothing to be made of."""
+    if fresh and tracks is None and not demo:
+        raise InputError(
+            "what is to be mixed? give tracks, folders of stems, or demo=True (--tracks, --demo)"
+        )
+
+
+def foreign(names: Iterable[str]) -> list[str]:
+    """Those of the files at a place that no corpus leaves behind that was stopped in its first second: the graph's copy
+    and the demo's tracks."""
+    own = {DEMO, "graph.yaml", "graph.json", "graph.yml"}
+    return sorted(name for name in names if name not in own and not name.startswith("."))
+
+
+def _is_packed(root: Path) -> bool:
+    """Whether a corpus is there that is packed in shards; one that is damaged is told of later."""
+    if not (root / FILE).is_file():
+        return False
+    with contextlib.suppress(CorpusError):
+        return bool(Description.read(root).shards)
+    return False
+
+
 def _order(root: Path, about: Description, executor: Executor) -> tuple[Path, Description, str | None]:
     """What workers are told; elsewhere, paths are not taken from this process's folder."""
     if executor.shares_memory:
@@ -129,166 +182,22 @@ def _order(root: Path, about: Description, executor: Executor) -> tuple[Path, De
     return root.absolute(), about.absolute(), None if executor.shares_disk else store.write_token(root)
 
 
-def _begin(
-    root: Path,
-    tracks: Any,
-    source: GraphSource | None,
-    args: Mapping[str, Any],
-    count: int,
-    options: Mapping[str, Any],
-    problems: Problems,
-) -> Description:
-    args = plain_args(args)
-    text, graph, file = read_graph(GRAPH if source is None else source, args)
-    settings = _settings(Settings(), options)
-    inputs = inputs_of(graph)
-    # Before the work, not after it.
-    check_format(root / MIX, graph.sample_rate, graph.channels(next(iter(graph.outputs.values()))))
-    about = Description(
-        count=count,
-        settings=settings,
-        graph=file,
-        args=args,
-        sample_rate=graph.sample_rate,
-        layout=_layout(graph),
-        inputs=inputs,
-        tracks=(),
-        made_with=__version__,
-    )
-    names = choose(about.layout, options.get("recipes"))
-    settings = dataclasses.replace(settings, recipes=tuple(names))
-    if tracks is None:
-        tracks = demo_folder(root / DEMO, graph.sample_rate, settings.seconds)
-    chosen = _find(tracks, graph, about, problems)
-    about = dataclasses.replace(about, settings=settings, tracks=tuple(chosen))
-    write_text(root / file, text, CorpusError)
-    about.write(root)
-    return about
-
-
-def _agree(
-    root: Path,
-    tracks: Any,
-    demo: bool,
-    source: GraphSource | None,
-    args: Mapping[str, Any] | None,
-    count: int | None,
-    options: Mapping[str, Any],
-    problems: Problems,
-) -> Description:
-    """The corpus's own description, with the new count, once all that is given agrees with it."""
-    about = Description.read(root)
-    warn_of_before(about, root)
-    graph = about.load_graph(root)
-    wrong = []
-    if source is not None:
-        text, other, _ = read_graph(source, about.args if args is None else args)
-        if text != read_text(root / about.graph, CorpusError):
-            wrong.append(f"graph: another document\n{about.layout.diff(_layout(other))}".rstrip())
-    if args is not None and plain_args(args) != dict(about.args):
-        wrong.append(f"args: {dict(about.args)} → {plain_args(args)}")
-    given = dict(options)
-    if given.get("recipes") is not None:
-        given["recipes"] = choose(about.layout, given["recipes"])
-    wrong += differences(about.settings, _settings(about.settings, given))
-    if demo and not (root / DEMO).is_dir():
-        wrong.append("tracks: folders → the demo's")
-    if tracks is not None:
-        there = [(track.name, track.folder.resolve()) for track in _find(tracks, graph, about, problems)]
-        if there != [(track.name, track.folder.resolve()) for track in about.tracks]:
-            wrong.append(f"tracks: {len(about.tracks)} → {len(there)}, or other ones")
-    if count is not None and count < about.count:
-        wrong.append(f"count: {about.count} → {count} (it may only grow)")
-    if wrong:
-        listed = "\n".join("  " + line for text in wrong for line in text.splitlines())
-        raise CorpusError(
-            f"{root} is a corpus with other settings; from it to what is asked for:\n{listed}\n"
-            "  leave these out to go on with it, or make another one in a new folder"
-        )
-    if demo or (root / DEMO).is_dir():
-        demo_folder(root / DEMO, about.sample_rate, about.settings.seconds)
-    for track in about.tracks:
-        for file in (file for files in track.parts.values() for file in files):
-            if not os.path.isfile(file):
-                raise CorpusError(
-                    f"{file} is gone, a stem of the track {track.name!r} that {root} is made from; put it back,"
-                    " or make another corpus"
-                )
-    if count is not None and count > about.count:
-        about = dataclasses.replace(about, count=count)
-        about.write(root)
-    return about
-
-
-def _settings(base: Settings, options: Mapping[str, Any]) -> Settings:
-    given = {name: value for name, value in options.items() if value is not None}
-    if "recipes" in given:
-        given["recipes"] = tuple(map(str, given["recipes"]))
-    # One spelling in corpus.json, whatever library the numbers are of.
-    for name in ("seconds", "frames_per_second", "curves"):
-        if is_real(given.get(name)):
-            given[name] = float(given[name])
-    for name in ("seed", "shard_size"):
-        if is_whole(given.get(name)):
-            given[name] = operator.index(given[name])
-    for name in ("stems", "align", "short"):
-        if isinstance(given.get(name), str):
-            given[name] = str(given[name])
-    settings = dataclasses.replace(base, **given)
-    if faults := settings.faults():
-        raise InputError("; ".join(faults))
-    return settings
-
-
-def _check_names(options: Mapping[str, Any]) -> None:
-    recipes = options.get("recipes")
-    if recipes is not None and not (
-        isinstance(recipes, Sequence)
-        and not isinstance(recipes, str)
-        and all(isinstance(name, str) for name in recipes)
-    ):
-        raise InputError(f"recipes is {shown(recipes)}; expected a list of names of transitions")
-    known = [field.name for field in dataclasses.fields(Settings)]
-    for name in options:
-        if name not in known:
-            guess = nearest(name, known)
-            hint = f"; did you mean {guess!r}?" if guess else f"; there is: {', '.join(known)}"
-            raise InputError(f"make_corpus has no setting {name!r}{hint}")
-
-
-def _layout(graph: Graph) -> Any:
-    from djgraph.layout import ParameterLayout
-
-    return ParameterLayout.from_graph(graph)
-
-
-def _find(tracks: Any, graph: Graph, about: Description, problems: Problems) -> Sequence[Track]:
-    stems, optional = parts_of(graph, about.inputs)
-    candidates = find_tracks(tracks, stems, optional, problems)
-    return long_enough(candidates, about.samples, about.sample_rate, about.settings.short, len(about.inputs))
-
-
-def _is_fresh(root: Path) -> bool:
+def is_fresh(root: Path) -> bool:
+    """Whether a folder may become a corpus; False where it is one. CorpusError for any other."""
     if (root / FILE).is_file():
         return False
     if root.exists() and not root.is_dir():
         raise CorpusError(f"{root} is a file; a corpus is a folder")
-    # What a kill in the first second leaves: the graph's copy and the demo's tracks.
-    own = {DEMO, "graph.yaml", "graph.json", "graph.yml"}
-    foreign = (
-        [child.name for child in root.iterdir() if child.name not in own and not child.name.startswith(".")]
-        if root.is_dir()
-        else []
-    )
-    if foreign:
+    if others := foreign(child.name for child in root.iterdir()) if root.is_dir() else []:
         raise CorpusError(
-            f"{root} is neither empty nor a corpus: it has {', '.join(sorted(foreign)[:5])}; choose a new folder"
+            f"{root} is neither empty nor a corpus: it has {', '.join(others[:5])}; choose a new folder"
         )
     return True
 
 
 @contextlib.contextmanager
-def _locked_folder(root: Path, fresh: bool) -> Iterator[None]:
+def locked_folder(root: Path, fresh: bool) -> Iterator[None]:
+    """Nobody else makes the corpus meanwhile; a new folder goes where nothing comes of it."""
     new = not root.exists()
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,7 @@ class StemPairs(Dataset[dict[str, Any]]):
         )
         self.pairs = None if pairs is None else self._given(pairs, {track.name for track in usable})
         # In shared memory, so that set_epoch reaches workers that have started already.
-        self._epoch = _shared_number()
+        self._epoch = shared_number()
 
     def set_epoch(self, epoch: int) -> None:
         """Other excerpts from now on; workers that are running notice, too."""
@@ -141,7 +141,8 @@ class StemPairs(Dataset[dict[str, Any]]):
         return given
 
 
-def _shared_number() -> torch.Tensor:
+def shared_number() -> torch.Tensor:
+    """An epoch that workers see. DJGraphError where there is no shared memory left."""
     try:
         return torch.zeros((), dtype=torch.int64, device="cpu").share_memory_()
     except RuntimeError as problem:

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -78,8 +78,12 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     write_text(folder / ITEM, text + "\n", CorpusError)
 
 
-def read_record(folder: Path, index: int, deep: bool = False) -> dict[str, Any]:
+def read_record(
+    folder: Path, index: int, deep: bool = False, names: Container[str] | None = None
+) -> dict[str, Any]:
     """An item's ``item.json``, after a look at its files: their sizes, and with ``deep`` their checksums.
+
+    names: of the files to look at; all where left out.
 
     CorpusError that says what is missing or damaged.
     """
@@ -96,6 +100,8 @@ def read_record(folder: Path, index: int, deep: bool = False) -> dict[str, Any]:
     if lost := [name for name in (MIX, PARAMS) if name not in stored.files]:
         file.refuse(f"this item has no {lost[0]}", ("files",))
     for name, expected in stored.files.items():
+        if names is not None and name not in names:
+            continue
         path = folder / name
         try:
             size = path.stat().st_size if path.is_file() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -96,6 +96,7 @@ class CorpusFile(Stored):
     inputs: dict[str, dict[str, Annotated[int, _number(1, 64)]]]
     tracks: list[TrackRow]
     made_with: str = ""
+    shards: Literal["", "tar", "parquet"] = ""
 
 
 class ExcerptRow(Stored):
@@ -123,6 +124,18 @@ class ItemFile(Stored):
     mix_gain: Annotated[float, Field(gt=0)]
     inputs: dict[str, ExcerptRow]
     files: dict[PathInside, FileRow]
+
+
+class ShardFile(Stored):
+    """``shard-00000.json``: what stands beside a shard once it is whole."""
+
+    shard: Annotated[int, _number(0, MAX_COUNT)]
+    first: Annotated[int, _number(0, MAX_COUNT)]
+    items: Annotated[int, _number(1, MAX_COUNT)]
+    format: Literal["tar", "parquet"]
+    bytes: Sample
+    sha256: str
+    offsets: Annotated[list[Sample], Field(max_length=MAX_COUNT + 1)]
 
 
 class ManifestLine(Stored):

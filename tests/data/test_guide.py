@@ -18,7 +18,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "python", "commands"),
-    [("data.md", 7, 3), ("scale.md", 1, 0), ("losses.md", 4, 0), ("reports.md", 2, 0), ("metrics.md", 2, 0)],
+    [("data.md", 8, 4), ("scale.md", 1, 0), ("losses.md", 4, 0), ("reports.md", 2, 0), ("metrics.md", 2, 0)],
 )
 def test_the_guide_runs(
     name: str, python: int, commands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -35,7 +35,11 @@ def test_the_guide_runs(
             continue
         for command in block[2].splitlines():
             result = CliRunner().invoke(
-                app, [*shlex.split(command)[1:], *(["-j", "1"] if " make " in command else [])]
+                app,
+                [
+                    *shlex.split(command)[1:],
+                    *(["-j", "1"] if " make " in command or " shard " in command else []),
+                ],
             )
             assert result.exit_code == 0, result.output
             ran["bash"] += 1

@@ -10,8 +10,8 @@ from torch.utils.data import Dataset
 
 from djgraph.arguments import whole
 from djgraph.data import store
-from djgraph.data.check import warn_of_before
 from djgraph.data.description import Description, Settings
+from djgraph.data.faults import warn_of_before
 from djgraph.data.read import ItemReader
 from djgraph.data.tracks import Track, find_tracks
 from djgraph.errors import AudioFileError, CorpusError, did_you_mean

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from djgraph.arguments import is_real, is_whole, shown
 from djgraph.audio import check_format
-from djgraph.data.check import warn_of_before
 from djgraph.data.description import Description, Packing, Settings, differences, inputs_of, parts_of
+from djgraph.data.faults import warn_of_before
 from djgraph.data.items import MIX
 from djgraph.data.moves import choose
 from djgraph.data.pairs import long_enough

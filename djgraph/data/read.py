@@ -10,8 +10,8 @@ from torch import Tensor
 from djgraph.audio.excerpts import read_excerpt
 from djgraph.audio.stems import find_stems
 from djgraph.data import store
-from djgraph.data.check import read_params
 from djgraph.data.description import Description
+from djgraph.data.faults import read_params
 from djgraph.data.items import STEMS, as_inputs
 from djgraph.data.tracks import Track
 from djgraph.errors import CorpusError, LayoutError

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from djgraph.data import Corpus, StemPairs, check_corpus, find_tracks, make_corpus, store
-from djgraph.data.check import label_faults
+from djgraph.data.faults import label_faults
 from djgraph.errors import AudioFileError, CorpusError, DJGraphError, InputError
 from djgraph.layout import ParameterLayout
 

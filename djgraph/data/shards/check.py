@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from djgraph.data import store
-from djgraph.data.check import item_faults
 from djgraph.data.description import Description
+from djgraph.data.faults import item_faults
 from djgraph.data.shards import place
 from djgraph.data.shards.read import read_files, scratch_folder, unpacked
 from djgraph.data.stored import ShardFile

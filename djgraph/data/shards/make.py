@@ -12,8 +12,8 @@ from typing import Any
 
 from djgraph.arguments import shown, whole
 from djgraph.data import store
+from djgraph.data.begun import check_source, foreign, is_fresh, locked_folder
 from djgraph.data.description import FILE, Description, Packing, Settings
-from djgraph.data.make import check_source, foreign, is_fresh, locked_folder
 from djgraph.data.plan import COUNT, DEMO, agree, begin
 from djgraph.data.shards import place
 from djgraph.data.shards.pack import ShardMaker, ShardPacker

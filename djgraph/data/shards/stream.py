@@ -10,8 +10,8 @@ from typing import Any
 from torch.utils.data import IterableDataset, get_worker_info
 
 from djgraph.arguments import whole
-from djgraph.data.check import warn_of_before
 from djgraph.data.description import Description, Settings
+from djgraph.data.faults import warn_of_before
 from djgraph.data.pairs import shared_number
 from djgraph.data.read import ItemReader
 from djgraph.data.seeds import random_state

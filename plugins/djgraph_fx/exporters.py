@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from djgraph.dsp.bands import FITS
 from djgraph.plugins import Exporter, hookimpl
+from djgraph.speakers import loudness_weights
+from djgraph_fx.crush import CYCLE
 from djgraph_fx.filters import FADE
 
 FOLDER = Path(str(files("djgraph_fx"))) / "web"
@@ -19,10 +22,40 @@ FOLDER = Path(str(files("djgraph_fx"))) / "web"
 def djgraph_exporters() -> Iterator[Exporter]:
     yield Exporter("gain", FOLDER / "gain.js")
     yield Exporter("eq3", FOLDER / "eq3.js", _banded)
-    yield Exporter("lowpass", FOLDER / "sweep.js", _swept)
-    yield Exporter("highpass", FOLDER / "sweep.js", _swept)
-    yield Exporter("reverb", FOLDER / "convolution.js", _responding)
+    for name in ("lowpass", "highpass"):
+        yield Exporter(name, FOLDER / "sweep.js", _swept)
+    for name in ("reverb", "convolve"):
+        yield Exporter(name, FOLDER / "convolution.js", _responding)
     yield Exporter("delay", FOLDER / "delay.js", _delaying)
+    for name in ("trim", "polarity", "trans", "pump"):
+        yield Exporter(name, FOLDER / "amplitude.js", _by_law)
+    for name in ("balance", "pan", "width", "mono"):
+        yield Exporter(name, FOLDER / "sides.js", _by_law)
+    for name in ("ms_split", "ms_join"):
+        yield Exporter(name, FOLDER / "midside.js", _joining)
+    for name in ("filter", "filter_knob", "allpass", "ladder", "peq"):
+        yield Exporter(name, FOLDER / "sections.js", _named)
+    yield Exporter("tilt", FOLDER / "tilt.js")
+    for name in ("crossover2", "crossover3", "crossover4"):
+        yield Exporter(name, FOLDER / "bands.js", _crossing)
+    for name in ("isolator", "isolator4"):
+        yield Exporter(name, FOLDER / "bands.js", _isolating)
+    yield Exporter("compressor", FOLDER / "compressor.js", _compressing)
+    yield Exporter("limiter", FOLDER / "limiter.js", _limiting)
+    for name in ("gate", "expander", "ducker", "transient", "leveler"):
+        yield Exporter(name, FOLDER / "dynamics.js", _following)
+    yield Exporter("deesser", FOLDER / "deesser.js")
+    for name in ("tremolo", "ringmod"):
+        yield Exporter(name, FOLDER / "tremolo.js", _swinging)
+    for name in ("echo", "dub_echo"):
+        yield Exporter(name, FOLDER / "echo.js", _echoing)
+    for name in ("delay_samples", "delay_beats", "multitap", "vibrato", "chorus"):
+        yield Exporter(name, FOLDER / "taps.js", _tapping)
+    yield Exporter("flanger", FOLDER / "flanger.js", _flanging)
+    yield Exporter("phaser", FOLDER / "phaser.js")
+    yield Exporter("saturate", FOLDER / "saturate.js", fault=_oversampled)
+    yield Exporter("meter", FOLDER / "meter.js", _metering)
+    yield Exporter("crush", FOLDER / "crush.js", lambda effect, channels: {"cycle": CYCLE})
 
 
 def _banded(effect: Any, channels: int) -> dict[str, Any]:
@@ -54,3 +87,127 @@ def _responding(effect: Any, channels: int) -> dict[str, Any]:
 
 def _delaying(effect: Any, channels: int) -> dict[str, Any]:
     return {"samples": effect.samples, "max_feedback": effect.settings.max_feedback}
+
+
+def _named(effect: Any, channels: int) -> dict[str, Any]:
+    """The settings, with the effect's name."""
+    return {**effect.settings.model_dump(), "effect": effect.type, "most": getattr(effect, "MOST", 0)}
+
+
+def _by_law(effect: Any, channels: int) -> dict[str, Any]:
+    return {"law": effect.type, "edge": getattr(effect.settings, "edge", 0)}
+
+
+def _joining(effect: Any, channels: int) -> dict[str, Any]:
+    return {"joins": effect.type == "ms_join"}
+
+
+def _crossing(effect: Any, channels: int) -> dict[str, Any]:
+    return {
+        "order": effect.settings.order,
+        "ports": [port.name for port in effect.outputs],
+        "names": [control.id for control in effect.controls],
+        "cutoffs": None,
+    }
+
+
+def _isolating(effect: Any, channels: int) -> dict[str, Any]:
+    return {
+        "order": effect.settings.order,
+        "ports": None,
+        "names": [control.id for control in effect.controls],
+        "cutoffs": list(effect.cutoffs(effect.settings)),
+    }
+
+
+def _pole(milliseconds: float, rate: int) -> float:
+    return math.exp(-1000 / (milliseconds * rate))
+
+
+def _compressing(effect: Any, channels: int) -> dict[str, Any]:
+    settings = effect.settings
+    pole = _pole(settings.window, effect.environment.sample_rate)
+    return {"detector": settings.detector, "pole": pole, "linked": settings.linked}
+
+
+def _limiting(effect: Any, channels: int) -> dict[str, Any]:
+    import torch
+
+    from djgraph.dsp.true_peak import DELAY, interpolator
+
+    between = effect.settings.true_peak
+    taps = interpolator(torch.float64, torch.device("cpu"))[:, 0].tolist() if between else None
+    return {
+        "ahead": effect.latency() - (DELAY if between else 0),
+        "hold": 2 if between else 1,
+        "taps": taps,
+        "linked": effect.settings.linked,
+    }
+
+
+def _following(effect: Any, channels: int) -> dict[str, Any]:
+    told = {**effect.settings.model_dump(), "effect": effect.type}
+    if effect.type == "leveler":
+        told |= {"pole": _pole(100.0, effect.environment.sample_rate), "weights": _weights(channels)}
+    return told
+
+
+def _weights(channels: int) -> list[float]:
+    """How much each channel counts for loudness."""
+    return list(loudness_weights(channels) or [1.0] * channels)
+
+
+def _swinging(effect: Any, channels: int) -> dict[str, Any]:
+    """A ring modulator's sine is a tremolo: (1 − mix) + mix·cos(2πφ) = 1 − 2·mix·sin²(πφ)."""
+    if effect.type == "ringmod":
+        return {"depth": "mix", "most": 2, "rate": "frequency"}
+    return {**effect.settings.model_dump(), "depth": "depth", "most": 1, "rate": "rate"}
+
+
+def _echoing(effect: Any, channels: int) -> dict[str, Any]:
+    settings = effect.settings
+    drive = getattr(settings, "drive", None)
+    return {
+        "sync": settings.sync,
+        "change": settings.change,
+        "fade": settings.fade,
+        "crossed": settings.mode == "ping_pong",
+        "shortest": effect.shortest,
+        "longest": effect.longest,
+        "drive": 0 if drive is None else 10 ** (drive / 20),
+    }
+
+
+def _tapping(effect: Any, channels: int) -> dict[str, Any]:
+    settings, kind = effect.settings, effect.type
+    told = {**settings.model_dump(), "kind": kind}
+    rate = effect.environment.sample_rate
+    if kind == "delay_samples":
+        return {**told, "longest": settings.samples}
+    if kind == "delay_beats":
+        return {**told, "longest": effect.tail(), "shortest": effect._shortest, "fade": 50.0}
+    if kind == "multitap":
+        fade = {"fade": settings.fade if settings.sync == "beats" else 0}
+        return {**told, **fade, "longest": effect.longest, "times": list(settings.times)}
+    return {"voices": 1, **told, "kind": "voices", "longest": effect.LONGEST * rate / 1000}
+
+
+def _flanging(effect: Any, channels: int) -> dict[str, Any]:
+    rate = effect.environment.sample_rate
+    shortest = max(1, int(effect.SHORTEST * rate / 1000))
+    return {**effect.settings.model_dump(), "shortest": shortest, "longest": effect.LONGEST * rate / 1000}
+
+
+def _oversampled(effect: Any, channels: int) -> str | None:
+    if effect.settings.oversampling == 1:
+        return None
+    return "no JavaScript for oversampling above 1; set oversampling: 1"
+
+
+def _metering(effect: Any, channels: int) -> dict[str, Any]:
+    rate = effect.environment.sample_rate
+    return {
+        "window": max(1, round(effect.settings.window * rate / 1000)),
+        "momentary": round(0.4 * rate),
+        "weights": _weights(channels),
+    }

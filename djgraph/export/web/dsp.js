@@ -73,6 +73,294 @@ class TwoBands {
   rest() { this.first.rest(); this.second.rest(); }
 }
 
+const STEEPEST = Math.tan(Math.PI * 0.49); // the largest g
+
+/** A state-variable filter as a mix of its parts: make(…), then run(x). */
+class Section extends Svf {
+  constructor() { super(); this.k = 1; this.low = 1; this.band = 1; this.high = 1; }
+
+  /** @param {number} g @param {number} q @param {number} low @param {number} band @param {number} high how much of each part */
+  make(g, q, low, band, high) {
+    this.k = 1 / q; this.low = low; this.band = band; this.high = high;
+    this.set(Math.min(g, STEEPEST), this.k);
+  }
+
+  /** With a gain in dB that turns it into a bell or a shelf, of the Audio EQ Cookbook. @param {string} turns @param {number} gain @param {number} g @param {number} q */
+  turn(turns, gain, g, q) {
+    const square = 10 ** (gain / 20), a = Math.sqrt(square);
+    if (turns === "bell") this.make(g, q * a, 1, square, 1);
+    else if (turns === "low_shelf") this.make(g / Math.sqrt(a), q, square, a, 1);
+    else this.make(g * Math.sqrt(a), q, 1, a, square);
+  }
+
+  /** @param {number} x */
+  run(x) {
+    this.tick(x);
+    const band = this.k * this.v1;
+    return this.high * x + (this.band - this.high) * band + (this.low - this.high) * this.v2;
+  }
+}
+
+/** A Linkwitz–Riley crossover by the bilinear transform, order 2 or 4: set(g), then tick(x) gives low and high. */
+class LinkwitzRiley {
+  /** @param {number} order */
+  constructor(order) { this.order = order; this.first = new Svf(); this.second = new Svf(); this.low = 0; this.high = 0; }
+
+  /** @param {number} g */
+  set(g) {
+    const k = this.order === 2 ? 2 : Math.SQRT2;
+    this.first.set(g, k);
+    this.second.set(g, k);
+  }
+
+  /** @param {number} x */
+  tick(x) {
+    const { first, second } = this;
+    first.tick(x);
+    if (this.order === 2) { this.low = first.v2; this.high = 2 * first.v1 + first.v2 - x; return; }
+    second.tick(first.v2);
+    this.low = second.v2;
+    this.high = x - 2 * Math.SQRT2 * first.v1 - this.low;
+  }
+
+  /** The all-pass that its bands add up to, of a filter of its own. @param {Svf} svf @param {number} x @param {number} order */
+  static turned(svf, x, order) {
+    svf.tick(x);
+    return order === 2 ? 2 * svf.v1 + 2 * svf.v2 - x : x - 2 * Math.SQRT2 * svf.v1;
+  }
+
+  rest() { this.first.rest(); this.second.rest(); }
+}
+
+/** A signal in two, three or four bands that add up to an all-pass: set(cutoffs), then tick(x) fills bands. */
+class Splitter {
+  /** @param {number} count @param {number} order @param {number} rate */
+  constructor(count, order, rate) {
+    this.count = count; this.order = order; this.rate = rate;
+    this.bands = new Float64Array(count);
+    this.splits = Array.from({ length: count - 1 }, () => new LinkwitzRiley(order));
+    this.passes = [new Svf(), new Svf()];
+  }
+
+  /** @param {ArrayLike<number>} cutoffs in Hz, ascending */
+  set(cutoffs) {
+    const k = this.order === 2 ? 2 : Math.SQRT2, g = (/** @type {number} */ n) => tangent(cutoffs[n], this.rate);
+    if (this.count < 4) {
+      for (let n = 0; n + 1 < this.count; n++) this.splits[n].set(g(n));
+      if (this.count === 3) this.passes[0].set(g(1), k);
+      return;
+    }
+    const [low, mid, high] = [g(0), g(1), g(2)];
+    this.splits[0].set(mid); this.splits[1].set(low); this.splits[2].set(high);
+    this.passes[0].set(high, k); this.passes[1].set(low, k);
+  }
+
+  /** @param {number} x */
+  tick(x) {
+    const { bands, splits, passes, order } = this;
+    splits[0].tick(x);
+    if (this.count === 2) { bands[0] = splits[0].low; bands[1] = splits[0].high; return; }
+    if (this.count === 3) {
+      splits[1].tick(splits[0].high);
+      bands[0] = LinkwitzRiley.turned(passes[0], splits[0].low, order); bands[1] = splits[1].low; bands[2] = splits[1].high;
+      return;
+    }
+    splits[1].tick(LinkwitzRiley.turned(passes[0], splits[0].low, order));
+    splits[2].tick(LinkwitzRiley.turned(passes[1], splits[0].high, order));
+    bands[0] = splits[1].low; bands[1] = splits[1].high; bands[2] = splits[2].low; bands[3] = splits[2].high;
+  }
+
+  rest() { for (const one of this.splits) one.rest(); for (const one of this.passes) one.rest(); }
+}
+
+/** Whether controls rest, so that what is made of them need not be made anew. */
+class Resting {
+  constructor() { /** @type {Record<string, number>} */ this.before = {}; }
+
+  /** 0: some move; 1: all rest, elsewhere than before; 2: all rest where they did. @param {Record<string, {values: Float64Array, steady: boolean}>} controls */
+  state(controls) {
+    let state = 2;
+    for (const name in controls) {
+      const { steady, values } = controls[name];
+      if (!steady) { this.before = {}; return 0; }
+      if (this.before[name] !== values[0]) { this.before[name] = values[0]; state = 1; }
+    }
+    return state;
+  }
+}
+
+// ---- levels
+
+/** A power in dB, at least −120. @param {number} power */
+function decibels(power) { return 10 * Math.log10(Math.max(power, 1e-12)); }
+
+/** What is above 0, with a parabola within a knee. @param {number} over @param {number} knee in dB */
+function bend(over, knee) {
+  const wide = knee + 1e-3, inside = Math.min(Math.max(over + wide / 2, 0), wide);
+  return inside * inside / (2 * wide) + Math.max(over - wide / 2, 0);
+}
+
+/** From 0 at 0 to 1 at the knee, without a corner. @param {number} over @param {number} knee */
+function ramp(over, knee) {
+  const u = Math.min(Math.max(over / knee, 0), 1);
+  return u * u * (3 - 2 * u);
+}
+
+/** Which share of its distance a level covers in a sample, with a time constant in ms. @param {number} time @param {number} rate */
+function shareOf(time, rate) { return -Math.expm1(-1000 / rate / Math.max(time, 1e-6)); }
+
+/** The shares of a control of times, computed once while it rests. */
+class Shares {
+  constructor() { this.values = new Float64Array(128); this.of = NaN; }
+
+  /** @param {{values: Float64Array, steady: boolean}} control @param {number} count @param {number} rate */
+  read(control, count, rate) {
+    if (control.steady) {
+      if (this.of !== control.values[0]) { this.of = control.values[0]; this.values.fill(shareOf(this.of, rate)); }
+    } else {
+      this.of = NaN;
+      for (let i = 0; i < count; i++) this.values[i] = shareOf(control.values[i], rate);
+    }
+    return this.values;
+  }
+}
+
+/** The magnitude of the loudest channel at a sample. @param {Float64Array[]} channels @param {number} i */
+function loudest(channels, i) {
+  let most = 0;
+  for (const one of channels) { const x = Math.abs(one[i]); if (x > most) most = x; }
+  return most;
+}
+
+/** The largest of the last samples. */
+class SlidingMax {
+  /** @param {number} length @param {number} rest what there was before */
+  constructor(length, rest) {
+    this.length = length; this.size = length + 1;
+    this.values = new Float64Array(this.size); this.at = new Float64Array(this.size);
+    this.head = 0; this.tail = 0; this.time = 0;
+    if (length > 1) { this.values[0] = rest; this.at[0] = -1; this.tail = 1; }
+  }
+
+  /** @param {number} x */
+  next(x) {
+    const { values, at, size } = this;
+    while (this.tail !== this.head && values[(this.tail + size - 1) % size] <= x) this.tail = (this.tail + size - 1) % size;
+    values[this.tail] = x; at[this.tail] = this.time; this.tail = (this.tail + 1) % size;
+    while (at[this.head] <= this.time - this.length) this.head = (this.head + 1) % size;
+    this.time++;
+    return values[this.head];
+  }
+}
+
+/** The mean of the last samples. */
+class SlidingMean {
+  /** @param {number} length */
+  constructor(length) { this.length = length; this.line = new Float64Array(length); this.place = 0; this.sum = 0; }
+
+  /** @param {number} x */
+  next(x) {
+    this.sum += x - this.line[this.place];
+    this.line[this.place] = x;
+    if (++this.place === this.length) { // begun anew, so that no rounding adds up
+      this.place = 0; this.sum = 0;
+      for (let i = 0; i < this.length; i++) this.sum += this.line[i];
+    }
+    return this.sum / this.length;
+  }
+}
+
+/** The loudness filters of ITU-R BS.1770-5, of one channel. */
+class KWeighting {
+  /** @param {number} rate */
+  constructor(rate) {
+    const high = 10 ** (3.99984385397 / 20), g = tangent(1681.9744509555319, rate), k = Math.tan(Math.PI * 38.13547087613982 / rate);
+    this.shelf = new Section(); this.cut = new Section();
+    this.shelf.make(g, 0.7071752369554193, 1, high ** 0.499666774155, high);
+    this.cut.make(tangent(38.13547087613982, rate), 0.5003270373253953, 0, 0, 1 + k / 0.5003270373253953 + k * k);
+  }
+
+  /** @param {number} x */
+  run(x) { return this.cut.run(this.shelf.run(x)); }
+}
+
+// ---- time
+
+/** Phases of an oscillator in Hz or in beats, of each channel. */
+class Cycles {
+  /** @param {{sync?: string, spread?: number}} settings @param {number} channels */
+  constructor(settings, channels) {
+    this.beats = settings.sync === "beats"; this.spread = settings.spread ?? 0; this.channels = channels;
+    this.phase = 0;
+    this.values = new Float64Array(128);
+  }
+
+  /** The first channel's cycles at each sample of a block, wrapped. */
+  read(/** @type {Float64Array} */ rate, /** @type {Float64Array|null} */ length, /** @type {number} */ count, /** @type {number} */ sampleRate, /** @type {{beats: Float64Array}|null} */ ticks) {
+    const { values } = this;
+    for (let i = 0; i < count; i++) {
+      if (this.beats && ticks && length) {
+        const position = ticks.beats[i] / length[i];
+        values[i] = position - Math.floor(position);
+      } else {
+        values[i] = this.phase;
+        this.phase += rate[i] / sampleRate;
+        this.phase -= Math.floor(this.phase);
+      }
+    }
+    return values;
+  }
+
+  /** By how many cycles a channel is ahead. @param {number} channel */
+  ahead(channel) { return this.channels > 1 ? this.spread * channel / (this.channels - 1) : 0; }
+}
+
+/** From 0 at cycle 0 to 1 at ½ and back. @param {number} cycle @param {boolean} [triangle] */
+function swing(cycle, triangle = false) {
+  if (triangle) return 2 * Math.abs(cycle - Math.floor(cycle + 0.5));
+  const sine = Math.sin(Math.PI * cycle);
+  return sine * sine;
+}
+
+/** A delay that changes: two that rest and the share of the second one, in stretches of `period` samples of the clip. */
+class Faded {
+  /** @param {number} period @param {number} start the clip's sample with which it begins */
+  constructor(period, start) { this.period = period; this.time = start; this.before = 0; this.current = 0; this.share = 0; }
+
+  /** @param {number} delay */
+  next(delay) {
+    if (!(this.current > 0)) { this.current = delay; this.before = delay; }
+    const passed = this.time % this.period;
+    if (passed === 0) { this.before = this.current; this.current = delay; }
+    this.share = passed / this.period;
+    this.time++;
+  }
+}
+
+/** What came in, read at any fraction of samples ago by Catmull and Rom's cubic. */
+class DelayLine {
+  /** @param {number} longest in samples */
+  constructor(longest) {
+    this.longest = Math.ceil(longest); this.size = this.longest + 4;
+    this.data = new Float64Array(this.size);
+    this.place = 0; // where the next sample goes
+  }
+
+  /** @param {number} x */
+  put(x) { this.data[this.place] = Math.abs(x) < 1e-30 ? 0 : x; if (++this.place === this.size) this.place = 0; }
+
+  /** The line `delay` samples before the one that was put last, or, with `ahead` 1, before the one that comes. */
+  read(/** @type {number} */ delay, ahead = 0) {
+    const held = delay > ahead ? Math.min(delay, this.longest) : ahead, whole = Math.floor(held), f = held - whole, { data, size } = this;
+    let at = this.place - 1 - whole + ahead;
+    if (at < 0) at += size;
+    const b1 = at >= 1 ? at - 1 : at - 1 + size, b2 = at >= 2 ? at - 2 : at - 2 + size, b = at + 1 === size ? 0 : at + 1;
+    const x0 = data[at], x1 = data[b1], x2 = data[b2], newer = whole <= ahead ? 3 * x0 - 3 * x1 + x2 : data[b];
+    const c1 = 0.5 * (x1 - newer), c2 = newer - 2.5 * x0 + 2 * x1 - 0.5 * x2, c3 = 1.5 * (x0 - x1) + 0.5 * (x2 - newer);
+    return x0 + f * (c1 + f * (c2 + f * c3));
+  }
+}
+
 /** A complex transform of a power of two, in place. */
 class Fft {
   /** @param {number} size */

@@ -128,7 +128,7 @@ class _Writer:
     def op(self, op: Op, plan: Plan) -> Data:
         match op:
             case Process():
-                return self._process(op)
+                return self._process(op, self._arrives(op))
             case Add():
                 return {"kind": "add", "out": op.out, "sources": list(op.sources)}
             case Silence():
@@ -151,11 +151,15 @@ class _Writer:
                     "ways": [
                         {"source": way.source, "out": way.out, "samples": way.samples} for way in op.ways
                     ],
-                    "body": [self.op(one, plan) for one in op.body],
+                    "body": [
+                        self._process(one, 0) if isinstance(one, Process) else self.op(one, plan)
+                        for one in op.body
+                    ],
                 }
         raise TypeError(f"{type(op).__name__} in the plan of a causal stream")
 
-    def _process(self, op: Process) -> Data:
+    def _process(self, op: Process, at: int) -> Data:
+        """at: the latency of what it reads; of what is in a loop, the loop's counts."""
         (node,) = op.nodes
         exporter = self._exporter(node)
         controls = [
@@ -170,7 +174,7 @@ class _Writer:
         return {
             "kind": "process",
             "node": node.id,
-            "at": self._arrives(op),
+            "at": at,
             "exporter": exporter[0],
             "settings": exporter[1],
             "ins": [[port.name, name] for port, name in zip(node.effect.inputs, op.ins[0])],

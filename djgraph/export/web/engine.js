@@ -62,6 +62,7 @@ class Reading {
     this.half = smoothing / 2;
     /** @type {Curve} */
     this.curve = { values: new Float64Array(BLOCK), steady: false };
+    this.added = new Float64Array(BLOCK);
     this.shown = NaN; // what fills the curve while it is steady
   }
 
@@ -100,10 +101,13 @@ class Reading {
         for (; i < stop; i++) out[i] = values[k];
         continue;
       }
-      const left = values[k], slope = points.slope(k), stop = Math.min(count, Math.ceil(at[k + 1]) - start);
-      for (; i < stop; i++) out[i] = left + slope * (start + i - at[k]);
+      // In single precision, as the mixer has its curves: what is held by them or steps with them does so on the same sample.
+      const left = values[k], right = values[k + 1], step = 1 / (at[k + 1] - at[k]), stop = Math.min(count, Math.ceil(at[k + 1]) - start);
+      for (; i < stop; i++) { const weight = (start + i - at[k]) * step; out[i] = Math.fround(left * (1 - weight) + right * weight); }
     }
-    if (half <= 0) return curve;
+    if (half <= 0 || first >= at.length || at[first] >= start + count - 1 + half) return curve;
+    const { added } = this;
+    added.fill(0, 0, count);
     for (let corner = first; corner < at.length; corner++) {
       const place = at[corner];
       if (place >= start + count - 1 + half) break;
@@ -113,9 +117,10 @@ class Reading {
       for (let j = Math.max(0, Math.floor(place - half) - start); j <= stop; j++) {
         // The box shrinks towards the clip's ends.
         const width = Math.min(half, start + j, samples - 1 - start - j), over = width - Math.abs(start + j - place);
-        if (over > 0) out[j] += bend * over * over / (4 * width);
+        if (over > 0) added[j] += bend * over * over / (4 * width);
       }
     }
+    for (let j = 0; j < count; j++) out[j] = Math.fround(out[j] + added[j]);
     return curve;
   }
 }
@@ -260,7 +265,7 @@ class Engine {
     this.start = start;
     this.position = start; // the next sample to come in
     this.hands = Array.from({ length: program.columns }, (_, i) => hands[i] ?? null);
-    this.rows = program.rows.map((row) => ({ row, points: new Points(row.at, row.values, row.held), reads: columnsOf(row), live: false }));
+    this.rows = program.rows.map((row) => ({ row, points: new Points(row.at, row.values.map(Math.fround), row.held), reads: columnsOf(row), live: false }));
     this.now = new Float64Array(program.columns);
     /** @type {Map<string, Reading>} */
     this.readings = new Map();

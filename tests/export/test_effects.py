@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from export.nulls import LIMIT, case, depth, heard, needs_node
 from torch import Tensor
 
 import djgraph
+from export.nulls import LIMIT, case, depth, heard, needs_node
 
 CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("gain", {}),

@@ -91,6 +91,10 @@ class ReadAhead:
         """As :meth:`read`, of what is not played: nothing of it is kept, and what is played comes first."""
         return self._reader.submit(self.feed.read, first, samples).result()
 
+    def retire(self) -> None:
+        """Another feed takes its place: nothing is read ahead any more, and who still asks reads for itself."""
+        self._reader.shutdown(wait=False)
+
     def close(self) -> None:
         self._reader.shutdown(wait=True, cancel_futures=True)
 
@@ -99,10 +103,18 @@ class ReadAhead:
             if index in self._chunks and not _failed(self._chunks[index]):
                 self._chunks.move_to_end(index)
             else:
-                self._chunks[index] = self._reader.submit(self.feed.read, index * CHUNK, CHUNK)
+                self._chunks[index] = self._submitted(index * CHUNK)
                 while len(self._chunks) > KEPT:
                     self._chunks.popitem(last=False)
             return self._chunks[index]
+
+    def _submitted(self, first: int) -> Future[Nested]:
+        try:
+            return self._reader.submit(self.feed.read, first, CHUNK)
+        except RuntimeError:  # retired
+            read = Future[Nested]()
+            read.set_result(self.feed.read(first, CHUNK))
+            return read
 
 
 def _failed(chunk: Future[Nested]) -> bool:

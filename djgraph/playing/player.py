@@ -19,6 +19,7 @@ from djgraph.audio.meter import LOUDNESS_CHANNELS, Meter
 from djgraph.errors import InputError
 from djgraph.playing.course import Course
 from djgraph.playing.feed import Feed, ReadAhead
+from djgraph.playing.fitted import Fitted
 from djgraph.playing.handover import Fade, Offer, Setup, Tail, first, same_channels
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import FADE, LONGEST, TICK, Line
@@ -168,6 +169,17 @@ class Player:
         :func:`djgraph.playing.relay.warm` would see to. Columns keep their values by name: that is the caller's to
         see to, in ``course`` and ``hands``. feed: the material as its graph takes it."""
         self.replace(Setup(mixer, course, hands, self.feed if feed is None else feed))
+
+    def refeed(self, feed: Feed, course: Course, sample: int) -> None:
+        """Other material, and the automation that goes with it, from a sample of it on; what was heard fades out, as at
+        a seek. What the mixer's graph takes otherwise is brought into its form."""
+        ahead = ReadAhead(feed)
+        with self._lock:
+            old, before = self.feed, self._setup
+            taken = ahead if before.feed is old else Fitted(ahead, before.mixer.graph)
+            self.feed, self._setup = ahead, replace(before, course=course, feed=taken)
+        old.retire()
+        self.seek(sample)
 
     def replace(self, setup: Setup) -> None:
         """The same with all that is played."""

@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from djgraph.automation import TempoMap
 
-def matched(tracks: Mapping[str, Mapping[str, Tensor]], rate: int) -> dict[str, dict[str, Tensor]]:
-    """The demo tracks at the first one's tempo, their bars on one another."""
+
+def matched(
+    tracks: Mapping[str, Mapping[str, Tensor]], rate: int, tempo: float | TempoMap | None = None
+) -> dict[str, dict[str, Tensor]]:
+    """The demo tracks at one tempo, the first one's where none is given, their bars on one another and as many beats
+    long as at that one."""
     from djgraph.analysis import Grid
+    from djgraph.automation import TempoMap
     from djgraph.decks import Deck, MemoryMaterial, Place
     from djgraph.demo import BPM, DOWNBEAT, PICKUP
 
-    tempo = next(iter(BPM.values()))
+    own = next(iter(BPM.values()))
+    clock = TempoMap(own if tempo is None else tempo)
     out = {}
     for name, stems in tracks.items():
         grid = Grid.at_tempo(BPM[name], meter=4, downbeat=PICKUP[name])
-        place = Place(grid, tempo, DOWNBEAT * tempo / 60, float(grid.beat_at(DOWNBEAT)))
-        samples = next(iter(stems.values())).shape[-1]
-        out[name] = Deck(MemoryMaterial(stems), place, rate).read(0, samples)
+        place = Place(grid, clock, DOWNBEAT * own / 60, float(grid.beat_at(DOWNBEAT)))
+        beats = next(iter(stems.values())).shape[-1] / rate * own / 60
+        out[name] = Deck(MemoryMaterial(stems), place, rate).read(0, round(clock.seconds(beats) * rate))
     return out

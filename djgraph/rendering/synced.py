@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,14 +109,28 @@ class SyncedBlocks:
 
     def anew(self) -> SyncedBlocks:
         """The same from the beginning, read on its own."""
+        return self._placed_at(self.tempo, self.places)
+
+    def at_tempo(self, tempo: TempoMap) -> SyncedBlocks:
+        """The same at another tempo, read on its own: every track enters at the beat at which it does.
+
+        Raises InputError for one that a track cannot be played at.
+        """
+        placed = {name: replace(place, tempo=tempo) for name, place in self.places.items()}
+        for name, place in placed.items():
+            place.rates(self.seconds[name])  # those that cannot be are told here
+        return self._placed_at(tempo, placed)
+
+    def _placed_at(self, tempo: TempoMap, places: dict[str, Place | Free]) -> SyncedBlocks:
         from djgraph.decks import Deck
 
         other = copy.copy(self)
+        other.tempo, other.places, other._at = tempo, places, 0
         other._decks = {
-            name: Deck(deck.material, deck.place, self._rate, deck.key_lock)
+            name: Deck(deck.material, places[name], self._rate, deck.key_lock)
             for name, deck in self._decks.items()
         }
-        other._at = 0
+        other.samples = max(deck.samples for deck in other._decks.values())
         return other
 
     def seek(self, sample: int) -> None:

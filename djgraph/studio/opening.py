@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from djgraph.decks.placement import NoRoom
 from djgraph.errors import InputError
 from djgraph.graph.ir import InputNode
 from djgraph.layout import ParameterLayout
-from djgraph.playing import Completed, Feed, FeedBlocks, FileFeed, MemoryFeed, SoughtFeed
+from djgraph.playing import Completed, Feed, FeedBlocks, FileFeed, Fitted, MemoryFeed, SoughtFeed
 from djgraph.rendering import (
     BlockSource,
     InputBlocks,
@@ -47,7 +47,8 @@ class Opened:
     """What is open. origin: what was asked for. feed: what a player plays. tempo: the clip's clock, where it is known.
     blocks: opens the same for a mix-down, from its beginning; where every input that the graph needs is given, that is
     what ``djgraph render --pad`` reads. plan: of a set, or of tracks at one mix's beats what was found of them, synced.
-    said: what is played, for people, a line each."""
+    said: what is played, for people, a line each. retimed: where the material follows the tempo, the same at another
+    one; raises InputError for one that it cannot be played at."""
 
     origin: Origin
     graph: Graph
@@ -57,6 +58,7 @@ class Opened:
     plan: SetPlan | None = None
     synced: SyncedBlocks | None = None
     said: tuple[str, ...] = field(default=())
+    retimed: Callable[[TempoMap], Opened] | None = None
 
     @cached_property
     def layout(self) -> ParameterLayout:
@@ -68,15 +70,28 @@ class Opened:
         """How long the clip is."""
         return self.feed.samples / self.graph.sample_rate
 
+    def at_tempo(self, clock: TempoMap, graph: Graph) -> Opened | None:
+        """The same at another tempo, for the graph that plays by now; None where it stays as it is. Raises InputError
+        for a tempo at which it cannot be played."""
+        own = self.tempo
+        if self.retimed is None or own is None or (own.points, own.ramps) == (clock.points, clock.ramps):
+            return None
+        made = self.retimed(clock)
+        if made.graph is graph:
+            return made
+        fits = made.graph.inputs == graph.inputs
+        blocks = made.blocks if fits else partial(FeedBlocks, Fitted(made.feed, graph))
+        return replace(made, graph=graph, blocks=blocks)
+
 
 def open_origin(
     origin: Origin, text: str = "", clock: TempoMap | None = None, steps: Steps | None = None
 ) -> Opened:
     """Open what a project is played with.
 
-    text: of its graph, where it is not what the origin's graph says any more. clock: at which tracks in sync are played
-    where the origin says none. Raises DJGraphError as loading a graph, reading a set file and opening audio
-    files do.
+    text: of its graph, where it is not what the origin's graph says any more. clock: the project's, at which the demo's
+    tracks are played, and tracks in sync that were placed before or for which the origin says no tempo. Raises
+    DJGraphError as loading a graph, reading a set file and opening audio files do.
     """
     steps = Silent() if steps is None else steps
     if origin.set:
@@ -85,7 +100,7 @@ def open_origin(
     graph = djgraph.graph.load(text or origin.graph, **args)
     given = {name: Path(path) for name, path in origin.inputs.items()}
     if not given:
-        return _open_demo(origin, graph)
+        return _open_demo(origin, graph, clock)
     needed = {node.input for node in graph.nodes if isinstance(node, InputNode) and not node.optional}
     find_inputs(graph, given, some=True)  # what is wrong is told before an analysis
     whole = needed <= given.keys()
@@ -103,11 +118,12 @@ def open_origin(
     return Opened(origin, graph, feed, lambda: FeedBlocks(feed), said=said)
 
 
-def _open_demo(origin: Origin, graph: Graph) -> Opened:
-    feed, said = demo_feed(graph)
-    tempo = TempoMap(origin.tempo[0] if origin.tempo else TEMPO)
+def _open_demo(origin: Origin, graph: Graph, clock: TempoMap | None) -> Opened:
+    tempo = TempoMap(origin.tempo[0] if origin.tempo else TEMPO) if clock is None else clock
+    feed, said = demo_feed(graph, tempo)
     made = _completed(replace_material(feed, all_material(graph, feed.material)), graph)
-    return Opened(origin, graph, made, lambda: FeedBlocks(made), tempo, said=said)
+    retimed = partial(_open_demo, origin, graph) if feed.read(0, 1) else None  # else sources play all of it
+    return Opened(origin, graph, made, lambda: FeedBlocks(made), tempo, said=said, retimed=retimed)
 
 
 def _open_synced(
@@ -124,17 +140,24 @@ def _open_synced(
             "the graph"
         )
     tempo: Any = clock
-    if origin.clock:  # tracks stay where they were put, whatever becomes of the project's tempo
-        tempo = TempoMap([list(entry) for entry in origin.clock])
+    if origin.clock:  # they were placed before, and follow the project's tempo
+        tempo = TempoMap([list(entry) for entry in origin.clock]) if clock is None else clock
     elif origin.tempo is not None:
         tempo = origin.tempo if len(origin.tempo) == 2 else origin.tempo[0]
 
-    source = _synced(origin, graph, given, tempo, steps)
+    return _of_synced(origin, graph, _synced(origin, graph, given, tempo, steps), whole)
+
+
+def _of_synced(origin: Origin, graph: Graph, source: SyncedBlocks, whole: bool) -> Opened:
     feed = _completed(SoughtFeed(source), graph)
     # An analysis is not made again; where an input is missing, silence is read in its place.
     again = _again(source) if whole else (lambda: FeedBlocks(feed))
     lines = (f"at {source.tempos} BPM, the second track from beat {source.start:g}", *source.said())
-    return Opened(origin, graph, feed, again, source.tempo, synced=source, said=lines)
+
+    def retimed(tempo: TempoMap) -> Opened:
+        return _of_synced(origin, graph, source.at_tempo(tempo), whole)
+
+    return Opened(origin, graph, feed, again, source.tempo, synced=source, said=lines, retimed=retimed)
 
 
 def _synced(origin: Origin, graph: Graph, given: dict[str, Path], tempo: Any, steps: Steps) -> SyncedBlocks:

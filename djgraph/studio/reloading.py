@@ -19,7 +19,6 @@ from djgraph.studio.checking import document_of
 from djgraph.studio.curves import course_of, playable, points_of_clip
 from djgraph.studio.opening import all_material
 from djgraph.studio.project import Clip, Project
-from djgraph.studio.worker import Worker
 
 if TYPE_CHECKING:
     from djgraph.studio.session import Session
@@ -42,19 +41,20 @@ class Wish:
 class Reloading:
     """A thread that makes what was asked for last the mixer of a session; what is asked for meanwhile takes its place.
 
-    tell: hears ``stage`` (``checking``, ``compiling``, ``warming``, ``done`` or ``failed``), ``problems`` and ``notes``
+    ask: as :meth:`djgraph.studio.worker.Worker.ask`. tell: hears ``stage``
+    (``checking``, ``compiling``, ``warming``, ``done`` or ``failed``), ``problems`` and ``notes``
     and the number of the wish. done: is called once a text is what plays, before pages are told of its console.
     """
 
     def __init__(
         self,
         session: Session,
-        worker: Worker,
+        ask: Callable[..., dict[str, Any]],
         tell: Callable[[dict[str, Any]], None],
         done: Callable[[Wish], Project],
         lead: float = LEAD,
     ) -> None:
-        self._session, self._worker, self._tell, self._done, self._lead = session, worker, tell, done, lead
+        self._session, self._check, self._tell, self._done, self._lead = session, ask, tell, done, lead
         self._wish: Wish | None = None
         self._seen = 0
         self._closed = False
@@ -102,7 +102,7 @@ class Reloading:
     def _reload(self, wish: Wish) -> None:
         session, player = self._session, self._session.player
         self._say(wish, "checking")
-        found = self._worker.ask("check", text=wish.text, file=wish.file, args=dict(session.args))
+        found = self._check("check", text=wish.text, file=wish.file, args=dict(session.args))
         if any(one["level"] == "error" for one in found["problems"]):
             self._say(wish, "failed", problems=found["problems"])
             return
@@ -120,13 +120,15 @@ class Reloading:
         if self._stale():
             return
         self._say(wish, "warming")
-        hands = player.hands
+        hands, feed = player.hands, player.feed
         setup, resting, notes = self._setup(mixer)
         try:
-            taken = warm(player, setup, self._lead, self._stale)
+            taken = warm(player, setup, self._lead, lambda: self._stale() or player.feed is not feed)
         finally:
             hands.hand_on(None)
-        if taken:
+        if player.feed is not feed and not taken and not self._stale():  # other material, meanwhile
+            self._reload(wish)
+        elif taken:
             session.adopt(mixer, setup.feed, self._done(wish), resting)
             self._say(wish, "done", problems=found["problems"], notes=notes)
 

@@ -12,12 +12,14 @@ from djgraph.graph.ir import InputNode
 from djgraph.playing import MemoryFeed
 
 if TYPE_CHECKING:
+    from djgraph.automation import TempoMap
     from djgraph.graph.ir import Graph
 
 
-def demo_feed(graph: Graph) -> tuple[MemoryFeed, tuple[str, ...]]:
+def demo_feed(graph: Graph, tempo: TempoMap | None = None) -> tuple[MemoryFeed, tuple[str, ...]]:
     """The first two inputs that can take them play the two tracks, bars on bars; sources play them as they are, each
-    at its own tempo. With what is played, for people. Inputs of more than two channels get nothing."""
+    at its own tempo. With what is played, for people. Inputs of more than two channels get nothing. tempo: at which
+    they are beat-matched; the first one's where there is none."""
     from djgraph.analysis import Grid
     from djgraph.decks import MemoryMaterial
     from djgraph.demo import BPM, PICKUP, demo_tracks
@@ -27,7 +29,7 @@ def demo_feed(graph: Graph) -> tuple[MemoryFeed, tuple[str, ...]]:
     if not names:
         return MemoryFeed({}), ("silence: no input can play the demo's tracks; give audio with -i",)
     tracks = demo_tracks(graph.sample_rate)
-    beside = matched(tracks, graph.sample_rate)
+    beside = matched(tracks, graph.sample_rate, tempo)
     inputs: dict[str, Any] = {}
     material: dict[str, Any] = {}
     said = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import sys
@@ -45,7 +46,7 @@ class Serving:
             server_header=False,
             access_log=False,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, session)
 
     def run(self, ready: Callable[[str], None] | None = None) -> None:
         """Serve until Ctrl-C or :meth:`stop`."""
@@ -61,3 +62,15 @@ class Serving:
 
     def stop(self) -> None:
         self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """One that answers what it was asked before it ends: nothing that takes long is waited for."""
+
+    def __init__(self, config: uvicorn.Config, session: Session) -> None:
+        super().__init__(config)
+        self._session = session
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(self._session.let_go)
+        await super().shutdown(sockets)

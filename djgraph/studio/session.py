@@ -51,6 +51,9 @@ class Part:
     def changed(self) -> None:
         """The project has changed, or the mixer."""
 
+    def let_go(self) -> None:
+        """Nobody waits for anything any more: the studio is about to end."""
+
     def close(self) -> None:
         """The studio ends."""
 
@@ -114,7 +117,6 @@ class Session:
             event: Event = {
                 "event": "snapshot",
                 "console": console_of(self.mixer.graph, self.mixer.layout),
-                "seconds": self.seconds,
                 **self._state(),
             }
             for part in self.parts:
@@ -144,9 +146,10 @@ class Session:
 
     def change(self, project: Project, what: str, gesture: str = "") -> None:
         """Go on with an edited project. Raises DJGraphError for one that cannot be played, and keeps the old one."""
-        course = self._course(project)
+        opened = self._retimed(project)
+        course = self._course(project, opened)
         self.history.change(project, what, gesture)
-        self._follow(course)
+        self._follow(course, opened)
 
     def go_back(self) -> None:
         """Undo."""
@@ -160,7 +163,8 @@ class Session:
 
     def refresh(self) -> None:
         """Play the project as it is now."""
-        self._follow(self._course(self.project))
+        opened = self._retimed(self.project)
+        self._follow(self._course(self.project, opened), opened)
 
     def propose(self, proposal: Proposal | None) -> None:
         """Show lanes as ghosts, in place of those that were shown; None: no more."""
@@ -207,6 +211,10 @@ class Session:
     def seek(self, sample: int) -> None:
         """Go on from a sample of the clip."""
         self.player.seek(sample)
+        self._sent(sample)
+
+    def _sent(self, sample: int) -> None:
+        """The player goes on from there."""
         self._sought = max(0, min(sample, self.player.feed.samples - 1))
         seconds = self._sought / self.mixer.graph.sample_rate
         self.tell({"event": "sought", "seconds": seconds, "values": self.moved()})
@@ -250,6 +258,11 @@ class Session:
             "tempo": now.tempo,
         }
 
+    def let_go(self) -> None:
+        """What pages wait for is given up: the studio is about to end."""
+        for part in self.parts:
+            part.let_go()
+
     def close(self) -> None:
         for part in self.parts:
             part.close()
@@ -257,14 +270,26 @@ class Session:
         if self.keep is not None:
             self.keep.close()
 
-    def _course(self, project: Project) -> Any:
+    def _retimed(self, project: Project) -> Opened | None:
+        """What is played, where a project has another tempo that it follows. Raises InputError where it cannot."""
+        return None if self.opened is None else self.opened.at_tempo(project.clock, self.mixer.graph)
+
+    def _course(self, project: Project, opened: Opened | None = None) -> Any:
         graph = self.mixer.graph
-        samples = self.player.feed.samples
+        samples = (self.player.feed if opened is None else opened.feed).samples
         project = playable(project, self.resting)
         return course_of(project, self.mixer.layout, samples, graph.sample_rate)
 
-    def _follow(self, course: Any) -> None:
-        self.player.follow(course)
+    def _follow(self, course: Any, opened: Opened | None = None) -> None:
+        if opened is None:
+            self.player.follow(course)
+        elif self.opened is not None and self.opened.tempo is not None and opened.tempo is not None:
+            # What is heard stays at its beat.
+            rate = self.mixer.graph.sample_rate
+            place = round(opened.tempo.seconds(self.opened.tempo.beat(self.position / rate)) * rate)
+            self.opened = opened
+            self.player.refeed(opened.feed, course, place)
+            self._sent(place)
         if (
             self.player.mixer.layout == self.mixer.layout
         ):  # else one takes over right now, and all is told anew
@@ -278,6 +303,7 @@ class Session:
         return {
             "project": self.project.model_dump(mode="json", exclude={"other"}),
             "values": [float(value) for value in row],
+            "seconds": self.seconds,
             "undo": undo,
             "redo": redo,
         }

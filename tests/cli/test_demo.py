@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 import djgraph
 from djgraph import demo
@@ -132,6 +133,17 @@ def test_demo_refuses(run: Run, tmp_path: Path) -> None:
 def test_the_downbeat_is_a_beat_of_both() -> None:
     for bpm in BPM.values():
         assert (DOWNBEAT * bpm / 60) % 1 == pytest.approx(0)
+
+
+def test_the_tracks_are_beat_matched_at_any_tempo_and_as_many_beats_long() -> None:
+    rate = 8000
+    tracks = demo_tracks(rate, 4.0)
+    own, same = matched(tracks, rate), matched(tracks, rate, 120.0)
+    assert all(torch.equal(own["track_b"][stem], one) for stem, one in same["track_b"].items())
+    fast = matched(tracks, rate, 150.0)
+    assert {one.shape[-1] for stems in fast.values() for one in stems.values()} == {
+        round(4.0 * rate * 120 / 150)
+    }
 
 
 def test_the_tracks_are_beat_matched() -> None:

@@ -92,6 +92,26 @@ def test_another_mixer_takes_over_without_a_step(mixer: djgraph.Mixer, inputs: A
     player.close()
 
 
+def test_other_material_goes_on_at_its_sample_and_fades_in(mixer: djgraph.Mixer, inputs: Any) -> None:
+    others = tracks(mixer.graph, 2 * SAMPLES, seed=7)
+    player, course = Player(mixer, MemoryFeed(inputs)), Course.steady(mixer.layout, tempo=90.0)
+    before = _played(player, [512] * 8)
+    old = player.feed
+    player.refeed(MemoryFeed(others), course, 12_000)
+    audio, at = player.block(16_384)
+    wanted = mixed(mixer, others, mixer.layout.default[None])
+    first = mixed(mixer, inputs, mixer.layout.default[None])
+    assert (at, player.transport.tempo, player.feed.samples) == (12_000, 90.0, 2 * SAMPLES)
+    np.testing.assert_allclose(before, first[:, : before.shape[1]], atol=2e-6)
+    np.testing.assert_allclose(audio[:, 4096:], wanted[:, 12_000 + 4096 : 12_000 + 16_384], atol=1e-5)
+    near = np.abs(audio[:, 0] - first[:, before.shape[1]]).max()
+    assert (
+        near < 0.05 < np.abs(wanted[:, 12_000] - first[:, before.shape[1]]).max()
+    )  # what was heard, a little less
+    assert old.read(0, 100)["track_a"]["drums"].shape[-1] == 100  # who still has it may read on
+    player.close()
+
+
 def test_hands_keep_to_ranges_and_names(mixer: djgraph.Mixer) -> None:
     hands = Hands(mixer.layout)
     assert hands.hold("track_a.drums.gain", 7.0) == 1.0

@@ -27,6 +27,8 @@ from djgraph.studio.messages import WRONG
 from djgraph.studio.parts import exports
 from djgraph.studio.parts.exports import Exports
 from djgraph.studio.parts.saving import Saving
+from djgraph.studio.parts.timeline import Timeline
+from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.project import Clip, Lane, LanePoint, Origin, Project
 from djgraph.studio.session import Session
 from studio.served import until
@@ -323,7 +325,8 @@ def pair(folder: Path, tmp_path: Path) -> Iterator[Session]:
     for name, bpm in (("track_a", 120.0), ("track_b", 126.0)):
         beats = ", ".join(f"{60 / bpm * n:.6f}" for n in range(int(SECONDS * bpm / 60)))
         (folder / name / "track.json").write_text(f'{{"beats": [{beats}]}}')
-    session = begin(Keep(tmp_path / "project"), origin(folder, sync="bar", at=4.0), parts=(Saving, Exports))
+    parts = (Saving, Exports, Transporting, Timeline)
+    session = begin(Keep(tmp_path / "project"), origin(folder, sync="bar", at=4.0), parts=parts)
     yield session
     session.close()
 
@@ -360,14 +363,44 @@ def test_two_tracks_in_time_become_a_set_and_a_project_for_daws(pair: Session, t
 
 
 @pytest.mark.slow
-def test_tracks_in_time_stay_where_they_were_put(pair: Session, tmp_path: Path) -> None:
-    before = pair.player.feed.read(44100, 4096)["track_b"]["drums"]
-    pair.change(pair.project.model_copy(update={"tempo": ((0.0, 140.0, "hold"),)}), "set the tempo")
+def test_tracks_in_time_follow_the_tempo(pair: Session, folder: Path, tmp_path: Path) -> None:
+    """As if they had been placed at it in the first place: on the page, undone, opened again, and in an export."""
+
+    def heard(session: Session) -> torch.Tensor:
+        return torch.cat(tuple(session.player.feed.read(88200, 4096)["track_b"].values()))
+
+    before, seconds = heard(pair), pair.seconds
+    told: list[dict[str, Any]] = []
+    pair.listen(told.append)
+    pair.seek(88200)
+    pair.take('{"do": "tempo", "bpm": 140}')
+    placed = begin(
+        Keep(tmp_path / "placed"),
+        origin(folder, sync="bar", at=4.0, tempo=(140.0,)),
+        parts=(Saving, Exports, Transporting),
+    )
+    wanted = heard(placed)
+    placed.close()
+    assert not torch.equal(wanted, before)
+    assert torch.equal(heard(pair), wanted)
+    assert pair.position == round(88200 * 120 / 140)  # beat 4
+    assert pair.seconds < seconds
+    assert [event["seconds"] for event in told if event["event"] == "project"][-1] == pair.seconds
+    path = tmp_path / "mix.wav"
+    export(Job(what="mix", path=str(path), project=pair.project))
+    assert audio.read(path)[0].shape[-1] == pair.player.feed.samples
+    pair.take('{"do": "undo"}')
+    assert torch.equal(heard(pair), before)
+    assert pair.seconds == seconds
+    with pytest.raises(InputError, match="times as fast"):
+        pair.take('{"do": "tempo", "bpm": 25}')
+    assert pair.project.clock.bpm(0) == 120
+    pair.take('{"do": "redo"}')
     project = pair.project
     pair.close()
     again = begin(Keep(tmp_path / "project"), None, parts=(Saving, Exports))
     assert again.project == project
-    assert torch.equal(again.player.feed.read(44100, 4096)["track_b"]["drums"], before)
+    assert torch.equal(heard(again), wanted)
     again.close()
 
 

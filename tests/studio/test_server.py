@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 
 from djgraph.studio.guard import HEADERS, LONGEST_BODY
 from djgraph.studio.messages import LONGEST
+from djgraph.studio.parts.texts import Texts
 from djgraph.studio.sockets import MOST_PAGES
 
 from .served import PATIENCE, Studio, until
@@ -529,3 +530,23 @@ def test_the_last_page_that_asks_has_the_sound(studio: Studio) -> None:
             assert len(other.recv(timeout=PATIENCE)) > 16
             studio.session.player.stop()
     until(lambda: not _sounding(), "a thread goes on without a page")
+
+
+@pytest.mark.slow
+def test_a_server_that_ends_lets_nobody_wait(caplog: pytest.LogCaptureFixture) -> None:
+    """A drawing takes as long as its process needs to begin; what was asked is answered, and no error is told."""
+    ours = Studio("dj_mixer", seconds=0.2)
+    texts = ours.session.part(Texts)
+    assert texts is not None
+    worker, answers = texts.worker, list[Asked]()
+    path = f"/{ours.token}/drawing/dark"
+    asking = threading.Thread(target=lambda: answers.append(ask(ours, path)))
+    try:
+        asking.start()
+        until(lambda: worker._process is not None, "nothing is drawn")
+        ours.halt()
+        asking.join(PATIENCE)
+        assert [answer.status for answer in answers] == [409]
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    finally:
+        ours.close()

@@ -70,7 +70,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., tuple[Session, Path]]]:
         feed = MemoryFeed({"track": 0.1 * torch.randn(2, RATE * 8)})
         session = Session(mixer, feed, parts=PARTS)
         texts = _texts(session)
-        texts.worker = texts._reloading._worker = Direct()
+        texts.worker = Direct()
         texts._reloading._lead = 0.2
         sessions.append(session)
         return session, path

@@ -65,7 +65,7 @@ class Texts(Part):
         self._last: dict[str, Any] = {"stage": "done", "wish": 0, "problems": [], "notes": []}
         self._drawings: dict[tuple[int, str, bool], dict[str, Any]] = {}
         self.worker = Worker()
-        self._reloading = Reloading(session, self.worker, self._staged, self._taken)
+        self._reloading = Reloading(session, self._ask, self._staged, self._taken)
         self._ended = threading.Event()
         self._watch: threading.Thread | None = None
         if self._kept is not None:
@@ -100,6 +100,11 @@ class Texts(Part):
     def snapshot(self) -> dict[str, Any]:
         return {"text": self._about(), "reload": self._last}
 
+    def let_go(self) -> None:
+        """Who waits for an answer gets one; another server may ask another process."""
+        worker, self.worker = self.worker, Worker()
+        worker.close()
+
     def close(self) -> None:
         self._ended.set()
         self.worker.close()
@@ -133,6 +138,9 @@ class Texts(Part):
         return self._drawings[key]
 
     # ── How ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ask(self, what: str, **question: Any) -> dict[str, Any]:
+        return self.worker.ask(what, **question)
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -72,6 +72,8 @@ class Transporting(Part):
                 beats = None if region is None else (clock.beat(region[0]), clock.beat(region[1]))
                 session.change(session.project.model_copy(update={"loop": beats}), "set the loop", "loop")
             case Tempo():
+                if why := self._tempo_is():
+                    raise InputError(why)
                 tempo = ((0.0, message.bpm, "hold"),)
                 session.change(session.project.model_copy(update={"tempo": tempo}), "set the tempo", "tempo")
 
@@ -80,7 +82,8 @@ class Transporting(Part):
         session, player, rate = self.session, self.session.player, self.session.mixer.graph.sample_rate
         clock, loop, graph = session.project.clock, session.project.loop, session.mixer.graph
         if clock.points != self._clock.points or clock.ramps != self._clock.ramps:
-            if graph.sources and all(name in graph.sources for name in graph.inputs):
+            follows = session.opened is not None and session.opened.retimed is not None
+            if graph.sources and not follows and all(name in graph.sources for name in graph.inputs):
                 beat = self._clock.beat(session.position / rate)
                 session.seek(round(clock.seconds(beat) * rate))
             self._clock = clock
@@ -93,4 +96,11 @@ class Transporting(Part):
         session.tell({"event": "loop", "region": self._region})
 
     def snapshot(self) -> dict[str, Any]:
-        return {"transport": {**self.session.transport(), "loop": self._region}}
+        return {"transport": {**self.session.transport(), "loop": self._region}, "tempo_is": self._tempo_is()}
+
+    def _tempo_is(self) -> str | None:
+        """Why it is not changed here."""
+        a_set = self.session.opened is not None and self.session.opened.plan is not None
+        return (
+            "the tempo is the set file's, at which its tracks are placed: change it there" if a_set else None
+        )

@@ -210,7 +210,8 @@ function strip(section, tools) {
   if (section.meter) levels.append(makeMeter(section.name, tools.store));
   if (section.mutes) foot.append(listening(section.name, tools));
   foot.append(levels);
-  element.append(body, foot);
+  element.append(body);
+  if (foot.childElementCount > 1 || levels.childElementCount) element.append(foot);
   return element;
 }
 
@@ -236,7 +237,9 @@ function block(one, tools) {
       pad ??= makePad(x, y, tools);
       const on = open.getAttribute("aria-pressed") !== "true";
       open.setAttribute("aria-pressed", String(on));
-      if (on) box.append(pad); else pad.remove();
+      if (!on) { pad.remove(); return; }
+      box.append(pad);
+      pad.scrollIntoView({ block: "nearest" });
     });
   }
   return box;

@@ -5,7 +5,7 @@
 
 /** What views follow while they stand, and by which event: of what the server begins with, the rest is what they are made of.
  * @type {Record<string, string>} */
-const FOLLOWED = { project: "project", values: "", undo: "", redo: "", held: "", moving: "", has_other: "", proposal: "", auditioned: "",
+const FOLLOWED = { project: "project", values: "", undo: "", redo: "", held: "", moving: "", seconds: "", has_other: "", proposal: "", auditioned: "",
   transport: "transport", listening: "listening", sound: "sound", saving: "saved", fit: "fit", model: "model", recording: "recording", clips: "clips" };
 
 export class Store {
@@ -66,7 +66,6 @@ export class Store {
         this.follow(event);
         for (const [name, value] of Object.entries(event.held)) this.values.set(name, /** @type {number} */ (value));
         this.held = new Set(Object.keys(event.held));
-        this.seconds = event.seconds;
         this.extra = event;
         this.listening = event.listening;
         this.transport = event.transport;
@@ -139,6 +138,7 @@ export class Store {
     this.project = event.project;
     this.undo = event.undo;
     this.redo = event.redo;
+    this.seconds = event.seconds;
     this.console.columns.forEach((/** @type {string} */ name, /** @type {number} */ i) => {
       if (!this.held.has(name)) this.values.set(name, event.values[i]);
     });

@@ -160,10 +160,10 @@ function makeTempo(store, wire) {
   const show = () => {
     if (document.activeElement === field) return;
     field.value = String(Math.round(10 * store.transport.tempo) / 10);
-    const changes = (store.project?.tempo.length ?? 1) > 1;
-    field.readOnly = changes;
-    field.title = changes ? "The tempo changes on the timeline, and is edited there" : "Tempo in BPM";
-    tap.toggleAttribute("disabled", changes);
+    const changes = (store.project?.tempo.length ?? 1) > 1, fixed = store.extra.tempo_is ?? (changes ? "The tempo changes over time, as it was said where the project began" : null);
+    field.readOnly = fixed !== null;
+    field.title = fixed ?? "Tempo in BPM";
+    tap.toggleAttribute("disabled", fixed !== null);
   };
   store.on("transport", show);
   store.on("project", event => { const tempo = event?.project?.tempo; if (tempo?.length === 1) store.transport.tempo = tempo[0][1]; show(); });

@@ -129,5 +129,5 @@ def test_what_cannot_be_asked(opened: Session, tmp_path: Path) -> None:
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     mixer = djgraph.compile(GRAPH)
     checkpoint.save(tmp_path / "x.safetensors", {"model": {}, "about": {"hidden": 3}}, mixer)
-    with pytest.raises(CheckpointError, match=r"not written by examples/train_transition.py: senses"):
+    with pytest.raises(CheckpointError, match=r"not written by a training of transitions: senses"):
         load_player(tmp_path / "x.safetensors")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,13 @@ def test_files_that_are_linked_to_are_shown_with_what_they_link_to() -> None:
 
 
 def test_a_file_with_fences_is_shown_whole() -> None:
-    shown = files.shown("CONTRIBUTING.md")
-    assert shown.count("````") == 2 or "```" not in Path(files.ROOT / "CONTRIBUTING.md").read_text()
+    for path in ("docs/start.md", "recipes/bass_swap.yaml", "tests/website/test_links.py"):
+        shown = files.shown(path)
+        text = (files.ROOT / path).read_text(encoding="utf-8").rstrip()
+        fence = re.findall(r"^`+", shown, re.MULTILINE)[-1]
+        assert len(fence) >= 3
+        assert fence not in text
+        assert f"\n{text}\n{fence}\n" in shown
 
 
 def test_what_a_site_loads_from_elsewhere_or_lacks_is_told(tmp_path: Path) -> None:

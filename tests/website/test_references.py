@@ -10,7 +10,7 @@ import pytest
 import djgraph
 from djgraph.language.fields import Element
 from sitebuild import api, references
-from sitebuild.docstrings import markdown
+from sitebuild.prose import markdown
 from sitebuild.sections import sections
 from sitebuild.site import ROOT
 

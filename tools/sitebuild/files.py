@@ -9,7 +9,15 @@ import subprocess
 from sitebuild.links import for_site
 from sitebuild.site import ROOT, Site
 
-LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".json": "json", ".sh": "bash"}
+LANGUAGES = {
+    ".py": "python",
+    ".yaml": "yaml",
+    ".toml": "toml",
+    ".json": "json",
+    ".sh": "bash",
+    ".js": "javascript",
+    ".css": "css",
+}
 PARTS = ("gallery/", "contributing.md", "changelog.md", "plugins/", "index.md")
 """Places that are in the navigation, or written by another part."""
 
@@ -37,7 +45,7 @@ def write(site: Site) -> None:
 def shown(path: str) -> str:
     """A page with the text of a file."""
     text = (ROOT / path).read_text(encoding="utf-8").rstrip("\n")
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=2))
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     language = LANGUAGES.get(posixpath.splitext(path)[1], "text")
     return f'# {posixpath.basename(path)}\n\n`{path}`\n\n{fence}{language} linenums="1"\n{text}\n{fence}\n'
 

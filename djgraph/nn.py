@@ -70,13 +70,17 @@ class ControlHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Plain values ``[…, controls]`` for features ``[…, features]``."""
+        return self.layout.from_unit(self.positions(features), self.snap)
+
+    def positions(self, features: Tensor) -> Tensor:
+        """Positions ``[…, controls]`` along each control's scale, for features ``[…, features]``, not yet held to
+        0…1."""
         if not features.ndim or features.shape[-1] != self.features:
             raise InputError(f"features: expected [..., {self.features}], got shape {list(features.shape)}")
         with torch.autocast(features.device.type, enabled=False):
             # bfloat16 has 256 places for a knob's whole travel: of a network under autocast this layer stays out.
             moved = functional.linear(features.to(self.weight.dtype), self.weight, self.bias)
-        position = self.origin + moved
-        return self.layout.from_unit(position, self.snap)
+        return self.origin + moved
 
     def extra_repr(self) -> str:
         return f"features={self.features}, controls={len(self.layout)}, layout={self.layout.fingerprint}"

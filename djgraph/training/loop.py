@@ -170,7 +170,7 @@ class Loop:
             while self.place.epoch < self.epochs:
                 order = self._order(items, batch_size)[self.place.batch :]
                 for batch in self._load(data, collate, order):
-                    self._step(step, _to(batch, self.device), batch_size, total)
+                    self._step(step, moved(batch, self.device), batch_size, total)
                     clock.tick()
                     mean = self.place.sums["loss"] / self.place.batch
                     bar.say(f"epoch {self.place.epoch + 1} of {self.epochs}, loss {mean:.4f}")
@@ -259,11 +259,12 @@ def _warm_then_cosine(share: float) -> float:
     return min(1.0, (share + 1e-3) / 0.02) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
 
 
-def _to(value: Any, device: torch.device) -> Any:
+def moved(value: Any, device: torch.device) -> Any:
+    """A batch on a device."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, dict):
-        return {key: _to(item, device) for key, item in value.items()}
+        return {key: moved(item, device) for key, item in value.items()}
     return value
 
 

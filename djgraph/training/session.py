@@ -18,11 +18,11 @@ from djgraph.mixer import Mixer, compile_graph
 from djgraph.training import processes, verdict
 from djgraph.training.clips import Transitions, collate, senses_for, split
 from djgraph.training.config import TrainingModel
-from djgraph.training.loop import Loop, Step, Trained
+from djgraph.training.loop import Loop, Place, Step, Trained, moved
 from djgraph.training.objective import Objective
 from djgraph.training.progress import Progress, Silent
 from djgraph.training.run import Run
-from djgraph.transitions import Senses, build_model
+from djgraph.transitions import FlowModel, Senses, build_model
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Start:
 
 @dataclass
 class Session:
-    """What a training begins with. training: the items that are learned from; tests: those that are judged with."""
+    """What a training begins with. training: the items that are learned from; tests: those that are judged with. place:
+    how far it is."""
 
     config: TrainingModel
     start: Start
@@ -50,6 +51,7 @@ class Session:
     model: nn.Module
     run: Run
     progress: Progress = field(default_factory=Silent)
+    place: Place = field(default_factory=Place)
 
     def params(self, batch: Mapping[str, Any]) -> Tensor:
         """What the model plays, ``[batch, frames, controls]`` in plain units and single precision.
@@ -57,10 +59,39 @@ class Session:
         The network runs in the configuration's precision: under autocast, where that is bfloat16. The mixer is never a
         part of that.
         """
-        half = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+        with self.autocast():
             params: Tensor = self.model(batch["features"], batch["spread"], batch["steps"])
         return params.float()
+
+    def autocast(self) -> torch.autocast:
+        """What the network runs under."""
+        half = self.config.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
+
+    def guided(self, loss: Callable[[Tensor, Tensor], Tensor], batch: Mapping[str, Any]) -> Tensor:
+        """What a flow plays that is guided through the mixer by the loss to the batch's mix, as :meth:`params`."""
+        assert isinstance(self.model, FlowModel)
+
+        def wrong(params: Tensor) -> Tensor:
+            return loss(self.mix(batch, params), batch["mix"]).flatten(1).mean(1)
+
+        with self.autocast():
+            params = self.model.sample(batch["features"], batch["spread"], batch["steps"], guide=wrong)
+        return params.float()
+
+    def players(self, loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str, verdict.Player]:
+        """The model as a player of batches; a flow that hears the mix also guided by it."""
+
+        def model(batch: dict[str, Any]) -> Tensor:
+            given = {key: batch[key].to(self.device) for key in ("features", "spread", "steps")}
+            return self.params(given).cpu()
+
+        def guided(batch: dict[str, Any]) -> Tensor:
+            return self.guided(loss, moved(batch, self.device)).cpu()
+
+        if isinstance(self.model, FlowModel) and self.senses.sees == "mix":
+            return {"model": model, "model, guided": guided}
+        return {"model": model}
 
     def mix(self, batch: Mapping[str, Any], params: Tensor) -> Tensor:
         """The batch's stems with these controls, ``[batch, channels, samples]``."""
@@ -99,6 +130,7 @@ class Session:
         )
         if self.start.resume:
             loop.resume(self.start.remap, self.start.other_sound)
+        self.place = loop.place
         return loop
 
     def verdict(
@@ -108,15 +140,11 @@ class Session:
         if not self.run.writer:
             return None
 
-        def model(batch: dict[str, Any]) -> Tensor:
-            given = {key: batch[key].to(self.device) for key in ("features", "spread", "steps")}
-            return self.params(given).cpu()
-
         reports = []
         self.model.eval()
         for data in self.tests:
             report = verdict.judge(
-                {"model": model, **verdict.baselines(data)},
+                {**self.players(loss), **verdict.baselines(data)},
                 self.mixer,
                 data,
                 loss,
@@ -180,17 +208,36 @@ def step_of(session: Session, objective: Objective, optimizer: torch.optim.Optim
     model = session.model
 
     def step(batch: dict[str, Any], batch_size: int) -> Mapping[str, float]:
-        params = session.params(batch)
-        mixed = session.mix(batch, params)
-        found = objective(mixed, params, batch)
+        found = _found(session, objective, batch)
         optimizer.zero_grad()
-        processes.weigh(found["loss"], len(mixed), batch_size).backward()
+        processes.weigh(found["loss"], len(batch["mix"]), batch_size).backward()
         processes.sum_gradients(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         return {name: value.item() for name, value in found.items()}
 
     return step
+
+
+def _found(session: Session, objective: Objective, batch: dict[str, Any]) -> dict[str, Tensor]:
+    """The loss of a batch, and the terms of it."""
+    if isinstance(session.model, FlowModel):  # it learns from controls, and draws them
+        given = (batch[key] for key in ("params", "features", "spread", "steps"))
+        with session.autocast():
+            return {"loss": session.model.matching_loss(*given)}
+    params = session.params(batch)
+    return objective(session.mix(batch, params), params, batch)
+
+
+def learn(session: Session, objective: Objective) -> bool:
+    """Train, or go on, to the last epoch or until Ctrl-C; whether it came to the end."""
+    config = session.config
+    optimizer = torch.optim.Adam(session.model.parameters())
+    about: dict[str, Any] = {"neutral": config.losses.neutral}
+    if others := {k: v for k, v in config.losses.written().items() if k != "neutral"}:
+        about["losses"] = others
+    loop = session.loop({"model": Trained(session.model, optimizer, config.rate)}, **about)
+    return loop.train(session.training, collate, step_of(session, objective, optimizer))
 
 
 def train(
@@ -206,11 +253,6 @@ def train(
     """
     session = begin(config, start, progress)
     objective = Objective(config.losses, session.corpus.layout, session.corpus.sample_rate).to(session.device)
-    optimizer = torch.optim.Adam(session.model.parameters())
-    about: dict[str, Any] = {"neutral": config.losses.neutral}
-    if others := {k: v for k, v in config.losses.written().items() if k != "neutral"}:
-        about["losses"] = others
-    loop = session.loop({"model": Trained(session.model, optimizer, config.rate)}, **about)
-    if not loop.train(session.training, collate, step_of(session, objective, optimizer)):
+    if not learn(session, objective):
         return None
     return session.verdict(objective.spectral, say)

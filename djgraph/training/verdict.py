@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from djgraph import metrics
 from djgraph.automation import load
+from djgraph.evaluation import evaluate
 from djgraph.mixer import Mixer
 from djgraph.seed.crossfade import SimpleCrossfader
 from djgraph.training.clips import Transitions, collate
@@ -20,6 +21,17 @@ from djgraph.training.progress import Progress, Silent
 Player = Callable[[dict[str, Any]], Tensor]
 """Params ``[batch, frames, controls]`` for a batch."""
 LINEAR = "linear crossfade"
+FIGURES = (
+    "si_sdr_db",
+    "spectral_distance",
+    "loudness_lu",
+    "two_basses",
+    "two_vocals",
+    "hole_lu",
+    "jump_lu",
+    "keys",
+)
+"""What is told beside the loss; those after ``loudness_lu`` where faults are asked for."""
 
 
 def baselines(data: Transitions) -> dict[str, Player]:
@@ -68,13 +80,15 @@ def judge(
     batch_size: int,
     device: torch.device,
     progress: Progress | None = None,
+    faults: bool = False,
 ) -> dict[str, Any]:
     """Figures for each player, as JSON can hold them: means over the items, and the loss of each item.
 
     loss: of mix and target, ``[batch, …]``: a value for each item. ``si_sdr_db``: of the mix (the mean of decibels).
     ``moved`` and ``idle``: how far controls are from the truth, as a share of their travel, those that the truth
-    moves away from their default and those that it leaves alone. ``margin`` compares ``model`` with the linear
-    crossfade.
+    moves away from their default and those that it leaves alone. ``loudness_lu``: by how many LU the mix is louder or
+    quieter. With ``faults`` what goes wrong in the transition, too (docs/metrics.md). ``margin`` compares ``model``
+    with the linear crossfade.
     """
     layout = data.corpus.layout
     default = layout.to_unit(layout.default.double())
@@ -88,25 +102,30 @@ def judge(
             moves = (true - default).abs().amax(1) > 1e-6
             for name, player in players.items():
                 params = player(batch)
-                mixed = mixer(inputs, params.to(device), tempo=batch["tempo"])
+                played = evaluate(
+                    mixer, inputs, params.to(device), target=target, faults=faults, tempo=batch["tempo"]
+                )
                 params = params.cpu()
+                figures = {name: played.figures[name] for name in FIGURES if name in played.figures}
+                if "loudness_lu" in figures:
+                    figures["loudness_lu"] = figures["loudness_lu"].abs()
                 found = {
-                    "loss": loss(mixed, target).flatten(1).mean(1),
-                    "si_sdr_db": metrics.si_sdr(mixed, target),
+                    "loss": loss(played.mix, target).flatten(1).mean(1),
+                    **figures,
                     "moved": metrics.control_error(params, batch["params"], layout, counts=moves),
                     "idle": metrics.control_error(params, batch["params"], layout, counts=~moves),
                 }
                 columns = [values.tolist() for values in found.values()]
                 rows[name] += [dict(zip(found, row)) for row in zip(*columns)]
             bar.advance(len(target))
-    figures = {
+    means = {
         name: {key: sum(row[key] for row in found) / len(found) for key in found[0]}
         for name, found in rows.items()
     }
     return {
         "corpus": str(data.corpus.root),
         "items": len(data),
-        "players": figures,
+        "players": means,
         "margin": _margin(rows["model"], rows[LINEAR]),
         "losses": {name: [round(row["loss"], 6) for row in found] for name, found in rows.items()},
     }

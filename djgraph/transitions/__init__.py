@@ -1,7 +1,8 @@
-"""Models that play transitions: what they hear and are told (``senses``), the networks (``model``, ``attention``),
-a trained one read from its checkpoint (``player``). djgraph.training trains them."""
+"""Models that play transitions: what they hear and are told (``senses``), the networks (``model``, ``attention``,
+``flow``), a trained one read from its checkpoint (``player``). djgraph.training trains them."""
 
 from djgraph.transitions.attention import TransformerModel
+from djgraph.transitions.flow import FlowModel
 from djgraph.transitions.model import TransitionModel
 from djgraph.transitions.models import MODELS, build_model
 from djgraph.transitions.player import TransitionPlayer, load_player
@@ -10,6 +11,7 @@ from djgraph.transitions.senses import SEES, Plan, Senses
 __all__ = [
     "MODELS",
     "SEES",
+    "FlowModel",
     "Plan",
     "Senses",
     "TransformerModel",

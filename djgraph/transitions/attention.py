@@ -25,12 +25,8 @@ class TransformerModel(nn.Module):
     def __init__(self, size: int, layout: ParameterLayout, hidden: int = 96, layers: int = 2) -> None:
         super().__init__()
         hidden += hidden % 2  # sines come in pairs
-        heads = next(count for count in range(max(1, hidden // HEAD), 0, -1) if hidden % count == 0)
         self.encoder = nn.Linear(size, hidden)
-        layer = nn.TransformerEncoderLayer(
-            hidden, heads, 4 * hidden, dropout=0.0, batch_first=True, norm_first=True
-        )
-        self.body = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.body = body_of(hidden, layers)
         self.norm = nn.LayerNorm(hidden)
         self.head = ControlHead(hidden, layout)
 
@@ -39,14 +35,28 @@ class TransformerModel(nn.Module):
         count = features.shape[1]
         seen = self.encoder(features)
         seen = seen + sines(count, seen.shape[-1]).to(seen)
-        hidden = None
-        if steps is not None:  # what pads a short clip is not looked at
-            hidden = torch.arange(count, device=features.device) >= steps.to(features.device)[:, None]
+        hidden = heard_steps(features, steps)
         states = self.norm(self.body(seen, src_key_padding_mask=hidden))
         if hidden is not None:
             states = states.masked_fill(hidden[..., None], 0.0)
         controls: Tensor = self.head(spread.to(states.dtype) @ states)
         return controls
+
+
+def body_of(hidden: int, layers: int) -> nn.TransformerEncoder:
+    """Layers of attention and networks of four times the width."""
+    heads = next(count for count in range(max(1, hidden // HEAD), 0, -1) if hidden % count == 0)
+    layer = nn.TransformerEncoderLayer(
+        hidden, heads, 4 * hidden, dropout=0.0, batch_first=True, norm_first=True
+    )
+    return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+
+
+def heard_steps(features: Tensor, steps: Tensor | None) -> Tensor | None:
+    """True for the steps ``[batch, steps]`` that pad a short clip, which are not looked at; None where all count."""
+    if steps is None:
+        return None
+    return torch.arange(features.shape[1], device=features.device) >= steps.to(features.device)[:, None]
 
 
 def sines(count: int, width: int) -> Tensor:

@@ -43,7 +43,7 @@ class _Senses(Stored):
 class _About(Stored):
     senses: _Senses
     hidden: Annotated[int, Field(ge=1, le=16384)]
-    model: Literal["lstm", "transformer"] = "lstm"
+    model: Literal["lstm", "transformer", "flow"] = "lstm"
     layers: Annotated[int, Field(ge=1, le=64)] = 1
 
 

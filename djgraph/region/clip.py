@@ -159,8 +159,8 @@ class Clip:
         start = self.first * hop - size // 2
         return max(start, 0), min((self.frames - 1) * hop - size // 2 + size, self.samples)
 
-    def load(self, like: Tensor) -> RegionLoad:
-        """The call's size, for tensors like this."""
+    def load(self, like: Tensor, shared: bool = False) -> RegionLoad:
+        """The call's size, for tensors like this; shared: its sources are the same for all items."""
         schedule = self.schedule
         return RegionLoad(
             strips=schedule.strips,
@@ -178,6 +178,7 @@ class Clip:
             frames_per_tile=self.frames_per_tile,
             simd=schedule.simd,
             paths=schedule.paths,
+            shared=shared,
         )
 
     def tile(self, items: slice, first: int, last: int, device: torch.device) -> Tile:

@@ -13,9 +13,9 @@ from djgraph.effects import Transform
 class RegionLoad:
     """The size of one call of a region, which engines are chosen and costed by.
 
-    scaled: strips behind amplitudes alone. processed: strips behind other memoryless effects. nodes: masks.
-    tables: masks that are no ratios. frames: STFT frames of one clip. simd: the caller allows compiled code.
-    paths: ways from strips to results.
+    scaled: strips behind amplitudes alone. processed: strips behind other memoryless effects. nodes: masks. tables:
+    masks that are no ratios. frames: STFT frames of one clip. simd: the caller allows compiled code. shared: all
+    items of the batch have the same sources, in one piece of memory. paths: ways from strips to results.
     """
 
     strips: int
@@ -33,6 +33,7 @@ class RegionLoad:
     frames_per_tile: int | None = None
     simd: bool = True
     paths: int = 1
+    shared: bool = False
 
     @property
     def signals(self) -> int:

@@ -99,12 +99,19 @@ def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Te
 
     sources: also as one tensor, ``[strips, batch, channels, samples]``.
     """
-    engine = choose(clip.load(rows))
+    engine = choose(clip.load(rows, _shared(clip, sources)))
     if unwatched():
         return engine.forward(clip, rows, sources)
     weights = Weights(clip.schedule.modules)
     (values,) = RegionOperation(clip, weights, engine)(rows, *sources, *weights.tensors)
     return values
+
+
+def _shared(clip: Clip, sources: Sequence[Tensor] | Tensor) -> bool:
+    """Whether all items of the batch read the same sources: those of a batch of one, spread to it."""
+    if clip.batch == 1 or clip.section is not None or isinstance(sources, Tensor):
+        return False
+    return all(source.stride(0) == 0 for source in sources)
 
 
 def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:

@@ -6,12 +6,13 @@ from djgraph.errors import CompileError
 from djgraph.region.engine import Engine, Gradients
 from djgraph.region.engines.cuda import Cuda
 from djgraph.region.engines.operators import Operators
+from djgraph.region.engines.shared import Shared
 from djgraph.region.engines.vectors import Vectors
 from djgraph.region.load import RegionLoad
 
 __all__ = ["ENGINES", "Engine", "Gradients", "RegionLoad", "choose", "register", "unregister"]
 
-ENGINES: list[Engine] = [Operators(), Vectors(), Cuda()]
+ENGINES: list[Engine] = [Operators(), Vectors(), Cuda(), Shared()]
 """All engines. The first takes every region."""
 
 

@@ -1,0 +1,47 @@
+"""The engine for one set of stems and many candidates: their transforms are made once for all.
+
+It runs forward passes on the CPU's vector units; backward passes are those of the vectors engine, which need nothing of
+the forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from djgraph.region.clip import Clip
+from djgraph.region.engines.vectors import LANES, Vectors
+from djgraph.region.load import RegionLoad
+
+CANDIDATE, ONCE = 0.6, 4.0
+"""What a candidate costs, and what is shared, in items of the vectors engine: to choose an engine by."""
+
+
+class Shared(Vectors):
+    """Runs regions whose sources are the same for all items of a batch, sixteen items at a time."""
+
+    name = "shared"
+
+    def takes(self, load: RegionLoad) -> bool:
+        return load.shared and not (load.tables or load.processed) and super().takes(load)
+
+    def seconds(self, load: RegionLoad) -> float:
+        # Lanes without a candidate cost as much as those with one.
+        lanes = LANES * 4 // load.dtype.itemsize
+        filled = lanes * -(-load.batch // lanes)
+        return super().seconds(load) * (CANDIDATE * filled + ONCE) / load.batch
+
+    def working_bytes(self, load: RegionLoad) -> tuple[float, float]:
+        """Sixteen frames of the strips' spectra, of three hats each, and what the vectors engine takes on the way
+        back."""
+        spectra = float(LANES * load.strips * 3 * 2 * load.transform.size * load.dtype.itemsize)
+        return spectra, super().working_bytes(load)[1]
+
+    def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Tensor:
+        from djgraph.region.engines.shared import passes
+
+        hats = passes.hats_of(clip, rows)
+        if hats is None:
+            return super().forward(clip, rows, sources)
+        return passes.forward(self.prepared(clip.schedule, rows.dtype), clip, rows, sources, hats)

@@ -1,0 +1,143 @@
+"""Many candidates, one set of stems: mixes and gradients are those of copies, and what is shared is transformed
+once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import djgraph
+from djgraph.effects import Transform
+from djgraph.region.engines import ENGINES, choose
+from djgraph.region.engines.shared import Shared, passes
+from djgraph.region.load import RegionLoad
+
+DECKS: dict[str, Any] = {
+    "djgraph": 1,
+    "name": "decks",
+    "inputs": [{"name": "one"}, {"name": "two"}],
+    "mixer": [
+        {"strip": "a", "input": "one", "chain": [{"effect": "gain", "id": "fader"}, "eq3"], "to": "master"},
+        {"strip": "b", "input": "two", "chain": ["eq3", "highpass"], "to": "master"},
+        {"bus": "master", "chain": [{"effect": "gain", "id": "level"}]},
+    ],
+    "outputs": ["master"],
+}
+
+
+def drawn(
+    mixer: djgraph.Mixer, batch: int, frames: int, samples: int, dtype: torch.dtype
+) -> tuple[Any, Tensor]:
+    """One set of stems, ``[1, channels, samples]``, and params of many."""
+    generator = torch.Generator().manual_seed(batch + frames)
+    noise = {"generator": generator, "dtype": dtype}
+    inputs = {
+        name: 0.1 * torch.randn(1, 2, samples, **noise)
+        if stems is None
+        else {stem: 0.1 * torch.randn(1, 2, samples, **noise) for stem in stems}
+        for name, stems in mixer.graph.inputs.items()
+    }
+    unit = torch.rand(batch, frames, len(mixer.layout), **noise)
+    return inputs, mixer.layout.from_unit(unit)
+
+
+def each(inputs: Any, change: Any) -> Any:
+    return {k: each(v, change) for k, v in inputs.items()} if isinstance(inputs, dict) else change(inputs)
+
+
+def leaves(inputs: Any) -> list[Tensor]:
+    return [x for v in inputs.values() for x in leaves(v)] if isinstance(inputs, dict) else [inputs]
+
+
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each call of the shared engine, which takes all it can, had something to share."""
+    found: list[bool] = []
+    real = passes.hats_of
+
+    def spy(*arguments: Any) -> Any:
+        hats = real(*arguments)
+        found.append(hats is not None)
+        return hats
+
+    monkeypatch.setattr(passes, "hats_of", spy)
+    monkeypatch.setattr(Shared, "seconds", lambda self, load: -math.inf)
+    return found
+
+
+def compare(mixer: djgraph.Mixer, inputs: Any, params: Tensor, bound: float, **how: Any) -> None:
+    """Mix and gradients with one set of stems, and with a copy of it for each candidate."""
+    batch = len(params)
+    results = []
+    for change in (lambda x: x.expand(batch, -1, -1), lambda x: x.repeat(batch, 1, 1)):
+        stems = each(inputs, lambda x: x.clone().requires_grad_())
+        controls = params.clone().requires_grad_()
+        mixed = mixer(each(stems, change), controls, **how)
+        weights = torch.linspace(0.5, 1.5, batch, dtype=mixed.dtype).view(-1, 1, 1)
+        (weights * mixed).square().sum().backward()
+        assert controls.grad is not None
+        results.append([mixed.detach(), controls.grad, *(x.grad for x in leaves(stems))])
+    for shared, copied in zip(*results):
+        torch.testing.assert_close(shared, copied, rtol=0, atol=bound * float(copied.abs().max()))
+
+
+LOAD = RegionLoad(
+    strips=8, scaled=8, processed=0, nodes=24, tables=0, results=2, channels=2, transform=Transform(2048, 512),
+    batch=64, frames=800, dtype=torch.float32, device=torch.device("cpu"),
+)  # fmt: skip
+SIZES = [  # batch, control frames, samples
+    (16, 5, 3000), (19, 1, 2000), (33, 2, 2500), (3, 12, 4000), (17, 4, 100), (16, 3, 256)
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch", "frames", "samples"), SIZES)
+def test_candidates_sound_as_with_stems_of_their_own(
+    batch: int, frames: int, samples: int, used: list[bool]
+) -> None:
+    for graph, dtype, bound in (("dj_mixer", torch.float32, 2e-5), (DECKS, torch.float64, 1e-11)):
+        mixer = djgraph.compile(graph, sample_rate=11025, n_fft=256, hop_length=64) if graph == "dj_mixer" else (
+            djgraph.compile({**DECKS, "sample_rate": 11025, "transform": {"size": 256, "hop": 64}})
+        )  # fmt: skip
+        compare(mixer, *drawn(mixer, batch, frames, samples, dtype), bound)
+    assert used
+    assert all(used)
+
+
+@pytest.mark.slow
+def test_frames_that_lie_where_they_are_put(used: list[bool]) -> None:
+    mixer = djgraph.compile("dj_mixer", sample_rate=11025, n_fft=256, hop_length=64)
+    inputs, params = drawn(mixer, 16, 4, 3000, torch.float32)
+    compare(mixer, inputs, params, 2e-5, positions=[-500, 700, 701, 2600])
+    assert used == [True]
+
+
+@pytest.mark.slow
+def test_faders_that_move_too_often_are_left_to_others(used: list[bool]) -> None:
+    mixer = djgraph.compile("dj_mixer", sample_rate=11025, n_fft=256, hop_length=64)
+    inputs, params = drawn(mixer, 16, 200, 3000, torch.float32)
+    compare(mixer, inputs, params, 2e-5)
+    assert used == [False]
+
+
+def test_operators_take_candidates_without_copies() -> None:
+    mixer = djgraph.compile("dj_mixer", sample_rate=11025, n_fft=256, hop_length=64, simd=False)
+    compare(mixer, *drawn(mixer, 5, 3, 1500, torch.float32), 2e-5)
+
+
+@pytest.mark.usefixtures("engines_by_cost")
+def test_it_is_chosen_where_it_is_worth_it() -> None:
+    def chosen(batch: int, **changes: Any) -> str:
+        return choose(replace(LOAD, batch=batch, **{"shared": True} | changes)).name
+
+    assert [engine.name for engine in ENGINES][:2] == ["operators", "vectors"]
+    if not any(engine.takes(LOAD) for engine in ENGINES if engine.name == "vectors"):
+        pytest.skip("no vector units here")
+    assert chosen(64) == chosen(16) == "shared"
+    assert chosen(1) == chosen(8) == chosen(17) == chosen(64, shared=False) == "vectors"
+    assert chosen(64, simd=False) == "operators"

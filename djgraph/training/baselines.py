@@ -103,6 +103,7 @@ def _trained(
 ) -> dict[str, dict[str, float]]:
     """The figures of a model, trained to its end; with_others: and of those that need no training."""
     session = begin(config, Start(resume=(folder / "checkpoint.safetensors").is_file()), progress)
+    session.training.keep = True
     objective = Objective(config.losses, session.corpus.layout, session.corpus.sample_rate)
     if not learn(session, objective):
         raise KeyboardInterrupt

@@ -47,11 +47,18 @@ class Transitions(Dataset[dict[str, Any]]):
     It is indexed by ``(epoch, number)``, or by the number alone. blur: to train with, the energy that is heard of each
     signal in each band is shifted at random, by this standard deviation (1 is 80 dB) in the whole clip, and by half
     of it from step to step: a model of few songs would learn their sound by heart, and be lost with others. What is
-    drawn depends on ``seed``, epoch and number alone.
+    drawn depends on ``seed``, epoch and number alone. keep: items stay in memory once they are read: for corpora that
+    fit into it.
     """
 
     def __init__(
-        self, corpus: Corpus, positions: Sequence[int], senses: Senses, blur: float = 0.0, seed: int = 0
+        self,
+        corpus: Corpus,
+        positions: Sequence[int],
+        senses: Senses,
+        blur: float = 0.0,
+        seed: int = 0,
+        keep: bool = False,
     ) -> None:
         if not 0 <= blur <= 10:
             raise InputError(f"blur is {blur}; expected a standard deviation, 0 … 10")
@@ -63,7 +70,8 @@ class Transitions(Dataset[dict[str, Any]]):
         self.corpus = corpus
         self.positions = list(positions)
         self.senses = senses
-        self.blur, self.seed = blur, seed
+        self.blur, self.seed, self.keep = blur, seed, keep
+        self._kept: dict[int, dict[str, Any]] = {}
         self.tracks = {track.name: track for track in corpus.description.tracks}
         if not self.positions:
             raise InputError(f"no item of {corpus.root} is left to train or to judge with; make more")
@@ -73,15 +81,24 @@ class Transitions(Dataset[dict[str, Any]]):
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
         epoch, number = key if isinstance(key, tuple) else (0, key)
+        item = self._kept[number] if number in self._kept else self._item(number)
+        if self.keep:
+            self._kept[number] = item
+        if self.blur:
+            features = item["features"].clone()
+            heard = len(self.senses.signals) * self.senses.bands
+            random = random_state(self.seed, epoch, number)
+            shift = random.standard_normal((1, heard)) + 0.5 * random.standard_normal((len(features), heard))
+            features[:, :heard] += torch.from_numpy(self.blur * shift).float()
+            item = {**item, "features": features}
+        return item
+
+    def _item(self, number: int) -> dict[str, Any]:
+        """What does not change from epoch to epoch."""
         item = self.corpus[self.positions[number]]
         grid = self._grid(item)
         plan = self.plan(number)
         item["features"] = self.senses(signals_of(item["inputs"]), grid, mix=item["mix"], plan=plan)
-        if self.blur:
-            heard = len(self.senses.signals) * self.senses.bands
-            random = random_state(self.seed, epoch, number)
-            shift = random.standard_normal((1, heard)) + 0.5 * random.standard_normal((len(grid), heard))
-            item["features"][:, :heard] += torch.from_numpy(self.blur * shift).float()
         item["spread"] = grid.spread(len(item["params"]))
         when = (math.nan, math.nan) if plan is None else (plan.start, plan.length)
         item["plan"] = torch.tensor(when, dtype=torch.float64, device="cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from djgraph.layout.units import units_of
 from djgraph.mixer import Mixer
 from djgraph.plugins import ExporterEntry, Registry
 from djgraph.reading import read_text
+from djgraph.text import one_line
 
 SPREAD = Path(__file__).parent / "web" / "spread.js"
 LARGEST_SCRIPT = 200_000
@@ -208,17 +210,20 @@ class _Writer:
         exporter = entry.exporter
         rates = {control.rate for control in node.effect.controls} - {"sample", "clip"}
         fault = "its controls come by the frame" if rates else None
-        if fault is None and exporter.fault is not None:
-            fault = exporter.fault(module, node.channels)
-        if fault is not None:
-            self.faults[node.id] = f"effect {name}: {fault}"
-            return 0, 0
-        told = (
-            node.settings.model_dump(mode="json")
-            if exporter.settings is None
-            else exporter.settings(module, node.channels)
-        )
-        return self._script(Path(exporter.script)), self._settings(dict(told))
+        try:
+            if fault is None and exporter.fault is not None:
+                fault = exporter.fault(module, node.channels)
+            if fault is None:
+                given = (
+                    node.settings.model_dump(mode="json")
+                    if exporter.settings is None
+                    else exporter.settings(module, node.channels)
+                )
+                return self._script(Path(exporter.script)), self._settings(given)
+        except Exception as error:  # a stranger's code
+            fault = f"its exporter failed: {type(error).__name__}: {one_line(str(error))}"
+        self.faults[node.id] = f"effect {name}: {fault}"
+        return 0, 0
 
     def _script(self, path: Path) -> int:
         if path not in self._numbers:
@@ -226,12 +231,12 @@ class _Writer:
             self.scripts.append(read_text(path, CompileError, LARGEST_SCRIPT))
         return self._numbers[path]
 
-    def _settings(self, told: Data) -> int:
-        key = repr(told)
-        if key not in self._told:
-            self._told[key] = len(self.settings)
-            self.settings.append(told)
-        return self._told[key]
+    def _settings(self, given: Mapping[str, Any]) -> int:
+        told = json.dumps(given, allow_nan=False)
+        if told not in self._told:
+            self._told[told] = len(self.settings)
+            self.settings.append(given)
+        return self._told[told]
 
 
 def _no_exporters(graph: Graph, faults: Mapping[str, str]) -> str:

@@ -11,9 +11,12 @@ from typing import Any
 
 from djgraph.dsp.bands import FITS
 from djgraph.plugins import Exporter, hookimpl
-from djgraph.speakers import loudness_weights
+from djgraph.speakers import loudness_weights, speakers
 from djgraph_fx.crush import CYCLE
 from djgraph_fx.filters import FADE
+from djgraph_fx.noise import FACTORS, GOLDEN, SHIFTS
+from djgraph_fx.room import DAMPING_DEPTH
+from djgraph_fx.switches import FADE as EDGE
 
 FOLDER = Path(str(files("djgraph_fx"))) / "web"
 
@@ -55,6 +58,17 @@ def djgraph_exporters() -> Iterator[Exporter]:
     yield Exporter("phaser", FOLDER / "phaser.js")
     yield Exporter("saturate", FOLDER / "saturate.js", fault=_oversampled)
     yield Exporter("meter", FOLDER / "meter.js", _metering)
+    for name in ("brake", "spinback"):
+        yield Exporter(name, FOLDER / "platter.js", _turning)
+    for name in ("roll", "slip_roll", "stutter"):
+        yield Exporter(name, FOLDER / "roll.js", _rolling)
+    yield Exporter("reverse", FOLDER / "reverse.js", _reversing)
+    yield Exporter("fdn", FOLDER / "fdn.js", _networked)
+    for name in ("quad_pan", "surround_pan"):
+        yield Exporter(name, FOLDER / "place.js", _by_law)
+    yield Exporter("downmix", FOLDER / "downmix.js", _mixing_down)
+    yield Exporter("noise", FOLDER / "noise.js", _noisy)
+    yield Exporter("oscillator", FOLDER / "oscillator.js")
     yield Exporter("crush", FOLDER / "crush.js", lambda effect, channels: {"cycle": CYCLE})
 
 
@@ -211,3 +225,76 @@ def _metering(effect: Any, channels: int) -> dict[str, Any]:
         "momentary": round(0.4 * rate),
         "weights": _weights(channels),
     }
+
+
+def _turning(effect: Any, channels: int) -> dict[str, Any]:
+    return {
+        "throws": effect.type == "spinback",
+        "curve": effect.settings.curve,
+        "longest": effect.longest,
+        "fade": effect.fade,
+    }
+
+
+def _rolling(effect: Any, channels: int) -> dict[str, Any]:
+    return {
+        "again": effect.again,
+        "gated": effect.type == "stutter",
+        "longest": effect.settings.longest,
+        "room": effect.room,
+        "fade": effect.fade,
+        "edge": EDGE,
+    }
+
+
+def _reversing(effect: Any, channels: int) -> dict[str, Any]:
+    return {"longest": effect.settings.longest, "line": effect.longest, "fade": effect.fade}
+
+
+def _networked(effect: Any, channels: int) -> dict[str, Any]:
+    rate, constants = effect.environment.sample_rate, effect.constants()
+    lines = [channel % effect.settings.lines for channel in range(channels)]
+    corner = min(effect.settings.corner, effect.HIGHEST * rate)
+    return {
+        "delays": list(effect.delays),
+        "enter": constants["enter"][:, lines].tolist(),
+        "leave": constants["leave"][lines].tolist(),
+        "turn": math.tan(math.pi * corner / rate),
+        "deepest": DAMPING_DEPTH,
+    }
+
+
+def _mixing_down(effect: Any, channels: int) -> dict[str, Any]:
+    """For each channel its level's control, its share, and on which sides it is."""
+    layout = speakers(channels)
+    assert layout is not None  # else the graph is refused
+    parts: list[dict[str, Any]] = []
+    for label in layout.order:
+        alone = label in ("L", "R") or len(layout.order) <= 2
+        parts.append(
+            {
+                "control": None
+                if alone
+                else "centre"
+                if label == "C"
+                else "lfe"
+                if label == "LFE"
+                else "surround",
+                "share": math.sqrt(0.5) if label == "Cs" else 1,
+                "left": label == "LFE" or not label.startswith("R"),
+                "right": label == "LFE" or not label.startswith("L"),
+            }
+        )
+    return {"parts": parts}
+
+
+def _noisy(effect: Any, channels: int) -> dict[str, Any]:
+    """keys: of each channel's noise, in two halves of 32 bits."""
+    settings, whole = effect.settings, 2**64 - 1
+    keys = []
+    for channel in range(1 if settings.mono else channels):
+        bits = (channel * GOLDEN + (settings.seed + 1) * GOLDEN**2) & whole
+        for shift, factor in zip(SHIFTS, (*FACTORS, 1)):
+            bits = ((bits ^ (bits >> shift)) * factor) & whole
+        keys.append([bits >> 32, bits & (2**32 - 1)])
+    return {"kind": settings.kind, "keys": keys}

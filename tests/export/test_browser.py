@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
 import torch
 
 from djgraph.export import stem_of, web_page
+from djgraph.export.scripts import engine_source
 from export.nulls import LIMIT, case, depth
+from export.test_effects import all_of_them, depths
+from export.test_engine import SHIPPED
 
 pytestmark = pytest.mark.slow
 ARGUMENTS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
@@ -42,6 +45,21 @@ def until(page: Any, condition: str) -> None:
     raise AssertionError(f"never came true: {condition}")
 
 
+ENCODE = """(channels) => channels.map((one) => {
+  let text = "";
+  const bytes = new Uint8Array(one.slice().buffer);
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(text);
+})"""
+"""Channels of samples as text."""
+
+
+def decoded(channels: list[str]) -> torch.Tensor:
+    return torch.stack(
+        [torch.frombuffer(bytearray(base64.b64decode(one)), dtype=torch.float32) for one in channels]
+    )
+
+
 class Opened:
     """A page from a file; what it says, throws or asks for beside its file is a fault."""
 
@@ -60,8 +78,7 @@ class Opened:
             self.faults.append(f"asked for {request.url}")
 
     def rendered(self) -> torch.Tensor:
-        channels = self.page.evaluate("djgraph.render().then(all => all.map(one => Array.from(one)))")
-        return torch.tensor(np.array(channels, dtype=np.float32))
+        return decoded(self.page.evaluate(f"djgraph.render().then({ENCODE})"))
 
 
 def written(one: Any, path: Path, embed: bool = True) -> Path:
@@ -79,13 +96,43 @@ def written(one: Any, path: Path, embed: bool = True) -> Path:
     return path
 
 
-@pytest.mark.parametrize("graph", ["dj_mixer", "club_console"])
+@pytest.mark.parametrize("graph", SHIPPED)
 def test_a_page_nulls(graph: str, browser: Any, tmp_path: Path) -> None:
-    one = case(graph, samples=30_011)
+    one = case(graph, samples=12_011)
     opened = Opened(browser, written(one, tmp_path / "page.html"))
     wanted = next(iter(one.mixed().values()))
     assert depth(opened.rendered(), wanted) < LIMIT
     assert opened.faults == []
+
+
+def test_effects_null(browser: Any) -> None:
+    """The engine by itself, without an audio context: every effect with its output."""
+    one = case(all_of_them(), samples=4_001)
+    program = one.program
+    page = browser.new_page()
+    page.add_script_tag(
+        content=engine_source(program.scripts) + "\nObject.assign(window, { Engine, EXPORTERS });"
+    )
+    stems = [[base64.b64encode(signal.numpy().tobytes()).decode() for signal in audio] for audio in one.stems]
+    made = page.evaluate(
+        """([program, stems, samples, encode]) => {
+          const bytes = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+          const inputs = stems.map((channels) => channels.map((text) => new Float32Array(bytes(text).buffer)));
+          const engine = new Engine(program, EXPORTERS, samples), { latency, outputs } = program;
+          const all = outputs.map(({ channels }) => Array.from({ length: channels }, () => new Float32Array(samples)));
+          for (let at = 0; at < samples + latency; at += 128) {
+            const count = Math.min(128, samples + latency - at);
+            engine.process(inputs, at, count);
+            outputs.forEach(({ name }, o) => engine.output(name).forEach((one, c) => {
+              for (let i = 0; i < count; i++) if (at + i >= latency) all[o][c][at + i - latency] = one[i];
+            }));
+          }
+          return all.map(eval(encode));
+        }""",
+        [program.data, stems, 4_001, ENCODE],
+    )
+    got = {told["name"]: decoded(channels) for told, channels in zip(program.data["outputs"], made)}
+    assert {name: value for name, value in depths(got, one.mixed()).items() if value >= LIMIT} == {}
 
 
 def test_stems_are_dropped_and_hands_play(browser: Any, tmp_path: Path) -> None:

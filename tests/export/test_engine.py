@@ -22,6 +22,7 @@ SHIPPED = (
     "filter_knob",
     "mastering",
     "podcast_ducker",
+    "stem_performer",
 )
 
 

@@ -8,6 +8,7 @@ import html
 import io
 import json
 import re
+import types
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import torch
 import djgraph
 from djgraph.errors import CompileError, InputError
 from djgraph.export import Page, program_of, stem_of, web_page
-from djgraph.plugins import Registry
+from djgraph.plugins import Exporter, Registry, hookimpl
 
 HOSTILE = '</script><!--<script>"&\u2028alert(1)'
 
@@ -120,12 +121,30 @@ def test_effects_without_exporter_are_named_with_their_places(tmp_path: Path) ->
     )
     mixer = djgraph.compile(file, lowering="causal")
     with pytest.raises(CompileError) as caught:
-        program_of(mixer, djgraph.registry())
+        program_of(mixer, Registry())
     text = str(caught.value)
+    assert re.search(r"a\.gain \(.*mix\.yaml:8:9\): effect gain has no exporter", text)
     assert re.search(r"a\.shimmer \(.*mix\.yaml:9:9\): effect shimmer has no exporter", text)
     assert re.search(r"a\.hall \(.*mix\.yaml:10:\d+\): effect fdn has no exporter", text)
     assert "what can be done" in text
-    assert "a.gain" not in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (lambda effect, channels: 1 / 0, "its exporter failed: ZeroDivisionError"),
+        (lambda effect, channels: {"it": float("nan")}, "its exporter failed: ValueError"),
+        (lambda effect, channels: {"it": object()}, "its exporter failed: TypeError"),
+    ],
+)
+def test_an_exporter_that_fails_is_told(settings: Any, said: str, tmp_path: Path) -> None:
+    script = tmp_path / "gain.js"
+    script.write_text("class Processor {}")
+    registry = Registry()
+    hooks = types.SimpleNamespace(djgraph_exporters=hookimpl(lambda: [Exporter("gain", script, settings)]))
+    registry.register(hooks, "acme")
+    with pytest.raises(CompileError, match=said):
+        program_of(djgraph.compile(graph_of(), lowering="causal"), registry)
 
 
 def test_without_a_tempo_there_is_no_clock() -> None:

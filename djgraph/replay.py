@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from djgraph.errors import CompileError, InputError
 from djgraph.mixer import Mixer
@@ -69,6 +70,10 @@ class Replayed(nn.Module):
 
         So do gradients.
         """
+        if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+            raise CompileError(
+                "a recorded mixer has first derivatives alone; call the mixer itself in torch.func and forward mode"
+            )
         flat = _flat(inputs)
         if list(flat) != self._names:
             raise InputError(f"recorded with {', '.join(self._names)}, but called with {', '.join(flat)}")

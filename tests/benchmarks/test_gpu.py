@@ -49,8 +49,8 @@ def test_results_bear_the_cards_name(stood_in: Path) -> None:
     bars = [result["bar"]["name"] for result in case["results"] if "bar" in result]
     assert sorted(bars) == ["gpu"] * 4 + ["gpu_floor"] * 4
     assert "On NVIDIA Card 9000" in case["notes"][0]
-    # 2 clips of 0.1 s, 8 stems and a mix of two channels in single precision; with backward both twice, and thrice more
-    # of the mix.
+    # 2 clips of 0.1 s, 8 stems and a mix of two channels in single precision; with backward the stems twice, and the
+    # mix four times: it, its square's gradient made and read.
     assert gpu._bytes({"t": {"s": torch.zeros(2, 2, 4410)}}) == {
         "forward": 2 * 70560,
         "forward + backward": 6 * 70560,

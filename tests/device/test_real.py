@@ -1,7 +1,8 @@
-"""Mixers on a GPU that is there, against the CPU, without a wait in between. Skipped where there is none."""
+"""Mixers on a GPU that is there, against the CPU, without a wait in between: run by ``.ci/gpu``, skipped elsewhere."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
         not torch.cuda.is_available(), reason="there is no CUDA device: nothing is run on one"
+    ),
+    pytest.mark.skipif(
+        os.environ.get("TRITON_INTERPRET") == "1", reason="kernels are interpreted; run .ci/gpu"
     ),
 ]
 SAMPLES = 30_000

@@ -63,6 +63,13 @@ def test_calls_that_do_not_fit(recorded: list[Any]) -> None:
         replayed({"track_a": inputs["track_a"]}, params)
 
 
+def test_other_derivatives_are_refused(recorded: list[Any]) -> None:
+    mixer, inputs, params = made("filter_knob")
+    replayed = Replayed(mixer, inputs, params)
+    with pytest.raises(CompileError, match="first derivatives alone"):
+        torch.func.grad(lambda one: replayed(inputs, one).sum())(params.detach())
+
+
 def test_where_it_cannot_be() -> None:
     mixer, inputs, params = made("filter_knob")
     with pytest.raises(CompileError, match="need a CUDA device, but params is on cpu"):

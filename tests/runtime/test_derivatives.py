@@ -289,3 +289,21 @@ def test_shipped_graph_twice() -> None:
 
     made = torch.autograd.functional.jvp(mix, p, v, strict=True)[1]
     assert near(made, difference(mix, p, v), 1e-5)
+
+
+@pytest.mark.slow
+def test_second_derivatives_of_all_kinds_through_operators() -> None:
+    """PyTorch's own check, by finite differences of first gradients: params and audio at once."""
+    document = {
+        **DOCUMENT,
+        "transform": {"size": 16, "hop": 8},
+        "inputs": [{"name": "a"}],
+        "mixer": [{"strip": "a", "input": "a", "chain": ["gain", "eq3", "lowpass"]}],
+        "outputs": ["a"],
+    }
+    mixer = Mixer(load(document, registry=REGISTRY), simd=False).double()
+    p = mixer.layout.from_unit(0.2 + 0.6 * torch.rand(1, 2, len(mixer.layout), dtype=torch.float64))
+    leaves = p.requires_grad_(), inputs()["a"][..., :40].clone().requires_grad_()
+    assert torch.autograd.gradgradcheck(
+        lambda knobs, audio: mixer({"a": audio}, knobs), leaves, fast_mode=True
+    )

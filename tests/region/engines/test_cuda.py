@@ -57,7 +57,7 @@ def compare(
     monkeypatch: pytest.MonkeyPatch,
     grads: set[str],
     dtype: torch.dtype = torch.float64,
-    samples: int = 70,
+    samples: int = 50,
     **options: Any,
 ) -> None:
     mixer = Mixer(load(document, registry=REGISTRY), simd=False, **options).to(dtype)
@@ -76,7 +76,7 @@ def compare(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "grads",
-    [{"inputs", "params", "weights"}, {"weights"}, {"inputs"}],
+    [{"inputs", "params", "weights"}, {"weights"}],
     ids=lambda grads: "+".join(sorted(grads)),
 )
 def test_ways_that_meet_and_part(taken: list[str], monkeypatch: pytest.MonkeyPatch, grads: set[str]) -> None:
@@ -85,7 +85,7 @@ def test_ways_that_meet_and_part(taken: list[str], monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("per_tile", [None, 3])
+@pytest.mark.parametrize("per_tile", [3])
 def test_faders_before_and_reverbs_behind(
     taken: list[str], monkeypatch: pytest.MonkeyPatch, per_tile: int | None
 ) -> None:

@@ -35,9 +35,21 @@ class Setup:
     taps: bool = True
     """Whether strips and buses have meters."""
 
-    def line(self, at: int, states: Mapping[str, State] | None = None) -> Line:
-        """Its stream from a sample of the clip on. states: of what plays inputs, there."""
-        return Line(self.mixer, self.feed, self.course, self.hands, at, self.taps, states)
+    def line(
+        self,
+        at: int,
+        states: Mapping[str, State] | None = None,
+        loop: Region = None,
+        loop_states: Mapping[str, State] | None = None,
+    ) -> Line:
+        """Its stream from a sample of the clip on. states: of what plays inputs, there and at the loop's begin; looked
+        for where they are left out."""
+        line = Line(self.mixer, self.feed, self.course, self.hands, at, self.taps, states, primed=False)
+        line.loop = loop
+        if loop is not None and self.mixer.graph.sources:
+            line.loop_states = line.states_at(loop[0]) if loop_states is None else loop_states
+        line.prime(line.latency)
+        return line
 
 
 @dataclass

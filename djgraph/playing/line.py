@@ -37,6 +37,9 @@ class Line:
 
     loop: where the material jumps back, (begin, end), or None; the place where sources are at its begin is kept in
     ``loop_states``. Before the end 5 ms of what lies before the begin fade in, so that the begin itself is as it is.
+
+    At the clip's end the stream is finished: the last samples are those of a whole clip, too. Behind them the last one
+    holds for 5 ms, for whoever fades it out, and then there is silence.
     """
 
     def __init__(
@@ -62,6 +65,10 @@ class Line:
         self._fade = max(1, round(FADE * mixer.graph.sample_rate))
         self.loop: tuple[int, int] | None = None
         self.loop_states: Mapping[str, State] | None = None
+        self._last: Block | None = None  # the sample that came out last
+        self._rest: Block | None = (
+            None  # what was still in the stream at the clip's end, and has not come out
+        )
         clock: dict[str, Any] = {"tempo": course.tempo} if mixer.compiled.uses_clock else {}
         self._stream = mixer.stream(
             frames=self._frames(at),
@@ -88,13 +95,18 @@ class Line:
     def course(self, course: Course) -> None:
         same = course.keeps_time_of(self._course)
         self._course = course
-        if not same and self.mixer.compiled.uses_clock:
+        if not same and self.mixer.compiled.uses_clock and not self.over:
             self._stream.jump(self._read, tempo=course.tempo)
 
     @property
     def primed(self) -> bool:
         """Whether what comes next is heard."""
         return self._now >= self.latency
+
+    @property
+    def over(self) -> bool:
+        """Whether it has read the clip to its end: what it still has comes out, and it goes nowhere else."""
+        return self._rest is not None
 
     @property
     def heard(self) -> int:
@@ -130,7 +142,7 @@ class Line:
 
     def jump(self, sample: int, states: Mapping[str, State] | None = None, fade: bool = True) -> None:
         """Go on from another sample of the clip, with a cross-fade of the material behind the cut. states: of what
-        plays inputs, there; looked for where they are left out."""
+        plays inputs, there; looked for where they are left out. Raises InputError where the line is over."""
         self.hands.leave(self._read)
         self._old = (self._read, 0) if fade else None
         sources = {}
@@ -153,21 +165,56 @@ class Line:
         return self._clip(max(self._now - self.latency - samples, 0))
 
     def _piece(self, most: int) -> Block:
-        """At most so many samples, up to where the material jumps."""
-        samples, loop = most, self.loop
+        """At most so many samples, up to where the material jumps or ends."""
+        left, loop = self.feed.samples - self._read, self.loop
+        if left <= 0 < self._now and not self.over:
+            self._rest = self._finished()
+        if self._rest is not None:
+            return self._of_rest(most)
+        samples = most if left <= 0 else min(most, left)
         if loop is not None and loop[0] <= self._read < loop[1]:
-            samples = min(most, loop[1] - self._read)
+            samples = min(samples, loop[1] - self._read)
         audio = mapped(self._material(samples), lambda signal: signal[None])
         self._stop = self._now + samples
         with torch.inference_mode():
-            made = self._stream(audio or None, samples=samples)
+            made = self._taken_apart(self._stream(audio or None, samples=samples))
         self._now += samples
         self._read += samples
+        self._last = made[0][:, -1:], {name: one[:, -1:] for name, one in made[1].items()}
         if loop is not None and self._read == loop[1]:
             self.jump(loop[0], self.loop_states, fade=False)
+        return made
+
+    def _taken_apart(self, made: Any) -> Block:
+        """What a stream gave: its first output, and its strips and buses."""
         mixed, taps = made if self.taps else (made, {})
         main = next(iter(mixed.values())) if isinstance(mixed, Mapping) else mixed
         return main[0], {name: one[0] for name, one in taps.items()}
+
+    def _finished(self) -> Block:
+        """What comes out behind all that was read."""
+        assert self._last is not None
+        with torch.inference_mode():
+            main, taps = self._taken_apart(self._stream.finish())
+
+        def held(signal: Tensor, before: Tensor) -> Tensor:
+            last = torch.cat((before, signal), -1)[:, -1:]
+            return torch.cat((signal, last.expand(-1, self._fade)), -1)
+
+        return held(main, self._last[0]), {name: held(one, self._last[1][name]) for name, one in taps.items()}
+
+    def _of_rest(self, most: int) -> Block:
+        """The next samples of what came at the end, and silence behind it."""
+        assert self._rest is not None
+
+        def some(signal: Tensor) -> Tensor:
+            return torch.nn.functional.pad(signal[:, :most], (0, max(0, most - signal.shape[-1])))
+
+        main, taps = self._rest
+        self._rest = main[:, most:], {name: one[:, most:] for name, one in taps.items()}
+        self._now += most
+        self._read += most
+        return some(main), {name: some(one) for name, one in taps.items()}
 
     def _material(self, samples: int) -> Nested:
         first, audio = self._read, self.feed.read(self._read, samples)

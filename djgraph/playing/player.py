@@ -316,9 +316,9 @@ class Player:
     # ── How ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _start(self, at: int) -> Line:
-        line = self._setup.line(at, self._known(self._begins, at, self._setup.mixer))
-        self._loop_of(line)
-        return line
+        loop, mixer = self.transport.loop, self._setup.mixer
+        around = None if loop is None else self._known(self._loops, loop[0], mixer)
+        return self._setup.line(at, self._known(self._begins, at, mixer), loop, around)
 
     def _loop_of(self, line: Line) -> None:
         line.loop = loop = self.transport.loop
@@ -396,10 +396,14 @@ class Player:
         self._epoch += 1
         for line in self._lines():
             self._loop_of(line)
-            if region is not None and line.heard < region[1] <= line.read:
-                # Read beyond the end already: the material goes round from here, and stays in time.
-                begin, end = region
-                line.jump(begin + (line.read - end) % (end - begin))
+            if region is None or not line.heard < region[1] <= line.read:
+                continue
+            if line.over:  # it has read the clip to its end, and cannot go back: another one begins here
+                self._leave()
+                return
+            # Read beyond the end already: the material goes round from here, and stays in time.
+            begin, end = region
+            line.jump(begin + (line.read - end) % (end - begin))
 
     def _follow(self, course: Course) -> None:
         for line in self._lines():

@@ -37,12 +37,9 @@ def warm(player: Player, setup: Setup, lead: float = LEAD, ended: Callable[[], b
             player.replace(setup)
             return True
         loop = now.transport.loop
-        if line is None or now.epoch != epoch:
+        if line is None or now.epoch != epoch or line.over:
             begin = max(0, now.transport.position - round(lead * rate))
-            line = setup.line(begin)
-            line.loop = loop
-            if loop is not None and setup.mixer.graph.sources:
-                line.loop_states = line.states_at(loop[0])
+            line = setup.line(begin, loop=loop)
             reached, epoch = now.made - (now.transport.position - begin), now.epoch
         late = time.monotonic() - began > CHASE
         if reached < now.made + margin and not late:

@@ -121,6 +121,46 @@ def test_a_loop_that_is_moved_while_it_plays() -> None:
     player.close()
 
 
+def test_a_seek_to_just_before_a_loops_end_goes_round() -> None:
+    mixer = _told("lowpass")  # reads 511 samples ahead
+    player = Player(mixer, _feed(), _course(mixer, 60.0))
+    player.loop((3000, 9000))
+    player.seek(8800)
+    heard = _play(player, 1024)
+    places = np.array([i if i < 9000 else i - 6000 for i in range(8800, 8800 + 1024)])
+    np.testing.assert_allclose(heard, places / RATE, atol=1e-5)
+    player.close()
+
+
+@pytest.mark.parametrize("moved", ["loop", "tempo", "seek"])
+def test_orders_while_the_clip_comes_to_its_end(moved: str) -> None:
+    """The last samples are in the stream already, which can go nowhere else."""
+    mixer = _told("lowpass")
+    player = Player(mixer, _feed(), _course(mixer, 60.0))
+    player.seek(SAMPLES - 600)
+    _play(player, 512)
+    if moved == "loop":
+        player.loop((1000, SAMPLES))
+    elif moved == "seek":
+        player.seek(2000)
+    else:
+        player.at_tempo(120.0)
+    player.block(64)  # the cross-fade
+    heard, at = [], player.transport.position
+    while player.transport.playing and len(heard) < 4:
+        heard.append(player.block(8)[0][0])
+    found = np.concatenate(heard)
+    if moved == "tempo":  # too late for this clip
+        at, found = at, found[: SAMPLES - at]
+        np.testing.assert_allclose(found, np.arange(at, SAMPLES) / RATE, atol=1e-5)
+        assert not player.transport.playing
+    else:
+        places = np.array([i if i < SAMPLES else i - SAMPLES + 1000 for i in range(at, at + 32)])
+        np.testing.assert_allclose(found, places / RATE, atol=1e-5)
+        assert player.transport.playing
+    player.close()
+
+
 def _deck(**settings: Any) -> Mixer:
     document = {
         "djgraph": 1,
@@ -168,7 +208,7 @@ def test_decks_are_where_they_would_be(sync: str) -> None:
 
 def test_the_last_block_ends_with_the_clip() -> None:
     mixer = _told()
-    for samples in (100, 1024, 1300):
+    for samples in (100, 512, 1300):
         player = Player(mixer, MemoryFeed({"a": torch.zeros(2, samples)}), _course(mixer, 60.0))
         player.play()
         heard = np.concatenate([player.block(512)[0] for _ in range(5)], 1)[0]

@@ -15,7 +15,7 @@ from djgraph.playing import Course, Hands, MemoryFeed, Player
 from .clips import mixed, tracks
 
 RATE = 44100
-SAMPLES = 30_000
+SAMPLES = 24_000
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,12 @@ def test_player_plays_what_the_renderer_writes(mixer: djgraph.Mixer, inputs: Any
     auto = djgraph.automation.load("bass_swap", start="0.1s", length="0.4s")
     frames = auto.render_exact(mixer, samples=SAMPLES, sample_rate=RATE, tempo=128)
     player = Player(mixer, MemoryFeed(inputs), Course(mixer.layout, frames.params, frames.positions))
-    sizes = [512] * 20 + [100, 1, 1111, 64] + [512] * 20
+    sizes = [512] * 20 + [100, 1, 1111, 64] + [512] * 30
     played = _played(player, sizes)
-    wanted = mixed(mixer, inputs, frames.params, frames.positions)[:, : played.shape[1]]
-    np.testing.assert_allclose(played, wanted, atol=2e-6)
+    wanted = mixed(mixer, inputs, frames.params, frames.positions)
+    np.testing.assert_allclose(played[:, :SAMPLES], wanted, atol=2e-6)  # to the clip's very end
+    assert not player.transport.playing
+    assert not played[:, SAMPLES + 221 :].any()
     player.close()
 
 

@@ -117,6 +117,21 @@ def test_in_a_loop_the_other_goes_round_as_well(audio: torch.Tensor) -> None:
     player.close()
 
 
+def test_the_clip_comes_to_its_end_meanwhile() -> None:
+    """What was warmed up has read the clip to its end: the other one plays when it is played again."""
+    mixer, other = djgraph.compile(graph()), djgraph.compile(graph(150))
+    clip = 0.1 * torch.ones(2, RATE)
+    player = Player(mixer, MemoryFeed({"track": clip}))
+    player.play()
+    heard = played(player, lambda: warm(player, setup_of(other, player), lead=0.5), before=80)
+    np.testing.assert_allclose(heard[:, :RATE], whole(mixer, clip)[:, : min(RATE, heard.shape[1])], atol=2e-6)
+    assert player.mixer is other
+    player.play()
+    again = np.concatenate([player.block(TICK)[0] for _ in range(40)], 1)
+    np.testing.assert_allclose(again, whole(other, clip)[:, : again.shape[1]], atol=2e-6)
+    player.close()
+
+
 def test_seeking_and_stopping_meanwhile_are_minded(audio: torch.Tensor) -> None:
     mixer, other = djgraph.compile(graph()), djgraph.compile(graph(150))
     player = Player(mixer, MemoryFeed({"track": audio}))

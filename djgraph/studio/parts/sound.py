@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from djgraph.errors import DJGraphError
 from djgraph.playing import Hands, Player
 from djgraph.playing.handover import Setup
-from djgraph.playing.line import TICK, Line
+from djgraph.playing.line import TICK
 from djgraph.playing.relay import warm
 from djgraph.studio.messages import Message
 from djgraph.studio.session import Part, Session
@@ -214,9 +214,8 @@ def choices(lowering: Lowering, block: int, meters: bool) -> list[tuple[Lowering
 def taken(setup: Setup, block: int, ended: threading.Event) -> float:
     """The share of a block's length that it takes, in processor time of the thread that makes it: the median. Nobody's
     hands are on it, and nothing of it is heard."""
-    course, rate = setup.course, setup.mixer.graph.sample_rate
-    aside = replace(setup, hands=Hands(setup.mixer.layout))
-    line = Line(aside.mixer, aside.feed, course, aside.hands, 0, aside.taps)
+    rate = setup.mixer.graph.sample_rate
+    line = replace(setup, hands=Hands(setup.mixer.layout)).line(0, loop=(0, setup.feed.samples))
     loads = []
     for number in range(2 * TRIED):
         if ended.is_set():

@@ -1,8 +1,9 @@
 """A mixer played as it happens: material, a transport, automation and hands on the controls, block by block.
 
 ``feed`` gives the material (``fitted`` as another graph takes it), ``course`` what an automation says, ``hands`` who
-holds which control, ``tape`` records that, ``line`` runs one mixer's stream along all of it, and ``player`` is what a
-console, a sound card or a page drives; ``relay`` lets another mixer take over while it plays.
+holds which control, ``tape`` records that, ``line`` runs one mixer's stream along all of it, ``voices`` is what sounds
+of those at a time, and ``player`` is what a console, a sound card or a page drives; ``relay`` lets another mixer take
+over while it plays (``handover``). ``transport``, ``levels`` and ``load`` are what a player tells.
 """
 
 from djgraph.playing.course import Course

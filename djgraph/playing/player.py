@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +14,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from djgraph.audio.meter import LOUDNESS_CHANNELS, Meter
 from djgraph.errors import InputError
 from djgraph.playing.course import Course
-from djgraph.playing.feed import Feed, ReadAhead
+from djgraph.playing.feed import Feed, Nested, ReadAhead
 from djgraph.playing.fitted import Fitted
-from djgraph.playing.handover import Fade, Offer, Setup, Tail, first, same_channels
+from djgraph.playing.handover import Fade, Offer, Setup, same_channels
 from djgraph.playing.hands import Hands
+from djgraph.playing.levels import Levels
 from djgraph.playing.line import FADE, LONGEST, TICK, Line
 from djgraph.playing.load import Load
+from djgraph.playing.transport import Moment, Transport
+from djgraph.playing.voices import Voices
 
 if TYPE_CHECKING:
     from djgraph.effects import State
@@ -35,27 +36,6 @@ SHORTEST = 256
 
 Known = tuple[int, "Mixer", Mapping[str, "State"]] | None
 """A sample, and where what plays a mixer's inputs is there."""
-
-
-@dataclass(frozen=True)
-class Transport:
-    """Where playing stands. position: the clip's sample that is heard next. loop: the samples between which it goes
-    round, or None. tempo: BPM there."""
-
-    playing: bool = False
-    position: int = 0
-    loop: tuple[int, int] | None = None
-    tempo: float = 120.0
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Where a player stands, as one value. made: all samples that it has made. epoch: another one after each order that
-    makes what comes next something else: what was prepared before is of no use."""
-
-    epoch: int = 0
-    made: int = 0
-    transport: Transport = Transport()
 
 
 class Player:
@@ -72,11 +52,9 @@ class Player:
         self._wanted: bool | None = None  # what was ordered last, until it is done
         self.tick = TICK
         """Samples of the blocks that whoever has the sound makes at a time."""
-        self._line: Line | None = None
+        self._voices = Voices()
         self._offer: Offer | None = None
-        self._fade: Fade | None = None
-        self._late = False
-        self._tail: Tail | None = None
+        self._late = False  # another mixer came while one was coming in
         self._begins: Known = None  # where what plays inputs is at the next beginning, and at the loop's
         self._loops: Known = None
         self._sought: tuple[int, Known] | None = None
@@ -89,10 +67,9 @@ class Player:
         self.jumps = 0
         """How often what is heard has stopped following what was heard before: by orders to play, stop and seek. Who
         keeps blocks ready throws away those made before the last one."""
-        self._peaks: dict[str, NDArray[np.float32]] = {}
         self._load = Load()
         self._lock = threading.Lock()
-        self._loudness = self._meter()
+        self._levels = Levels(self._channels(), mixer.graph.sample_rate)
 
     @property
     def mixer(self) -> Mixer:
@@ -110,7 +87,7 @@ class Player:
     def line(self) -> tuple[int, int] | None:
         """The number of the line that is heard, and its own sample that comes next. For the thread that has the
         sound."""
-        line = self._line
+        line = self._voices.line
         return None if line is None else (line.number, line.now - line.latency)
 
     # ── Orders, from any thread ─────────────────────────────────────────────────────────────────────────────
@@ -198,7 +175,7 @@ class Player:
 
     def wait(self, seconds: float) -> None:
         """Until there is something to play, or that long."""
-        if not self.transport.playing and not self._orders and self._tail is None:
+        if not self.transport.playing and not self._orders and not self._voices.ringing:
             self._ordered.wait(seconds)
 
     @property
@@ -235,27 +212,25 @@ class Player:
         self._obey()
         self._publish()
         at = self.transport.position
-        if not self.transport.playing and self._tail is None:
+        if not self.transport.playing and not self._voices.ringing:
             return np.zeros((self._channels(), samples), np.float32), at
         pieces, left = list[Tensor](), samples
         while left and self.transport.playing:
-            if self._line is None:
-                self._line = self._start(self.transport.position)
+            if self._voices.line is None:
+                self._voices.line = self._start(self.transport.position)
             self._meet()
             count = min(left, self._until_end(), self._until_change())
             if count:
-                pieces.append(self._faded(self._piece(count)))
+                pieces.append(self._voices.over(self._piece(count)))
                 left -= count
             self._arrive()
         if left:
             silence = torch.zeros(self._channels(), left, dtype=torch.float32, device="cpu")
-            pieces.append(self._faded(silence))
+            pieces.append(self._voices.over(silence))
         if len({len(piece) for piece in pieces}) > 1:  # another mixer has taken over within this block
             pieces = [same_channels(piece, len(pieces[-1])) for piece in pieces]
         audio = pieces[0] if len(pieces) == 1 else torch.cat(pieces, -1)
-        if len(audio) != self._loudness.channels:
-            self._loudness = self._meter()
-        self._loudness.add(audio)
+        self._levels.add(audio)
         self._publish()
         length = samples / self.mixer.graph.sample_rate
         self._load.add(time.perf_counter() - began, time.thread_time() - worked, length)
@@ -264,7 +239,7 @@ class Player:
     def give_up(self) -> None:
         """Stop here, without a fade: :meth:`block` has raised, and what comes next cannot be made. Playing may begin
         again. For the thread that has the sound."""
-        self._line = self._fade = self._tail = None
+        self._voices.stop()
         self._end()
         self._publish()
 
@@ -288,7 +263,7 @@ class Player:
     def causes(self) -> Mapping[str, float]:
         """What takes how much of a block's length, by effects and other work in words, the most first: since this was
         last asked, less what ran beside blocks."""
-        return self._load.causes(self._line)
+        return self._load.causes(self._voices.line)
 
     @property
     def setup(self) -> Setup:
@@ -297,18 +272,13 @@ class Player:
 
     def meters(self) -> Mapping[str, list[float]]:
         """The largest amplitude of every strip and bus, by channel, since this was last asked."""
-        with self._lock:
-            peaks, self._peaks = self._peaks, {}
-        return {name: [round(float(value), 6) for value in peak] for name, peak in peaks.items()}
+        return self._levels.peaks()
 
     @property
     def loudness(self) -> tuple[float | None, float | None, float | None]:
         """Of what has been played: momentary and integrated loudness in LUFS, true peak in dBTP; None where there is
         nothing to tell."""
-        meter = self._loudness
-        numbers = (meter.momentary, meter.lufs, meter.true_peak_dbtp)
-        momentary, integrated, peak = (None if n is None or not math.isfinite(n) else n for n in numbers)
-        return momentary, integrated, peak
+        return self._levels.loudness
 
     def close(self) -> None:
         self.feed.close()
@@ -327,10 +297,6 @@ class Player:
     @staticmethod
     def _known(known: Known, sample: int, mixer: Mixer) -> Mapping[str, State] | None:
         return known[2] if known is not None and known[0] == sample and known[1] is mixer else None
-
-    def _meter(self) -> Meter:
-        channels = self._channels()
-        return Meter(channels, self.mixer.graph.sample_rate, loudness=channels <= LOUDNESS_CHANNELS)
 
     def _channels(self) -> int:
         graph = self.mixer.graph
@@ -351,7 +317,7 @@ class Player:
     def _play(self, states: Known) -> None:
         if self.transport.playing:
             return
-        self._loudness = self._meter()
+        self._levels.begin(self._channels(), self.mixer.graph.sample_rate)
         self._begins = states
         at_end = self.transport.position >= self.feed.samples
         self._set(playing=True, position=0 if at_end else self.transport.position)
@@ -371,14 +337,10 @@ class Player:
         self._epoch += 1
 
     def _leave(self) -> None:
-        """What is heard goes elsewhere, or ends: what was to come is kept, to be faded out."""
-        if self._line is not None:
-            left, pieces = max(1, round(FADE * self.mixer.graph.sample_rate)), list[Tensor]()
-            while left:
-                pieces.append(self._piece(min(left, self._fade.left if self._fade else LONGEST)))
-                left -= pieces[-1].shape[-1]
-            self._tail = Tail(torch.cat(pieces, -1))
-        self._line = self._fade = None
+        """What is heard goes elsewhere, or ends, and fades out."""
+        samples = max(1, round(FADE * self.mixer.graph.sample_rate))
+        place, instead = self.transport.position, self.instead
+        self._voices.leave(samples, None if instead is None else _only(instead.read(place, samples)))
         self._late = False
 
     def _seek(self, place: int, states: Known) -> None:
@@ -394,7 +356,7 @@ class Player:
             return
         self._set(loop=region)
         self._epoch += 1
-        for line in self._lines():
+        for line in self._voices.lines:
             self._loop_of(line)
             if region is None or not line.heard < region[1] <= line.read:
                 continue
@@ -406,42 +368,37 @@ class Player:
             line.jump(begin + (line.read - end) % (end - begin))
 
     def _follow(self, course: Course) -> None:
-        for line in self._lines():
+        for line in self._voices.lines:
             if course.layout == line.course.layout:
                 line.course = course
                 self._loop_of(line)
         self._set(tempo=course.bpm(self.transport.position))
 
-    def _lines(self) -> list[Line]:
-        return [
-            line for line in (self._line, None if self._fade is None else self._fade.line) if line is not None
-        ]
-
     def _take_over(self, setup: Setup) -> None:
-        if self._fade is not None:
+        if self._voices.fade is not None:
             self._late = True  # the one that is coming in is heard alone first
-        elif self._line is not None and setup is self._setup:
-            line = self._start(self.transport.position)
-            self._fade = Fade(line, first(line))
+        elif self._voices.line is not None and setup is self._setup:
+            self._voices.bring_in(self._start(self.transport.position))
 
     def _meet(self) -> None:
         """Take what was offered for now, refuse what was offered for a time that is over."""
         offer = self._offer
         if offer is None:
             return
-        if offer.epoch != self._epoch or offer.at < self._made or (self._fade and offer.at == self._made):
+        fading = self._voices.fade is not None
+        if offer.epoch != self._epoch or offer.at < self._made or (fading and offer.at == self._made):
             self._offer = None
             offer.settle(False)
         elif offer.at == self._made:
             with self._lock:
                 self._setup = offer.setup
-            self._offer, self._fade = None, Fade(offer.line, offer.audio)
+            self._offer, self._voices.fade = None, Fade(offer.line, offer.audio)
             offer.settle(True)
 
     def _until_change(self) -> int:
         """Samples until another mixer begins to be heard, or is heard alone."""
-        if self._fade is not None:
-            return self._fade.left
+        if self._voices.fade is not None:
+            return self._voices.fade.left
         offer = self._offer
         ahead = LONGEST if offer is None else offer.at - self._made
         return ahead if ahead > 0 else LONGEST
@@ -455,10 +412,9 @@ class Player:
 
     def _arrive(self) -> None:
         """Where what is heard has got to, and what that changes."""
-        assert self._line is not None
-        position = self._line.heard if self._fade is None else self._fade.line.behind(self._fade.left)
+        position = self._voices.position
         self._set(position=position, tempo=self.course.bpm(position))
-        if self._late and self._fade is None:
+        if self._late and self._voices.fade is None:
             self._late = False
             self._take_over(self._setup)
         if position >= self.feed.samples:
@@ -466,28 +422,16 @@ class Player:
 
     def _piece(self, samples: int) -> Tensor:
         """The next samples of what is heard, no more than until a change."""
-        assert self._line is not None
         place = self.transport.position
-        audio, taps = self._line.block(samples)
+        audio, taps = self._voices.block(samples)
         self._made += samples
-        if self._fade is not None:
-            audio = self._fade.mix(audio)
-            if not self._fade.left:
-                self._line, self._fade = self._fade.line, None
-        with self._lock:
-            for name, signal in taps.items():
-                peak = signal.abs().amax(-1).numpy()
-                before = self._peaks.get(name)
-                self._peaks[name] = peak if before is None else np.maximum(before, peak)
+        self._levels.see(taps)
         if (instead := self.instead) is not None:
-            (audio,) = instead.read(place, samples).values()
+            audio = _only(instead.read(place, samples))
         return audio
 
-    def _faded(self, audio: Tensor) -> Tensor:
-        """With what was left behind it fading out."""
-        if self._tail is None:
-            return audio
-        audio = self._tail.into(audio)
-        if self._tail.over:
-            self._tail = None
-        return audio
+
+def _only(inputs: Nested) -> Tensor:
+    """The signal of a feed that has one."""
+    (signal,) = inputs.values()
+    return signal

@@ -16,7 +16,7 @@ class Actions:
         self,
         desk: Desk,
         loop: tuple[int, int] | None = None,
-        say: Callable[[dict[str, Any]], None] | None = None,
+        say: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
         self.desk, self._loop, self._say = desk, loop, say
 

@@ -45,6 +45,11 @@ class Block:
     """The line of the page before its first one."""
 
     @property
+    def commands(self) -> list[str]:
+        """What a ``bash`` block runs: its lines, with those that end in a backslash joined to the next."""
+        return self.code.replace("\\\n", " ").splitlines()
+
+    @property
     def file(self) -> str | None:
         named = NAME.match(self.code)
         return named["name"] if named else None
@@ -104,12 +109,12 @@ def run(section: Section, namespace: dict[str, Any]) -> None:
             Path(block.file).write_text(block.code, encoding="utf-8")
         elif block.mark.startswith("not run: "):
             assert block.language == "bash", where
-            for command in block.code.splitlines():
+            for command in block.commands:
                 known(command, where)
         elif block.language == "python":
             said = _python(block, section.page, namespace, where)
         elif block.language == "bash":
-            said = "".join(_command(line, block.mark == "fails", where) for line in block.code.splitlines())
+            said = "".join(_command(line, block.mark == "fails", where) for line in block.commands)
         else:
             raise AssertionError(f"{where}: what is a block of {block.language!r} without a name?")
 

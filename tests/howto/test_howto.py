@@ -104,7 +104,7 @@ def test_every_answer_has_something_to_run_and_says_what_to_do_when_it_fails(pag
         assert "**When it fails.**" in section.text, section.title
         for block in section.blocks:
             if block.language == "bash":
-                for line in block.code.splitlines():
+                for line in block.commands:
                     known(line, section.title)
 
 

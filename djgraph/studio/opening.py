@@ -17,7 +17,7 @@ from djgraph.decks.placement import NoRoom
 from djgraph.errors import InputError
 from djgraph.graph.ir import InputNode
 from djgraph.layout import ParameterLayout
-from djgraph.playing import Completed, Feed, FeedBlocks, FileFeed, Fitted, MemoryFeed, SoughtFeed
+from djgraph.playing import Completed, Feed, FeedBlocks, FileFeed, Fitted, SoughtFeed
 from djgraph.rendering import (
     BlockSource,
     InputBlocks,
@@ -28,7 +28,7 @@ from djgraph.rendering import (
     find_inputs,
 )
 from djgraph.studio.project import Origin
-from djgraph.studio.samples import demo_feed
+from djgraph.studio.samples import DemoFeed, demo_feed
 
 if TYPE_CHECKING:
     from djgraph.graph.ir import Graph
@@ -121,9 +121,16 @@ def open_origin(
 def _open_demo(origin: Origin, graph: Graph, clock: TempoMap | None) -> Opened:
     tempo = TempoMap(origin.tempo[0] if origin.tempo else TEMPO) if clock is None else clock
     feed, said = demo_feed(graph, tempo)
-    made = _completed(replace_material(feed, all_material(graph, feed.material)), graph)
-    retimed = partial(_open_demo, origin, graph) if feed.read(0, 1) else None  # else sources play all of it
-    return Opened(origin, graph, made, lambda: FeedBlocks(made), tempo, said=said, retimed=retimed)
+    feed = feed.with_material(all_material(graph, feed.material))
+
+    def of(feed: DemoFeed, tempo: TempoMap) -> Opened:
+        made = _completed(feed, graph)
+        opened = Opened(origin, graph, made, lambda: FeedBlocks(made), tempo, said=said)
+        if not feed.read(0, 1):  # sources play all of it
+            return opened
+        return replace(opened, retimed=lambda other: of(feed.at_tempo(other), other))
+
+    return of(feed, tempo)
 
 
 def _open_synced(
@@ -188,15 +195,6 @@ def _open_set(origin: Origin, text: str, steps: Steps) -> Opened:
     feed = SoughtFeed(SetBlocks(plan))
     said = tuple(f"{number}. {track.title}" for number, track in enumerate(plan.tracks, 1))
     return Opened(origin, plan.graph, feed, lambda: SetBlocks(plan), plan.tempo, plan, said=said)
-
-
-def replace_material(feed: Feed, material: Mapping[str, Any]) -> Feed:
-    """The same feed with other material."""
-    if material is feed.material:
-        return feed
-    assert isinstance(feed, MemoryFeed)
-    feed.material = material
-    return feed
 
 
 def all_material(graph: Graph, material: Mapping[str, Any]) -> Mapping[str, Any]:

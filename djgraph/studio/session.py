@@ -255,7 +255,7 @@ class Session:
             "playing": self.player.playing,
             "seconds": self.position / rate,
             "loop": None if now.loop is None else [place / rate for place in now.loop],
-            "tempo": now.tempo,
+            "tempo": self.player.course.bpm(self.position),
         }
 
     def let_go(self) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from typing import IO, Any
 
 from pydantic_core import from_json
 
 from djgraph.errors import DJGraphError, InputError
+from djgraph.studio.messages import WRONG
 
 DEADLINE = 10.0
 """Seconds for a check or a drawing."""
 STARTING = 120.0
 """Seconds until a process has read its libraries."""
+LONGEST = 4000
+"""Characters that are kept of a traceback."""
 NICE = 15
 """How far it stands back behind the sound."""
 # Nothing is imported before the path is the studio's own: a module in the folder that one works in is not taken.
@@ -72,6 +77,9 @@ class Worker:
                 self._end()
                 raise InputError("the process that checks has ended; it is started anew next time")
             answer: dict[str, Any] = from_json(line)
+        if "wrong" in answer:
+            logging.getLogger("djgraph").error("%s of a text failed: %s", what, answer["wrong"])
+            raise DJGraphError(WRONG)
         if "refused" in answer:
             raise DJGraphError(answer["refused"])
         return answer
@@ -155,3 +163,5 @@ def _answer(does: Mapping[str, Any], question: dict[str, Any]) -> dict[str, Any]
         return {"refused": str(error)}
     except (RecursionError, MemoryError) as error:
         return {"refused": f"the text is too large to be understood ({type(error).__name__})"}
+    except Exception:
+        return {"wrong": traceback.format_exc()[-LONGEST:]}

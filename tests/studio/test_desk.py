@@ -46,6 +46,9 @@ def test_where_nothing_plays_faders_stand_where_the_playhead_was_put(studio: Stu
     """Nobody has the sound yet, who would take the player there; a hand that lets go leaves the recipe's place."""
     told: list[dict[str, Any]] = []
     end = studio.session.listen(told.append)
+    _say(studio, do="tempo", bpm=60)
+    assert studio.session.snapshot()["transport"]["tempo"] == 60
+    _say(studio, do="tempo", bpm=120)
     _say(studio, do="place", recipe="linear", start=0, length=16)
     _say(studio, do="seek", seconds=4)
     assert told[-1]["event"] == "sought"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from djgraph.studio.parts import PARTS
 from djgraph.studio.parts.texts import Texts
 from djgraph.studio.project import Clip, Lane, LanePoint
 from djgraph.studio.session import Session
-from djgraph.studio.worker import Worker
+from djgraph.studio.worker import Worker, _answer
 
 PATIENCE = 90
 RATE = 44100
@@ -158,6 +160,28 @@ def test_hostile_texts_are_refused_in_words(text: str) -> None:
     assert problems
     json.dumps(problems)
     assert all(one["message"] and "Traceback" not in one["message"] for one in problems)
+
+
+def test_what_goes_wrong_inside_is_told_in_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A page hears that something did; whoever started the studio sees what."""
+
+    def broken(**_: Any) -> dict[str, Any]:
+        raise AssertionError("there is no such node")
+
+    answer = _answer({"check": broken}, {"do": "check", "text": ""})
+    worker, asked = Worker(), io.StringIO()
+
+    def started() -> Any:
+        worker._answers.put(json.dumps(answer))
+        return SimpleNamespace(stdin=asked)
+
+    monkeypatch.setattr(worker, "_started", started)
+    with pytest.raises(DJGraphError, match="this went wrong inside the studio"):
+        worker.ask("check", text="")
+    assert json.loads(asked.getvalue()) == {"do": "check", "text": ""}
+    assert "AssertionError: there is no such node" in caplog.text
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from djgraph.cli import (
     transitions,
 )
 from djgraph.cli.errors import Group
+from djgraph.cli.jobs import JobsCommand
 from djgraph.cli.sync import SyncCommand
 
 app = typer.Typer(
@@ -45,14 +46,14 @@ app = typer.Typer(
 app.command("report", cls=SyncCommand, short_help="Say what goes wrong in the transitions of a mix.")(
     reports.report
 )
-app.command("render", cls=SyncCommand, short_help="Mix stems through a graph to a file.")(render.render)
+app.command("render", cls=JobsCommand, short_help="Mix stems through a graph to a file.")(render.render)
 app.command("demo", short_help="Mix two tracks that djgraph makes itself.")(demo.demo)
 app.command("transitions", short_help="List the transition recipes, or describe one.")(
     transitions.transitions
 )
 app.command("analyse", short_help="Find tempo, beats, key, loudness and phrases of tracks.")(analyse.analyse)
 app.command("find", short_help="Find where tracks lie in a recording of a mix.")(find.find)
-app.command("fit", short_help="Recover the controls from stems and a mix.")(fit.fit)
+app.command("fit", cls=JobsCommand, short_help="Recover the controls from stems and a mix.")(fit.fit)
 app.command("train", short_help="Train a model that plays transitions.")(train.train)
 app.command("export", cls=SyncCommand, short_help="Write a graph as a web page that plays it.")(export.export)
 app.command("studio", cls=SyncCommand, short_help="Open a graph on a page: see it, play it, record it.")(

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from djgraph.cli.batch import Batch, run_batch
 from djgraph.cli.errors import INTERRUPTED, warn
+from djgraph.cli.jobs import OnRay, Workers
 from djgraph.cli.options import Args, GraphName, Json, load_graph, pairs
 from djgraph.cli.output import print_json
 from djgraph.cli.plans import LoweringName, LoweringOption
@@ -40,8 +42,9 @@ def fit(
         typer.Option("--input", "-i", metavar="NAME=PATH", help="A folder of stems, or a file; repeated."),
     ] = None,
     target: Annotated[
-        Path, typer.Option("--target", "-t", metavar="FILE", help="The recording of the mix; any rate.")
-    ] = ...,  # type: ignore[assignment]  # required
+        Path | None,
+        typer.Option("--target", "-t", metavar="FILE", help="The recording of the mix; any rate."),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The controls: yaml, json or csv.")
     ] = Path("automation.yaml"),
@@ -110,6 +113,9 @@ def fit(
         bool, typer.Option("--resume", help="Go on where an earlier run that writes to FILE stopped.")
     ] = False,
     pad: Annotated[bool, typer.Option("--pad", help="Put silence after shorter stems.")] = False,
+    batch: Batch = None,
+    workers: Workers = None,
+    ray: OnRay = None,
     as_json: Json = False,
     args: Args = None,
 ) -> None:
@@ -125,7 +131,15 @@ def fit(
       djgraph fit dj_mixer -i track_a=one -i track_b=two --target live.wav --lowering causal
       djgraph fit dj_mixer -i track_a=one -i track_b=two --target set.mp3 --warp find -o moves.yaml
       djgraph render dj_mixer -i track_a=one -i track_b=two --warp moves.warp.json --automation moves.yaml
+      djgraph fit dj_mixer --batch recordings -o fitted
     """
+    if batch is not None:
+        fit_batch(graph, args, batch, bool(input))
+        return
+    if target is None:
+        raise typer.BadParameter(
+            "give the recording, or --batch with a folder of them", param_hint="--target"
+        )
     given = {name: Path(os.path.expanduser(text)) for name, text in pairs("--input", input, "PATH").items()}
     if out.suffix.lower() not in AUTOMATION:
         raise typer.BadParameter(f"-o {out}: controls are written as {', '.join(AUTOMATION)}")
@@ -206,6 +220,15 @@ def fit(
     if interrupted:
         warn(f"stopped early; {out} holds the best so far, --resume goes on")
         raise typer.Exit(INTERRUPTED)
+
+
+def fit_batch(graph: str, args: list[str] | None, folder: Path, shared: bool) -> None:
+    """Fit all recordings in a folder. shared: of tracks that are given."""
+    from djgraph.cli.batch_items import recordings
+
+    inputs = list(load_graph(graph, args).inputs)
+    single = ("target", "mix", "report", "plot", "intervals", "warp_out", "truth", "resume")
+    run_batch(fit, "fit", lambda: recordings(folder, inputs, shared), ".yaml", single)
 
 
 def _warp_of(warp: str) -> tuple[Path | None, str]:

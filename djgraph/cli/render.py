@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from djgraph.cli.batch import Batch, run_batch
 from djgraph.cli.daw import Exports, plan_of
 from djgraph.cli.grouped import grouped
+from djgraph.cli.jobs import OnRay, Workers
 from djgraph.cli.mixdown import mix_down, output_paths, show
-from djgraph.cli.options import Json
+from djgraph.cli.options import Json, load_graph
 from djgraph.cli.played import Asked, Played, Seconds
 from djgraph.cli.progress import Steps
 from djgraph.cli.reports import Overheard, ReportFiles, check_reports, said_of, save_reports
@@ -41,6 +43,9 @@ def render(
     report: ReportFiles = None,
     seconds: Seconds = None,
     exports: Exports,
+    batch: Batch = None,
+    workers: Workers = None,
+    ray: OnRay = None,
     as_json: Json = False,
 ) -> None:
     """Mix stems through a graph.
@@ -62,7 +67,12 @@ def render(
       djgraph render dj_mixer -i track_a=one -i track_b=two -t linear --lowering causal
       djgraph render my_mixer.yaml -i deck=song.wav --params moves.csv --output all
       djgraph render my_decks.yaml -i track_a=one -i track_b=two -a moves.yaml --tempo 126 --seconds 240
+      djgraph render dj_mixer --batch mixes -o mixed
+      djgraph render dj_mixer -i track_a=one -i track_b=two --batch automations -o mixed
     """
+    if batch is not None:
+        render_batch(asked, batch)
+        return
     started = time.perf_counter()
     played = Played(asked, seconds)
     from djgraph.guard import claim
@@ -105,3 +115,18 @@ def render(
         typer.echo(path)
     if found is not None and not as_json:
         typer.echo(said_of(found, report or []))
+
+
+def render_batch(asked: Asked, folder: Path) -> None:
+    """Render all mixes in a folder."""
+    from djgraph.cli.batch_items import mixes
+
+    inputs = list(load_graph(asked.graph, asked.args).inputs)
+    moved = any((asked.transition, asked.automation, asked.params))
+    run_batch(
+        render,
+        "render",
+        lambda: mixes(folder, inputs, bool(asked.input), moved),
+        ".flac",
+        ("report", "dawproject", "reaper", "picture"),
+    )

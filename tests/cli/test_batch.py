@@ -1,0 +1,145 @@
+"""``--batch``: the results are the single command's; what is done is kept, what fails is told and stops nothing."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from data.conftest import write_track
+from two_decks import GRAPH, RATE
+
+from djgraph.cli import fit, render
+from djgraph.cli.batch import place_of
+
+from .conftest import Run
+
+
+def automation(points: str) -> str:
+    return f"automation: 1\ncurves:\n  - {{control: left.drums.gain, points: [{points}]}}\n"
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A graph, and three folders with the tracks of a mix and what its controls do."""
+    (tmp_path / "graph.json").write_text(json.dumps(GRAPH))
+    for i, name in enumerate(("one", "two", "deep/three")):
+        for deck in ("left", "right"):
+            below = "stems/" if name == "two" else ""
+            write_track(tmp_path / "in" / name / f"{below}{deck}", seconds=0.25, seed=i)
+    (tmp_path / "in" / "one" / "automation.yaml").write_text(automation("[0, 1], [0.25, 0]"))
+    (tmp_path / "in" / "two" / "params.csv").write_text("left.drums.gain\n0.25\n0.5\n")
+    return tmp_path
+
+
+def batch(work: Path, *more: object, command: str = "render") -> list[object]:
+    return [command, work / "graph.json", "--batch", work / "in", "-o", work / "out", "-j", 1, *more]
+
+
+def single(work: Path, name: str, *more: object) -> list[object]:
+    inputs = [("-i", f"{deck}={next((work / 'in' / name).rglob(deck))}") for deck in ("left", "right")]
+    return [work / "graph.json", *(word for pair in inputs for word in pair), *more]
+
+
+def test_render(run: Run, work: Path) -> None:
+    said = run(*batch(work, "--json")).stdout
+    assert json.loads(said) | {"path": ""} == {"path": "", "items": 3, "done": 3, "kept": 0, "failed": {}}
+    moves = {"one": ("-a", "automation.yaml"), "two": ("-p", "params.csv"), "deep/three": ()}
+    for name, (*option, file) in ((name, more or ("",)) for name, more in moves.items()):
+        more = [*option, work / "in" / name / file] if option else []
+        run("render", *single(work, name, *more), "-o", work / "alone.flac")
+        assert (work / "out" / f"{name}.flac").read_bytes() == (work / "alone.flac").read_bytes()
+    manifest = json.loads((work / "out" / "batch.json").read_text())
+    assert manifest["done"]["deep/three"] == ["deep/three.flac"]
+    assert (manifest["failed"], manifest["left"]) == ({}, [])
+
+
+@pytest.mark.slow
+def test_gone_on_with(run: Run, work: Path) -> None:
+    drums = work / "in" / "two" / "stems" / "left" / "drums.wav"
+    shutil.move(drums, work / "drums.wav")
+    failed = run(*batch(work), code=1)
+    assert "3 items, 2 done now, 0 before, 1 failed" in failed.stdout
+    assert "error: two: " in failed.stderr
+    assert "drums" in failed.stderr
+    shutil.move(work / "drums.wav", drums)
+    assert "1 done now, 2 before, 0 failed" in run(*batch(work)).stdout
+    assert "0 done now, 3 before" in run(*batch(work)).stdout
+    (work / "out" / "one.flac").write_bytes(b"short")
+    (work / "out" / "done" / "two.json").write_text("{")
+    assert "2 done now, 1 before" in run(*batch(work)).stdout
+    write_track(work / "in" / "one" / "left", seconds=0.25, seed=9)
+    assert "1 done now, 2 before" in run(*batch(work)).stdout
+    assert "3 done now, 0 before" in run(*batch(work, "--normalize")).stdout
+
+
+@pytest.mark.slow
+def test_one_pair_of_tracks_and_many_automations(run: Run, work: Path) -> None:
+    for i in range(3):
+        (work / "in" / f"{i}.yaml").write_text(automation(f"[0, {i / 2}]"))
+    moves = work / "moves"
+    moves.mkdir()
+    for i in range(3):
+        shutil.move(work / "in" / f"{i}.yaml", moves)
+    where = ["--batch", moves, "-o", "memory://out", "-j", 1]
+    pytest.importorskip("fsspec")
+    assert "3 items, 3 done now" in run("render", *single(work, "one"), *where).stdout
+    from djgraph.storage import open_storage
+
+    sizes = open_storage("memory://out").sizes()
+    assert sorted(sizes) == ["0.flac", "1.flac", "2.flac", "batch.json"]
+    assert "3 before" in run("render", *single(work, "one"), *where).stdout
+
+
+@pytest.mark.slow
+def test_fit(run: Run, work: Path) -> None:
+    run(*batch(work))
+    shutil.rmtree(work / "in" / "deep")
+    for name in ("one", "two"):
+        shutil.copy(work / "out" / f"{name}.flac", work / "in" / name / "mix.flac")
+    shutil.rmtree(work / "out")
+    noise = write_track(work / "noise", seconds=0.25, seed=77, stems=("mix",))
+    (work / "in" / "unrelated").mkdir()
+    shutil.copy(noise / "mix.wav", work / "in" / "unrelated")
+    done = run(*batch(work, "--delay", 0, command="fit"))
+    assert "2 items, 2 done now" in done.stdout
+    for name in ("one", "two"):
+        target = work / "in" / name / "mix.flac"
+        run("fit", *single(work, name), "--delay", 0, "--target", target, "-o", work / "alone.yaml")
+        assert (work / "out" / f"{name}.yaml").read_text() == (work / "alone.yaml").read_text()
+        report = json.loads((work / "out" / f"{name}.report.json").read_text())
+        assert report["si_sdr_db"] > 30
+
+
+@pytest.mark.parametrize("command", [render.render, fit.fit])
+def test_workers_are_handed_the_command_by_name(command: Any) -> None:
+    assert pickle.loads(pickle.dumps(command)) is command
+
+
+def test_refusals(run: Run, work: Path) -> None:
+    assert "needs -o" in run("render", "dj_mixer", "--batch", work / "in", code=2).stderr
+    assert "not for --batch" in run(*batch(work, "--report", work / "x.html"), code=2).stderr
+    assert "not for --batch" in run(*batch(work, "--mix", "x.flac", command="fit"), code=2).stderr
+    inside = ["--batch", work / "in", "-o", work / "in" / "out"]
+    assert "lies in the folder that is read" in run("render", work / "graph.json", *inside, code=1).stderr
+    nowhere = ["--batch", work / "no", "-o", work / "out"]
+    assert "no such folder" in run("render", work / "graph.json", *nowhere, code=1).stderr
+    empty = ["--batch", work / "in" / "one" / "left", "-o", work / "out"]
+    assert "no folder with left, right" in run("render", work / "graph.json", *empty, code=1).stderr
+    assert "no folder with a mix.wav" in run(*batch(work, command="fit"), code=1).stderr
+    assert "give the recording" in run("fit", work / "graph.json", code=2).stderr
+    assert not (work / "out").exists()
+
+
+def test_urls_keep_their_slashes() -> None:
+    places = {
+        "s3://bucket/a b": "s3://bucket/a b",
+        "memory://x": "memory://x",
+        "file:///tmp/x": "file:///tmp/x",
+        "out/deep": "out/deep",
+    }
+    assert {text: place_of(Path(text)) for text in places} == places

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import soundfile
 from data.conftest import write_track
-from two_decks import GRAPH, RATE
+from two_decks import GRAPH
 
 from djgraph.cli import fit, render
 from djgraph.cli.batch import place_of

@@ -155,6 +155,24 @@ def test_stems_are_dropped_and_hands_play(browser: Any, tmp_path: Path) -> None:
     assert opened.faults == []
 
 
+def test_text_of_strangers_is_text(browser: Any, tmp_path: Path) -> None:
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+    graph = {
+        "djgraph": 1,
+        "name": "hostile",
+        "title": hostile,
+        "description": hostile,
+        "inputs": [{"name": "track"}],
+        "mixer": [{"strip": "strip", "input": "track", "chain": ["gain"]}],
+        "outputs": ["strip"],
+    }
+    opened = Opened(browser, written(case(graph, samples=500), tmp_path / "page.html"))
+    opened.page.on("dialog", lambda one: opened.faults.append(one.message))
+    assert opened.page.title() == opened.page.locator("h1").inner_text() == hostile
+    assert opened.page.locator(".about").inner_text() == hostile
+    assert opened.faults == []
+
+
 def test_it_plays_and_stops_and_seeks(browser: Any, tmp_path: Path) -> None:
     one = case("djtransgan", samples=200_000, frames=3)
     opened = Opened(browser, written(one, tmp_path / "page.html"))

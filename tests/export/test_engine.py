@@ -57,7 +57,7 @@ def test_blocks_of_any_length_null(blocks: tuple[int, ...], tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_long_response_nulls(tmp_path: Path) -> None:
-    """Behind 2048 samples the response is convolved in longer partitions."""
+    """Behind 4096 samples the response is convolved in longer partitions."""
     graph = chain({"effect": "reverb", "settings": {"decay_time": 0.7, "pre_delay": 60}})
     assert null_depth(case(graph, samples=44_100, params={"strip.reverb.mix": 1}), tmp_path) < LIMIT
 

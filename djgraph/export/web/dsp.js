@@ -394,70 +394,102 @@ class Fft {
 
 /**
  * One or two channels convolved with a stretch of a response of each, in partitions in the frequency domain: overlap-save.
- * Two real channels are one complex signal.
+ * Two real channels go through one complex transform; their spectra, of half as many bins, are kept apart.
  */
 class Partitions {
   /** @param {ArrayLike<number>[]} responses one or two @param {number} size samples of a partition */
   constructor(responses, size) {
     this.size = size;
     this.fft = new Fft(2 * size);
+    this.channels = responses.length;
     this.count = Math.ceil(responses[0].length / size);
-    const bins = 2 * size;
-    // Of H_left and H_right: sum and difference, so that Y = X·(L + R)/2 + conj(X at −k)·(L − R)/2.
-    this.sumRe = []; this.sumIm = []; this.differenceRe = []; this.differenceIm = [];
+    this.re = new Float64Array(2 * size); this.im = new Float64Array(2 * size);
+    /** @type {Float32Array[][]} */ this.responses = [];
     for (let p = 0; p < this.count; p++) {
-      const re = new Float64Array(bins), im = new Float64Array(bins);
-      for (let i = 0; i < size; i++) { re[i] = responses[0][p * size + i] || 0; im[i] = (responses[1] ?? responses[0])[p * size + i] || 0; }
-      this.fft.run(re, im);
-      const sr = new Float64Array(bins), si = new Float64Array(bins), dr = new Float64Array(bins), di = new Float64Array(bins);
-      for (let k = 0; k < bins; k++) {
-        const m = (bins - k) % bins;
-        const lr = (re[k] + re[m]) / 2, li = (im[k] - im[m]) / 2, rr = (im[k] + im[m]) / 2, ri = (re[m] - re[k]) / 2;
-        sr[k] = (lr + rr) / 2; si[k] = (li + ri) / 2; dr[k] = (lr - rr) / 2; di[k] = (li - ri) / 2;
-      }
-      this.sumRe.push(sr); this.sumIm.push(si); this.differenceRe.push(dr); this.differenceIm.push(di);
+      this.re.fill(0); this.im.fill(0);
+      for (let i = 0; i < size; i++) { this.re[i] = responses[0][p * size + i] || 0; if (this.channels > 1) this.im[i] = responses[1][p * size + i] || 0; }
+      this.fft.run(this.re, this.im);
+      this.responses.push(this.apart(this.empty()));
     }
-    this.alike = responses.length < 2;
-    this.lineRe = Array.from({ length: this.count }, () => new Float64Array(bins));
-    this.lineIm = Array.from({ length: this.count }, () => new Float64Array(bins));
+    this.line = Array.from({ length: this.count }, () => this.empty());
+    this.sounds = new Uint8Array(this.count); // whether a spectrum of the line is more than silence
     this.newest = 0;
   }
 
-  /** A spectrum that comes in. @param {Float64Array} re @param {Float64Array} im */
-  push(re, im) {
+  /** Spectra of the channels: real and imaginary part of each. */
+  empty() { return Array.from({ length: 2 * this.channels }, () => new Float32Array(this.size + 1)); }
+
+  /** Room for their sums. */
+  sums() { return Array.from({ length: 2 * this.channels }, () => new Float64Array(this.size + 1)); }
+
+  /** The transform of both channels taken apart. @param {Float32Array[]} to */
+  apart(to) {
+    const { re, im, size } = this, [lr, li, rr, ri] = to, last = 2 * size;
+    for (let k = 0; k <= size; k++) {
+      const m = (last - k) % last;
+      lr[k] = (re[k] + re[m]) / 2; li[k] = (im[k] - im[m]) / 2;
+      if (rr) { rr[k] = (im[k] + im[m]) / 2; ri[k] = (re[m] - re[k]) / 2; }
+    }
+    return to;
+  }
+
+  /** The spectra of what lies in `left` and `right`. @param {Float64Array} left @param {Float64Array} right @param {Float32Array[]} to */
+  analyse(left, right, to) {
+    this.re.set(left); this.im.set(right);
+    this.fft.run(this.re, this.im);
+    this.apart(to);
+  }
+
+  /** The signals of sums of spectra, times 2·size, into `re` and `im`. @param {Float64Array[]} from */
+  synthesise([lr, li, rr, ri]) {
+    const { re, im, size } = this, last = 2 * size;
+    for (let k = 0; k <= size; k++) {
+      const m = (last - k) % last, a = lr[k], b = k === 0 || k === size ? 0 : li[k], c = rr ? rr[k] : 0, d = rr && k !== 0 && k !== size ? ri[k] : 0;
+      re[k] = a - d; im[k] = b + c;
+      re[m] = a + d; im[m] = c - b;
+    }
+    this.fft.run(im, re);
+  }
+
+  /** Spectra that come in: where they go. @param {boolean} sounds */
+  push(sounds) {
     this.newest = (this.newest + this.count - 1) % this.count;
-    this.lineRe[this.newest].set(re); this.lineIm[this.newest].set(im);
+    this.sounds[this.newest] = sounds ? 1 : 0;
+    return this.line[this.newest];
   }
 
   /** Adds the terms first…last − 1, of which term i is the input i partitions ago; `ago`: how many the newest is. */
-  add(/** @type {Float64Array} */ re, /** @type {Float64Array} */ im, /** @type {number} */ first, /** @type {number} */ last, ago = 0) {
+  add(/** @type {Float64Array[]} */ sums, /** @type {number} */ first, /** @type {number} */ last, ago = 0) {
     for (let p = first; p < Math.min(last, this.count); p++) {
       const place = (this.newest + p - ago) % this.count;
-      this.multiply(re, im, this.lineRe[place], this.lineIm[place], p);
+      if (this.sounds[place]) this.multiply(sums, this.line[place], p);
     }
   }
 
-  /** Adds one spectrum times the partition's. */
-  multiply(/** @type {Float64Array} */ re, /** @type {Float64Array} */ im, /** @type {Float64Array} */ xr, /** @type {Float64Array} */ xi, /** @type {number} */ p) {
-    const bins = 2 * this.size, sr = this.sumRe[p], si = this.sumIm[p], dr = this.differenceRe[p], di = this.differenceIm[p];
-    if (this.alike) {
-      for (let k = 0; k < bins; k++) { re[k] += xr[k] * sr[k] - xi[k] * si[k]; im[k] += xr[k] * si[k] + xi[k] * sr[k]; }
-      return;
-    }
-    re[0] += xr[0] * sr[0] - xi[0] * si[0] + xr[0] * dr[0] + xi[0] * di[0];
-    im[0] += xr[0] * si[0] + xi[0] * sr[0] + xr[0] * di[0] - xi[0] * dr[0];
-    for (let k = 1; k < bins; k++) {
-      const m = bins - k, a = xr[k], b = xi[k], c = xr[m], d = xi[m];
-      re[k] += a * sr[k] - b * si[k] + c * dr[k] + d * di[k];
-      im[k] += a * si[k] + b * sr[k] + c * di[k] - d * dr[k];
+  /** Adds spectra times the partition's. @param {Float64Array[]} sums @param {Float32Array[]} spectra @param {number} p */
+  multiply(sums, spectra, p) {
+    const responses = this.responses[p];
+    for (let c = 0; c < 2 * this.channels; c += 2) {
+      const re = sums[c], im = sums[c + 1], xr = spectra[c], xi = spectra[c + 1], hr = responses[c], hi = responses[c + 1];
+      for (let k = 0; k < re.length; k++) {
+        const a = xr[k], b = xi[k], x = hr[k], y = hi[k];
+        re[k] += a * x - b * y;
+        im[k] += a * y + b * x;
+      }
     }
   }
 }
 
-const HEAD = 128, BODY = 1024;
+const HEAD = 128, BODY = 2048;
+
+/** Whether a part of a signal is more than silence. @param {Float64Array} signal */
+function sounding(signal) {
+  for (let i = 0; i < signal.length; i++) if (signal[i] !== 0) return true;
+  return false;
+}
 
 /**
- * A long fixed response without latency: its first 2048 samples in partitions of 128, the rest in partitions of 1024 that
+ * A long fixed response without latency: its first 4096 samples in partitions of 128, the rest in partitions of 2048 that
  * are added up little by little while the next one comes in.
  */
 class Convolver {
@@ -468,13 +500,13 @@ class Convolver {
     this.head = new Partitions(responses.map((one) => Array.prototype.slice.call(one, 0, cut)), HEAD);
     this.body = length > cut ? new Partitions(responses.map((one) => Array.prototype.slice.call(one, cut)), BODY) : null;
     this.filled = -1; // of the head's partition; known with the first block, so that its end is that of blocks
-    this.recentRe = new Float64Array(2 * HEAD); this.recentIm = new Float64Array(2 * HEAD);
-    this.knownRe = new Float64Array(2 * HEAD); this.knownIm = new Float64Array(2 * HEAD);
-    this.workRe = new Float64Array(2 * HEAD); this.workIm = new Float64Array(2 * HEAD);
-    this.longRe = new Float64Array(2 * BODY); this.longIm = new Float64Array(2 * BODY);
-    this.sumRe = new Float64Array(2 * BODY); this.sumIm = new Float64Array(2 * BODY);
-    this.outRe = new Float64Array(BODY); this.outIm = new Float64Array(BODY);
-    this.nextRe = new Float64Array(2 * BODY); this.nextIm = new Float64Array(2 * BODY);
+    this.recent = [new Float64Array(2 * HEAD), new Float64Array(2 * HEAD)];
+    this.long = [new Float64Array(2 * BODY), new Float64Array(2 * BODY)];
+    this.late = [new Float64Array(BODY), new Float64Array(BODY)];
+    this.now = this.head.empty();
+    this.known = this.head.sums();
+    this.all = this.head.sums();
+    this.sums = this.body ? this.body.sums() : [];
     this.turn = 0; // the head's partition within the body's
     this.wetRe = new Float64Array(HEAD); this.wetIm = new Float64Array(HEAD);
   }
@@ -482,8 +514,7 @@ class Convolver {
   /** The convolved block, into wetRe and wetIm. @param {Float64Array} left @param {Float64Array|null} right @param {number} count */
   run(left, right, count) {
     if (this.filled < 0) this.filled = (HEAD - count % HEAD) % HEAD;
-    let done = 0;
-    while (done < count) {
+    for (let done = 0; done < count;) {
       const size = Math.min(HEAD - this.filled, count - done);
       this.piece(left, right, done, size);
       done += size;
@@ -492,49 +523,41 @@ class Convolver {
 
   /** @param {Float64Array} left @param {Float64Array|null} right @param {number} from @param {number} size */
   piece(left, right, from, size) {
-    const { head, body, recentRe, recentIm, knownRe, knownIm, workRe, workIm, filled } = this, place = HEAD + filled;
-    for (let i = 0; i < size; i++) { recentRe[place + i] = left[from + i]; recentIm[place + i] = right ? right[from + i] : 0; }
-    workRe.set(recentRe); workIm.set(recentIm);
-    head.fft.run(workRe, workIm);
-    const whole = filled + size === HEAD;
-    const xr = whole ? this.keepRe ??= new Float64Array(2 * HEAD) : null, xi = whole ? this.keepIm ??= new Float64Array(2 * HEAD) : null;
-    if (xr && xi) { xr.set(workRe); xi.set(workIm); }
-    const yr = this.yRe ??= new Float64Array(2 * HEAD), yi = this.yIm ??= new Float64Array(2 * HEAD);
-    yr.set(knownRe); yi.set(knownIm);
-    head.multiply(yr, yi, workRe, workIm, 0);
-    head.fft.run(yi, yr);
-    const scale = 1 / (2 * HEAD), late = this.turn * HEAD + filled;
+    const { head, recent: [re, im], now, known, all, filled } = this, place = HEAD + filled;
+    for (let i = 0; i < size; i++) { re[place + i] = left[from + i]; if (right) im[place + i] = right[from + i]; }
+    const sounds = sounding(re) || sounding(im), whole = filled + size === HEAD, spectra = whole ? head.push(sounds) : now;
+    for (let c = 0; c < all.length; c++) all[c].set(known[c]);
+    if (sounds) { head.analyse(re, im, spectra); head.multiply(all, spectra, 0); }
+    head.synthesise(all);
+    const scale = 1 / (2 * HEAD), after = this.turn * HEAD + filled;
     for (let i = 0; i < size; i++) {
-      this.wetRe[from + i] = yr[place + i] * scale + this.outRe[late + i];
-      this.wetIm[from + i] = yi[place + i] * scale + this.outIm[late + i];
+      this.wetRe[from + i] = head.re[place + i] * scale + this.late[0][after + i];
+      this.wetIm[from + i] = head.im[place + i] * scale + this.late[1][after + i];
     }
     this.filled = filled + size;
-    if (!whole || !xr || !xi) return;
-    head.push(xr, xi);
-    knownRe.fill(0); knownIm.fill(0);
-    head.add(knownRe, knownIm, 1, head.count, 1);
-    if (body) this.long(body);
-    recentRe.copyWithin(0, HEAD); recentIm.copyWithin(0, HEAD);
-    recentRe.fill(0, HEAD); recentIm.fill(0, HEAD);
+    if (!whole) return;
+    for (const one of known) one.fill(0);
+    head.add(known, 1, head.count, 1);
+    if (this.body) this.lengthen(this.body);
+    for (const one of [re, im]) { one.copyWithin(0, HEAD); one.fill(0, HEAD); }
     this.filled = 0;
   }
 
   /** A partition of the head is whole: the body's work that is due. @param {Partitions} body */
-  long(body) {
-    const { longRe, longIm, sumRe, sumIm, turn } = this, place = BODY + turn * HEAD, turns = BODY / HEAD;
-    for (let i = 0; i < HEAD; i++) { longRe[place + i] = this.recentRe[HEAD + i]; longIm[place + i] = this.recentIm[HEAD + i]; }
-    body.add(sumRe, sumIm, Math.floor(body.count * turn / turns), Math.floor(body.count * (turn + 1) / turns));
+  lengthen(body) {
+    const { long, sums, turn, recent, late } = this, place = BODY + turn * HEAD, turns = BODY / HEAD;
+    for (let c = 0; c < 2; c++) for (let i = 0; i < HEAD; i++) long[c][place + i] = recent[c][HEAD + i];
+    body.add(sums, Math.floor(body.count * turn / turns), Math.floor(body.count * (turn + 1) / turns));
     this.turn = turn + 1;
     if (this.turn < turns) return;
     this.turn = 0;
-    body.fft.run(sumIm, sumRe);
+    body.synthesise(sums);
     const scale = 1 / (2 * BODY);
-    for (let i = 0; i < BODY; i++) { this.outRe[i] = sumRe[BODY + i] * scale; this.outIm[i] = sumIm[BODY + i] * scale; }
-    sumRe.fill(0); sumIm.fill(0);
-    this.nextRe.set(longRe); this.nextIm.set(longIm);
-    body.fft.run(this.nextRe, this.nextIm);
-    body.push(this.nextRe, this.nextIm);
-    longRe.copyWithin(0, BODY); longIm.copyWithin(0, BODY);
+    for (let i = 0; i < BODY; i++) { late[0][i] = body.re[BODY + i] * scale; late[1][i] = body.im[BODY + i] * scale; }
+    for (const one of sums) one.fill(0);
+    const sounds = sounding(long[0]) || sounding(long[1]), spectra = body.push(sounds);
+    if (sounds) body.analyse(long[0], long[1], spectra);
+    for (const one of long) one.copyWithin(0, BODY);
   }
 }
 

@@ -22,7 +22,10 @@ class Processor {
     this.at = steady ? values[0] : NaN;
     lanes.forEach((bands, c) => {
       const x = inputs.in[c], y = outputs.out[c];
-      if (steady) {
+      if (steady && this.order === 4) {
+        if (moves) bands.set(cutoff[0]);
+        this.still(bands, x, y, low ? 1 : left[0], low ? left[0] : 1, count);
+      } else if (steady) {
         if (moves) bands.set(cutoff[0]);
         const share = left[0];
         for (let i = 0; i < count; i++) {
@@ -38,5 +41,22 @@ class Processor {
       }
       bands.rest();
     });
+  }
+
+  /** Order 4 while the knob rests, the states in variables. */
+  still({ first, second, k, share }, x, y, lows, highs, count) {
+    const { a1, a2, a3 } = first;
+    let { s1: s0, s2: s1 } = first, { s1: s2, s2: s3 } = second;
+    for (let i = 0; i < count; i++) {
+      const v = x[i];
+      let over = v - s1, p = a1 * s0 + a2 * over, q = s1 + a2 * s0 + a3 * over;
+      s0 = 2 * p - s0; s1 = 2 * q - s1;
+      const above = v - k * p - q, whole = v - 2 * k * p;
+      over = above - s3; p = a1 * s2 + a2 * over; q = s3 + a2 * s2 + a3 * over;
+      s2 = 2 * p - s2; s3 = 2 * q - s3;
+      const high = share * (above - k * p - q);
+      y[i] = lows * (whole - high) + highs * high;
+    }
+    first.s1 = s0; first.s2 = s1; second.s1 = s2; second.s2 = s3;
   }
 }

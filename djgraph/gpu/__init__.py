@@ -8,6 +8,7 @@ fake tensors and ``torch.compile`` know what comes out without running them.
 from __future__ import annotations
 
 import importlib.util
+from contextlib import AbstractContextManager
 from functools import lru_cache
 
 import torch
@@ -23,3 +24,8 @@ def available() -> bool:
 def takes(tensor: Tensor) -> bool:
     """Whether kernels can work on such a tensor: on a CUDA device, in single or double precision."""
     return tensor.device.type == "cuda" and tensor.dtype in (torch.float32, torch.float64) and available()
+
+
+def on_device_of(tensor: Tensor) -> AbstractContextManager[object]:
+    """Triton launches kernels on the device that is the current one: inside, that is the tensor's."""
+    return torch.cuda.device_of(tensor)

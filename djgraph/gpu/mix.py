@@ -16,6 +16,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from djgraph.gpu import on_device_of
+
 BLOCK = 512
 """Numbers of a spectrum, two for each bin, that a program works on at once."""
 
@@ -39,12 +41,13 @@ def gpu_mix(
 
         block = _block(bins)
         read, made = torch.view_as_real(spectra), torch.view_as_real(out)
-        mix_kernels.mix[items * frames, results, -(-2 * bins // block)](
-            read, made, terms, ends, factors, weights, curves, tables,
-            read.stride(0), made.stride(0), read.stride(1), made.stride(1), read.stride(2), bins, frames, channels,
-            weights.stride(0), weights.stride(1), items * frames * bins,
-            CHANNELS=_power(channels), BLOCK=block, num_warps=4,
-        )  # fmt: skip
+        with on_device_of(spectra):
+            mix_kernels.mix[items * frames, results, -(-2 * bins // block)](
+                read, made, terms, ends, factors, weights, curves, tables,
+                read.stride(0), made.stride(0), read.stride(1), made.stride(1), read.stride(2), bins, frames, channels,
+                weights.stride(0), weights.stride(1), items * frames * bins,
+                CHANNELS=_power(channels), BLOCK=block, num_warps=4,
+            )  # fmt: skip
     return out
 
 
@@ -91,14 +94,15 @@ def gpu_mix_backward(
         block = _block(bins)
         read, given, made = (torch.view_as_real(one) for one in (spectra, seeds, back))
         signal = given.stride(2)
-        mix_kernels.mix_backward[(items * frames,)](
-            read, given, made, terms, ends, factors, weights, curves, tables, weight_totals, table_totals,
-            items * channels * signal, given.stride(0), channels * signal, given.stride(1), signal,
-            bins, frames, channels, strips, -(-2 * bins // block),
-            weights.stride(0), weights.stride(1), weight_totals.stride(0), weight_totals.stride(1),
-            items * frames * bins,
-            EVEN=size % 2 == 0, GAINS=gains, AUDIO=audio, CHANNELS=_power(channels), BLOCK=block, num_warps=4,
-        )  # fmt: skip
+        with on_device_of(seeds):
+            mix_kernels.mix_backward[(items * frames,)](
+                read, given, made, terms, ends, factors, weights, curves, tables, weight_totals, table_totals,
+                items * channels * signal, given.stride(0), channels * signal, given.stride(1), signal,
+                bins, frames, channels, strips, -(-2 * bins // block),
+                weights.stride(0), weights.stride(1), weight_totals.stride(0), weight_totals.stride(1),
+                items * frames * bins,
+                EVEN=size % 2 == 0, GAINS=gains, AUDIO=audio, CHANNELS=_power(channels), BLOCK=block, num_warps=4,
+            )  # fmt: skip
     return back
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from djgraph.gpu import on_device_of
+
 BLOCK = 1024
 """Samples of a chunk, which a program joins in parallel."""
 PROGRAMS = 512
@@ -27,7 +29,8 @@ def gpu_scan(matrices: Tensor, drive: Tensor, initial: Tensor, backwards: bool) 
     if signals and samples:
         if backwards:
             matrices = matrices.transpose(1, 2)
-        _scan(matrices, drive, initial, states, backwards)
+        with on_device_of(drive):
+            _scan(matrices, drive, initial, states, backwards)
     return states
 
 
@@ -90,9 +93,10 @@ def gpu_branch(level: Tensor, rise: Tensor, fall: Tensor, initial: Tensor) -> Te
         from djgraph.gpu import scan_kernels
 
         grid = (-(-signals // LANES),)
-        scan_kernels.branch[grid](
-            level, rise, fall, initial, rising, signals, samples, LANES=LANES, num_warps=1
-        )
+        with on_device_of(level):
+            scan_kernels.branch[grid](
+                level, rise, fall, initial, rising, signals, samples, LANES=LANES, num_warps=1
+            )
     return rising
 
 

@@ -18,8 +18,8 @@ from djgraph.plugins import registry
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path.stem for path in (ROOT / "graphs").glob("*.yaml"))
-EXAMPLES = [str(ROOT / "examples" / "mixers" / f"{name}.yaml") for name in ("decks", "dub_loops", "quad")]
-"""Source effects, loops, and more than two channels."""
+EXAMPLES = [str(ROOT / "examples" / "mixers" / f"{name}.yaml") for name in ("decks", "quad")]
+"""Source effects, and more than two channels."""
 EFFECTS = [
     f"effect:{name}" for name, one in registry().effects.items() if not issubclass(one.effect, SourceEffect)
 ]

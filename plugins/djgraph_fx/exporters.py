@@ -63,7 +63,10 @@ def djgraph_exporters() -> Iterator[Exporter]:
     for name in ("roll", "slip_roll", "stutter"):
         yield Exporter(name, FOLDER / "roll.js", _rolling)
     yield Exporter("reverse", FOLDER / "reverse.js", _reversing)
-    yield Exporter("fdn", FOLDER / "fdn.js", _networked)
+    for name in ("fdn", "shimmer"):
+        yield Exporter(name, FOLDER / "fdn.js", _networked)
+    yield Exporter("spiral", FOLDER / "spiral.js", _climbing)
+    yield Exporter("looper", FOLDER / "looper.js", _looping)
     for name in ("quad_pan", "surround_pan"):
         yield Exporter(name, FOLDER / "place.js", _by_law)
     yield Exporter("downmix", FOLDER / "downmix.js", _mixing_down)
@@ -261,7 +264,27 @@ def _networked(effect: Any, channels: int) -> dict[str, Any]:
         "leave": constants["leave"][lines].tolist(),
         "turn": math.tan(math.pi * corner / rate),
         "deepest": DAMPING_DEPTH,
+        "rising": _rising(effect) if effect.type == "shimmer" else None,
     }
+
+
+def _rising(effect: Any) -> dict[str, Any]:
+    return {"shortest": effect.shortest, "way": effect.way, "period": effect.period, "lowest": effect.LOWEST}
+
+
+def _climbing(effect: Any, channels: int) -> dict[str, Any]:
+    return {
+        "sync": effect.settings.sync,
+        "window": effect.window,
+        "milliseconds": effect.settings.window,
+        "glide": effect.settings.glide,
+        "shortest": effect.shortest,
+        "longest": effect.longest,
+    }
+
+
+def _looping(effect: Any, channels: int) -> dict[str, Any]:
+    return {"beats": effect.settings.beats, "shortest": effect._shortest, "room": effect._room, "fade": 50.0}
 
 
 def _mixing_down(effect: Any, channels: int) -> dict[str, Any]:

@@ -82,6 +82,11 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("reverse", {}),
     ("fdn", {}),
     ("fdn", {"lines": 16, "size": 20}),
+    ("shimmer", {"window": 40}),
+    ("shimmer", {"interval": -12, "window": 40}),
+    ("spiral", {}),
+    ("spiral", {"sync": "beats", "window": 20}),
+    ("looper", {"beats": 0.25}),
     ("quad_pan", {}),
     ("surround_pan", {}),
     ("noise", {}),
@@ -174,7 +179,7 @@ def test_switches_null(tmp_path: Path) -> None:
 
 def test_the_page_lists_them() -> None:
     text = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
-    (listed,) = re.findall(r"These have one: (.*?)\. Others", text, re.DOTALL)
+    (listed,) = re.findall(r"These have one, (.*?)\.\s+Others", text, re.DOTALL)
     ours = sorted(entry.name for entry in djgraph.registry().exporters.values() if entry.plugin == "fx")
     assert re.findall(r"`(\w+)`", listed) == ours
 

@@ -349,6 +349,12 @@ class DelayLine {
   /** @param {number} x */
   put(x) { this.data[this.place] = Math.abs(x) < 1e-30 ? 0 : x; if (++this.place === this.size) this.place = 0; }
 
+  /** The line so many whole samples before the one that was put last. @param {number} whole */
+  ago(whole) {
+    const at = this.place - 1 - whole;
+    return this.data[at < 0 ? at + this.size : at];
+  }
+
   /** The line `delay` samples before the one that was put last, or, with `ahead` 1, before the one that comes. */
   read(/** @type {number} */ delay, ahead = 0) {
     const held = delay > ahead ? Math.min(delay, this.longest) : ahead, whole = Math.floor(held), f = held - whole, { data, size } = this;
@@ -397,15 +403,15 @@ class Fft {
  * Two real channels go through one complex transform; their spectra, of half as many bins, are kept apart.
  */
 class Partitions {
-  /** @param {ArrayLike<number>[]} responses one or two @param {number} size samples of a partition */
-  constructor(responses, size) {
+  /** @param {ArrayLike<number>[]} responses one or two @param {number} size samples of a partition @param {Float32Array[][]} [spectra] of the responses, where they were made before */
+  constructor(responses, size, spectra) {
     this.size = size;
     this.fft = new Fft(2 * size);
     this.channels = responses.length;
     this.count = Math.ceil(responses[0].length / size);
     this.re = new Float64Array(2 * size); this.im = new Float64Array(2 * size);
-    /** @type {Float32Array[][]} */ this.responses = [];
-    for (let p = 0; p < this.count; p++) {
+    /** @type {Float32Array[][]} */ this.responses = spectra ?? [];
+    for (let p = 0; !spectra && p < this.count; p++) {
       this.re.fill(0); this.im.fill(0);
       for (let i = 0; i < size; i++) { this.re[i] = responses[0][p * size + i] || 0; if (this.channels > 1) this.im[i] = responses[1][p * size + i] || 0; }
       this.fft.run(this.re, this.im);
@@ -493,12 +499,14 @@ function sounding(signal) {
  * are added up little by little while the next one comes in.
  */
 class Convolver {
-  /** @param {ArrayLike<number>[]} responses one or two, of equal length */
-  constructor(responses) {
+  /** @param {Float32Array[]} responses one or two, of equal length @param {{head?: Float32Array[][], body?: Float32Array[][]}} [made] keeps spectra for the next one of these responses */
+  constructor(responses, made = {}) {
     this.two = responses.length > 1;
     const length = responses[0].length, cut = 2 * BODY;
-    this.head = new Partitions(responses.map((one) => Array.prototype.slice.call(one, 0, cut)), HEAD);
-    this.body = length > cut ? new Partitions(responses.map((one) => Array.prototype.slice.call(one, cut)), BODY) : null;
+    this.head = new Partitions(responses.map((one) => one.subarray(0, cut)), HEAD, made.head);
+    this.body = length > cut ? new Partitions(responses.map((one) => one.subarray(cut)), BODY, made.body) : null;
+    made.head = this.head.responses;
+    made.body = this.body?.responses;
     this.filled = -1; // of the head's partition; known with the first block, so that its end is that of blocks
     this.recent = [new Float64Array(2 * HEAD), new Float64Array(2 * HEAD)];
     this.long = [new Float64Array(2 * BODY), new Float64Array(2 * BODY)];

@@ -3,12 +3,12 @@
 
 class Processor {
   constructor(settings, { inputs }) {
-    // Float32 numbers, little-endian, in base64, one channel behind the other.
-    const bytes = decodeBase64(settings.response), all = new Float32Array(bytes.buffer, 0, bytes.length >> 2);
+    // Float32 numbers, little-endian, in base64, one channel behind the other. After a jump all of it is there already.
+    const made = settings.made ??= { all: new Float32Array(decodeBase64(settings.response).buffer), pairs: [] }, { all } = made;
     const length = all.length / settings.channels;
     const response = (c) => all.subarray(Math.min(c, settings.channels - 1) * length, (Math.min(c, settings.channels - 1) + 1) * length);
     this.pairs = [];
-    for (let c = 0; c < inputs.in; c += 2) this.pairs.push(new Convolver(c + 1 < inputs.in ? [response(c), response(c + 1)] : [response(c)]));
+    for (let c = 0; c < inputs.in; c += 2) this.pairs.push(new Convolver(c + 1 < inputs.in ? [response(c), response(c + 1)] : [response(c)], made.pairs[c] ??= {}));
     this.silent = new Float64Array(128);
   }
 

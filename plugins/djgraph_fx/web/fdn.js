@@ -1,9 +1,9 @@
 // @ts-check
-// A feedback delay network: lines of prime lengths whose ends come back to all of them, with a shelf in each.
+// A feedback delay network, and the one into which sound rises, shimmer: lines of prime lengths whose ends come back to all of them, with a shelf in each.
 
 class Processor {
-  constructor(settings, { rate, inputs }) {
-    Object.assign(this, settings); // delays, enter, leave, turn, deepest
+  constructor(settings, { rate, inputs, start }) {
+    Object.assign(this, settings); // delays, enter, leave, turn, deepest; rising: of a shimmer
     this.rate = rate;
     const lines = this.delays.length;
     this.before = Array.from({ length: inputs.in }, () => new DelayLine(0.2 * rate));
@@ -15,6 +15,8 @@ class Processor {
     this.late = new Float64Array(inputs.in);
     this.shelves = Array.from({ length: lines }, () => ({ gain: 0, q: 0, c: 0, h: 0, p: 0 }));
     this.cuts = Array.from({ length: inputs.in }, () => ({ low: new Section(), high: new Section() }));
+    this.time = start;
+    this.loops = Array.from({ length: this.rising ? inputs.in : 0 }, () => ({ line: new DelayLine(this.rising.shortest + Math.abs(this.rising.way)), low: 0, high: 0 }));
     this.way = this.delays.reduce((a, b) => a + b, 0) / lines / rate;
     this.rest = new Resting();
     this.filters = new Resting();
@@ -35,6 +37,19 @@ class Processor {
     });
   }
 
+  /** What comes back an interval away: two heads that glide along a line. */
+  risen(loop, x, amount, tone) {
+    const { shortest, way, period, lowest } = this.rising, cycle = (this.time % period) / period, other = cycle < 0.5 ? cycle + 0.5 : cycle - 0.5, share = swing(cycle);
+    const delay = (at) => shortest + Math.abs(way) * (way > 0 ? at : 1 - at);
+    const y = share * loop.line.read(delay(cycle), 1) + (1 - share) * loop.line.read(delay(other), 1);
+    loop.low += -Math.expm1(-2 * Math.PI * tone / this.rate) * (y - loop.low);
+    loop.high += -Math.expm1(-2 * Math.PI * lowest / this.rate) * (loop.low - loop.high);
+    if (Math.abs(loop.low) + Math.abs(loop.high) < 1e-30) { loop.low = 0; loop.high = 0; }
+    const z = loop.low - loop.high;
+    loop.line.put(x + amount * z);
+    return amount * z;
+  }
+
   process(inputs, outputs, controls, count) {
     const { lines, places, states, ends, back, late, shelves, cuts, before, enter, leave, delays } = this, size = lines.length, scale = 1 / Math.sqrt(size);
     const { decay, damping, freeze, mix, predelay, low_cut, high_cut } = controls, x = inputs.in;
@@ -48,7 +63,12 @@ class Processor {
           one.high.make(tangent(high_cut.values[i], this.rate), Math.SQRT1_2, 1, 0, 0);
         }
       }
-      for (let c = 0; c < x.length; c++) { before[c].put(x[c][i]); late[c] = before[c].read(predelay.values[i] * this.rate / 1000) * this.level; }
+      for (let c = 0; c < x.length; c++) {
+        const risen = this.rising ? this.risen(this.loops[c], x[c][i], controls.shimmer.values[i], controls.tone.values[i]) : 0;
+        before[c].put(x[c][i] + risen);
+        late[c] = before[c].read(predelay.values[i] * this.rate / 1000) * this.level;
+      }
+      this.time++;
       for (let k = 0; k < size; k++) {
         const u = lines[k][places[k]], one = shelves[k], y = one.gain * (one.h * states[k] + one.p * u);
         states[k] = one.c * u - one.q * states[k];

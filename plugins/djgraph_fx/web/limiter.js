@@ -8,7 +8,7 @@ class Processor {
     this.taps = taps; // four places between two samples, or none
     this.delay = taps ? 6 : 0;
     const first = ahead >> 1;
-    this.lanes = Array.from({ length: linked ? 1 : inputs.in }, () => ({ largest: new SlidingMax(ahead + hold, 0), gone: 0, first: new SlidingMean(first + 1), second: new SlidingMean(ahead - first + 1) }));
+    this.lanes = Array.from({ length: linked ? 1 : inputs.in }, () => ({ largest: new SlidingMax(ahead + hold, 0), gone: 0, first: new SlidingMean(first + 1), second: new SlidingMean(ahead - first + 1), peak: 0, gain: 1 }));
     this.lines = Array.from({ length: inputs.in }, () => new DelayLine(ahead + 12));
     this.ceilings = new DelayLine(8);
     this.mixes = new DelayLine(ahead + 12);
@@ -19,7 +19,7 @@ class Processor {
     let most = 0;
     for (const taps of this.taps) {
       let sum = 0;
-      for (let t = 0; t < 12; t++) sum += taps[t] * line.read(11 - t);
+      for (let t = 0; t < 12; t++) sum += taps[t] * line.ago(11 - t);
       most = Math.max(most, Math.abs(sum));
     }
     return most;
@@ -30,20 +30,21 @@ class Processor {
     for (let i = 0; i < count; i++) {
       ceilings.put(controls.ceiling.values[i]);
       mixes.put(controls.mix.values[i]);
-      const limit = 10 ** (ceilings.read(delay) / 20), mix = mixes.read(delay + ahead);
-      let loud = 0;
-      const peaks = lines.map((line, c) => {
+      const limit = 10 ** (ceilings.ago(delay) / 20), mix = mixes.ago(delay + ahead);
+      for (const one of lanes) one.peak = 0;
+      for (let c = 0; c < lines.length; c++) {
+        const line = lines[c], lane = lanes[lanes.length === 1 ? 0 : c];
         line.put(inputs.in[c][i]);
-        const own = Math.abs(line.read(delay)), peak = this.taps ? Math.max(own, this.between(line)) : own;
-        loud = Math.max(loud, peak);
-        return peak;
-      });
-      const gains = lanes.map((one, c) => {
-        const peak = lanes.length === 1 ? loud : peaks[c], needed = peak > limit ? 20 * Math.log10(peak / limit) : 0, held = one.largest.next(needed);
+        const own = Math.abs(line.ago(delay)), peak = this.taps ? Math.max(own, this.between(line)) : own;
+        if (peak > lane.peak) lane.peak = peak;
+      }
+      for (const one of lanes) {
+        const needed = one.peak > limit ? 20 * Math.log10(one.peak / limit) : 0, held = one.largest.next(needed);
         one.gone += held > one.gone ? held - one.gone : release[i] * (held - one.gone);
-        return 10 ** (-mix * one.second.next(one.first.next(one.gone)) / 20);
-      });
-      lines.forEach((line, c) => { outputs.out[c][i] = line.read(delay + ahead) * gains[lanes.length === 1 ? 0 : c]; });
+        const down = mix * one.second.next(one.first.next(one.gone));
+        one.gain = down === 0 ? 1 : 10 ** (-down / 20);
+      }
+      for (let c = 0; c < lines.length; c++) outputs.out[c][i] = lines[c].ago(delay + ahead) * lanes[lanes.length === 1 ? 0 : c].gain;
     }
   }
 }

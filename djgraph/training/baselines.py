@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=96, help="transitions in the corpus")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each")
     parser.add_argument("--sample-rate", type=int, default=11025)
-    parser.add_argument("--epochs", type=int, default=10, help="of the LSTM and the transformer")
+    parser.add_argument("--epochs", type=int, default=20, help="of the LSTM and the transformer")
     parser.add_argument("--flow-epochs", type=int, default=60, help="of the flow, whose steps need no mixer")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)

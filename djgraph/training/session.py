@@ -208,7 +208,7 @@ def step_of(session: Session, objective: Objective, optimizer: torch.optim.Optim
     model = session.model
 
     def step(batch: dict[str, Any], batch_size: int) -> Mapping[str, float]:
-        found = _found(session, objective, batch)
+        found = losses_of(session, objective, batch)
         optimizer.zero_grad()
         processes.weigh(found["loss"], len(batch["mix"]), batch_size).backward()
         processes.sum_gradients(model.parameters())
@@ -219,7 +219,7 @@ def step_of(session: Session, objective: Objective, optimizer: torch.optim.Optim
     return step
 
 
-def _found(session: Session, objective: Objective, batch: dict[str, Any]) -> dict[str, Tensor]:
+def losses_of(session: Session, objective: Objective, batch: dict[str, Any]) -> dict[str, Tensor]:
     """The loss of a batch, and the terms of it."""
     if isinstance(session.model, FlowModel):  # it learns from controls, and draws them
         given = (batch[key] for key in ("params", "features", "spread", "steps"))

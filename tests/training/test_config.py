@@ -153,3 +153,24 @@ def test_two_machines_train_as_one(corpus: Path, tmp_path: Path) -> None:
         logs[name] = [json.loads(line)["loss"] for line in lines]
     assert logs["two"] == pytest.approx(logs["one"], rel=1e-3)
     assert sum("the model's loss is" in text for text in told) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_lightning_where_it_is(corpus: Path, tmp_path: Path) -> None:
+    lightning = pytest.importorskip("lightning", reason="without Lightning")
+    from djgraph.training.lightning import LightningTransitions
+
+    session = begin(load_training(quick(corpus, tmp_path / "run", rate=0.01)))
+    module = LightningTransitions(session)
+    assert all(name.startswith("model.") for name in module.state_dict() if not name.startswith("objective."))
+    before = {name: value.clone() for name, value in session.model.named_parameters()}
+    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = lightning.Trainer(
+        accelerator="cpu", precision="bf16-mixed", max_epochs=2, default_root_dir=tmp_path,
+        enable_model_summary=False, num_sanity_val_steps=0, **options,
+    )  # fmt: skip
+    trainer.fit(module)
+    assert trainer.global_step == 6
+    assert float(trainer.callback_metrics["held_out_spectral"]) > 0
+    assert any(not torch.equal(before[name], value) for name, value in session.model.named_parameters())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import djgraph
 from djgraph.region.machine import Machine
-from djgraph.region.program import Code, Flow, backward_program, forward_program
+from djgraph.region.program import Code, Flow, Program, backward_program, forward_program
 from djgraph.region.schedule import REGIONS, RegionSchedule, ScaleStep, SumStep
 
 
@@ -195,3 +195,26 @@ def test_slots_of_shipped_graphs_are_few(name: str) -> None:
             assert len(flow.strips) == 8
             assert forward.slots == 2
             assert backward.slots <= 3
+
+
+@given(flows(), st.integers(0, 2**32 - 1))
+@settings(max_examples=examples(200))
+def test_strips_that_are_scaled_need_no_slot_of_their_own(flow: Flow, seed: int) -> None:
+    """The program of the engine for many candidates gives the same where its shorter steps are written out again."""
+    pytest.importorskip("numba")
+    from djgraph.region.engines.shared.kernels import SCALED
+    from djgraph.region.engines.shared.passes import fused
+    from djgraph.region.engines.vectors.encode import encode
+
+    program = forward_program(flow)
+    arguments = {Code.ANALYSE: 2, Code.SYNTHESISE: 2, Code.SCALE: 4, Code.ADD: 3}
+    written: list[tuple[int, ...]] = []
+    for code, first, second, third, fourth in fused(encode(program).operations).tolist():
+        if code == SCALED:
+            spare = program.slots
+            written += [(Code.ANALYSE, first, spare), (Code.SCALE, second, spare, third, fourth)]
+        else:
+            written.append((code, *(first, second, third, fourth)[: arguments[Code(code)]]))
+    again = Program(tuple(written), program.slots + 1, program.targets, program.chain)
+    sources, gains = numbers(len(flow.strips), seed), numbers(len(flow.chains), seed + 1)
+    assert Machine(again, sources, gains).targets == Machine(program, sources, gains).targets

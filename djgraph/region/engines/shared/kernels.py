@@ -19,6 +19,9 @@ from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, splat, store, transpose, zeros
 from djgraph.simd.program import ADD, ANALYSE, SCALE
 
+SCALED = 5
+"""An operation beside those of :mod:`djgraph.simd.program`: strip, chain, slot, whether it is added: a strip times a
+chain of gains, without a slot for the strip alone."""
 PADDING = 256
 """Numbers between slots, so that not all of their places share the same few lines of the cache."""
 
@@ -30,6 +33,18 @@ class Spectra(NamedTuple):
     im: NDArray
     counts: NDArray
     hats: int
+
+
+class Strip(NamedTuple):
+    """A strip on a frame: from ``row`` on ``terms`` spectra, and as many weights of all lanes."""
+
+    re: NDArray
+    im: NDArray
+    weights: NDArray
+    row: int
+    terms: int
+    size: int
+    lanes: int
 
 
 class Output(NamedTuple):
@@ -90,6 +105,10 @@ def _run(operations, spectra, weights, chains, tables, tiling, slots, output, bl
                 count = spectra.counts[a]
                 _combine(slots.re, b * room, spectra.re, row, weights, count, size, lanes)
                 _combine(slots.im, b * room, spectra.im, row, weights, count, size, lanes)
+            elif kind == SCALED:
+                row = ((frame - block.first) * strips + a) * spectra.hats
+                strip = Strip(spectra.re, spectra.im, weights, row, spectra.counts[a], size, lanes)
+                _scaled(slots, c * room, d, strip, chains, b, lane_frames, tables, lanes)
             elif kind == SCALE:
                 gains.apply(slots, b * room, c * room, d, chains, a, lane_frames, tables, lanes)
             elif kind == ADD:
@@ -132,6 +151,43 @@ def _combine(values, at, spectra, row, weights, count, size, lanes):
 
 
 @part
+def _scaled(slots, there, added, strip, chains, chain, frames, tables, lanes):
+    """Spectra ``there`` = a strip times a chain's gain, as :func:`djgraph.simd.gains.apply`; ``added`` to what is
+    there."""
+    re, im, work = slots.re, slots.im, chains.work
+    order, first, second = tables.bins, tables.first, tables.second
+    begin, end, size = chains.starts[chain], chains.starts[chain + 1], gains.BLOCK * lanes
+    for low in range(0, len(order), gains.BLOCK):
+        high = min(low + gains.BLOCK, len(order))
+        for f in range(begin, end):
+            into = 0 if f == begin else size
+            gains._factor(chains, f, frames, order, (low, high), into, 2 * size, lanes)
+            if f > begin:
+                for i in range(0, (high - low) * lanes, lanes):
+                    store(work, i, load(work, i) * load(work, size + i))
+        for m in range(low, high):
+            gain = load(work, (m - low) * lanes)
+            p, q = first[m], second[m]
+            _put(re, there + p * lanes, strip.re, strip, p, gain, added)
+            _put(im, there + p * lanes, strip.im, strip, p, gain, added)
+            if p != q:
+                _put(re, there + q * lanes, strip.re, strip, q, gain, added)
+                _put(im, there + q * lanes, strip.im, strip, q, gain, added)
+
+
+@part
+def _put(values, place, spectra, strip, k, gain, added):
+    lanes, here = strip.lanes, strip.row * strip.size + k
+    total = load(strip.weights, strip.row * lanes) * splat(spectra, here)
+    for j in range(1, strip.terms):
+        total = total + load(strip.weights, (strip.row + j) * lanes) * splat(spectra, here + j * strip.size)
+    total = total * gain
+    if added:
+        total = total + load(values, place)
+    store(values, place, total)
+
+
+@part
 def _add(values, there, here, added, count, lanes):
     for i in range(0, count, lanes):
         value = load(values, here + i)
@@ -144,9 +200,12 @@ def _add(values, there, here, added, count, lanes):
 def _overlap(values, at, sums, result, tiling, output, frame):
     size, lanes = tiling.size, tiling.lanes
     begin, turn = result * size * lanes, frame * tiling.hop % size
-    for n in range(size):
-        place = begin + (n + turn) % size * lanes
-        store(sums, place, load(sums, place) + load(values, at + n * lanes) * splat(output.window, n))
+    for half in range(2):
+        low, high = (0, size - turn) if half == 0 else (size - turn, size)
+        first = begin + (turn if half == 0 else turn - size) * lanes
+        for n in range(low, high):
+            place = first + n * lanes
+            store(sums, place, load(sums, place) + load(values, at + n * lanes) * splat(output.window, n))
 
 
 @part

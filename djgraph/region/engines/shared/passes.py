@@ -14,6 +14,7 @@ from torch import Tensor
 from djgraph.region.clip import Clip
 from djgraph.region.engines.shared.kernels import (
     PADDING,
+    SCALED,
     Block,
     Output,
     Spectra,
@@ -25,6 +26,7 @@ from djgraph.region.engines.vectors.prepared import PreparedRegion
 from djgraph.region.lent import ClipControls
 from djgraph.region.schedule import Prologue, RegionSchedule
 from djgraph.simd import fft, gains, rows
+from djgraph.simd.program import ANALYSE, SCALE, SYNTHESISE
 from djgraph.simd.rows import Audio, Frames, Rows, Tiling
 from djgraph.simd.threads import in_threads
 
@@ -165,6 +167,42 @@ def _weights(hats: Hats, faders: Tensor, first: int, last: int) -> Tensor:
     return read.transpose(0, 1)
 
 
+def fused(operations: NDArray) -> NDArray:
+    """A program in which a strip that is scaled and not read otherwise has no slot of its own."""
+    steps = [[int(number) for number in step] for step in operations]
+    done = []
+    place = 0
+    while place < len(steps):
+        step = steps[place]
+        after = steps[place + 1] if place + 1 < len(steps) else [-1] * len(step)
+        if step[0] == ANALYSE and after[0] == SCALE and after[2] == step[2]:
+            slot, into = step[2], after[3]
+            if into == slot or not _read_later(steps[place + 2 :], slot):
+                done.append([SCALED, step[1], after[1], into, after[4] if into != slot else 0])
+                place += 2
+                continue
+        done.append(step)
+        place += 1
+    return np.array(done, np.int64).reshape(-1, operations.shape[1])
+
+
+def _read_later(steps: Sequence[Sequence[int]], slot: int) -> bool:
+    """Whether what a slot holds is read before it holds something else."""
+    for kind, first, second, third, fourth in steps:
+        if kind == ANALYSE:
+            reads, writes = False, second == slot
+        elif kind == SYNTHESISE:
+            reads, writes = second == slot, False
+        else:
+            source, into, added = (second, third, fourth) if kind == SCALE else (first, second, third)
+            reads, writes = source == slot or (into == slot and bool(added)), into == slot
+        if reads:
+            return True
+        if writes:
+            return False
+    return False
+
+
 class _Run:
     """What the calls of one pass share."""
 
@@ -177,6 +215,7 @@ class _Run:
         windows = clip.windows(bank_rows)
         self._analysis = windows.analysis[None].numpy()
         synthesis = (windows.synthesis / size).numpy()
+        self._operations = fused(prepared.forward.operations)
         self._synthesis, self._values = synthesis, out.view(-1).numpy()
 
     def _room(self, count: int) -> NDArray:
@@ -267,7 +306,7 @@ class _Run:
         prepared = self.prepared
         chains = gains.Chains(prepared.chains, prepared.factors, ratios, ratios[:0], prepared.curves, work)
         entries().run(
-            prepared.forward.operations,
+            self._operations,
             spectra,
             weights,
             chains,

@@ -25,7 +25,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     config.nav = _filled(config.nav, _site)
     docs = Path(config.docs_dir)
     pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
-    if further := sorted(pages - _named(config.nav)):
+    if further := sorted(pages - _named(config.nav) - {"README.md"}):
         config.nav.append({"More": further})  # pages that mkdocs.yml does not name yet
     return config
 

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 """The repository."""
 PAGES = {
     "README.md": "index.md",
+    "docs/README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "examples/mixers/README.md": "gallery/index.md",

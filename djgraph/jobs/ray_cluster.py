@@ -27,6 +27,9 @@ _LOOK = 5.0  # seconds until machines that have joined are looked for
 _WAITS = 4  # such looks without a worker until that is said
 _REACH = 5.0  # seconds for an address to answer
 _NO_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+_HOW_TO_SIGN_IN = (
+    "\n  one that asks for a token, as where ~/.ray/auth_token is: set RAY_AUTH_MODE=token, here as there"
+)
 _STORE = 128 << 20  # bytes of Ray's object store: results are small
 
 
@@ -229,7 +232,6 @@ def _ray(address: str) -> Any:
     """Ray's module, imported so that it says and sends nothing."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     try:
         import ray
         import ray.exceptions
@@ -268,6 +270,7 @@ def _connected(ray: Any, address: str, workers: int | None) -> Iterator[None]:
             f"there is no Ray cluster {where} to work on: {_first_line(problem)}\n"
             "  start one: ray start --head, and on the other machines ray start --address HEAD:6379; or leave the"
             " address out to use this machine alone"
+            + (_HOW_TO_SIGN_IN if address != EMBEDDED and "RAY_AUTH_MODE" not in os.environ else "")
         ) from problem
     try:
         yield

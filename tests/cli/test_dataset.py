@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from djgraph.cli.jobs import _ADDRESS
+from djgraph.cli.sync import filled
 from djgraph.data import Corpus
 
 from .conftest import Run, write_track
@@ -95,3 +97,40 @@ def test_documentation_names_every_option(run: Run) -> None:
     assert len(options) > 15
     for option in options:
         assert option in text, option
+
+
+def test_where_it_is_made(run: Run, tmp_path: Path, options: list[object]) -> None:
+    pytest.importorskip("ray")
+    out = tmp_path / "corpus"
+    refused = run("dataset", "make", out, *options, "--ray", "127.0.0.1:1", code=1)
+    assert "no Ray cluster answers at 127.0.0.1:1" in refused.stderr
+    assert not out.exists()
+
+
+def test_ray_needs_no_address() -> None:
+    def words(*given: str) -> list[str]:
+        return filled([*given], "--ray", "local", lambda word: bool(_ADDRESS.fullmatch(word)))
+
+    assert words("--ray", "out") == ["--ray", "local", "out"]
+    assert words("out", "--ray") == ["out", "--ray", "local"]
+    assert words("--ray", "--demo") == ["--ray", "local", "--demo"]
+    assert words("--ray", "s3://bucket/x") == ["--ray", "local", "s3://bucket/x"]
+    for address in ("auto", "local", "10.0.0.1:6379", "head:1", "[::1]:6379", "10.0.0.1"):
+        assert words("--ray", address) == ["--ray", address]
+    assert words("--", "--ray") == ["--", "--ray"]
+
+
+def test_shards(run: Run, tmp_path: Path, options: list[object]) -> None:
+    out, made = tmp_path / "packed", tmp_path / "made"
+    run("dataset", "make", tmp_path / "corpus", *options, "-n", 3)
+    packed = run("dataset", "shard", tmp_path / "corpus", out, "--shard-size", 2, "-j", 1)
+    assert "3 transitions, 3 packed now, 0 kept" in packed.stdout
+    again = json.loads(run("dataset", "shard", tmp_path / "corpus", out, "--shard-size", 2, "--json").stdout)
+    assert (again["packed"], again["kept"]) == (0, 3)
+    said = run("dataset", "make", made, *options, "-n", 3, "--shards", "tar", "--shard-size", 2)
+    assert "in tar shards of 2" in said.stdout
+    for name in ("shard-00000.tar", "shard-00001.tar"):
+        assert (made / "shards" / name).read_bytes() == (out / "shards" / name).read_bytes()
+    assert "3 of 3 items whole" in run("dataset", "check", made).stdout
+    (made / "shards" / "shard-00001.tar").unlink()
+    assert "shard-00001.tar is missing" in run("dataset", "check", made, code=1).stdout

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from djgraph.errors import InputError
+
 from .served import Studio
 
 GAIN, OTHER = "track_a.drums.gain", "track_a.drums.hpf"
@@ -60,4 +62,8 @@ def test_where_nothing_plays_faders_stand_where_the_playhead_was_put(studio: Stu
     _say(studio, do="release", control=GAIN)
     assert told[-1] == {"event": "released", "controls": [GAIN], "values": told[-1]["values"]}
     assert told[-1]["values"][GAIN] == pytest.approx(0.5, abs=0.01)
+    with pytest.raises(
+        InputError, match="at 60 BPM the clip is 8 beats long, and linear goes from beat 0 to 16: move it"
+    ):
+        _say(studio, do="tempo", bpm=60)
     end()

@@ -74,6 +74,7 @@ class Transporting(Part):
             case Tempo():
                 if why := self._tempo_is():
                     raise InputError(why)
+                self._fits(message.bpm)
                 tempo = ((0.0, message.bpm, "hold"),)
                 session.change(session.project.model_copy(update={"tempo": tempo}), "set the tempo", "tempo")
 
@@ -97,6 +98,19 @@ class Transporting(Part):
 
     def snapshot(self) -> dict[str, Any]:
         return {"transport": {**self.session.transport(), "loop": self._region}, "tempo_is": self._tempo_is()}
+
+    def _fits(self, bpm: float) -> None:
+        """Raises InputError where a recipe would end behind a clip that is so many beats shorter."""
+        session = self.session
+        if session.opened is not None and session.opened.retimed is not None:  # as long in beats as before
+            return
+        beats = session.seconds * bpm / 60
+        for clip in session.project.clips:
+            if clip not in session.resting and clip.start + clip.length > beats + 1e-6:
+                raise InputError(
+                    f"at {bpm:g} BPM the clip is {beats:g} beats long, and {clip.recipe} goes from beat {clip.start:g} to "
+                    f"{clip.start + clip.length:g}: move it or shorten it first"
+                )
 
     def _tempo_is(self) -> str | None:
         """Why it is not changed here."""

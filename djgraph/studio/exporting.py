@@ -143,7 +143,9 @@ def _daw(job: Job, opened: Opened, path: Path, steps: Steps) -> Written:
     plan, files = plan_of(job.project, opened, path)
     arrangement = arrangement_of(plan)
     write_dawproject(arrangement, path, embed=False)
-    return Written((path, *files), tuple(f"not as it is in the mix: {note}" for note in arrangement.notes))
+    notes = [f"its audio lies beside it, in {file.name}: keep both together" for file in files]
+    notes += [f"not as it is in the mix: {note}" for note in arrangement.notes]
+    return Written((path, *files), tuple(notes))
 
 
 def plan_of(project: Project, opened: Opened, path: Path) -> tuple[SetPlan, tuple[Path, ...]]:

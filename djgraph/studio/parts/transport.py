@@ -107,9 +107,10 @@ class Transporting(Part):
         beats = session.seconds * bpm / 60
         for clip in session.project.clips:
             if clip not in session.resting and clip.start + clip.length > beats + 1e-6:
+                end = clip.start + clip.length
                 raise InputError(
-                    f"at {bpm:g} BPM the clip is {beats:g} beats long, and {clip.recipe} goes from beat {clip.start:g} to "
-                    f"{clip.start + clip.length:g}: move it or shorten it first"
+                    f"at {bpm:g} BPM the clip is {beats:g} beats long, and {clip.recipe} goes from beat "
+                    f"{clip.start:g} to {end:g}: move it or shorten it first"
                 )
 
     def _tempo_is(self) -> str | None:

@@ -218,7 +218,7 @@ def test_a_lost_connection_loses_nothing(desk: Desk) -> None:
     desk.until(lambda: desk.value(GAIN) == pytest.approx(0.1, rel=1e-3), "what was said did not arrive")
     page.get_by_role("button", name="mute track_b.bass", pressed=True).wait_for()
     desk.until(lambda: not status.text_content(), "it is still said to be away")
-    assert desk.field(GAIN).input_value() == "−20.0 dB"
+    desk.until(lambda: desk.field(GAIN).input_value() == "−20.0 dB", "the page shows something else")
     assert page.evaluate("() => document.activeElement !== document.body")
 
 

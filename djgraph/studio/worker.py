@@ -50,7 +50,10 @@ class Worker:
 
     def begin(self) -> None:
         """Start the process if it is not there, so that the first question need not wait for that."""
-        with self._lock, contextlib.suppress(InputError):  # told to whoever asks, and nobody where it is closed
+        with (
+            self._lock,
+            contextlib.suppress(InputError),
+        ):  # told to whoever asks, and nobody where it is closed
             if not self._closed:
                 self._started()
 

@@ -29,7 +29,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
 )
-NAME = re.compile(r"\A# (?P<name>[\w-]+\.(?:yaml|toml))\n")
+NAME = re.compile(r"\A# (?P<name>[\w-]+(?:/[\w-]+)?\.(?:yaml|toml))\n")
 OTHERS = ("pip", "cd", "python", "pytest", "torchrun", "demucs", "ffmpeg", "export")
 """What a command may begin with beside djgraph: it is not run."""
 
@@ -106,6 +106,7 @@ def run(section: Section, namespace: dict[str, Any]) -> None:
             assert said is not None, f"{where}: nothing was said before"
             holds(said.replace("howto_answer", "__main__"), block.code, where)
         elif block.file is not None:
+            Path(block.file).parent.mkdir(exist_ok=True)
             Path(block.file).write_text(block.code, encoding="utf-8")
         elif block.mark.startswith("not run: "):
             assert block.language == "bash", where

@@ -27,7 +27,7 @@ from torch.utils._pytree import tree_leaves
 CUDA, NOWHERE = torch.device("cuda", 0), torch.device("meta")
 DEVICE_OF = torch.ops.prim.device.default
 COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
-SAMPLES, FRAMES, BATCH = 700, 3, 2
+SAMPLES, FRAMES, BATCH = 500, 3, 2
 
 
 FAULTS = {

@@ -86,10 +86,8 @@ def kernels() -> list[object]:
     )
     rate = {"sample_rate": 44100}
     some = [
-        ("first_order", lambda a, c: dsp.first_order(a, 0.2, 0.1, -c / 5000)[0]),
         ("svf", lambda a, c: dsp.svf(a, c, 0.8, 1.0, 0.3, 0.0, **rate)[0]),
         ("linkwitz_riley", lambda a, c: dsp.linkwitz_riley(a, c, **rate)[1]),
-        ("two_bands", lambda a, c: dsp.two_bands(a, c, 1.0, 0.2, **rate)[0]),
         ("branching", lambda a, c: dsp.follow(a.abs(), c / 4000, 5.0, **rate)[0]),
         ("decoupled", lambda a, c: dsp.follow(a.abs(), c / 4000, 5.0, decoupled=True, **rate)[0]),
         ("biquads", lambda a, c: dsp.biquads(a, _sections(a))[0]),

@@ -134,3 +134,21 @@ def test_who_takes_what(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not Cuda().takes(sized(**other))
     monkeypatch.setattr(gpu, "available", lambda: False)
     assert not Cuda().takes(sized())
+
+
+@pytest.mark.slow
+def test_sections_of_a_stream(taken: list[str]) -> None:
+    """Blocks of a stream are sections of a clip, whose ends lack what the frames beyond them add."""
+    mixer = Mixer(load(SUMS, registry=REGISTRY), simd=False).double().requires_grad_(False)
+    inputs, params = make_inputs(mixer.graph, 1, 200, torch.float64, 0), mixer.layout.default.double()
+    whole = mixer(inputs, params[None])
+    stream = mixer.stream(dtype=torch.float64)
+    blocks = [
+        stream({name: audio[..., start : start + 90] for name, audio in inputs.items()}, params)
+        for start in range(0, 200, 90)
+    ]
+    blocks.append(stream.finish())
+    for name in whole:
+        played = torch.cat([block[name] for block in blocks], -1)[..., stream.latency :]
+        torch.testing.assert_close(played[..., :200], whole[name], rtol=1e-9, atol=1e-9)
+    assert taken.count("forward") > 2

@@ -155,6 +155,24 @@ def test_stems_are_dropped_and_hands_play(browser: Any, tmp_path: Path) -> None:
     assert opened.faults == []
 
 
+def test_files_find_their_stems(browser: Any, tmp_path: Path) -> None:
+    one = case("dj_mixer", samples=2_000, frames=1)
+    opened = Opened(browser, written(one, tmp_path / "page.html", embed=False))
+    names = ["track_b drums.wav", "bass.wav", "Vocals (track_a).flac", "other.wav"]
+    files = "[" + ",".join(f"new File([], {name!r})" for name in names) + "]"
+    told = [(told["input"], told["stem"]) for told in one.program.data["inputs"]]
+    by_name = opened.page.evaluate(f"djgraph.placed({files}).map(([number]) => number)")
+    assert [told[number] for number in by_name] == [
+        ("track_b", "drums"),
+        ("track_a", "bass"),
+        ("track_a", "vocals"),
+        ("track_a", "other"),
+    ]
+    on_box = opened.page.evaluate(f"djgraph.placed({files}, 'track_b').map(([number]) => number)")
+    assert {told[number][0] for number in on_box} == {"track_b"}
+    assert opened.faults == []
+
+
 def test_text_of_strangers_is_text(browser: Any, tmp_path: Path) -> None:
     hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
     graph = {

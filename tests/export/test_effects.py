@@ -151,6 +151,22 @@ def test_effects_null(seed: int, tmp_path: Path) -> None:
 
 @needs_node
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 3])
+def test_what_lags_nulls_to_its_end(seed: int, tmp_path: Path) -> None:
+    """Behind the clip's end controls hold, wherever their frames are."""
+    graph = {
+        "djgraph": 1,
+        "name": "late",
+        "inputs": [{"name": "track"}],
+        "mixer": [{"strip": "strip", "input": "track", "chain": ["gain", "limiter", "lowpass"]}],
+        "outputs": ["strip"],
+    }
+    one = case(graph, samples=1_501, frames=12, seed=seed, level=1.0)
+    assert depths(heard(one, tmp_path), one.mixed())["strip"] < LIMIT
+
+
+@needs_node
+@pytest.mark.slow
 def test_switches_null(tmp_path: Path) -> None:
     """Switches that go on and off, with passes short enough for a clip to have many."""
     names = ("roll", "slip_roll", "stutter", "reverse", "brake", "spinback")

@@ -68,6 +68,18 @@ class Reading {
 
   /** The values on samples start…start + count − 1 of a clip of so many samples. */
   read(/** @type {number} */ start, /** @type {number} */ count, /** @type {number} */ samples) {
+    if (start + count > samples && samples > 0) return this.beyond(start, count, samples);
+    return this.within(start, count, samples);
+  }
+
+  /** Behind the clip, where effects that lag still work on it, its last sample's value holds. */
+  beyond(/** @type {number} */ start, /** @type {number} */ count, /** @type {number} */ samples) {
+    const inside = Math.max(samples - start, 0), curve = inside ? this.within(start, inside, samples) : this.within(samples - 1, 1, samples);
+    if (!curve.steady) { curve.values.fill(curve.values[Math.max(inside, 1) - 1], Math.max(inside, 1)); this.shown = NaN; }
+    return curve;
+  }
+
+  within(/** @type {number} */ start, /** @type {number} */ count, /** @type {number} */ samples) {
     const { points, half, curve } = this, { at, values } = points, out = curve.values;
     const reach = points.held ? 0 : half;
     let k = points.last(start - reach);

@@ -122,6 +122,7 @@ function control(c) {
   }
   input.disabled = c.fixed;
   input.id = `control-${c.column}`;
+  input.setAttribute("aria-label", c.name);
   name.htmlFor = input.id;
   value.htmlFor = input.id;
   value.addEventListener("click", () => hold(c.column, null));
@@ -206,6 +207,7 @@ for (const group of data.groups) {
 /** @type {any[]} */ const chips = [];
 for (const name of new Set(program.inputs.map((/** @type {any} */ one) => one.input))) {
   const box = make("div", { className: "input" }, make("b", { textContent: name }));
+  box.dataset.input = name;
   program.inputs.forEach((/** @type {any} */ one, /** @type {number} */ number) => {
     if (one.input !== name) return;
     const file = make("input", { type: "file", accept: "audio/*,.wav,.flac,.ogg,.mp3,.aiff,.m4a", "aria-label": `${name} ${one.stem ?? ""}: choose a file` });
@@ -217,9 +219,9 @@ for (const name of new Set(program.inputs.map((/** @type {any} */ one) => one.in
   stems.append(box);
 }
 
-/** Which inputs files are for, by their names; the first free ones where names say nothing. @param {File[]} files @returns {[number, File][]} */
-function placed(files) {
-  const free = new Set(program.inputs.keys());
+/** Which inputs files are for, by their names; the first free ones where names say nothing. @param {File[]} files @param {string} [only] the input on which they were dropped @returns {[number, File][]} */
+function placed(files, only) {
+  const free = new Set([...program.inputs.keys()].filter((number) => !only || program.inputs[number].input === only));
   const words = (/** @type {string} */ text) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
   return files.map((file) => {
     const text = ` ${words(file.webkitRelativePath || file.name)} `;
@@ -239,7 +241,8 @@ addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("over");
   const files = [...(event.dataTransfer?.files ?? [])];
-  if (files.length) take(placed(files));
+  const box = event.target instanceof Element ? /** @type {HTMLElement|null} */ (event.target.closest(".input")) : null;
+  if (files.length) take(placed(files, box?.dataset.input));
 });
 
 /** @param {[number, File][]} chosen */
@@ -395,5 +398,5 @@ async function bring() {
 
 /** For tests, and for whoever wants the samples. */
 const ready = bring().catch((fault) => say(`a stem of this page cannot be read: ${fault}`, true));
-Object.assign(window, { djgraph: { ready, render, hold, signals } });
+Object.assign(window, { djgraph: { ready, render, hold, placed, signals } });
 show(0);

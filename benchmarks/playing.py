@@ -5,13 +5,14 @@ the page's buffer at most, and a block that is made after it was due is late. Ti
 plays: how the machine shares out its cores among other programs is not measured. A hand moves a control twice a
 second, the player seeks once a minute, and goes round in a loop.
 
-    python -m benchmarks.playing --minutes 60
+    python -m benchmarks.playing --minutes 60       # progress on stderr; after Ctrl-C, what was measured until then
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -35,9 +36,9 @@ AHEAD = 4
 
 @dataclass(frozen=True)
 class Reading:
-    """blocks: how many were played, of them late ones while it warmed up, and after. load: processor time of a block as
-    a share of its length, median, 99th percentile and worst, after the warm-up. resident: bytes after the warm-up, at
-    half of the time, at the end, and the most from half of the time on."""
+    """minutes: played, in so many blocks, of which late ones while it warmed up, and after. load: processor time of a
+    block as a share of its length, median, 99th percentile and worst, after the warm-up. resident: bytes after the
+    warm-up, at half of the time, at the end, and the most from half of the time on."""
 
     minutes: float
     blocks: int
@@ -124,24 +125,30 @@ def _run_once(minutes: float, threads: int) -> Reading:
     played = player()
     length = TICK / played.mixer.graph.sample_rate
     count, warm = round(minutes * 60 / length), round(min(WARM_UP, 30 * minutes) / length)
-    clock, loads, held, late_at_first = StrictClock(length), list[float](), list[int](), 0
-    for number, took in enumerate(perform(played, count)):
-        clock.block(took)
-        if number < warm:
-            late_at_first = clock.late
-            continue
-        loads.append(took / length)
-        if number == warm:
-            held.append(settle())
-        elif (number - warm) % max(1, count // 240) == 0:
-            held.append(resident())
+    clock, loads, held, late_at_first, number = StrictClock(length), list[float](), list[int](), 0, 0
+    try:
+        for number, took in enumerate(perform(played, count), 1):
+            clock.block(took)
+            if number <= warm:
+                late_at_first = clock.late
+                continue
+            loads.append(took / length)
+            if number == warm + 1:
+                held.append(settle())
+            elif (number - warm) % max(1, count // 240) == 0:
+                held.append(resident())
+            if (number - warm) % round(60 / length) == 0:
+                print(f"{number * length / 60:.0f} min: {clock.late - late_at_first} late", file=sys.stderr)
+    except KeyboardInterrupt:
+        if not loads:
+            raise
     held.append(resident())
     played.close()
     ordered = sorted(loads)
     later = held[len(held) // 2 :]
     return Reading(
-        minutes,
-        count,
+        number * length / 60,
+        number,
         late_at_first,
         clock.late - late_at_first,
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -11,11 +11,12 @@ from runtime.documents import registry_with
 
 from djgraph.automation import TempoMap, tempo_frames
 from djgraph.decks import MemoryMaterial
-from djgraph.effects import Block, ControlModel, State, TimeEffect
+from djgraph.effects import Block, Control, ControlModel, State, TimeEffect
 from djgraph.errors import InputError
 from djgraph.graph import load
 from djgraph.mixer import Mixer
 from djgraph.playing import Course, MemoryFeed, Player
+from djgraph.playing.handover import FADE
 
 RATE = 8000
 SAMPLES = 40_000
@@ -35,17 +36,29 @@ class Told(TimeEffect):
         return {"out": block.clock.beats.to(audio["in"].dtype).expand_as(audio["in"])}, state
 
 
-def _told(*chain: Any) -> Mixer:
+class Once(TimeEffect):
+    """What comes out is a control that a clip has once."""
+
+    type = "once"
+
+    class Controls(ControlModel):
+        level: Annotated[float, Control(0, 2, neutral=1, rate="clip")] = 1.0
+
+    def process(self, audio: Any, controls: Any, state: State, block: Block) -> Any:
+        return {"out": controls["level"].expand_as(audio["in"])}, state
+
+
+def _told(*chain: Any, last: str = "told") -> Mixer:
     document = {
         "djgraph": 1,
         "name": "told",
         "sample_rate": RATE,
         "transform": {"size": 512, "hop": 128},
         "inputs": [{"name": "a"}],
-        "mixer": [{"strip": "s", "input": "a", "chain": [*chain, "told"]}],
+        "mixer": [{"strip": "s", "input": "a", "chain": [*chain, last]}],
         "outputs": ["s"],
     }
-    return Mixer(load(document, registry=registry_with(Told)))
+    return Mixer(load(document, registry=registry_with(Told, Once)))
 
 
 def _feed() -> MemoryFeed:
@@ -88,6 +101,19 @@ def test_beats_go_round_with_a_loop(chain: Any) -> None:
     places = np.array([i if i < 3300 else 3000 + (i - 3300) % 300 for i in range(8192)])
     np.testing.assert_allclose(heard, TempoMap(tempo).beats(places / RATE), atol=1e-3)
     assert player.transport.position == 3000 + (8192 - 3300) % 300
+    player.close()
+
+
+def test_a_control_of_the_clip_is_what_its_first_frame_says_wherever_one_begins() -> None:
+    mixer = _told(last="once")
+    frames = torch.tensor([[0.5], [1.5]])
+    player = Player(mixer, _feed(), Course(mixer.layout, frames, torch.tensor([0, SAMPLES - 1])))
+    player.seek(20_000)
+    np.testing.assert_allclose(_play(player, 1024), 0.5)
+    player.follow(Course(mixer.layout, frames + 0.25, torch.tensor([0, SAMPLES - 1])))
+    heard = np.concatenate([player.block(512)[0] for _ in range(4)], 1)[0]
+    np.testing.assert_allclose(heard[FADE:], 0.75)
+    assert np.abs(np.diff(heard)).max() < 0.25 / FADE * 1.1  # within a cross-fade
     player.close()
 
 

@@ -15,7 +15,7 @@ import djgraph
 from djgraph.playing import Course, Fitted, Hands, MemoryFeed, Player
 from djgraph.playing.handover import FADE, Setup
 from djgraph.playing.line import TICK
-from djgraph.playing.relay import warm
+from djgraph.playing.relay import _place, warm
 
 RATE = 44100
 SECONDS = 20
@@ -115,6 +115,29 @@ def test_in_a_loop_the_other_goes_round_as_well(audio: torch.Tensor) -> None:
     delayed = np.concatenate([np.zeros(44), material[:-44]])
     np.testing.assert_allclose(heard, 0.5 * material + 0.5 * delayed, atol=2e-6)
     player.close()
+
+
+def test_of_two_that_come_at_once_the_last_one_is_heard(audio: torch.Tensor) -> None:
+    """The second comes while the first is coming in: that is heard alone first, by a moment."""
+    mixers = [djgraph.compile(graph(time_ms)) for time_ms in (100, 150, 50)]
+    player = Player(mixers[0], MemoryFeed({"track": audio}))
+    player.play()
+    heard = [player.block(TICK)[0]]
+    for mixer in mixers[1:]:
+        player.take_over(mixer, Course.steady(mixer.layout), Hands(mixer.layout))
+        heard.append(player.block(TICK)[0])
+    heard += [player.block(TICK)[0] for _ in range(40)]
+    made = np.concatenate(heard, 1)
+    last = slice(20 * TICK, made.shape[1])
+    np.testing.assert_allclose(made[:, last], whole(mixers[2], audio)[:, last], atol=2e-6)
+    player.close()
+
+
+@pytest.mark.parametrize(("samples", "place"), [(0, 90), (9, 99), (10, 50), (25, 65), (160, 50)])
+def test_where_a_clip_is_after_so_many_samples(samples: int, place: int) -> None:
+    assert _place(90, samples, (50, 100)) == place
+    assert _place(90, samples, None) == 90 + samples
+    assert _place(120, samples, (50, 100)) == 120 + samples  # behind the loop's end it plays on
 
 
 def test_the_clip_comes_to_its_end_meanwhile() -> None:

@@ -130,7 +130,7 @@ class Engine:
         for channel, place in enumerate(self._to):
             slot[:, place] = audio[min(channel, len(audio) - 1)]
         self.made += 1
-        playing = self.player.transport.playing
+        playing = self.player.sounding
         for sink in self._sinks:
             sink(audio, playing or self._sounding)  # the block in which it ends is a part of it
         self._sounding = playing

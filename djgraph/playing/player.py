@@ -212,7 +212,7 @@ class Player:
         self._obey()
         self._publish()
         at = self.transport.position
-        if not self.transport.playing and not self._voices.ringing:
+        if not self.sounding:
             return np.zeros((self._channels(), samples), np.float32), at
         pieces, left = list[Tensor](), samples
         while left and self.transport.playing:
@@ -248,6 +248,11 @@ class Player:
         """Whether it plays, or is about to."""
         wanted = self._wanted
         return self.transport.playing if wanted is None else wanted
+
+    @property
+    def sounding(self) -> bool:
+        """Whether more is to be heard: it plays, or what ended still fades out."""
+        return self.transport.playing or self._voices.ringing
 
     @property
     def load(self) -> tuple[float, float]:
@@ -408,7 +413,7 @@ class Player:
 
     def _until_end(self) -> int:
         """Samples until the clip ends."""
-        return max(0, min(LONGEST, self.feed.samples - self.transport.position))
+        return max(0, min(LONGEST, self._voices.samples - self.transport.position))
 
     def _arrive(self) -> None:
         """Where what is heard has got to, and what that changes."""
@@ -417,7 +422,7 @@ class Player:
         if self._late and self._voices.fade is None:
             self._late = False
             self._take_over(self._setup)
-        if position >= self.feed.samples:
+        if position >= self._voices.samples:
             self._end()
 
     def _piece(self, samples: int) -> Tensor:

@@ -36,6 +36,12 @@ class Voices:
         assert self.line is not None
         return self.line.heard
 
+    @property
+    def samples(self) -> int:
+        """Of the clip that is heard: of its own material, whatever a player is given meanwhile."""
+        assert self.line is not None
+        return (self.line if self.fade is None else self.fade.line).feed.samples
+
     def bring_in(self, line: Line) -> None:
         """Another one, over what is heard."""
         self.fade = Fade(line, first(line))

@@ -263,6 +263,22 @@ def test_what_is_shown(mixer: djgraph.Mixer, inputs: Any) -> None:
     player.close()
 
 
+def test_sinks_are_told_what_is_played_to_the_end_and_channels_go_where_they_are_sent() -> None:
+    mixer = djgraph.compile(GRAPH, lowering="causal")
+    sound = torch.stack((torch.linspace(0.1, 0.5, 1000), torch.linspace(-0.1, -0.5, 1000)))
+    player = Player(mixer, MemoryFeed({"a": sound, "b": 0 * sound}))
+    player.play()
+    card, told = FakeCard(RATE, 256, outputs=4), list[tuple[np.ndarray, bool]]()
+    sinks = [lambda audio, playing: told.append((audio.copy(), playing))]
+    heard = pulled(Engine(player, Desk(player), card, to=(2, 0), sinks=sinks), card, 6)
+    np.testing.assert_allclose(heard[[2, 0], :1000], sound.numpy(), atol=2e-6)
+    assert not heard[[1, 3]].any()
+    # The block in which the fade behind the end is over is the last one that was played.
+    assert [playing for _, playing in told][:6] == [True] * 5 + [False]
+    assert not any(audio.any() for audio, playing in told if not playing)
+    player.close()
+
+
 def test_plays_to_a_card_of_its_own_thread() -> None:
     """How many of its blocks are late is the machine's: none of them is wrong."""
     mixer = djgraph.compile(GRAPH, lowering="causal")

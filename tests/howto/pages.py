@@ -67,7 +67,12 @@ class Section:
     @property
     def anchor(self) -> str:
         """What the heading is called in links, on GitHub and in MkDocs."""
-        return re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", self.title.lower()).strip())
+        return slug(self.title)
+
+
+def slug(heading: str) -> str:
+    """What a heading is called in links."""
+    return re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
 
 
 def read(name: str) -> tuple[Section, list[Section]]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from .pages import DOCS, OTHERS, Section, holds, known, read, run
+from .pages import DOCS, OTHERS, Section, holds, known, read, run, slug
 
 PAGES = sorted(
     path.relative_to(DOCS).as_posix() for path in (DOCS / "howto").glob("*.md") if path.stem != "index"
@@ -102,6 +102,23 @@ def test_every_answer_has_something_to_run_and_says_what_to_do_when_it_fails(pag
     for section in HEADS[page][1]:
         assert section.blocks, section.title
         assert "**When it fails.**" in section.text, section.title
+
+
+@pytest.mark.parametrize("page", [*PAGES, "howto/index.md"])
+def test_links_lead_to_headings(page: str) -> None:
+    here = DOCS / page
+    for target, anchor in re.findall(r"\]\(([\w./-]*)#([^)\s]+)\)", here.read_text(encoding="utf-8")):
+        text = (here.parent / target if target else here).read_text(encoding="utf-8")
+        assert anchor in anchors(text), f"{page} links to {target}#{anchor}"
+
+
+def anchors(text: str) -> set[str]:
+    """What links of a page may lead to: headings, as GitHub and MkDocs name them, and places that it names."""
+    heads = re.findall(
+        r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+    )
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", head) for head in heads]
+    return {slug(head) for head in plain} | set(re.findall(r'<a id="([^"]+)">', text))
 
 
 @pytest.mark.slow

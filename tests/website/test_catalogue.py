@@ -34,6 +34,10 @@ def test_pages_have_all_that_effects_declare(monkeypatch: pytest.MonkeyPatch) ->
         if name in BUILT_IN:
             assert f"effects/{name}.png" in page
             assert "numbers in brackets" in page.partition("## What it computes")[2]
+            first = page.partition("## What it computes\n\n")[2].splitlines()[0]
+            assert (
+                first == about[name].body.splitlines()[0].replace("](#", "](../effects.md#") or "](" in first
+            )
 
 
 @pytest.mark.parametrize("name", few(["compressor", "eq3", "crossover3", "deck"], 1))
@@ -77,12 +81,12 @@ def test_moves_follow_the_scale_and_held_controls_step() -> None:
 
 
 def test_ranges_in_words() -> None:
-    assert tables.allowed({"minimum": 0, "maximum": 20000}) == "0 … 20 000"
+    assert tables.allowed({"minimum": 0, "maximum": 20000}) == "0 … 20 000".replace(" ", tables.NARROW)
     assert tables.allowed({"exclusiveMinimum": 0}) == "from 0 (above the first)"
     assert tables.allowed({"anyOf": [{"type": "null"}, {"enum": ["a", "b"]}]}) == "`a`, `b`"
     assert tables.allowed(
         {"type": "array", "items": {"minimum": 0, "maximum": 1}, "minItems": 2, "maxItems": 2}
-    ) == ("2 items, each 0 … 1")
+    ) == ("2 items, each 0 … 1".replace(" … ", f"{tables.NARROW}…{tables.NARROW}"))
     assert tables.kind({"anyOf": [{"type": "number"}, {"type": "boolean"}]}) == "number or true or false"
     assert [tables.number(one) for one in (-60.0, 20000, 0.70710678, 1e-3)] == [
         "−60",

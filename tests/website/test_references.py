@@ -41,7 +41,7 @@ def test_every_key_of_every_element_is_there(language: references.Language) -> N
 def test_values_in_words() -> None:
     page = references.page(references.LANGUAGES[0])
     assert "| `djgraph` | `1` | required |" in page
-    assert "| `sample_rate` | whole number 1 … 1 000 000 | 44 100 |" in page
+    assert "| `sample_rate` | whole number 1 … 1 000 000 | 44 100 |" in page.replace("\u00a0", " ")
     assert "[node](#node)" in page
 
 

@@ -183,9 +183,10 @@ def _formula(entry: EffectEntry, about: Section | None, site: Site) -> str:
     text = PICTURE.sub(lambda match: "" if match[1] == entry.name else match[0] + "\n", about.body)
     text = text.replace("](#", "](effects.md#")
     text = for_site(text, "docs/effects.md", f"{FOLDER}/{entry.name}.md", site)
+    text = text.strip("\n")  # spaces before the first line make it a block of code
     page = "../effects.md"
     return (
-        f"{text.strip()}\n\n"
+        f"{text}\n\n"
         f"From [{about.title}]({page}#{about.anchor}); numbers in brackets are [sources]({page}#sources)."
     )
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from djgraph.effects import Control, Effect
 
+NARROW = "\u00a0"
+"""A space at which no line ends: within numbers and ranges."""
 INFINITE = 1e29
 """What is beyond is no limit to a reader."""
 
@@ -32,7 +34,7 @@ def number(value: Any) -> str:
         return str(value)
     if isinstance(value, float) and not value.is_integer():
         return f"{value:.4g}".replace("-", "−")
-    return f"{value:,.0f}".replace(",", " ").replace("-", "−")
+    return f"{value:,.0f}".replace(",", NARROW).replace("-", "−")
 
 
 def span(control: Control) -> str:
@@ -41,7 +43,7 @@ def span(control: Control) -> str:
         return ", ".join(f"`{name}`" for name in control.names)
     if control.choices:
         return ", ".join(map(number, control.choices))
-    text = f"{number(control.min)} … {number(control.max)}"
+    text = f"{number(control.min)}{NARROW}…{NARROW}{number(control.max)}"
     if control.step:
         text += f" in steps of {number(control.step)}"
     if control.below_rate:
@@ -161,4 +163,4 @@ def _ends(low: float | None, high: float | None) -> str:
         return str(given[0])
     if given[1] is None:
         return f"from {given[0]}"
-    return f"up to {given[1]}" if given[0] is None else f"{given[0]} … {given[1]}"
+    return f"up to {given[1]}" if given[0] is None else f"{given[0]}{NARROW}…{NARROW}{given[1]}"

@@ -8,6 +8,7 @@ same generator gives the same params on every machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from djgraph.arguments import real, shown, whole
-from djgraph.data.moves import ClipInfo, choose, moves_for
+from djgraph.data.moves import ClipInfo, Draw, choose, moves_for
 from djgraph.data.seeds import random_state
 from djgraph.effects import Control, grid
 from djgraph.errors import InputError
@@ -117,11 +118,14 @@ def recipe_like(
     real(tempo, "tempo", 1)
     real(off, "off", 0)
     columns = _columns(layout, controls)
-    names = choose(layout, recipes)
+    known = _moves(layout)
+    names = list(known) if recipes is None else list(recipes)
+    if not set(names) <= set(known):
+        choose(layout, names)  # says what is wrong with them
     if not names:
         raise InputError("no transition recipe goes with this layout: it has no two tracks with faders")
     name = names[random.randint(len(names))]
-    played = moves_for(layout)[name](random, ClipInfo(max(_frames(n_frames), 2), seconds, tempo)).params
+    played = known[name](random, ClipInfo(max(_frames(n_frames), 2), seconds, tempo)).params
     params = layout.pack(n_frames=n_frames)
     params[:, columns] = played[:n_frames][:, columns].to(params)
     positions = layout.to_unit(params.double())
@@ -146,6 +150,12 @@ def sample_batch(count: int, seed: int, sampler: Sampler, *arguments: Any, **opt
         for number in range(whole(count, "count", 1))
     ]
     return torch.stack(items)
+
+
+@lru_cache(maxsize=8)
+def _moves(layout: ParameterLayout) -> Mapping[str, Draw]:
+    """Every recipe that goes with a layout; found once."""
+    return moves_for(layout)
 
 
 def _frames(n_frames: Any) -> int:

@@ -58,12 +58,14 @@ def run(
     sample_rate: int = 11025,
     epochs: Mapping[str, int] | int = 10,
     seed: int = 0,
+    workers: int | None = None,
     progress: Progress | None = None,
     models: Mapping[str, Mapping[str, Any]] = MODELS,
 ) -> dict[str, Any]:
     """Make the corpus, train and judge; the results, as JSON has them.
 
-    count, seconds, sample_rate: of the corpus. epochs: of each model, or of all. Raises CorpusError where ``out`` holds
+    count, seconds, sample_rate: of the corpus. epochs: of each model, or of all. workers: processes that make the
+    corpus, as many as there are cores unless given. Raises CorpusError where ``out`` holds
     a corpus of other settings, and what training raises.
     """
     progress = progress or Silent()
@@ -79,6 +81,7 @@ def run(
         recipes=list(RECIPES),
         align="beat",
         seed=seed,
+        workers=workers,
     )
     rows: dict[str, dict[str, float]] = {}
     for title, keys in models.items():

@@ -2,7 +2,7 @@
 // Files: what the project is called and where it lies, saves to go back to, and what goes out of it.
 
 import { make } from "./control.js";
-import { labelled } from "./widgets.js";
+import { headed, labelled } from "./widgets.js";
 
 /**
  * @typedef {{job: number, what: string, name: string, state: string, step: string, share: number, files: string[], notes: string[], problem: string}} Job
@@ -31,7 +31,7 @@ export function makeFiles(store, wire) {
 
 /** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire */
 function projectBox(store, wire) {
-  const box = section("Project");
+  const box = headed("Project", "box");
   const name = /** @type {HTMLInputElement} */ (make("input", "name"));
   name.maxLength = 200;
   name.addEventListener("change", () => { if (name.value.trim()) wire.say({ do: "rename", name: name.value.trim() }); });
@@ -55,7 +55,7 @@ function projectBox(store, wire) {
 
 /** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire */
 function exportBox(store, wire) {
-  const box = section("Out");
+  const box = headed("Out", "box");
   const name = /** @type {HTMLInputElement} */ (make("input", "name"));
   name.maxLength = 100;
   name.placeholder = store.project.name;
@@ -98,7 +98,7 @@ function exportBox(store, wire) {
 
 /** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire */
 function writtenBox(store, wire) {
-  const box = section("Written"), jobs = make("ul", "jobs"), files = make("ul", "written"), none = make("p", "");
+  const box = headed("Written", "box"), jobs = make("ul", "jobs"), files = make("ul", "written"), none = make("p", "");
   jobs.setAttribute("aria-label", "Exports under way");
   files.setAttribute("aria-label", "Files that were written");
   none.textContent = "Nothing yet.";
@@ -148,7 +148,7 @@ function fileRow(file) {
 
 /** @param {import("./store.js").Store} store @param {import("./wire.js").Wire} wire */
 function savesBox(store, wire) {
-  const box = section("Saves");
+  const box = headed("Saves", "box");
   const note = /** @type {HTMLInputElement} */ (make("input", "name"));
   note.maxLength = 200;
   note.placeholder = "what this is";
@@ -186,14 +186,6 @@ function saveRow(save, wire) {
     row.append(back);
   }
   return row;
-}
-
-/** @param {string} title */
-function section(title) {
-  const box = make("section", "box"), head = make("h2", "");
-  head.textContent = title;
-  box.append(head);
-  return box;
 }
 
 /** @param {number} at Seconds since 1970. */

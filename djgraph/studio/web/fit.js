@@ -5,7 +5,7 @@ import { make } from "./control.js";
 import { drawLosses } from "./loss.js";
 import { written } from "./scale.js";
 import { TempoMap } from "./timeline-tempo.js";
-import { button, labelled } from "./widgets.js";
+import { button, headed, labelled } from "./widgets.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -31,11 +31,9 @@ export function makeFit(store, wire) {
 
 /** @param {string} title @param {string} text */
 function card(title, text) {
-  const root = make("section", "card"), head = make("h2", ""), about = make("p", "about");
-  head.textContent = title;
+  const root = headed(title, "card"), about = make("p", "about");
   about.textContent = text;
-  root.setAttribute("aria-label", title);
-  root.append(head, about);
+  root.append(about);
   return root;
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-// Buttons and labelled fields, as several views have them.
+// Buttons, labelled fields and parts with a heading, as several views have them.
 
 import { make } from "./control.js";
 
@@ -18,5 +18,14 @@ export function labelled(text, field, name = "") {
   const element = make("label", name), words = make("span", "");
   words.textContent = text;
   element.append(words, field);
+  return element;
+}
+
+/** A part of a view, with its heading. @param {string} title @param {string} name */
+export function headed(title, name) {
+  const element = make("section", name), head = make("h2", "");
+  head.textContent = title;
+  element.setAttribute("aria-label", title);
+  element.append(head);
   return element;
 }

@@ -39,6 +39,7 @@ def _say(session: Session, **message: Any) -> None:
 def test_the_causal_lowering_takes_over(session: Session) -> None:
     part, player = session.part(Sounding), session.player
     assert part is not None
+    _say(session, do="loop", region=[0.0, SECONDS])  # a machine that is full takes longer than the clip
     _say(session, do="play")
     player.block(512)
     _say(session, do="sound", lowering="causal", meters=False, block=1024)

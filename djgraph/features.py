@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -154,10 +154,15 @@ class BeatFeatures:
             names += [f"{name} gain {band}" for name in self.signals for band in bands]
         return tuple(names)
 
-    def __call__(self, audio: Mapping[str, Tensor], grid: BeatGrid, mix: Tensor | None = None) -> Tensor:
-        """Signal → ``[channels, samples]``, all equally long (and the mix) → ``[steps, features]``, float32.
+    def __call__(
+        self, audio: Mapping[str, Tensor], grid: BeatGrid | Sequence[BeatGrid], mix: Tensor | None = None
+    ) -> Tensor:
+        """Signal → ``[channels, samples]``, all equally long (and the mix) → ``[steps, features]``, float32, on
+        their device.
 
-        Raises InputError for signals that are missing or do not fit together.
+        A batch goes through at once: ``[batch, channels, samples]`` → ``[batch, steps, features]``, with one grid for
+        all items, or one for each, of as many steps (clips with other numbers of steps: one by one).
+        Raises InputError for signals that are missing or do not fit together, and for other numbers of grids.
         """
         if lost := [name for name in self.signals if name not in audio]:
             raise InputError(
@@ -166,46 +171,70 @@ class BeatFeatures:
         if (mix is None) == self.mix:
             raise InputError("these features need the mix" if self.mix else "these features take no mix")
         heard = [audio[name] for name in self.signals] + ([] if mix is None else [mix])
-        if {x.ndim for x in heard} != {2} or len({x.shape[-1] for x in heard}) > 1:
+        dimensions = {x.ndim for x in heard}
+        ends = {(*x.shape[:-2], x.shape[-1]) for x in heard}  # all but the channels
+        if dimensions not in ({2}, {3}) or len(ends) > 1:
             shapes = ", ".join(str(list(x.shape)) for x in heard)
-            raise InputError(f"expected [channels, samples], equally long, got {shapes}")
-        spectra = torch.stack([_stereo_spectrum(x) for x in heard])  # [signals, 2, bins, frames]
-        filters = mel_filters(self.sample_rate, _SIZE, self.bands).float()
-        rate = self.sample_rate / _HOP
-        power = spectra.abs().square().mean(1)
-        energy = grid.pool(filters @ power, rate)  # [signals, bands, steps]
+            raise InputError(f"expected [channels, samples], or a batch of them, equally long, got {shapes}")
+        alone = dimensions == {2}
+        heard = [x[None] for x in heard] if alone else heard
+        pool = _pool(grid, len(heard[0]), self.sample_rate / _HOP)
+        spectra = torch.stack([_stereo_spectrum(x) for x in heard])  # [signals, batch, 2, bins, frames]
+        filters = mel_filters(self.sample_rate, _SIZE, self.bands).float().to(spectra.device)
+        power = spectra.abs().square().mean(2)
+        energy = pool(filters @ power)  # [signals, batch, bands, steps]
         parts = [(10 * energy.clamp_min(1e-12).log10() / -FLOOR_DB + 1).clamp(0, 1)]
         if mix is not None:
-            parts.append(_gains(spectra, filters, grid, rate, energy[:-1]))
-        return torch.cat([part.flatten(0, 1) for part in parts]).T.contiguous()
+            parts.append(_gains(spectra, filters, pool, energy[:-1]))
+        # [signals, batch, bands, steps] → [batch, steps, signals and bands]
+        found = torch.cat([part.permute(1, 3, 0, 2).flatten(2) for part in parts], -1)
+        return found[0] if alone else found
+
+
+def _pool(grid: BeatGrid | Sequence[BeatGrid], batch: int, rate: float) -> Callable[[Tensor], Tensor]:
+    """Means over steps, ``[…, batch, bands, frames]`` → ``[…, batch, bands, steps]``."""
+    if isinstance(grid, BeatGrid):
+        return lambda frames: grid.pool(frames, rate)
+    grids = list(grid)
+    if len(grids) != batch or len({len(one) for one in grids}) > 1:
+        steps = ", ".join(str(len(one)) for one in grids[:8])
+        raise InputError(
+            f"expected one grid, or {batch} of as many steps each, got {len(grids)} (of {steps} steps)"
+        )
+    return lambda frames: torch.stack(
+        [one.pool(frames[..., i, :, :], rate) for i, one in enumerate(grids)], dim=-3
+    )
 
 
 def _stereo_spectrum(audio: Tensor) -> Tensor:
-    """``[2, bins, frames]``; a full-scale sine peaks at 1."""
-    window = torch.hann_window(_SIZE, dtype=torch.float32, device="cpu")
-    audio = audio.float().expand(2, -1) if len(audio) == 1 else audio[:2].float()
+    """``[batch, channels, samples]`` → ``[batch, 2, bins, frames]``; a full-scale sine peaks at 1."""
+    window = torch.hann_window(_SIZE, dtype=torch.float32, device=audio.device)
+    audio = audio.float()
+    audio = audio.expand(-1, 2, -1) if audio.shape[1] == 1 else audio[:, :2]
     if (short := _SIZE - audio.shape[-1]) > 0:
         audio = torch.nn.functional.pad(audio, (0, short))
-    spectrum = torch.stft(audio, _SIZE, _HOP, window=window, pad_mode="constant", return_complex=True)
-    return spectrum * (2 / window.sum())
+    spectrum = torch.stft(
+        audio.flatten(0, 1), _SIZE, _HOP, window=window, pad_mode="constant", return_complex=True
+    )
+    return spectrum.unflatten(0, (-1, 2)) * (2 / window.sum())
 
 
-def _gains(spectra: Tensor, filters: Tensor, grid: BeatGrid, rate: float, energy: Tensor) -> Tensor:
-    """Gains ``[signals, bands, steps]`` of the signals in the last spectrum, the mix: in each band of each step
+def _gains(spectra: Tensor, filters: Tensor, pool: Callable[[Tensor], Tensor], energy: Tensor) -> Tensor:
+    """Gains ``[signals, batch, bands, steps]`` of the signals in the last spectrum, the mix: in each band of each step
     the least squares |M − Σ g·S|², with a little ridge, which decides where signals are alike."""
     signals = len(spectra) - 1
     rows = []
     for i in range(signals):
-        products = (spectra[i].conj() * spectra).real.sum(1)  # [signals + 1, bins, frames]
-        rows.append(grid.pool(filters @ products, rate))
-    gram = torch.stack(rows).permute(2, 3, 0, 1).double()  # [bands, steps, signals, signals + 1]
+        products = (spectra[i].conj() * spectra).real.sum(2)  # [signals + 1, batch, bins, frames]
+        rows.append(pool(filters @ products))
+    gram = torch.stack(rows).permute(2, 3, 4, 0, 1).double()  # [batch, bands, steps, signals, signals + 1]
     matrix, right = gram[..., :-1], gram[..., -1]
     scale = matrix.diagonal(dim1=-2, dim2=-1).clamp_min(1e-12).sqrt()
     matrix = matrix / (scale[..., :, None] * scale[..., None, :])
-    ridge = _RIDGE * torch.eye(signals, dtype=torch.float64, device="cpu")
+    ridge = _RIDGE * torch.eye(signals, dtype=torch.float64, device=matrix.device)
     gains = torch.linalg.solve(matrix + ridge, right / scale) / scale
-    audible = energy.permute(1, 2, 0) > 10 ** (FLOOR_DB / 10)
-    limited: Tensor = (gains * audible).clamp(0, 2).permute(2, 0, 1).float()
+    audible = energy.permute(1, 2, 3, 0) > 10 ** (FLOOR_DB / 10)
+    limited: Tensor = (gains * audible).clamp(0, 2).permute(3, 0, 1, 2).float()
     return limited
 
 

@@ -141,3 +141,26 @@ def test_refusals() -> None:
     ):
         with pytest.raises(InputError):
             make()
+
+
+@pytest.mark.parametrize("mix", [False, True])
+def test_a_batch_is_its_items(mix: bool) -> None:
+    torch.manual_seed(4)
+    features = BeatFeatures(("a", "b"), 22050, bands=4, mix=mix)
+    audio = {"a": torch.randn(3, 2, 40_000), "b": torch.randn(3, 1, 40_000)}
+    mixed = 0.5 * audio["a"] + 0.2 * audio["b"] if mix else None
+    seconds = 40_000 / 22050
+    grids = [BeatGrid.at_tempo(seconds, 130, first) for first in (0.1, 0.15, 0.2)]
+    assert len({len(grid) for grid in grids}) == 1
+    for several in (grids[0], grids):
+        found = features(audio, several, mixed)
+        for i in range(3):
+            grid = several if isinstance(several, BeatGrid) else several[i]
+            one = features(
+                {name: x[i] for name, x in audio.items()}, grid, None if mixed is None else mixed[i]
+            )
+            torch.testing.assert_close(found[i], one)
+    with pytest.raises(InputError, match="expected one grid, or 3"):
+        features(audio, grids[:2], mixed)
+    with pytest.raises(InputError, match="or a batch of them"):
+        features({**audio, "b": audio["b"][0]}, grids[0], mixed)

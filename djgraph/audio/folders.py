@@ -27,12 +27,12 @@ class Search:
 
 
 def search(
-    root: Path, depth: int, wanted: Callable[[Iterable[str]], bool], limit: int | None = None
+    root: Path, depth: int, wanted: Callable[[Path, list[str]], bool], limit: int | None = None
 ) -> Search:
     """Folders from ``root`` down, ``depth`` levels, that are wanted; there is no search below these.
 
-    wanted: says it by the names of the files in a folder. Symbolic links to folders are followed after all that is
-    really there, so that a folder is known by its own path where both are below the root, and each once, so that links
+    wanted: says it by a folder and the names of the files in it. Symbolic links to folders are followed after all
+    that is really there, so that a folder is known by its own path where both are below the root, and each once, so that links
     in a circle end. Hidden folders are left out. limit: AudioFileError for more folders.
     """
     search = Search()
@@ -55,7 +55,7 @@ def search(
                     f"{root} has more than {limit} folders beneath it; name the one with the stems"
                 )
             kinds = {entry.name: _kind(entry) for entry in entries}
-            if wanted(name for name, kind in kinds.items() if kind != "folder"):
+            if wanted(folder, [name for name, kind in kinds.items() if kind != "folder"]):
                 search.folders.append(folder)
                 continue
             search.broken += [Path(folder, name) for name, kind in kinds.items() if kind == "broken"]

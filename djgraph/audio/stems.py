@@ -211,7 +211,7 @@ def _missing(folder: Path, stems: Sequence[str], listed: Sequence[Path]) -> NoRe
 def _track_folder(root: Path, stems: Sequence[str]) -> Path:
     """The folder with stems: ``root``, or the only one beneath it."""
     wanted = {stem.lower() for stem in stems}
-    listing = search(root, _MAX_DEPTH, lambda names: has_parts(names, wanted), _MAX_FOLDERS)
+    listing = search(root, _MAX_DEPTH, lambda _, names: has_parts(names, wanted), _MAX_FOLDERS)
     if len(listing.folders) > 1:
         names = shorten([str(folder.relative_to(root)) for folder in listing.folders])
         raise AudioFileError(f"{root} has stems in {len(listing.folders)} folders; name one of them: {names}")
@@ -221,5 +221,5 @@ def _track_folder(root: Path, stems: Sequence[str]) -> Path:
         raise AudioFileError(
             f"{root} has no stems where they may be looked for\n  " + "\n  ".join(listing.unread[:10])
         )
-    foreign = search(root, _MAX_DEPTH, lambda names: has_parts(names, wanted, foreign=True), _MAX_FOLDERS)
+    foreign = search(root, _MAX_DEPTH, lambda _, names: has_parts(names, wanted, foreign=True), _MAX_FOLDERS)
     return foreign.folders[0] if foreign.folders else root

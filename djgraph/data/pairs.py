@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from djgraph.arguments import real, whole
+from djgraph.arguments import real, shown, whole
 from djgraph.audio.stems import STEMS
+from djgraph.data.augment import Transform
 from djgraph.data.seeds import random_state
 from djgraph.data.tracks import Problems, Track, find_tracks
 from djgraph.errors import AudioFileError, DJGraphError, InputError, did_you_mean, shorten
@@ -45,6 +46,8 @@ class StemPairs(Dataset[dict[str, Any]]):
     the tracks to play together, by name, one of which is drawn for each item; any different ones where left
     out. align: ``beat`` begins every excerpt on a beat, in tracks whose metadata have beats. short: what to do
     about tracks shorter than an excerpt: an ``error``, ``skip`` them, or ``pad`` them with silence at the end.
+    residual: a stem that is what a track's ``mixture`` has beyond the others (:func:`find_tracks`). transform: what is changed at
+    random in each item (:mod:`djgraph.data.augment`); its generator goes on from the item's own draws.
 
     Raises AudioFileError where there are no tracks or too few that are long enough, InputError for bad
     arguments.
@@ -66,6 +69,8 @@ class StemPairs(Dataset[dict[str, Any]]):
         align: Align = "none",
         short: Short = "error",
         problems: Problems = "error",
+        residual: str | None = None,
+        transform: Transform | None = None,
     ) -> None:
         if align not in ALIGN:
             raise InputError(f"align is {align!r}; allowed: {', '.join(ALIGN)}")
@@ -76,14 +81,17 @@ class StemPairs(Dataset[dict[str, Any]]):
                 f"seconds is {seconds:g}, decks {list(decks)}; expected at least a sample, at least a deck"
             )
         random_state(seed)  # refuses a seed that is none
-        usable = _as_tracks(tracks, stems, optional, problems)
+        if transform is not None and not callable(transform):
+            raise InputError(f"transform is {shown(transform)}; expected a callable (item, random) → item")
+        usable = _as_tracks(tracks, stems, optional, problems, residual)
         self.samples = round(seconds * sample_rate)
         self.sample_rate = sample_rate
-        self.channels = dict.fromkeys(stems, channels)
+        self.channels = dict.fromkeys((*stems, *([] if residual is None else [residual])), channels)
         self.decks = tuple(decks)
         self.length = length
         self.seed = operator.index(seed)
         self.align = align
+        self.transform = transform
         self.tracks = long_enough(
             usable, self.samples, sample_rate, short, 1 if pairs is not None else len(decks)
         )
@@ -121,6 +129,8 @@ class StemPairs(Dataset[dict[str, Any]]):
             item["track"][deck] = track.name
             item["start"][deck] = start / self.sample_rate
             item["tempo"][deck] = float("nan") if track.tempo is None else track.tempo
+        if self.transform is not None:
+            item = self.transform(item, random)
         return item
 
     def _given(self, pairs: Iterable[Sequence[str]], known: set[str]) -> list[tuple[int, ...]]:
@@ -152,12 +162,14 @@ def shared_number() -> torch.Tensor:
         ) from problem
 
 
-def _as_tracks(tracks: Any, stems: Sequence[str], optional: Iterable[str], problems: Problems) -> list[Track]:
+def _as_tracks(
+    tracks: Any, stems: Sequence[str], optional: Iterable[str], problems: Problems, residual: str | None
+) -> list[Track]:
     if not isinstance(tracks, (str, os.PathLike)):
         tracks = list(tracks)
         if tracks and all(isinstance(track, Track) for track in tracks):
             return tracks
-    return find_tracks(tracks, stems, optional, problems)
+    return find_tracks(tracks, stems, optional, problems, residual)
 
 
 def long_enough(

@@ -18,6 +18,7 @@ from djgraph.audio.excerpts import read_excerpt, read_header
 from djgraph.audio.folders import Search, has_parts, search
 from djgraph.audio.formats import SUFFIXES, how_to_convert, is_foreign
 from djgraph.audio.stems import STEMS, find_signal, find_stems
+from djgraph.data.collections import Multitrack, is_multitrack, read_multitrack
 from djgraph.data.metadata import read_metadata
 from djgraph.errors import AudioFileError, DJGraphError, InputError, shorten
 
@@ -37,7 +38,8 @@ class Track:
 
     name: the path of its folder below the root that it was found under. parts: stem name, or
     :data:`WHOLE`, → the files that are added up for it (one for a stem). seconds: of its longest file. tempo:
-    BPM or None. beats: seconds, ascending; may be empty. info: everything else in its metadata file.
+    BPM or None. beats: seconds, ascending; may be empty. info: everything else in its metadata file. minus: part → the
+    files that are taken off it: of a residual stem, all other stems'.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Track:
     tempo: float | None = None
     beats: tuple[float, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
+    minus: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def samples(self, sample_rate: int) -> int:
         """Whole samples that it lasts at a rate."""
@@ -66,6 +69,8 @@ class Track:
             audio = torch.zeros(count, samples, dtype=torch.float32, device="cpu")
             for file in self.parts.get(part, ()):
                 audio += read_excerpt(file, start, samples, sample_rate, count)
+            for file in self.minus.get(part, ()):
+                audio -= read_excerpt(file, start, samples, sample_rate, count)
             parts[part] = audio
         return parts
 
@@ -75,14 +80,18 @@ def find_tracks(
     stems: Sequence[str] = STEMS,
     optional: Iterable[str] = (),
     problems: Problems = "error",
+    residual: str | None = None,
 ) -> list[Track]:
     """Every track under one or several roots, ordered by root and name.
 
     A track is a folder with files of the stems' names, at any of :data:`MAX_DEPTH` levels: plain, as Demucs
     leaves them (``separated/htdemucs/Song``) or as MUSDB18-HQ has them (``train/Song``); the suffixes and
-    rules are those of :func:`djgraph.audio.load_stems`. Symbolic links are followed, and every folder is taken
+    rules are those of :func:`djgraph.audio.load_stems`. A track of MoisesDB (``data.json``) or of Slakh2100
+    (``metadata.yaml`` and ``stems``) is one, too: its recordings of one kind are added up, and ``other`` gets all that
+    no other stem asks for. Symbolic links are followed, and every folder is taken
     once. stems: the parts to look for; :data:`WHOLE` among them stands for the whole track. optional: parts that
-    a track may lack.
+    a track may lack. residual: a stem, one of ``stems`` or one more, that is what a track's file ``mixture`` has beyond
+    the other stems, so that all of them add up to the mixture to the sample; its own file, where there is one, is not read.
 
     Beside its stems, ``track.json``, or beside its folder ``<folder>.json``, may hold a mapping with
     ``tempo`` (BPM), ``beats`` (seconds, ascending) and anything else.
@@ -116,7 +125,7 @@ def find_tracks(
         for folder in listing.folders:
             name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
             try:
-                tracks.append(_track(name, folder, stems, set(optional)))
+                tracks.append(_track(name, folder, stems, set(optional), residual))
             except DJGraphError as problem:
                 wrong.append(str(problem))
     if wrong:
@@ -139,7 +148,11 @@ def _search(root: Path, wanted: set[str]) -> Search:
     if not root.is_dir():
         raise AudioFileError(f"{root} is a file; tracks are looked for in a folder")
     # Stems in a format that is not read make a track, too: one that something is wrong with.
-    return search(root, MAX_DEPTH, lambda names: has_parts(names, wanted, foreign=True))
+    return search(
+        root,
+        MAX_DEPTH,
+        lambda folder, names: has_parts(names, wanted, foreign=True) or is_multitrack(folder, names),
+    )
 
 
 def _nothing(root: Path, stems: Sequence[str]) -> str:
@@ -156,12 +169,20 @@ def _nothing(root: Path, stems: Sequence[str]) -> str:
     )
 
 
-def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str]) -> Track:
+def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str], residual: str | None) -> Track:
+    multitrack = read_multitrack(folder)
+    named = [stem for stem in stems if stem not in (WHOLE, residual)]
     parts: dict[str, tuple[Path, ...]] = {}
     if WHOLE in stems:
-        parts[WHOLE] = tuple(find_signal(folder))
-    if named := [stem for stem in stems if stem != WHOLE]:
+        parts[WHOLE] = tuple(find_signal(folder)) if multitrack is None else multitrack.signal()
+    if named and multitrack is None:
         parts |= {stem: (file,) for stem, file in find_stems(folder, named, optional).items()}
+    elif multitrack is not None:
+        parts |= multitrack.parts(named, optional)
+    minus: dict[str, tuple[Path, ...]] = {}
+    if residual is not None:
+        minus[residual] = tuple(file for stem in named for file in parts.get(stem, ()))
+        parts[residual] = (_mixture(folder, multitrack),)
     lengths = {}
     for files in parts.values():
         for file in files:
@@ -169,8 +190,24 @@ def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str]) ->
             if header.channels > 2:
                 raise AudioFileError(f"{file} has {header.channels} channels; stems are mono or stereo")
             lengths[file.name] = header.samples / header.sample_rate
-    if max(lengths.values()) - min(lengths.values()) > TOLERANCE:
+    # Recordings of a multitrack begin together, and end where they end.
+    if multitrack is None and max(lengths.values()) - min(lengths.values()) > TOLERANCE:
         rows = ", ".join(f"{file} {seconds:.3f} s" for file, seconds in lengths.items())
         raise AudioFileError(f"{folder}: the lengths differ by more than {TOLERANCE} s: {rows}")
     tempo, beats, info = read_metadata(folder)
-    return Track(name, folder, parts, max(lengths.values()), tempo, beats, info)
+    if multitrack is not None:
+        info = {**multitrack.info, **info}
+    return Track(name, folder, parts, max(lengths.values()), tempo, beats, info, minus)
+
+
+def _mixture(folder: Path, multitrack: Multitrack | None) -> Path:
+    """The file with the whole track."""
+    if multitrack is not None:
+        found = [] if multitrack.whole is None else [multitrack.whole]
+    else:
+        found = [file for file in find_signal(folder) if file.stem.lower() == WHOLE]
+    if not found:
+        raise AudioFileError(
+            f"{folder} has no file {WHOLE}: a residual stem is what that has and the other stems have not"
+        )
+    return found[0]

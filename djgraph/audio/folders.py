@@ -32,8 +32,8 @@ def search(
     """Folders from ``root`` down, ``depth`` levels, that are wanted; there is no search below these.
 
     wanted: says it by a folder and the names of the files in it. Symbolic links to folders are followed after all
-    that is really there, so that a folder is known by its own path where both are below the root, and each once, so that links
-    in a circle end. Hidden folders are left out. limit: AudioFileError for more folders.
+    that is really there, so that a folder is known by its own path where both are below the root, and each once,
+    so that links in a circle end. Hidden folders are left out. limit: AudioFileError for more folders.
     """
     search = Search()
     seen = {_identity(os.stat(folder)) for folder in Path(os.path.realpath(root)).parents}

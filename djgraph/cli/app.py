@@ -26,6 +26,7 @@ from djgraph.cli import (
     studio,
     train,
     transitions,
+    unpack,
 )
 from djgraph.cli.errors import Group
 from djgraph.cli.jobs import JobsCommand
@@ -52,6 +53,7 @@ app.command("transitions", short_help="List the transition recipes, or describe 
     transitions.transitions
 )
 app.command("analyse", short_help="Find tempo, beats, key, loudness and phrases of tracks.")(analyse.analyse)
+app.command("unpack", short_help="Take stem files (.stem.mp4) apart into folders of stems.")(unpack.unpack)
 app.command("find", short_help="Find where tracks lie in a recording of a mix.")(find.find)
 app.command("fit", cls=JobsCommand, short_help="Recover the controls from stems and a mix.")(fit.fit)
 app.command("train", short_help="Train a model that plays transitions.")(train.train)

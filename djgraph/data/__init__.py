@@ -8,6 +8,7 @@ from djgraph.data.pairs import StemPairs
 from djgraph.data.seeds import random_state
 from djgraph.data.shards.make import shard_corpus
 from djgraph.data.shards.stream import CorpusStream
+from djgraph.data.stem_file import unpack
 from djgraph.data.tracks import Track, find_tracks
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "random_curves",
     "random_state",
     "shard_corpus",
+    "unpack",
 ]

@@ -46,8 +46,8 @@ class StemPairs(Dataset[dict[str, Any]]):
     the tracks to play together, by name, one of which is drawn for each item; any different ones where left
     out. align: ``beat`` begins every excerpt on a beat, in tracks whose metadata have beats. short: what to do
     about tracks shorter than an excerpt: an ``error``, ``skip`` them, or ``pad`` them with silence at the end.
-    residual: a stem that is what a track's ``mixture`` has beyond the others (:func:`find_tracks`). transform: what is changed at
-    random in each item (:mod:`djgraph.data.augment`); its generator goes on from the item's own draws.
+    residual: a stem that is what a track's ``mixture`` has beyond the others (:func:`find_tracks`). transform: what
+    is changed at random in each item (:mod:`djgraph.data.augment`); its generator goes on from the item's own draws.
 
     Raises AudioFileError where there are no tracks or too few that are long enough, InputError for bad
     arguments.

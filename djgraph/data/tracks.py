@@ -91,7 +91,8 @@ def find_tracks(
     no other stem asks for. Symbolic links are followed, and every folder is taken
     once. stems: the parts to look for; :data:`WHOLE` among them stands for the whole track. optional: parts that
     a track may lack. residual: a stem, one of ``stems`` or one more, that is what a track's file ``mixture`` has beyond
-    the other stems, so that all of them add up to the mixture to the sample; its own file, where there is one, is not read.
+    the other stems, so that all of them add up to the mixture to the sample; its own file, where there is
+    one, is not read.
 
     Beside its stems, ``track.json``, or beside its folder ``<folder>.json``, may hold a mapping with
     ``tempo`` (BPM), ``beats`` (seconds, ascending) and anything else.

@@ -18,7 +18,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "python", "commands"),
-    [("data.md", 8, 4), ("scale.md", 1, 0), ("losses.md", 4, 0), ("reports.md", 2, 0), ("metrics.md", 2, 0)],
+    [("data.md", 9, 4), ("scale.md", 1, 0), ("losses.md", 4, 0), ("reports.md", 2, 0), ("metrics.md", 2, 0)],
 )
 def test_the_guide_runs(
     name: str, python: int, commands: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -85,7 +85,9 @@ def _folders(root: Path) -> list[Path]:
     known: set[str] = set()
     roots = [root]
     for top in roots:  # which grows: the search ends at a folder with audio, but albums hold further folders
-        for folder in search(top, MAX_DEPTH, lambda names: any(map(_is_audio, names)), MAX_FOLDERS).folders:
+        for folder in search(
+            top, MAX_DEPTH, lambda _, names: any(map(_is_audio, names)), MAX_FOLDERS
+        ).folders:
             place = os.path.realpath(folder)
             if place in known:
                 continue

@@ -82,7 +82,7 @@ def each_alone(
     joined to ``[batch, …]``, with zeros behind shorter ones; mappings likewise by key. Raises InputError for lengths
     that do not fit, and what the function raises.
 
-    >>> loss = each_alone(spectral, mixed, target, lengths=batch["samples"])
+    >>> loss = each_alone(torch.nn.functional.l1_loss, mixed, target, lengths=[3000])
     """
     tensors = list(_tensors(arguments))
     batch = max((len(one) for one in tensors), default=0)

@@ -37,10 +37,11 @@ class CorpusStream(IterableDataset[dict[str, Any]]):
     every item once. even: leave out the last few, so that every rank has the same number of items, which gradients that
     are averaged over ranks need.
 
-    >>> stream = djgraph.data.CorpusStream("s3://bucket/corpus", layout=mixer.layout, seed=1)
-    >>> for epoch in range(10):
+    >>> packed = djgraph.data.shard_corpus("corpus", "shards")
+    >>> stream = djgraph.data.CorpusStream("shards", layout=mixer.layout, seed=1)  # or "s3://bucket/shards"
+    >>> for epoch in range(2):
     ...     stream.set_epoch(epoch)
-    ...     for batch in torch.utils.data.DataLoader(stream, batch_size=8, num_workers=4):
+    ...     for batch in torch.utils.data.DataLoader(stream, batch_size=8, num_workers=2):
     ...         ...
 
     Raises CorpusError where there is no corpus in shards, or one that is half written, and while it is read for what is

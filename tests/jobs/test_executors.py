@@ -82,7 +82,7 @@ def test_nobody_answers() -> None:
 @pytest.mark.slow
 @posix
 def test_processes(tmp_path: Path) -> None:
-    executor = Processes(2)
+    executor = Processes(1)
     done = list(run_jobs(examples.dies, (str(tmp_path), 3, 1), range(12), executor))
     assert sorted(square for square, _, _ in done) == SQUARES
     assert os.getpid() not in {process for _, process, _ in done}
@@ -93,4 +93,4 @@ def test_processes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_errors_come_back_from_processes() -> None:
     with pytest.raises(InputError, match="this machine lacks it"):
-        squares(Processes(2), examples.not_to_be_had)
+        squares(Processes(1), examples.not_to_be_had)

@@ -108,6 +108,23 @@ def test_blocks_go_both_ways(fake: Any) -> None:
     assert made.ended
 
 
+def test_what_the_card_misses_is_counted_without_inputs_too(fake: Any) -> None:
+    card = SoundDeviceCard("built", 44100, 64, 2)
+
+    def fill(incoming: Any, out: np.ndarray) -> None:
+        assert incoming is None
+        out[:] = 1
+
+    card.start(fill)
+    out = np.zeros((64, 2), np.float32)
+    Stream.made.how["callback"](out, 64, None, None)
+    assert (out == 1).all()
+    assert card.faults == 0
+    Stream.made.how["callback"](out, 64, None, "output underflow")
+    assert card.faults == 1
+    card.stop()
+
+
 def test_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(DeviceError, match=r"djgraph\[live\]"):

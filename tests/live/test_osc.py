@@ -141,6 +141,13 @@ def test_who_subscribes_is_told(client: Client) -> None:
     client.desk.turn(GAIN, 0.375)
     client.desk.drain()
     assert ("/track_a/drums/gain", [0.375]) in client.hear()
+    client.desk.turn(
+        GAIN, 0.375 + 1e-4
+    )  # a small move is one, too; not by hand, so that it is found by looking
+    client.desk._turned.clear()
+    client.desk.drain()
+    client.desk.look()
+    assert client.hear() == [("/track_a/drums/gain", [pytest.approx(0.3751)])]
     client.say("/djgraph/unsubscribe")
     client.say("/djgraph/status")
     while client.hear()[0][0] != "/djgraph/status":

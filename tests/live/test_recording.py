@@ -123,6 +123,26 @@ def test_loops_are_unrolled(mixer: djgraph.Mixer, inputs: Any) -> None:
         assert row(128 * block + 127)[index] == pytest.approx(1 - block / 90, abs=0.02)
 
 
+def test_a_clip_that_ends_is_recorded_to_its_end(mixer: djgraph.Mixer, inputs: Any) -> None:
+    player = Player(mixer, MemoryFeed(inputs))
+    controls, desk = ControlRecorder(player), Desk(player)
+    player.seek(SAMPLES - 4 * 512 - 300)
+    player.play()
+    for value in (0.75, 0.75, 0.75, 0.75, 0.25, 0.25):
+        desk.turn("track_a.drums.gain", value)
+        desk.drain()
+        audio, _ = player.block(512)
+        controls.count(audio, player.sounding or value == 0.25)
+    assert not player.sounding
+    frames = controls.automation(RATE).render_exact(mixer, samples=4 * 512 + 300, sample_rate=RATE)
+    row = Course(mixer.layout, frames.params, frames.positions).row
+    index = mixer.layout.index("track_a.drums.gain")
+    # The last block is a part of it, and what was moved in it; what the stream had read before was heard as it was.
+    assert row(4 * 512)[index] == pytest.approx(0.75)
+    assert row(4 * 512 + 299)[index] == pytest.approx(0.25)
+    player.close()
+
+
 def test_another_mixer_takes_over(mixer: djgraph.Mixer, inputs: Any) -> None:
     """What its hands play is recorded, too."""
     player = Player(mixer, MemoryFeed(inputs))

@@ -23,7 +23,9 @@ from djgraph.rendering.synced import SYNCS
 if TYPE_CHECKING:
     from djgraph.automation import Automation
     from djgraph.playing import Player
+    from djgraph.studio.keeping import Keep
     from djgraph.studio.project import Origin
+    from djgraph.studio.session import Session
 
 GRAPH = "dj_mixer"
 
@@ -114,7 +116,6 @@ def studio(
     from djgraph.studio.begin import begin
     from djgraph.studio.keeping import Keep
     from djgraph.studio.project import Project
-    from djgraph.studio.serve import Serving
     from djgraph.studio.shelf import folder_of, last_folder
 
     named = graph is not None or bool(input)
@@ -152,23 +153,28 @@ def studio(
         keep.close()
         raise
     try:
-        serving = Serving(session, port)
-        for note in keep.notes:
-            warn(f"passed over: {note}")
-        typer.echo(
-            f"project: {keep.folder}" + ("" if saved is None else " (opened again; --new begins anew)")
-        )
-        for line in session.opened.said if session.opened is not None else ():
-            typer.echo(f"  {line}")
-        typer.echo(f"djgraph studio: {serving.url}")
-        if not no_browser:
-            import webbrowser
-
-            webbrowser.open(serving.url)
-        threading.Thread(target=_prepare, args=(session.player,), name="djgraph prepare", daemon=True).start()
-        serving.run()
+        _serve(session, keep, saved is not None, port, no_browser)
     finally:
         session.close()
+
+
+def _serve(session: Session, keep: Keep, again: bool, port: int, no_browser: bool) -> None:
+    """Say where the page is, open it, and serve it until somebody ends it. again: whether the project was there."""
+    from djgraph.studio.serve import Serving
+
+    serving = Serving(session, port)
+    for note in keep.notes:
+        warn(f"passed over: {note}")
+    typer.echo(f"project: {keep.folder}" + (" (opened again; --new begins anew)" if again else ""))
+    for line in session.opened.said if session.opened is not None else ():
+        typer.echo(f"  {line}")
+    typer.echo(f"djgraph studio: {serving.url}")
+    if not no_browser:
+        import webbrowser
+
+        webbrowser.open(serving.url)
+    threading.Thread(target=_prepare, args=(session.player,), name="djgraph prepare", daemon=True).start()
+    serving.run()
 
 
 def _prepare(player: Player) -> None:

@@ -35,11 +35,6 @@ GRAPH = {
 
 
 @pytest.fixture(scope="module")
-def mixer() -> djgraph.Mixer:
-    return djgraph.compile("dj_mixer_live", lowering="causal")
-
-
-@pytest.fixture(scope="module")
 def inputs(mixer: djgraph.Mixer) -> dict[str, Any]:
     return tracks(mixer.graph, SAMPLES)
 

@@ -19,11 +19,6 @@ RATE, SAMPLES = 44100, 16_000
 
 
 @pytest.fixture(scope="module")
-def mixer() -> djgraph.Mixer:
-    return djgraph.compile("dj_mixer_live", lowering="causal")
-
-
-@pytest.fixture(scope="module")
 def inputs(mixer: djgraph.Mixer) -> dict[str, Any]:
     return tracks(mixer.graph, SAMPLES, seed=2)
 

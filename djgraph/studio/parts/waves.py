@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from typing import Any, ClassVar
 
 from djgraph.errors import DJGraphError
@@ -133,7 +134,7 @@ class Waves(Part):
         for first in range(0, feed.samples, PIECE):
             try:
                 read = feed.aside(first, min(PIECE, feed.samples - first))
-            except RuntimeError:  # the feed was closed
+            except (RuntimeError, CancelledError):  # the feed was closed
                 return
             except (DJGraphError, OSError) as error:
                 rows[:] = [{**row, "problem": str(error)} for row in rows]

@@ -43,7 +43,8 @@ class Kept:
         """What listens to an engine."""
         from djgraph.live.recording import ControlRecorder, Recorder
 
-        graph, made = player.mixer.graph, list[Sink]()
+        graph = player.mixer.graph
+        made: list[Sink] = []
         if self._path is not None:
             self._controls = ControlRecorder(player)
             made.append(self._controls.count)

@@ -65,6 +65,30 @@ def test_nothing_is_lost_on_a_signal(tmp_path: Path, kind: signal.Signals) -> No
     assert djgraph.automation.load(controls).name == "live"
 
 
+def write_one() -> None:
+    """A graph and a tenth of a second for it, in the working directory."""
+    graph = {
+        "djgraph": 1,
+        "name": "one",
+        "inputs": [{"name": "a"}],
+        "mixer": [{"strip": "x", "input": "a", "chain": ["gain"]}],
+        "outputs": ["x"],
+    }
+    Path("one.json").write_text(json.dumps(graph))
+    djgraph.audio.write("one.wav", torch.zeros(2, 4410), 44100)
+
+
+def test_what_is_played_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_one()
+    words = ("--device", "none", "--seconds", "0.2", "-i", "a=one.wav")
+    result = run("one.json", *words, "--record", "mix.flac", "--record-controls", "moves.yaml")
+    assert result.exit_code == 0, result.output
+    assert "wrote mix.flac" in result.output
+    assert djgraph.audio.read("mix.flac")[0].shape[1] >= 512  # those that are made before the card begins
+    assert djgraph.automation.load("moves.yaml").name == "live"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -80,15 +104,7 @@ def test_what_cannot_be_kept_is_told_before_it_is_played(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    graph = {
-        "djgraph": 1,
-        "name": "one",
-        "inputs": [{"name": "a"}],
-        "mixer": [{"strip": "x", "input": "a", "chain": ["gain"]}],
-        "outputs": ["x"],
-    }
-    Path("one.json").write_text(json.dumps(graph))
-    djgraph.audio.write("one.wav", torch.zeros(2, 4410), 44100)
+    write_one()
     before = Path("one.wav").read_bytes()
     result = run("one.json", "--device", "none", "--seconds", "0.1", "-i", "a=one.wav", *words)
     assert result.exit_code == 1

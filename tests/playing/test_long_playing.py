@@ -40,6 +40,6 @@ def test_memory_is_flat_while_it_plays() -> None:
     _pass(blocks, 2 * BLOCKS // 3)
     after = _held()
     playing.close()
-    # A tensor or an object that each block left behind would be several hundreds.
-    assert after[0] - tensors < 100 * 512 * 4
-    assert after[1] - pieces < BLOCKS // 8
+    # A stereo block or an object that each block left behind would be 800; what other tests left moves about, too.
+    assert after[0] - tensors < 500 * 2 * 512 * 4
+    assert after[1] - pieces < 600

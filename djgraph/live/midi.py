@@ -253,5 +253,8 @@ def _mido() -> Any:
         import mido
         import rtmidi  # noqa: F401  # its backend
     except ImportError:
-        raise DeviceError('mido and python-rtmidi are not installed: pip install "djgraph[live]"') from None
+        raise DeviceError(
+            'mido and python-rtmidi are not installed: pip install "djgraph[live]"; on Linux with Python 3.13 or newer'
+            " also pip install python-rtmidi, which is compiled there (Debian: apt install libasound2-dev)"
+        ) from None
     return mido

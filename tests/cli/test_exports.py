@@ -94,7 +94,8 @@ def test_a_render_is_a_project_too(folder: Path, run: Run) -> None:
     found = played(project, len(mix) / rate, rate)
     error = 10 * np.log10(((found - mix) ** 2).mean() / (mix**2).mean())
     assert error < -45
-    assert "equal_power · 16 beats · 8A → 8A" in picture.read_text(encoding="utf-8")
+    # At about 123.5 BPM, as they are heard: 126 − 120 BPM are 0.85 of a semitone.
+    assert "equal_power · 16 beats · 8A → 1A" in picture.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

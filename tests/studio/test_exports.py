@@ -291,15 +291,14 @@ def test_an_export_that_is_ended_leaves_nothing(session: Session) -> None:
 @pytest.mark.slow
 def test_a_project_is_opened_as_it_was_left(session: Session, folder: Path, tmp_path: Path) -> None:
     project = session.project
-    session.player.seek(44100 * 2)
-    session.player.block(512)
+    session.seek(44100 * 2)
     row = session.player.course.row(44100)
     session.take('{"do": "look", "view": "timeline"}')
     session.close()
     again = begin(Keep(tmp_path / "project"), None, parts=(Saving, Exports))
     assert again.project == project
     assert np.array_equal(again.player.course.row(44100), row)
-    assert again.player.transport.position == 44100 * 2
+    assert again.position == 44100 * 2
     assert again.snapshot()["saving"]["view"] == "timeline"
     again.close()
 

@@ -7,7 +7,9 @@ own four stems put percussion into ``other``, too; Manilow et al., "Cutting musi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from djgraph.language.load import read
 from djgraph.reading import Json, read_json
 
 MOISES, SLAKH = "data.json", "metadata.yaml"
+_STEM = re.compile(r"S\d+\.", re.ASCII)
+_KINDS = ("bass", "drums", "vocals", "guitar", "other", "percussion", "piano")
 MOST = 1000
 """Recordings in a track."""
 
@@ -55,23 +59,30 @@ class Multitrack:
 
 def is_multitrack(folder: Path, names: Iterable[str]) -> bool:
     """Whether a folder with files of these names is a track of one of the collections."""
-    names = set(names)
-    if SLAKH in names and (folder / "stems").is_dir():
-        return True
-    return MOISES in names and any(
-        (folder / kind).is_dir()
-        for kind in ("bass", "drums", "vocals", "guitar", "other", "percussion", "piano")
-    )
+    return _reader(folder, set(names)) is not None
 
 
 def read_multitrack(folder: Path) -> Multitrack | None:
-    """What the folder's own file says; None where there is none. Raises AudioFileError with its place where it is
-    damaged, names a recording that is not there, or one outside the folder."""
-    if (folder / SLAKH).is_file() and (folder / "stems").is_dir():
-        return _slakh(folder)
-    if (folder / MOISES).is_file():
-        return _moises(folder)
+    """What the folder's own file says; None where it is no track of a collection. Raises AudioFileError with its place
+    where the file is damaged, names a recording that is not there, or one outside the folder."""
+    reader = _reader(folder, {name for name in (SLAKH, MOISES) if (folder / name).is_file()})
+    return None if reader is None else reader(folder)
+
+
+def _reader(folder: Path, names: Container[str]) -> Callable[[Path], Multitrack] | None:
+    """Of the collection whose files lie in a folder; other people's files are called ``data.json``, too."""
+    if SLAKH in names and any(_STEM.match(name) for name in _children(folder / "stems")):
+        return _slakh
+    if MOISES in names and any((folder / kind).is_dir() for kind in _KINDS):
+        return _moises
     return None
+
+
+def _children(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # none, or none that may be read
+        return []
 
 
 def _moises(folder: Path) -> Multitrack:

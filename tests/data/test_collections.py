@@ -129,6 +129,17 @@ def test_files_of_these_names_elsewhere_are_no_tracks(tmp_path: Path) -> None:
     assert [track.name for track in find_tracks(tmp_path)] == ["deeper/Song"]
 
 
+@pytest.mark.parametrize("below", ["", "stems"])
+def test_a_plain_track_may_have_files_of_these_names(tmp_path: Path, below: str) -> None:
+    write_track(tmp_path / "Song" / below, stems=STEMS)
+    (tmp_path / "Song" / "data.json").write_text("[1, 2]")
+    (tmp_path / "Song" / "metadata.yaml").write_text("artist: Somebody")
+    (track,) = find_tracks(tmp_path)
+    assert {stem: [file.name for file in files] for stem, files in track.parts.items()} == {
+        stem: [f"{stem}.wav"] for stem in STEMS
+    }
+
+
 @pytest.mark.parametrize("residual", ["rest", "other"])
 def test_stems_and_a_residual_add_up_to_the_mixture(tmp_path: Path, residual: str) -> None:
     write_track(tmp_path / "in" / "Song", stems=(*STEMS, "mixture"), suffix=".flac")

@@ -78,13 +78,14 @@ def name_of(path: Path) -> str:
 
 
 def _kinds(path: Path) -> tuple[str, ...]:
-    """What each stem is. Refuses what is no MP4 file: ffmpeg would take it for a list of others and open these."""
+    """What each stem is. Refuses what does not begin as an MP4 file: ffmpeg would take it for a list of others and open
+    these."""
     reading(path)
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            found = dict(_boxes(file, 0, size))
-            if "ftyp" not in found:
+            first = next(_boxes(file, 0, size), None)
+            if first is None or first[0] != "ftyp":
                 raise AudioFileError(f"{path} is no MP4 file; expected a stem file ({', '.join(SUFFIXES)})")
             text = _named(file, size)
     except NotRegular as problem:

@@ -121,6 +121,19 @@ def test_what_is_no_stem_file_reaches_no_other_program(
         unpack(tmp_path / "gone.stem.mp4")
 
 
+def test_a_list_that_goes_on_as_an_mp4_file_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first bytes of a playlist are a box's head, too: of some hundred megabytes, which a file of holes has."""
+    monkeypatch.setattr("djgraph.data.stem_file._streams", lambda path: pytest.fail("was read"))
+    path = tmp_path / "Song.stem.mp4"
+    text = b"#EXTM3U\nfile:///etc/passwd\n"
+    with open(path, "wb") as file:
+        file.write(text)
+        file.seek(int.from_bytes(text[:4], "big"))
+        file.write(struct.pack(">I4s", 8, b"ftyp"))
+    with pytest.raises(AudioFileError, match="is no MP4 file"):
+        unpack(path)
+
+
 @pytest.mark.slow
 def test_the_command(plain: Path, tmp_path: Path) -> None:
     other = tmp_path / "two.stem.mp4"

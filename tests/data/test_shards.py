@@ -363,8 +363,21 @@ ITEM = {"kind": "k", "name": "n", "args": {}, "tempo": 1.0, "mix_gain": 1.0, "in
             ),
             "mix.flac of item 0 is missing",
         ),
+        (
+            tar_of(
+                (
+                    member("00000000.item.json"),
+                    json.dumps(
+                        {**ITEM, "files": {name: {"bytes": 1, "sha256": ""} for name in ("mix", "mix/x")}}
+                    ).encode(),
+                ),
+                (member("00000000.mix"), b"x"),
+                (member("00000000.mix.x"), b"x"),
+            ),
+            "item 0 cannot be unpacked",
+        ),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_tars_meant_ill(tmp_path: Path, folders: Path, content: bytes, message: str) -> None:
     root = tmp_path / "out"
@@ -398,7 +411,7 @@ def test_a_shards_json_that_cannot_be(tmp_path: Path, folders: Path, change: dic
 
 
 @pytest.mark.slow
-def test_parquet_meant_ill(tmp_path: Path, folders: Path) -> None:
+def test_parquet_meant_ill(tmp_path: Path, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pa = pytest.importorskip("pyarrow")
     import pyarrow.parquet
 
@@ -425,6 +438,11 @@ def test_parquet_meant_ill(tmp_path: Path, folders: Path) -> None:
     refused(written({"index": [1, 1, 2], **files}, **one), "holds item 1 where 0")
     refused(written({"index": [0, 1, 2], **{name: [1, 2, 3] for name in names}}, **one), "no files")
     refused(written({"index": [0, 1, 2], **files}, **one), "no JSON")
+    # Many numbers that are written as one and how often: refused before it is read.
+    lists = pa.array([[7] * 100_000] * 3, pa.large_list(pa.int8()))
+    with monkeypatch.context() as patch:
+        patch.setattr(pyarrow.parquet.ParquetFile, "read_row_group", lambda *a, **o: pytest.fail("was read"))
+        refused(written({"index": [0, 1, 2], **files, "mix.flac": lists}, **one), "no files")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from djgraph.data import store
 from djgraph.data.description import Description
@@ -18,6 +18,7 @@ from djgraph.data.shards.place import ITEM_FILES, data_name, index_name, open_sh
 from djgraph.data.shards.tar import TarWriter
 from djgraph.data.stored import ShardFile
 from djgraph.errors import CorpusError
+from djgraph.storage import Storage
 
 PREFIX = "djgraph-"
 """Of temporary folders: a shard lies there until it is whole."""
@@ -81,7 +82,7 @@ class ShardPacker:
 
 
 def _pack(
-    storage: Any,
+    storage: Storage,
     about: Description,
     shard: int,
     scratch: Path,

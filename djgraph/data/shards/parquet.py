@@ -82,6 +82,13 @@ class ParquetReader:
         names = self._file.schema_arrow.names
         if len(names) > 1000 or not {"index", *_FIXED} <= set(names):
             raise CorpusError(f"{shown} lacks columns of a corpus: index, {', '.join(_FIXED)}")
+        kinds = {str(field.type) for field in self._file.schema_arrow if field.name != "index"}
+        if (
+            not kinds <= {"binary", "large_binary"}
+            or str(self._file.schema_arrow.field("index").type) != "int64"
+        ):
+            # Said before anything is read: a short row of lists may stand for gigabytes.
+            raise CorpusError(f"{shown} has columns that hold no files")
         self.names = names
 
     def read(self, place: int, index: int, columns: Collection[str] | None = None) -> dict[str, bytes]:
@@ -99,7 +106,7 @@ class ParquetReader:
             raise CorpusError(f"{self.shown} holds item {row['index']!r:.40} where {index} is expected")
         files = {name: row[name] for name in wanted if name != "index"}
         if not all(isinstance(content, bytes) for content in files.values()):
-            raise CorpusError(f"{self.shown} has columns that hold no files")
+            raise CorpusError(f"{self.shown} has a row without a file")
         return files
 
     def _told(self) -> _Told:

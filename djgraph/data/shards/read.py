@@ -94,13 +94,18 @@ class Unpacker:
 
 @contextlib.contextmanager
 def unpacked(scratch: Path, index: int, files: Mapping[str, bytes]) -> Iterator[Path]:
-    """A folder with an item's files, for as long as they are read."""
+    """A folder with an item's files, for as long as they are read. CorpusError where no folder can hold them."""
     folder = scratch / f"{index:08d}"
     try:
-        for path, content in files.items():
-            file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+        try:
+            for path, content in files.items():
+                file = folder / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+        except OSError as problem:  # one is the folder of another, a path is too long, the disk is full
+            raise CorpusError(
+                f"item {index} cannot be unpacked to {scratch}: {problem.strerror or problem}"
+            ) from problem
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

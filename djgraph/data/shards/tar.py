@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from djgraph.errors import CorpusError
@@ -66,8 +66,3 @@ def read_tar(content: bytes, index: int, shown: str) -> dict[str, bytes]:
 def member_name(index: int, path: str) -> str:
     """``stems/left/drums.flac`` of item 17 is ``00000017.stems.left.drums.flac``."""
     return f"{index:08d}.{path.replace('/', '.')}"
-
-
-def wanted_members(paths: Collection[str], members: Mapping[str, bytes]) -> dict[str, bytes]:
-    """By path, those that are there."""
-    return {path: members[name] for path in paths if (name := path.replace("/", ".")) in members}

@@ -18,6 +18,7 @@ from torch import Tensor
 from djgraph import simd
 from djgraph.dsp.derivatives import Operation
 from djgraph.errors import InputError
+from djgraph.losses.precision import as_it_is
 
 MOST_CHANNELS = 8
 """Channels that a clip may have before it looks as if its dimensions were swapped."""
@@ -170,7 +171,8 @@ def plain(mix: Tensor, target: Tensor, terms: Sequence[Term]) -> Tensor:
         given, wanted = ((power + term.floor**2).sqrt() for power in known[term.size])
         if term.filters is not None:
             filters = term.filters.to(mix)
-            given, wanted = filters @ given, filters @ wanted
+            with as_it_is(mix):
+                given, wanted = filters @ given, filters @ wanted
         if term.convergence:
             apart = torch.linalg.vector_norm(wanted - given, dim=(-2, -1))
             total = total + term.convergence * apart / torch.linalg.vector_norm(wanted, dim=(-2, -1))

@@ -11,6 +11,7 @@ from torch import Tensor
 from djgraph.arguments import real
 from djgraph.losses.levels import decibels
 from djgraph.losses.overlaps import FLOOR_DB
+from djgraph.losses.precision import as_it_is
 from djgraph.losses.windows import (
     Columns,
     moving_mean,
@@ -64,7 +65,8 @@ def audibility(barks: Tensor) -> Tensor:
     tracks, bands = barks.shape[1:3]
     others = 1 - torch.eye(tracks, dtype=barks.dtype, device=barks.device)
     spreading = _spreading(bands).to(barks.device, barks.dtype)
-    masking = torch.einsum("ij,ab,njbw->niaw", others, spreading, barks) + power_of(QUIET_DB)
+    with as_it_is(barks):
+        masking = torch.einsum("ij,ab,njbw->niaw", others, spreading, barks) + power_of(QUIET_DB)
     above = decibels(barks) - decibels(masking)
     share = ((above + RANGE_DB) / (2 * RANGE_DB)).clamp(0, 1)
     room = power_of(QUIET_DB)

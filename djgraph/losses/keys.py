@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from djgraph.losses.overlaps import FLOOR_DB, pairs, pairs_of
+from djgraph.losses.precision import as_it_is
 from djgraph.losses.windows import Columns, moving_mean, odd, reduced, track_powers, tracks_of
 
 # Krumhansl, "Cognitive Foundations of Musical Pitch" (1990), table 2.1: how well each note fits after a key's chords.
@@ -57,7 +58,8 @@ def keys(chroma: Tensor) -> Tensor:
     apart_from = present - mean
     size = (apart_from.square().sum(2, keepdim=True) + (12 * EVEN**2) * mean.square() + 1e-12).sqrt()
     profiles = _profiles().to(chroma.device, chroma.dtype)
-    fits = torch.einsum("kc,btcw->btkw", profiles, apart_from / size)
+    with as_it_is(chroma):
+        fits = torch.einsum("kc,btcw->btkw", profiles, apart_from / size)
     return torch.softmax(fits / SHARPNESS, 2)
 
 
@@ -71,7 +73,8 @@ def apart(likely: Tensor) -> Tensor:
     clear = 1 + torch.special.xlogy(likely, likely).sum(2) / math.log(24)
     steps = wheel().to(likely.device, likely.dtype)
     far = ((steps - NEAR) / (FAR - NEAR)).clamp(0, 1)
-    expected = torch.einsum("btkw,kj,btjw->btw", likely[:, first], far, likely[:, second])
+    with as_it_is(likely):
+        expected = torch.einsum("btkw,kj,btjw->btw", likely[:, first], far, likely[:, second])
     return clear[:, first] * clear[:, second] * expected
 
 

@@ -14,6 +14,7 @@ from djgraph.dsp.true_peak import true_peak
 from djgraph.errors import InputError
 from djgraph.losses.comparison import spread
 from djgraph.losses.lufs import MOST, response
+from djgraph.losses.precision import as_it_is
 from djgraph.speakers import loudness_weights
 
 HOP = 0.1
@@ -70,7 +71,8 @@ def powers(audio: Tensor, sample_rate: float) -> Tensor:
     )
     spectrum = torch.fft.rfft(cut * window)
     power = spectrum.real.square() + spectrum.imag.square()  # [batch, channels, windows, bins]
-    banded = power @ filters  # [batch, channels, windows, columns]
+    with as_it_is(audio):
+        banded = power @ filters  # [batch, channels, windows, columns]
     weights = banded.new_ones(audio.shape[1], filters.shape[1])
     weights[:, Columns.weighted] = weights.new_tensor(loudness_weights(audio.shape[1]))
     return (banded * weights[:, None]).sum(1).mT
@@ -79,7 +81,9 @@ def powers(audio: Tensor, sample_rate: float) -> Tensor:
 def peaks(audio: Tensor, sample_rate: float) -> Tensor:
     """The largest magnitude in every window, ``[batch, windows]``: of the samples, and between them after ITU-R
     BS.1770-5, annex 2, whose filter is six samples late."""
-    return window_peaks(torch.maximum(audio.abs(), true_peak(audio)[0]).amax(1), sample_rate)
+    with as_it_is(audio):
+        between, _ = true_peak(audio)
+    return window_peaks(torch.maximum(audio.abs(), between).amax(1), sample_rate)
 
 
 def window_peaks(highest: Tensor, sample_rate: float) -> Tensor:

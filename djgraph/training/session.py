@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,17 +57,18 @@ class Session:
     def params(self, batch: Mapping[str, Any]) -> Tensor:
         """What the model plays, ``[batch, frames, controls]`` in plain units and single precision.
 
-        The network runs in the configuration's precision: under autocast, where that is bfloat16. The mixer is never a
-        part of that.
+        The network runs under autocast where the configuration's precision is bfloat16, or where the caller is under
+        it. The mixer is never a part of that.
         """
         with self.autocast():
             params: Tensor = self.model(batch["features"], batch["spread"], batch["steps"])
         return params.float()
 
-    def autocast(self) -> torch.autocast:
-        """What the network runs under."""
-        half = self.config.precision == "bfloat16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
+    def autocast(self) -> AbstractContextManager[Any]:
+        """What the network runs under: autocast where the configuration says bfloat16, else what a Trainer set up."""
+        if self.config.precision == "bfloat16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
 
     def guided(self, loss: Callable[[Tensor, Tensor], Tensor], batch: Mapping[str, Any]) -> Tensor:
         """What a flow plays that is guided through the mixer by the loss to the batch's mix, as :meth:`params`."""

@@ -170,7 +170,10 @@ def test_lightning_where_it_is(corpus: Path, tmp_path: Path) -> None:
         accelerator="cpu", precision="bf16-mixed", max_epochs=2, default_root_dir=tmp_path,
         enable_model_summary=False, num_sanity_val_steps=0, **options,
     )  # fmt: skip
+    seen = set()
+    session.model.encoder.register_forward_hook(lambda module, given, out: seen.add(out.dtype))
     trainer.fit(module)
+    assert seen == {torch.bfloat16}  # the Trainer's precision, where the configuration asks for none
     assert trainer.global_step == 6
     assert float(trainer.callback_metrics["held_out_spectral"]) > 0
     assert any(not torch.equal(before[name], value) for name, value in session.model.named_parameters())

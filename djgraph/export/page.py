@@ -37,7 +37,7 @@ def web_page(
     samples: int | None = None,
 ) -> Page:
     """The page of a program. stems: those that it brings; a listener may drop the others, or others in their place.
-    samples: of the clip; left out, the longest stem's.
+    samples: of the clip; the longest stem's, once there is one.
 
     All text of strangers is escaped, and the page's own policy forbids it any request and any script but its own.
     Raises InputError for a page larger than browsers take.

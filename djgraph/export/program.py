@@ -34,7 +34,7 @@ Data = dict[str, Any]
 @dataclass(frozen=True)
 class Program:
     """data: what the engine runs, as JSON holds it. scripts: the JavaScript of its effects, by their number in it.
-    columns: the control columns in order; moving: which of them have more than one value."""
+    moving: the control columns that have more than one value, in order."""
 
     data: Data
     scripts: tuple[str, ...]

@@ -155,6 +155,54 @@ def test_stems_are_dropped_and_hands_play(browser: Any, tmp_path: Path) -> None:
     assert opened.faults == []
 
 
+def test_a_page_without_stems_shows_what_the_controls_do(browser: Any, tmp_path: Path) -> None:
+    one = case("djtransgan", samples=88_200, frames=3)
+    path = tmp_path / "page.html"
+    path.write_text(web_page(one.mixer.graph, one.program, (), 88_200).html, encoding="utf-8")
+    opened = Opened(browser, path)
+    page = opened.page
+    assert page.locator(".time").inner_text().endswith("/ 0:02.0")
+    assert page.locator(".lane path").first.get_attribute("d")
+    assert page.locator("button.play").is_disabled()
+    assert page.locator(".said").inner_text().startswith("Drop sound files")
+    assert opened.faults == []
+
+
+def test_outputs_have_as_many_channels_as_they_have(browser: Any, tmp_path: Path) -> None:
+    """The first is mono, the other stereo with nothing on its left: its right is heard where it is chosen later."""
+    graph = {
+        "djgraph": 1,
+        "name": "widths",
+        "inputs": [{"name": "voice", "channels": "mono"}, {"name": "track"}],
+        "mixer": [
+            {"strip": "narrow", "input": "voice", "chain": ["gain"]},
+            {"strip": "wide", "input": "track", "chain": ["gain"]},
+        ],
+        "outputs": ["narrow", "wide"],
+    }
+    one = case(graph, samples=300_000, frames=1)
+    one.params[:] = 1
+    one.stems[1][0] = 0
+    opened = Opened(browser, written(one, tmp_path / "page.html"))
+    page, wanted = opened.page, one.mixed()
+    assert [len(wanted[name]) for name in ("narrow", "wide")] == [1, 2]
+    assert depth(opened.rendered(), wanted["narrow"]) < LIMIT
+    page.locator("button.play").click()
+    until(page, "playing")
+    page.locator("select[aria-label=Output]").select_option("wide")
+    page.evaluate(
+        """() => {
+          const right = new ChannelSplitterNode(context), meter = new AnalyserNode(context);
+          node.connect(right, 1).connect(meter, 1);
+          const some = new Float32Array(2048);
+          window.level = () => { meter.getFloatTimeDomainData(some); return Math.max(...some); };
+        }"""
+    )
+    until(page, "level() > 0.01")
+    assert depth(opened.rendered(), wanted["wide"]) < LIMIT
+    assert opened.faults == []
+
+
 def test_files_find_their_stems(browser: Any, tmp_path: Path) -> None:
     one = case("dj_mixer", samples=2_000, frames=1)
     opened = Opened(browser, written(one, tmp_path / "page.html", embed=False))

@@ -1,7 +1,7 @@
 // @ts-check
 // A causal plan, block by block: control curves, sums, delays, loops, and the processors of effects. No page, no audio
 // graph of a browser: it runs in an AudioWorklet, in a page and in Node alike. It allocates nothing while it plays,
-// but for what a hand moves.
+// but for what a hand moves and the views of parts of a block that a loop runs in.
 
 /**
  * @typedef {{values: Float64Array, steady: boolean}} Curve  a control at each sample of a block; steady: all are equal
@@ -213,11 +213,11 @@ class Line {
     this.place = 0;
   }
 
-  /** What came so many samples ago. @param {Float64Array[]} to @param {number} from @param {number} count */
-  take(to, from, count) {
+  /** What came so many samples before a block, of which so many are put in already. @param {Float64Array[]} to @param {number} from @param {number} count @param {number} [put] */
+  take(to, from, count, put = 0) {
     const size = this.samples + BLOCK;
     for (let c = 0; c < to.length; c++) {
-      let k = (this.place + BLOCK) % size;
+      let k = (this.place + BLOCK - put) % size;
       for (let i = 0; i < count; i++) { to[c][from + i] = this.data[c][k]; if (++k === size) k = 0; }
     }
   }
@@ -316,7 +316,7 @@ class Engine {
     if (op.kind === "silence") return () => {};
     if (op.kind === "delay") {
       const line = new Line(values[op.source].length, op.samples);
-      return (count) => { line.put(values[op.source], 0, count); this.later(line, values[op.out], count); };
+      return (count) => { line.put(values[op.source], 0, count); line.take(values[op.out], 0, count, count); };
     }
     if (op.kind === "loop") {
       const body = op.body.map((one) => {
@@ -329,7 +329,7 @@ class Engine {
       return (count) => this.piece(op, outs, count, (first, length, start) => {
         for (let done = 0; done < length; done += block) {
           const size = Math.min(block, length - done), from = first + done;
-          for (const { line, out } of ways) this.back(line, out, from, size);
+          for (const { line, out } of ways) line.take(out, from, size);
           for (const one of body) one(from, size, start + done);
           for (const { line, source } of ways) line.put(source, from, size);
         }
@@ -358,24 +358,6 @@ class Engine {
         }
       }
     };
-  }
-
-  /** What a line got its length ago, of a block that was just put in. @param {Line} line @param {Float64Array[]} out @param {number} count */
-  later(line, out, count) {
-    const size = line.samples + BLOCK;
-    for (let c = 0; c < out.length; c++) {
-      let k = (line.place - count - line.samples + 2 * size) % size;
-      for (let i = 0; i < count; i++) { out[c][i] = line.data[c][k]; if (++k === size) k = 0; }
-    }
-  }
-
-  /** What comes back in a loop, of a block that is still to be made. @param {Line} line @param {Float64Array[]} out @param {number} from @param {number} count */
-  back(line, out, from, count) {
-    const size = line.samples + BLOCK;
-    for (let c = 0; c < out.length; c++) {
-      let k = (line.place - line.samples + size) % size;
-      for (let i = 0; i < count; i++) { out[c][from + i] = line.data[c][k]; if (++k === size) k = 0; }
-    }
   }
 
   /** A hand on a control, or, with null, off it: heard from the next block on. @param {number} column @param {number|null} value */
@@ -432,7 +414,6 @@ class Engine {
    * @param {(Float32Array|null)[][]} inputs  of each input its channels, from sample `from` on; null is silence
    * @param {number} from
    * @param {number} count
-   * @returns {Float64Array[]}  the first output's channels
    */
   process(inputs, from, count) {
     const { program, values } = this;
@@ -447,12 +428,12 @@ class Engine {
     this.follow(this.position, this.position + count);
     for (const step of this.steps) step(count);
     this.position += count;
-    return values[program.outputs[0].value];
   }
 
-  /** The other outputs, after `process`. @param {string} name */
+  /** An output's channels, after `process`. @param {string} name */
   output(name) {
     const found = this.program.outputs.find((one) => one.name === name);
-    return found ? this.values[found.value] : null;
+    if (!found) throw new Error(`output ${name}`);
+    return this.values[found.value];
   }
 }

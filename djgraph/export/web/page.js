@@ -85,7 +85,7 @@ const seek = make("input", { type: "range", className: "seek", min: 0, max: 1, s
 const time = make("span", { className: "time" });
 const save = make("button", { textContent: "Save WAV", title: "Mix all of it and save it as a sound file", onclick: () => keep() });
 const back = make("button", { textContent: "All back", title: "Every control back to what the page says", onclick: () => data.columns.forEach((/** @type {any} */ c) => hold(c.column, null)) });
-const ports = make("select", { "aria-label": "Output", onchange: () => { output = ports.value; node?.port.postMessage({ output }); } });
+const ports = make("select", { "aria-label": "Output", onchange: () => { output = ports.value; if (node) { node.port.postMessage({ output }); heard(node); } } });
 for (const one of program.outputs) ports.append(make("option", { value: one.name, textContent: one.name }));
 ports.hidden = program.outputs.length < 2;
 const stems = make("section", { className: "stems", "aria-label": "Stems" });
@@ -279,12 +279,13 @@ function put(number, channels, gain) {
   chips[number].classList.add("there");
 }
 
-/** The clip is as long as its longest stem, and the sound gets all of them. */
+/** The clip is as long as its longest stem, or, while there is none, as the page says; the sound gets all of them. */
 function sent() {
-  samples = Math.max(0, ...signals.map((one) => one?.[0]?.length ?? 0));
+  const longest = Math.max(0, ...signals.map((one) => one?.[0]?.length ?? 0));
+  samples = longest || (data.samples ?? 0);
   const missing = program.inputs.map((/** @type {any} */ one, /** @type {number} */ n) => one.optional || signals[n] ? "" : named(n)).filter(Boolean);
-  play.disabled = save.disabled = !samples;
-  if (missing.length) say(`${samples ? "Silent, since nothing plays it" : "Drop sound files onto this page"}: ${missing.join(", ")}`);
+  play.disabled = save.disabled = !longest;
+  if (missing.length) say(`${longest ? "Silent, since nothing plays it" : "Drop sound files onto this page"}: ${missing.join(", ")}`);
   position = Math.min(position, samples);
   node?.port.postMessage({ inputs: signals, samples, at: position });
   show(position);
@@ -305,13 +306,19 @@ async function load(target) {
 async function engine(target, more) {
   if (!target.audioWorklet) throw new Error("this browser gives pages from files no AudioWorklet; Chromium and Firefox do");
   await load(target);
-  const { channels } = program.outputs.find((/** @type {any} */ one) => one.name === output);
+  const outputChannelCount = program.outputs.map((/** @type {any} */ one) => one.channels);
   const made = new AudioWorkletNode(target, "djgraph", {
-    numberOfInputs: 0, outputChannelCount: [channels], processorOptions: { program, inputs: signals, samples, hands, output, ...more },
+    numberOfInputs: 0, numberOfOutputs: outputChannelCount.length, outputChannelCount, processorOptions: { program, inputs: signals, samples, hands, output, ...more },
   });
   made.onprocessorerror = () => say("the engine stopped: this page has an error", true);
-  made.connect(target.destination);
+  heard(made);
   return made;
+}
+
+/** The chosen output, with as many channels as it has, and no other. @param {AudioWorkletNode} made */
+function heard(made) {
+  made.disconnect();
+  made.connect(made.context.destination, program.outputs.findIndex((/** @type {any} */ one) => one.name === output));
 }
 
 async function toggle() {
@@ -389,8 +396,8 @@ async function bring() {
     const text = /** @type {HTMLElement} */ (document.getElementById(one.id));
     const bytes = Uint8Array.from(atob(text.textContent ?? ""), (letter) => letter.charCodeAt(0));
     text.remove();
-    put(number, await decoded(bytes.buffer), one.gain);
     say(`Reading ${named(number)} …`);
+    put(number, await decoded(bytes.buffer), one.gain);
   }
   say("");
   sent();

@@ -47,9 +47,9 @@ if (typeof registerProcessor === "function") registerProcessor("djgraph", class 
     this.port.postMessage({ position: Math.max(start, position - this.program.latency), playing: this.playing, ended });
   }
 
-  /** @param {Float32Array[][]} _ @param {Float32Array[][]} outputs */
-  process(_, [out]) {
-    const wanted = out[0].length;
+  /** Only the chosen output is written; the others are silent. @param {Float32Array[][]} _ @param {Float32Array[][]} outputs */
+  process(_, outputs) {
+    const out = outputs[this.program.outputs.findIndex(({ name }) => name === this.output)], wanted = out[0].length;
     for (let place = 0; place < wanted; place += BLOCK) this.block(out, place, Math.min(BLOCK, wanted - place));
     if (++this.rounds % 16 === 0 && this.level > 0) this.say();
     return true;
@@ -63,11 +63,12 @@ if (typeof registerProcessor === "function") registerProcessor("djgraph", class 
       for (const one of out) one.fill(0, place, place + count);
       return;
     }
-    const { engine } = this, first = engine.process(this.inputs, engine.position, count);
-    const made = engine.output(this.output) ?? first, from = this.level;
+    const { engine } = this;
+    engine.process(this.inputs, engine.position, count);
+    const made = engine.output(this.output), from = this.level;
     const to = goal > from ? Math.min(1, from + 1 / FADE) : goal < from ? Math.max(0, from - 1 / FADE) : from;
     for (let c = 0; c < out.length; c++) {
-      const one = made[Math.min(c, made.length - 1)];
+      const one = made[c];
       for (let i = 0; i < count; i++) out[c][place + i] = from === 1 && to === 1 ? one[i] : one[i] * (from + (to - from) * (i / count));
     }
     this.level = to;

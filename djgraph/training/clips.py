@@ -65,7 +65,7 @@ class Transitions(Dataset[dict[str, Any]]):
         if senses.sees == "plan" and corpus.settings.curves > 0:
             raise InputError(
                 f"{corpus.root} has items of random curves (--curves {corpus.settings.curves:g}), for which there is no"
-                " plan to tell\n  make it with --curves 0, or train with --sees mix"
+                " plan to tell\n  make it with --curves 0, or train with sees: mix (--sees mix of the examples)"
             )
         self.corpus = corpus
         self.positions = list(positions)

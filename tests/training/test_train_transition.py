@@ -202,7 +202,7 @@ def test_curves_have_no_plan(script: Scripts, corpus: Path, tmp_path: Path, caps
     make_corpus(mixed, tracks=tracks, graph=GRAPH, count=4, workers=1, seconds=1.0, curves=1.0)
     train = script("train_transition")
     assert train(mixed, tmp_path / "run", *QUICK, "--held-out", 0.5) == 1
-    assert "train with --sees mix" in capsys.readouterr().err
+    assert "train with sees: mix (--sees mix" in capsys.readouterr().err
     assert train(mixed, tmp_path / "run", *QUICK, "--held-out", 0.5, "--sees", "mix", "--epochs", 1) == 0
     (report,) = json.loads((tmp_path / "run" / "report.json").read_text())["tests"]
     assert "recipe as it ships" not in report["players"]

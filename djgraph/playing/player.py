@@ -50,6 +50,7 @@ class Player:
         """What is heard in place of the mixer's output, which goes on beneath: one signal ``[channels, samples]``."""
         self.transport = Transport(tempo=course.bpm(0))
         self._wanted: bool | None = None  # what was ordered last, until it is done
+        self._going: int | None = None  # and where to
         self.tick = TICK
         """Samples of the blocks that whoever has the sound makes at a time."""
         self._voices = Voices()
@@ -95,7 +96,7 @@ class Player:
     def play(self) -> None:
         self._wanted = True
         self.prepare()
-        states = self._states(self.transport.position)
+        states = self._states(self.position)
         self._order(lambda: self._play(states))
 
     def stop(self) -> None:
@@ -106,6 +107,7 @@ class Player:
         place = max(0, min(int(sample), max(self.feed.samples - 1, 0)))
         self.feed.read(place, TICK)  # so that the sound has not to wait for it
         states = self._states(place)
+        self._going = place
         self._order(lambda: setattr(self, "_sought", (place, states)))
 
     def loop(self, region: tuple[int, int] | None) -> None:
@@ -250,6 +252,12 @@ class Player:
         return self.transport.playing if wanted is None else wanted
 
     @property
+    def position(self) -> int:
+        """The clip's sample that is heard next, or where it is about to go."""
+        going = self._going
+        return self.transport.position if going is None else going
+
+    @property
     def sounding(self) -> bool:
         """Whether more is to be heard: it plays, or what ended still fades out."""
         return self.transport.playing or self._voices.ringing
@@ -352,6 +360,7 @@ class Player:
         if self.transport.playing:
             self._leave()
         self._set(position=place, tempo=self.course.bpm(place))
+        self._going = None if place == self._going else self._going
         self._begins = states
         self.jumps += 1
         self._epoch += 1

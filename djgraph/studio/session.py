@@ -88,7 +88,6 @@ class Session:
         self.folders: tuple[Path, ...] = ()
         self.proposal: Proposal | None = None
         self._proposals = 0
-        self._sought: int | None = None
         self.args: dict[str, Any] = {} if opened is None else dict(opened.origin.args)
         self.resting: tuple[Clip, ...] = ()
         self._listeners: list[Listener] = []
@@ -204,24 +203,18 @@ class Session:
 
     @property
     def position(self) -> int:
-        """The clip's sample that is heard next; of a player that stands still, where it was sent."""
-        player, sought = self.player, self._sought
-        return player.transport.position if sought is None or player.transport.playing else sought
+        """The clip's sample that is heard next."""
+        return self.player.position
 
     def seek(self, sample: int) -> None:
         """Go on from a sample of the clip."""
         self.player.seek(sample)
-        self._sent(sample)
+        self._sent()
 
-    def _sent(self, sample: int) -> None:
-        """The player goes on from there."""
-        self._sought = max(0, min(sample, self.player.feed.samples - 1))
-        seconds = self._sought / self.mixer.graph.sample_rate
+    def _sent(self) -> None:
+        """The player goes on from elsewhere."""
+        seconds = self.position / self.mixer.graph.sample_rate
         self.tell({"event": "sought", "seconds": seconds, "values": self.moved()})
-
-    def play(self) -> None:
-        self.player.play()
-        self._sought = None
 
     def released(self, names: Sequence[str]) -> None:
         """Tell that hands have let go, and where controls that are automated stand without them."""
@@ -289,7 +282,7 @@ class Session:
             place = round(opened.tempo.seconds(self.opened.tempo.beat(self.position / rate)) * rate)
             self.opened = opened
             self.player.refeed(opened.feed, course, place)
-            self._sent(place)
+            self._sent()
         if (
             self.player.mixer.layout == self.mixer.layout
         ):  # else one takes over right now, and all is told anew

@@ -121,3 +121,19 @@ def test_hands_keep_to_ranges_and_names(mixer: djgraph.Mixer) -> None:
         hands.hold("track_a.drums.gian", 1.0)
     with pytest.raises(DJGraphError, match="finite"):
         hands.hold("track_a.drums.gain", float("nan"))
+
+
+def test_a_position_is_where_it_goes_until_it_is_there(mixer: djgraph.Mixer, inputs: Any) -> None:
+    player = Player(mixer, MemoryFeed(inputs))
+    player.seek(5000)
+    player.seek(9000)  # of several, the last one
+    player.play()
+    assert (player.position, player.transport.position) == (9000, 0)
+    player.block(300)
+    assert player.position == player.transport.position == 9300
+    player.seek(10**9)
+    assert player.position == SAMPLES - 1
+    player.stop()
+    player.block(1)
+    assert player.position == player.transport.position == SAMPLES - 1
+    player.close()

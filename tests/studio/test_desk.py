@@ -35,6 +35,19 @@ def test_what_a_recipe_moves_is_told_to_pages(studio: Studio) -> None:
     assert OTHER not in moved
 
 
+def test_pages_are_told_where_playing_ended_not_where_it_was_sent(studio: Studio) -> None:
+    _say(studio, do="seek", seconds=4)
+    assert studio.session.transport()["seconds"] == 4  # before a block is made
+    _say(studio, do="play")
+    studio.session.player.block(441)
+    _say(studio, do="seek", seconds=6)
+    studio.session.player.block(882)
+    _say(studio, do="stop")
+    studio.session.player.block(1)
+    assert studio.session.transport()["seconds"] == pytest.approx(6 + 882 / 44100)
+    assert not studio.session.transport()["playing"]
+
+
 def test_a_hand_that_lets_go_of_what_a_recipe_moves_leaves_it_to_the_recipe(studio: Studio) -> None:
     _say(studio, do="place", recipe="linear", start=0, length=16)
     for name in (GAIN, OTHER):

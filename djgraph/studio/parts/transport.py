@@ -56,7 +56,7 @@ class Transporting(Part):
                     session.tell(
                         {"event": "say", "message": "getting ready to play this for the first time …"}
                     )
-                session.play()
+                player.play()
                 if not prepared:
                     session.tell({"event": "say", "message": ""})
                 session.tell({"event": "playing", "playing": True})

@@ -65,7 +65,7 @@ class Line:
         self._fade = max(1, round(FADE * mixer.graph.sample_rate))
         self.loop: tuple[int, int] | None = None
         self.loop_states: Mapping[str, State] | None = None
-        self._last: Block | None = None  # the sample that came out last
+        self._last: Block | None = None  # what came out last
         self._rest: Block | None = (
             None  # what was still in the stream at the clip's end, and has not come out
         )
@@ -180,7 +180,7 @@ class Line:
             made = self._taken_apart(self._stream(audio or None, samples=samples))
         self._now += samples
         self._read += samples
-        self._last = made[0][:, -1:], {name: one[:, -1:] for name, one in made[1].items()}
+        self._last = made
         if loop is not None and self._read == loop[1]:
             self.jump(loop[0], self.loop_states, fade=False)
         return made
@@ -198,7 +198,7 @@ class Line:
             main, taps = self._taken_apart(self._stream.finish())
 
         def held(signal: Tensor, before: Tensor) -> Tensor:
-            last = torch.cat((before, signal), -1)[:, -1:]
+            last = torch.cat((before[:, -1:], signal), -1)[:, -1:]
             return torch.cat((signal, last.expand(-1, self._fade)), -1)
 
         return held(main, self._last[0]), {name: held(one, self._last[1][name]) for name, one in taps.items()}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ from typing import Any
 import pytest
 import soundfile
 import torch
+from chromium import chromium
+from waiting import until
 
 from djgraph.export import stem_of, web_page
 from djgraph.export.scripts import engine_source
@@ -20,29 +20,17 @@ from export.test_effects import all_of_them, depths
 from export.test_engine import SHIPPED
 
 pytestmark = pytest.mark.slow
-ARGUMENTS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
-    with playwright.sync_playwright() as opened:
-        path = next((path for name in NAMES if (path := shutil.which(name))), None)
-        if path is None and not Path(opened.chromium.executable_path).exists():
-            pytest.skip("no Chromium: apt-get install chromium, or playwright install chromium")
-        made = opened.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+    with chromium() as made:
         yield made
-        made.close()
 
 
-def until(page: Any, condition: str) -> None:
+def comes_true(page: Any, condition: str) -> None:
     """Waits for a condition in JavaScript. The page's own policy forbids Playwright's way of doing so."""
-    for _ in range(400):
-        if page.evaluate(condition):
-            return
-        time.sleep(0.025)
-    raise AssertionError(f"never came true: {condition}")
+    until(lambda: page.evaluate(condition), f"never came true: {condition}")
 
 
 ENCODE = """(channels) => channels.map((one) => {
@@ -144,8 +132,8 @@ def test_stems_are_dropped_and_hands_play(browser: Any, tmp_path: Path) -> None:
         path = tmp_path / f"{told['input']}.wav"
         soundfile.write(path, one.stems[number].numpy().T, 44100, subtype="FLOAT")
         page.locator(".stem input").nth(number).set_input_files(path)
-        until(page, f"djgraph.signals[{number}] !== null")
-    until(page, "!document.querySelector('button.play').disabled")
+        comes_true(page, f"djgraph.signals[{number}] !== null")
+    comes_true(page, "!document.querySelector('button.play').disabled")
     assert depth(opened.rendered(), next(iter(one.mixed().values()))) < LIMIT
     held = one.params.clone()
     held[:, 0] = held[:, 0] / 2 + 0.1
@@ -244,15 +232,15 @@ def test_it_plays_and_stops_and_seeks(browser: Any, tmp_path: Path) -> None:
     opened = Opened(browser, written(one, tmp_path / "page.html"))
     page = opened.page
     page.locator("button.play").click()
-    until(page, "parseFloat(document.querySelector('.seek').value) > 0.02")
+    comes_true(page, "parseFloat(document.querySelector('.seek').value) > 0.02")
     page.locator("button.play").click()
-    until(page, "document.querySelector('button.play').textContent === 'Play'")
+    comes_true(page, "document.querySelector('button.play').textContent === 'Play'")
     page.evaluate(
         "() => { const one = document.querySelector('.seek'); one.value = 0.9; one.dispatchEvent(new Event('input'));"
         " one.dispatchEvent(new Event('change')); }"
     )
-    until(page, "document.querySelector('.time').textContent.startsWith('0:04.1')")
+    comes_true(page, "document.querySelector('.time').textContent.startsWith('0:04.1')")
     page.locator("button.play").click()
-    until(page, "document.querySelector('button.play').textContent === 'Play'")
-    until(page, "document.querySelector('.time').textContent.startsWith('0:00.0')")
+    comes_true(page, "document.querySelector('button.play').textContent === 'Play'")
+    comes_true(page, "document.querySelector('.time').textContent.startsWith('0:00.0')")
     assert opened.faults == []

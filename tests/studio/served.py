@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,13 @@ from playing import clips
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from waiting import PATIENCE
 
 import djgraph
 from djgraph.playing import MemoryFeed
 from djgraph.studio.parts import PARTS
 from djgraph.studio.serve import Serving
 from djgraph.studio.session import Session
-
-PATIENCE = 60.0
-"""Seconds after which what is waited for will not come any more, on the slowest machine."""
 
 
 @cache
@@ -34,20 +31,6 @@ def compiled(graph: str) -> djgraph.Mixer:
 def tracks(graph: Any, seconds: float) -> dict[str, Any]:
     """Quiet noise for every input."""
     return clips.tracks(graph, round(seconds * graph.sample_rate), level=0.05)
-
-
-def until(
-    ready: Callable[[], Any],
-    what: str = "it does not come about",
-    wait: Callable[[float], None] = time.sleep,
-) -> Any:
-    """Wait for a condition, and return what it gave; AssertionError with ``what`` where it never holds."""
-    ends = time.monotonic() + PATIENCE
-    while not (found := ready()):
-        if time.monotonic() > ends:
-            raise AssertionError(what)
-        wait(0.01)
-    return found
 
 
 async def _tap(request: Request) -> Response:

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 from typer.testing import CliRunner
+from waiting import until
 
 import djgraph
 from djgraph import audio
@@ -31,7 +32,6 @@ from djgraph.studio.parts.timeline import Timeline
 from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.project import Clip, Lane, LanePoint, Origin, Project
 from djgraph.studio.session import Session
-from studio.served import until
 
 SECONDS = 4.0
 

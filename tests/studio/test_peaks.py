@@ -12,6 +12,7 @@ import pytest
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import until
 
 from djgraph.errors import AudioFileError
 from djgraph.playing import MemoryFeed
@@ -19,7 +20,7 @@ from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.parts.waves import Waves
 from djgraph.studio.peaks import BASE, FACTOR, LEVELS, TILE, UNIT, peaks_of
 from djgraph.studio.session import Session
-from studio.served import Studio, compiled, tracks, until
+from studio.served import Studio, compiled, tracks
 
 
 def _loop(audio: np.ndarray, size: int) -> list[tuple[int, int, int]]:

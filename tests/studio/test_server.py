@@ -16,6 +16,7 @@ import websockets
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import PATIENCE, until
 from websockets.sync.client import connect
 
 from djgraph.studio.guard import HEADERS, LONGEST_BODY
@@ -23,7 +24,7 @@ from djgraph.studio.messages import LONGEST
 from djgraph.studio.parts.texts import Texts
 from djgraph.studio.sockets import MOST_PAGES
 
-from .served import PATIENCE, Studio, until
+from .served import Studio
 
 GRAPH = {
     "djgraph": 1,

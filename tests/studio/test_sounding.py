@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from waiting import until
 
 import djgraph
 from djgraph.errors import AudioFileError, DJGraphError
@@ -19,7 +20,7 @@ from djgraph.studio.parts.sound import OTHERS, Sounding, choices
 from djgraph.studio.parts.transport import Transporting
 from djgraph.studio.session import Session
 from djgraph.studio.sound import HEADER, Pump
-from studio.served import compiled, tracks, until
+from studio.served import compiled, tracks
 
 SECONDS = 4.0
 

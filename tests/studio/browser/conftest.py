@@ -12,36 +12,26 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import chromium
 
 from studio.browser.desk import Desk
 
 ARGUMENTS = (
-    "--no-sandbox",
-    "--autoplay-policy=no-user-gesture-required",
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",
     "--force-color-profile=srgb",
 )
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """Chromium, without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
-    with playwright.sync_playwright() as opened:
-        path = next((path for name in NAMES if (path := shutil.which(name))), None)
-        if path is None and not Path(opened.chromium.executable_path).exists():
-            pytest.skip("no Chromium: apt-get install chromium, or playwright install chromium")
-        made = opened.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+    with chromium(*ARGUMENTS) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture

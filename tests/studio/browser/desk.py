@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from waiting import PATIENCE, until
 
-from studio.served import PATIENCE, Studio, until
+from studio.served import Studio
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SIZE = {"width": 1400, "height": 900}

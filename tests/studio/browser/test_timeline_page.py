@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from waiting import until
 
 import djgraph
 from djgraph.automation import SHAPES, TempoMap
@@ -16,7 +17,7 @@ from djgraph.automation.shapes import progress
 from djgraph.studio.session import Session
 from djgraph.studio.target import Band, Target
 from studio.browser.desk import Desk
-from studio.served import Studio, until
+from studio.served import Studio
 
 pytestmark = pytest.mark.slow
 GAIN, CUTOFF = "track_a.drums.gain", "track_a.drums.hpf"

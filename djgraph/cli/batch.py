@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,10 +50,10 @@ def run_batch(
             raise typer.BadParameter(f"--{name.replace('_', '-')} is for one, not for --batch")
     if "out" not in line.words:
         raise typer.BadParameter("--batch needs -o, a folder or a URL for the results")
-    from djgraph.cli.batch_jobs import TOKEN, Commands, Order, Outcome, done_before
+    from djgraph.cli.batch_jobs import Commands, Order, Outcome, done_before
     from djgraph.errors import InputError
     from djgraph.jobs import executor_of, run_jobs
-    from djgraph.storage import is_url, open_storage
+    from djgraph.storage import announced, is_url, open_storage
 
     where = place_of(given["out"])
     chosen = executor_of(executor(given["workers"], given["ray"]))
@@ -72,21 +71,18 @@ def run_batch(
         items=tuple(items),
         where=where,
         folder=None if chosen.shares_memory else os.getcwd(),
-        token=None if chosen.shares_disk else secrets.token_hex(8),
     )
     results: dict[int, tuple[str, ...]] = done_before(storage, order)
     kept = len(results)
     todo = [number for number in range(len(items)) if number not in results]
     wrong: dict[str, str] = {}
-    if order.token is not None:
-        storage.write(TOKEN, order.token.encode())
     if chosen.shares_disk and not given["ray"]:
         chosen = executor_of(given["workers"], len(todo))
     with Steps() as steps:
         steps.begin(f"{kind}: {count(len(items), 'item')}", len(items), kept)
-        jobs = run_jobs(Commands, (order,), todo, chosen)
+        seen = announced(storage, not chosen.shares_disk)
         try:
-            with contextlib.closing(jobs):
+            with seen as token, contextlib.closing(run_jobs(Commands, (order, token), todo, chosen)) as jobs:
                 outcome: Outcome
                 for outcome in jobs if todo else ():
                     if outcome.problem is None:
@@ -95,8 +91,6 @@ def run_batch(
                         wrong[items[outcome.number].name] = outcome.problem
                     steps.advance()
         finally:
-            if order.token is not None:
-                storage.remove(TOKEN)
             _write_manifest(storage, kind, items, results, wrong)
     _tell(where, kind, len(items), len(results) - kept, kept, wrong, given["as_json"])
     if wrong:

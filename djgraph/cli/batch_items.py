@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,10 +133,8 @@ def _checked(
         raise InputError(f"--batch {folder}: there is no {what}, there or below")
     if len(found) > MAX_ITEMS:
         raise InputError(f"--batch {folder}: {len(found)} items; at most {MAX_ITEMS} are taken")
-    names = [name for name, _, _ in found]
-    if twice := sorted(
-        {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
-    ):
+    names = Counter(name for name, _, _ in found)
+    if twice := sorted(name for name, times in names.items() if times > 1):
         raise InputError(f"--batch {folder}: two files are called {twice[0]}, and their results would be one")
     return [Item(name, tuple(words), tuple(files)) for name, words, files in sorted(found)]
 

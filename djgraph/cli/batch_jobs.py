@@ -20,15 +20,15 @@ import typer
 from djgraph.cli.batch_items import Item
 from djgraph.cli.errors import INTERRUPTED, sentence
 from djgraph.cli.sync import SyncCommand
+from djgraph.data.stored import PathInside
 from djgraph.errors import DJGraphError
 from djgraph.guard import guarded
 from djgraph.reading import Stored, parse_json
-from djgraph.storage import Storage, open_storage
+from djgraph.storage import Storage, check_seen, open_storage
 from djgraph.version import __version__
 
 DONE = "done"
 """The folder of what is known of items that are done."""
-TOKEN = f"{DONE}/.token"
 _LIMIT = 1 << 20
 _SAID = 4000
 """Characters kept of what a command says."""
@@ -38,7 +38,7 @@ class Done(Stored):
     """What stands in ``done/NAME.json``, written last. key: of all that the results depend on."""
 
     key: str
-    outputs: dict[str, int]
+    outputs: dict[PathInside, int]
     said: str
 
 
@@ -56,8 +56,7 @@ class Order:
     """What all items of a batch share.
 
     function: the command. words: of it, those that stand for all. kind: ``render`` or ``fit``. suffix: of the result.
-    where, folder: the place of the results, and the folder that relative paths begin at; token: what other machines
-    find there.
+    where, folder: the place of the results, and the folder that relative paths begin at.
     """
 
     function: Callable[..., None]
@@ -67,17 +66,16 @@ class Order:
     items: tuple[Item, ...]
     where: str
     folder: str | None
-    token: str | None
 
 
 class Commands:
-    """Runs the command for items by their numbers."""
+    """Runs the command for items by their numbers. token: what a machine looks for at the place of the results
+    (:func:`djgraph.storage.check_seen`)."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, token: str | None = None) -> None:
         self.order = order
         self.storage = open_storage(order.where)
-        if order.token is not None:
-            _look(self.storage, order)
+        check_seen(self.storage, token)
         if order.folder is not None:
             try:
                 os.chdir(order.folder)
@@ -97,6 +95,7 @@ class Commands:
             said = io.StringIO()
             began = time.perf_counter()
             try:
+                key = key_of(self.order, item)  # of the files as they are read, not as they are afterwards
                 with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), guarded():
                     code = self.command.main(
                         self._words(item, Path(scratch)), self.order.kind, standalone_mode=False
@@ -116,17 +115,17 @@ class Commands:
             try:
                 return Outcome(
                     number,
-                    self._store(item, Path(scratch), said.getvalue().replace(f"{scratch}/", ""), began),
+                    self._store(item, key, Path(scratch), said.getvalue().replace(f"{scratch}/", ""), began),
                 )
-            except DJGraphError as problem:
-                return Outcome(number, problem=str(problem))
+            except (DJGraphError, OSError) as problem:
+                return Outcome(number, problem=sentence(problem))
 
     def _words(self, item: Item, scratch: Path) -> list[str]:
         out = scratch / f"{Path(item.name).name}{self.order.suffix}"
         more = ["--report", str(out.with_suffix(".report.json"))] if self.order.kind == "fit" else []
         return [*self.order.words, *item.words, "--out", str(out), *more]
 
-    def _store(self, item: Item, scratch: Path, said: str, began: float) -> tuple[str, ...]:
+    def _store(self, item: Item, key: str, scratch: Path, said: str, began: float) -> tuple[str, ...]:
         folder = item.name.rpartition("/")[0]
         files = sorted(file for file in scratch.iterdir() if not file.name.startswith("."))
         sizes = {f"{folder}/{file.name}" if folder else file.name: file.stat().st_size for file in files}
@@ -135,7 +134,7 @@ class Commands:
         for name, file in zip(sizes, files):
             self.storage.put(name, file)
         done = {
-            "key": key_of(self.order, item),
+            "key": key,
             "outputs": sizes,
             "said": said[-_SAID:],
             "seconds": round(time.perf_counter() - began, 3),
@@ -187,18 +186,6 @@ def done_before(storage: Storage, order: Order) -> dict[int, tuple[str, ...]]:
         if whole:
             found[number] = tuple(done.outputs)
     return found
-
-
-def _look(storage: Storage, order: Order) -> None:
-    try:
-        seen = storage.read(TOKEN, 100).decode("ascii", "replace")
-    except DJGraphError:
-        seen = None
-    if seen != order.token:
-        raise DJGraphError(
-            f"the machine {socket.gethostname()} does not see {order.where} as it is where this was started; give a"
-            " folder that all machines share, or a URL"
-        )
 
 
 def _named_files(words: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from djgraph.data.seeds import random_state
 from djgraph.data.store import MIX, PARAMS
 from djgraph.data.tracks import WHOLE
 from djgraph.errors import CorpusError
+from djgraph.storage import check_seen, open_storage
 
 STEMS = "stems"
 PEAK = 0.99
@@ -28,9 +29,8 @@ TEMPO = (100.0, 140.0)
 
 
 def make_items(root: Path, description: Description, token: str | None = None) -> ItemMaker:
-    """An item maker, on a machine that sees the corpus: token says what to look for there."""
-    if token is not None:
-        store.check_token(root, token)
+    """An item maker, on a machine that sees the corpus: token is what it looks for there."""
+    check_seen(open_storage(root, CorpusError), token)
     return ItemMaker(root, description)
 
 

@@ -23,7 +23,7 @@ from djgraph.errors import CorpusError, InputError
 from djgraph.graph.ir import Graph
 from djgraph.jobs import Executor, executor_of, run_jobs
 from djgraph.reading import read_text
-from djgraph.storage import is_url
+from djgraph.storage import announced, is_url, open_storage
 
 PACKINGS = ("tar", "parquet")
 
@@ -108,9 +108,14 @@ def make_corpus(
         todo = [index for index in range(about.count) if index not in records]
         kept = len(records)
         executor = executor_of(workers, len(todo))
-        jobs = run_jobs(make_items, _order(root, about, executor), todo, executor)
+        seen = announced(open_storage(root, CorpusError), not executor.shares_disk)
         try:
-            with contextlib.closing(jobs):
+            with (
+                seen as token,
+                contextlib.closing(
+                    run_jobs(make_items, (*_order(root, about, executor), token), todo, executor)
+                ) as jobs,
+            ):
                 if progress is not None:
                     progress(len(records), about.count)
                 for record in jobs if todo else ():
@@ -160,8 +165,8 @@ def _is_packed(root: Path) -> bool:
     return False
 
 
-def _order(root: Path, about: Description, executor: Executor) -> tuple[Path, Description, str | None]:
+def _order(root: Path, about: Description, executor: Executor) -> tuple[Path, Description]:
     """What workers are told; elsewhere, paths are not taken from this process's folder."""
     if executor.shares_memory:
-        return root, about, None
-    return root.absolute(), about.absolute(), None if executor.shares_disk else store.write_token(root)
+        return root, about
+    return root.absolute(), about.absolute()

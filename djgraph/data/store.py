@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
 import shutil
-import socket
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +25,6 @@ MIX = "mix.flac"
 PARAMS = "params.npy"
 _PART = ".part"
 _LOCK = ".lock"
-_TOKEN = f".token{_PART}"
 
 
 def item_folder(root: Path, index: int, shard_size: int) -> Path:
@@ -59,9 +58,12 @@ def _take_name(part: Path, folder: Path, old: Path) -> None:
         if folder.exists():
             os.rename(folder, old)
         os.rename(part, folder)
-    except OSError:
+    except OSError as problem:
         # A worker that was given up for lost was not, and has made the same item meanwhile.
-        if not (folder / ITEM).is_file():
+        if (
+            problem.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT)
+            or not (folder / ITEM).is_file()
+        ):
             raise
 
 
@@ -150,26 +152,6 @@ def survey(
         except CorpusError as problem:
             damaged[index] = str(problem)
     return whole, damaged
-
-
-def write_token(root: Path) -> str:
-    """Leave a word in a corpus by which other machines know that they see the same folder."""
-    token = secrets.token_hex(8)
-    write_text(root / _TOKEN, token, CorpusError)
-    return token
-
-
-def check_token(root: Path, token: str) -> None:
-    """CorpusError where this machine sees another folder under that name, or none."""
-    try:
-        seen = read_text(root / _TOKEN, CorpusError, 1024)
-    except CorpusError:
-        seen = None
-    if seen != token:
-        raise CorpusError(
-            f"the machine {socket.gethostname()} does not see {root} as it is where this was started; give a folder"
-            " that all machines share, or write shards to a URL that all reach"
-        )
 
 
 def sweep(root: Path) -> None:

@@ -15,12 +15,13 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
 class Storage(Protocol):
     """Files by name below one place; a name may have folders in it, parted by ``/``.
 
-    where: as the user gave it. memory: it is in this process's memory, which no other process sees. All methods raise
-    the error class that the storage was opened with.
+    where: as the user gave it. memory: it is in this process's memory, which no other process sees. error: the class
+    that it was opened with, which all methods raise.
     """
 
     where: str
     memory: bool
+    error: type[DJGraphError]
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         """Name → bytes of the files right in a folder; none where there is no such folder."""

@@ -6,14 +6,18 @@ import json
 import pickle
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+import typer
 from data.conftest import write_track
 from two_decks import GRAPH
 
 from djgraph.cli import fit, render
 from djgraph.cli.batch import place_of
+from djgraph.cli.batch_items import Item
+from djgraph.cli.batch_jobs import Commands, Order, done_before, done_name, key_of
+from djgraph.storage import open_storage
 
 from .conftest import Run
 
@@ -112,6 +116,47 @@ def test_fit(run: Run, work: Path) -> None:
         assert (work / "out" / f"{name}.yaml").read_text() == (work / "alone.yaml").read_text()
         report = json.loads((work / "out" / f"{name}.report.json").read_text())
         assert report["si_sdr_db"] > 30
+
+
+def changes(
+    source: Annotated[Path, typer.Option("--source")], out: Annotated[Path, typer.Option("--out")]
+) -> None:
+    """A command whose file is another one when it is done, or gone."""
+    out.write_text(source.read_text())
+    source.write_text("another")
+    if out.name.startswith("gone"):
+        source.unlink()
+
+
+def order_of(folder: Path, *names: str) -> Order:
+    items = tuple(Item(name, ("--source", str(folder / name)), (str(folder / name),)) for name in names)
+    return Order(changes, "render", (), ".txt", items, str(folder / "out"), None)
+
+
+def test_what_changes_while_it_is_read_is_done_again(tmp_path: Path) -> None:
+    for name in ("song", "gone"):
+        (tmp_path / name).write_text("one")
+    order = order_of(tmp_path, "song", "gone", "never")
+    run = Commands(order)
+    outcomes = [run(number) for number in range(3)]
+    assert [outcome.outputs for outcome in outcomes] == [("song.txt",), ("gone.txt",), ()]
+    assert "never" in str(outcomes[2].problem)
+    assert (tmp_path / "out" / "song.txt").read_text() == "one"
+    assert done_before(open_storage(order.where), order) == {}
+
+
+def test_what_is_said_to_be_done_leads_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "song").write_text("one")
+    (tmp_path / "letter").write_text("dear")
+    order = order_of(tmp_path, "song")
+    key = key_of(order, order.items[0])
+    storage = open_storage(order.where)
+    for output, found in (("../letter", {}), ("letter", {0: ("letter",)})):
+        storage.write("letter", b"dear")
+        storage.write(
+            done_name(order.items[0]), json.dumps({"key": key, "outputs": {output: 4}, "said": ""}).encode()
+        )
+        assert done_before(storage, order) == found
 
 
 @pytest.mark.parametrize("command", [render.render, fit.fit])

@@ -386,10 +386,14 @@ def test_demo(tmp_path: Path) -> None:
 
 def test_a_machine_that_does_not_see_the_corpus(tmp_path: Path) -> None:
     from djgraph.data import store
+    from djgraph.data.items import make_items
+    from djgraph.storage import announced, open_storage
 
-    token = store.write_token(tmp_path)
-    store.check_token(tmp_path, token)
-    with pytest.raises(CorpusError, match=r"does not see .* that all machines share"):
-        store.check_token(tmp_path / "other", token)
-    store.sweep(tmp_path)
-    assert not list(tmp_path.iterdir())
+    with announced(open_storage(tmp_path, CorpusError), True) as token:
+        for place in (tmp_path / "other", tmp_path):
+            # What sees it goes on to the description, which is none here.
+            error, words = (CorpusError, "does not see") if place != tmp_path else (AttributeError, "None")
+            with pytest.raises(error, match=words):
+                make_items(place, None, token)  # type: ignore[arg-type]
+        store.sweep(tmp_path)  # as after a kill
+        assert not list(tmp_path.iterdir())

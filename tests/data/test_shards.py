@@ -20,6 +20,7 @@ from two_decks import GRAPH
 from djgraph.data import Corpus, CorpusStream, check_corpus, make_corpus, shard_corpus
 from djgraph.data.shards import place
 from djgraph.errors import CorpusError, InputError, LayoutError
+from djgraph.jobs import Here
 
 from .conftest import tree, write_track
 
@@ -277,6 +278,28 @@ def test_what_is_half_written_does_not_count(
     assert {name: storage.read(name, 1 << 20) for name in shards(whole)} == shards(whole)
 
 
+class Elsewhere(Here):
+    """Another machine, whose folders have other names: what it is told of a place is one that it does not share."""
+
+    shares_disk = False
+
+    def run(self, make: Any, arguments: tuple[Any, ...], numbers: Any) -> Any:
+        there = [f"{one}-there" if isinstance(one, str) and "/out" in one else one for one in arguments]
+        return super().run(make, tuple(there), numbers)
+
+
+def test_shards_on_a_disk_that_is_not_shared_are_refused(
+    tmp_path: Path, library: Path, folders: Path
+) -> None:
+    pytest.importorskip("fsspec")
+    for url in (str(tmp_path / "out"), (tmp_path / "out2").as_uri()):
+        with pytest.raises(CorpusError, match=r"does not see .*-there as it is"):
+            make(library, url, workers=Elsewhere())
+    with pytest.raises(CorpusError, match=r"does not see .*-there as it is"):
+        shard_corpus(folders, tmp_path / "out3", shard_size=SIZE, workers=Elsewhere())
+    assert not [path for path in tmp_path.rglob("*") if "there" in path.name or "token" in path.name]
+
+
 @pytest.mark.slow
 def test_damage(tmp_path: Path, library: Path, packing: str) -> None:
     root = tmp_path / "out"
@@ -449,9 +472,11 @@ def test_parquet_meant_ill(tmp_path: Path, folders: Path, monkeypatch: pytest.Mo
 def test_refusals(tmp_path: Path, library: Path, folders: Path, memory: str) -> None:
     with pytest.raises(InputError, match="shards is 'zip'; allowed: tar, parquet"):
         make(library, tmp_path / "out", "zip")
-    with pytest.raises(InputError, match="stand alone"):
-        make(library, tmp_path / "out", stems="reference")
+    for url in (tmp_path / "out", memory):
+        with pytest.raises(InputError, match="stand alone"):
+            make(library, url, stems="reference")
     assert not (tmp_path / "out").exists()
+    assert not place.open_shards(memory).sizes()
     with pytest.raises(CorpusError, match="a folder for each item; djgraph dataset shard"):
         make(library, folders)
     with pytest.raises(CorpusError, match="folder for each item"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from djgraph.errors import CorpusError
-from djgraph.storage import Storage, is_url, open_storage
+from djgraph.storage import Storage, announced, check_seen, is_url, open_storage
 
 
 @pytest.fixture(params=["folder", "file", "memory"])
@@ -45,6 +45,25 @@ def test_files_by_name(storage: Storage, tmp_path: Path) -> None:
             read()
     again = pickle.loads(pickle.dumps(storage))
     assert again.read("deep/two.bin", 256) == bytes(range(256))
+
+
+def test_whether_others_see_the_same_place(storage: Storage, tmp_path: Path) -> None:
+    other = open_storage(tmp_path / "elsewhere", CorpusError)
+    with (
+        announced(storage, True) as one,
+        announced(storage, True) as two,
+    ):  # two that work there do not get mixed up
+        for word in (one, two):
+            check_seen(storage, word)
+            with pytest.raises(
+                CorpusError, match=r"does not see .*elsewhere .* a folder that all machines share"
+            ):
+                check_seen(other, word)
+    with pytest.raises(CorpusError, match="does not see"):
+        check_seen(storage, one)
+    assert storage.sizes() == {}
+    with announced(storage, False) as none:
+        check_seen(other, none)
 
 
 def test_what_is_a_url(monkeypatch: pytest.MonkeyPatch) -> None:

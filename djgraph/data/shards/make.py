@@ -23,7 +23,7 @@ from djgraph.errors import CorpusError, InputError
 from djgraph.graph.ir import Graph
 from djgraph.jobs import Executor, Maker, executor_of, run_jobs
 from djgraph.reading import read_text
-from djgraph.storage import Storage, is_url
+from djgraph.storage import Storage, announced, is_url
 
 SIZE = 100
 """Items of a shard: of ten seconds of the default mixer, about 700 MB, and a minute of one core."""
@@ -46,10 +46,6 @@ class ShardHome:
         return about
 
     def write(self, about: Description) -> None:
-        if about.settings.stems != "copy":
-            raise InputError(
-                "shards stand alone, so they hold copies of the stems; leave out stems='reference' (--stems)"
-            )
         place.write_description(self.storage, about)
 
     def read_graph(self, about: Description) -> tuple[str, Graph]:
@@ -88,6 +84,10 @@ def make_shards(
     with _kept(storage) as fresh:
         check_source(fresh, tracks, demo)
         if fresh:
+            if settings.get("stems") == "reference":
+                raise InputError(
+                    "shards stand alone, so they hold copies of the stems; leave out stems='reference' (--stems)"
+                )
             home = ShardHome(storage, packing or "tar")
             if home.shards == "parquet":
                 modules()
@@ -159,8 +159,10 @@ def _run(
     executor = executor_of(workers, len(todo))
     if progress is not None:
         progress(done, about.count)
-    jobs = run_jobs(make, arguments, todo, executor)
-    with contextlib.closing(jobs):
+    with (
+        announced(storage, not executor.shares_disk) as token,
+        contextlib.closing(run_jobs(make, (*arguments, token), todo, executor)) as jobs,
+    ):
         for shard in jobs if todo else ():
             shards[shard.shard] = shard
             done += shard.items

@@ -18,7 +18,7 @@ from djgraph.data.shards.place import ITEM_FILES, data_name, index_name, open_sh
 from djgraph.data.shards.tar import TarWriter
 from djgraph.data.stored import ShardFile
 from djgraph.errors import CorpusError
-from djgraph.storage import Storage
+from djgraph.storage import Storage, check_seen
 
 PREFIX = "djgraph-"
 """Of temporary folders: a shard lies there until it is whole."""
@@ -39,10 +39,12 @@ class Writer(Protocol):
 
 
 class ShardMaker:
-    """Makes the shards of one corpus at ``where``, from items mixed now. graph: the text of its graph."""
+    """Makes the shards of one corpus at ``where``, from items mixed now. graph: the text of its graph. token: what a
+    machine looks for there (:func:`djgraph.storage.check_seen`)."""
 
-    def __init__(self, where: str, about: Description, graph: str) -> None:
+    def __init__(self, where: str, about: Description, graph: str, token: str | None) -> None:
         self.storage = open_shards(where)
+        check_seen(self.storage, token)
         self.about = about
         with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
             (Path(folder) / about.graph).write_text(graph, encoding="utf-8")
@@ -61,11 +63,14 @@ class ShardMaker:
 
 
 class ShardPacker:
-    """Packs the items of the corpus in the folder ``root`` into shards at ``where``."""
+    """Packs the items of the corpus in the folder ``root`` into shards at ``where``. token: as above."""
 
-    def __init__(self, root: Path, where: str, about: Description, shard_size: int) -> None:
+    def __init__(
+        self, root: Path, where: str, about: Description, shard_size: int, token: str | None
+    ) -> None:
         self.root = root
         self.storage = open_shards(where)
+        check_seen(self.storage, token)
         self.about = about
         self.folder_size = shard_size
 

@@ -211,6 +211,12 @@ def _lengths(lengths: Any, batch: int, longest: int, what: str) -> list[int]:
     return [int(count) for count in counts]
 
 
+def _widened(tensor: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Zeros behind a tensor ``[items, …]``, as far as each of its other dimensions is to go."""
+    missing = [size - there for size, there in zip(sizes, tensor.shape[1:])]
+    return torch.nn.functional.pad(tensor, [n for one in reversed(missing) for n in (0, one)])
+
+
 def _merge(results: Sequence[tuple[list[int], Any]], batch: int) -> Any:
     """What each group of items gave, for all of them in their order."""
     first = results[0][1]
@@ -226,12 +232,8 @@ def _merge(results: Sequence[tuple[list[int], Any]], batch: int) -> Any:
                 f"each_alone: of {len(chosen)} items the function gave {list(found.shape)}; expected a scalar, or a"
                 " value for each item"
             )
-    longest = max(found.shape[-1] for _, found in results)
-    if first.ndim > 1:
-        results = [
-            (chosen, torch.nn.functional.pad(found, (0, longest - found.shape[-1])))
-            for chosen, found in results
-        ]
+    longest = [max(sizes) for sizes in zip(*(found.shape[1:] for _, found in results))]
+    results = [(chosen, _widened(found, longest)) for chosen, found in results]
     order = [number for chosen, _ in results for number in chosen]
     back = sorted(range(batch), key=order.__getitem__)
     joined = torch.cat([found for _, found in results])

@@ -84,6 +84,10 @@ def test_losses_of_controls_end_with_their_frames() -> None:
     found = each_alone(losses.total_variation, params, layout, "**.gain", lengths=lengths, dim=-2)
     expected = sum(losses.total_variation(item, layout, "**.gain") for item in items) / 3
     torch.testing.assert_close(found, expected)
+    positions = each_alone(layout.to_unit, params, lengths=lengths, dim=-2)
+    for one, item in zip(positions, items):
+        torch.testing.assert_close(one[: len(item)], layout.to_unit(item))
+        assert not one[len(item) :].any()
     by_group = each_alone(losses.per_group, losses.neutral_sparsity, params, layout, lengths=lengths, dim=-2)
     assert set(by_group) == set(losses.control_groups(layout))
 
@@ -91,7 +95,7 @@ def test_losses_of_controls_end_with_their_frames() -> None:
 @pytest.mark.parametrize("simd", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_batch_is_mixed_and_learned_from_as_its_items_are(simd: bool) -> None:
     mixer = djgraph.compile(GRAPH, simd=simd)
-    rate, sizes = mixer.graph.sample_rate, ((6000, 7), (4001, 5), (6000, 7), (6000, 4))
+    sizes = ((6000, 7), (4001, 5), (6000, 7), (6000, 4))
     items: list[dict[str, Any]] = []
     for number, (samples, frames) in enumerate(sizes):
         unit = torch.rand(frames, len(mixer.layout), generator=torch.Generator().manual_seed(number))
@@ -134,7 +138,6 @@ def test_a_batch_is_mixed_and_learned_from_as_its_items_are(simd: bool) -> None:
         mine = len(items) * params.grad[number, : one.shape[1]]
         torch.testing.assert_close(mine, one.grad[0], rtol=1e-4, atol=1e-6 * float(one.grad.abs().max()))
         assert not params.grad[number, one.shape[1] :].any()
-    assert rate == RATE or rate > 0
 
 
 def test_what_does_not_fit_is_told() -> None:

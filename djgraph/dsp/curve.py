@@ -129,9 +129,8 @@ class Timeline:
         end = min(self.frames - 2, math.floor((stop - 1 + half) / spacing)) + 1
         # A few corners at a time: where frames are denser than the box, all pairs at once would not fit in memory.
         group = max(1, 2 * (stop - start) // _reach(half))
-        total = torch.zeros_like(
-            curve
-        )  # small beside the curve, and so are the roundings of many additions to it
+        # Small beside the curve, and so are the roundings of many additions to it.
+        total = torch.zeros_like(curve)
         for low in range(begin, end, group):
             high = min(low + group, end)
             bends = values[..., low - 1 - first : high + 1 - first].diff(n=2, dim=-1) / spacing

@@ -138,9 +138,8 @@ class PlacedTimeline(Timeline):
         offset = torch.arange(-math.ceil(half), math.ceil(half) + 1, device=values.device)
         # A few corners at a time: where frames are denser than the box, all pairs at once would not fit in memory.
         group = max(1, 2 * (stop - start) // len(offset))
-        total = torch.zeros_like(
-            curve
-        )  # small beside the curve, and so are the roundings of many additions to it
+        # Small beside the curve, and so are the roundings of many additions to it.
+        total = torch.zeros_like(curve)
         for low in range(begin, end, group):
             high = min(low + group, end)
             sample = near[low:high, None] + offset

@@ -54,6 +54,21 @@ def _gain(
 
 
 @triton.jit
+def _product(
+    begin, end, without, factors, weights, weight_row, curves, tables, table_row, bins, bin, inside,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The product of a chain's gains, of one of them not; −1: of all."""
+    product = tl.zeros((BLOCK,), dtype=curves.dtype.element_ty) + 1
+    for factor in range(begin, end):
+        if factor != without:
+            product *= _gain(
+                factor, factors, weights, weight_row, curves, tables, table_row, bins, bin, inside, BLOCK
+            )
+    return product
+
+
+@triton.jit
 def mix(
     spectra, out, terms, ends, factors, weights, curves, tables,
     strip_stride, result_stride, item_stride, item_out, channel_stride, bins, frames, channels, weight_row,
@@ -74,15 +89,22 @@ def mix(
     total = tl.zeros((CHANNELS, BLOCK), dtype=spectra.dtype.element_ty)
     for term in range(tl.load(ends + result), tl.load(ends + result + 1)):
         entry = terms + term * 4
-        gain = tl.zeros((BLOCK,), dtype=spectra.dtype.element_ty) + 1
-        for factor in range(tl.load(entry + 2), tl.load(entry + 3)):
-            gain *= _gain(
-                factor, factors, own, weight_row, curves, table, table_row, bins, bin, inside, BLOCK
-            )
+        gain = _product(
+            tl.load(entry + 2), tl.load(entry + 3), -1,
+            factors, own, weight_row, curves, table, table_row, bins, bin, inside, BLOCK,
+        )  # fmt: skip
         strip = tl.load(entry).to(tl.int64)
         read = tl.load(spectra + strip * strip_stride + item * item_stride + here, mask=both, other=0.0)
         total += gain[None, :] * read
     tl.store(out + result * result_stride + item * item_out + here, total, mask=both)
+
+
+@triton.jit
+def _add_of_weights(of_sum, totals, first, rank, total_row, curves, curve, bins, bin, inside):
+    """The gradients of a sum of curves' weights, from that of the sum."""
+    for number in range(rank):
+        values = tl.load(curves + (curve + number) * bins + bin, mask=inside, other=0.0)
+        tl.atomic_add(totals + (first + number) * total_row, tl.sum(of_sum * values, axis=0))
 
 
 @triton.jit
@@ -126,33 +148,19 @@ def mix_backward(
                 last = tl.load(entry + 3)
                 seed = tl.load(seeds + result * result_stride + item * item_seed + here, mask=both, other=0.0)
                 if AUDIO:
-                    gain = tl.zeros((BLOCK,), dtype=seeds.dtype.element_ty) + 1
-                    for factor in range(first, last):
-                        gain *= _gain(
-                            factor,
-                            factors,
-                            own,
-                            weight_row,
-                            curves,
-                            table,
-                            table_row,
-                            bins,
-                            bin,
-                            inside,
-                            BLOCK,
-                        )
+                    gain = _product(
+                        first, last, -1,
+                        factors, own, weight_row, curves, table, table_row, bins, bin, inside, BLOCK,
+                    )  # fmt: skip
                     onward += gain[None, :] * seed
                 if GAINS:
                     product = tl.sum(value * seed, axis=0)
                     product = tl.where(edge, product * 0.5, product)
                     for factor in range(first, last):
-                        others = product
-                        for other in range(first, last):
-                            if other != factor:
-                                others *= _gain(
-                                    other, factors, own, weight_row,
-                                    curves, table, table_row, bins, bin, inside, BLOCK,
-                                )  # fmt: skip
+                        others = product * _product(
+                            first, last, factor,
+                            factors, own, weight_row, curves, table, table_row, bins, bin, inside, BLOCK,
+                        )  # fmt: skip
                         above, below = _parts(
                             factor,
                             factors,
@@ -169,25 +177,15 @@ def mix_backward(
                         row = factors + factor * 7
                         if tl.load(row) == 0:
                             of_above = others / below
-                            start, curve = tl.load(row + 1), tl.load(row + 5)
-                            for weight in range(tl.load(row + 2)):
-                                values = tl.load(
-                                    curves + (curve + weight) * bins + bin, mask=inside, other=0.0
-                                )
-                                tl.atomic_add(
-                                    own_total + (start + weight) * total_row,
-                                    tl.sum(of_above * values, axis=0),
-                                )
+                            _add_of_weights(
+                                of_above, own_total, tl.load(row + 1), tl.load(row + 2), total_row,
+                                curves, tl.load(row + 5), bins, bin, inside,
+                            )  # fmt: skip
                             of_below = -of_above * above / below
-                            start, curve = tl.load(row + 3), tl.load(row + 6)
-                            for weight in range(tl.load(row + 4)):
-                                values = tl.load(
-                                    curves + (curve + weight) * bins + bin, mask=inside, other=0.0
-                                )
-                                tl.atomic_add(
-                                    own_total + (start + weight) * total_row,
-                                    tl.sum(of_below * values, axis=0),
-                                )
+                            _add_of_weights(
+                                of_below, own_total, tl.load(row + 3), tl.load(row + 4), total_row,
+                                curves, tl.load(row + 6), bins, bin, inside,
+                            )  # fmt: skip
                         else:
                             pairs = tl.sum(tl.reshape(others, (BLOCK // 2, 2)), axis=1)
                             pair = block * (BLOCK // 2) + tl.arange(0, BLOCK // 2)

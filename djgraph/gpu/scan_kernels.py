@@ -34,6 +34,22 @@ def _last(values, lane, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def _places(step, samples, BACKWARDS: tl.constexpr):
+    """Of steps along a signal their samples, and those whose factors are read; with each, where it is within."""
+    inside = step < samples
+    if BACKWARDS:
+        time = (samples - 1 - step).to(tl.int64)
+        # The last sample has none behind it: its state is what was carried there.
+        moved = time + 1
+        known = inside & (moved < samples)
+    else:
+        time = step.to(tl.int64)
+        moved = time
+        known = inside
+    return time, inside, moved, known
+
+
+@triton.jit
 def scan_one(
     decay, drive, initial, states, totals, samples, chunks, segments,
     decay_signal, decay_time, drive_signal, drive_time, initial_signal, initial_segment,
@@ -52,17 +68,7 @@ def scan_one(
     if not TOTALS:
         carried = tl.load(initial + signal * initial_signal + segment * initial_segment)
     for chunk in range(chunks):
-        step = (segment * chunks + chunk) * BLOCK + lane
-        inside = step < samples
-        if BACKWARDS:
-            time = (samples - 1 - step).to(tl.int64)
-            # The last sample has none behind it: its state is what was carried there.
-            moved = time + 1
-            known = inside & (moved < samples)
-        else:
-            time = step.to(tl.int64)
-            moved = time
-            known = inside
+        time, inside, moved, known = _places((segment * chunks + chunk) * BLOCK + lane, samples, BACKWARDS)
         a = tl.load(decay + signal * decay_signal + moved * decay_time, mask=known, other=1.0)
         u = tl.load(drive + signal * drive_signal + time * drive_time, mask=inside, other=0.0)
         joined_a, joined_u = tl.associative_scan((a, u), 0, _after_one)
@@ -97,16 +103,7 @@ def scan_two(
         one = tl.load(first)
         two = tl.load(first + initial_row)
     for chunk in range(chunks):
-        step = (segment * chunks + chunk) * BLOCK + lane
-        inside = step < samples
-        if BACKWARDS:
-            time = (samples - 1 - step).to(tl.int64)
-            moved = time + 1
-            known = inside & (moved < samples)
-        else:
-            time = step.to(tl.int64)
-            moved = time
-            known = inside
+        time, inside, moved, known = _places((segment * chunks + chunk) * BLOCK + lane, samples, BACKWARDS)
         row = matrix + signal * matrix_signal + moved * matrix_time
         a11 = tl.load(row, mask=known, other=1.0)
         a12 = tl.load(row + matrix_column, mask=known, other=0.0)

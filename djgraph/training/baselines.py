@@ -90,11 +90,11 @@ def run(
         settings = {"training": 1, "corpus": str(corpus), "run": str(folder), "sees": "mix", "per_beat": 2}
         config = load_training({**settings, "device": "cpu", "epochs": each, "seed": seed, **keys})
         rows |= _trained(title, config, folder, progress, with_others=not rows)
-    known = {name: row for name, row in rows.items() if name not in ("truth",)}
+    truth = rows.pop("truth")
     results = {
         "corpus": {"items": count, "seconds": seconds, "sample_rate": sample_rate, "recipes": list(RECIPES)},
         "threads": torch.get_num_threads(),
-        "players": {**known, "truth": rows["truth"]},
+        "players": {**rows, "truth": truth},
     }
     write_text(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n", CorpusError)
     write_text(out / "results.md", table(results) + "\n", CorpusError)

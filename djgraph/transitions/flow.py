@@ -134,7 +134,7 @@ def _at_steps(positions: Tensor, spread: Tensor) -> Tensor:
 
 
 def _waves(time: Tensor) -> Tensor:
-    """``[batch]`` → ``[batch, WAVES]``: sines and cosines of 1, 2, 4 … half turns."""
+    """``[batch]`` → ``[batch, WAVES]``: sines and cosines of ⅛, ¼, ½, 1 … half turns."""
     turns = torch.pi * 2 ** torch.arange(WAVES // 2, dtype=torch.float32, device=time.device) / 8
     angle = time.float()[:, None] * turns
     return torch.cat((angle.sin(), angle.cos()), -1)

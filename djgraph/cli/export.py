@@ -32,7 +32,7 @@ from djgraph.cli.progress import Steps
 from djgraph.cli.transitions import Set
 
 if TYPE_CHECKING:
-    from djgraph.export import Bits, Stem
+    from djgraph.export import Bits, Page, Program, Stem
 
 BLOCK = 1 << 20
 LONGEST = 3600.0
@@ -99,21 +99,11 @@ def export(
       djgraph export my_mixer.yaml --to web -o mixer.html
       djgraph export my_mixer.yaml --to web --automation moves.yaml --seconds 60
     """
-    from djgraph.export import program_of, stem_of, web_page
+    from djgraph.atomic import write_text
     from djgraph.guard import claim
 
-    of_bits: Bits | None = 16 if bits == 16 else 24 if bits == 24 else None
-    if bits not in (None, 16, 24):
-        raise typer.BadParameter(f"{bits} bits; expected 16 or 24", param_hint="--bits")
-    moves = transition or automation or params
-    if input and seconds is not None:
-        raise typer.BadParameter("--seconds is for pages without -i; with it a page is as long as its stems")
-    if not input and moves is not None and seconds is None:
-        raise typer.BadParameter("without -i give --seconds: how long what the controls do is")
-    if seconds is not None and not 0 < seconds <= LONGEST:
-        raise typer.BadParameter(f"--seconds is {seconds:g}; expected more than 0, up to {LONGEST:g}")
-    if not input and sync:
-        raise typer.BadParameter("--sync needs tracks: give -i")
+    chosen = _bits(bits)
+    _check(bool(input), transition or automation or params, seconds, sync)
     asked = Asked(
         graph=graph,
         input=input,
@@ -135,30 +125,8 @@ def export(
     played = Played(asked)
     path = Path(f"{_plain(played.graph.name)}.html") if out is None else Path(os.path.expanduser(out))
     claim(path)
-    import djgraph
-
     with Steps() as steps:
-        stems: list[Stem] = []
-        samples: int | None
-        if input:
-            with played.play(list(played.graph.outputs), steps) as playing:
-                score, mixer, samples = playing.score, playing.mixer, playing.source.samples
-                rate = played.graph.sample_rate
-                program = program_of(mixer, djgraph.registry(), score.params, score.positions, score.tempo)
-                if embed:
-                    steps.begin("reading", playing.source.samples)
-                    for (name, stem), audio in _read(playing.source, steps).items():
-                        stems.append(stem_of(name, stem, audio, rate, of_bits))
-        else:
-            steps.begin("compiling")
-            mixer = djgraph.compile(played.graph, lowering="causal")
-            length = round((seconds or 0) * played.graph.sample_rate)
-            samples = length or None
-            score = played.score(mixer, max(length, 1))
-            program = program_of(mixer, djgraph.registry(), score.params, score.positions, score.tempo)
-        page = web_page(played.graph, program, stems, samples)
-    from djgraph.atomic import write_text
-
+        page, program = _paged(played, steps, bool(input), embed, chosen, seconds or 0)
     write_text(path, page.html)
     said = {
         "graph": played.graph.name,
@@ -173,8 +141,52 @@ def export(
     if as_json:
         print_json(said)
         return
-    what = count(page.stems, "stem") if stems else "no stems: drop them onto the page"
+    what = count(page.stems, "stem") if page.stems else "no stems: drop them onto the page"
     typer.echo(f"{path}: {said['bytes'] / 1e6:.1f} MB, {what}, {count(len(played.graph.columns), 'control')}")
+
+
+def _bits(bits: int | None) -> Bits | None:
+    if bits not in (None, 16, 24):
+        raise typer.BadParameter(f"{bits} bits; expected 16 or 24", param_hint="--bits")
+    return 16 if bits == 16 else 24 if bits == 24 else None
+
+
+def _check(given: bool, moves: object, seconds: float | None, sync: str | None) -> None:
+    """Refuses what does not go with stems, or without. given: whether there are some; moves: what the controls do."""
+    if given and seconds is not None:
+        raise typer.BadParameter("--seconds is for pages without -i; with it a page is as long as its stems")
+    if not given and moves is not None and seconds is None:
+        raise typer.BadParameter("without -i give --seconds: how long what the controls do is")
+    if seconds is not None and not 0 < seconds <= LONGEST:
+        raise typer.BadParameter(f"--seconds is {seconds:g}; expected more than 0, up to {LONGEST:g}")
+    if not given and sync:
+        raise typer.BadParameter("--sync needs tracks: give -i")
+
+
+def _paged(
+    played: Played, steps: Steps, given: bool, embed: bool, bits: Bits | None, seconds: float
+) -> tuple[Page, Program]:
+    """The page, and the program in it: of the stems that are given, or of so many seconds without any."""
+    import djgraph
+    from djgraph.export import program_of, stem_of, web_page
+
+    graph, registry = played.graph, djgraph.registry()
+    if not given:
+        steps.begin("compiling")
+        mixer = djgraph.compile(graph, lowering="causal")
+        length = round(seconds * graph.sample_rate)
+        score = played.score(mixer, max(length, 1))
+        program = program_of(mixer, registry, score.params, score.positions, score.tempo)
+        return web_page(graph, program, (), length or None), program
+    with played.play(list(graph.outputs), steps) as playing:
+        source, score = playing.source, playing.score
+        program = program_of(playing.mixer, registry, score.params, score.positions, score.tempo)
+        stems: list[Stem] = []
+        if embed:
+            steps.begin("reading", source.samples)
+            for (name, stem), audio in _read(source, steps).items():
+                stems.append(stem_of(name, stem, audio, graph.sample_rate, bits))
+        return web_page(graph, program, stems, source.samples), program
 
 
 def _read(source: Any, steps: Steps) -> dict[tuple[str, str | None], Any]:

@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 import time
+from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,7 @@ def _run_once(minutes: float, threads: int) -> Reading:
     played = player()
     length = TICK / played.mixer.graph.sample_rate
     count, warm = round(minutes * 60 / length), round(min(WARM_UP, 30 * minutes) / length)
-    clock, loads, held, late_at_first, number = StrictClock(length), list[float](), list[int](), 0, 0
+    clock, loads, held, late_at_first, number = StrictClock(length), array("d"), list[int](), 0, 0
     try:
         for number, took in enumerate(perform(played, count), 1):
             clock.block(took)

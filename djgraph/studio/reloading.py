@@ -41,9 +41,9 @@ class Wish:
 class Reloading:
     """A thread that makes what was asked for last the mixer of a session; what is asked for meanwhile takes its place.
 
-    ask: as :meth:`djgraph.studio.worker.Worker.ask`. tell: hears ``stage``
-    (``checking``, ``compiling``, ``warming``, ``done`` or ``failed``), ``problems`` and ``notes``
-    and the number of the wish. done: is called once a text is what plays, before pages are told of its console.
+    ask: as :meth:`djgraph.studio.worker.Worker.ask`. tell: hears ``stage`` (``checking``, ``compiling``, ``warming``,
+    ``done`` or ``failed``), ``problems`` and ``notes`` and the number of the wish. done: is called once a text is what
+    plays, before pages are told of its console.
     """
 
     def __init__(

@@ -56,7 +56,12 @@ class Ray:
         self.workers = workers
         self.memory = memory
         self.told = told or (lambda words: None)
-        self.shares_disk = address == EMBEDDED
+
+    @property
+    def shares_disk(self) -> bool:
+        """Whether all is done on this machine: what has been started in this process already may be any cluster."""
+        ray = sys.modules.get("ray")
+        return self.address == EMBEDDED and not (ray is not None and ray.is_initialized())
 
     def check(self) -> None:
         """DJGraphError where Ray is not installed, the address is none, or nobody answers there."""

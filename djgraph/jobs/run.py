@@ -17,13 +17,17 @@ Made = Generator[Any]
 
 @runtime_checkable
 class Executor(Protocol):
-    """Where jobs are done.
+    """Where jobs are done."""
 
-    shares_memory: in the caller's process. shares_disk: on the caller's machine.
-    """
+    @property
+    def shares_memory(self) -> bool:
+        """In the caller's process."""
+        ...
 
-    shares_memory: bool
-    shares_disk: bool
+    @property
+    def shares_disk(self) -> bool:
+        """On the caller's machine."""
+        ...
 
     def run(self, make: Maker, arguments: tuple[Any, ...], numbers: Iterable[int]) -> Made:
         """See :func:`run_jobs`."""

@@ -76,7 +76,11 @@ def test_recipes_are_followed_but_for_a_drift() -> None:
     moved = np.abs(positions(exact) - LAYOUT.to_unit(LAYOUT.default.double()).numpy()) > 1e-6
     assert not off[~moved].any()
     assert 0.005 < off[moved].mean() < 0.02
-    assert np.abs(np.diff(positions(drifting) - positions(exact), axis=1)).max() < 0.1 or moved.any()
+    # Smooth: of 33 frames, eight are a quarter of the curve, from one of its five points to the next.
+    drift = positions(drifting) - positions(exact)
+    inside = moved[:, 1:] & moved[:, :-1] & (np.abs(drift[:, 1:]) > 0) & (np.abs(drift[:, :-1]) > 0)
+    steps = np.abs(np.diff(drift, axis=1))[inside]
+    assert np.sqrt((steps**2).mean()) < 0.3 * np.sqrt((off[moved] ** 2).mean())
     idle = [i for i in range(len(LAYOUT)) if i not in gains]
     assert torch.equal(exact[..., idle], drifting[..., idle])
     names = {tuple(sample_batch(1, seed, recipe_like, LAYOUT, 5)[0, -1].tolist()) for seed in range(12)}

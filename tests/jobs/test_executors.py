@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import job_examples as examples
@@ -44,6 +45,17 @@ def test_a_job_is_handed_out_until_it_is_done_or_hopeless() -> None:
     queue.put_back(queue.next() or 0)
     with pytest.raises(DJGraphError, match=r"for want of memory \(why\), and job 1 .* 3 times"):
         queue.lost([1], "why")
+
+
+def test_a_cluster_that_is_connected_already_may_have_other_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    assert Ray().shares_disk
+    assert not Ray("10.0.0.1:6379").shares_disk
+    for connected in (True, False):
+        ray = SimpleNamespace(is_initialized=lambda connected=connected: connected)
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        assert Ray().shares_disk is not connected
+    assert isinstance(Ray(), Executor)
 
 
 def test_what_workers_may_be() -> None:

@@ -64,3 +64,30 @@ def test_without_target_truth_and_loudness(mixer: djgraph.Mixer) -> None:
     assert set(lows.figures) == {"control_error", "control_error lows"}
     with pytest.raises(djgraph.InputError, match="truth"):
         evaluate(mixer, tracks(1, 2000), params, truth=params[None])
+
+
+def test_each_item_is_measured_at_its_own_tempo() -> None:
+    """Gates that open by the beat let two basses meet or not."""
+    strips = [
+        {"strip": f"s{name}", "input": name, "chain": [{"effect": "trans", "id": "gate"}], "to": "m"}
+        for name in "ab"
+    ]
+    document = {
+        "djgraph": 1, "name": "gates", "sample_rate": RATE, "inputs": [{"name": "a"}, {"name": "b"}],
+        "mixer": [*strips, {"bus": "m"}], "outputs": ["m"],
+    }  # fmt: skip
+    mixer = djgraph.compile(document)
+    generator = torch.Generator().manual_seed(0)
+    inputs = {name: 0.1 * torch.randn(2, 2, 9000, generator=generator) for name in "ab"}
+    params = mixer.layout.pack(
+        {"sa.gate.depth": 1.0, "sb.gate.depth": 1.0, "sb.gate.duty": 0.2}, n_frames=1, batch=2
+    )
+    tempi = (120.0, 70.0)
+    found = evaluate(mixer, inputs, params, faults=True, tempo=torch.tensor(tempi)).figures
+    assert found["two_basses"][0] != found["two_basses"][1]
+    for item, tempo in enumerate(tempi):
+        one = {name: audio[item : item + 1] for name, audio in inputs.items()}
+        alone = evaluate(mixer, one, params[item : item + 1], faults=True, tempo=tempo).figures
+        assert set(alone) == set(found)
+        for name, values in alone.items():
+            torch.testing.assert_close(found[name][item : item + 1], values, rtol=1e-3, atol=1e-5)

@@ -11,7 +11,7 @@ from small_model import LAYOUT
 from torch import Tensor
 
 from djgraph.training import baselines
-from djgraph.transitions import FlowModel, TransformerModel, load_player
+from djgraph.transitions import FlowModel, TransformerModel, flow, load_player
 
 
 def learned(steps: int = 300) -> tuple[FlowModel, Tensor, Tensor]:
@@ -87,6 +87,19 @@ def test_a_flow_begins_neutral_and_draws_the_same_again() -> None:
     assert torch.equal(drawn, model(features, spread))
     torch.testing.assert_close(drawn, LAYOUT.neutral.expand_as(drawn))
     assert model.matching_loss(drawn, features, spread, torch.tensor([4, 2, 1])).item() < 1e-9
+
+
+def test_a_flow_learns_positions_at_steps() -> None:
+    """Frames lie evenly between steps: a straight line of positions is the same line at the steps."""
+    spread = torch.zeros(1, 9, 3)
+    for frame in range(9):
+        place = frame / 4
+        for step in range(3):
+            spread[0, frame, step] = max(0.0, 1 - abs(place - step))
+    line = torch.linspace(0.2, 0.6, 9).expand(1, 2, 9).mT
+    found = flow._at_steps(line, spread)
+    torch.testing.assert_close(found[0, 1], line[0, 4])
+    torch.testing.assert_close(flow._at_steps(torch.full((1, 9, 2), 0.7), spread), torch.full((1, 3, 2), 0.7))
 
 
 @pytest.mark.slow

@@ -124,6 +124,17 @@ def test_the_network_is_in_bfloat16_and_the_mixer_is_not(corpus: Path, tmp_path:
     assert bool(weight.abs().sum() > 0)
 
 
+def test_what_is_kept_is_blurred_anew(corpus: Path, tmp_path: Path) -> None:
+    """Items that stay in memory are those that were read, however often they are asked for."""
+    read = begin(load_training(quick(corpus, tmp_path / "run", blur=0.3))).training
+    kept = begin(load_training(quick(corpus, tmp_path / "run", blur=0.3))).training
+    kept.keep = True
+    first = kept[0, 0]["features"]
+    assert not torch.equal(kept[1, 0]["features"], first)
+    for epoch in (0, 1):
+        assert torch.equal(kept[epoch, 0]["features"], read[epoch, 0]["features"])
+
+
 @pytest.mark.slow
 def test_two_machines_train_as_one(corpus: Path, tmp_path: Path) -> None:
     """Two agents of torchrun, one process each, that meet at an address and talk by gloo."""

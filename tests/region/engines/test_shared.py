@@ -4,18 +4,24 @@ once."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
+import djgraph_fx
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import djgraph
-from djgraph.effects import Transform
+from djgraph.effects import AmplitudeEffect, Control, ControlModel, Transform
+from djgraph.plugins import Registry, hookimpl
 from djgraph.region.engines import ENGINES, choose
 from djgraph.region.engines.shared import Shared, passes
+from djgraph.region.engines.shared.kernels import SCALED
 from djgraph.region.load import RegionLoad
+from djgraph.simd.program import ADD, ANALYSE, SCALE, SYNTHESISE
 
 DECKS: dict[str, Any] = {
     "djgraph": 1,
@@ -107,6 +113,64 @@ def test_candidates_sound_as_with_stems_of_their_own(
         compare(mixer, *drawn(mixer, batch, frames, samples, dtype), bound)
     assert used
     assert all(used)
+
+
+def test_a_strip_that_is_read_again_keeps_its_slot() -> None:
+    analysed, scaled, out = [ANALYSE, 3, 0, 0, 0], [SCALE, 7, 0, 1, 1], [SYNTHESISE, 0, 1, 0, 0]
+    for again in ([SCALE, 8, 0, 2, 0], [ADD, 0, 2, 0, 0], [SYNTHESISE, 1, 0, 0, 0]):
+        steps = np.array([analysed, scaled, out, again])
+        assert np.array_equal(passes.fused(steps), steps)
+    for after in (out, [ANALYSE, 4, 0, 0, 0], [ADD, 1, 0, 0, 0]):
+        found = passes.fused(np.array([analysed, scaled, after, out]))
+        assert found.tolist() == [[SCALED, 3, 7, 1, 1], after, out]
+    in_place = np.array([analysed, [SCALE, 7, 0, 0, 0], [SYNTHESISE, 0, 0, 0, 0]])
+    assert passes.fused(in_place).tolist() == [[SCALED, 3, 7, 0, 0], [SYNTHESISE, 0, 0, 0, 0]]
+
+
+class Squared(AmplitudeEffect):
+    """No sum of hats: its amplitude is not its control."""
+
+    type = "t_squared"
+
+    class Controls(ControlModel):
+        level: Annotated[float, Control(0, 1, neutral=1)] = 1.0
+
+    def amplitude(self, controls: Mapping[str, Tensor]) -> Tensor:
+        return controls["level"].square()
+
+
+class Stepped(AmplitudeEffect):
+    """No sum of hats: its values are held."""
+
+    type = "t_stepped"
+
+    class Controls(ControlModel):
+        level: Annotated[float, Control(0, 1, neutral=1, step=0.25)] = 1.0
+
+    def amplitude(self, controls: Mapping[str, Tensor]) -> Tensor:
+        return controls["level"]
+
+
+class Faders:
+    @hookimpl
+    def djgraph_effects(self) -> list[type[AmplitudeEffect]]:
+        return [Squared, Stepped]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Squared, Stepped])
+def test_faders_that_are_no_sums_of_hats_are_left_to_others(
+    kind: type[AmplitudeEffect], used: list[bool]
+) -> None:
+    registry = Registry()
+    registry.register(djgraph_fx, name="fx", distribution="djgraph")
+    registry.register(Faders(), name="test", distribution="tests")
+    one, *others = DECKS["mixer"]
+    strip = {**one, "chain": [{"effect": kind.type, "id": "fader"}, "eq3"]}
+    document = {**DECKS, "sample_rate": 11025, "transform": {"size": 256, "hop": 64}}
+    mixer = djgraph.compile(djgraph.load({**document, "mixer": [strip, *others]}, registry=registry))
+    compare(mixer, *drawn(mixer, 16, 3, 1500, torch.float64), 1e-11)
+    assert used == [False]
 
 
 @pytest.mark.slow

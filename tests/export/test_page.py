@@ -76,8 +76,17 @@ def test_text_of_strangers_is_escaped() -> None:
     parts = Parts(page)
     assert [tag for tag, _ in parts.tags].count("script") == 2
     data = json.loads(parts.texts("script")[0])
+    assert not set("<>&") & set(
+        parts.texts("script")[0]
+    )  # browsers end scripts at more than Python's parser does
     assert data["title"] == data["description"] == HOSTILE
     assert html.unescape(parts.texts("title")[0]) == HOSTILE
+
+
+def test_a_page_that_no_browser_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("djgraph.export.page.LARGEST", len(page_of(graph_of()).html) - 1)
+    with pytest.raises(InputError, match="--no-embed"):
+        page_of(graph_of())
 
 
 def test_it_may_run_its_own_script_alone_and_ask_for_nothing() -> None:

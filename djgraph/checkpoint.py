@@ -130,9 +130,8 @@ class Checkpoint:
         alias (an optimiser's state does not go with it: begin a new one). other_sound: take a checkpoint of a mixer
         that sounds otherwise, as for training on at another sample rate. aliases: what was renamed since, a module, a
         learnable node or a single tensor: its name in this model → its name in the file, where an empty name is
-        all of it. strict: where False, what
-        the model or the file has alone, or in another size, stays as the model has it, and a warning lists it
-        (:meth:`carried` says it as data).
+        all of it. strict: where False, what the model or the file has alone, or in another size, stays as the model
+        has it, and a warning lists it (:meth:`carried` says it as data).
 
         Raises LayoutError for another layout without ``remap``, CheckpointError for another sound without
         ``other_sound``, for aliases that name nothing, and, where ``strict``, where the model is another one. Then
@@ -170,7 +169,8 @@ class Checkpoint:
     def carried(
         self, model: nn.Module, *, key: str = "model", aliases: Mapping[str, str] | None = None
     ) -> Carried:
-        """What :meth:`load_model` would carry over of ``state[key]``, and what not; the model is not changed."""
+        """What :meth:`load_model` would carry over of ``state[key]``, and what not, before heads are remapped; the
+        model is not changed."""
         return _compare(model, self._renamed(model, key, aliases))
 
     def _renamed(self, model: nn.Module, key: str, aliases: Mapping[str, str] | None) -> dict[str, Any]:

@@ -45,6 +45,14 @@ def test_what_is_read_ahead_is_what_is_there() -> None:
     feed.close()
 
 
+def test_a_feed_that_has_been_replaced_still_reads_what_it_is_asked_for() -> None:
+    signal = torch.randn(2, 3 * CHUNK)
+    feed = ReadAhead(MemoryFeed({"a": signal}))
+    assert torch.equal(feed.read(0, 100)["a"], signal[:, :100])
+    feed.retire()
+    assert torch.equal(feed.read(2 * CHUNK - 50, 100)["a"], signal[:, 2 * CHUNK - 50 : 2 * CHUNK + 50])
+
+
 def test_a_feed_in_blocks_ends_where_it_does() -> None:
     graph = djgraph.load("dj_mixer")
     feed = Completed(MemoryFeed({"track_a": {"drums": torch.ones(2, 10)}}), graph, samples=15)

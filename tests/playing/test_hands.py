@@ -37,6 +37,13 @@ def test_what_is_shut_stands_at_its_minimum_whatever_holds_it() -> None:
     assert heard(heir, (0, 1.0, 0.25)) == [[0.5, 0.0]]
 
 
+def test_a_hand_goes_as_far_as_a_control_does() -> None:
+    hands, control = Hands(LAYOUT), LAYOUT.columns[0].control
+    assert hands.hold("a.gain", control.max + 3.0) == control.max
+    assert hands.hold("b.gain", control.min - 3.0) == control.min
+    assert hands.held == {"a.gain": control.max, "b.gain": control.min}
+
+
 def test_several_are_moved_at_once_and_names_that_there_are_not_are_passed_over() -> None:
     hands, heir = Hands(LAYOUT), Hands(LAYOUT)
     hands.hand_on(heir)

@@ -17,11 +17,11 @@ def test_shares_are_those_of_the_last_blocks() -> None:
     for _ in range(MEASURED):
         load.add(9.0, 9.0, 1.0)  # which the next ones push out
     for took in range(1, MEASURED + 1):
-        load.add(took / 1000, took / 2000, 0.5)
+        load.add(took / 1000, took / 4000, 0.5)
     middle, late = load.shares
     assert middle == pytest.approx(0.258)
     assert late == pytest.approx(0.506)
-    assert load.waiting == pytest.approx(0.129)
+    assert load.waiting == pytest.approx(0.1935)
 
 
 def test_causes_come_by_their_size_since_they_were_asked() -> None:

@@ -128,3 +128,10 @@ def test_tests_that_a_page_names_are_there(page: Path) -> None:
     for name in re.findall(r"(?<![\w/])tests/[\w/]+(?:\.py)?", page.read_text(encoding="utf-8")):
         # The plugin guide is about the tests of a plugin.
         assert page.name == "plugins.md" or (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+def test_no_merge_has_doubled_lines_of_the_changelog() -> None:
+    """Lines that two sides add are merged by taking both, which doubles what one of them moved."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    said = [line for line in text.splitlines() if line]
+    assert [line for number, line in enumerate(said) if line in said[:number]] == []

@@ -30,7 +30,7 @@ def allowed(layout: ParameterLayout, name: str, value: float) -> tuple[int, floa
 
 class Hands:
     """Values by column, in plain units, that hold until they are let go. Any thread may move them; the one that plays
-    reads a whole row at a time and never waits for longer than a copy of the dictionary takes.
+    reads a whole row at a time and never waits for one that does.
 
     tape: what records them, or None. heard: is told of every frame of every line, as it is heard: which line it is, the
     line's own sample, which begins at 0, and the row.
@@ -38,7 +38,8 @@ class Hands:
 
     def __init__(self, layout: ParameterLayout) -> None:
         self.layout = layout
-        self._held: dict[int, float] = {}
+        self._held: dict[int, float] = {}  # replaced, never changed
+        self._played: dict[int, float] | None = None
         self._shut: dict[int, float] = {}
         self._lock = threading.Lock()
         self.tape: Tape | None = None
@@ -99,12 +100,20 @@ class Hands:
         """What is held, by name."""
         return {self.layout.columns[index].name: value for index, value in self._held.items()}
 
+    def take(self) -> None:
+        """What is held now is heard until this is called again. The thread that plays calls it before it takes the
+        orders for a block: a control that is let go where the automation now has it must not be heard as the automation
+        had it before."""
+        self._played = self._held
+
     def over(self, row: NDArray[np.float32], sample: int) -> NDArray[np.float32]:
-        """The automation's row on a sample of the clip, with what is held in it. What is muted is not recorded."""
+        """The automation's row on a sample of the clip, with what is held in it: what was when it was last taken, and
+        what is where it never was. What is muted is not recorded."""
+        held = self._held if self._played is None else self._played
         if (tape := self.tape) is not None:
-            row = tape.note(sample, row, self._held)
+            row = tape.note(sample, row, held)
         else:
-            for index, value in self._held.items():
+            for index, value in held.items():
                 row[index] = value
         for index, value in self._shut.items():
             row[index] = value

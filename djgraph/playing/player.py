@@ -211,6 +211,7 @@ class Player:
     def block(self, samples: int = TICK) -> tuple[NDArray[np.float32], int]:
         """The next samples of the main output ``[channels, samples]``, and the clip's sample at which they begin."""
         began, worked = time.perf_counter(), time.thread_time()
+        self.hands.take()
         self._obey()
         self._publish()
         at = self.transport.position

@@ -58,6 +58,30 @@ def test_hands_stand_in_for_the_automation(mixer: djgraph.Mixer, inputs: Any) ->
     player.close()
 
 
+def test_what_is_let_go_where_the_automation_has_it_now_stays_there(
+    mixer: djgraph.Mixer, inputs: Any
+) -> None:
+    """Another automation and the hand that lets go come in the middle of a block, whose orders are taken already."""
+    closed = [name for name in mixer.layout.names if name.endswith(".gain")]
+    shut = mixer.layout.default.clone()
+    shut[[mixer.layout.index(name) for name in closed]] = 0
+    player = Player(mixer, MemoryFeed(inputs))
+    for name in closed:
+        player.hands.hold(name, 0.0)
+    read = player.feed.read
+
+    def let_go(first: int, count: int) -> Any:
+        if first > 5000 and player.hands.held:
+            player.follow(Course.steady(mixer.layout, shut))
+            player.hands.release()
+        return read(first, count)
+
+    player.feed.read = let_go  # type: ignore[method-assign]
+    assert np.abs(_played(player, [512] * 20)).max() == 0
+    assert not player.hands.held
+    player.close()
+
+
 def test_loop_goes_round_on_its_sample(mixer: djgraph.Mixer) -> None:
     count = torch.arange(SAMPLES, dtype=torch.float32) / SAMPLES
     stems = mixer.graph.inputs["track_a"] or ()

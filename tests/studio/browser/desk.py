@@ -70,8 +70,8 @@ class Desk:
     def value(self, name: str) -> float:
         """What a control is at, as the next block will hear it."""
         player = self.session.player
-        row = player.hands.over(player.course.row(player.transport.position), player.transport.position)
-        return float(row[self.mixer.layout.index(name)])
+        row = player.course.row(player.transport.position)
+        return float(player.hands.held.get(name, row[self.mixer.layout.index(name)]))
 
     def play(self) -> None:
         """As somebody who clicks does."""

@@ -120,10 +120,13 @@ def perform(player: Player, blocks: int, seed: int = 1) -> Iterator[float]:
 def _run_once(minutes: float, threads: int) -> Reading:
     import torch
 
+    from djgraph.playing import leave_alone
     from djgraph.playing.line import TICK
 
     torch.set_num_threads(threads)
     played = player()
+    played.prepare()  # as the studio does while its page opens
+    leave_alone()
     length = TICK / played.mixer.graph.sample_rate
     count, warm = round(minutes * 60 / length), round(min(WARM_UP, 30 * minutes) / length)
     clock, loads, held, late_at_first, number = StrictClock(length), array("d"), list[int](), 0, 0
@@ -167,7 +170,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=1)
     given: Any = parser.parse_args(arguments)
-    print(json.dumps(asdict(_run_once(given.minutes, given.threads))))
+    from djgraph.playing import undisturbed
+
+    with undisturbed():
+        print(json.dumps(asdict(_run_once(given.minutes, given.threads))))
 
 
 if __name__ == "__main__":

@@ -128,9 +128,9 @@ def live(
       djgraph live fx.yaml -i input=card:1,2 --block 64
     """
     from djgraph.live import Engine
-    from djgraph.live.engine import undisturbed
     from djgraph.live.mapping import load_mapping
     from djgraph.mixer import compile_graph
+    from djgraph.playing import undisturbed
     from djgraph.studio.begin import new_project
 
     if devices:

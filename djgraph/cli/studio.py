@@ -179,8 +179,11 @@ def _serve(session: Session, keep: Keep, again: bool, port: int, no_browser: boo
 
 def _prepare(player: Player) -> None:
     """Get ready while the page opens, so that the first Play is heard at once."""
+    from djgraph.playing import leave_alone
+
     with contextlib.suppress(DJGraphError, OSError, RuntimeError):  # told when it is played; closed meanwhile
         player.prepare()
+        leave_alone(collect=not player.playing)
 
 
 def origin_of(

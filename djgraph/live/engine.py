@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +21,6 @@ Sink = Callable[[Array, bool], None]
 
 IDLE = 0.1
 """Seconds after which a thread that waits for room looks whether it is to end."""
-SWITCH = 0.0005
-"""Seconds after which a thread of Python's lets another one run while there is sound, in place of 5 ms."""
 
 
 class Engine:
@@ -134,18 +130,3 @@ class Engine:
         for sink in self._sinks:
             sink(audio, playing or self._sounding)  # the block in which it ends is a part of it
         self._sounding = playing
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """While there is sound: the garbage collector leaves alone what is there already, which is nearly all, so that a
-    full collection takes no time to speak of; and other threads hold Python's lock for half a millisecond, not five."""
-    before = sys.getswitchinterval()
-    gc.collect()
-    gc.freeze()
-    sys.setswitchinterval(SWITCH)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
-        gc.unfreeze()

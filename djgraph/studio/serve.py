@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-import sys
 from collections.abc import Callable
 
 import uvicorn
 
+from djgraph.playing import undisturbed
 from djgraph.studio.messages import LONGEST
 from djgraph.studio.server import Studio
 from djgraph.studio.session import Session
 
 CONNECTIONS = 256
 """That are open at once, at most."""
-SWITCH = 0.001
-"""Seconds after which a thread gives up the interpreter where another one waits for it."""
 
 
 class Serving:
@@ -52,13 +50,8 @@ class Serving:
         """Serve until Ctrl-C or :meth:`stop`."""
         if ready is not None:
             ready(self.url)
-        # A thread that has the interpreter gives it up after a tenth of a block at the latest: the sound's is waiting.
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH)
-        try:
+        with undisturbed():
             self._server.run(sockets=[self._socket])
-        finally:
-            sys.setswitchinterval(before)
 
     def stop(self) -> None:
         self._server.should_exit = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import threading
 from typing import Any
 
@@ -16,7 +14,6 @@ from waiting import until
 import djgraph
 from djgraph.live import Desk, Engine, FakeCard
 from djgraph.live.capture import Capture, CardFeed
-from djgraph.live.engine import undisturbed
 from djgraph.live.status import Status, line
 from djgraph.playing import Course, MemoryFeed, Player
 
@@ -223,15 +220,6 @@ def test_pages_of_a_live_mixer_have_no_sound(mixer: djgraph.Mixer, inputs: Any) 
     serving.stop()
     thread.join(timeout=10)
     session.close()
-
-
-def test_the_collector_leaves_what_is_there_alone() -> None:
-    before = sys.getswitchinterval()
-    with undisturbed():
-        assert gc.get_freeze_count() > 10_000
-        assert sys.getswitchinterval() < before
-    assert gc.get_freeze_count() == 0
-    assert sys.getswitchinterval() == before
 
 
 def test_what_is_shown(mixer: djgraph.Mixer, inputs: Any) -> None:

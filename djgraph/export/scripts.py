@@ -9,6 +9,8 @@ from pathlib import Path
 from djgraph.errors import CompileError
 from djgraph.reading import read_text
 
+SHARED = ("dsp.js", "single.js", "engine.js")
+
 
 @cache
 def script(name: str) -> str:
@@ -19,6 +21,5 @@ def script(name: str) -> str:
 def engine_source(scripts: Sequence[str]) -> str:
     """What runs a program: a script that defines ``Engine`` and ``EXPORTERS``, the processors by their number."""
     wrapped = [f"(() => {{\n{one}\nreturn Processor;\n}})()" for one in scripts]
-    return "\n".join(
-        ['"use strict";', script("dsp.js"), script("engine.js"), f"const EXPORTERS = [{', '.join(wrapped)}];"]
-    )
+    shared = [script(name) for name in SHARED]
+    return "\n".join(['"use strict";', *shared, f"const EXPORTERS = [{', '.join(wrapped)}];"])

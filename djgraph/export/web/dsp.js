@@ -209,17 +209,17 @@ function ramp(over, knee) {
 /** Which share of its distance a level covers in a sample, with a time constant in ms. @param {number} time @param {number} rate */
 function shareOf(time, rate) { return -Math.expm1(-1000 / rate / Math.max(time, 1e-6)); }
 
-/** The shares of a control of times, computed once while it rests. */
+/** The shares of a control of times, computed once while it rests: as the mixer has them, in single or double precision. */
 class Shares {
-  constructor() { this.values = new Float64Array(128); this.of = NaN; }
+  constructor(double = false) { this.values = new Float64Array(128); this.of = NaN; this.shareOf = double ? shareOf : singleShareOf; }
 
   /** @param {{values: Float64Array, steady: boolean}} control @param {number} count @param {number} rate */
   read(control, count, rate) {
     if (control.steady) {
-      if (this.of !== control.values[0]) { this.of = control.values[0]; this.values.fill(shareOf(this.of, rate)); }
+      if (this.of !== control.values[0]) { this.of = control.values[0]; this.values.fill(this.shareOf(this.of, rate)); }
     } else {
       this.of = NaN;
-      for (let i = 0; i < count; i++) this.values[i] = shareOf(control.values[i], rate);
+      for (let i = 0; i < count; i++) this.values[i] = this.shareOf(control.values[i], rate);
     }
     return this.values;
   }

@@ -4,7 +4,7 @@
 class Processor {
   constructor({ window }, { rate, inputs }) {
     this.rate = rate;
-    this.fall = shareOf(window, rate);
+    this.fall = singleShareOf(window, rate);
     this.lanes = Array.from({ length: inputs.in }, () => ({ highs: new Section(), shelf: new Section() }));
     this.level = 0;
     this.share = 0;
@@ -21,11 +21,11 @@ class Processor {
       let now = 0;
       lanes.forEach(({ highs }, c) => {
         if (i === 0 || !frequency.steady) highs.make(g, Math.SQRT1_2, 0, 0, 1);
-        now = Math.max(now, Math.abs(highs.run(inputs.in[c][i])));
+        now = Math.max(now, single(Math.abs(highs.run(inputs.in[c][i]))));
       });
-      this.level = now > this.level ? now : this.level + this.fall * (now - this.level);
-      const wanted = ramp(decibels(this.level * this.level) - threshold.values[i], knee.values[i]);
-      this.share += (wanted > this.share ? attack[i] : release[i]) * (wanted - this.share);
+      this.level = now > this.level ? now : moved(this.level, this.fall, now);
+      const wanted = single(ramp(decibels(this.level * this.level) - threshold.values[i], knee.values[i]));
+      this.share = moved(this.share, wanted > this.share ? attack[i] : release[i], wanted);
       lanes.forEach(({ shelf }, c) => {
         shelf.turn("high_shelf", -depth.values[i] * this.share, g, Math.SQRT1_2);
         outputs.out[c][i] = shelf.run(inputs.in[c][i]);

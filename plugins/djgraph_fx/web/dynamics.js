@@ -1,21 +1,23 @@
 // @ts-check
-// Gains that follow levels, the same for all channels: gate, expander, ducker, transient, leveler.
+// Gains that follow levels, the same for all channels: gate, expander, ducker, transient, leveler. What follows does so
+// in the precision in which it does in the mixer.
 
 const MOST = 2 ** 23; // samples that a hold counts
 
 /** What each remembers at the start, and its gain in dB at a sample. */
 const KINDS = {
   gate: {
-    begin: ({ window }, rate) => ({ fall: shareOf(window, rate), level: 0, open: false, since: MOST, opened: 0 }),
+    begin: ({ window }, rate) => ({ fall: singleShareOf(window, rate), level: 0, open: false, since: MOST, opened: 0 }),
     times: ["attack", "release"],
     gain: (s, x, { threshold, hysteresis, hold, range }, i, [attack, release], rate, heard) => {
-      const now = loudest(heard, i);
-      s.level = now > s.level ? now : s.level + s.fall * (now - s.level);
-      const level = decibels(s.level * s.level), rise = threshold.values[i];
-      if (level > rise) s.open = true; else if (level < rise - hysteresis.values[i]) s.open = false;
+      const now = single(loudest(heard, i));
+      s.level = now > s.level ? now : moved(s.level, s.fall, now);
+      if (!(s.level > 1e-30)) s.level = 0;
+      const level = singleDecibels(s.level), rise = single(threshold.values[i]);
+      if (level > rise) s.open = true; else if (level < single(rise - single(hysteresis.values[i]))) s.open = false;
       s.since = s.open ? 0 : Math.min(s.since + 1, MOST);
-      const held = s.since <= hold.values[i] * rate / 1000;
-      s.opened += (held ? attack[i] : release[i]) * ((held ? 1 : 0) - s.opened);
+      const held = s.since <= single(single(single(hold.values[i]) * single(rate)) / 1000);
+      s.opened = moved(s.opened, held ? attack[i] : release[i], held ? 1 : 0);
       return -range.values[i] * (1 - s.opened);
     },
   },
@@ -24,31 +26,32 @@ const KINDS = {
     times: ["attack", "release"],
     gain: (s, x, { threshold, ratio, knee, range }, i, [attack, release], rate, heard) => {
       const more = ratio.values[i] - 1, now = loudest(heard, i);
-      const below = Math.min(bend(threshold.values[i] - decibels(now * now), knee.values[i]), range.values[i] / Math.max(more, 1e-3));
-      s.below += (below > s.below ? release[i] : attack[i]) * (below - s.below);
+      const below = single(Math.min(bend(threshold.values[i] - decibels(now * now), knee.values[i]), range.values[i] / Math.max(more, 1e-3)));
+      s.below = moved(s.below, below > s.below ? release[i] : attack[i], below);
       return -more * s.below;
     },
   },
   ducker: {
-    begin: ({ window }, rate) => ({ fall: shareOf(window, rate), level: 0, share: 0 }),
+    begin: ({ window }, rate) => ({ fall: singleShareOf(window, rate), level: 0, share: 0 }),
     times: ["attack", "release"],
+    double: true,
     gain: (s, x, { threshold, knee, depth }, i, [attack, release], rate, heard) => {
-      const now = loudest(heard, i);
-      s.level = now > s.level ? now : s.level + s.fall * (now - s.level);
+      const now = single(loudest(heard, i));
+      s.level = now > s.level ? now : moved(s.level, s.fall, now);
       const wanted = ramp(decibels(s.level * s.level) - threshold.values[i], knee.values[i]);
       s.share += (wanted > s.share ? attack[i] : release[i]) * (wanted - s.share);
       return -depth.values[i] * s.share;
     },
   },
   transient: {
-    begin: ({ window, rise, fall }, rate) => ({ falls: shareOf(window, rate), rises: shareOf(rise, rate), slowly: shareOf(fall, rate), level: 0, risen: -60, fallen: -60 }),
+    begin: ({ window, rise, fall }, rate) => ({ falls: singleShareOf(window, rate), rises: singleShareOf(rise, rate), slowly: singleShareOf(fall, rate), level: 0, risen: -60, fallen: -60 }),
     times: [],
     gain: (s, x, { attack, sustain }, i) => {
-      const now = loudest(x, i), share = (apart) => apart * apart / (apart * apart + 36);
-      s.level = now > s.level ? now : s.level + s.falls * (now - s.level);
-      const level = 20 * Math.log10(Math.max(s.level, 1e-3));
-      s.risen = level > s.risen ? s.risen + s.rises * (level - s.risen) : level;
-      s.fallen = level > s.fallen ? level : s.fallen + s.slowly * (level - s.fallen);
+      const now = single(loudest(x, i)), share = (apart) => apart * apart / (apart * apart + 36);
+      s.level = now > s.level ? now : moved(s.level, s.falls, now);
+      const level = single(20 * Math.log10(Math.max(s.level, 1e-3)));
+      s.risen = level > s.risen ? moved(s.risen, s.rises, level) : level;
+      s.fallen = level > s.fallen ? level : moved(s.fallen, s.slowly, level);
       return attack.values[i] * share(level - s.risen) + sustain.values[i] * share(s.fallen - level);
     },
   },
@@ -73,7 +76,7 @@ class Processor {
     this.kind = KINDS[settings.effect];
     this.rate = rate;
     this.state = this.kind.begin(settings, rate, inputs.in);
-    this.times = this.kind.times.map(() => new Shares());
+    this.times = this.kind.times.map(() => new Shares(this.kind.double));
   }
 
   process(inputs, outputs, controls, count) {

@@ -39,8 +39,8 @@ class Processor {
         if (peak > lane.peak) lane.peak = peak;
       }
       for (const one of lanes) {
-        const needed = one.peak > limit ? 20 * Math.log10(one.peak / limit) : 0, held = one.largest.next(needed);
-        one.gone += held > one.gone ? held - one.gone : release[i] * (held - one.gone);
+        const needed = one.peak > limit ? single(20 * Math.log10(one.peak / limit)) : 0, held = one.largest.next(needed);
+        one.gone = held > one.gone ? held : moved(one.gone, release[i], held);
         const down = mix * one.second.next(one.first.next(one.gone));
         one.gain = down === 0 ? 1 : 10 ** (-down / 20);
       }

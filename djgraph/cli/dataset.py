@@ -66,8 +66,10 @@ class Problems(StrEnum):
 def make(
     out: Corpus,
     tracks: Annotated[
-        list[Path] | None,
-        typer.Option("--tracks", metavar="FOLDER", help="Tracks in stems, at any depth; repeated."),
+        list[str] | None,
+        typer.Option(
+            "--tracks", metavar="FOLDER", help="Tracks in stems, at any depth, or their URL; repeated."
+        ),
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Two tracks that djgraph synthesises itself.")] = False,
     graph: Annotated[

@@ -60,11 +60,12 @@ def _wrong_tracks(about: Description, whole: Mapping[int, Mapping[str, Any]]) ->
 
 
 def _track_fault(track: Track, needed: bool) -> str | None:
-    """Reads all of a track's files; those that a corpus of copies has lost are not missed."""
+    """Reads all of a track's files; those that a corpus of copies has lost are not missed. What lies behind a URL that
+    nobody has given is not looked at."""
     from djgraph.audio import read
 
     longest = 0.0
-    files: Sequence[Path] = [file for files in track.parts.values() for file in files]
+    files = [file for files in track.parts.values() for file in files if isinstance(file, Path)]
     there = [file for file in files if os.path.isfile(file)]
     for file in files if needed else there:
         try:
@@ -75,7 +76,7 @@ def _track_fault(track: Track, needed: bool) -> str | None:
                 " is, make it anew in a new folder"
             )
         longest = max(longest, audio.shape[-1] / rate)
-    if len(there) == len(files) and longest < track.seconds - TOLERANCE:
+    if files and len(there) == len(files) and longest < track.seconds - TOLERANCE:
         return f"is another one by now: it lasts {longest:.3f} s and lasted {track.seconds:.3f} s"
     return None
 

@@ -40,8 +40,8 @@ class Corpus(Dataset[dict[str, Any]]):
     root: its folder. layout: of the mixer to train; one with another fingerprint than the corpus's raises
     LayoutError that says what differs, or, with ``remap``, has params carried over by name and alias (new
     controls take their default). audio: False leaves ``inputs`` out and reads no stems. tracks: a folder to
-    look for tracks in, where a corpus that holds references has been moved away from its own. partial: take
-    the items that there are, where not all are made yet.
+    look for tracks in, where a corpus that holds references has been moved away from its own, or their URL, which is
+    opened only where it is given here. partial: take the items that there are, where not all are made yet.
 
     Raises CorpusError where there is no corpus, or one that is half written.
     """
@@ -66,7 +66,7 @@ class Corpus(Dataset[dict[str, Any]]):
         warn_of_before(self.description, self.root)
         self.entries = self._entries(partial)
         if tracks is not None:
-            self.reader.tracks |= self._moved(Path(tracks))
+            self.reader.tracks |= self._moved(tracks)
 
     @property
     def layout(self) -> ParameterLayout:
@@ -124,7 +124,7 @@ class Corpus(Dataset[dict[str, Any]]):
             raise CorpusError(f"{self.root} has no items yet; djgraph dataset make {self.root} makes them")
         return there
 
-    def _moved(self, folder: Path) -> dict[str, Track]:
+    def _moved(self, folder: str | os.PathLike[str]) -> dict[str, Track]:
         parts = dict.fromkeys(part for played in self.description.inputs.values() for part in played)
         tracks = {track.name: track for track in find_tracks(folder, list(parts), list(parts))}
         for name in self.reader.tracks:

@@ -19,6 +19,7 @@ from djgraph.graph import load
 from djgraph.graph.ir import Graph, InputNode
 from djgraph.layout import ParameterLayout
 from djgraph.reading import MIB, Json, parse_json, read_text
+from djgraph.storage import UrlPath
 
 FILE = "corpus.json"
 VERSION = 1
@@ -98,15 +99,7 @@ class Description:
 
     def absolute(self) -> Description:
         """With the tracks' paths as they are from any folder."""
-        tracks = (
-            replace(
-                track,
-                folder=track.folder.absolute(),
-                parts={part: tuple(file.absolute() for file in files) for part, files in track.parts.items()},
-            )
-            for track in self.tracks
-        )
-        return replace(self, tracks=tuple(tracks))
+        return replace(self, tracks=tuple(map(_absolute, self.tracks)))
 
     def write(self, root: Path) -> None:
         """Write ``corpus.json``, whole or not at all."""
@@ -224,21 +217,43 @@ def _plain(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
+def _absolute(track: Track) -> Track:
+    parts = {part: tuple(map(_from_anywhere, files)) for part, files in track.parts.items()}
+    return replace(track, folder=_from_anywhere(track.folder), parts=parts)
+
+
+def _from_anywhere(place: Path | UrlPath) -> Path | UrlPath:
+    return place.absolute() if isinstance(place, Path) else place
+
+
 def _to_json(track: Track, root: Path | None) -> dict[str, Any]:
-    folder = track.folder.resolve()
     return {
         "name": track.name,
-        # Relative, so that a corpus and its tracks can move together.
-        "folder": (folder if root is None else Path(os.path.relpath(folder, root.resolve()))).as_posix(),
+        **_where(track.folder, root),
         "parts": {
-            part: [Path(os.path.relpath(file, track.folder)).as_posix() for file in files]
-            for part, files in track.parts.items()
+            part: [_below(file, track.folder) for file in files] for part, files in track.parts.items()
         },
         "seconds": track.seconds,
         "tempo": track.tempo,
         "beats": list(track.beats),
         "info": dict(track.info),
     }
+
+
+def _where(folder: Path | UrlPath, root: Path | None) -> dict[str, str]:
+    if isinstance(folder, UrlPath):
+        return {"at": str(UrlPath(folder.root)), "folder": folder.below or "."}
+    folder = folder.resolve()
+    # Relative, so that a corpus and its tracks can move together.
+    path = folder if root is None else Path(os.path.relpath(folder, root.resolve()))
+    return {"folder": path.as_posix()}
+
+
+def _below(file: Path | UrlPath, folder: Path | UrlPath) -> str:
+    """A file's path from its track's folder on."""
+    if isinstance(file, UrlPath) and isinstance(folder, UrlPath):
+        return file.below.removeprefix(f"{folder.below}/" if folder.below else "")
+    return Path(os.path.relpath(str(file), str(folder))).as_posix()
 
 
 def _from_file(file: Json, root: Path) -> Description:
@@ -263,7 +278,11 @@ def _from_file(file: Json, root: Path) -> Description:
 
 
 def _track(row: TrackRow, root: Path) -> Track:
-    folder = Path(os.path.normpath(root / row.folder))
+    folder: Path | UrlPath
+    if row.at is not None:  # told, and not opened before the user gives it
+        folder = UrlPath(row.at, "" if row.folder == "." else row.folder, given=False)
+    else:
+        folder = Path(os.path.normpath(root / row.folder))
     return Track(
         name=row.name,
         folder=folder,

@@ -16,6 +16,7 @@ from djgraph.data.begun import check_source, is_fresh, locked_folder
 from djgraph.data.description import FILE, Description, Packing
 from djgraph.data.items import make_items
 from djgraph.data.plan import COUNT, DEMO, agree, begin, check_names
+from djgraph.data.roots import check_reached
 from djgraph.data.sources import GraphSource
 from djgraph.data.stored import MAX_COUNT
 from djgraph.data.tracks import Problems
@@ -60,7 +61,7 @@ def make_corpus(
     left out is as the corpus has it, and what is given has to agree with it; only ``count`` may grow. Items that
     are there are kept, those that are damaged (sizes; with ``verify`` also checksums) are made anew.
 
-    tracks: folders to search for tracks (:func:`djgraph.data.find_tracks`), with ``problems``; or demo: the
+    tracks: folders, or URLs, to search for tracks (:func:`djgraph.data.find_tracks`), with ``problems``; or demo: the
     two tracks that djgraph synthesises. graph, args: what :func:`djgraph.load` takes, ``dj_mixer`` where left
     out; its needed inputs are played, at least two if it has them, each by another track. count: items
     (100). shards: pack items in files of many, ``tar`` (as WebDataset has them) or ``parquet``; a URL takes nothing
@@ -108,6 +109,8 @@ def make_corpus(
         todo = [index for index in range(about.count) if index not in records]
         kept = len(records)
         executor = executor_of(workers, len(todo))
+        if todo:
+            check_reached((track.folder for track in about.tracks), not executor.shares_memory)
         seen = announced(open_storage(root, CorpusError), not executor.shares_disk)
         try:
             with (

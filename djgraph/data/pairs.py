@@ -40,7 +40,7 @@ class StemPairs(Dataset[dict[str, Any]]):
     >>> for batch in torch.utils.data.DataLoader(pairs, batch_size=4, num_workers=2):
     ...     mixed = mixer(batch["inputs"], params)
 
-    tracks: a folder to search, several, or tracks that have been found (:func:`find_tracks`). seconds,
+    tracks: a folder or a URL to search, several, or tracks that have been found (:func:`find_tracks`). seconds,
     sample_rate, channels: of the excerpts. stems, optional: names of stems, and which a track may lack (they
     are silence then). length: items in an epoch. decks: the names of the two inputs, or of any number. pairs:
     the tracks to play together, by name, one of which is drawn for each item; any different ones where left

@@ -20,6 +20,7 @@ from djgraph.data.sources import GraphSource, demo_folder, plain_args, read_grap
 from djgraph.data.tracks import Problems, Track, find_tracks
 from djgraph.errors import CorpusError, InputError, nearest
 from djgraph.graph.ir import Graph
+from djgraph.storage import UrlPath
 from djgraph.version import __version__
 
 GRAPH = "dj_mixer"
@@ -125,10 +126,9 @@ def agree(
     wrong += differences(about.settings, _settings(about.settings, given))
     if demo and not home.has_demo():
         wrong.append("tracks: folders → the demo's")
-    if tracks is not None:
-        there = [(track.name, track.folder.resolve()) for track in _find(tracks, graph, about, problems)]
-        if there != [(track.name, track.folder.resolve()) for track in about.tracks]:
-            wrong.append(f"tracks: {len(about.tracks)} → {len(there)}, or other ones")
+    found = None if tracks is None else _find(tracks, graph, about, problems)
+    if found is not None and list(map(_place, found)) != list(map(_place, about.tracks)):
+        wrong.append(f"tracks: {len(about.tracks)} → {len(found)}, or other ones")
     if home.shards and home.shards != about.shards:
         wrong.append(f"shards: {about.shards or 'none'} → {home.shards}")
     if count is not None and count < about.count:
@@ -141,9 +141,17 @@ def agree(
         )
     if demo or home.has_demo():
         demo_folder(home.demo(), about.sample_rate, about.settings.seconds)
+    if found is not None:
+        about = dataclasses.replace(about, tracks=tuple(found))
     for track in about.tracks:
+        if isinstance(track.folder, UrlPath) and not track.folder.given:
+            url = track.folder.root
+            raise CorpusError(
+                f"the tracks that {home.where} is made from lie behind {url}, and only URLs are opened that are given;"
+                f" give it again: --tracks {url} (tracks=)"
+            )
         for file in (file for files in track.parts.values() for file in files):
-            if not os.path.isfile(file):
+            if isinstance(file, Path) and not os.path.isfile(file):
                 raise CorpusError(
                     f"{file} is gone, a stem of the track {track.name!r} that {home.where} is made from; put it back,"
                     " or make another corpus"
@@ -194,6 +202,11 @@ def _layout(graph: Graph) -> Any:
     from djgraph.layout import ParameterLayout
 
     return ParameterLayout.from_graph(graph)
+
+
+def _place(track: Track) -> tuple[str, Path | str]:
+    """By which a track is known again."""
+    return track.name, track.folder.resolve() if isinstance(track.folder, Path) else str(track.folder)
 
 
 def _find(tracks: Any, graph: Graph, about: Description, problems: Problems) -> Sequence[Track]:

@@ -57,9 +57,10 @@ Tempo = Annotated[
 
 
 class TrackRow(Stored):
-    """A track in ``corpus.json``."""
+    """A track in ``corpus.json``. at: the URL, without keys, that its folder lies below, where it is no path."""
 
     name: str
+    at: AnyPath | None = None
     folder: AnyPath
     parts: dict[str, list[AnyPath]]
     seconds: Seconds

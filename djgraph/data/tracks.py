@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 from djgraph.arguments import shown
-from djgraph.audio.excerpts import read_excerpt, read_header
+from djgraph.audio.excerpts import read_excerpt
 from djgraph.audio.folders import Search, has_parts, search
 from djgraph.audio.formats import SUFFIXES, how_to_convert, is_foreign
 from djgraph.audio.stems import STEMS, find_signal, find_stems
 from djgraph.data.collections import Multitrack, is_multitrack, read_multitrack
 from djgraph.data.metadata import read_metadata
+from djgraph.data.roots import Root, opened_root
 from djgraph.errors import AudioFileError, DJGraphError, InputError, shorten
+from djgraph.storage import UrlPath, local
 
 WHOLE = "mixture"
 """The part that stands for a whole track: its file ``mixture``, or else the sum of its stems."""
@@ -34,7 +36,8 @@ Problems = Literal["error", "skip"]
 
 @dataclass(frozen=True)
 class Track:
-    """A track: its files by part, and what is known of it.
+    """A track: its files by part, and what is known of it. Files behind a URL are fetched when they are first read, and
+    kept (:func:`djgraph.storage.local`).
 
     name: the path of its folder below the root that it was found under. parts: stem name, or
     :data:`WHOLE`, → the files that are added up for it (one for a stem). seconds: of its longest file. tempo:
@@ -43,13 +46,13 @@ class Track:
     """
 
     name: str
-    folder: Path
-    parts: Mapping[str, tuple[Path, ...]]
+    folder: Path | UrlPath
+    parts: Mapping[str, tuple[Path | UrlPath, ...]]
     seconds: float
     tempo: float | None = None
     beats: tuple[float, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
-    minus: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    minus: Mapping[str, tuple[Path | UrlPath, ...]] = field(default_factory=dict)
 
     def samples(self, sample_rate: int) -> int:
         """Whole samples that it lasts at a rate."""
@@ -68,9 +71,11 @@ class Track:
         for part, count in wanted.items():
             audio = torch.zeros(count, samples, dtype=torch.float32, device="cpu")
             for file in self.parts.get(part, ()):
-                audio += read_excerpt(file, start, samples, sample_rate, count)
+                with local(file, AudioFileError) as path:
+                    audio += read_excerpt(path, start, samples, sample_rate, count)
             for file in self.minus.get(part, ()):
-                audio -= read_excerpt(file, start, samples, sample_rate, count)
+                with local(file, AudioFileError) as path:
+                    audio -= read_excerpt(path, start, samples, sample_rate, count)
             parts[part] = audio
         return parts
 
@@ -84,6 +89,7 @@ def find_tracks(
 ) -> list[Track]:
     """Every track under one or several roots, ordered by root and name.
 
+    A root is a folder, or the URL of one that fsspec knows (``s3://bucket/tracks``), as text.
     A track is a folder with files of the stems' names, at any of :data:`MAX_DEPTH` levels: plain, as Demucs
     leaves them (``separated/htdemucs/Song``) or as MUSDB18-HQ has them (``train/Song``); the suffixes and
     rules are those of :func:`djgraph.audio.load_stems`. A track of MoisesDB (``data.json``) or of Slakh2100
@@ -114,21 +120,12 @@ def find_tracks(
     tracks: list[Track] = []
     wrong: list[str] = []
     unread: list[str] = []
-    for root in map(Path, listed):
-        listing = _search(root, wanted)
-        unread += listing.unread
-        wrong += listing.unread
-        if not listing.folders:
-            raise AudioFileError("\n  ".join([_nothing(root, stems), *listing.unread[:10]]))
-        if listing.broken:
-            links = shorten([str(link) for link in listing.broken], 8)
-            warnings.warn(f"symbolic links that lead nowhere are left out: {links}", stacklevel=2)
-        for folder in listing.folders:
-            name = folder.relative_to(root).as_posix() if folder != root else folder.resolve().name
-            try:
-                tracks.append(_track(name, folder, stems, set(optional), residual))
-            except DJGraphError as problem:
-                wrong.append(str(problem))
+    for root in listed:
+        with opened_root(root, MAX_DEPTH) as place:
+            found, faults, closed = _find(place, wanted, stems, set(optional), residual)
+        tracks += found
+        wrong += faults
+        unread += closed
     if wrong:
         told = "\n".join(wrong[:10]) + (f"\n… and {len(wrong) - 10} more" if len(wrong) > 10 else "")
         if problems == "error" or not tracks:
@@ -143,14 +140,30 @@ def find_tracks(
     return tracks
 
 
-def _search(root: Path, wanted: set[str]) -> Search:
-    if not root.exists():
-        raise AudioFileError(f"the folder of tracks {root} does not exist")
-    if not root.is_dir():
-        raise AudioFileError(f"{root} is a file; tracks are looked for in a folder")
+def _find(
+    root: Root, wanted: set[str], stems: Sequence[str], optional: set[str], residual: str | None
+) -> tuple[list[Track], list[str], list[str]]:
+    """The tracks under a root, what is wrong with others, and, among that, folders that may not be read."""
+    listing = _search(root, wanted)
+    unread = [root.told(text) for text in listing.unread]
+    if not listing.folders:
+        raise AudioFileError("\n  ".join([root.told(_nothing(root.folder, stems)), *unread[:10]]))
+    if listing.broken:
+        links = shorten([str(link) for link in listing.broken], 8)
+        warnings.warn(f"symbolic links that lead nowhere are left out: {links}", stacklevel=4)
+    tracks, wrong = [], list(unread)
+    for folder in listing.folders:
+        try:
+            tracks.append(_track(root, folder, stems, optional, residual))
+        except DJGraphError as problem:
+            wrong.append(root.told(str(problem)))
+    return tracks, wrong, unread
+
+
+def _search(root: Root, wanted: set[str]) -> Search:
     # Stems in a format that is not read make a track, too: one that something is wrong with.
     return search(
-        root,
+        root.folder,
         MAX_DEPTH,
         lambda folder, names: has_parts(names, wanted, foreign=True) or is_multitrack(folder, names),
     )
@@ -170,7 +183,7 @@ def _nothing(root: Path, stems: Sequence[str]) -> str:
     )
 
 
-def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str], residual: str | None) -> Track:
+def _track(root: Root, folder: Path, stems: Sequence[str], optional: set[str], residual: str | None) -> Track:
     multitrack = read_multitrack(folder)
     named = [stem for stem in stems if stem not in (WHOLE, residual)]
     parts: dict[str, tuple[Path, ...]] = {}
@@ -187,7 +200,7 @@ def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str], re
     lengths = {}
     for files in parts.values():
         for file in files:
-            header = read_header(file)
+            header = root.header(file)
             if header.channels > 2:
                 raise AudioFileError(f"{file} has {header.channels} channels; stems are mono or stereo")
             lengths[file.name] = header.samples / header.sample_rate
@@ -198,7 +211,9 @@ def _track(name: str, folder: Path, stems: Sequence[str], optional: set[str], re
     tempo, beats, info = read_metadata(folder)
     if multitrack is not None:
         info = {**multitrack.info, **info}
-    return Track(name, folder, parts, max(lengths.values()), tempo, beats, info, minus)
+    places = [{part: tuple(map(root.place, files)) for part, files in of.items()} for of in (parts, minus)]
+    seconds = max(lengths.values())
+    return Track(root.name(folder), root.place(folder), places[0], seconds, tempo, beats, info, places[1])
 
 
 def _mixture(folder: Path, multitrack: Multitrack | None) -> Path:

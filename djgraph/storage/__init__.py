@@ -1,6 +1,22 @@
-"""Where things are stored: a folder, or any URL that fsspec knows; whole files or none."""
+"""Where things are stored: a folder, or any URL that fsspec knows; whole files or none, also of what is fetched."""
 
-from djgraph.storage.place import Storage, is_url, open_storage
+from djgraph.storage.cache import cache_folder, local
+from djgraph.storage.place import Storage, is_url, local_path, open_storage
 from djgraph.storage.seen import announced, check_seen
+from djgraph.storage.sketch import Sketch, sketched
+from djgraph.storage.url import UrlPath, shown_url
 
-__all__ = ["Storage", "announced", "check_seen", "is_url", "open_storage"]
+__all__ = [
+    "Sketch",
+    "Storage",
+    "UrlPath",
+    "announced",
+    "cache_folder",
+    "check_seen",
+    "is_url",
+    "local",
+    "local_path",
+    "open_storage",
+    "shown_url",
+    "sketched",
+]

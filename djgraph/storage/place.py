@@ -15,8 +15,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
 class Storage(Protocol):
     """Files by name below one place; a name may have folders in it, parted by ``/``.
 
-    where: as the user gave it. memory: it is in this process's memory, which no other process sees. error: the class
-    that it was opened with, which all methods raise.
+    where: as the user gave it; messages have :meth:`shown`, without keys. memory: it is in this process's memory, which
+    no other process sees. error: the class that it was opened with, which all methods raise.
     """
 
     where: str
@@ -53,13 +53,21 @@ class Storage(Protocol):
         ...
 
     def shown(self, name: str) -> str:
-        """A file's path or URL, for messages."""
+        """A file's path or URL, for messages; of ``""`` the place's own."""
         ...
 
 
 def is_url(where: str | os.PathLike[str]) -> bool:
     """Whether it is a URL (``s3://…``), rather than a path of this machine."""
     return isinstance(where, str) and bool(_SCHEME.match(where))
+
+
+def local_path(url: str, error: type[DJGraphError] = DJGraphError) -> Path | None:
+    """The path that a URL stands for, as ``file://`` does; None for what this machine does not have as files. Raises
+    ``error`` as :func:`open_storage` does."""
+    from djgraph.storage.remote import Remote
+
+    return Remote(url, error).local()
 
 
 def open_storage(

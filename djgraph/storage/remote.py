@@ -5,10 +5,45 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from djgraph.errors import DJGraphError
+from djgraph.storage.url import shown_url
+
+_STAMPS = (
+    *(
+        "ETag",
+        "etag",
+        "VersionId",
+        "generation",
+        "checksum",
+        "md5Hash",
+        "Content-MD5",
+        "Digest",
+        "CRC",
+        "blob_id",
+    ),
+    *("mtime", "LastModified", "last_modified", "Last-Modified", "modified", "updated", "created"),
+)
+"""What file systems call that by which a file's content is known, or the time of its last change."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a storage says of a file's content without reading it. size: bytes, where it is known."""
+
+    size: int | None
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What lies in a folder."""
+
+    name: str
+    is_folder: bool
 
 
 class Remote:
@@ -41,7 +76,7 @@ class Remote:
         fs, path = self._at(name)
         with self._told(name):
             size = fs.size(path)
-            if size is None or size > limit:
+            if size is not None and size > limit:
                 raise self.error(
                     f"{self.shown(name)} is larger than the limit of {limit} bytes for such a file"
                 )
@@ -74,13 +109,64 @@ class Remote:
             fs.put_file(str(file), path)
             self._check(fs, path, name, file.stat().st_size)
 
+    def entries(self, folder: str = "") -> list[Entry]:
+        """What lies right in a folder, by name; hidden files and folders are left out. The error for one that is not
+        there, and for names that cannot be a file's here."""
+        fs, path = self._at(folder)
+        with self._told(folder):
+            fs.invalidate_cache()
+            found = []
+            for entry in fs.ls(path, detail=True):
+                full = str(entry["name"]).rstrip("/")
+                name = full.rpartition("/")[2]
+                if full == path.rstrip("/") or name.startswith(".") or not name:  # the folder's own mark
+                    continue
+                if "\\" in name or "\0" in name or len(name.encode("utf-8", "surrogatepass")) > 255:
+                    raise self.error(
+                        f"{self.shown(folder)} holds {name!a:.80}, which is no name of a file here"
+                    )
+                found.append(Entry(name, entry["type"] == "directory"))
+            return sorted(found, key=lambda entry: entry.name)
+
+    def version(self, name: str) -> Version:
+        """Of a file, asked of the storage now."""
+        fs, path = self._at(name)
+        with self._told(name):
+            fs.invalidate_cache()
+            about = fs.info(path)
+            if about["type"] == "directory":
+                raise self.error(f"{self.shown(name)} is a folder, not a file")
+            stamp = [f"{key} {about[key]}" for key in _STAMPS if about.get(key) is not None]
+            return Version(None if about.get("size") is None else int(about["size"]), "; ".join(stamp))
+
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
+        """A file from its beginning to its end, in parts of at most ``size`` bytes."""
+        with self.open(name) as file:
+            while True:
+                with self._told(name):
+                    part = file.read(size)
+                if not part:
+                    return
+                yield part
+
+    def full(self, name: str) -> str:
+        """The file system's protocols and a file's path in it: the same whichever URL leads there."""
+        fs, path = self._at(name)
+        return f"{','.join(_protocols(fs))}:{path}"
+
+    def local(self) -> Path | None:
+        """The path of this machine that it is, where the URL says one (``file://…``)."""
+        fs, path = self._place()
+        return Path(path) if "file" in _protocols(fs) else None
+
     def remove(self, name: str) -> None:
         fs, path = self._at(name)
         with self._told(name), contextlib.suppress(FileNotFoundError):
             fs.rm_file(path)
 
     def shown(self, name: str) -> str:
-        return f"{self.where.rstrip('/')}/{name}" if name else self.where
+        where = shown_url(self.where)
+        return f"{where.rstrip('/')}/{name}" if name else where
 
     def _check(self, fs: Any, path: str, name: str, size: int) -> None:
         fs.invalidate_cache()
@@ -101,7 +187,7 @@ class Remote:
                 if problem.name not in ("fsspec", "fsspec.core"):
                     raise
                 raise self.error(
-                    f'{self.where}: URLs need fsspec, which is not installed: pip install "djgraph[scale]"'
+                    f'{shown_url(self.where)}: URLs need fsspec, which is not installed: pip install "djgraph[scale]"'
                 ) from None
             with self._told(""):
                 fs, root = fsspec.core.url_to_fs(self.where)
@@ -118,7 +204,7 @@ class Remote:
         except FileNotFoundError as problem:
             raise self.error(f"{self.shown(name)} does not exist") from problem
         except Exception as problem:
-            what = " ".join(str(problem).split()) or type(problem).__name__
+            what = shown_url(" ".join(str(problem).split())) or type(problem).__name__
             raise self.error(f"{self.shown(name)}: {what}") from problem
 
 

@@ -35,8 +35,8 @@ def check_seen(storage: Storage, word: str | None) -> None:
         seen = b""
     if seen != word.encode():
         raise storage.error(
-            f"the machine {socket.gethostname()} does not see {storage.where} as it is where this was started; give a"
-            " folder that all machines share, or a URL that all reach"
+            f"the machine {socket.gethostname()} does not see {storage.shown('')} as it is where this was started; give"
+            " a folder that all machines share, or a URL that all reach"
         )
 
 

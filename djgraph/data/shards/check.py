@@ -20,7 +20,7 @@ def check_shards(where: str) -> tuple[int, dict[int, str]]:
     storage = place.open_shards(where)
     about = place.read_description(storage)
     if about is None:
-        raise CorpusError(f"{where} is no corpus: it has no corpus.json")
+        raise CorpusError(f"{storage.shown('')} is no corpus: it has no corpus.json")
     whole, faults = place.survey(storage, about, deep=True)
     wrong: dict[int, str] = {}
     with scratch_folder() as scratch:

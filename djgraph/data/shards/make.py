@@ -15,6 +15,7 @@ from djgraph.data import store
 from djgraph.data.begun import check_source, foreign, is_fresh, locked_folder
 from djgraph.data.description import FILE, Description, Packing, Settings
 from djgraph.data.plan import COUNT, DEMO, agree, begin
+from djgraph.data.roots import check_reached
 from djgraph.data.shards import place
 from djgraph.data.shards.pack import ShardMaker, ShardPacker
 from djgraph.data.shards.parquet import modules
@@ -36,7 +37,7 @@ class ShardHome:
 
     def __init__(self, storage: Storage, shards: Packing) -> None:
         self.storage = storage
-        self.where = storage.where
+        self.where = storage.shown("")
         self.shards: Packing = shards
 
     def read(self) -> Description:
@@ -137,7 +138,7 @@ def shard_corpus(
             home.write_graph(about.graph, text)
             home.write(about)
         else:
-            _same(home.read(), about, where)
+            _same(home.read(), about, home.where)
             home.write(about)  # a larger count
         arguments = (root.absolute(), _absolute(where), about, before.settings.shard_size)
         return _run(storage, about, text, ShardPacker, arguments, workers, verify, progress)
@@ -157,6 +158,8 @@ def _run(
     todo = [number for number in range(place.shard_count(about)) if number not in shards]
     kept = done = sum(shard.items for shard in shards.values())
     executor = executor_of(workers, len(todo))
+    if todo and make is ShardMaker:
+        check_reached((track.folder for track in about.tracks), not executor.shares_memory)
     if progress is not None:
         progress(done, about.count)
     with (
@@ -181,7 +184,7 @@ def _kept(storage: Storage) -> Iterator[bool]:
         fresh = FILE not in there
         if fresh and (others := foreign(there)):
             raise CorpusError(
-                f"{storage.where} is neither empty nor a corpus: it has {', '.join(others[:5])}; choose a new place"
+                f"{storage.shown('')} is neither empty nor a corpus: it has {', '.join(others[:5])}; choose a new place"
             )
         yield fresh
         return

@@ -56,7 +56,7 @@ def read_description(storage: Storage) -> Description | None:
     about = Description.parse(_text(content, storage.shown(FILE)), storage.shown(FILE), root)
     if not about.shards:
         raise CorpusError(
-            f"{storage.where} is a corpus with a folder for each item; djgraph dataset shard packs it in shards"
+            f"{storage.shown('')} is a corpus with a folder for each item; djgraph dataset shard packs it in shards"
         )
     return about
 

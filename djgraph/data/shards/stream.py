@@ -64,16 +64,17 @@ class CorpusStream(IterableDataset[dict[str, Any]]):
         partial: bool = False,
     ) -> None:
         self.storage = place.open_shards(where)
+        shown = self.storage.shown("")
         about = place.read_description(self.storage)
         if about is None:
             raise CorpusError(
-                f"{where} is no corpus: it has no corpus.json; djgraph dataset make {where} --shards tar makes one"
+                f"{shown} is no corpus: it has no corpus.json; djgraph dataset make {shown} --shards tar makes one"
             )
         self.description: Description = about
-        self.reader = ItemReader(about, where, layout, remap, audio)
+        self.reader = ItemReader(about, shown, layout, remap, audio)
         if not audio:
             self.reader.names = (MIX, PARAMS)
-        warn_of_before(about, where)
+        warn_of_before(about, shown)
         random_state(seed)  # refuses a seed that is none
         self.seed = seed
         self.shuffle = bool(shuffle)
@@ -147,7 +148,7 @@ class CorpusStream(IterableDataset[dict[str, Any]]):
                 yield from read_files(self.storage, self.description, shard, places, self.reader.audio)
 
     def _whole_shards(self, partial: bool) -> list[Any]:
-        about, where = self.description, self.storage.where
+        about, where = self.description, self.storage.shown("")
         whole_shards, wrong = place.survey(self.storage, about)
         if len(whole_shards) < place.shard_count(about) and not partial:
             told = "".join(f"\n  {text}" for text in list(wrong.values())[:3])

@@ -1,0 +1,38 @@
+"""Places behind URLs: what a file there is called, and what of a URL may be shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_KEYS = re.compile(r"(?<=://)[^/@\s]*@|\?[^\s]*")
+
+
+def shown_url(text: str) -> str:
+    """A URL, or a text with URLs in it, without what may be keys: no name and password before ``@``, no ``?…``."""
+    return _KEYS.sub(lambda found: "…@" if found[0].endswith("@") else "?…", text)
+
+
+@dataclass(frozen=True)
+class UrlPath:
+    """A file or folder behind a URL; ``str`` is what messages call it.
+
+    root: the URL of a folder, as it was given. below: the path from there on, parted by ``/``; empty for the folder
+    itself. given: whether a user of this process gave the URL; one that stands in a file is told, and never opened.
+    """
+
+    root: str
+    below: str = ""
+    given: bool = field(default=True, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return (self.below or self.root.rstrip("/")).rpartition("/")[2]
+
+    def __truediv__(self, name: str) -> UrlPath:
+        return UrlPath(self.root, f"{self.below}/{name}" if self.below else name, self.given)
+
+    def __str__(self) -> str:
+        root = shown_url(self.root)
+        return f"{root.rstrip('/')}/{self.below}" if self.below else root

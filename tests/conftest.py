@@ -3,6 +3,8 @@
 import gc
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -48,3 +50,23 @@ def vectors_first(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         from djgraph.region.engines.vectors import Vectors
 
         monkeypatch.setattr(Vectors, "seconds", lambda self, load: 0.0)
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what is fetched from URLs, of this test alone; nothing is known of any file."""
+    from djgraph.storage import cache
+
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "cache"))
+    for name, empty in (("_remotes", {}), ("_versions", {}), ("_checked", set())):
+        monkeypatch.setattr(cache, name, empty)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def memory(cached: Path) -> Any:
+    """fsspec's file system in memory, ``memory://``, empty."""
+    fs = pytest.importorskip("fsspec", reason="needs fsspec: pip install djgraph[scale]").filesystem("memory")
+    fs.store.clear()
+    fs.pseudo_dirs[:] = [""]
+    return fs

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from djgraph.cli.batch_items import Item
 
 Batch = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--batch",
         metavar="FOLDER",
-        help="Do it for everything in FOLDER; -o is the folder, or the URL, of the results.",
+        help="Do it for everything in FOLDER, or behind a URL; -o is the folder, or the URL, of the results.",
     ),
 ]
 _OWN = ("batch", "out", "workers", "ray", "as_json")
@@ -35,7 +35,7 @@ MANIFEST = "batch.json"
 def run_batch(
     function: Callable[..., None],
     kind: str,
-    find: Callable[[], list[Item]],
+    find: Callable[[Path], list[Item]],
     suffix: str,
     single: Collection[str],
 ) -> None:
@@ -50,19 +50,29 @@ def run_batch(
             raise typer.BadParameter(f"--{name.replace('_', '-')} is for one, not for --batch")
     if "out" not in line.words:
         raise typer.BadParameter("--batch needs -o, a folder or a URL for the results")
+    from djgraph.cli.batch_items import behind, folder_of
     from djgraph.cli.batch_jobs import Commands, Order, Outcome, done_before
     from djgraph.errors import InputError
     from djgraph.jobs import executor_of, run_jobs
-    from djgraph.storage import announced, is_url, open_storage
+    from djgraph.storage import announced, is_url, lies_in, open_storage, shown_url
 
-    where = place_of(given["out"])
+    where, source = place_of(given["out"]), given["batch"]
     chosen = executor_of(executor(given["workers"], given["ray"]))
     if not is_url(where):
         where = os.path.abspath(where)
-        if Path(os.path.realpath(where)).is_relative_to(os.path.realpath(given["batch"])):
-            raise InputError(f"-o {given['out']} lies in the folder that is read; choose another one")
+    with folder_of(source) as (folder, sketch):
+        if not is_url(where) and sketch is None:
+            inside = Path(os.path.realpath(where)).is_relative_to(os.path.realpath(folder))
+        else:
+            inside = is_url(where) and sketch is not None and lies_in(where, source, InputError)
+        if inside:
+            raise InputError(f"-o {shown_url(where)} lies in the folder that is read; choose another one")
+        if sketch is not None:
+            open_storage(source, InputError, shared=not chosen.shares_memory)
+        items = find(folder)
+        if sketch is not None:
+            items = [behind(sketch, item) for item in items]
     storage = open_storage(where, InputError, shared=not chosen.shares_memory)
-    items = find()
     order = Order(
         function=function,
         kind=kind,
@@ -71,6 +81,7 @@ def run_batch(
         items=tuple(items),
         where=where,
         folder=None if chosen.shares_memory else os.getcwd(),
+        source=None if sketch is None else source,
     )
     results: dict[int, tuple[str, ...]] = done_before(storage, order)
     kept = len(results)
@@ -92,7 +103,7 @@ def run_batch(
                     steps.advance()
         finally:
             _write_manifest(storage, kind, items, results, wrong)
-    _tell(where, kind, len(items), len(results) - kept, kept, wrong, given["as_json"])
+    _tell(storage.shown(""), kind, len(items), len(results) - kept, kept, wrong, given["as_json"])
     if wrong:
         raise typer.Exit(1)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from djgraph.errors import InputError
+
+if TYPE_CHECKING:
+    from djgraph.storage import Sketch
 
 MAX_ITEMS = 100_000
 _DEPTH = 8
@@ -20,17 +25,42 @@ _CONTROLS = {
     ".csv": "--automation",
     ".npy": "--params",
 }
+AT = "\0"
+"""What stands for a folder that is fetched, as no path can hold it."""
 _NAMED = ("automation", "params")
 _OPTION = {"automation": "--automation", "params": "--params"}
 
 
 @dataclass(frozen=True)
 class Item:
-    """name: its path below the folder. words: what it adds to the command. files: what it is made from, folders too."""
+    """name: its path below the folder. words: what it adds to the command. files: what it is made from, folders too.
+    Where the folder is a URL, :data:`AT` stands for it in words, and files are named from it on."""
 
     name: str
     words: tuple[str, ...]
     files: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def folder_of(source: str) -> Iterator[tuple[Path, Sketch | None]]:
+    """The folder to find items in, within: a path's own, or the sketch of what is behind a URL."""
+    from djgraph.storage import is_url, local_path, sketched
+
+    folder = local_path(source, InputError) if is_url(source) else Path(source)
+    if folder is not None:
+        yield folder, None
+        return
+    with sketched(source, _DEPTH + 2, lambda name: False, InputError) as sketch:
+        try:
+            yield sketch.folder, sketch
+        except InputError as problem:
+            raise InputError(sketch.told(str(problem))) from None
+
+
+def behind(sketch: Sketch, item: Item) -> Item:
+    """An item that was found in a sketch, as it is fetched."""
+    words = tuple(word.replace(str(sketch.folder), AT) for word in item.words)
+    return Item(item.name, words, tuple(sketch.place(Path(file)).below for file in item.files))
 
 
 def recordings(folder: Path, inputs: Collection[str], shared: bool) -> list[Item]:

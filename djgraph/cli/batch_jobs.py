@@ -17,14 +17,15 @@ from urllib.parse import quote
 
 import typer
 
-from djgraph.cli.batch_items import Item
+from djgraph.cli.batch_items import AT, Item
 from djgraph.cli.errors import INTERRUPTED, sentence
+from djgraph.cli.fetched import told_as
 from djgraph.cli.sync import SyncCommand
 from djgraph.data.stored import PathInside
-from djgraph.errors import DJGraphError
+from djgraph.errors import DJGraphError, InputError
 from djgraph.guard import guarded
 from djgraph.reading import Stored, parse_json
-from djgraph.storage import Storage, check_seen, open_storage
+from djgraph.storage import Storage, UrlPath, check_seen, is_url, open_storage, put_there, shown_url, versions
 from djgraph.version import __version__
 
 DONE = "done"
@@ -56,7 +57,8 @@ class Order:
     """What all items of a batch share.
 
     function: the command. words: of it, those that stand for all. kind: ``render`` or ``fit``. suffix: of the result.
-    where, folder: the place of the results, and the folder that relative paths begin at.
+    where, folder: the place of the results, and the folder that relative paths begin at. source: the URL that the items
+    are fetched from, where they are no files of this machine.
     """
 
     function: Callable[..., None]
@@ -66,6 +68,7 @@ class Order:
     items: tuple[Item, ...]
     where: str
     folder: str | None
+    source: str | None = None
 
 
 class Commands:
@@ -91,15 +94,22 @@ class Commands:
     def __call__(self, number: int) -> Outcome:
         """One item; what goes wrong with it is its outcome."""
         item = self.order.items[number]
-        with tempfile.TemporaryDirectory(prefix="djgraph-") as scratch:
+        with (
+            tempfile.TemporaryDirectory(prefix="djgraph-") as scratch,
+            tempfile.TemporaryDirectory(prefix="djgraph-") as copies,
+        ):
             said = io.StringIO()
             began = time.perf_counter()
             try:
                 key = key_of(self.order, item)  # of the files as they are read, not as they are afterwards
-                with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), guarded():
-                    code = self.command.main(
-                        self._words(item, Path(scratch)), self.order.kind, standalone_mode=False
-                    )
+                words = self._words(item, Path(scratch), self._fetch(item, Path(copies).resolve()))
+                with (
+                    contextlib.redirect_stdout(said),
+                    contextlib.redirect_stderr(said),
+                    guarded(),
+                    told_as(self._names(copies)),
+                ):
+                    code = self.command.main(words, self.order.kind, standalone_mode=False)
             except (KeyboardInterrupt, SystemExit):
                 raise
             except typer.BadParameter as problem:
@@ -120,10 +130,22 @@ class Commands:
             except (DJGraphError, OSError) as problem:
                 return Outcome(number, problem=sentence(problem))
 
-    def _words(self, item: Item, scratch: Path) -> list[str]:
+    def _fetch(self, item: Item, copies: Path) -> list[str]:
+        """An item's words, with its files where they are."""
+        if self.order.source is None:
+            return list(item.words)
+        for file in item.files:
+            put_there(UrlPath(self.order.source, file), copies / file, InputError)
+        return [word.replace(AT, str(copies)) for word in item.words]
+
+    def _names(self, copies: str) -> dict[str, str]:
+        source = self.order.source
+        return {} if source is None else {str(Path(copies).resolve()): shown_url(source).rstrip("/")}
+
+    def _words(self, item: Item, scratch: Path, own: Sequence[str]) -> list[str]:
         out = scratch / f"{Path(item.name).name}{self.order.suffix}"
         more = ["--report", str(out.with_suffix(".report.json"))] if self.order.kind == "fit" else []
-        return [*self.order.words, *item.words, "--out", str(out), *more]
+        return [*self.order.words, *own, "--out", str(out), *more]
 
     def _store(self, item: Item, key: str, scratch: Path, said: str, began: float) -> tuple[str, ...]:
         folder = item.name.rpartition("/")[0]
@@ -155,10 +177,14 @@ def key_of(order: Order, item: Item) -> str:
     digest = hashlib.sha256(
         repr((__version__, order.kind, order.words, item.words)).encode("utf-8", "surrogateescape")
     )
-    for file in [*item.files, *_named_files(order.words)]:
+    own = item.files if order.source is None else ()
+    for file in [*own, *_named_files(order.words)]:
         for path in _below(file):
             about = os.stat(path)
             digest.update(repr((path, about.st_size, about.st_mtime_ns)).encode("utf-8", "surrogateescape"))
+    away = [UrlPath(order.source, file) for file in item.files] if order.source is not None else []
+    for place in [*away, *(UrlPath(url) for url in _named_urls(order.words))]:
+        digest.update(repr(versions(place, InputError)).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -192,6 +218,10 @@ def _named_files(words: Sequence[str]) -> list[str]:
     """Those of the words, or behind their ``=``, that are files or folders."""
     paths = [word.partition("=")[2] or word for word in words]
     return [path for path in paths if os.path.exists(path)]
+
+
+def _named_urls(words: Sequence[str]) -> list[str]:
+    return [path for word in words if "=" in word and is_url(path := word.partition("=")[2])]
 
 
 def _below(path: str) -> list[str]:

@@ -134,7 +134,7 @@ def fit(
       djgraph fit dj_mixer --batch recordings -o fitted
     """
     if batch is not None:
-        fit_batch(graph, args, batch, bool(input))
+        fit_batch(graph, args, bool(input))
         return
     if target is None:
         raise typer.BadParameter(
@@ -222,13 +222,13 @@ def fit(
         raise typer.Exit(INTERRUPTED)
 
 
-def fit_batch(graph: str, args: list[str] | None, folder: Path, shared: bool) -> None:
-    """Fit all recordings in a folder. shared: of tracks that are given."""
+def fit_batch(graph: str, args: list[str] | None, shared: bool) -> None:
+    """Fit all recordings in the folder of ``--batch``. shared: of tracks that are given."""
     from djgraph.cli.batch_items import recordings
 
     inputs = list(load_graph(graph, args).inputs)
     single = ("target", "mix", "report", "plot", "intervals", "warp_out", "truth", "resume")
-    run_batch(fit, "fit", lambda: recordings(folder, inputs, shared), ".yaml", single)
+    run_batch(fit, "fit", lambda folder: recordings(folder, inputs, shared), ".yaml", single)
 
 
 def _warp_of(warp: str) -> tuple[Path | None, str]:

@@ -71,7 +71,7 @@ def render(
       djgraph render dj_mixer -i track_a=one -i track_b=two --batch automations -o mixed
     """
     if batch is not None:
-        render_batch(asked, batch)
+        render_batch(asked)
         return
     started = time.perf_counter()
     played = Played(asked, seconds)
@@ -117,8 +117,8 @@ def render(
         typer.echo(said_of(found, report or []))
 
 
-def render_batch(asked: Asked, folder: Path) -> None:
-    """Render all mixes in a folder."""
+def render_batch(asked: Asked) -> None:
+    """Render all mixes in the folder of ``--batch``."""
     from djgraph.cli.batch_items import mixes
 
     inputs = list(load_graph(asked.graph, asked.args).inputs)
@@ -126,7 +126,7 @@ def render_batch(asked: Asked, folder: Path) -> None:
     run_batch(
         render,
         "render",
-        lambda: mixes(folder, inputs, bool(asked.input), moved),
+        lambda folder: mixes(folder, inputs, bool(asked.input), moved),
         ".flac",
         ("report", "dawproject", "reaper", "picture"),
     )

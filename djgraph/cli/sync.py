@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from djgraph.arguments import FASTEST, SLOWEST
+from djgraph.cli.fetched import fetched_inputs, names_url
 from djgraph.errors import InputError
 from djgraph.rendering.synced import SYNCS, Tempo
 
@@ -26,6 +27,15 @@ class SyncCommand(TyperCommand):
         """Put the value there."""
         parsed: list[str] = super().parse_args(ctx, filled(args, "--sync", SYNCS[0], SYNCS.__contains__))
         return parsed
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it, on what is fetched where an input is named by a URL; of a batch each of its jobs does that."""
+        inputs = ctx.params.get("input") or ()
+        if ctx.params.get("batch") is not None or not names_url(inputs):
+            return super().invoke(ctx)
+        with fetched_inputs(inputs) as words:
+            ctx.params["input"] = words
+            return super().invoke(ctx)
 
 
 def filled(args: list[str], option: str, value: str, takes: Callable[[str], bool]) -> list[str]:

@@ -37,7 +37,7 @@ class Root:
 
     def header(self, file: Path) -> Header:
         """Of an audio file; one behind a URL is fetched for it."""
-        with local(self.place(file), AudioFileError) as path:
+        with local(self.place(file), AudioFileError, anew=True) as path:
             return read_header(path)
 
 

@@ -56,18 +56,20 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def local(place: Path | UrlPath, error: type[DJGraphError]) -> Iterator[Path]:
+def local(place: Path | UrlPath, error: type[DJGraphError], anew: bool = False) -> Iterator[Path]:
     """A path to read a file by, within: a path itself, or where a file behind a URL lies once it has been fetched.
 
     It is read from the URL where this machine's cache has it not, whole, and takes its name there once all of it is on
     disk; while it is read here, no other process removes it. What the storage says of its content (size, ETag, time) is
-    asked once a process: another content is another file of the cache. A file of the cache is held against its checksum
-    once a process, and fetched anew where it is damaged. Errors of type ``error``, and those that are raised within,
-    name the URL.
+    asked once a process, or ``anew``: another content is another file of the cache. Files of the cache are held against
+    their checksum once a process, and fetched anew where they are damaged. Errors of type ``error``, and those that are
+    raised within, name the URL.
     """
     if isinstance(place, Path):
         yield place
         return
+    if anew:
+        _versions.pop((place.root, place.below), None)
     with _held(place, error) as path:
         try:
             yield path
@@ -77,23 +79,35 @@ def local(place: Path | UrlPath, error: type[DJGraphError]) -> Iterator[Path]:
             raise type(problem)(str(problem).replace(str(path), str(place))) from problem
 
 
-_remotes: dict[str, Remote] = {}
-_versions: dict[tuple[str, str], Version] = {}
-_checked: set[Path] = set()
-"""Of this process: storages by URL, what they said of files, files of the cache that were held against their sums."""
-
-
-@contextlib.contextmanager
-def _held(place: UrlPath, error: type[DJGraphError]) -> Iterator[Path]:
+def remote_of(place: UrlPath, error: type[DJGraphError]) -> Remote:
+    """The storage that a place lies in. ``error`` for one that no user gave."""
     if not place.given:
         raise error(f"{place} is named by a file, and URLs are opened that the user gives; give {place.root}")
     remote = _remotes.get(place.root)
     if remote is None or remote.error is not error:
         remote = _remotes[place.root] = Remote(place.root, error)
-    known = (remote.full(place.below), place.root)
+    return remote
+
+
+def version_of(place: UrlPath, error: type[DJGraphError]) -> Version:
+    """What the storage said of a file when this process first asked. Raises ``error``."""
+    known = place.root, place.below
     if known not in _versions:
-        _versions[known] = remote.version(place.below)
-    path = _path(known[0], _versions[known], place.name)
+        _versions[known] = remote_of(place, error).version(place.below)
+    return _versions[known]
+
+
+_remotes: dict[str, Remote] = {}
+_versions: dict[tuple[str, str], Version] = {}
+_checked: set[Path] = set()
+"""Of this process: storages by URL, what they said of files by URL and name, files of the cache that were held against
+their sums."""
+
+
+@contextlib.contextmanager
+def _held(place: UrlPath, error: type[DJGraphError]) -> Iterator[Path]:
+    remote, version = remote_of(place, error), version_of(place, error)
+    path = _path(remote.full(place.below), version, place.name)
     for _ in range(_TRIES):
         file = _taken(path)
         if file is not None:
@@ -102,7 +116,7 @@ def _held(place: UrlPath, error: type[DJGraphError]) -> Iterator[Path]:
             return
         with _said(path, error), _alone(path):
             if (there := _taken(path)) is None:
-                _fetch(remote, place, _versions[known], path)
+                _fetch(remote, place, version, path)
             else:
                 there.close()
     raise error(f"{path}, fetched from {place}, is removed as fast as it comes; let {SIZE} be larger")

@@ -128,6 +128,12 @@ class Remote:
                 found.append(Entry(name, entry["type"] == "directory"))
             return sorted(found, key=lambda entry: entry.name)
 
+    def is_folder(self, name: str) -> bool:
+        """Whether a folder has that name. The error where nothing has."""
+        fs, path = self._at(name)
+        with self._told(name):
+            return bool(fs.info(path)["type"] == "directory")
+
     def version(self, name: str) -> Version:
         """Of a file, asked of the storage now."""
         fs, path = self._at(name)

@@ -17,7 +17,7 @@ from djgraph.cli import fit, render
 from djgraph.cli.batch import place_of
 from djgraph.cli.batch_items import Item
 from djgraph.cli.batch_jobs import Commands, Order, done_before, done_name, key_of
-from djgraph.storage import open_storage
+from djgraph.storage import cache, open_storage
 
 from .conftest import Run
 
@@ -116,6 +116,53 @@ def test_fit(run: Run, work: Path) -> None:
         assert (work / "out" / f"{name}.yaml").read_text() == (work / "alone.yaml").read_text()
         report = json.loads((work / "out" / f"{name}.report.json").read_text())
         assert report["si_sdr_db"] > 30
+
+
+@pytest.mark.slow
+def test_what_lies_behind_a_url(run: Run, work: Path, memory: Any) -> None:
+    """Mixes, recordings and the tracks that are given for all: the same results as from folders."""
+    memory.put(str(work / "in"), "/in", recursive=True)
+    where = ["--batch", "memory://in", "-o", work / "away", "-j", 1]
+    assert "3 items, 3 done now" in run("render", work / "graph.json", *where).stdout
+    run(*batch(work))
+    for name in ("one", "two", "deep/three"):
+        assert (work / "away" / f"{name}.flac").read_bytes() == (work / "out" / f"{name}.flac").read_bytes()
+    assert "0 done now, 3 before" in run("render", work / "graph.json", *where).stdout
+    memory.pipe("/in/one/left/drums.wav", memory.cat("/in/two/stems/left/drums.wav"))
+    cache._versions.clear()  # as in another process
+    assert "1 done now, 2 before" in run("render", work / "graph.json", *where).stdout
+    memory.pipe("/in/two/stems/left/drums.wav", b"no music")
+    cache._versions.clear()
+    assert "memory://in/two/stems/left/drums.wav" in run("render", work / "graph.json", *where, code=1).stderr
+    memory.pipe("/moves/x.yaml", automation("[0, 1]").encode())
+    given = [("-i", f"{deck}=memory://in/deep/three/{deck}") for deck in ("left", "right")]
+    words = [work / "graph.json", *(word for pair in given for word in pair)]
+    moved = ["--batch", "memory://moves", "-o", work / "moved", "-j", 1]
+    assert "1 item, 1 done now" in run("render", *words, *moved).stdout
+    (work / "x.yaml").write_text(automation("[0, 1]"))
+    run("render", *single(work, "deep/three"), "-a", work / "x.yaml", "-o", work / "alone.flac")
+    assert (work / "moved" / "x.flac").read_bytes() == (work / "alone.flac").read_bytes()
+    run("render", *words, "-a", work / "x.yaml", "-o", work / "single.flac")
+    assert (work / "single.flac").read_bytes() == (work / "alone.flac").read_bytes()
+    memory.put(str(work / "alone.flac"), "/in/deep/three/mix.flac")
+    fitted = ["--batch", "memory://in/deep", "-o", work / "fitted", "-j", 1, "--delay", 0]
+    assert "1 item, 1 done now" in run("fit", work / "graph.json", *fitted).stdout
+    target = ["--target", work / "alone.flac", "--delay", 0, "-o", work / "fit.yaml"]
+    run("fit", *single(work, "deep/three"), *target)
+    assert (work / "fitted" / "three.yaml").read_text() == (work / "fit.yaml").read_text()
+
+
+def test_urls_that_cannot_be(run: Run, work: Path, memory: Any) -> None:
+    memory.put(str(work / "in"), "/in", recursive=True)
+    two = ["--batch", "memory://in", "-o", work / "out", "-j", 2]
+    assert "use one worker" in run("render", work / "graph.json", *two, code=1).stderr
+    inside = ["--batch", "memory://in", "-o", "memory://in/out", "-j", 1]
+    assert "lies in the folder that is read" in run("render", work / "graph.json", *inside, code=1).stderr
+    empty = ["--batch", "memory://in/one/left", "-o", work / "out", "-j", 1]
+    said = run("render", work / "graph.json", *empty, code=1).stderr
+    assert "--batch memory://in/one/left: there is no folder with left, right" in said
+    lost = ["-i", "left=memory://nowhere/left", "-o", work / "x.flac"]
+    assert "memory://nowhere/left" in run("render", work / "graph.json", *lost, code=1).stderr
 
 
 def changes(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import job_examples as examples
 import pytest
@@ -24,9 +26,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Started once for all: executors take what has been started in this process."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJGRAPH_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", str(Path(examples.__file__).parent), prepend=os.pathsep)
         with ray_cluster._connected(ray_cluster._ray("local"), "local", 2):
             yield
@@ -93,3 +96,18 @@ def test_a_lost_worker_changes_nothing(tmp_path: Path) -> None:
     assert any("lost" in words for words in said)
     make_corpus(whole, workers=1, **options)  # type: ignore[arg-type]
     assert tree(root) == tree(whole)
+
+
+def test_workers_fetch_tracks_from_a_url(tmp_path: Path) -> None:
+    """Of an archive, which every worker opens for itself."""
+    for i in range(2):
+        write_track(tmp_path / "library" / str(i), seed=i)
+    with zipfile.ZipFile(tmp_path / "library.zip", "w") as archive:
+        for name, content in tree(tmp_path / "library").items():
+            archive.writestr(f"library/{name}", content)
+    options: dict[str, Any] = {"graph": GRAPH, "seconds": 0.25, "count": 12, "shards": "tar", "shard_size": 3}
+    url = f"zip://library::file://{tmp_path / 'library.zip'}"
+    make_corpus(tmp_path / "away", tracks=url, workers=Ray(workers=2), **options)
+    make_corpus(tmp_path / "here", tracks=tmp_path / "library", workers=1, **options)
+    away, here = tree(tmp_path / "away"), tree(tmp_path / "here")
+    assert {name for name in here if away[name] != here[name]} == {"corpus.json"}

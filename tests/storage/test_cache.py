@@ -1,0 +1,264 @@
+"""What is fetched: whole or not at all, once, held against its sum, within a limit, and never while it is read."""
+
+from __future__ import annotations
+
+import contextvars
+import multiprocessing
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from djgraph import guard
+from djgraph.errors import AudioFileError, CorpusError, InputError
+from djgraph.storage import UrlPath, cache, lies_in, local, put_there, shown_url, sketched, versions
+from djgraph.storage.remote import Remote
+
+AT = UrlPath("memory://at")
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json" and path.suffix]
+
+
+def read(place: Path | UrlPath) -> bytes:
+    with local(place, CorpusError) as path:
+        return path.read_bytes()
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in another process."""
+    monkeypatch.setattr(cache, "_versions", {})
+    monkeypatch.setattr(cache, "_checked", set())
+
+
+@pytest.fixture
+def fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are read from a storage."""
+    names: list[str] = []
+    chunks = Remote.chunks
+
+    def counted(self: Remote, name: str, size: int) -> Iterator[bytes]:
+        names.append(name)
+        return chunks(self, name, size)
+
+    monkeypatch.setattr(Remote, "chunks", counted)
+    return names
+
+
+def test_fetched_once_and_known_by_its_content(
+    cached: Path, memory: Any, fetches: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    memory.pipe("/at/song/a.wav", b"one")
+    for _ in range(2):
+        assert read(AT / "song" / "a.wav") == b"one"
+    assert read(UrlPath("memory://at/song", "a.wav")) == b"one"  # the same file by another URL
+    forget(monkeypatch)
+    assert read(AT / "song" / "a.wav") == b"one"
+    assert fetches == ["song/a.wav"]
+    with local(AT / "song" / "a.wav", CorpusError) as path:
+        assert path.suffix == ".wav"
+        assert path.is_relative_to(cached)
+    memory.pipe("/at/song/a.wav", b"two")
+    assert read(AT / "song" / "a.wav") == b"one"  # this process goes on with what it has begun with
+    forget(monkeypatch)
+    assert read(AT / "song" / "a.wav") == b"two"
+    assert len(files_of(cached)) == 2
+    (tmp_path / "x").write_bytes(b"here")
+    assert read(tmp_path / "x") == b"here"
+
+
+def test_damage_is_mended(
+    cached: Path, memory: Any, fetches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pipe("/at/a.wav", b"music")
+    for damage in (b"mus", b"muzak", None):
+        assert read(AT / "a.wav") == b"music"
+        (path,) = files_of(cached)
+        if damage is None:
+            path.with_name(f"{path.name}.json").write_text("{")
+        else:
+            path.write_bytes(damage)
+        forget(monkeypatch)
+    assert read(AT / "a.wav") == b"music"
+    assert len(fetches) == 4
+
+
+def test_whole_or_not_at_all(cached: Path, memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.pipe("/at/a.wav", b"0123456789")
+
+    def cut(self: Remote, name: str, size: int) -> Iterator[bytes]:
+        yield b"01234"
+
+    def broken(self: Remote, name: str, size: int) -> Iterator[bytes]:
+        yield b"01234"
+        raise AudioFileError("the line is cut")
+
+    def changed(self: Remote, name: str, size: int) -> Iterator[bytes]:
+        yield b"0123456789"
+        memory.pipe("/at/a.wav", b"9876543210")
+
+    for chunks, words in ((cut, "10 bytes, and 5"), (broken, "cut"), (changed, "has changed")):
+        with monkeypatch.context() as patch:
+            patch.setattr(Remote, "chunks", chunks)
+            with pytest.raises((CorpusError, AudioFileError), match=words):
+                read(AT / "a.wav")
+        assert files_of(cached) == []
+
+
+def test_the_limit(cached: Path, memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cache.SIZE, "0.000003")  # 3000 bytes
+    for name in "abcd":
+        memory.pipe(f"/at/{name}.wav", name.encode() * 800)
+    with local(AT / "a.wav", CorpusError) as held:
+        for name in "bcd":
+            assert read(AT / f"{name}.wav") == name.encode() * 800
+        assert held.read_bytes() == b"a" * 800  # the oldest, and in use
+    contents = sorted(path.read_bytes()[:1] for path in files_of(cached))
+    assert b"a" in contents
+    assert b"b" not in contents
+    assert sum(path.stat().st_size for path in cached.rglob("*") if path.is_file()) < 3000
+    assert read(AT / "b.wav") == b"b" * 800  # fetched again
+    memory.pipe("/at/large.wav", bytes(4000))
+    with pytest.raises(CorpusError, match=r"4000 bytes.*DJGRAPH_CACHE_GB"):
+        read(AT / "large.wav")
+    memory.pipe("/at/new.wav", b"new")
+    for wrong in ("much", "-1", "nan"):
+        monkeypatch.setenv(cache.SIZE, wrong)
+        with pytest.raises(CorpusError, match="expected gigabytes"):
+            read(AT / "new.wav")
+
+
+def test_sizes_that_are_not_known(cached: Path, memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.pipe("/at/a.wav", bytes(5000))
+    about = memory.info
+    monkeypatch.setattr(type(memory), "info", lambda self, path, **_: {**about(path), "size": None})
+    assert read(AT / "a.wav") == bytes(5000)
+    forget(monkeypatch)
+    monkeypatch.setattr(cache, "LARGEST", 4000)
+    memory.pipe("/at/a.wav", bytes(5001))
+    with pytest.raises(CorpusError, match="more than the 4000 bytes"):
+        read(AT / "a.wav")
+
+
+def test_errors_name_the_url(cached: Path, memory: Any) -> None:
+    memory.pipe("/at/a.wav", b"one")
+    with (
+        pytest.raises(InputError, match=r"^memory://at/a\.wav is no music$"),
+        local(AT / "a.wav", CorpusError) as path,
+    ):
+        raise InputError(f"{path} is no music")
+    with pytest.raises(CorpusError, match=r"memory://at/b\.wav does not exist"):
+        read(AT / "b.wav")
+    with pytest.raises(CorpusError, match="is a folder"):
+        read(AT)
+    with pytest.raises(CorpusError, match="URLs are opened that the user gives"):
+        read(UrlPath("memory://at", "a.wav", given=False))
+
+
+def test_no_keys_are_shown() -> None:
+    pytest.importorskip("fsspec")
+    assert shown_url("sftp://me:secret@host/x?sig=abc") == "sftp://…@host/x?…"
+    assert str(UrlPath("sftp://me:secret@host/x", "a.wav")) == "sftp://…@host/x/a.wav"
+    assert shown_url("s3://bucket/x") == "s3://bucket/x"
+    with pytest.raises(CorpusError) as caught:
+        Remote("nonsense://me:secret@host/x", CorpusError)
+    assert "secret" not in str(caught.value)
+
+
+def test_names_lead_nowhere_else(memory: Any, cached: Path) -> None:
+    fs = Remote("memory://at", CorpusError)
+    listed = [{"name": f"/at/{name}", "type": "file", "size": 1} for name in ("..", ".hidden", "", "a.wav")]
+    patched = pytest.MonkeyPatch()
+    patched.setattr(type(memory), "ls", lambda self, path, detail: listed)
+    try:
+        assert [entry.name for entry in fs.entries()] == ["a.wav"]
+        for wrong in ("a\\b", "a\0b", "a" * 256):
+            listed.append({"name": f"/at/{wrong}", "type": "file", "size": 1})
+            with pytest.raises(CorpusError, match="no name of a file here"):
+                fs.entries()
+            listed.pop()
+    finally:
+        patched.undo()
+
+
+def test_a_sketch(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/track.json", "a/x.wav", "a/b/c/y.wav", ".git/z", "top.wav"):
+        memory.pipe(f"/at/{name}", b"content")
+    with sketched("memory://at", 2, lambda name: name == "track.json", CorpusError) as sketch:
+        found = {
+            p.relative_to(sketch.folder).as_posix(): p.read_bytes()
+            for p in sketch.folder.rglob("*")
+            if p.is_file()
+        }
+        assert found == {"a/track.json": b"content", "a/x.wav": b"", "top.wav": b""}
+        assert sketch.place(sketch.folder / "a" / "x.wav") == AT / "a" / "x.wav"
+        assert sketch.place(sketch.folder) == AT
+        assert sketch.told(f"{sketch.folder}/a is odd") == "memory://at/a is odd"
+    assert not sketch.folder.exists()
+    monkeypatch.setattr("djgraph.storage.sketch.MOST", 2)
+    with (
+        pytest.raises(CorpusError, match="more than 2 files"),
+        sketched("memory://at", 2, str.isalpha, CorpusError),
+    ):
+        pass
+    with (
+        pytest.raises(CorpusError, match="memory://none"),
+        sketched("memory://none", 2, str.isalpha, CorpusError),
+    ):
+        pass
+
+
+def test_put_there(memory: Any, cached: Path, tmp_path: Path) -> None:
+    for name in ("song/drums.wav", "song/deep/bass.wav", "mix.wav"):
+        memory.pipe(f"/at/{name}", name.encode())
+    put_there(AT / "song", tmp_path / "one", CorpusError)
+    put_there(AT / "song", tmp_path / "one", CorpusError)  # there already
+    put_there(AT / "mix.wav", tmp_path / "two" / "mix.wav", CorpusError)
+    put_there(UrlPath("memory://at/mix.wav"), tmp_path / "three.wav", CorpusError)
+    assert (tmp_path / "one" / "deep" / "bass.wav").read_bytes() == b"song/deep/bass.wav"
+    assert (tmp_path / "two" / "mix.wav").read_bytes() == (tmp_path / "three.wav").read_bytes() == b"mix.wav"
+    names = [name for name, _ in versions(AT / "song", CorpusError)]
+    assert names == ["memory://at/song/drums.wav", "memory://at/song/deep/bass.wav"]
+    assert lies_in("memory://at/song/out", "memory://at/song", CorpusError)
+    assert not lies_in("memory://at/songs", "memory://at/song", CorpusError)
+
+
+def test_a_command_may_read_and_fetch_again(
+    cached: Path, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a command, a file that was read is not written; the cache's may be."""
+    memory.pipe("/at/a.wav", b"one")
+
+    def command() -> None:
+        with guard.guarded():
+            for _ in range(2):
+                with local(AT / "a.wav", CorpusError) as path:
+                    guard.reading(path)
+                path.unlink()
+
+    contextvars.copy_context().run(command)
+
+
+def _take(url: str, out: Path) -> None:
+    out.write_bytes(read(UrlPath(url, "a.bin")))
+
+
+@pytest.mark.slow
+def test_processes_share_it(cached: Path, tmp_path: Path) -> None:
+    """Of an archive, which every process opens for itself."""
+    pytest.importorskip("fsspec")
+    content = bytes(range(256)) * 4000
+    with zipfile.ZipFile(tmp_path / "lib.zip", "w") as archive:
+        archive.writestr("at/a.bin", content)
+    url = f"zip://at::file://{tmp_path / 'lib.zip'}"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_take, args=(url, tmp_path / f"{i}")) for i in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [(tmp_path / f"{i}").read_bytes() == content for i in range(3)] == [True] * 3
+    assert len(files_of(cached)) == 1

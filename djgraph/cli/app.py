@@ -30,7 +30,7 @@ from djgraph.cli import (
 )
 from djgraph.cli.errors import Group
 from djgraph.cli.jobs import JobsCommand
-from djgraph.cli.sync import SyncCommand
+from djgraph.cli.sync import StudioCommand, SyncCommand
 
 app = typer.Typer(
     name="djgraph",
@@ -58,7 +58,7 @@ app.command("find", short_help="Find where tracks lie in a recording of a mix.")
 app.command("fit", cls=JobsCommand, short_help="Recover the controls from stems and a mix.")(fit.fit)
 app.command("train", short_help="Train a model that plays transitions.")(train.train)
 app.command("export", cls=SyncCommand, short_help="Write a graph as a web page that plays it.")(export.export)
-app.command("studio", cls=SyncCommand, short_help="Open a graph on a page: see it, play it, record it.")(
+app.command("studio", cls=StudioCommand, short_help="Open a graph on a page: see it, play it, record it.")(
     studio.studio
 )
 app.command("live", cls=SyncCommand, short_help="Play a graph on a sound card, with MIDI and OSC.")(live.live)

@@ -21,7 +21,9 @@ _TIME = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(beats?|bars?)\s*\Z")
 
 
 class SyncCommand(TyperCommand):
-    """A command whose option ``--sync`` may have a value behind it, and needs none."""
+    """A command whose option ``--sync`` may have a value behind it, and needs none, and whose inputs may be URLs."""
+
+    fetches = True
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the value there."""
@@ -31,11 +33,17 @@ class SyncCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run it, on what is fetched where an input is named by a URL; of a batch each of its jobs does that."""
         inputs = ctx.params.get("input") or ()
-        if ctx.params.get("batch") is not None or not names_url(inputs):
+        if not self.fetches or ctx.params.get("batch") is not None or not names_url(inputs):
             return super().invoke(ctx)
         with fetched_inputs(inputs) as words:
             ctx.params["input"] = words
             return super().invoke(ctx)
+
+
+class StudioCommand(SyncCommand):
+    """A command that keeps where its inputs are, and comes back to them: they have to be paths."""
+
+    fetches = False
 
 
 def filled(args: list[str], option: str, value: str, takes: Callable[[str], bool]) -> list[str]:

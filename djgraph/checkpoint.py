@@ -19,7 +19,7 @@ from djgraph.atomic import atomic_writer
 from djgraph.errors import CheckpointError, DJGraphError, LayoutError, did_you_mean, shorten
 from djgraph.graph.ir import Graph
 from djgraph.layout import ParameterLayout
-from djgraph.nn import ControlHead
+from djgraph.nn import ControlHead, ControlInput
 from djgraph.reading import DIGITS, parse_json
 from djgraph.sound import Sound
 
@@ -126,8 +126,10 @@ class Checkpoint:
         """Put ``state[key]``, a state dict, into a model; True where its heads had to be remapped.
 
         layout: the mixer that the model is to play, or its graph: then its sound is compared, too; or only its
-        layout. remap: carry every :class:`djgraph.nn.ControlHead` of the model over to its own layout, by name and
-        alias (an optimiser's state does not go with it: begin a new one). other_sound: take a checkpoint of a mixer
+        layout. remap: carry every :class:`djgraph.nn.ControlHead` and :class:`djgraph.nn.ControlInput` of the model
+        over to its own layout, by name and alias (an optimiser's state does not go with it: begin a new one); a model
+        that hears where controls stand, as a flow does, can only get more of them, or, not ``strict``, comes near to
+        what it was. other_sound: take a checkpoint of a mixer
         that sounds otherwise, as for training on at another sample rate. aliases: what was renamed since, a module, a
         learnable node or a single tensor: its name in this model → its name in the file, where an empty name is
         all of it. strict: where False, what the model or the file has alone, or in another size, stays as the model
@@ -145,13 +147,8 @@ class Checkpoint:
         state = self._renamed(model, key, aliases)
         if moved:
             for name, module in model.named_modules():
-                if not isinstance(module, ControlHead):
-                    continue
-                prefix = f"{name}." if name else ""
-                if strict or _head_fits(module, state, prefix):
-                    state = module.remap(state, prefix)
-                else:  # nothing of a head of other features can be taken, its layout least of all
-                    state = {key: held for key, held in state.items() if not key.startswith(prefix)}
+                if isinstance(module, (ControlHead, ControlInput)):
+                    state = self._moved(module, state, f"{name}." if name else "", strict)
         carried = _compare(model, state)
         if strict and not carried.whole:
             raise CheckpointError(
@@ -165,6 +162,20 @@ class Checkpoint:
         left = {*carried.missing, *carried.changed}
         model.load_state_dict({name: own[name] if name in left else state[name] for name in own})
         return moved
+
+    def _moved(
+        self, module: ControlHead | ControlInput, state: dict[str, Any], prefix: str, strict: bool
+    ) -> dict[str, Any]:
+        """``state`` with what lies under a prefix in the layout of the module that is to have it."""
+        try:
+            if isinstance(module, ControlHead):
+                return module.remap(state, prefix)
+            return module.remap(state, self.layout, prefix, strict)
+        except LayoutError as problem:
+            if strict:
+                raise LayoutError(f"{self.path}: {problem}") from problem
+        # Of one of other features nothing can be taken, a head's layout least of all.
+        return {key: held for key, held in state.items() if not key.startswith(prefix)}
 
     def carried(
         self, model: nn.Module, *, key: str = "model", aliases: Mapping[str, str] | None = None
@@ -274,17 +285,6 @@ def _compare(model: nn.Module, state: Mapping[str, Any]) -> Carried:
             changed[name] = f"{list(held.shape)} → {list(tensor.shape)}"
     missing = tuple(name for name in own if name not in state)
     return Carried(missing, tuple(name for name in state if name not in own), changed)
-
-
-def _head_fits(head: ControlHead, state: Mapping[str, Any], prefix: str) -> bool:
-    """Whether a head of the file is one that can be remapped: there, and of as many features."""
-    own = head.state_dict()
-    held = {key: state.get(prefix + key) for key in own}
-    return all(
-        isinstance(one, Tensor) and (one.ndim < 2 or one.shape[1:] == own[key].shape[1:])
-        for key, one in held.items()
-        if isinstance(own[key], Tensor)
-    )
 
 
 def _is_below(name: str, place: str) -> bool:

@@ -1,4 +1,4 @@
-"""ControlHead: the last layer of a model that controls a mixer."""
+"""ControlHead, the last layer of a model that controls a mixer; ControlInput, one that hears where controls stand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from djgraph.arguments import whole
-from djgraph.errors import InputError, LayoutError
+from djgraph.errors import InputError, LayoutError, shorten
 from djgraph.layout import ParameterLayout
 from djgraph.layout.compare import origins
 
@@ -144,6 +144,69 @@ class ControlHead(nn.Module):
         if prefix + LAYOUT_KEY in state_dict:
             self.set_extra_state(state_dict[prefix + LAYOUT_KEY])
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class ControlInput(nn.Linear):
+    """Features ``[…, features]`` and positions of every control ``[…, controls]`` to ``[…, out]``: a linear layer, for
+    models that hear where controls stand, such as one that draws them step by step.
+
+    Positions, 0…1 along each control's scale, are heard from -1 to 1. Its weight has a column for each feature, then
+    for each control; :meth:`remap` moves it to another layout.
+    """
+
+    def __init__(self, features: int, layout: ParameterLayout, out: int) -> None:
+        if not isinstance(layout, ParameterLayout):
+            raise LayoutError(f"layout is a {type(layout).__name__}; expected mixer.layout")
+        super().__init__(whole(features, "features", 0) + len(layout), whole(out, "out", 1))
+        self.features = features
+        self.layout = layout
+
+    def forward(self, features: Tensor, positions: Tensor) -> Tensor:  # type: ignore[override]
+        """``[…, out]`` for features ``[…, features]`` and positions ``[…, controls]``."""
+        return super().forward(torch.cat((features, 2 * positions - 1), -1))
+
+    def remap(
+        self, state: Mapping[str, Any], layout: ParameterLayout, prefix: str = "", strict: bool = True
+    ) -> dict[str, Any]:
+        """A copy of a state dict in which the layer hears this one's controls, by name and alias.
+
+        state: of a layer for ``layout``, or of a model in which it lies under ``prefix``. New controls are not heard,
+        so with a head that was remapped (:meth:`ControlHead.remap`) a model does with the others what it did. What it
+        did hung on all that it heard, so LayoutError for a control that is gone, or whose range or scale has changed;
+        with ``strict=False`` a control that is gone is heard in the middle of its travel, one of another linear or log
+        range where its value was, and one of another scale not at all, which is near what was learned, not that.
+        LayoutError, too, where the state holds no such layer.
+        """
+        key = f"{prefix}weight"
+        weight, shape = state.get(key), (self.out_features, self.features + len(layout))
+        if not isinstance(weight, Tensor) or tuple(weight.shape) != shape:
+            came = list(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
+            raise LayoutError(f"{key}: expected {list(shape)} (out, features and controls), got {came}")
+        sources = origins(layout, self.layout)
+        lines = [None if i is None else _carry(layout, i, self.layout, j) for j, i in enumerate(sources)]
+        lost = [name for i, name in enumerate(layout.names) if i not in sources]
+        other = [self.layout.names[j] for j, i in enumerate(sources) if i is not None and lines[j] != (1, 0)]
+        if strict and (lost or other):
+            gone = [f"gone: {shorten(lost, 8)}"] if lost else []
+            gone += [f"of another range or scale: {shorten(other, 8)}"] if other else []
+            raise LayoutError(
+                f"this model hears where all its controls stand ({prefix}weight), so what it does with those that"
+                f" stayed hangs on those that are {'; '.join(gone)}\n"
+                "  it cannot be carried over as it was: keep these controls in the graph, train anew, or take it for a"
+                " beginning, with strict=False"
+            )
+        weight = weight.detach()
+        bias = state[f"{prefix}bias"].detach().clone()
+        heard = weight.new_zeros(self.out_features, len(self.layout))
+        for j, (source, line) in enumerate(zip(sources, lines)):
+            if source is None or line is None:
+                continue
+            column, (stretch, shift) = weight[:, self.features + source], line
+            # Of the position p here, the old one is (p − shift)/stretch; both are heard as 2·position − 1.
+            heard[:, j] = column / stretch
+            bias += column * ((1 - 2 * shift) / stretch - 1)
+        moved = torch.cat((weight[:, : self.features], heard), 1)
+        return {**state, key: moved, f"{prefix}bias": bias}
 
 
 def _read_layout(state: Any) -> ParameterLayout:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from djgraph.arguments import real, whole
+from djgraph.errors import InputError
 from djgraph.layout import ParameterLayout
-from djgraph.nn import ControlHead
+from djgraph.nn import ControlHead, ControlInput
 from djgraph.transitions.attention import body_of, heard_steps, sines
 
 STEPS = 16
@@ -29,6 +30,9 @@ class FlowModel(nn.Module):
     on the way is a set of controls that a mixer can play. A transformer estimates x₁ from x_t, t and the features; the
     velocity of the flow is (x̂₁ − x_t)/(1 − t).
 
+    A checkpoint goes on with more controls: of the same noise, those that it knew run as before, the new ones to
+    neutral. Fewer controls, or other ranges, are another flow (:meth:`djgraph.nn.ControlInput.remap`).
+
     size, layout, hidden, layers: as of :class:`djgraph.transitions.TransformerModel`.
     """
 
@@ -36,7 +40,7 @@ class FlowModel(nn.Module):
         super().__init__()
         hidden += hidden % 2
         self.layout = layout
-        self.encoder = nn.Linear(size + len(layout), hidden)
+        self.encoder = ControlInput(size, layout, hidden)
         self.time = nn.Sequential(nn.Linear(WAVES, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
         self.body = body_of(hidden, layers)
         self.norm = nn.LayerNorm(hidden)
@@ -49,7 +53,7 @@ class FlowModel(nn.Module):
         :meth:`TransitionModel.forward`.
         """
         hidden = heard_steps(features, steps)
-        seen = self.encoder(torch.cat((features, 2 * place - 1), -1))
+        seen = self.encoder(features, place)
         seen = seen + sines(features.shape[1], seen.shape[-1]).to(seen)
         seen = seen + self.time(_waves(time).to(seen.dtype))[:, None]
         states = self.norm(self.body(seen, src_key_padding_mask=hidden))
@@ -82,25 +86,30 @@ class FlowModel(nn.Module):
         steps: Tensor | None = None,
         *,
         generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
         flow_steps: int = STEPS,
         guide: Guide | None = None,
         strength: float = 0.1,
     ) -> Tensor:
         """Controls drawn from what was learned, ``[batch, frames, controls]`` in plain units.
 
-        generator: of the noise, on the CPU (default: seed 0, the same noise for every item). flow_steps: of Euler's
+        generator: of the noise, on the CPU (default: seed 0, the same noise for every item). noise: itself, where the
+        flow begins, ``[steps, controls]`` or one for each item, in 0…1. flow_steps: of Euler's
         method. guide: pulls every estimate of x₁ towards what sounds right, before the flow goes on to it: down the
         gradient of the guide through whatever makes sound of the params, by ``strength`` of a knob's travel where the
         gradient is the largest, as H. Chung et al. (Diffusion posterior sampling, ICLR 2023) do with images. Of what a
         guide asks for is given only what a mixer's gradient reaches; the flow sees to the rest.
 
-        Raises InputError for numbers that cannot be.
+        Raises InputError for numbers that cannot be, and for noise of another shape.
         """
         flow_steps = whole(flow_steps, "flow_steps", 1)
         real(strength, "strength", 0)
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         shape = (features.shape[1], len(self.layout))
-        noise = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu")
+        if noise is None:
+            noise = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu")
+        elif tuple(noise.shape) not in (shape, (len(features), *shape)):
+            raise InputError(f"noise: expected {list(shape)} (steps, controls), got {list(noise.shape)}")
         place = noise.to(features.device).expand(len(features), -1, -1)
         with torch.no_grad():
             for number in range(flow_steps):

@@ -151,7 +151,8 @@ class _GatedLoudness:
         seconds = self._samples / self._rate
         count = int(np.round((seconds - _BLOCK) / (_BLOCK * _STEP)) + 1)  # the last may be incomplete
         complete = self._powers[:count]
-        powers = np.array([*complete, *(self._power(number) for number in range(len(complete), count))])
+        last = [self._power(number) for number in range(len(complete), count)]
+        powers = np.concatenate((np.array(complete), last))
         absolute = 10 ** ((_ABSOLUTE_GATE - OFFSET) / 10)
         heard = powers >= absolute
         if not heard.any():

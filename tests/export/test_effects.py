@@ -193,6 +193,30 @@ def test_switches_null(tmp_path: Path) -> None:
     assert all(value < LIMIT for value in depths(heard(one, tmp_path), wanted).values())
 
 
+@needs_node
+@pytest.mark.slow
+def test_delays_next_to_the_shortest_null(tmp_path: Path) -> None:
+    """Of a loop the mixer knows nothing nearer than its shortest delay: within that sample its cubic goes on by itself."""
+    effects = ("echo", "dub_echo", "flanger", "spiral")
+    graph = {
+        "djgraph": 1,
+        "name": "short",
+        "inputs": [{"name": "track"}],
+        "mixer": [{"strip": name, "input": "track", "chain": [name]} for name in effects],
+        "outputs": list(effects),
+    }
+    made = torch.Generator().manual_seed(3)
+    params = {
+        f"{name}.{name}.time": 20 + 0.03 * torch.rand(8, generator=made) for name in ("echo", "dub_echo")
+    }
+    params |= {"flanger.flanger.delay": 0.5, "flanger.flanger.depth": 0.01 * torch.rand(8, generator=made)}
+    params |= {"spiral.spiral.time": 20 + 30 * torch.rand(8, generator=made)}
+    one = case(graph, seed=2, params=params)
+    assert {
+        name: value for name, value in depths(heard(one, tmp_path), one.mixed()).items() if value >= LIMIT
+    } == {}
+
+
 def test_the_page_lists_them() -> None:
     text = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
     (listed,) = re.findall(r"These have one, (.*?)\.\s+Others", text, re.DOTALL)

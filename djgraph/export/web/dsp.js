@@ -355,13 +355,17 @@ class DelayLine {
     return this.data[at < 0 ? at + this.size : at];
   }
 
-  /** The line `delay` samples before the one that was put last, or, with `ahead` 1, before the one that comes. */
-  read(/** @type {number} */ delay, ahead = 0) {
-    const held = delay > ahead ? Math.min(delay, this.longest) : ahead, whole = Math.floor(held), f = held - whole, { data, size } = this;
+  /**
+   * The line `delay` samples before the one that was put last. In a loop, before the one that comes, and at least
+   * `shortest` whole samples, of which the mixer knows none that is nearer.
+   */
+  read(/** @type {number} */ delay, shortest = 0) {
+    const held = delay > shortest ? Math.min(delay, this.longest) : shortest, whole = Math.floor(held), f = held - whole, { data, size } = this;
+    const ahead = shortest > 0 ? 1 : 0;
     let at = this.place - 1 - whole + ahead;
     if (at < 0) at += size;
     const b1 = at >= 1 ? at - 1 : at - 1 + size, b2 = at >= 2 ? at - 2 : at - 2 + size, b = at + 1 === size ? 0 : at + 1;
-    const x0 = data[at], x1 = data[b1], x2 = data[b2], newer = whole <= ahead ? 3 * x0 - 3 * x1 + x2 : data[b];
+    const x0 = data[at], x1 = data[b1], x2 = data[b2], newer = whole === shortest ? 3 * x0 - 3 * x1 + x2 : data[b];
     const c1 = 0.5 * (x1 - newer), c2 = newer - 2.5 * x0 + 2 * x1 - 0.5 * x2, c3 = 1.5 * (x0 - x1) + 0.5 * (x2 - newer);
     return x0 + f * (c1 + f * (c2 + f * c3));
   }

@@ -30,11 +30,11 @@ class Processor {
       if (this.change === "fade") faded.next(wanted); else this.at = this.at > 0 ? (1 - this.pole) * wanted + this.pole * this.at : wanted;
       for (const one of lanes) {
         let y;
-        if (this.change !== "fade") y = one.line.read(Math.max(this.at, this.shortest), 1);
+        if (this.change !== "fade") y = one.line.read(this.at, this.shortest);
         else {
           const { before, current, share } = faded;
-          y = one.line.read(Math.max(before, this.shortest), 1);
-          if (current !== before) y = (1 - share) * y + share * one.line.read(Math.max(current, this.shortest), 1);
+          y = one.line.read(before, this.shortest);
+          if (current !== before) y = (1 - share) * y + share * one.line.read(current, this.shortest);
         }
         one.low += lowpass[i] * (y - one.low);
         one.high += highpass[i] * (one.low - one.high);

@@ -41,7 +41,7 @@ class Processor {
   risen(loop, x, amount, tone) {
     const { shortest, way, period, lowest } = this.rising, cycle = (this.time % period) / period, other = cycle < 0.5 ? cycle + 0.5 : cycle - 0.5, share = swing(cycle);
     const delay = (at) => shortest + Math.abs(way) * (way > 0 ? at : 1 - at);
-    const y = share * loop.line.read(delay(cycle), 1) + (1 - share) * loop.line.read(delay(other), 1);
+    const y = share * loop.line.read(delay(cycle), shortest) + (1 - share) * loop.line.read(delay(other), shortest);
     loop.low += -Math.expm1(-2 * Math.PI * tone / this.rate) * (y - loop.low);
     loop.high += -Math.expm1(-2 * Math.PI * lowest / this.rate) * (loop.low - loop.high);
     if (Math.abs(loop.low) + Math.abs(loop.high) < 1e-30) { loop.low = 0; loop.high = 0; }

@@ -15,7 +15,7 @@ class Processor {
     this.lines.forEach((line, c) => {
       const ahead = this.cycles.ahead(c), x = inputs.in[c], y = outputs.out[c];
       for (let i = 0; i < count; i++) {
-        const wet = line.read(Math.max(scale * (delay.values[i] + depth.values[i] * swing(cycle[i] + ahead)), this.shortest), 1);
+        const wet = line.read(scale * (delay.values[i] + depth.values[i] * swing(cycle[i] + ahead)), this.shortest);
         line.put(x[i] + feedback.values[i] * wet);
         y[i] = x[i] + mix.values[i] * (wet - x[i]);
       }

@@ -18,9 +18,9 @@ class Processor {
       if (this.sync === "beats") wanted = Math.min(Math.max(controls.beats.values[i] * 60 * rate / ticks.tempo[i], shortest), this.longest);
       this.at = this.at > 0 ? (1 - this.pole) * wanted + this.pole * this.at : wanted;
       const other = this.phase < 0.5 ? this.phase + 0.5 : this.phase - 0.5, share = swing(this.phase);
-      const first = Math.max(this.at + window * (0.5 - this.phase), shortest), second = Math.max(this.at + window * (0.5 - other), shortest);
+      const first = this.at + window * (0.5 - this.phase), second = this.at + window * (0.5 - other);
       for (let c = 0; c < lines.length; c++) {
-        const x = inputs.in[c][i], wet = share * lines[c].read(first, 1) + (1 - share) * lines[c].read(second, 1);
+        const x = inputs.in[c][i], wet = share * lines[c].read(first, shortest) + (1 - share) * lines[c].read(second, shortest);
         lines[c].put(x + controls.feedback.values[i] * wet);
         outputs.out[c][i] = x + controls.mix.values[i] * (wet - x);
       }

@@ -82,7 +82,7 @@ def _blocks(audio: Tensor, before: Tensor, size: int) -> Tensor:
     return torch.cat(parts, dim=-1).unflatten(-1, (-1, size))
 
 
-def _taps(factor: int) -> Tensor:
+def lowpass_taps(factor: int) -> Tensor:
     """The filter, 1 in its middle, ``[2·HALF·factor + 1]``, float64."""
     length = 2 * HALF * factor + 1
     window = torch.kaiser_window(length, periodic=False, beta=BETA, dtype=torch.float64, device="cpu")
@@ -115,7 +115,7 @@ def _increase(factor: int, dtype: torch.dtype, device: torch.device) -> tuple[Te
     with torch.inference_mode(False):
         sources = torch.arange(-2 * HALF, 2 * HALF, device="cpu") * factor
         targets = torch.arange(2 * HALF * factor, device="cpu").unflatten(0, (-1, factor))[:, 1:].flatten()
-        first, second = _banded(_taps(factor), sources, targets).chunk(2)
+        first, second = _banded(lowpass_taps(factor), sources, targets).chunk(2)
         return first.to(device, dtype), second.to(device, dtype)
 
 
@@ -125,5 +125,5 @@ def _reduce(factor: int, dtype: torch.dtype, device: torch.device) -> tuple[Tens
     with torch.inference_mode(False):
         sources = torch.arange(-2 * HALF * factor, 2 * HALF * factor, device="cpu")
         targets = torch.arange(2 * HALF, device="cpu") * factor
-        first, second = _banded(_taps(factor) / factor, sources, targets).chunk(2)
+        first, second = _banded(lowpass_taps(factor) / factor, sources, targets).chunk(2)
         return first.to(device, dtype), second.to(device, dtype)

@@ -56,7 +56,7 @@ def djgraph_exporters() -> Iterator[Exporter]:
         yield Exporter(name, FOLDER / "taps.js", _tapping)
     yield Exporter("flanger", FOLDER / "flanger.js", _flanging)
     yield Exporter("phaser", FOLDER / "phaser.js")
-    yield Exporter("saturate", FOLDER / "saturate.js", fault=_oversampled)
+    yield Exporter("saturate", FOLDER / "saturate.js", _bending)
     yield Exporter("meter", FOLDER / "meter.js", _metering)
     for name in ("brake", "spinback"):
         yield Exporter(name, FOLDER / "platter.js", _turning)
@@ -215,10 +215,16 @@ def _flanging(effect: Any, channels: int) -> dict[str, Any]:
     return {**effect.settings.model_dump(), "shortest": shortest, "longest": effect.LONGEST * rate / 1000}
 
 
-def _oversampled(effect: Any, channels: int) -> str | None:
-    if effect.settings.oversampling == 1:
-        return None
-    return "no JavaScript for oversampling above 1; set oversampling: 1"
+def _bending(effect: Any, channels: int) -> dict[str, Any]:
+    """taps: of the filter of oversampling up to its middle, which is the last one."""
+    settings = effect.settings
+    taps: list[float] = []
+    if settings.oversampling > 1:
+        from djgraph.dsp.oversampling import lowpass_taps
+
+        whole = lowpass_taps(settings.oversampling)
+        taps = whole[: len(whole) // 2 + 1].tolist()
+    return {"kind": settings.kind, "factor": settings.oversampling, "taps": taps}
 
 
 def _metering(effect: Any, channels: int) -> dict[str, Any]:

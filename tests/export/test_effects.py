@@ -73,6 +73,8 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("phaser", {}),
     ("phaser", {"feedback": 0.6, "stages": 6}),
     *(("saturate", {"kind": kind}) for kind in ("tanh", "cubic", "hard", "fold")),
+    *(("saturate", {"oversampling": factor}) for factor in (2, 4, 8)),
+    *(("saturate", {"kind": kind, "oversampling": 4}) for kind in ("cubic", "hard", "fold")),
     ("crush", {}),
     ("brake", {}),
     ("spinback", {"curve": 2}),

@@ -32,7 +32,11 @@ from djgraph.cli.progress import Steps
 from djgraph.cli.transitions import Set
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from djgraph.decks import FileMaterial
     from djgraph.export import Bits, Page, Program, Stem
+    from djgraph.graph.ir import Graph
 
 BLOCK = 1 << 20
 LONGEST = 3600.0
@@ -68,7 +72,11 @@ def export(
     key_lock: KeyLock = False,
     seconds: Annotated[
         float | None,
-        typer.Option("--seconds", metavar="S", help="Without -i: how long what the controls do is."),
+        typer.Option(
+            "--seconds",
+            metavar="S",
+            help="How long the mix is: without -i, or where sources play every input.",
+        ),
     ] = None,
     embed: Annotated[
         bool,
@@ -122,7 +130,7 @@ def export(
         lowering=LoweringName.causal,
         args=args,
     )
-    played = Played(asked)
+    played = Played(asked, seconds if input else None)
     path = Path(f"{_plain(played.graph.name)}.html") if out is None else Path(os.path.expanduser(out))
     claim(path)
     with Steps() as steps:
@@ -153,8 +161,6 @@ def _bits(bits: int | None) -> Bits | None:
 
 def _check(given: bool, moves: object, seconds: float | None, sync: str | None) -> None:
     """Refuses what does not go with stems, or without. given: whether there are some; moves: what the controls do."""
-    if given and seconds is not None:
-        raise typer.BadParameter("--seconds is for pages without -i; with it a page is as long as its stems")
     if not given and moves is not None and seconds is None:
         raise typer.BadParameter("without -i give --seconds: how long what the controls do is")
     if seconds is not None and not 0 < seconds <= LONGEST:
@@ -169,6 +175,7 @@ def _paged(
     """The page, and the program in it: of the stems that are given, or of so many seconds without any."""
     import djgraph
     from djgraph.export import program_of, stem_of, web_page
+    from djgraph.rendering import PlayedBlocks
 
     graph, registry = played.graph, djgraph.registry()
     if not given:
@@ -180,11 +187,13 @@ def _paged(
         return web_page(graph, program, (), length or None), program
     with played.play(list(graph.outputs), steps) as playing:
         source, score = playing.source, playing.score
-        program = program_of(playing.mixer, registry, score.params, score.positions, score.tempo)
+        tracks = source.material if isinstance(source, PlayedBlocks) else {}
+        grids = {name: track.grid for name, track in tracks.items() if track.grid is not None}
+        program = program_of(playing.mixer, registry, score.params, score.positions, score.tempo, grids)
         stems: list[Stem] = []
         if embed:
             steps.begin("reading", source.samples)
-            for (name, stem), audio in _read(source, steps).items():
+            for (name, stem), audio in (_read(source, steps) | _materials(tracks, graph)).items():
                 stems.append(stem_of(name, stem, audio, graph.sample_rate, bits))
         return web_page(graph, program, stems, source.samples), program
 
@@ -207,6 +216,17 @@ def _read(source: Any, steps: Steps) -> dict[tuple[str, str | None], Any]:
         left -= size
         steps.advance(size)
     return {key: np.concatenate(some, -1) for key, some in pieces.items()}
+
+
+def _materials(tracks: Mapping[str, FileMaterial], graph: Graph) -> dict[tuple[str, str | None], Any]:
+    """All of what sources play, as :func:`_read` has it."""
+    found = {}
+    for name, track in tracks.items():
+        parts = track.read(0, track.samples).split(list(track.widths.values()))
+        for signal, audio in zip(track.widths, parts):
+            stem = signal.removeprefix(f"{name}.") if graph.inputs[name] else None
+            found[name, stem] = audio.numpy()
+    return found
 
 
 def _plain(name: str) -> str:

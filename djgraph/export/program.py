@@ -1,4 +1,4 @@
-"""The plan of a stream and the courses of its controls as plain data, which a page's engine runs."""
+"""The plan of a stream as plain data, which a page's engine runs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from djgraph.compiler.pipeline import stream_stages
 from djgraph.compiler.plan import Add, Delay, Load, Loop, Op, Plan, Process, Silence
 from djgraph.compiler.spread import Spread
-from djgraph.controls.bank import ControlBank
 from djgraph.controls.reader import smoothing_samples
+from djgraph.effects import SourceEffect
 from djgraph.errors import CompileError, InputError
-from djgraph.graph.ir import Binding, Blend, Constant, EffectNode, Free, Graph, InputNode, MacroCurve
-from djgraph.layout.grid import Grid
-from djgraph.layout.units import units_of
+from djgraph.export.courses import Data, rows_of, tempo_of
+from djgraph.graph.ir import EffectNode, Graph, InputNode
 from djgraph.mixer import Mixer
 from djgraph.plugins import ExporterEntry, Registry
 from djgraph.reading import read_text
@@ -28,7 +26,20 @@ from djgraph.text import one_line
 SPREAD = Path(__file__).parent / "web" / "spread.js"
 LARGEST_SCRIPT = 200_000
 """Bytes of an effect's JavaScript."""
-Data = dict[str, Any]
+
+
+class Anchors(Protocol):
+    """Where a track's beats are, as :class:`djgraph.analysis.Grid` says it: beats and when they are, a beat that begins
+    a bar, beats in a bar."""
+
+    @property
+    def beats(self) -> Sequence[float]: ...
+    @property
+    def seconds(self) -> Sequence[float]: ...
+    @property
+    def downbeat(self) -> int: ...
+    @property
+    def meter(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -47,14 +58,16 @@ def program_of(
     params: torch.Tensor | None = None,
     positions: Sequence[int] | torch.Tensor | None = None,
     tempo: float | torch.Tensor | tuple[torch.Tensor, torch.Tensor] | None = None,
+    grids: Mapping[str, Anchors] | None = None,
 ) -> Program:
     """The program of a mixer that was compiled under the causal lowering.
 
     params: ``[frames, controls]``, the defaults where left out; positions: the sample of each frame, ascending; tempo:
-    BPM, a number, or ``[1, frames]`` at the same samples, or at samples of its own.
+    BPM, a number, or ``[1, frames]`` at the same samples, or at samples of its own. grids: of the tracks that sources
+    play, by input, as far as known.
 
     Raises CompileError that names all effects without an exporter, each with its node and place, and loops that close
-    through an effect; InputError where effects follow a clock and there is no tempo.
+    through an effect; InputError where effects follow a clock and there is no tempo, or no grid of what they play.
     """
     compiled, graph = mixer.compiled, mixer.graph
     # Passes that stack equal effects would be of no use here.
@@ -62,27 +75,23 @@ def program_of(
         -1
     ].plan
     assert plan.latencies is not None
-    if graph.sources:
-        names = ", ".join(f"{name} ({node.effect.type})" for name, node in graph.sources.items())
-        raise CompileError(
-            f"graph {graph.name} has inputs that sources play: {names}. A page plays stems as they are; "
-            "take `source` away from these inputs"
-        )
     if compiled.uses_clock and tempo is None:
         raise InputError(
             f"graph {graph.name} has effects that follow a clock: give its tempo, --tempo BPM, or an automation with a "
             "tempo"
         )
     writer = _Writer(mixer, plan, registry)
+    loads = {op.node: op.out for op in plan.ops if isinstance(op, Load)}
+    nodes = [node for node in graph.nodes if isinstance(node, InputNode) and node.id in loads]
     ops = [writer.op(op, plan) for op in plan.ops if not isinstance(op, Load)]
+    played = [name for name in graph.sources if any(node.input == name for node in nodes)]
+    sources = [writer.source(name, nodes, (grids or {}).get(name)) for name in played]
     if writer.faults:
         raise CompileError(_no_exporters(graph, writer.faults))
     if params is None:
         params, positions = mixer.layout.default.reshape(1, -1), [0]
     places = [int(one) for one in (positions if positions is not None else range(len(params)))]
-    rows = _rows(compiled.bank, compiled.graph, params, places)
-    loads = {op.node: op.out for op in plan.ops if isinstance(op, Load)}
-    nodes = [node for node in graph.nodes if isinstance(node, InputNode) and node.id in loads]
+    rows = rows_of(compiled.bank, compiled.graph, params, places)
     data = {
         "rate": graph.sample_rate,
         "latency": plan.latency or 0,
@@ -94,9 +103,11 @@ def program_of(
                 "stem": node.stem,
                 "channels": node.channels,
                 "optional": node.optional,
+                "source": played.index(node.input) if node.input in played else None,
             }
             for node in nodes
         ],
+        "sources": sources,
         "outputs": [
             {"name": name.removeprefix("output "), "value": value, "channels": plan.channels[value]}
             for name, value in plan.outputs.items()
@@ -105,7 +116,7 @@ def program_of(
         "settings": writer.settings,
         "rows": rows,
         "columns": len(graph.columns),
-        "tempo": _tempo(tempo, places) if compiled.uses_clock else None,
+        "tempo": tempo_of(tempo, places) if compiled.uses_clock else None,
     }
     values = params.detach()
     changes = (values != values[0]).any(0).tolist()
@@ -164,14 +175,6 @@ class _Writer:
         """at: the latency of what it reads; of what is in a loop, the loop's counts."""
         (node,) = op.nodes
         exporter = self._exporter(node)
-        controls = [
-            {
-                "id": control.id,
-                "row": self._bank.row(node, control),
-                "smoothing": smoothing_samples(control, self._graph.sample_rate),
-            }
-            for control in node.effect.controls
-        ]
         module = self._mixer.compiled.modules[node.id]
         return {
             "kind": "process",
@@ -181,9 +184,40 @@ class _Writer:
             "settings": exporter[1],
             "ins": [[port.name, name] for port, name in zip(node.effect.inputs, op.ins[0])],
             "outs": [[port.name, name] for port, name in zip(node.effect.outputs, op.outs[0])],
-            "controls": controls,
+            "controls": self._controls(node),
             "clock": bool(module.uses_clock),
         }
+
+    def source(self, name: str, nodes: Sequence[InputNode], grid: Anchors | None) -> Data:
+        """What plays an input, of the nodes of all inputs."""
+        node = self._graph.sources[name]
+        module = self._mixer.compiled.modules[node.id]
+        assert isinstance(module, SourceEffect)
+        if module.needs_beats and grid is None:
+            raise InputError(
+                f"{name} is played by {node.effect.type} in time with the clock, and a page knows no beats but those "
+                "of the tracks that it brings: give them, -i, or take `sync: off`"
+            )
+        exporter = self._exporter(node)
+        return {
+            "exporter": exporter[0],
+            "settings": exporter[1],
+            "stems": [number for number, one in enumerate(nodes) if one.input == name],
+            "controls": self._controls(node),
+            "clock": bool(module.uses_clock),
+            "beats": None if grid is None else _anchors(grid),
+        }
+
+    def _controls(self, node: EffectNode) -> list[Data]:
+        """What a node reads: of each control its row, and over how many samples its corners are rounded."""
+        return [
+            {
+                "id": control.id,
+                "row": self._bank.row(node, control),
+                "smoothing": smoothing_samples(control, self._graph.sample_rate),
+            }
+            for control in node.effect.controls
+        ]
 
     def _arrives(self, op: Op) -> int:
         """The latency of what an operation reads."""
@@ -239,8 +273,17 @@ class _Writer:
         return self._told[told]
 
 
+def _anchors(grid: Anchors) -> Data:
+    return {
+        "beats": list(grid.beats),
+        "seconds": list(grid.seconds),
+        "downbeat": grid.downbeat,
+        "meter": grid.meter,
+    }
+
+
 def _no_exporters(graph: Graph, faults: Mapping[str, str]) -> str:
-    positions = {node.id: node.position for node in graph.nodes}
+    positions = {id: node.position for id, node in graph.by_id.items()}
     lines = [
         f"  {name}{f' ({position})' if (position := positions.get(name)) else ''}: {fault}"
         for name, fault in faults.items()
@@ -251,97 +294,3 @@ def _no_exporters(graph: Graph, faults: Mapping[str, str]) -> str:
         + "\n  what can be done: take these effects away, put others in their places (docs/export.md lists those that "
         "have an exporter), or write one (docs/plugins.md, djgraph_exporters)"
     )
-
-
-def _rows(bank: ControlBank, graph: Graph, params: torch.Tensor, places: Sequence[int]) -> list[Data]:
-    """Every row of the bank: what it reads, and its course over the frames."""
-    values = bank.rows(params.detach().cpu().float()[None])[:, 0].numpy()
-    sources: dict[int, tuple[Binding, list[Grid], bool]] = {}
-    columns = {column.name: index for index, column in enumerate(graph.columns)}
-    held_columns = {column.name: column.control for column in graph.columns if column.control.held}
-    for name, index in columns.items():
-        sources[index] = Free(name), [], False
-    for node in graph.nodes:
-        if not isinstance(node, EffectNode):
-            continue
-        for control in node.effect.controls:
-            row, binding = bank.row(node, control), node.bindings[control.id]
-            column = held_columns.get(binding.column) if isinstance(binding, Free) else None
-            held = control.held or column is not None
-            grids = [units_of([one]).grid for one in dict.fromkeys((column or control, control)) if one.held]
-            sources[row] = binding, grids if held else [], held
-    rows = []
-    for number in range(len(values)):
-        if number not in sources:  # a curve that only a blend reads
-            rows.append(_constant())
-            continue
-        binding, grids, held = sources[number]
-        at, course = _course(values[number], places)
-        rows.append(
-            {
-                "from": _source(binding, columns),
-                "held": held or (number < len(columns) and graph.columns[number].control.held),
-                "grids": [_grid(grid) for grid in grids],
-                "at": at,
-                "values": course,
-            }
-        )
-    return rows
-
-
-def _constant() -> Data:
-    return {"from": {"value": 0}, "held": False, "grids": [], "at": [0], "values": [0]}
-
-
-def _course(
-    values: np.ndarray[Any, np.dtype[np.float32]], places: Sequence[int]
-) -> tuple[list[int], list[float]]:
-    """A row's frames without those that lie within a stretch of one value."""
-    keep = np.ones(len(values), dtype=bool)
-    if len(values) > 1:
-        same = values[1:] == values[:-1]
-        keep[1:-1] = ~(same[1:] & same[:-1])
-        keep[-1] = not same[-1]
-    chosen: list[int] = np.flatnonzero(keep).tolist()
-    return [places[i] for i in chosen], [_short(values[i]) for i in chosen]
-
-
-def _short(value: Any) -> float:
-    """A single-precision number with as few digits as tell it from its neighbours."""
-    return float(str(np.float32(value)))
-
-
-def _source(binding: Binding, columns: Mapping[str, int]) -> Data:
-    match binding:
-        case Constant():
-            return {"value": _short(binding.value)}
-        case Free():
-            return {"column": columns[binding.column]}
-        case MacroCurve():
-            return {"curve": _curve(binding, columns)}
-        case Blend():
-            return {"blend": [[_curve(curve, columns) for curve in term] for term in binding.terms]}
-    raise TypeError(type(binding).__name__)
-
-
-def _curve(curve: MacroCurve, columns: Mapping[str, int]) -> Data:
-    return {"column": columns[curve.column], "points": [list(point) for point in curve.points]}
-
-
-def _grid(grid: Grid) -> Data:
-    if grid.stepped.numel():
-        low, step, last, high = (float(one[0]) for one in (grid.low, grid.step, grid.last, grid.high))
-        return {"low": low, "step": step, "last": last, "high": high}
-    return {"values": grid.values[0].tolist(), "borders": grid.borders[0].tolist()}
-
-
-def _tempo(
-    tempo: float | torch.Tensor | tuple[torch.Tensor, torch.Tensor] | None, places: Sequence[int]
-) -> Data:
-    if isinstance(tempo, tuple):
-        tempo, own = tempo
-        places = own.tolist()
-    if isinstance(tempo, torch.Tensor) and tempo.numel() > 1:
-        return {"at": list(places), "values": [float(one) for one in tempo.reshape(-1)]}
-    assert tempo is not None
-    return {"at": [0], "values": [float(tempo)]}

@@ -9,7 +9,7 @@ from pathlib import Path
 from djgraph.errors import CompileError
 from djgraph.reading import read_text
 
-SHARED = ("dsp.js", "single.js", "engine.js")
+SHARED = ("dsp.js", "single.js", "material.js", "engine.js")
 
 
 @cache

@@ -72,6 +72,8 @@ def djgraph_exporters() -> Iterator[Exporter]:
     yield Exporter("downmix", FOLDER / "downmix.js", _mixing_down)
     yield Exporter("noise", FOLDER / "noise.js", _noisy)
     yield Exporter("oscillator", FOLDER / "oscillator.js")
+    yield Exporter("deck", FOLDER / "deck.js", fault=_locked)
+    yield Exporter("sampler", FOLDER / "sampler.js", _sampling)
     yield Exporter("crush", FOLDER / "crush.js", lambda effect, channels: {"cycle": CYCLE})
 
 
@@ -225,6 +227,16 @@ def _bending(effect: Any, channels: int) -> dict[str, Any]:
         whole = lowpass_taps(settings.oversampling)
         taps = whole[: len(whole) // 2 + 1].tolist()
     return {"kind": settings.kind, "factor": settings.oversampling, "taps": taps}
+
+
+def _locked(effect: Any, channels: int) -> str | None:
+    if not effect.settings.key_lock:
+        return None
+    return "no JavaScript for key lock, which is a phase vocoder; set key_lock: false"
+
+
+def _sampling(effect: Any, channels: int) -> dict[str, Any]:
+    return {"mode": effect.settings.mode, "fade": effect.fade}
 
 
 def _metering(effect: Any, channels: int) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Sampler(SourceEffect):
 
     def __init__(self, settings: Any, environment: Environment) -> None:
         super().__init__(settings, environment)
-        self._fade = max(1.0, settings.fade * environment.sample_rate / 1000)
+        self.fade = max(1.0, settings.fade * environment.sample_rate / 1000)
 
     def initial_state(self, batch: int, like: Tensor) -> State:
         """Of the last shot and the one before: ``at``, where in the material they are, and ``ended``, when they began
@@ -104,7 +104,7 @@ class Sampler(SourceEffect):
         sound, at, after = [], [], []
         for which, end in ((last, ends), (earlier, ends_before)):
             position = offsets.gather(1, which) + run
-            level = (1 - (place - end) / self._fade).clamp(0, 1)
+            level = (1 - (place - end) / self.fade).clamp(0, 1)
             # What is not heard is not read: a position that is no number is silence.
             heard = material.read(torch.where(level > 0, position, math.nan), rate)
             sound.append(heard * level.to(controls["rate"].dtype).unsqueeze(1))

@@ -7,7 +7,7 @@ import math
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 import djgraph
+from djgraph.analysis import Grid
+from djgraph.decks import MemoryMaterial
 from djgraph.export import Program, program_of
 from djgraph.export.scripts import engine_source
 from djgraph.mixer import Mixer
@@ -31,17 +33,20 @@ needs_node = pytest.mark.skipif(NODE is None, reason="no Node to run a page's Ja
 
 @dataclass(frozen=True)
 class Case:
-    """A mixer with what it plays; stems by their place in the program, ``[channels, samples]``."""
+    """A mixer with what it plays; stems by their place in the program, ``[channels, samples]``. samples: of the clip,
+    where no stem that is no source's says so. grids: of the tracks that sources play, by input."""
 
     mixer: Mixer
     params: Tensor
     positions: list[int]
     tempo: float | Tensor | None
     stems: list[Tensor]
+    samples: int | None = None
+    grids: Mapping[str, Grid] = field(default_factory=dict)
 
     @property
     def program(self) -> Program:
-        return program_of(self.mixer, djgraph.registry(), self.params, self.positions, self.tempo)
+        return program_of(self.mixer, djgraph.registry(), self.params, self.positions, self.tempo, self.grids)
 
     def mixed(self) -> dict[str, Tensor]:
         """What the mixer makes of it, by output: ``[channels, samples]``."""
@@ -51,8 +56,13 @@ class Case:
                 inputs[told["input"]] = audio[None]
             else:
                 inputs.setdefault(told["input"], {})[told["stem"]] = audio[None]
+        for name, grid in self.grids.items():
+            signals = inputs[name] if isinstance(inputs[name], dict) else {name: inputs[name]}
+            inputs[name] = MemoryMaterial({stem: audio[0] for stem, audio in signals.items()}, grid=grid)
         with torch.no_grad():
-            made = self.mixer(inputs, self.params[None], positions=self.positions, tempo=self.tempo)
+            made = self.mixer(
+                inputs, self.params[None], positions=self.positions, tempo=self.tempo, samples=self.samples
+            )
         made = made if isinstance(made, Mapping) else {next(iter(self.mixer.outputs)): made}
         return {name: signal[0] for name, signal in made.items()}
 
@@ -66,6 +76,7 @@ def case(
     tempo: float | None = 126.0,
     level: float = 0.3,
     moving: bool = True,
+    grids: Mapping[str, Grid] | None = None,
 ) -> Case:
     """Random controls, at random samples, on noise of which a part is quiet; params: columns that are set instead."""
     made = torch.Generator().manual_seed(seed)
@@ -78,14 +89,15 @@ def case(
     for name, value in (params or {}).items():
         values[:, layout.index(name)] = torch.as_tensor(value, dtype=values.dtype)
     positions = sorted({0, *torch.randint(1, samples + 500, (frames - 1,), generator=made).tolist()})
-    program = program_of(mixer, djgraph.registry(), tempo=tempo)
+    program = program_of(mixer, djgraph.registry(), tempo=tempo, grids=grids)
     envelope = torch.ones(samples)
     envelope[samples // 2 : samples * 3 // 4] = 0.03
     stems = [
         level * envelope * torch.randn(one["channels"], samples, generator=made)
         for one in program.data["inputs"]
     ]
-    return Case(mixer, values[: len(positions)], positions, tempo, stems)
+    clip = samples if mixer.graph.sources else None
+    return Case(mixer, values[: len(positions)], positions, tempo, stems, clip, grids or {})
 
 
 def heard(one: Case, folder: Path, blocks: Sequence[int] = (128,), **more: Any) -> dict[str, Tensor]:
@@ -102,7 +114,7 @@ def heard(one: Case, folder: Path, blocks: Sequence[int] = (128,), **more: Any) 
         "engine": str(folder / "engine.js"),
         "program": program.data,
         "inputs": files,
-        "samples": one.stems[0].shape[-1],
+        "samples": one.samples or one.stems[0].shape[-1],
         "blocks": list(blocks),
         "out": str(folder / "out"),
         **more,

@@ -198,7 +198,7 @@ def test_switches_null(tmp_path: Path) -> None:
 @needs_node
 @pytest.mark.slow
 def test_delays_next_to_the_shortest_null(tmp_path: Path) -> None:
-    """Of a loop the mixer knows nothing nearer than its shortest delay: within that sample its cubic goes on by itself."""
+    """A loop knows nothing nearer than its shortest delay: within that sample the mixer's cubic goes on by itself."""
     effects = ("echo", "dub_echo", "flanger", "spiral")
     graph = {
         "djgraph": 1,
@@ -228,4 +228,12 @@ def test_the_page_lists_them() -> None:
 
 def test_all_that_have_javascript_are_tried() -> None:
     ours = {entry.name for entry in djgraph.registry().exporters.values() if entry.plugin == "fx"}
-    assert ours == {*(name for name, _ in CASES), *PORTS, "ms_join", "oscillator", "downmix"}
+    assert ours == {
+        *(name for name, _ in CASES),
+        *PORTS,
+        "ms_join",
+        "oscillator",
+        "downmix",
+        "deck",
+        "sampler",
+    }

@@ -11,7 +11,8 @@
  * @typedef {{low: number, step: number, last: number, high: number}|{values: number[], borders: number[]}} Grid
  * @typedef {{from: {column: number}|{curve: MacroCurve}|{blend: MacroCurve[][]}|{value: number}, held: boolean, grids: Grid[], at: number[], values: number[]}} Row
  * @typedef {{kind: string, at: number, out: string, source: string, sources: string[], samples: number, exporter: number, settings: number, node: string, ins: [string, string][], outs: [string, string][], controls: {id: string, row: number, smoothing: number}[], clock: boolean, block: number, ways: {source: string, out: string, samples: number}[], body: Op[]}} Op
- * @typedef {{rate: number, latency: number, channels: Record<string, number>, inputs: {value: string, input: string, stem: string|null, channels: number}[], outputs: {name: string, value: string, channels: number}[], ops: Op[], settings: any[], rows: Row[], columns: number, tempo: {at: number[], values: number[]}|null}} Program
+ * @typedef {{exporter: number, settings: number, stems: number[], controls: Op["controls"], clock: boolean, beats: {beats: number[], seconds: number[], downbeat: number, meter: number}|null}} Told  of what plays an input; stems: numbers of inputs
+ * @typedef {{rate: number, latency: number, channels: Record<string, number>, inputs: {value: string, input: string, stem: string|null, channels: number, source: number|null}[], sources: Told[], outputs: {name: string, value: string, channels: number}[], ops: Op[], settings: any[], rows: Row[], columns: number, tempo: {at: number[], values: number[]}|null}} Program
  */
 
 const BLOCK = 128;
@@ -263,6 +264,34 @@ class Call {
   }
 }
 
+/** What plays an input: a processor that reads its stems as material, wherever it likes. */
+class Source {
+  /** @param {Told} told @param {Engine} engine @param {any[]} exporters */
+  constructor(told, engine, exporters) {
+    const { inputs, settings, rate } = engine.program;
+    this.places = told.stems.flatMap((number) => Array.from({ length: inputs[number].channels }, (_, c) => [number, c]));
+    this.outs = this.places.map(([number, c]) => engine.values[inputs[number].value][c]);
+    this.material = new Material(this.outs.length);
+    this.processor = new exporters[told.exporter](settings[told.settings], { rate, channels: this.outs.length, beats: told.beats });
+    this.readings = told.controls.map(({ id, row, smoothing }) => ({ id, reading: engine.reading(row, smoothing, 0) }));
+    this.clock = told.clock ? engine.clock : null;
+    /** @type {Record<string, Curve>} */ this.controls = Object.fromEntries(this.readings.map(({ id, reading }) => [id, reading.curve]));
+  }
+
+  /** The samples from `start` on, up to the clip's end; without inputs nobody hears them. */
+  run(/** @type {(Float32Array|null)[][]|null} */ inputs, /** @type {number} */ start, /** @type {number} */ count, /** @type {number} */ samples) {
+    const { material, outs } = this, inside = Math.min(count, Math.max(samples - start, 0));
+    for (let k = 0; inputs && k < outs.length; k++) {
+      const [number, c] = this.places[k], signal = material.channels[k] = inputs[number]?.[c] ?? null;
+      material.samples = Math.max(k ? material.samples : 0, signal?.length ?? 0);
+      outs[k].fill(0, inside, count);
+    }
+    if (!inside) return;
+    for (const { reading } of this.readings) reading.read(start, inside, samples);
+    this.processor.process(inputs && material, outs, this.controls, inside, this.clock ? this.clock.read(start, inside) : null);
+  }
+}
+
 class Engine {
   /**
    * @param {Program} program
@@ -286,6 +315,8 @@ class Engine {
     this.values = {};
     for (const [name, count] of Object.entries(program.channels)) this.values[name] = Array.from({ length: count }, () => new Float64Array(BLOCK));
     this.steps = program.ops.map((op) => this.step(op, exporters));
+    this.sources = program.sources.map((told) => new Source(told, this, exporters));
+    for (const one of this.sources) for (let at = 0; at < start; at += BLOCK) one.run(null, at, Math.min(BLOCK, start - at), samples);
     if (this.hands.some((hand) => hand !== null)) this.follow(start, start, true);
   }
 
@@ -417,7 +448,8 @@ class Engine {
    */
   process(inputs, from, count) {
     const { program, values } = this;
-    program.inputs.forEach(({ value }, number) => {
+    program.inputs.forEach(({ value, source }, number) => {
+      if (source !== null) return;
       values[value].forEach((to, c) => {
         const given = inputs[number]?.[c];
         const there = given ? Math.max(0, Math.min(count, given.length - from)) : 0;
@@ -426,6 +458,7 @@ class Engine {
       });
     });
     this.follow(this.position, this.position + count);
+    for (const one of this.sources) one.run(inputs, from, count, this.samples);
     for (const step of this.steps) step(count);
     this.position += count;
   }

@@ -279,9 +279,14 @@ function put(number, channels, gain) {
   chips[number].classList.add("there");
 }
 
-/** The clip is as long as its longest stem, or, while there is none, as the page says; the sound gets all of them. */
+/**
+ * The clip is as long as its longest stem, or, while there is none, as the page says; the sound gets all of them. What
+ * sources play says nothing of that, unless nobody else does.
+ */
 function sent() {
-  const longest = Math.max(0, ...signals.map((one) => one?.[0]?.length ?? 0));
+  const most = (/** @type {(Float32Array[]|null)[]} */ some) => Math.max(0, ...some.map((one) => one?.[0]?.length ?? 0));
+  const plain = signals.filter((_, n) => program.inputs[n].source === null), there = most(signals);
+  const longest = plain.length ? most(plain) : there && (data.samples || there);
   samples = longest || (data.samples ?? 0);
   const missing = program.inputs.map((/** @type {any} */ one, /** @type {number} */ n) => one.optional || signals[n] ? "" : named(n)).filter(Boolean);
   play.disabled = save.disabled = !longest;

@@ -36,9 +36,8 @@ def web_page(
     stems: Sequence[Stem] = (),
     samples: int | None = None,
 ) -> Page:
-    """The page of a program. stems: those that it brings, but for such as nothing hears; a listener may drop the others,
-    or others in their place.
-    samples: of the clip; the longest stem's, once there is one.
+    """The page of a program. stems: those that it brings, but for such as nothing hears; a listener may drop the
+    others, or others in their place. samples: of the clip; the longest stem's, once there is one that no source plays.
 
     All text of strangers is escaped, and the page's own policy forbids it any request and any script but its own.
     Raises InputError for a page larger than browsers take.
@@ -139,7 +138,7 @@ def _groups(graph: Graph) -> list[dict[str, Any]]:
     """The columns by input that a source plays, strip and bus in document order, and by effect within; macros of the
     whole graph in front."""
     groups: dict[str, dict[str, dict[str, list[int]]]] = {}
-    kinds = dict.fromkeys(graph.sources, "input") | {owner.name: owner.kind for owner in graph.owners}
+    kinds = dict.fromkeys(graph.sources, "source") | {owner.name: owner.kind for owner in graph.owners}
     for number, column in enumerate(graph.columns):
         driven = [graph.owner_of[node] for node, _ in column.drives if node in graph.owner_of]
         owner, block = "", ""

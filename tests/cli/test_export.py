@@ -50,6 +50,28 @@ def test_a_page_with_a_transition(tmp_path: Path) -> None:
     assert len(re.findall(r'id="stem-\d"', out.read_text(encoding="utf-8"))) == 8
 
 
+@pytest.mark.slow
+def test_a_page_brings_the_tracks_that_decks_play(tmp_path: Path) -> None:
+    (tmp_path / "decks.yaml").write_text(
+        "{djgraph: 1, name: decks, inputs: [{name: track, stems: [drums, bass], source: deck}, "
+        "{name: stab, source: sampler}], mixer: [{strip: drums, input: track.drums, to: master}, "
+        "{strip: bass, input: track.bass, to: master}, {strip: stab, input: stab, to: master}, {bus: master}], "
+        "outputs: [master]}",
+        encoding="utf-8",
+    )
+    rng, out = np.random.default_rng(0), tmp_path / "page.html"
+    (tmp_path / "one").mkdir()
+    for name in ("one/drums", "one/bass", "stab"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal((4410, 2)), 44100)
+    given = ["-i", f"track={tmp_path / 'one'}", "-i", f"stab={tmp_path / 'stab.wav'}"]
+    done = runner.invoke(
+        app, ["export", str(tmp_path / "decks.yaml"), *given, "--seconds", "3", "-o", str(out), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["stems"], said["seconds"]) == (3, 3.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

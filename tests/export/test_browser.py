@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ class Opened:
         return decoded(self.page.evaluate(f"djgraph.render().then({ENCODE})"))
 
 
-def written(one: Any, path: Path, embed: bool = True) -> Path:
-    """The page of a case, whose stems become what FLAC holds of them."""
+def written(one: Any, path: Path, embed: bool = True, samples: int | None = None) -> Path:
+    """The page of a case, whose stems become what FLAC holds of them. samples: of its clip."""
     stems = []
     for number, told in enumerate(one.program.data["inputs"]):
         whole = (one.stems[number].double() * 2**23).round().clamp(-(2**23), 2**23 - 1)
@@ -79,7 +80,7 @@ def written(one: Any, path: Path, embed: bool = True) -> Path:
             stem_of(told["input"], told["stem"], one.stems[number].numpy(), one.mixer.graph.sample_rate)
         )
     path.write_text(
-        web_page(one.mixer.graph, one.program, stems if embed else (), None).html, encoding="utf-8"
+        web_page(one.mixer.graph, one.program, stems if embed else (), samples).html, encoding="utf-8"
     )
     return path
 
@@ -188,6 +189,36 @@ def test_outputs_have_as_many_channels_as_they_have(browser: Any, tmp_path: Path
     )
     until(page, "level() > 0.01")
     assert depth(opened.rendered(), wanted["wide"]) < LIMIT
+    assert opened.faults == []
+
+
+def test_tracks_that_sources_play(browser: Any, tmp_path: Path) -> None:
+    """The clip is as long as the page says, not as the tracks are; a hand on a sampler's trigger is a shot."""
+    graph = {
+        "djgraph": 1,
+        "name": "decks",
+        "inputs": [
+            {"name": "track", "stems": ["drums", "music"], "source": "deck"},
+            {"name": "stab", "source": "sampler"},
+        ],
+        "mixer": [
+            {"strip": "drums", "input": "track.drums", "chain": ["gain"], "to": "master"},
+            {"strip": "music", "input": "track.music", "chain": ["gain"], "to": "master"},
+            {"strip": "stab", "input": "stab", "chain": ["gain"], "to": "master"},
+            {"bus": "master"},
+        ],
+        "outputs": ["master"],
+    }
+    params = {"track.start": 0.02, "drums.gain.gain": 1, "stab.trigger": 0, "stab.rate": 1, "stab.start": 0}
+    one = case(graph, samples=9_000, params=params | {"stab.gain.gain": 1})
+    path = written(one, tmp_path / "page.html", samples=7_000)
+    one = replace(one, samples=7_000)
+    opened = Opened(browser, path)
+    page, wanted = opened.page, one.mixed()["master"]
+    assert "track" in page.locator(".strip h2").all_inner_texts()
+    assert depth(opened.rendered(), wanted) < LIMIT
+    page.evaluate(f"djgraph.hold({one.mixer.layout.index('stab.trigger')}, 1)")
+    assert depth(opened.rendered() - wanted, one.stems[-1][:, :7_000]) < LIMIT
     assert opened.faults == []
 
 

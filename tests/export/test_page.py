@@ -168,3 +168,24 @@ def test_what_does_not_move_is_one_point() -> None:
     data = program_of(mixer, djgraph.registry(), params, [0, 100, 200, 300, 400]).data
     assert data["rows"][0]["at"] == [0, 200, 300]
     assert data["rows"][0]["values"] == [0.5, 0.5, 0.75]
+
+
+def test_stems_that_nothing_hears_are_left_out() -> None:
+    graph = graph_of(
+        inputs=[{"name": "track", "stems": ["drums", "bass"]}],
+        mixer=[{"strip": "strip", "input": "track.drums", "chain": ["gain"]}],
+    )
+    program = program_of(djgraph.compile(graph, lowering="causal"), djgraph.registry())
+    audio = np.zeros((2, 100), np.float32)
+    page = web_page(graph, program, [stem_of("track", one, audio, 44100) for one in ("drums", "bass")])
+    assert page.stems == 1
+    assert [one["stem"] for one in json.loads(Parts(page.html).texts("script")[0])["stems"]] == ["drums"]
+
+
+def test_what_a_source_is_controlled_by_is_on_the_page() -> None:
+    graph = graph_of(inputs=[{"name": "track", "source": "deck"}])
+    program = program_of(djgraph.compile(graph, lowering="causal"), djgraph.registry())
+    data = json.loads(Parts(web_page(graph, program).html).texts("script")[0])
+    assert [(one["name"], one["kind"]) for one in data["groups"]] == [("track", "source"), ("strip", "strip")]
+    columns = [column for group in data["groups"] for block in group["blocks"] for column in block["columns"]]
+    assert sorted(columns) == list(range(len(graph.columns)))

@@ -277,6 +277,7 @@ function put(number, channels, gain) {
   }
   signals[number] = Array.from({ length: wanted }, (_, c) => channels[Math.min(c, channels.length - 1)]);
   chips[number].classList.add("there");
+  if (!program.inputs[number].stem) chips[number].firstChild.data = "another file";
 }
 
 /**

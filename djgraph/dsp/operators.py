@@ -2,7 +2,8 @@
 
 Our loops over tiles and blocks are few large calls already: tracing would unroll them one by one. So inside a
 compiled program each stands as one operator, forward and backward, and there is no graph break. On tensors without
-data (the device ``meta``), where effects' code is counted, it does so, too, and says what it would compute.
+data (the device ``meta``), where effects' code is counted, it does so, too, and within :func:`counted`: an operator
+says what it computes.
 
 An operator has the signature ``(Tensor[] tensors, SymInt[] numbers, str owner) -> Tensor[]``, with at least one
 number; ``owner`` says in words whose operator it is. Its backward operator does with the arguments alone: what an
@@ -16,6 +17,8 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import zip_longest
 from typing import Any
 
@@ -37,6 +40,7 @@ Flops = tuple[float, float]
 
 _FLOPS: dict[str, Callable[[Sequence[Tensor]], Flops]] = {}
 _BACKWARD = "_backward"
+_counted: ContextVar[bool] = ContextVar("kernels are called as operators", default=False)
 
 _AUTOGRAD = ThreadPoolExecutor(1, thread_name_prefix="djgraph-autograd")
 """An operator's own code runs below autograd, but our backward passes differentiate the effects' code tile by
@@ -80,7 +84,7 @@ def operator(
 
 def as_operator(tensor: Tensor) -> bool:
     """Whether a kernel is called as its operator."""
-    return torch.compiler.is_compiling() or tensor.is_meta
+    return torch.compiler.is_compiling() or tensor.is_meta or _counted.get()
 
 
 def run(
@@ -102,15 +106,23 @@ def run(
 
 
 def flops_of_operator(name: str, arguments: Sequence[Any]) -> float | None:
-    """Of ``namespace::name``, forward or backward, called with these: for each number of the first tensor.
-
-    None where it is no operator of ours.
-    """
+    """Of ``namespace::name``, forward or backward, called with these. None where it is no operator of ours."""
     count = _FLOPS.get(name.removesuffix(_BACKWARD))
     if count is None:
         return None
     backward = name.endswith(_BACKWARD)
-    return count(arguments[int(backward)])[int(backward)]
+    tensors = arguments[int(backward)]
+    return float(count(tensors)[int(backward)] * tensors[0].numel())
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Within, kernels are called as operators on any tensors, so that whoever looks at operators sees them."""
+    token = _counted.set(True)
+    try:
+        yield
+    finally:
+        _counted.reset(token)
 
 
 def recomputed(

@@ -20,11 +20,11 @@ from djgraph.compiler.plan import (
     Synthesise,
 )
 from djgraph.effects import Effect
-from djgraph.graph.ir import Constant, EffectNode
+from djgraph.graph.ir import Constant, EffectNode, InputNode
 from djgraph.inspection.effect_costs import EffectCosts, Work
 from djgraph.inspection.op_costs import OpCosts, Workload
 
-__all__ = ["OpCost", "PlanCost", "Work", "Workload", "estimate"]
+__all__ = ["OpCost", "PlanCost", "SourceCost", "Work", "Workload", "estimate"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,25 @@ class OpCost:
 
 
 @dataclass(frozen=True)
+class SourceCost:
+    """What plays an input, before the plan runs.
+
+    input: its name. effect: what kind of effect plays it. forward, backward: as of :class:`OpCost`.
+    """
+
+    input: str
+    effect: str
+    forward: Work
+    backward: Work | None
+
+
+@dataclass(frozen=True)
 class PlanCost:
-    """All operations of a plan, in order, and their sums."""
+    """All operations of a plan, in order, and what plays inputs before them; and their sums."""
 
     workload: Workload
     operations: tuple[OpCost, ...]
+    sources: tuple[SourceCost, ...] = ()
 
     @property
     def calls(self) -> int:
@@ -71,31 +85,40 @@ class PlanCost:
 
     @property
     def forward(self) -> Work:
-        """Work of all operations; memory is that of the largest."""
-        return sum((op.forward for op in self.operations), Work())
+        """Work of all operations and sources; memory is that of the largest."""
+        return sum((part.forward for part in self._parts), Work())
 
     @property
     def backward(self) -> Work:
-        return sum((op.backward for op in self.operations if op.backward is not None), Work())
+        return sum((part.backward for part in self._parts if part.backward is not None), Work())
+
+    @property
+    def _parts(self) -> list[SourceCost | OpCost]:
+        return [*self.sources, *self.operations]
 
     @property
     def peak(self) -> float:
         """The most bytes alive at a time in the forward pass, without the caller's audio."""
-        return max((op.alive for op in self.operations), default=0.0)
+        return max(
+            (*(op.alive for op in self.operations), *(one.forward.memory for one in self.sources)),
+            default=0.0,
+        )
 
 
 def estimate(plan: Plan, modules: Mapping[str, Effect], workload: Workload) -> PlanCost:
     """Costs every operation of a plan for a given clip.
 
-    modules: the effects by node id. Gradients are those of a loss with respect to params and to the effects'
-    weights; the audio that comes in wants none.
+    modules: the effects by node id, those that play inputs among them. Gradients are those of a loss with respect to
+    params and to the effects' weights; the audio that comes in wants none.
     """
     kernels = set(plan.kernels.values())
     runs = {kernel: plan.graph.by_id[node] for node, kernel in plan.kernels.items()}
     examples = {kernel: node for kernel, node in runs.items() if isinstance(node, EffectNode)}
-    effects = EffectCosts({kernel: modules[kernel] for kernel in kernels}, examples)
+    players = {node.id: node for node in plan.graph.sources.values()}
+    effects = EffectCosts({name: modules[name] for name in (*kernels, *players)}, examples | players)
     needs: dict[str, bool] = {}
     costs = OpCosts(plan, effects, workload, needs)
+    sources = {name: _source(name, node, costs, plan) for name, node in plan.graph.sources.items()}
     memory = _Memory(costs, plan)
     readers = Counter(name for op in plan.ops for name in op.reads)
     readers.update(plan.outputs.values())
@@ -105,7 +128,8 @@ def estimate(plan: Plan, modules: Mapping[str, Effect], workload: Workload) -> P
         learns = any(not isinstance(b, Constant) for node in nodes for b in node.bindings.values())
         learns = learns or any(effects.has_weights(plan.kernels[node.id]) for node in nodes)
         learns = learns or any(needs[name] for name in op.reads)
-        needs.update(dict.fromkeys(op.values, learns))
+        learned = learns or (isinstance(op, Load) and _is_learned(op, sources, plan))
+        needs.update(dict.fromkeys(op.values, learned))
         both = costs.of(op)
         gathered = memory.gathered(op)
         forward = Work(both.forward.flops, both.forward.moved + 2 * gathered, both.forward.memory + gathered)
@@ -129,7 +153,22 @@ def estimate(plan: Plan, modules: Mapping[str, Effect], workload: Workload) -> P
                 alive=alive,
             )
         )
-    return PlanCost(workload, tuple(done))
+    return PlanCost(workload, tuple(done), tuple(sources.values()))
+
+
+def _source(name: str, node: EffectNode, costs: OpCosts, plan: Plan) -> SourceCost:
+    inputs = [one for one in plan.graph.nodes if isinstance(one, InputNode) and one.input == name]
+    both = costs.source(node, tuple(one.channels for one in inputs))
+    learns = any(not isinstance(binding, Constant) for binding in node.bindings.values())
+    learns = learns or costs.effects.has_weights(node.id)
+    return SourceCost(name, node.effect.type, both.forward, both.backward if learns else None)
+
+
+def _is_learned(op: Load, sources: Mapping[str, SourceCost], plan: Plan) -> bool:
+    """Whether a gradient goes on to what plays an input."""
+    node = plan.graph.by_id[op.node]
+    source = sources.get(node.input) if isinstance(node, InputNode) else None
+    return source is not None and source.backward is not None
 
 
 def label(op: Op) -> str:
@@ -190,7 +229,9 @@ class _Memory:
         self._place: dict[str, tuple[int, int]] = {}
         self._size: dict[int, int] = {}
         self._rows: dict[int, set[str]] = {}
-        self.held = 0
+        # What sources play is there before, to the end; audio that a caller hands over is the caller's.
+        played = [op.out for op in plan.ops if isinstance(op, Load) and _is_played(op, plan)]
+        self.held = sum(map(costs.bytes, played))
 
     def run(self, op: Op, free: tuple[str, ...]) -> None:
         """After an operation: its values live, those in ``free`` do not."""
@@ -218,6 +259,11 @@ class _Memory:
             if places != [(stack, first + row) for row in range(len(names))]:
                 copied += sum(map(self._costs.bytes, names))
         return copied
+
+
+def _is_played(op: Load, plan: Plan) -> bool:
+    node = plan.graph.by_id[op.node]
+    return isinstance(node, InputNode) and node.input in plan.graph.sources
 
 
 def _stacks(op: Op) -> list[tuple[str, ...]]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from djgraph.effects import Block, Clock, Effect, SpectralEffect, TimeEffect
+from djgraph.dsp.operators import counted
+from djgraph.effects import Beats, Block, Clock, Effect, SourceEffect, SpectralEffect, TimeEffect
 from djgraph.graph.ir import EffectNode
 from djgraph.host.calls import EffectCall, guarded
 from djgraph.inspection.meter import Meter
+from djgraph.runtime.sources import material_of
 
 SHORT = 8192
 """Samples on which an effect is counted that needs real data; the count is scaled to the length asked for."""
+SHORT_SOURCE = 1 << 16
+"""The same, of a source: frames of a key lock begin before the first sample, and end behind the last."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Both:
 class Call:
     """One call of an effect: its sizes, and what gradients are wanted for.
 
-    rows: nodes times batch. length: samples for a time effect, frames for a spectral one.
+    rows: nodes times batch. length: samples for a time effect and a source, frames for a spectral one. widths: channels
+    of each signal of a source's material, which is as long as the clip.
     """
 
     rows: int
@@ -56,6 +61,7 @@ class Call:
     audio_gradient: bool
     control_gradients: frozenset[str]
     dtype: torch.dtype
+    widths: tuple[int, ...] = ()
 
 
 class EffectCosts:
@@ -88,13 +94,11 @@ class EffectCosts:
             # what is wrong with it comes out here.
             real = self._copy(kernel, "cpu")
             hop = real.module.environment.transform.hop
-            short = min(call.length, SHORT if isinstance(real.module, TimeEffect) else max(SHORT // hop, 1))
-            sample = Call(
-                call.rows, call.channels, short, call.audio_gradient, call.control_gradients, call.dtype
-            )
-            counted = _measure(real, sample, "cpu")
+            short = min(call.length, _short(real.module, hop))
+            with counted():
+                sample = _measure(real, replace(call, length=short), "cpu")
             factor = call.length / short
-            return Both(counted.forward.scaled(factor), counted.backward.scaled(factor))
+            return Both(sample.forward.scaled(factor), sample.backward.scaled(factor))
 
     def _copy(self, kernel: str, device: str) -> EffectCall:
         # A copy, so that no constant is kept on a device that nobody uses.
@@ -138,7 +142,7 @@ def _arrange(effect: EffectCall, call: Call, device: str) -> tuple[Callable[[], 
         sizes = {"frame": call.length, "clip": 1, "sample": call.length}
         shapes = {control.id: (call.rows, sizes[control.rate], 1) for control in module.controls}
     else:
-        lag = effect.latency()
+        lag = 0 if isinstance(module, SourceEffect) else effect.latency()
         samples = call.length + lag
         hop = module.environment.transform.hop
         sizes = {"sample": samples, "frame": samples // hop + 1, "clip": 1}
@@ -153,14 +157,13 @@ def _arrange(effect: EffectCall, call: Call, device: str) -> tuple[Callable[[], 
                 return [spectral.mask(controls)]
 
         return mask, leaves
+    if isinstance(module, SourceEffect):
+        return _arrange_source(effect, module, call, controls, empty), leaves
     assert isinstance(module, TimeEffect)
     audio = {port.name: empty(call.rows, port.channels or call.channels, samples) for port in module.inputs}
     if call.audio_gradient:
         leaves += [tensor.requires_grad_() for tensor in audio.values()]
-    clock = None
-    if module.uses_clock:
-        clock = Clock(empty(call.rows, 1, samples) + 120, empty(call.rows, 1, samples))
-    block = Block(0, samples, module.environment.sample_rate, clock)
+    block = _block(module, call.rows, samples, empty)
     like = empty(1)
 
     def process() -> list[Tensor]:
@@ -169,3 +172,37 @@ def _arrange(effect: EffectCall, call: Call, device: str) -> tuple[Callable[[], 
         return list(effect.process(audio, controls, state, block, size)[0].values())
 
     return process, leaves
+
+
+def _short(module: Effect, hop: int) -> int:
+    if isinstance(module, SourceEffect):
+        return SHORT_SOURCE
+    return max(SHORT // hop, 1) if isinstance(module, SpectralEffect) else SHORT
+
+
+def _arrange_source(
+    effect: EffectCall,
+    source: SourceEffect,
+    call: Call,
+    controls: Mapping[str, Tensor],
+    empty: Callable[..., Tensor],
+) -> Callable[[], list[Tensor]]:
+    """A function that plays material as long as the clip, which wants no gradient, with a beat every half second."""
+    channels = sum(call.widths)
+    times = torch.tensor([[0.0, 1.0], [0.0, 0.5]], dtype=torch.float64, device="cpu")
+    material = material_of(empty(call.rows, channels, call.length), call.widths, Beats(*times))
+    block = _block(source, call.rows, call.length, empty)
+
+    def play() -> list[Tensor]:
+        state = effect.source_state(call.rows, empty(1, channels, 0))
+        size = (call.rows, channels, call.length)
+        return [effect.play(material, controls, state, block, size)[0]]
+
+    return play
+
+
+def _block(module: Effect, rows: int, samples: int, empty: Callable[..., Tensor]) -> Block:
+    clock = None
+    if module.uses_clock:
+        clock = Clock(empty(rows, 1, samples) + 120, empty(rows, 1, samples))
+    return Block(0, samples, module.environment.sample_rate, clock)

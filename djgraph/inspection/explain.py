@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from djgraph.compiler.pipeline import Stage
-from djgraph.inspection.costs import OpCost, PlanCost, Workload
+from djgraph.inspection.costs import OpCost, PlanCost, SourceCost, Workload
 from djgraph.inspection.effect_costs import Work
 
 WIDEST_VALUE = 36
@@ -47,13 +47,14 @@ def diff_stages(stages: Sequence[Stage]) -> list[StageDiff]:
 
 
 def cost_table(cost: PlanCost, sample_rate: int) -> str:
-    """One line for each operation and one for their sum; inputs in a row share a line.
+    """One line for each source and each operation, and one for their sum; inputs in a row share a line.
 
     flops in millions, bytes in MB (10⁶). ``held`` is what an operation holds beyond what was there before,
     ``alive`` all values alive while it runs.
     """
     header = ("#", "operation", "gives", "calls", "stft", "Mflop", "MB moved", "held", "alive", "Mflop back")
-    rows = [_row(group) for group in _lines(cost.operations)]
+    rows = [_source_row(one) for one in cost.sources]
+    rows += [_row(group) for group in _lines(cost.operations)]
     total = (
         "",
         "total",
@@ -106,7 +107,17 @@ def cost_dict(cost: PlanCost) -> dict[str, Any]:
         "forward": work_dict(cost.forward),
         "backward": work_dict(cost.backward),
         "peak": round(cost.peak),
+        **({"sources": [source_dict(one) for one in cost.sources]} if cost.sources else {}),
         "operations": [operation_dict(op) for op in cost.operations],
+    }
+
+
+def source_dict(source: SourceCost) -> dict[str, Any]:
+    return {
+        "input": source.input,
+        "effect": source.effect,
+        "forward": work_dict(source.forward),
+        "backward": None if source.backward is None else work_dict(source.backward),
     }
 
 
@@ -170,6 +181,13 @@ def _row(group: Sequence[OpCost]) -> tuple[str, ...]:
         _millions(last.alive),
         "" if back is None else _millions(back.flops),
     )
+
+
+def _source_row(one: SourceCost) -> tuple[str, ...]:
+    back = "" if one.backward is None else _millions(one.backward.flops)
+    work = one.forward
+    figures = _millions(work.flops), _millions(work.moved), _millions(work.memory)
+    return ("", one.effect, short([one.input]), "", "", *figures, "", back)
 
 
 def _transforms(forward: int, inverse: int) -> str:

@@ -68,11 +68,8 @@ class Meter(TorchDispatchMode):
         if new or func._schema.is_mutable:
             name = func.overloadpacket.__name__
             if not name.startswith(("empty", "new_empty")):
-                per_number = flops_of_operator(f"{func.namespace}::{name}", args)
-                if per_number is None:
-                    self.flops += flops_of(name.rstrip("_"), args, read, results)
-                else:
-                    self.flops += per_number * results[0].numel()
+                flops = flops_of_operator(f"{func.namespace}::{name}", args)
+                self.flops += flops_of(name.rstrip("_"), args, read, results) if flops is None else flops
                 self.moved += sum(map(_bytes, read)) + sum(map(_bytes, results))
             for tensor in new:
                 self._hold(tensor)

@@ -106,6 +106,14 @@ class OpCosts:
                 return self._region(op)
         raise TypeError(type(op).__name__)
 
+    def source(self, node: EffectNode, widths: tuple[int, ...]) -> Both:
+        """Of what plays an input, before the plan. widths: channels of each of the input's signals."""
+        load = self.load
+        wanted = frozenset(self._wanted((node,)))
+        call = Call(load.batch, sum(widths), load.samples, False, wanted, load.dtype, widths)
+        code = self.effects.of(node.id, call)
+        return _both(code, *(self._reading((node,), control, load.samples) for control in _ids((node,))))
+
     def _signals(self, value: str) -> int:
         return self.plan.channels[value] * self.load.batch
 

@@ -69,8 +69,8 @@ def profile(
             MeasuredOperation(cost, ahead[cost.index], back.get(cost.index)) for cost in estimate.operations
         ),
         sources=tuple(
-            MeasuredSource(name, node.effect.type, ahead[source_index(i)], back.get(source_index(i)))
-            for i, (name, node) in enumerate(compiled.graph.sources.items())
+            MeasuredSource(one, ahead[source_index(i)], back.get(source_index(i)))
+            for i, one in enumerate(estimate.sources)
         ),
         forward_seconds=_seconds(timed, "forward") or 0.0,
         backward_seconds=_seconds(timed, "backward"),

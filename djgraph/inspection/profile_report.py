@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from djgraph.inspection.costs import OpCost, PlanCost
-from djgraph.inspection.explain import align, describe, operation_dict, short, workload_dict
+from djgraph.inspection.costs import OpCost, PlanCost, SourceCost
+from djgraph.inspection.effect_costs import Work
+from djgraph.inspection.explain import align, describe, operation_dict, short, source_dict, workload_dict
 
 WIDEST_VALUE = 24
 TRACKS = {"forward": 1, "backward": 2}
@@ -38,12 +39,21 @@ class MeasuredOperation:
 
 @dataclass(frozen=True)
 class MeasuredSource:
-    """What plays an input, before the plan; backward is None where no gradient passed."""
+    """What plays an input, before the plan, beside its estimate; backward is None where no gradient passed."""
 
-    input: str
-    effect: str
+    estimate: SourceCost
     forward: Measured
     backward: Measured | None
+
+    @property
+    def input(self) -> str:
+        """The input's name."""
+        return self.estimate.input
+
+    @property
+    def effect(self) -> str:
+        """What kind of effect plays it."""
+        return self.estimate.effect
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,7 @@ def profile_dict(profile: Profile) -> dict[str, Any]:
                     {
                         "input": one.input,
                         "effect": one.effect,
+                        "estimate": source_dict(one.estimate),
                         "forward": vars(one.forward),
                         "backward": None if one.backward is None else vars(one.backward),
                     }
@@ -239,8 +250,10 @@ def _row(group: Sequence[MeasuredOperation]) -> list[str]:
 
 
 def _source_row(one: MeasuredSource) -> list[str]:
-    backward = ["", "", "", ""] if one.backward is None else _figures([one.backward], 0, 0)
-    return ["", one.effect, short([one.input], WIDEST_VALUE), *_figures([one.forward], 0, 0), *backward]
+    work, back = one.estimate.forward, one.estimate.backward or Work()
+    forward = _figures([one.forward], work.flops, work.memory)
+    backward = [""] * 4 if one.backward is None else _figures([one.backward], back.flops, back.memory)
+    return ["", one.effect, short([one.input], WIDEST_VALUE), *forward, *backward]
 
 
 def _figures(measured: Sequence[Measured], flops: float, memory: float) -> list[str]:

@@ -39,6 +39,14 @@ class _InMemory(Material):
         return read_material(self._audio, position, rate)
 
 
+def material_of(audio: Tensor, widths: tuple[int, ...], beats: Beats) -> Material:
+    """Material in memory, as source effects play it: ``[batch, channels, samples]``, and of how many channels each of
+    its signals is."""
+    material = _InMemory(audio, widths)
+    material.beats = beats
+    return material
+
+
 class _OfTrack(Material):
     """A track of which windows are read. rows: which of its channels, one for each of the material's. widths: of each
     of its signals."""

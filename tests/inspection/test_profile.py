@@ -199,6 +199,8 @@ def test_what_plays_inputs_is_measured_by_itself() -> None:
     (row,) = [line for line in str(made).splitlines() if line.split()[:1] == ["deck"]]
     assert f"{source.forward.seconds * 1e3:.1f}" in row
     (told,) = made.to_dict()["sources"]
+    assert told["estimate"]["forward"]["flops"] == round(source.estimate.forward.flops)
+    assert source.estimate.forward.memory == pytest.approx(source.forward.memory, rel=0.5)
     assert told["backward"]["seconds"] == source.backward.seconds
     names = [event["name"] for event in made.chrome_trace()["traceEvents"]]
     assert names.count("deck of deck") == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sitebuild import files
+from sitebuild import files, options
 from sitebuild.check import faults
 from sitebuild.links import for_site, with_players
 from sitebuild.site import Site
@@ -45,6 +45,22 @@ def test_sounds_become_players_and_pictures_do_not() -> None:
     assert 'src="listen/a.mp3"' in made
     assert "The “mix”" in made
     assert made.endswith("![p](a.png)")
+
+
+def test_options_are_not_broken_and_nothing_else_is_touched() -> None:
+    assert options.whole("<p>a-b <code>x --bits 16</code></p>") == (
+        '<p>a-b <code>x <span class="whole">--bits</span> 16</code></p>'
+    )
+    block = '<div class="language-{} highlight"><pre><code><span class="w"> </span>-o a-b.flac -1</code></pre></div>'
+    assert options.whole(block.format("python")) == block.format("python")
+    assert '<span class="w"> </span><span class="whole">-o</span> a-b.flac -1<' in options.whole(
+        block.format("bash")
+    )
+
+
+def test_files_that_are_shown_come_last_in_a_search() -> None:
+    page = files.shown("recipes/bass_swap.yaml")
+    assert page.startswith("---\nsearch: {boost: 0.1}\n---\n\n# bass_swap.yaml\n")
 
 
 def test_files_that_are_linked_to_are_shown_with_what_they_link_to() -> None:

@@ -92,3 +92,10 @@ def test_docstrings_become_markdown() -> None:
     assert markdown("note: this is prose") == "note: this is prose"
     assert markdown("a: one. b: two.\nReturns c.", {"a", "b"}) == "- `a`: one.\n- `b`: two.\n\nReturns c."
     assert markdown(">>> 1\n1") == "```python\n>>> 1\n1\n```"
+
+
+def test_signatures_have_the_public_names() -> None:
+    (made,) = re.findall(r"::: (djgraph\.mixer\..*)", api.page("djgraph"))[:1]
+    called = made.rpartition(".")[2]
+    assert api.as_called("djgraph", f'<span class="nf">{called}</span>') == '<span class="nf">compile</span>'
+    assert api.as_called("djgraph", f"<p>{called}</p>") == f"<p>{called}</p>"

@@ -89,6 +89,16 @@ def page(name: str) -> str:
     return "\n".join(lines)
 
 
+def as_called(name: str, html: str) -> str:
+    """A module's page, as it was made, with the public names of functions in their signatures."""
+    module = importlib.import_module(name)
+    for public in names(module):
+        called = path_of(name, public).rpartition(".")[2]
+        if called != public:
+            html = html.replace(f'<span class="nf">{called}</span>', f'<span class="nf">{public}</span>')
+    return html
+
+
 def owner(path: str, public: str) -> str | None:
     """The module on whose page a name is that several modules have: the nearest one to where it is defined."""
     room = path.rpartition(".")[0]

@@ -20,6 +20,8 @@ LANGUAGES = {
 }
 PARTS = ("gallery/", "contributing.md", "changelog.md", "plugins/", "index.md")
 """Places that are in the navigation, or written by another part."""
+LAST = "---\nsearch: {boost: 0.1}\n---\n\n"
+"""Who searches for a word wants the page about it first, not a file that has it."""
 
 
 def write(site: Site) -> None:
@@ -47,7 +49,9 @@ def shown(path: str) -> str:
     text = (ROOT / path).read_text(encoding="utf-8").rstrip("\n")
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     language = LANGUAGES.get(posixpath.splitext(path)[1], "text")
-    return f'# {posixpath.basename(path)}\n\n`{path}`\n\n{fence}{language} linenums="1"\n{text}\n{fence}\n'
+    return (
+        f'{LAST}# {posixpath.basename(path)}\n\n`{path}`\n\n{fence}{language} linenums="1"\n{text}\n{fence}\n'
+    )
 
 
 def _folder(path: str, uri: str, site: Site) -> str:

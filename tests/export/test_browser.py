@@ -177,7 +177,7 @@ def test_outputs_have_as_many_channels_as_they_have(browser: Any, tmp_path: Path
     assert [len(wanted[name]) for name in ("narrow", "wide")] == [1, 2]
     assert depth(opened.rendered(), wanted["narrow"]) < LIMIT
     page.locator("button.play").click()
-    until(page, "playing")
+    comes_true(page, "playing")
     page.locator("select[aria-label=Output]").select_option("wide")
     page.evaluate(
         """() => {
@@ -187,7 +187,7 @@ def test_outputs_have_as_many_channels_as_they_have(browser: Any, tmp_path: Path
           window.level = () => { meter.getFloatTimeDomainData(some); return Math.max(...some); };
         }"""
     )
-    until(page, "level() > 0.01")
+    comes_true(page, "level() > 0.01")
     assert depth(opened.rendered(), wanted["wide"]) < LIMIT
     assert opened.faults == []
 

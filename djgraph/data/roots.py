@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from djgraph.audio.excerpts import Header, read_header
 from djgraph.data.collections import MOISES, SLAKH
 from djgraph.errors import AudioFileError, CorpusError
+from djgraph.reading import Stored, read_json
 from djgraph.storage import Sketch, UrlPath, is_url, local, local_path, open_storage, sketched
+from djgraph.storage.cache import ask_anew, note, note_of
+
+
+class HeaderNote(Stored):
+    """What is noted of an audio file."""
+
+    samples: Annotated[int, Field(gt=0, lt=1 << 53)]
+    sample_rate: Annotated[int, Field(gt=0, lt=1 << 31)]
+    channels: Annotated[int, Field(gt=0, lt=1 << 16)]
 
 
 @dataclass(frozen=True)
@@ -36,9 +51,18 @@ class Root:
         return text if self.sketch is None else self.sketch.told(text)
 
     def header(self, file: Path) -> Header:
-        """Of an audio file; one behind a URL is fetched for it."""
-        with local(self.place(file), AudioFileError, anew=True) as path:
-            return read_header(path)
+        """Of an audio file; one behind a URL is fetched for it, the first time that this machine sees its content."""
+        place = self.place(file)
+        if isinstance(place, Path):
+            return read_header(place)
+        ask_anew(place)
+        noted = note_of(place, "header", AudioFileError)
+        with contextlib.suppress(AudioFileError):
+            return Header(**read_json(noted, AudioFileError).read_as(HeaderNote).model_dump())
+        with local(place, AudioFileError) as path:
+            header = read_header(path)
+        note(noted, json.dumps(dataclasses.asdict(header)) + "\n", AudioFileError)
+        return header
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from typing import Annotated, BinaryIO
 
 from pydantic import Field
 
-from djgraph.atomic import atomic_writers, lock
+from djgraph.atomic import atomic_writers, lock, write_text
 from djgraph.errors import DJGraphError
 from djgraph.reading import Stored, read_json
 from djgraph.storage.remote import Remote, Version
@@ -56,20 +56,18 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def local(place: Path | UrlPath, error: type[DJGraphError], anew: bool = False) -> Iterator[Path]:
+def local(place: Path | UrlPath, error: type[DJGraphError]) -> Iterator[Path]:
     """A path to read a file by, within: a path itself, or where a file behind a URL lies once it has been fetched.
 
     It is read from the URL where this machine's cache has it not, whole, and takes its name there once all of it is on
     disk; while it is read here, no other process removes it. What the storage says of its content (size, ETag, time) is
-    asked once a process, or ``anew``: another content is another file of the cache. Files of the cache are held against
-    their checksum once a process, and fetched anew where they are damaged. Errors of type ``error``, and those that are
-    raised within, name the URL.
+    asked once a process (:func:`ask_anew`): another content is another file of the cache. What is in the cache is held
+    against its checksum once a process, and fetched anew where it is damaged. Errors of type ``error``, and those that
+    are raised within, name the URL.
     """
     if isinstance(place, Path):
         yield place
         return
-    if anew:
-        _versions.pop((place.root, place.below), None)
     with _held(place, error) as path:
         try:
             yield path
@@ -77,6 +75,25 @@ def local(place: Path | UrlPath, error: type[DJGraphError], anew: bool = False) 
             if str(path) not in str(problem):
                 raise
             raise type(problem)(str(problem).replace(str(path), str(place))) from problem
+
+
+def note_of(place: UrlPath, kind: str, error: type[DJGraphError]) -> Path:
+    """Where what was found out of a file's content is noted, for as long as that is the same: it stays when the file
+    is removed. kind: what is noted, a word. Raises ``error``."""
+    path = _path(remote_of(place, error).full(place.below), version_of(place, error), "")
+    return cache_folder() / "notes" / path.parent.name / f"{path.name}.{kind}.json"
+
+
+def note(path: Path, text: str, error: type[DJGraphError]) -> None:
+    """Write a note. Raises ``error``."""
+    with _said(path, error):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    contextvars.Context().run(write_text, path, text, error)
+
+
+def ask_anew(place: UrlPath) -> None:
+    """Forget what the storage said of a file: it is asked again."""
+    _versions.pop((place.root, place.below), None)
 
 
 def remote_of(place: UrlPath, error: type[DJGraphError]) -> Remote:

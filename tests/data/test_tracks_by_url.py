@@ -13,6 +13,7 @@ from two_decks import GRAPH, RATE
 
 from djgraph.data import Corpus, StemPairs, check_corpus, find_tracks, make_corpus
 from djgraph.errors import AudioFileError, CorpusError
+from djgraph.storage import cache
 
 from .conftest import tree, write_track
 from .test_collections import moises
@@ -55,6 +56,20 @@ def test_a_url_of_this_machine_is_its_path(library: Path, cached: Path) -> None:
     pytest.importorskip("fsspec")
     assert find_tracks(f"file://{library}", TWO) == find_tracks(library, TWO)
     assert not cached.exists()
+
+
+def test_lengths_are_known_without_the_files(library: Path, away: str, cached: Path) -> None:
+    """A cache that is smaller than the tracks is not filled again to find them."""
+    found = find_tracks(away, TWO)
+    for file in cached.rglob("*.wav"):
+        file.unlink()
+    cache._versions.clear()
+    assert find_tracks(away, TWO) == found
+    assert not list(cached.rglob("*.wav"))
+    for note in (cached / "notes").rglob("*.json"):
+        note.write_text('{"samples": 0}')  # made by nobody: they are read again
+    assert find_tracks(away, TWO) == found
+    assert len(list(cached.rglob("*.wav"))) == 6
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ class Remote:
                 raise self.error(
                     f"{self.shown(name)} is larger than the limit of {limit} bytes for such a file"
                 )
-            content = bytes(fs.cat_file(path, 0, limit + 1))
+            content = bytes(fs.cat_file(path, start=0, end=limit + 1))
             if len(content) > limit:
                 raise self.error(f"{self.shown(name)} is larger than it says")
             return content
@@ -88,7 +88,7 @@ class Remote:
     def part(self, name: str, start: int, stop: int) -> bytes:
         fs, path = self._at(name)
         with self._told(name):
-            return bytes(fs.cat_file(path, start, stop))
+            return bytes(fs.cat_file(path, start=start, end=stop))
 
     def open(self, name: str) -> BinaryIO:
         fs, path = self._at(name)

@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,18 @@ def test_no_permission(tmp_path: Path) -> None:
     for place in (tmp_path / "at", (tmp_path / "at").as_uri()):
         with pytest.raises(CorpusError, match="ermission"):
             open_storage(place, CorpusError).write("x", b"")
+
+
+def test_parts_of_files_in_s3(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file system has a version where others have the part's beginning."""
+    read = type(memory).cat_file
+
+    def cat_file(self: Any, path: str, version_id: Any = None, start: Any = None, end: Any = None) -> Any:
+        assert version_id is None
+        return read(self, path, start=start, end=end)
+
+    monkeypatch.setattr(type(memory), "cat_file", cat_file)
+    memory.pipe("/at/one", b"01234")
+    storage = open_storage("memory://at", CorpusError)
+    assert storage.part("one", 1, 3) == b"12"
+    assert storage.read("one", 5) == b"01234"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from djgraph.errors import DJGraphError
-from djgraph.storage.url import shown_url
+from djgraph.storage.url import shown_url, without_keys
 
 _STAMPS = (
     *(
@@ -210,7 +210,7 @@ class Remote:
         except FileNotFoundError as problem:
             raise self.error(f"{self.shown(name)} does not exist") from problem
         except Exception as problem:
-            what = shown_url(" ".join(str(problem).split())) or type(problem).__name__
+            what = without_keys(" ".join(str(problem).split()), self.where) or type(problem).__name__
             raise self.error(f"{self.shown(name)}: {what}") from problem
 
 

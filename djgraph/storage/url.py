@@ -7,10 +7,21 @@ from dataclasses import dataclass, field
 
 _KEYS = re.compile(r"(?<=://)[^/@\s]*@|\?[^\s]*")
 
+_PARTS = re.compile(r"[:=&]")
+
 
 def shown_url(text: str) -> str:
     """A URL, or a text with URLs in it, without what may be keys: no name and password before ``@``, no ``?…``."""
     return _KEYS.sub(lambda found: "…@" if found[0].endswith("@") else "?…", text)
+
+
+def without_keys(text: str, url: str) -> str:
+    """What a library says about a URL, which may repeat parts of it, without what may be keys."""
+    for found in _KEYS.findall(url):
+        whole = found.strip("@?")
+        for part in (whole, *_PARTS.split(whole)[1:]):
+            text = text.replace(part, "…") if part else text
+    return shown_url(text)
 
 
 @dataclass(frozen=True)

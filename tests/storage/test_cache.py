@@ -15,6 +15,7 @@ from djgraph import guard
 from djgraph.errors import AudioFileError, CorpusError, InputError
 from djgraph.storage import UrlPath, cache, lies_in, local, put_there, shown_url, sketched, versions
 from djgraph.storage.remote import Remote
+from djgraph.storage.url import without_keys
 
 AT = UrlPath("memory://at")
 
@@ -166,6 +167,11 @@ def test_no_keys_are_shown() -> None:
     with pytest.raises(CorpusError) as caught:
         Remote("nonsense://me:secret@host/x", CorpusError)
     assert "secret" not in str(caught.value)
+    said = "no bucket me:secret@b, key secret, sig abc, at sftp://me:secret@b/x?sig=abc"
+    shown = without_keys(said, "sftp://me:secret@b/x?sig=abc")
+    assert "secret" not in shown
+    assert "abc" not in shown
+    assert shown.startswith("no bucket …@b, key …, sig …, at sftp://…@b/x?")
 
 
 def test_names_lead_nowhere_else(memory: Any, cached: Path) -> None:

@@ -278,10 +278,24 @@ def _connected(ray: Any, address: str, workers: int | None) -> Iterator[None]:
             + (_HOW_TO_SIGN_IN if address != EMBEDDED and "RAY_AUTH_MODE" not in os.environ else "")
         ) from problem
     try:
-        yield
+        with _quiet():
+            yield
     finally:
         with _own_signals():
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Within, Ray prints nothing: its words about lost workers go to standard output, which is the program's own."""
+    from ray._private import worker
+
+    before = getattr(worker, "_worker_logs_enabled", True)
+    worker._worker_logs_enabled = False
+    try:
+        yield
+    finally:
+        worker._worker_logs_enabled = before
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ def test_jobs() -> None:
     assert os.getpid() not in {process for _, process, _ in done}
 
 
-def test_a_lost_worker_changes_nothing(tmp_path: Path) -> None:
+def test_a_lost_worker_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole, root = tmp_path / "whole", tmp_path / "corpus"
     for i in range(2):
         write_track(tmp_path / "library" / str(i), seed=i)
@@ -94,6 +94,7 @@ def test_a_lost_worker_changes_nothing(tmp_path: Path) -> None:
     assert made.made == 80
     assert killed
     assert any("lost" in words for words in said)
+    assert capsys.readouterr().out == ""
     make_corpus(whole, workers=1, **options)  # type: ignore[arg-type]
     assert tree(root) == tree(whole)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ValidationError
 
-from djgraph.errors import DocumentError
+from djgraph.errors import DocumentError, Problem, option
 from djgraph.language.faults import Fault, explain
 from djgraph.language.fields import (
     CONCRETE,
@@ -169,5 +170,15 @@ def load_training(source: str | os.PathLike[str] | Mapping[str, Any], **changes:
         model = TrainingModel.model_validate(data, context=CONCRETE)
     except ValidationError as error:
         faults = explain(error, TrainingModel)
-        raise DocumentError(*in_file_order(problem(given, fault) for fault in faults)) from None
+        problems = [_placed(problem(given, fault), fault, changes) for fault in faults]
+        raise DocumentError(*in_file_order(problems)) from None
     return model.at(Path(given.file).parent) if given.file else model
+
+
+def _placed(found: Problem, fault: Fault, changes: Mapping[str, Any]) -> Problem:
+    """A problem of what was given beside the file has no line in it, but an option."""
+    name = str(fault.loc[0] if fault.loc else fault.name)
+    if name not in changes:
+        return found
+    given = option(name, f"load_training(…, {name}=…)", f"--set {name}=…")
+    return replace(found, message=f"{given}: {found.message}", position=None, path=())

@@ -61,6 +61,20 @@ def test_all_mistakes_are_told_with_their_places(tmp_path: Path) -> None:
         load_training({"corpus": "c", "run": "r"})
 
 
+def test_mistakes_beside_the_file_have_no_line_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "training.yaml"
+    path.write_text(TEXT.replace("transformer", "lstn"))
+    with pytest.raises(djgraph.DocumentError) as caught:
+        load_training(path, epoch=3, batch=0)
+    places = [problem.position for problem in caught.value.problems]
+    assert [place.line for place in places if place] == [TEXT.splitlines().index("model: transformer") + 1]
+    assert len(places) == 3
+    text = str(caught.value)
+    assert "load_training(…, epoch=…): unknown key 'epoch'" in text
+    assert "did you mean: epochs" in text
+    assert "load_training(…, batch=…): expected a whole number" in text
+
+
 @pytest.mark.slow
 def test_the_command_trains_stops_and_goes_on(corpus: Path, tmp_path: Path) -> None:
     path = tmp_path / "training.yaml"

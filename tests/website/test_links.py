@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sitebuild import files, options
+from sitebuild import files, lines
 from sitebuild.check import faults
 from sitebuild.links import for_site, with_players
 from sitebuild.site import Site
@@ -48,14 +48,29 @@ def test_sounds_become_players_and_pictures_do_not() -> None:
 
 
 def test_options_are_not_broken_and_nothing_else_is_touched() -> None:
-    assert options.whole("<p>a-b <code>x --bits 16</code></p>") == (
+    assert lines.ended("<p>a-b <code>x --bits 16</code></p>") == (
         '<p>a-b <code>x <span class="whole">--bits</span> 16</code></p>'
     )
     block = '<div class="language-{} highlight"><pre><code><span class="w"> </span>-o a-b.flac -1</code></pre></div>'
-    assert options.whole(block.format("python")) == block.format("python")
-    assert '<span class="w"> </span><span class="whole">-o</span> a-b.flac -1<' in options.whole(
+    assert lines.ended(block.format("python")) == block.format("python")
+    assert '<span class="w"> </span><span class="whole">-o</span> a-b.flac -1<' in lines.ended(
         block.format("bash")
     )
+
+
+def test_commands_without_a_fence_go_on_in_the_next_line_and_plans_do_not() -> None:
+    block = '<div class="language-text highlight"><pre><code>{}\n</code></pre></div>'
+    assert "language-bash" in lines.ended(
+        block.format('<span id="a">djgraph demo\n</span># heard\nA_B=1 ray start')
+    )
+    assert "language-text" in lines.ended(block.format("djgraph demo\n  [--stems FOLDER]"))
+    assert "language-text" in lines.ended(block.format("plan compressor: 2 operations"))
+
+
+def test_long_code_gives_way_in_its_cell() -> None:
+    cell = "<td><code>{}</code></td>"
+    assert lines.ended(cell.format("f(x, y)")) == cell.format("f(x, y)")
+    assert '<code class="long">' in lines.ended(cell.format("MultiResolutionSTFT(sizes=(512, 1024), log=1)"))
 
 
 def test_files_that_are_shown_come_last_in_a_search() -> None:

@@ -30,6 +30,8 @@ def test_every_key_of_every_element_is_there(language: references.Language) -> N
                 or "`" in row
             )
             assert ("| required |" in row) == field.is_required()
+    first = page[page.index("\n| `") :].splitlines()[1]
+    assert first.count("`1`") == 1, "a file begins with its version"
     anchors = {section.anchor for section in sections(page)}
     assert set(re.findall(r"\]\(#([\w-]+)\)", page)) <= anchors
     prose = (ROOT / "docs" / language.page).read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from sitebuild import api, catalogue, options, parts, recipes
+from sitebuild import api, catalogue, lines, parts, recipes
 from sitebuild.links import for_site, with_players
 from sitebuild.site import ROOT, Site
 
@@ -53,7 +53,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     folder, _, name = page.file.src_uri.removesuffix(".md").rpartition("/")
-    return options.whole(api.as_called(name, html) if folder == api.FOLDER else html)
+    return lines.ended(api.as_called(name, html) if folder == api.FOLDER else html)
 
 
 def on_serve(server: Any, config: MkDocsConfig, builder: Any) -> Any:

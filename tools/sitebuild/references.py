@@ -159,7 +159,10 @@ def _keys(schema: Schema, elements: Mapping[str, Schema], prose: list[Section], 
     required = schema.get("required", [])
     home = _home(schema, prose)
     rows = []
-    for key, one in schema.get("properties", {}).items():
+    properties = schema.get("properties", {})
+    version = {key for key in required if "const" in properties[key]}
+    for key in sorted(properties, key=lambda key: key not in version):
+        one = properties[key]
         rest = "required" if key in required else default(one.get("default", ""))
         place = _described(key, home, prose)
         link = f"[{place.title.replace('`', '')}](../{page}#{place.anchor})" if place else ""

@@ -18,16 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which gradients a backward pass gives: of the bank's rows, of each source, and of the weights named here."""
+    """Which gradients a backward pass gives: of the bank's rows, of each source, and of the weights named here.
+
+    once: sources that are one item, spread to all. Of these an engine may give the gradient of that item,
+    ``[1, channels, samples]``, instead of one for each.
+    """
 
     rows: bool
     sources: Sequence[bool]
     weights: Sequence[Tensor]
+    once: Sequence[bool] = ()
 
     @property
     def some(self) -> bool:
         """Any is wanted at all."""
         return self.rows or bool(self.weights) or any(self.sources)
+
+    @property
+    def apart(self) -> bool:
+        """That of a source is wanted for each item."""
+        once = self.once or [False] * len(self.sources)
+        return any(want and not one for want, one in zip(self.sources, once))
 
 
 Gradients = tuple[Tensor | None, list[Tensor | None], list[Tensor]]

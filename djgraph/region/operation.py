@@ -23,7 +23,10 @@ from djgraph.region.schedule import REGIONS, RegionSchedule
 
 
 class RegionOperation(Operation):
-    """``(rows, sources…, weights…)`` → ``[results, batch, channels, samples]``, on one clip by one engine."""
+    """``(rows, sources…, weights…)`` → ``[results, batch, channels, samples]``, on one clip by one engine.
+
+    A source of a batch of one is every item's.
+    """
 
     def __init__(self, clip: Clip, weights: Weights, engine: Engine) -> None:
         self.clip, self._weights, self._engine = clip, weights, engine
@@ -32,7 +35,7 @@ class RegionOperation(Operation):
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor]:
         rows, sources, weights = self._parts(tensors)
         with self._weights.holding(weights):
-            return (self._engine.forward(self.clip, rows, sources),)
+            return (self._engine.forward(self.clip, rows, _spread(sources, self.clip.batch)),)
 
     def backward(
         self,
@@ -47,18 +50,31 @@ class RegionOperation(Operation):
         learned = [weight for weight, need in zip(weights, for_weights) if need]
         with self._weights.holding(weights):
             row_total, source_totals, weight_totals = self._engine.backward(
-                self.clip, rows, sources, gradients[0], Wanted(for_rows, for_sources, learned)
+                self.clip,
+                rows,
+                _spread(sources, self.clip.batch),
+                gradients[0],
+                Wanted(for_rows, for_sources, learned, [len(source) == 1 for source in sources]),
             )
+        source_totals = [
+            total.sum(0, keepdim=True) if total is not None and len(total) > len(source) else total
+            for total, source in zip(source_totals, sources)
+        ]
         totals = iter(weight_totals)
         return [row_total, *source_totals, *(next(totals) if need else None for need in for_weights)]
 
     def plainly(self, tensors: Sequence[Tensor]) -> tuple[Tensor]:
         rows, sources, weights = self._parts(tensors)
         with self._weights.holding(weights):
-            return (mix_plainly(self.clip, rows, sources),)
+            return (mix_plainly(self.clip, rows, _spread(sources, self.clip.batch)),)
 
     def _parts(self, tensors: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor]]:
         return tensors[0], tensors[1 : 1 + self._count], tensors[1 + self._count :]
+
+
+def _spread(sources: Sequence[Tensor], batch: int) -> list[Tensor]:
+    """Sources of a batch of one for all items, without copies."""
+    return [source.expand(batch, -1, -1) if len(source) < batch else source for source in sources]
 
 
 def _leaf(weight: Tensor) -> Tensor:
@@ -75,10 +91,11 @@ def run_region(
 ) -> Tensor:
     """The region's results, ``[results, batch, channels, samples]``; rows: ``[rows, batch, frames]`` of the bank.
 
-    As one operator inside what torch.compile traces.
+    sources: also of a batch of one, for all. As one operator inside what torch.compile traces.
     """
     batch = rows.shape[1]
     if torch.compiler.is_compiling():
+        sources = _spread(sources, batch)
         placed = [timeline.positions] if isinstance(timeline, PlacedTimeline) else []
         numbers = [
             schedule.handle,
@@ -101,7 +118,9 @@ def run_clip(clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Te
     """
     engine = choose(clip.load(rows, _shared(clip, sources)))
     if unwatched():
-        return engine.forward(clip, rows, sources)
+        return engine.forward(
+            clip, rows, sources if isinstance(sources, Tensor) else _spread(sources, clip.batch)
+        )
     weights = Weights(clip.schedule.modules)
     (values,) = RegionOperation(clip, weights, engine)(rows, *sources, *weights.tensors)
     return values
@@ -111,7 +130,7 @@ def _shared(clip: Clip, sources: Sequence[Tensor] | Tensor) -> bool:
     """Whether all items of the batch read the same sources: those of a batch of one, spread to it."""
     if clip.batch == 1 or clip.section is not None or isinstance(sources, Tensor):
         return False
-    return all(source.stride(0) == 0 for source in sources)
+    return all(len(source) == 1 or source.stride(0) == 0 for source in sources)
 
 
 def _arrange(tensors: list[Tensor], numbers: list[int]) -> tuple[Operation, list[Tensor]]:

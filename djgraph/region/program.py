@@ -41,7 +41,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class _Scaled:
+class Scaled:
     """A value that is another one times a chain of gains."""
 
     source: str
@@ -54,7 +54,7 @@ class Flow:
     def __init__(self, schedule: RegionSchedule) -> None:
         self.strips = {name: index for index, name in enumerate(schedule.sources)}
         self.results = schedule.results
-        self.scaled: dict[str, _Scaled] = {}
+        self.scaled: dict[str, Scaled] = {}
         self.sums: dict[str, tuple[str, ...]] = {}
         self.chains: list[tuple[tuple[int, int], ...]] = []
         """For each chain its factors: mask group and node within it."""
@@ -63,7 +63,7 @@ class Flow:
                 self.sums[step.out] = step.ins
                 continue
             for row, (source, out) in enumerate(zip(step.ins, step.outs)):
-                self.scaled[out] = _Scaled(source, len(self.chains))
+                self.scaled[out] = Scaled(source, len(self.chains))
                 self.chains.append(_factors(step, row))
         self.order = self._in_order()
 
@@ -193,15 +193,15 @@ def forward_program(flow: Flow) -> Program:
     return writer.program(flow, len(flow.results))
 
 
-class _Adjoint:
+class Adjoint:
     """A gradient that several values may share: in a slot, or a result's seed that no slot holds yet."""
 
     def __init__(self, slot: int | None, seed: int = 0) -> None:
         self.slot, self.seed, self.users = slot, seed, 1
 
 
-class _Back:
-    """Writes the backward program."""
+class Back:
+    """Writes the backward program; an engine may derive one with operations of its own."""
 
     def __init__(self, flow: Flow, chains: Sequence[bool], strips: Sequence[bool]) -> None:
         self.flow, self.chains = flow, chains
@@ -213,8 +213,14 @@ class _Back:
         for name in flow.order:
             above = any(self.wanted[part] for part in flow.made_of(name))
             own = name in flow.scaled and chains[flow.scaled[name].chain]
-            self.wanted[name] = above or own or name in self.targets
-        self.adjoints: dict[str, _Adjoint] = {}
+            self.wanted[name] = above or own or self.ends(name)
+        self.adjoints: dict[str, Adjoint] = {}
+        self.made = 0
+        """Operations that make what gains were applied to; the way back begins behind them."""
+
+    def ends(self, name: str) -> bool:
+        """Whether the gradient of a value is wanted for its own sake."""
+        return name in self.targets
 
     def write(self) -> Program:
         flow, writer = self.flow, self.writer
@@ -222,9 +228,10 @@ class _Back:
         read = [one.source for one in scaled if self.chains[one.chain] and one.source not in flow.strips]
         reads = Counter(read)
         values = writer.make(flow, list(reads), ())
+        self.made = len(writer.operations)
         for index, name in enumerate(flow.results):
             if self.wanted[name]:
-                self._add(name, _Adjoint(None, len(flow.strips) + index))
+                self.add(name, Adjoint(None, len(flow.strips) + index))
         for name in reversed(flow.order):
             adjoint = self.adjoints.pop(name, None)
             if adjoint is None:
@@ -233,22 +240,20 @@ class _Back:
                 for part in flow.sums[name]:
                     if self.wanted[part]:
                         adjoint.users += 1
-                        self._add(part, adjoint)
+                        self.add(part, adjoint)
             elif name in flow.scaled:
-                self._scaled(flow.scaled[name], adjoint, values, reads)
+                self.scaled(flow.scaled[name], adjoint, values, reads)
             elif name in self.targets:
                 slot = self._own(adjoint)
                 writer.emit(Code.SYNTHESISE, self.targets[name], slot)
                 if slot != adjoint.slot:
                     writer.free(slot)
-            self._release(adjoint)
+            self.release(adjoint)
         return writer.program(flow, len(self.targets))
 
-    def _scaled(
-        self, scaled: _Scaled, adjoint: _Adjoint, values: dict[str, int], reads: Counter[str]
-    ) -> None:
+    def scaled(self, scaled: Scaled, adjoint: Adjoint, values: dict[str, int], reads: Counter[str]) -> None:
         flow, writer, source = self.flow, self.writer, scaled.source
-        slot = self._slot(adjoint)
+        slot = self.slot(adjoint)
         if self.chains[scaled.chain]:
             if source in flow.strips:
                 value = writer.take()
@@ -260,48 +265,51 @@ class _Back:
                 reads[source] -= 1
                 if not reads[source]:
                     writer.free(values[source])
-        if not self.wanted[source]:
-            return
-        before = self.adjoints.get(source)
-        if before is None:
+        if self.wanted[source]:
+            self.scale(scaled, slot)
+
+    def scale(self, scaled: Scaled, slot: int) -> None:
+        """Adds a value's gradient, in a slot, times the gains, to that of what was scaled."""
+        writer, source = self.writer, scaled.source
+        if source not in self.adjoints:
             there = writer.take()
             writer.emit(Code.SCALE, scaled.chain, slot, there, 0)
-            self.adjoints[source] = _Adjoint(there)
+            self.adjoints[source] = Adjoint(there)
         else:
             writer.emit(Code.SCALE, scaled.chain, slot, self._own_of(source), 1)
 
-    def _add(self, name: str, adjoint: _Adjoint) -> None:
+    def add(self, name: str, adjoint: Adjoint) -> None:
         """Accumulates a gradient; the caller's reference to it is handed over."""
         if name not in self.adjoints:
             self.adjoints[name] = adjoint
             return
-        self.writer.emit(Code.ADD, self._slot(adjoint), self._own_of(name), 1)
-        self._release(adjoint)
+        self.writer.emit(Code.ADD, self.slot(adjoint), self._own_of(name), 1)
+        self.release(adjoint)
 
     def _own_of(self, name: str) -> int:
         adjoint = self.adjoints[name]
         slot = self._own(adjoint)
         if slot != adjoint.slot:
-            self._release(adjoint)
-            self.adjoints[name] = _Adjoint(slot)
+            self.release(adjoint)
+            self.adjoints[name] = Adjoint(slot)
         return slot
 
-    def _slot(self, adjoint: _Adjoint) -> int:
+    def slot(self, adjoint: Adjoint) -> int:
         if adjoint.slot is None:
             adjoint.slot = self.writer.take()
             self.writer.emit(Code.ANALYSE, adjoint.seed, adjoint.slot)
         return adjoint.slot
 
-    def _own(self, adjoint: _Adjoint) -> int:
+    def _own(self, adjoint: Adjoint) -> int:
         """The slot, or that of a copy where others use it too."""
-        slot = self._slot(adjoint)
+        slot = self.slot(adjoint)
         if adjoint.users == 1:
             return slot
         copy = self.writer.take()
         self.writer.emit(Code.ADD, slot, copy, 0)
         return copy
 
-    def _release(self, adjoint: _Adjoint) -> None:
+    def release(self, adjoint: Adjoint) -> None:
         adjoint.users -= 1
         if not adjoint.users and adjoint.slot is not None:
             self.writer.free(adjoint.slot)
@@ -312,4 +320,4 @@ def backward_program(flow: Flow, chains: Sequence[bool], strips: Sequence[bool])
 
     chains, strips: which gains and which audio a gradient is wanted of.
     """
-    return _Back(flow, chains, strips).write()
+    return Back(flow, chains, strips).write()

@@ -129,9 +129,15 @@ class Executor:
                 used = {id(module): module for node in op.nodes for module in [self._modules[node.id]]}
                 identity = region_identity(self.compiled.identity, op, options, used.values())
                 schedule = schedule_region(op, self.plan, self._modules, self.bank, options.simd, identity)
+                loaded = {load.out: load.node for load in self.plan.ops if isinstance(load, Load)}
 
                 def region(run: Run) -> None:
-                    sources = [run.values.get(name) for name in schedule.reads]
+                    # Audio of a batch of one comes as it is: its gradient is one, too.
+                    given = {name: run.audio[loaded[name]] for name in schedule.reads if name in loaded}
+                    sources = [
+                        given[name] if name in given and len(given[name]) == 1 else run.values.get(name)
+                        for name in schedule.reads
+                    ]
                     results = run_region(schedule, run.timeline, run.rows, sources, options.frames_per_tile)
                     run.values.put(schedule.writes, results)
                     run.owned.update(schedule.writes)

@@ -160,9 +160,7 @@ def gradients(slots, here, there, chains, chain, frames, tables, lanes):
     """
     re, im, work = slots.re, slots.im, chains.work
     order, first, second = tables.bins, tables.first, tables.second
-    begin, end, size = chains.starts[chain], chains.starts[chain + 1], BLOCK * lanes
-    count = end - begin
-    product, other, scaled = 3 * count * size, (3 * count + 1) * size, (3 * count + 2) * size
+    product = 3 * (chains.starts[chain + 1] - chains.starts[chain]) * BLOCK * lanes
     for low in range(0, len(order), BLOCK):
         high = min(low + BLOCK, len(order))
         for m in range(low, high):
@@ -171,29 +169,48 @@ def gradients(slots, here, there, chains, chain, frames, tables, lanes):
             if p != q:
                 total = total + _inner(re, im, here + q, there + q)
             store(work, product + (m - low) * lanes, total)
-        # For each factor its gain, what is below, and the product of all before it.
-        for f in range(begin, end):
-            mine = 3 * (f - begin) * size
-            _factor(chains, f, frames, order, (low, high), mine, mine + size, lanes)
-            if f > begin:
-                before = mine - 3 * size
-                for i in range(0, (high - low) * lanes, lanes):
-                    value = load(work, before + i)
-                    if f > begin + 1:
-                        value = value * load(work, before + 2 * size + i)
-                    store(work, mine + 2 * size + i, value)
-        # ``product``: the gradient times all factors behind the one at hand.
-        for back in range(count):
-            f = end - 1 - back
-            mine = 3 * (f - begin) * size
+        factors_of(chains, chain, frames, order, (low, high), lanes)
+        give_back(chains, chain, frames, order, (low, high), lanes)
+
+
+@part
+def factors_of(chains, chain, frames, order, block, lanes):
+    """For each factor of a chain, on the bins of a block, in ``work``: its gain, what is below, and the product of all
+    before it."""
+    work, (low, high) = chains.work, block
+    begin, end, size = chains.starts[chain], chains.starts[chain + 1], BLOCK * lanes
+    for f in range(begin, end):
+        mine = 3 * (f - begin) * size
+        _factor(chains, f, frames, order, block, mine, mine + size, lanes)
+        if f > begin:
+            before = mine - 3 * size
             for i in range(0, (high - low) * lanes, lanes):
-                behind = load(work, product + i)
-                value = behind
-                if f > begin:
-                    value = value * load(work, mine + 2 * size + i)
-                store(work, other + i, value)
-                store(work, product + i, behind * load(work, mine + i))
-            _give(chains, f, frames, order, (low, high), other, mine, scaled, lanes)
+                value = load(work, before + i)
+                if f > begin + 1:
+                    value = value * load(work, before + 2 * size + i)
+                store(work, mine + 2 * size + i, value)
+
+
+@part
+def give_back(chains, chain, frames, order, block, lanes):
+    """Gradients of a chain's factors on the bins of a block, from that of their product, which stands behind what
+    :func:`factors_of` left."""
+    work, (low, high) = chains.work, block
+    begin, end, size = chains.starts[chain], chains.starts[chain + 1], BLOCK * lanes
+    count = end - begin
+    product, other, scaled = 3 * count * size, (3 * count + 1) * size, (3 * count + 2) * size
+    # ``product``: the gradient times all factors behind the one at hand.
+    for back in range(count):
+        f = end - 1 - back
+        mine = 3 * (f - begin) * size
+        for i in range(0, (high - low) * lanes, lanes):
+            behind = load(work, product + i)
+            value = behind
+            if f > begin:
+                value = value * load(work, mine + 2 * size + i)
+            store(work, other + i, value)
+            store(work, product + i, behind * load(work, mine + i))
+        _give(chains, f, frames, order, block, other, mine, scaled, lanes)
 
 
 @part

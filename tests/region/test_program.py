@@ -202,9 +202,9 @@ def test_slots_of_shipped_graphs_are_few(name: str) -> None:
 def test_strips_that_are_scaled_need_no_slot_of_their_own(flow: Flow, seed: int) -> None:
     """The program of the engine for many candidates gives the same where its shorter steps are written out again."""
     pytest.importorskip("numba")
-    from djgraph.region.engines.shared.kernels import SCALED
-    from djgraph.region.engines.shared.passes import fused
+    from djgraph.region.engines.shared.programs import fused
     from djgraph.region.engines.vectors.encode import encode
+    from djgraph.simd.candidates import SCALED
 
     program = forward_program(flow)
     arguments = {Code.ANALYSE: 2, Code.SYNTHESISE: 2, Code.SCALE: 4, Code.ADD: 3}

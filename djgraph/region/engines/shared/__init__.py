@@ -1,7 +1,7 @@
 """The engine for one set of stems and many candidates: their transforms are made once for all.
 
-It runs forward passes on the CPU's vector units; backward passes are those of the vectors engine, which need nothing of
-the forward pass.
+It runs on the CPU's vector units, forward and backward. What it cannot share is left to the
+vectors engine, call by call.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from djgraph.region.clip import Clip
+from djgraph.region.engine import Gradients, Wanted
 from djgraph.region.engines.vectors import LANES, Vectors
 from djgraph.region.load import RegionLoad
 
@@ -39,9 +40,26 @@ class Shared(Vectors):
         return spectra, super().working_bytes(load)[1]
 
     def forward(self, clip: Clip, rows: Tensor, sources: Sequence[Tensor] | Tensor) -> Tensor:
-        from djgraph.region.engines.shared import passes
+        from djgraph.region.engines.shared import hats, passes
 
-        hats = passes.hats_of(clip, rows)
-        if hats is None:
+        found = hats.hats_of(clip)
+        if found is None:
             return super().forward(clip, rows, sources)
-        return passes.forward(self.prepared(clip.schedule, rows.dtype), clip, rows, sources, hats)
+        return passes.forward(self.prepared(clip.schedule, rows.dtype), clip, rows, list(sources), found)
+
+    def backward(
+        self,
+        clip: Clip,
+        rows: Tensor,
+        sources: Sequence[Tensor],
+        gradient: Tensor,
+        wanted: Wanted,
+    ) -> Gradients:
+        from djgraph.region.engines.shared import back, hats
+
+        found = hats.hats_of(clip)
+        # A tensor that holds one sound many times has a gradient for each time.
+        if found is None or wanted.apart:
+            return super().backward(clip, rows, sources, gradient, wanted)
+        prepared = self.prepared(clip.schedule, rows.dtype)
+        return back.backward(prepared, clip, rows, sources, gradient, wanted, found)

@@ -7,7 +7,7 @@ import numpy as np
 from djgraph.region.program import Code, Program
 from djgraph.simd import program as simd
 
-CODES = {
+CODES: dict[int, int] = {
     Code.ANALYSE: simd.ANALYSE,
     Code.SYNTHESISE: simd.SYNTHESISE,
     Code.SCALE: simd.SCALE,
@@ -17,9 +17,10 @@ CODES = {
 
 
 def encode(program: Program) -> simd.MachineCode:
-    """Arguments stand as they are; rows are as long as the longest operation."""
+    """Arguments stand as they are; rows are as long as the longest operation. An engine's own codes stay as they are,
+    too."""
     table = np.zeros((len(program.operations), simd.OPERATION_COLUMNS), np.int64)
     for row, (code, *arguments) in zip(table, program.operations):
-        row[0] = CODES[Code(code)]
+        row[0] = CODES.get(code, code)
         row[1 : 1 + len(arguments)] = arguments
     return simd.MachineCode(table, program.slots, program.targets, program.chain)

@@ -62,7 +62,7 @@ def backward(
     row_total = torch.zeros_like(bank_rows) if wanted.rows else None
     with torch.set_grad_enabled(wanted.some):
         ratios = RatioWeights(call.prepared, clip, call.controls, bank_rows)
-    chains = call.wanted_chains(learnt)
+    chains = prepared.wanted_chains(learnt, wanted.rows)
     for stretch in call.stretches():
         with torch.set_grad_enabled(wanted.some):
             feed = call.feed(stretch, row_total)
@@ -99,15 +99,6 @@ class _Call:
         windows = clip.windows(bank_rows)
         synthesis = windows.synthesis / clip.schedule.transform.size
         self._windows = torch.stack((windows.analysis, synthesis, windows.analysis)).numpy()
-
-    def wanted_chains(self, weights: WeightTotals) -> list[bool]:
-        """For each chain whether anybody wants the gradient of its gains."""
-        groups = [group.group for group in self.prepared.groups]
-        wanted = [
-            weights.of(group.module) or (self._rows_wanted and not group.constant and bool(group.controls))
-            for group in groups
-        ]
-        return [any(wanted[group] for group, _ in chain) for chain in self.prepared.flow.chains]
 
     def stretches(self) -> Iterator[Stretch]:
         """Frames and items of the clip whose faders and tables fit in memory at a time."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from djgraph.effects import RatioEffect
 from djgraph.region.engines.vectors.encode import encode
 from djgraph.region.program import Flow, backward_program, forward_program
+from djgraph.region.recorded import WeightTotals
 from djgraph.region.schedule import MaskGroup, RegionSchedule
 from djgraph.simd import fft, gains, program
 from djgraph.simd.lanes import width
@@ -39,6 +40,15 @@ class PreparedRegion:
         if key not in self._backward:
             self._backward[key] = encode(backward_program(self.flow, chains, strips))
         return self._backward[key]
+
+    def wanted_chains(self, weights: WeightTotals, rows: bool) -> list[bool]:
+        """For each chain whether anybody wants the gradient of its gains; rows: that of the bank's rows is wanted."""
+        groups = [group.group for group in self.groups]
+        wanted = [
+            weights.of(group.module) or (rows and not group.constant and bool(group.controls))
+            for group in groups
+        ]
+        return [any(wanted[group] for group, _ in chain) for chain in self.flow.chains]
 
     def _place_weights(self) -> int:
         """Finds each group's place among the rows of weights; returns how many there are."""

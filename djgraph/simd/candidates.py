@@ -19,9 +19,15 @@ from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, splat, store, transpose, zeros
 from djgraph.simd.program import ADD, ANALYSE, SCALE
 
-SCALED = 5
-"""An operation beside those of :mod:`djgraph.simd.program`: strip, chain, slot, whether it is added: a strip times a
-chain of gains, without a slot for the strip alone."""
+# Operations beside those of :mod:`djgraph.simd.program`:
+SCALED = (
+    5  # strip, chain, slot, whether it is added: a strip times a chain of gains, without a slot for it alone
+)
+PULLED = (
+    6  # strip, chain, slot with the gradient of what came out, of what it is wanted: that of gains and fader
+)
+MOVED = 7  # strip, slot with its gradient: that of its fader
+OF_GAINS, OF_FADER = 1, 2  # what a gradient is wanted of: one of these, or their sum
 PADDING = 256
 """Numbers between slots, so that not all of their places share the same few lines of the cache."""
 
@@ -103,17 +109,17 @@ def _run(operations, spectra, weights, chains, tables, tiling, slots, output, bl
             if kind == ANALYSE:
                 row = ((frame - block.first) * strips + a) * spectra.hats
                 count = spectra.counts[a]
-                _combine(slots.re, b * room, spectra.re, row, weights, count, size, lanes)
-                _combine(slots.im, b * room, spectra.im, row, weights, count, size, lanes)
+                combine(slots.re, b * room, spectra.re, row, weights, count, size, lanes)
+                combine(slots.im, b * room, spectra.im, row, weights, count, size, lanes)
             elif kind == SCALED:
                 row = ((frame - block.first) * strips + a) * spectra.hats
                 strip = Strip(spectra.re, spectra.im, weights, row, spectra.counts[a], size, lanes)
-                _scaled(slots, c * room, d, strip, chains, b, lane_frames, tables, lanes)
+                scaled(slots, c * room, d, strip, chains, b, lane_frames, tables, lanes)
             elif kind == SCALE:
                 gains.apply(slots, b * room, c * room, d, chains, a, lane_frames, tables, lanes)
             elif kind == ADD:
-                _add(slots.re, b * room, a * room, c, size * lanes, lanes)
-                _add(slots.im, b * room, a * room, c, size * lanes, lanes)
+                add(slots.re, b * room, a * room, c, size * lanes, lanes)
+                add(slots.im, b * room, a * room, c, size * lanes, lanes)
             else:
                 fft.backward(slots, b * room, size, lanes, tables)
                 done = size if block.ends and frame == block.last - 1 else tiling.hop
@@ -125,7 +131,7 @@ def _run(operations, spectra, weights, chains, tables, tiling, slots, output, bl
 
 
 @part
-def _combine(values, at, spectra, row, weights, count, size, lanes):
+def combine(values, at, spectra, row, weights, count, size, lanes):
     """``values[at…]`` = Σ weights[row + j]·spectra[row + j]: numbers of candidates times a spectrum of all."""
     first = load(weights, row * lanes)
     here = row * size
@@ -151,7 +157,7 @@ def _combine(values, at, spectra, row, weights, count, size, lanes):
 
 
 @part
-def _scaled(slots, there, added, strip, chains, chain, frames, tables, lanes):
+def scaled(slots, there, added, strip, chains, chain, frames, tables, lanes):
     """Spectra ``there`` = a strip times a chain's gain, as :func:`djgraph.simd.gains.apply`; ``added`` to what is
     there."""
     re, im, work = slots.re, slots.im, chains.work
@@ -188,7 +194,7 @@ def _put(values, place, spectra, strip, k, gain, added):
 
 
 @part
-def _add(values, there, here, added, count, lanes):
+def add(values, there, here, added, count, lanes):
     for i in range(0, count, lanes):
         value = load(values, here + i)
         if added:

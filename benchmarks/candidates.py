@@ -2,7 +2,8 @@
 by side.
 
 Each variant runs in a fresh process (:mod:`benchmarks.memory` says how memory is measured); times are of the processor,
-the least of several rounds. ``region``: the spectral region alone, without reverbs, delays and outputs.
+the least of several rounds. ``region``: the spectral region alone, without reverbs, delays and outputs. With
+``--stems`` those spread are a batch of one, and get gradients, too.
 
     python -m benchmarks.candidates --candidates 64 --seconds 4 --frames 20
 """
@@ -23,10 +24,13 @@ from benchmarks.work import SAMPLE_RATE
 VARIANTS = ("spread", "copied")
 
 
-def measure(variant: str, *, candidates: int, seconds: float, frames: int) -> dict[str, float]:
+def measure(
+    variant: str, *, candidates: int, seconds: float, frames: int, of_stems: bool = False
+) -> dict[str, float]:
     """Starts a process. Raises BenchmarkError where it fails."""
     sizes = ["--candidates", str(candidates), "--seconds", str(seconds), "--frames", str(frames)]
     command = [sys.executable, "-m", "benchmarks.candidates", "--variant", variant, *sizes]
+    command += ["--stems"] if of_stems else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchmarkError(f"measuring {variant} stems failed:\n{done.stderr.strip()}")
@@ -34,7 +38,7 @@ def measure(variant: str, *, candidates: int, seconds: float, frames: int) -> di
     return found
 
 
-def _run_once(variant: str, candidates: int, seconds: float, frames: int) -> dict[str, float]:
+def _run_once(variant: str, candidates: int, seconds: float, frames: int, of_stems: bool) -> dict[str, float]:
     import torch
 
     import djgraph
@@ -44,23 +48,28 @@ def _run_once(variant: str, candidates: int, seconds: float, frames: int) -> dic
 
     torch.set_num_threads(1)
     mixer = djgraph.compile("dj_mixer")
-    region: list[float] = []
+    region: dict[str, list[float]] = {"forward": [], "backward": []}
     for engine in (Shared, Vectors):
-        forward = engine.forward
+        for way, spent in region.items():
+            method = getattr(engine, way)
 
-        def timed(self: Any, *arguments: Any, forward: Any = forward) -> Any:
-            begun = time.process_time()
-            result = forward(self, *arguments)
-            region.append(time.process_time() - begun)
-            return result
+            def timed(self: Any, *arguments: Any, run: Any = method, spent: Any = spent) -> Any:
+                begun = time.process_time()
+                result = run(self, *arguments)
+                spent.append(time.process_time() - begun)
+                return result
 
-        engine.forward = timed  # type: ignore[method-assign]
+            setattr(engine, way, timed)
 
     def inputs(samples: int) -> Any:
         stems = make_stems(mixer.graph, samples)
-        change = "expand" if variant == "spread" else "repeat"
-        sizes = (candidates, -1, -1) if variant == "spread" else (candidates, 1, 1)
-        return {t: {s: getattr(x, change)(*sizes) for s, x in one.items()} for t, one in stems.items()}
+
+        def changed(stem: Any) -> Any:
+            if variant == "copied":
+                return stem.requires_grad_(of_stems).repeat(candidates, 1, 1)
+            return stem.requires_grad_() if of_stems else stem.expand(candidates, -1, -1)
+
+        return {t: {s: changed(x) for s, x in one.items()} for t, one in stems.items()}
 
     generator = torch.Generator().manual_seed(0)
     unit = torch.rand(candidates, frames, len(mixer.layout), generator=generator)
@@ -70,19 +79,20 @@ def _run_once(variant: str, candidates: int, seconds: float, frames: int) -> dic
     before = settle()
     stems = inputs(round(seconds * SAMPLE_RATE))
     found: dict[str, float] = {}
-    region.clear()
+    region["forward"].clear()
     for _ in range(3):
         with torch.no_grad():
             begun = time.process_time()
             mixer(stems, params)
             found["forward"] = min(found.get("forward", 1e9), time.process_time() - begun)
-    found["region"] = min(region)
+    found["region"] = min(region["forward"])
     found["forward peak"] = peak() - before
     for _ in range(2):
         moved = params.clone().requires_grad_()
         begun = time.process_time()
         mixer(stems, moved).square().mean().backward()
         found["both"] = min(found.get("both", 1e9), time.process_time() - begun)
+    found["region back"] = min(region["backward"])
     found["both peak"] = peak() - before
     return found
 
@@ -96,8 +106,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--variant", choices=VARIANTS)
+    parser.add_argument("--stems", action="store_true", help="gradients of the stems, too")
     given: Any = parser.parse_args(arguments)
-    sizes = {"candidates": given.candidates, "seconds": given.seconds, "frames": given.frames}
+    sizes = {
+        "candidates": given.candidates,
+        "seconds": given.seconds,
+        "frames": given.frames,
+        "of_stems": given.stems,
+    }
     if given.variant:
         print(json.dumps(_run_once(given.variant, **sizes)))
         return

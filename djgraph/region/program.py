@@ -215,8 +215,9 @@ class Back:
             own = name in flow.scaled and chains[flow.scaled[name].chain]
             self.wanted[name] = above or own or self.ends(name)
         self.adjoints: dict[str, Adjoint] = {}
-        self.made = 0
-        """Operations that make what gains were applied to; the way back begins behind them."""
+        self.made, self.held = 0, frozenset[int]()
+        """Operations that make what gains were applied to, and the slots that then hold it; the way back begins behind
+        them."""
 
     def ends(self, name: str) -> bool:
         """Whether the gradient of a value is wanted for its own sake."""
@@ -228,7 +229,7 @@ class Back:
         read = [one.source for one in scaled if self.chains[one.chain] and one.source not in flow.strips]
         reads = Counter(read)
         values = writer.make(flow, list(reads), ())
-        self.made = len(writer.operations)
+        self.made, self.held = len(writer.operations), frozenset(values.values())
         for index, name in enumerate(flow.results):
             if self.wanted[name]:
                 self.add(name, Adjoint(None, len(flow.strips) + index))

@@ -27,7 +27,7 @@ from djgraph.simd.candidates import (
     combine,
     scaled,
 )
-from djgraph.simd.jit import kept, part
+from djgraph.simd.jit import inlined, kept, part
 from djgraph.simd.lanes import load, splat, store, transpose, zeros
 from djgraph.simd.program import ADD, ANALYSE, GRADIENT, SCALE
 
@@ -167,7 +167,7 @@ def _pull(slots, there, strip, faders, chains, chain, wanted, frames, tables):
             gains.give_back(chains, chain, frames, order, (low, high), lanes)
 
 
-@part
+@inlined
 def _inner(slots, there, strip, tables, block, work, whole, apart):
     """``work[apart…]`` = Re(conj(Hⱼ)·∂Y) for one hat after another, over k and size − k, and ``work[whole…]`` their
     sum, times the weights, on the bins of a block."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from numpy.typing import NDArray
 
-from djgraph.simd.jit import part
+from djgraph.simd.jit import inlined, part
 from djgraph.simd.lanes import load, peek, poke, splat, store, zeros
 
 # Columns of the table of factors. A ratio's: rows of weights and of curves. A table's: its address, the steps in
@@ -173,7 +173,7 @@ def gradients(slots, here, there, chains, chain, frames, tables, lanes):
         give_back(chains, chain, frames, order, (low, high), lanes)
 
 
-@part
+@inlined
 def factors_of(chains, chain, frames, order, block, lanes):
     """For each factor of a chain, on the bins of a block, in ``work``: its gain, what is below, and the product of all
     before it."""
@@ -191,7 +191,7 @@ def factors_of(chains, chain, frames, order, block, lanes):
                 store(work, mine + 2 * size + i, value)
 
 
-@part
+@inlined
 def give_back(chains, chain, frames, order, block, lanes):
     """Gradients of a chain's factors on the bins of a block, from that of their product, which stands behind what
     :func:`factors_of` left."""

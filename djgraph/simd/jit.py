@@ -27,6 +27,17 @@ once more for it.
 """
 
 
+inlined = partial(
+    njit,
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    pipeline_class=PartCompiler,
+    forceinline=True,
+)()
+"""A part of a few lines that several parts share, without the cost of a call for every few bins."""
+
+
 def part_for(other: Any) -> Callable[[Any], Any]:
     """Compiles a closure as a part, under a name of its own: that of another part, which it calls.
 

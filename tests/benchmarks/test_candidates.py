@@ -9,6 +9,7 @@ from benchmarks import candidates
 
 @pytest.mark.slow
 def test_a_variant_is_measured() -> None:
-    found = candidates.measure(candidates.VARIANTS[0], candidates=16, seconds=0.2, frames=3)
-    assert set(found) == {"forward", "region", "forward peak", "both", "both peak"}
+    found = candidates.measure(candidates.VARIANTS[0], candidates=16, seconds=0.2, frames=3, of_stems=True)
+    assert set(found) == {"forward", "region", "forward peak", "both", "region back", "both peak"}
+    assert 0 < found["region back"] <= found["both"]
     assert 0 < found["region"] <= found["forward"]

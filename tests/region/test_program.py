@@ -218,3 +218,64 @@ def test_strips_that_are_scaled_need_no_slot_of_their_own(flow: Flow, seed: int)
     again = Program(tuple(written), program.slots + 1, program.targets, program.chain)
     sources, gains = numbers(len(flow.strips), seed), numbers(len(flow.chains), seed + 1)
     assert Machine(again, sources, gains).targets == Machine(program, sources, gains).targets
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(data=st.data(), flow=flows(), seed=st.integers(0, 99))
+def test_faders_and_gains_get_their_gradients_without_one_of_the_strip(
+    data: st.DataObject, flow: Flow, seed: int
+) -> None:
+    """The backward program of the engine for many candidates, its own operations written out by hand."""
+    pytest.importorskip("numba")
+    from djgraph.region.engines.shared.programs import backward_program as shared_program
+    from djgraph.region.engines.shared.programs import reads_strips
+    from djgraph.simd.candidates import MOVED, OF_FADER, OF_GAINS, PULLED, SCALED
+
+    case = Case(flow, seed)
+
+    def flags(count: int) -> list[bool]:
+        return data.draw(st.lists(st.sampled_from([True, True, False]), min_size=count, max_size=count))
+
+    chains, strips = flags(len(flow.chains)), flags(len(flow.strips))
+    faders = flags(len(flow.strips))
+    program = shared_program(flow, chains, strips, faders)
+    slots: list[int | None] = [None] * program.slots
+    targets: dict[int, int] = {}
+    of_gains: dict[int, int] = {}
+    of_faders = dict.fromkeys(range(len(flow.strips)), 0)
+
+    def held(slot: int) -> int:
+        value = slots[slot]
+        assert value is not None
+        return value
+
+    for code, a, b, c, d in program.operations.tolist():
+        if code == Code.ANALYSE:
+            slots[b] = (case.strips + case.seeds)[a]
+        elif code == Code.SYNTHESISE:
+            assert a not in targets
+            targets[a] = held(b)
+        elif code == Code.SCALE:
+            slots[c] = case.gains[a] * held(b) + (held(c) if d else 0)
+        elif code == SCALED:
+            slots[c] = case.gains[b] * case.strips[a] + (held(c) if d else 0)
+        elif code == Code.ADD:
+            slots[b] = held(a) + (held(b) if c else 0)
+        elif code == MOVED:
+            of_faders[a] += case.strips[a] * held(b)
+        else:
+            assert code in (Code.GRADIENT, PULLED)
+            chain, strip = (a, held(b)) if code == Code.GRADIENT else (b, case.strips[a])
+            if code == Code.GRADIENT or d & OF_GAINS:
+                assert chain not in of_gains
+                of_gains[chain] = strip * held(c)
+            if code == PULLED and d & OF_FADER:
+                of_faders[a] += strip * case.gains[chain] * held(c)
+    audio = [gradient or 0 for gradient, want in zip(case.of_strips, strips) if want]
+    assert [targets.get(n, 0) for n in range(len(audio))] == audio
+    assert of_gains == {n: g for n, g in enumerate(case.of_gains) if chains[n] and g is not None}
+    # Of the fader w of w·strip, at w = 1, that is the strip times its own.
+    own = [strip * (gradient or 0) for strip, gradient in zip(case.strips, case.of_strips)]
+    assert list(of_faders.values()) == [one if want else 0 for one, want in zip(own, faders)]
+    if not any(faders) and not any(chains):
+        assert not reads_strips(program.operations, len(flow.strips))

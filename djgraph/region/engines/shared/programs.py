@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from djgraph.simd.candidates import MOVED, OF_FADER, OF_GAINS, PULLED, SCALED
 from djgraph.simd.program import ANALYSE, SCALE, SYNTHESISE, MachineCode
 
 
-def fused(operations: NDArray) -> NDArray:
-    """A program in which a strip that is scaled and not read otherwise has no slot of its own."""
+def fused(operations: NDArray, held: Collection[int] = ()) -> NDArray:
+    """A program in which a strip that is scaled and not read otherwise has no slot of its own; held: slots that are
+    read after its end."""
     steps = [[int(number) for number in step] for step in operations]
     done = []
     place = 0
@@ -24,7 +25,7 @@ def fused(operations: NDArray) -> NDArray:
         after = steps[place + 1] if place + 1 < len(steps) else [-1] * len(step)
         if step[0] == ANALYSE and after[0] == SCALE and after[2] == step[2]:
             slot, into = step[2], after[3]
-            if into == slot or not _read_later(steps[place + 2 :], slot):
+            if into == slot or not _read_later(steps[place + 2 :], slot, held):
                 done.append([SCALED, step[1], after[1], into, after[4] if into != slot else 0])
                 place += 2
                 continue
@@ -33,7 +34,7 @@ def fused(operations: NDArray) -> NDArray:
     return np.array(done, np.int64).reshape(-1, operations.shape[1])
 
 
-def _read_later(steps: Sequence[Sequence[int]], slot: int) -> bool:
+def _read_later(steps: Sequence[Sequence[int]], slot: int, held: Collection[int]) -> bool:
     """Whether what a slot holds is read before it holds something else."""
     for kind, first, second, third, fourth in steps:
         if kind == ANALYSE:
@@ -47,7 +48,7 @@ def _read_later(steps: Sequence[Sequence[int]], slot: int) -> bool:
             return True
         if writes:
             return False
-    return False
+    return slot in held
 
 
 class _Back(Back):
@@ -94,7 +95,7 @@ def backward_program(
     back = _Back(flow, chains, strips, faders)
     code = encode(back.write())
     made, after = code.operations[: back.made], code.operations[back.made :]
-    return MachineCode(np.concatenate((fused(made), after)), code.slots, code.targets, code.chain)
+    return MachineCode(np.concatenate((fused(made, back.held), after)), code.slots, code.targets, code.chain)
 
 
 def reads_strips(operations: NDArray, strips: int) -> bool:

@@ -45,7 +45,7 @@ class MemoryFeed:
     ) -> None:
         self._inputs = inputs
         self.material: Mapping[str, Any] = material or {}
-        longest = max((one.shape[-1] for value in inputs.values() for one in _signals(value)), default=0)
+        longest = max((signal.shape[-1] for signal in signals_of(inputs)), default=0)
         self.samples = longest if samples is None else samples
 
     def read(self, first: int, samples: int) -> Nested:
@@ -146,6 +146,12 @@ def mapped(inputs: Mapping[str, Any], change: Callable[[Tensor], Tensor]) -> Nes
     }
 
 
+def signals_of(inputs: Mapping[str, Any]) -> list[Tensor]:
+    """Every signal."""
+    values = inputs.values()
+    return [one for value in values for one in (value.values() if isinstance(value, Mapping) else (value,))]
+
+
 def blended(other: Nested, inputs: Nested, at: int, begun: int, fade: int, comes: bool = False) -> Nested:
     """Inputs with another stretch of material faded out from sample ``at`` on, or in where it comes. begun: samples of
     the fade that have passed; fade: all of them."""
@@ -179,10 +185,6 @@ def joined(chunks: list[Nested], offset: int, samples: int) -> Nested:
         else join(*(chunk[name] for chunk in chunks))
         for name, value in first.items()
     }
-
-
-def _signals(value: Any) -> list[Tensor]:
-    return list(value.values()) if isinstance(value, Mapping) else [value]
 
 
 def _part(signal: Tensor, first: int, samples: int) -> Tensor:

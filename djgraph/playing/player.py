@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from djgraph.playing.hands import Hands
 from djgraph.playing.levels import Levels
 from djgraph.playing.line import FADE, LONGEST, TICK, Line
 from djgraph.playing.load import Load
+from djgraph.playing.rehearsal import rehearse
 from djgraph.playing.transport import Moment, Transport
 from djgraph.playing.voices import Voices
 
@@ -59,7 +61,9 @@ class Player:
         self._begins: Known = None  # where what plays inputs is at the next beginning, and at the loop's
         self._loops: Known = None
         self._sought: tuple[int, Known] | None = None
-        self._ready: set[tuple[int, bool]] = set()  # mixers that have played
+        self._ready = WeakKeyDictionary[
+            "Mixer", set[bool]
+        ]()  # mixers that have been rehearsed, with taps or without
         self._preparing = threading.Lock()
         self._epoch = self._made = 0
         self.moment = Moment(transport=self.transport)
@@ -183,19 +187,17 @@ class Player:
     @property
     def prepared(self) -> bool:
         """Whether :meth:`play` begins at once."""
-        return (id(self._setup.mixer), self._setup.taps) in self._ready
+        return self._setup.taps in self._ready.get(self._setup.mixer, ())
 
     def prepare(self) -> None:
-        """What a mixer makes when it first plays, such as compiled loops (seconds, the first time on a machine), is
-        made before the sound has to wait for it. Raises what reading the material raises."""
+        """What a mixer makes when it first plays is made before the sound has to wait for it: see
+        :func:`djgraph.playing.rehearsal.rehearse`. Raises what reading the material raises."""
         with self._preparing:
             setup = self._setup
-            if (id(setup.mixer), setup.taps) in self._ready:
+            if setup.taps in self._ready.get(setup.mixer, ()):
                 return
-            course = Course.steady(setup.mixer.layout, tempo=setup.course.bpm(0))
-            hands = Hands(setup.mixer.layout)
-            Line(setup.mixer, setup.feed, course, hands, 0, setup.taps, {}, primed=False).block(TICK)
-            self._ready.add((id(setup.mixer), setup.taps))
+            rehearse(setup)
+            self._ready.setdefault(setup.mixer, set()).add(setup.taps)
 
     def _states(self, sample: int) -> Known:
         """Where what plays inputs is on a sample; None where nothing does."""

@@ -1,0 +1,82 @@
+"""A mixer played unheard, so that it plays nothing for the first time when it is heard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from djgraph.graph import InputNode
+from djgraph.playing.course import Course
+from djgraph.playing.feed import Nested, signals_of
+from djgraph.playing.handover import Setup
+from djgraph.playing.hands import Hands
+from djgraph.playing.line import TICK, Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from djgraph.layout import ParameterLayout
+
+ROUND = 4
+"""Blocks for which controls stay before they move on."""
+ENDLESS = 1 << 40
+LEVEL = 0.1
+"""Of the noise that is played: effects leave out work on silence."""
+
+
+def rehearse(setup: Setup) -> None:
+    """Play noise with every control at its default, and then away from there, those with choices at each of them. What
+    a mixer makes when it first plays, such as compiled loops (seconds, the first time on a machine), is there
+    afterwards, whatever hands do. Raises what reading the material raises."""
+    layout, hands = setup.mixer.layout, Hands(setup.mixer.layout)
+    course = Course.steady(layout, tempo=setup.course.bpm(0))
+    line = Line(setup.mixer, _Noise(setup), course, hands, 0, setup.taps, {})
+    line.block(TICK)
+    for row in _rows(layout):
+        hands.move(row)
+        for _ in range(ROUND):
+            line.block(TICK)
+    for _ in range(-(-line.latency // TICK)):  # all that was read is heard
+        line.block(TICK)
+
+
+def _rows(layout: ParameterLayout) -> Iterator[dict[str, float | None]]:
+    """Values of all controls, from near the lower ends of their ranges to near the upper ones; every choice is one."""
+    count = max((len(column.control.choices) for column in layout), default=0)
+    for number in range(max(2, count)):
+        share, row = (number + 0.5) / max(2, count), dict[str, float | None]()
+        for column in layout:
+            control = column.control
+            span = control.max - control.min
+            choices = control.choices or (control.min + share * span,)
+            row[column.name] = choices[number % len(choices)]
+        yield row
+
+
+class _Noise:
+    """A feed of noise for every input that another one is read for, in its dtype."""
+
+    samples = ENDLESS
+
+    def __init__(self, setup: Setup) -> None:
+        self.material = setup.feed.material
+        graph = setup.mixer.graph
+        self._nodes = [
+            node for node in graph.nodes if isinstance(node, InputNode) and node.input not in graph.sources
+        ]
+        self._random = torch.Generator("cpu").manual_seed(0)
+        given = [signal.dtype for signal in signals_of(setup.feed.read(0, TICK))]
+        self._dtype = given[0] if given else torch.float32
+
+    def read(self, first: int, samples: int) -> Nested:
+        made = Nested()
+        for node in self._nodes:
+            noise = LEVEL * torch.randn(
+                node.channels, samples, generator=self._random, dtype=self._dtype, device="cpu"
+            )
+            if node.stem is None:
+                made[node.input] = noise
+            else:
+                made.setdefault(node.input, {})[node.stem] = noise
+        return made

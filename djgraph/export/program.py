@@ -149,18 +149,22 @@ class _Writer:
             case Delay():
                 return {"kind": "delay", "out": op.out, "source": op.source, "samples": op.samples}
             case Loop():
+                held = []
                 for name, _ in op.held:
                     node = next(
                         one.nodes[0] for one in op.body if isinstance(one, Process) and one.writes[0] == name
                     )
-                    self.faults[node.id] = (
-                        f"effect {node.effect.type} closes a loop by holding its signal back; give the send back a "
-                        "`delay` of its own"
-                    )
+                    held.append(node.id)
+                    if not self._early(node):
+                        self.faults[node.id] = (
+                            f"effect {node.effect.type} closes a loop by holding its signal back, and its exporter has "
+                            "no `early`; give the send back a `delay` of its own"
+                        )
                 return {
                     "kind": "loop",
                     "at": self._arrives(op),
                     "block": op.block,
+                    "held": held,
                     "ways": [
                         {"source": way.source, "out": way.out, "samples": way.samples} for way in op.ways
                     ],
@@ -228,6 +232,12 @@ class _Writer:
         if isinstance(op, Process):
             lag = max(self._mixer.compiled.lags[node.id].latency for node in op.nodes)
         return self._latencies[op.writes[0]] - lag
+
+    def _early(self, node: EffectNode) -> bool:
+        declared = self._graph.by_id[node.id]
+        assert isinstance(declared, EffectNode)
+        entry = self._registry.exporters.get(declared.effect.type)
+        return entry is None or entry.exporter.early  # without any it is told that there is none
 
     def _exporter(self, node: EffectNode) -> tuple[int, int]:
         """The number of a node's script and of what it is told."""

@@ -57,12 +57,15 @@ class Exporter:
     effect: its type. script: absolute path of a ``.js`` file that defines ``class Processor``; several effects may
     share one. settings: what the processor is told, as JSON holds it, from the effect as it was built and how many
     channels the node has; left out, the effect's settings. fault: of the same, why there is no JavaScript, or None.
+    early: whether the processor has ``early(outputs, controls, count, ticks)``, which gives a block before what comes
+    in is known, and leaves the state as it is: a loop that closes through the effect asks for it.
     """
 
     effect: str
     script: str | os.PathLike[str]
     settings: Callable[[Any, int], Mapping[str, Any]] | None = None
     fault: Callable[[Any, int], str | None] | None = None
+    early: bool = False
 
 
 @hookspec

@@ -29,7 +29,7 @@ def djgraph_exporters() -> Iterator[Exporter]:
         yield Exporter(name, FOLDER / "sweep.js", _swept)
     for name in ("reverb", "convolve"):
         yield Exporter(name, FOLDER / "convolution.js", _responding)
-    yield Exporter("delay", FOLDER / "delay.js", _delaying)
+    yield Exporter("delay", FOLDER / "delay.js", _delaying, early=True)
     for name in ("trim", "polarity", "trans", "pump"):
         yield Exporter(name, FOLDER / "amplitude.js", _by_law)
     for name in ("balance", "pan", "width", "mono"):
@@ -51,9 +51,9 @@ def djgraph_exporters() -> Iterator[Exporter]:
     for name in ("tremolo", "ringmod"):
         yield Exporter(name, FOLDER / "tremolo.js", _swinging)
     for name in ("echo", "dub_echo"):
-        yield Exporter(name, FOLDER / "echo.js", _echoing)
+        yield Exporter(name, FOLDER / "echo.js", _echoing, early=True)
     for name in ("delay_samples", "delay_beats", "multitap", "vibrato", "chorus"):
-        yield Exporter(name, FOLDER / "taps.js", _tapping)
+        yield Exporter(name, FOLDER / "taps.js", _tapping, early=name.startswith("delay_"))
     yield Exporter("flanger", FOLDER / "flanger.js", _flanging)
     yield Exporter("phaser", FOLDER / "phaser.js")
     yield Exporter("saturate", FOLDER / "saturate.js", _bending)

@@ -85,3 +85,47 @@ def test_scripts_and_settings_are_told_once() -> None:
     program = case("dj_mixer", samples=10).program
     assert len(program.scripts) == 5  # the same sweeps the lowpass and the highpass
     assert len(program.data["settings"]) < len(program.data["ops"]) / 4
+
+
+HOLDING: dict[str, dict[str, Any]] = {
+    "delay_samples": {"effect": "delay_samples", "settings": {"samples": 77}},
+    "delay": {"effect": "delay", "settings": {"time": 5}, "controls": {"mix": 1}},
+    "delay_beats": {"effect": "delay_beats", "settings": {"beats": 0.125}},
+    "echo": {"effect": "echo", "controls": {"mix": 1}},
+    "tape": {"effect": "echo", "settings": {"change": "tape"}, "controls": {"mix": 1}},
+    "ping_pong": {"effect": "echo", "settings": {"mode": "ping_pong"}, "controls": {"mix": 1}},
+    "dub_echo": {"effect": "dub_echo", "controls": {"dry": 0}},
+    "in_beats": {"effect": "echo", "settings": {"sync": "beats"}, "controls": {"mix": 1}},
+}
+
+
+@pytest.mark.slow
+def test_loops_that_effects_close_null(tmp_path: Path) -> None:
+    """Sends that come back at once, through effects that hold their signal back."""
+    graph = {
+        "djgraph": 1,
+        "name": "loops",
+        "inputs": [{"name": "track"}],
+        "mixer": [
+            {"strip": "track", "input": "track", "sends": [{"to": name, "level": 1} for name in HOLDING]},
+            *(
+                {
+                    "bus": name,
+                    "chain": [{"effect": "gain", "controls": {"gain": 0.7}}, link],
+                    "sends": [{"to": name, "feedback": True, "level": {"max": 0.5}}],
+                }
+                for name, link in HOLDING.items()
+            ),
+        ],
+        "outputs": list(HOLDING),
+    }
+    made = torch.Generator().manual_seed(1)
+    echoes = ("echo", "tape", "ping_pong", "dub_echo")
+    times = {
+        f"{name}.{HOLDING[name]['effect']}.time": 20 + 30 * torch.rand(8, generator=made) for name in echoes
+    }
+    one = case(graph, seed=1, params=times)
+    assert all(op["held"] for op in one.program.data["ops"] if op["kind"] == "loop")
+    got = heard(one, tmp_path, (128, 77))
+    found = {name: depth(got[name], signal) for name, signal in one.mixed().items()}
+    assert {name: value for name, value in found.items() if value >= LIMIT} == {}

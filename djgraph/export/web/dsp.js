@@ -357,12 +357,12 @@ class DelayLine {
 
   /**
    * The line `delay` samples before the one that was put last. In a loop, before the one that comes, and at least
-   * `shortest` whole samples, of which the mixer knows none that is nearer.
+   * `shortest` whole samples, of which the mixer knows none that is nearer. later: as it will be so many samples later.
    */
-  read(/** @type {number} */ delay, shortest = 0) {
+  read(/** @type {number} */ delay, shortest = 0, later = 0) {
     const held = delay > shortest ? Math.min(delay, this.longest) : shortest, whole = Math.floor(held), f = held - whole, { data, size } = this;
     const ahead = shortest > 0 ? 1 : 0;
-    let at = this.place - 1 - whole + ahead;
+    let at = this.place - 1 - whole + ahead + later;
     if (at < 0) at += size;
     const b1 = at >= 1 ? at - 1 : at - 1 + size, b2 = at >= 2 ? at - 2 : at - 2 + size, b = at + 1 === size ? 0 : at + 1;
     const x0 = data[at], x1 = data[b1], x2 = data[b2], newer = whole === shortest ? 3 * x0 - 3 * x1 + x2 : data[b];

@@ -6,11 +6,11 @@
 /**
  * @typedef {{values: Float64Array, steady: boolean}} Curve  a control at each sample of a block; steady: all are equal
  * @typedef {{tempo: Float64Array, beats: Float64Array}} Ticks  BPM and beats at each sample of a block
- * @typedef {{process: (inputs: Record<string, Float64Array[]>, outputs: Record<string, Float64Array[]>, controls: Record<string, Curve>, count: number, ticks: Ticks|null) => void}} Processor
+ * @typedef {{process: (inputs: Record<string, Float64Array[]>, outputs: Record<string, Float64Array[]>, controls: Record<string, Curve>, count: number, ticks: Ticks|null) => void, early?: (outputs: Record<string, Float64Array[]>, controls: Record<string, Curve>, count: number, ticks: Ticks|null) => void}} Processor
  * @typedef {{column: number, points: [number, number][]}} MacroCurve
  * @typedef {{low: number, step: number, last: number, high: number}|{values: number[], borders: number[]}} Grid
  * @typedef {{from: {column: number}|{curve: MacroCurve}|{blend: MacroCurve[][]}|{value: number}, held: boolean, grids: Grid[], at: number[], values: number[]}} Row
- * @typedef {{kind: string, at: number, out: string, source: string, sources: string[], samples: number, exporter: number, settings: number, node: string, ins: [string, string][], outs: [string, string][], controls: {id: string, row: number, smoothing: number}[], clock: boolean, block: number, ways: {source: string, out: string, samples: number}[], body: Op[]}} Op
+ * @typedef {{kind: string, at: number, out: string, source: string, sources: string[], samples: number, exporter: number, settings: number, node: string, ins: [string, string][], outs: [string, string][], controls: {id: string, row: number, smoothing: number}[], clock: boolean, block: number, held: string[], ways: {source: string, out: string, samples: number}[], body: Op[]}} Op
  * @typedef {{exporter: number, settings: number, stems: number[], controls: Op["controls"], clock: boolean, beats: {beats: number[], seconds: number[], downbeat: number, meter: number}|null}} Told  of what plays an input; stems: numbers of inputs
  * @typedef {{rate: number, latency: number, channels: Record<string, number>, inputs: {value: string, input: string, stem: string|null, channels: number, source: number|null}[], sources: Told[], outputs: {name: string, value: string, channels: number}[], ops: Op[], settings: any[], rows: Row[], columns: number, tempo: {at: number[], values: number[]}|null}} Program
  */
@@ -252,15 +252,25 @@ class Call {
 
   /** Samples from…from + count − 1 of the block, the first of which is the clip's sample `start`. */
   run(/** @type {number} */ from, /** @type {number} */ count, /** @type {number} */ start, /** @type {number} */ samples) {
+    const ticks = this.read(start, count, samples);
+    this.processor.process(this.part(this.ins, this.inputs, from, count), this.part(this.outs, this.outputs, from, count), this.controls, count, ticks);
+  }
+
+  /** What comes out there, of an effect that holds its signal back, before anybody knows what comes in. */
+  early(/** @type {number} */ from, /** @type {number} */ count, /** @type {number} */ start, /** @type {number} */ samples) {
+    const ticks = this.read(start, count, samples);
+    this.processor.early?.(this.part(this.outs, this.outputs, from, count), this.controls, count, ticks);
+  }
+
+  read(/** @type {number} */ start, /** @type {number} */ count, /** @type {number} */ samples) {
     for (const { reading } of this.readings) reading.read(start, count, samples);
-    const ticks = this.clock ? this.clock.read(start, count) : null;
-    let { inputs, outputs } = this;
-    if (from > 0) {
-      const part = (/** @type {Float64Array[]} */ buffers) => buffers.map((one) => one.subarray(from, from + count));
-      inputs = Object.fromEntries(this.ins.map(({ port, buffers }) => [port, part(buffers)]));
-      outputs = Object.fromEntries(this.outs.map(({ port, buffers }) => [port, part(buffers)]));
-    }
-    this.processor.process(inputs, outputs, this.controls, count, ticks);
+    return this.clock ? this.clock.read(start, count) : null;
+  }
+
+  /** Ports from a sample of the block on. */
+  part(/** @type {{port: string, buffers: Float64Array[]}[]} */ ports, /** @type {Record<string, Float64Array[]>} */ whole, /** @type {number} */ from, /** @type {number} */ count) {
+    if (from === 0) return whole;
+    return Object.fromEntries(ports.map(({ port, buffers }) => [port, buffers.map((one) => one.subarray(from, from + count))]));
   }
 }
 
@@ -350,9 +360,11 @@ class Engine {
       return (count) => { line.put(values[op.source], 0, count); line.take(values[op.out], 0, count, count); };
     }
     if (op.kind === "loop") {
+      /** @type {Call[]} */ const held = [];
       const body = op.body.map((one) => {
         if (one.kind === "add") { const adding = this.adding(one); return (/** @type {number} */ from, /** @type {number} */ count) => adding(from, count); }
         const call = new Call({ ...one, at: op.at }, this, exporters);
+        if (op.held.includes(one.node)) held.push(call);
         return (/** @type {number} */ from, /** @type {number} */ count, /** @type {number} */ start) => call.run(from, count, start, this.samples);
       });
       const ways = op.ways.map((way) => ({ source: values[way.source], out: values[way.out], line: new Line(values[way.out].length, way.samples) }));
@@ -361,6 +373,7 @@ class Engine {
         for (let done = 0; done < length; done += block) {
           const size = Math.min(block, length - done), from = first + done;
           for (const { line, out } of ways) line.take(out, from, size);
+          for (const call of held) call.early(from, size, start + done, this.samples);
           for (const one of body) one(from, size, start + done);
           for (const { line, source } of ways) line.put(source, from, size);
         }

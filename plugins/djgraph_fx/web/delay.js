@@ -26,4 +26,16 @@ class Processor {
     });
     this.place = (this.place + count) % samples;
   }
+
+  /** The block before what comes in is known, with echoes only. */
+  early(outputs, { feedback }, count) {
+    const { samples, most } = this;
+    outputs.out.forEach((y, c) => {
+      const source = this.input[c], line = this.output[c];
+      for (let i = 0; i < count; i++) {
+        const k = (this.place + i) % samples;
+        y[i] = source[k] + most * feedback.values[i] * line[k];
+      }
+    });
+  }
 }

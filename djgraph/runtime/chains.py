@@ -64,10 +64,8 @@ def _link(op: Op, modules: Mapping[str, Effect], bank: ControlBank) -> Link | No
     if len(module.inputs) != 1 or len(module.outputs) != 1 or module.uses_clock:
         return None
     call = EffectCall(module, op.nodes)
-    if call.latency():
-        return None
     link = call.link()
-    if link is None:
+    if link is None or call.latency():  # in this order: a wrapped plugin is loaded to know its latency
         return None
     read = [control for control in module.controls if control.id in link.controls]
     rows = [bank.row(one, control) for one in op.nodes for control in read]

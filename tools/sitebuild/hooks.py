@@ -48,6 +48,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         elif uri == "effects.md":
             markdown = catalogue.with_pages(markdown)
             page.meta["search"] = {"exclude": True}  # the catalogue has all of it
+    elif uri == "changelog.md":
+        page.meta["search"] = {"boost": 0.1}  # it has every word
     return with_players(markdown)
 
 

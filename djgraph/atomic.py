@@ -178,7 +178,7 @@ def _part_file(target: Path) -> tuple[Path, BinaryIO]:
                 number += 1
             continue
         # Another writer may have taken it for a stale one before it was locked.
-        if lock(file) is not False and _is_at(file, part):
+        if lock(file) is not False and is_at(file, part):
             return part, file
         file.close()
         number += 1
@@ -195,7 +195,7 @@ def _remove_stale(part: Path) -> bool:
         with os.fdopen(handle, "rb+", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode) or not lock(file):
                 return False
-            if _is_at(file, part):
+            if is_at(file, part):
                 part.unlink()
     except FileNotFoundError:
         return True
@@ -219,10 +219,10 @@ def lock(file: BinaryIO | io.FileIO) -> bool | None:
     return True
 
 
-def _is_at(file: BinaryIO | io.FileIO, part: Path) -> bool:
+def is_at(file: BinaryIO | io.FileIO, path: Path) -> bool:
     """Whether an open file is still the one of that name."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), os.lstat(part))
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
     except OSError:
         return False
 

@@ -54,5 +54,5 @@ def told_as(places: dict[str, str]) -> Iterator[None]:
 
 
 def names_url(texts: Sequence[str]) -> bool:
-    """Whether one of some ``NAME=PATH`` words has a URL for its path."""
+    """Whether one of some ``NAME=PATH`` words may have a URL for its path: :func:`fetched_inputs` knows."""
     return any("://" in text or "::" in text for text in texts)

@@ -16,7 +16,7 @@ from typing import Annotated, BinaryIO
 
 from pydantic import Field
 
-from djgraph.atomic import atomic_writers, lock, write_text
+from djgraph.atomic import atomic_writers, is_at, lock, write_text
 from djgraph.errors import DJGraphError
 from djgraph.reading import Stored, read_json
 from djgraph.storage.remote import Remote, Version
@@ -126,7 +126,8 @@ def _held(place: UrlPath, error: type[DJGraphError]) -> Iterator[Path]:
     remote, version = remote_of(place, error), version_of(place, error)
     path = _path(remote.full(place.below), version, place.name)
     for _ in range(_TRIES):
-        file = _taken(path)
+        with _said(path, error):
+            file = _taken(path)
         if file is not None:
             with file:
                 yield path
@@ -153,10 +154,11 @@ def _taken(path: Path) -> BinaryIO | None:
         return None
     try:
         _share(file)
-        if not _is_at(file, path) or not (path in _checked or _is_whole(file, path)):
+        if not is_at(file, path) or not (path in _checked or _is_whole(file, path)):
             file.close()
             return None
-        os.utime(path)  # those that were read last are kept
+        with contextlib.suppress(OSError):  # another user's
+            os.utime(path)  # those that were read last are kept
     except BaseException:
         file.close()
         raise
@@ -203,7 +205,7 @@ def _write(remote: Remote, place: UrlPath, version: Version, path: Path, most: i
                 raise remote.error(f"{place} has more than the {most} bytes that are fetched of a file")
             digest.update(part)
             file.write(part)
-        if size != (size if version.size is None else version.size):
+        if version.size not in (None, size):
             raise remote.error(f"{place} has {version.size} bytes, and {size} of them came")
         if remote.version(place.below) != version:
             raise remote.error(f"{place} has changed since it was first looked at; begin again")
@@ -229,7 +231,7 @@ def _make_room(folder: Path, size: int, limit: int) -> None:
 
 def _removed(path: Path) -> bool:
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        if lock(file) is False or not _is_at(file, path):
+        if lock(file) is False or not is_at(file, path):
             return False
         path.unlink()
         _beside(path).unlink(missing_ok=True)
@@ -271,13 +273,6 @@ def _share(file: BinaryIO) -> None:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_SH)
-
-
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager

@@ -86,5 +86,7 @@ def open_storage(
 
     storage = Remote(str(where), error)
     if shared and storage.memory:
-        raise error(f"{where} is in this process's memory, so other processes do not see it; use one worker")
+        raise error(
+            f"{storage.shown('')} is in this process's memory, so other processes do not see it; use one worker"
+        )
     return storage

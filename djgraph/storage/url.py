@@ -38,8 +38,9 @@ class UrlPath:
 
     @property
     def name(self) -> str:
-        """The last part."""
-        return (self.below or self.root.rstrip("/")).rpartition("/")[2]
+        """The last part; of a chain of URLs that of the first one with a path, and never what follows a ``?``."""
+        paths = (_path(url) for url in self.root.split("::"))
+        return (self.below or next(filter(None, paths), "")).rpartition("/")[2]
 
     def __truediv__(self, name: str) -> UrlPath:
         return UrlPath(self.root, f"{self.below}/{name}" if self.below else name, self.given)
@@ -47,3 +48,8 @@ class UrlPath:
     def __str__(self) -> str:
         root = shown_url(self.root)
         return f"{root.rstrip('/')}/{self.below}" if self.below else root
+
+
+def _path(url: str) -> str:
+    """What stands behind ``://``, without a query."""
+    return url.partition("://")[2].partition("?")[0].rstrip("/")

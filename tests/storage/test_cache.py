@@ -13,7 +13,17 @@ import pytest
 
 from djgraph import guard
 from djgraph.errors import AudioFileError, CorpusError, InputError
-from djgraph.storage import UrlPath, cache, lies_in, local, put_there, shown_url, sketched, versions
+from djgraph.storage import (
+    UrlPath,
+    cache,
+    lies_in,
+    local,
+    open_storage,
+    put_there,
+    shown_url,
+    sketched,
+    versions,
+)
 from djgraph.storage.remote import Remote
 from djgraph.storage.url import without_keys
 
@@ -159,11 +169,45 @@ def test_errors_name_the_url(cached: Path, memory: Any) -> None:
         read(UrlPath("memory://at", "a.wav", given=False))
 
 
+def test_the_last_part_of_a_url() -> None:
+    """Of a chain that of its first link with a path; no keys."""
+    names = {
+        "s3://bucket/x/song/": "song",
+        "s3://bucket": "bucket",
+        "https://host/a.wav?sig=abc/def": "a.wav",
+        "zip://lib/one::file:///music/lib.zip": "one",
+        "zip://::https://host/lib.zip?sig=abc": "lib.zip",
+        "simplecache::s3://bucket/x/a.wav": "a.wav",
+    }
+    assert {url: UrlPath(url).name for url in names} == names
+    assert UrlPath("s3://bucket", "x/b.wav").name == "b.wav"
+
+
+def test_what_the_system_says_of_the_cache_is_told(
+    cached: Path, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pipe("/at/a.wav", b"one")
+    assert read(AT / "a.wav") == b"one"
+
+    def refused(path: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(cache.os, "utime", refused)  # of another user's file, which may be read
+    assert read(AT / "a.wav") == b"one"
+    (path,) = files_of(cached)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(CorpusError, match=rf"^the cache {cached}: "):
+        read(AT / "a.wav")
+
+
 def test_no_keys_are_shown() -> None:
     pytest.importorskip("fsspec")
     assert shown_url("sftp://me:secret@host/x?sig=abc") == "sftp://…@host/x?…"
     assert str(UrlPath("sftp://me:secret@host/x", "a.wav")) == "sftp://…@host/x/a.wav"
     assert shown_url("s3://bucket/x") == "s3://bucket/x"
+    with pytest.raises(CorpusError, match=r"^memory://…@x is in this process's memory"):
+        open_storage("memory://me:secret@x", CorpusError, shared=True)
     with pytest.raises(CorpusError) as caught:
         Remote("nonsense://me:secret@host/x", CorpusError)
     assert "secret" not in str(caught.value)

@@ -54,17 +54,20 @@ def run_batch(
     from djgraph.cli.batch_jobs import Commands, Order, Outcome, done_before
     from djgraph.errors import InputError
     from djgraph.jobs import executor_of, run_jobs
-    from djgraph.storage import announced, is_url, lies_in, open_storage, shown_url
+    from djgraph.storage import announced, is_url, lies_in, local_path, open_storage, shown_url
 
     where, source = place_of(given["out"]), given["batch"]
     chosen = executor_of(executor(given["workers"], given["ray"]))
     if not is_url(where):
         where = os.path.abspath(where)
     with folder_of(source) as (folder, sketch):
-        if not is_url(where) and sketch is None:
-            inside = Path(os.path.realpath(where)).is_relative_to(os.path.realpath(folder))
+        path = local_path(where, InputError) if is_url(where) else Path(where)
+        if sketch is None:
+            inside = path is not None and Path(os.path.realpath(path)).is_relative_to(
+                os.path.realpath(folder)
+            )
         else:
-            inside = is_url(where) and sketch is not None and lies_in(where, source, InputError)
+            inside = path is None and lies_in(where, source, InputError)
         if inside:
             raise InputError(f"-o {shown_url(where)} lies in the folder that is read; choose another one")
         if sketch is not None:

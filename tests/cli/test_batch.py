@@ -158,6 +158,9 @@ def test_urls_that_cannot_be(run: Run, work: Path, memory: Any) -> None:
     assert "use one worker" in run("render", work / "graph.json", *two, code=1).stderr
     inside = ["--batch", "memory://in", "-o", "memory://in/out", "-j", 1]
     assert "lies in the folder that is read" in run("render", work / "graph.json", *inside, code=1).stderr
+    for source, out in ((work / "in", f"file://{work}/in/out"), (f"file://{work}/in", work / "in" / "out")):
+        inside = ["--batch", source, "-o", out, "-j", 1]
+        assert "lies in the folder that is read" in run("render", work / "graph.json", *inside, code=1).stderr
     empty = ["--batch", "memory://in/one/left", "-o", work / "out", "-j", 1]
     said = run("render", work / "graph.json", *empty, code=1).stderr
     assert "--batch memory://in/one/left: there is no folder with left, right" in said

@@ -142,7 +142,7 @@ def agree(
     if demo or home.has_demo():
         demo_folder(home.demo(), about.sample_rate, about.settings.seconds)
     if found is not None:
-        about = dataclasses.replace(about, tracks=tuple(found))
+        about = dataclasses.replace(about, tracks=tuple(map(_given, about.tracks, found)))
     for track in about.tracks:
         if isinstance(track.folder, UrlPath) and not track.folder.given:
             url = track.folder.root
@@ -207,6 +207,15 @@ def _layout(graph: Graph) -> Any:
 def _place(track: Track) -> tuple[str, Path | str]:
     """By which a track is known again."""
     return track.name, track.folder.resolve() if isinstance(track.folder, Path) else str(track.folder)
+
+
+def _given(track: Track, found: Track) -> Track:
+    """A track as the corpus knows it, read from the URL that is given now."""
+    return (
+        track
+        if isinstance(track.folder, Path)
+        else dataclasses.replace(track, folder=found.folder, parts=found.parts)
+    )
 
 
 def _find(tracks: Any, graph: Graph, about: Description, problems: Problems) -> Sequence[Track]:

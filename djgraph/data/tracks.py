@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,8 +133,8 @@ def find_tracks(
             raise AudioFileError(told)
         folders = f" and {len(unread)} folders" if unread else ""
         warnings.warn(f"{len(wrong) - len(unread)} tracks{folders} are left out:\n{told}", stacklevel=2)
-    names = [track.name for track in tracks]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    names = Counter(track.name for track in tracks)
+    if twice := sorted(name for name, times in names.items() if times > 1):
         raise AudioFileError(
             f"two roots hold tracks of the same name: {shorten(twice)}; name a folder above both"
         )
@@ -150,7 +151,7 @@ def _find(
         raise AudioFileError("\n  ".join([root.told(_nothing(root.folder, stems)), *unread[:10]]))
     if listing.broken:
         links = shorten([str(link) for link in listing.broken], 8)
-        warnings.warn(f"symbolic links that lead nowhere are left out: {links}", stacklevel=4)
+        warnings.warn(f"symbolic links that lead nowhere are left out: {links}", stacklevel=3)
     tracks, wrong = [], list(unread)
     for folder in listing.folders:
         try:

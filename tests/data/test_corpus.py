@@ -232,6 +232,17 @@ def test_other_settings_are_refused(tmp_path: Path, library: Path) -> None:
     assert make_corpus(root, seed=0, seconds=0.25, count=6, graph=GRAPH, workers=1).made == 0
 
 
+def test_tracks_that_are_given_again_are_as_the_corpus_knows_them(tmp_path: Path, library: Path) -> None:
+    """Whatever their files have become since: items that come later are those that would have come then."""
+    make(tmp_path / "corpus", library, count=2)
+    shutil.copytree(tmp_path / "corpus", tmp_path / "without")
+    for folder in ("one", "album/two"):
+        (library / folder / "track.json").write_text('{"tempo": 99}')
+    make(tmp_path / "corpus", library, count=4)
+    make_corpus(tmp_path / "without", count=4, workers=1)
+    assert tree(tmp_path / "corpus") == tree(tmp_path / "without")
+
+
 def test_a_lost_track_stops_a_corpus_before_it_goes_on(tmp_path: Path, library: Path) -> None:
     root = tmp_path / "corpus"
     make(root, library, count=1)

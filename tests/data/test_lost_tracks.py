@@ -43,6 +43,14 @@ def test_links_are_followed_and_every_folder_is_taken_once(tmp_path: Path) -> No
     assert [track.name for track in find_tracks(library, TWO)] == ["linked/deep/two", "one", "three"]
 
 
+def test_links_that_lead_nowhere_are_told_to_whoever_asks(tmp_path: Path) -> None:
+    write_track(tmp_path / "library" / "one", stems=TWO)
+    (tmp_path / "library" / "two").symlink_to(tmp_path / "gone")
+    with pytest.warns(UserWarning, match=r"lead nowhere are left out: .*two") as told:
+        assert [track.name for track in find_tracks(tmp_path / "library", TWO)] == ["one"]
+    assert [warning.filename for warning in told] == [__file__]
+
+
 def test_a_linked_root_and_linked_files(tmp_path: Path) -> None:
     write_track(tmp_path / "real" / "one", stems=TWO)
     (tmp_path / "library").mkdir()

@@ -117,13 +117,10 @@ class ControlHead(nn.Module):
             )
         old = _read_layout(state[keys[LAYOUT_KEY]])
         shapes = {"weight": (len(old), self.features), "bias": (len(old),), "origin": (len(old),)}
-        for key, shape in shapes.items():
-            held = state[keys[key]]
-            if not isinstance(held, Tensor) or tuple(held.shape) != shape:
-                what = "controls, features" if key == "weight" else "controls"
-                came = list(held.shape) if isinstance(held, Tensor) else type(held).__name__
-                raise LayoutError(f"{keys[key]}: expected {list(shape)} ({what}), got {came}")
-        weight, bias, origin = (state[keys[key]].detach() for key in shapes)
+        weight, bias, origin = (
+            _shaped(state, keys[key], shape, "controls, features" if key == "weight" else "controls")
+            for key, shape in shapes.items()
+        )
         fresh = ControlHead(self.features, self.layout).to(weight)
         moved: dict[str, Any] = {key: value.detach().clone() for key, value in fresh.named_parameters()}
         moved["origin"] = fresh.origin.clone()
@@ -177,11 +174,10 @@ class ControlInput(nn.Linear):
         range where its value was, and one of another scale not at all, which is near what was learned, not that.
         LayoutError, too, where the state holds no such layer.
         """
-        key = f"{prefix}weight"
-        weight, shape = state.get(key), (self.out_features, self.features + len(layout))
-        if not isinstance(weight, Tensor) or tuple(weight.shape) != shape:
-            came = list(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
-            raise LayoutError(f"{key}: expected {list(shape)} (out, features and controls), got {came}")
+        keys = f"{prefix}weight", f"{prefix}bias"
+        width = self.features + len(layout)
+        weight = _shaped(state, keys[0], (self.out_features, width), "out, features and controls")
+        bias = _shaped(state, keys[1], (self.out_features,), "out").clone()
         sources = origins(layout, self.layout)
         lines = [None if i is None else _carry(layout, i, self.layout, j) for j, i in enumerate(sources)]
         lost = [name for i, name in enumerate(layout.names) if i not in sources]
@@ -195,8 +191,6 @@ class ControlInput(nn.Linear):
                 "  it cannot be carried over as it was: keep these controls in the graph, train anew, or take it for a"
                 " beginning, with strict=False"
             )
-        weight = weight.detach()
-        bias = state[f"{prefix}bias"].detach().clone()
         heard = weight.new_zeros(self.out_features, len(self.layout))
         for j, (source, line) in enumerate(zip(sources, lines)):
             if source is None or line is None:
@@ -206,7 +200,16 @@ class ControlInput(nn.Linear):
             heard[:, j] = column / stretch
             bias += column * ((1 - 2 * shift) / stretch - 1)
         moved = torch.cat((weight[:, : self.features], heard), 1)
-        return {**state, key: moved, f"{prefix}bias": bias}
+        return {**state, **dict(zip(keys, (moved, bias)))}
+
+
+def _shaped(state: Mapping[str, Any], key: str, shape: tuple[int, ...], what: str) -> Tensor:
+    """A state's tensor; LayoutError where it has none of that shape, whose dimensions are ``what``."""
+    held = state.get(key)
+    if not isinstance(held, Tensor) or tuple(held.shape) != shape:
+        came = list(held.shape) if isinstance(held, Tensor) else type(held).__name__
+        raise LayoutError(f"{key}: expected {list(shape)} ({what}), got {came}")
+    return held.detach()
 
 
 def _read_layout(state: Any) -> ParameterLayout:

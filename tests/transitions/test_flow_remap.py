@@ -143,6 +143,15 @@ def test_a_model_of_another_width(tmp_path: Path) -> None:
     assert torch.equal(model.encoder.weight, before)
 
 
+def test_a_state_without_the_layer() -> None:
+    ear = ControlInput(2, NEW, 4)
+    state = ControlInput(2, OLD, 4).state_dict()
+    assert set(ear.remap(state, OLD)) == {"weight", "bias"}
+    for key in ("weight", "bias"):
+        with pytest.raises(LayoutError, match=rf"^{key}: expected .* got NoneType"):
+            ear.remap({name: held for name, held in state.items() if name != key}, OLD)
+
+
 class Steps(nn.Module):
     """Controls step by step, each heard by the next."""
 

@@ -111,8 +111,9 @@ class Player:
         place = max(0, min(int(sample), max(self.feed.samples - 1, 0)))
         self.feed.read(place, TICK)  # so that the sound has not to wait for it
         states = self._states(place)
-        self._going = place
-        self._order(lambda: setattr(self, "_sought", (place, states)))
+        with self._lock:  # of two threads that seek, the same one is the last for both
+            self._going = place
+            self._order(lambda: setattr(self, "_sought", (place, states)))
 
     def loop(self, region: tuple[int, int] | None) -> None:
         """Go round from the second sample to the first; None: no more. What is behind its end plays on. Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -160,4 +161,26 @@ def test_a_position_is_where_it_goes_until_it_is_there(mixer: djgraph.Mixer, inp
     player.stop()
     player.block(1)
     assert player.position == player.transport.position == SAMPLES - 1
+    player.close()
+
+
+def test_two_that_seek_at_once_leave_no_place_that_is_never_reached(
+    mixer: djgraph.Mixer, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player = Player(mixer, MemoryFeed(inputs))
+    order, others = player._order, list[threading.Thread]()
+
+    def slow(given: Any) -> None:
+        """Another thread comes between the place that is said and its order."""
+        if not others:
+            others.append(threading.Thread(target=player.seek, args=(9000,)))
+            others[0].start()
+            others[0].join(0.1)
+        order(given)
+
+    monkeypatch.setattr(player, "_order", slow)
+    player.seek(5000)
+    others[0].join()
+    player.block(1)
+    assert player.position == player.transport.position
     player.close()

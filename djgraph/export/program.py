@@ -149,12 +149,8 @@ class _Writer:
             case Delay():
                 return {"kind": "delay", "out": op.out, "source": op.source, "samples": op.samples}
             case Loop():
-                held = []
-                for name, _ in op.held:
-                    node = next(
-                        one.nodes[0] for one in op.body if isinstance(one, Process) and one.writes[0] == name
-                    )
-                    held.append(node.id)
+                held = [node for one in op.early for node in one.nodes]
+                for node in held:
                     if not self._early(node):
                         self.faults[node.id] = (
                             f"effect {node.effect.type} closes a loop by holding its signal back, and its exporter has "
@@ -164,7 +160,7 @@ class _Writer:
                     "kind": "loop",
                     "at": self._arrives(op),
                     "block": op.block,
-                    "held": held,
+                    "held": [node.id for node in held],
                     "ways": [
                         {"source": way.source, "out": way.out, "samples": way.samples} for way in op.ways
                     ],

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+import djgraph
+from djgraph.errors import CompileError
+from djgraph.export import program_of
 from export.nulls import LIMIT, Case, case, depth, heard, needs_node, null_depth
 
 pytestmark = needs_node
@@ -129,3 +134,34 @@ def test_loops_that_effects_close_null(tmp_path: Path) -> None:
     got = heard(one, tmp_path, (128, 77))
     found = {name: depth(got[name], signal) for name, signal in one.mixed().items()}
     assert {name: value for name, value in found.items() if value >= LIMIT} == {}
+
+
+LOOP = {
+    **chain(),
+    "mixer": [
+        {"strip": "strip", "input": "track", "sends": [{"to": "back", "level": 1}]},
+        {"bus": "back", "chain": [HOLDING["delay_samples"]], "sends": [{"to": "back", "feedback": True}]},
+    ],
+    "outputs": ["back"],
+}
+
+
+def test_a_loop_through_an_effect_without_early_is_refused() -> None:
+    entry = djgraph.registry().exporters["delay_samples"]
+    without = replace(entry, exporter=replace(entry.exporter, early=False))
+    registry: Any = SimpleNamespace(exporters={"delay_samples": without})
+    with pytest.raises(CompileError, match=r"back\.delay_samples.*holding its signal back.*no `early`"):
+        program_of(djgraph.compile(LOOP, lowering="causal"), registry)
+
+
+def test_a_processor_that_lacks_the_early_that_its_record_promises_stops_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be heard as what the block before left there."""
+    one = case(LOOP, samples=300)
+    lacking = replace(
+        one.program, scripts=tuple(text.replace("early(", "late(") for text in one.program.scripts)
+    )
+    monkeypatch.setattr(Case, "program", lacking)
+    with pytest.raises(AssertionError, match="its processor has no early"):
+        heard(one, tmp_path)

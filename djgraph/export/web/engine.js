@@ -364,7 +364,10 @@ class Engine {
       const body = op.body.map((one) => {
         if (one.kind === "add") { const adding = this.adding(one); return (/** @type {number} */ from, /** @type {number} */ count) => adding(from, count); }
         const call = new Call({ ...one, at: op.at }, this, exporters);
-        if (op.held.includes(one.node)) held.push(call);
+        if (op.held.includes(one.node)) {
+          if (!call.processor.early) throw new Error(`${one.node} closes a loop, and its processor has no early()`);
+          held.push(call);
+        }
         return (/** @type {number} */ from, /** @type {number} */ count, /** @type {number} */ start) => call.run(from, count, start, this.samples);
       });
       const ways = op.ways.map((way) => ({ source: values[way.source], out: values[way.out], line: new Line(values[way.out].length, way.samples) }));

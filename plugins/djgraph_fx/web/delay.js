@@ -27,7 +27,7 @@ class Processor {
     this.place = (this.place + count) % samples;
   }
 
-  /** The block before what comes in is known, with echoes only. */
+  /** The block before what comes in is known: nothing but echoes comes out. */
   early(outputs, { feedback }, count) {
     const { samples, most } = this;
     outputs.out.forEach((y, c) => {

@@ -32,7 +32,7 @@ class Processor {
     }
   }
 
-  /** The block before what comes in is known, with echoes only. */
+  /** The block before what comes in is known: nothing but echoes comes out. */
   early(outputs, controls, count, ticks) {
     const { lanes, kept } = this;
     kept.at = this.at;

@@ -132,10 +132,9 @@ class Executor:
                 loaded = {load.out: load.node for load in self.plan.ops if isinstance(load, Load)}
 
                 def region(run: Run) -> None:
-                    # Audio of a batch of one comes as it is: its gradient is one, too.
-                    given = {name: run.audio[loaded[name]] for name in schedule.reads if name in loaded}
+                    # Audio comes as it was given: of a batch of one its gradient is one, too.
                     sources = [
-                        given[name] if name in given and len(given[name]) == 1 else run.values.get(name)
+                        run.audio[loaded[name]] if name in loaded else run.values.get(name)
                         for name in schedule.reads
                     ]
                     results = run_region(schedule, run.timeline, run.rows, sources, options.frames_per_tile)

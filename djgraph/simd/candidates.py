@@ -20,14 +20,12 @@ from djgraph.simd.lanes import load, splat, store, transpose, zeros
 from djgraph.simd.program import ADD, ANALYSE, SCALE
 
 # Operations beside those of :mod:`djgraph.simd.program`:
-SCALED = (
-    5  # strip, chain, slot, whether it is added: a strip times a chain of gains, without a slot for it alone
-)
-PULLED = (
-    6  # strip, chain, slot with the gradient of what came out, of what it is wanted: that of gains and fader
-)
-MOVED = 7  # strip, slot with its gradient: that of its fader
-OF_GAINS, OF_FADER = 1, 2  # what a gradient is wanted of: one of these, or their sum
+# SCALED: strip, chain, slot, whether it is added: a strip times a chain of gains, without a slot for it alone.
+# PULLED: strip, chain, slot with the gradient of what came out, of what one is wanted: those of gains and fader.
+# MOVED: strip, slot with its gradient: that of its fader.
+SCALED, PULLED, MOVED = 5, 6, 7
+# Of what a gradient is wanted: one of these, or their sum.
+OF_GAINS, OF_FADER = 1, 2
 PADDING = 256
 """Numbers between slots, so that not all of their places share the same few lines of the cache."""
 

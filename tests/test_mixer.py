@@ -292,7 +292,9 @@ def test_second_derivatives_of_an_operator_name_the_way_out() -> None:
     made, _ = _feedback_operator([audio, feedback, torch.rand(2, 1, 50), past, past.clone()], [0])
     try:
         (first,) = torch.autograd.grad(made.square().sum(), feedback, create_graph=True)
-    except NotImplementedError as problem:
+    except RuntimeError as problem:  # NotImplementedError is one
+        if not torch.__version__.startswith("2.11."):
+            raise
         pytest.skip(f"PyTorch {torch.__version__} has no such derivatives: {problem}")
     with pytest.raises(djgraph.DJGraphError, match="call the mixer itself"):
         first.square().sum().backward()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,40 @@ def test_delays_next_to_the_shortest_null(tmp_path: Path) -> None:
     assert {
         name: value for name, value in depths(heard(one, tmp_path), one.mixed()).items() if value >= LIMIT
     } == {}
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("rate", "tempo"),
+    [
+        # A delay of 5512.5 samples.
+        (44_100, [120.0, 120.0]),
+        # 50 ms of 1102.5 samples, in which one delay cross-fades into the next.
+        pytest.param(22_050, [110.0, 150.0], marks=pytest.mark.slow),
+    ],
+)
+def test_halves_are_rounded_as_the_mixer_rounds_them(rate: int, tempo: list[float], tmp_path: Path) -> None:
+    effects: dict[str, Any] = {
+        "delay_beats": {"settings": {"beats": 0.25}},
+        "looper": {"settings": {"beats": 0.25}, "controls": {"record": 1, "play": 1, "keep": 0.5}},
+        "echo": {"settings": {"sync": "beats"}, "controls": {"mix": 1, "beats": 0.25, "feedback": 0.5}},
+        "multitap": {"settings": {"sync": "beats", "times": [0.25], "levels": [1]}, "controls": {"mix": 1}},
+    }
+    graph = {
+        "djgraph": 1,
+        "name": "halves",
+        "sample_rate": rate,
+        "inputs": [{"name": "track"}],
+        "mixer": [
+            {"strip": name, "input": "track", "chain": [{"effect": name, **how}, {"effect": "gain"}]}
+            for name, how in effects.items()
+        ],
+        "outputs": list(effects),
+    }
+    one = case(graph, samples=9_001, frames=2, params={f"{name}.gain.gain": 1 for name in effects})
+    one = replace(one, tempo=torch.tensor([tempo[: len(one.positions)]]))
+    found = depths(heard(one, tmp_path), one.mixed())
+    assert {name: value for name, value in found.items() if value >= LIMIT} == {}
 
 
 def test_the_page_lists_them() -> None:

@@ -322,6 +322,9 @@ function swing(cycle, triangle = false) {
   return sine * sine;
 }
 
+/** The nearest whole number, of two as near the even one, as Python rounds. @param {number} x */
+function rounded(x) { return x - Math.floor(x) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x); }
+
 /** A delay that changes: two that rest and the share of the second one, in stretches of `period` samples of the clip. */
 class Faded {
   /** @param {number} period @param {number} start the clip's sample with which it begins */

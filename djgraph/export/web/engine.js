@@ -149,7 +149,7 @@ function along(points, x) {
 /** The nearest value of a grid. @param {Grid} grid @param {number} value */
 function snapped(grid, value) {
   if ("values" in grid) return grid.values[grid.borders.reduce((count, border) => count + (value > border ? 1 : 0), 0)];
-  const count = Math.min(Math.max(Math.round((value - grid.low) / grid.step), 0), grid.last);
+  const count = Math.min(Math.max(rounded((value - grid.low) / grid.step), 0), grid.last);
   return Math.min(grid.low + count * grid.step, grid.high);
 }
 

@@ -12,15 +12,12 @@ class Processor {
   process(inputs, outputs, { bits, rate, mix }, count) {
     const { cycle, held } = this;
     for (let i = 0; i < count; i++) {
-      const step = Math.min(Math.round(rate.values[i] * (cycle / this.rate)), cycle), size = 2 ** (1 - bits.values[i]);
+      const step = Math.min(rounded(rate.values[i] * (cycle / this.rate)), cycle), size = 2 ** (1 - bits.values[i]);
       if (this.phase < 0) this.phase = cycle - step + Math.floor(step / 2);
       this.phase = (this.phase + step) % cycle;
       for (let c = 0; c < held.length; c++) {
         const x = inputs.in[c][i];
-        if (this.phase < step) {
-          const scaled = x / size, low = Math.floor(scaled), rest = scaled - low;
-          held[c] = size * (rest === 0.5 ? 2 * Math.round(scaled / 2) : Math.round(scaled)); // of two as near the even one
-        }
+        if (this.phase < step) held[c] = size * rounded(x / size);
         outputs.out[c][i] = x + mix.values[i] * (held[c] - x);
       }
     }

@@ -1,9 +1,6 @@
 // @ts-check
 // A deck: plays its material from a place, at a rate, or in time with the clock.
 
-/** The next whole number, the even one of two. */
-const rounded = (x) => (x - Math.floor(x) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
-
 class Processor {
   constructor({ sync }, { rate, beats }) {
     this.sync = sync; this.rate = rate; this.grid = beats;

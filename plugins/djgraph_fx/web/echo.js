@@ -6,7 +6,7 @@ class Processor {
     Object.assign(this, settings);
     this.rate = rate;
     this.lanes = Array.from({ length: inputs.in }, () => ({ line: new DelayLine(settings.longest), low: 0, high: 0, wet: 0 }));
-    this.faded = new Faded(Math.max(1, Math.round(settings.fade * rate / 1000)), start);
+    this.faded = new Faded(Math.max(1, rounded(settings.fade * rate / 1000)), start);
     this.pole = Math.exp(-1000 / (settings.fade * rate));
     this.at = 0;
     this.lowpass = new Float64Array(128);

@@ -7,13 +7,13 @@ class Processor {
     this.shortest = shortest;
     this.room = room;
     this.lines = Array.from({ length: inputs.in }, () => new DelayLine(room));
-    this.faded = new Faded(Math.max(1, Math.round(fade * rate / 1000)), start);
+    this.faded = new Faded(Math.max(1, rounded(fade * rate / 1000)), start);
   }
 
   process(inputs, outputs, { record, play, keep }, count, ticks) {
     const { lines, faded } = this;
     for (let i = 0; i < count; i++) {
-      const wanted = Math.round(this.length / Math.min(Math.max(ticks.tempo[i], 40), 300));
+      const wanted = rounded(this.length / Math.min(Math.max(ticks.tempo[i], 40), 300));
       faded.next(Math.min(Math.max(wanted, this.shortest), this.room));
       const { before, current, share } = faded;
       for (let c = 0; c < lines.length; c++) {

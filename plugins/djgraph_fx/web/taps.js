@@ -31,7 +31,7 @@ class Processor {
     Object.assign(this, settings);
     this.rate = rate;
     this.lines = Array.from({ length: inputs.in }, () => new DelayLine(Math.max(settings.longest, 1)));
-    if (settings.fade) this.faded = new Faded(Math.max(1, Math.round(settings.fade * rate / 1000)), start);
+    if (settings.fade) this.faded = new Faded(Math.max(1, rounded(settings.fade * rate / 1000)), start);
     this.kept = { ...this.faded };
     if (settings.voices) this.cycles = new Cycles(settings, inputs.in);
     this.wet = KINDS[settings.kind](this);
@@ -53,7 +53,7 @@ class Processor {
   /** The delay at the next sample. */
   move(tempo) {
     if (this.kind !== "delay_beats") { this.faded.next(60 * this.rate / tempo); return; }
-    const delay = Math.round(this.beats * 60 * this.rate / Math.min(Math.max(tempo, 20), 1000));
+    const delay = rounded(this.beats * 60 * this.rate / Math.min(Math.max(tempo, 20), 1000));
     this.faded.next(Math.min(Math.max(delay, this.shortest), this.longest));
   }
 

@@ -14,9 +14,10 @@ _URL = re.compile(r"([^=]+)=(.+)", re.DOTALL)
 
 
 @contextlib.contextmanager
-def fetched_inputs(texts: Sequence[str]) -> Iterator[list[str]]:
+def fetched_inputs(texts: Sequence[str], fetch: bool = True) -> Iterator[list[str]]:
     """``NAME=PATH`` words as they are, and ``NAME=URL`` words with the path of what is fetched from there. Errors that
-    are raised within name the URL. InputError for what cannot be fetched."""
+    are raised within name the URL. InputError for what cannot be fetched, and for all that would be without ``fetch``.
+    """
     from djgraph.storage import UrlPath, is_url, local_path, put_there
 
     with contextlib.ExitStack() as stack:
@@ -29,6 +30,11 @@ def fetched_inputs(texts: Sequence[str]) -> Iterator[list[str]]:
                 continue
             place = UrlPath(match[2])
             path = local_path(match[2], InputError)
+            if path is None and not fetch:
+                raise InputError(
+                    f"{match[1]}={place}: this command comes back to its inputs later, so they have to be files of"
+                    " this machine"
+                )
             if path is None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="djgraph-"))
                 path = Path(folder).resolve() / place.name

@@ -33,15 +33,15 @@ class SyncCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run it, on what is fetched where an input is named by a URL; of a batch each of its jobs does that."""
         inputs = ctx.params.get("input") or ()
-        if not self.fetches or ctx.params.get("batch") is not None or not names_url(inputs):
+        if ctx.params.get("batch") is not None or not names_url(inputs):
             return super().invoke(ctx)
-        with fetched_inputs(inputs) as words:
+        with fetched_inputs(inputs, self.fetches) as words:
             ctx.params["input"] = words
             return super().invoke(ctx)
 
 
 class StudioCommand(SyncCommand):
-    """A command that keeps where its inputs are, and comes back to them: they have to be paths."""
+    """A command that keeps where its inputs are, and comes back to them: they have to be files of this machine."""
 
     fetches = False
 

@@ -150,6 +150,10 @@ def test_what_lies_behind_a_url(run: Run, work: Path, memory: Any) -> None:
     target = ["--target", work / "alone.flac", "--delay", 0, "-o", work / "fit.yaml"]
     run("fit", *single(work, "deep/three"), *target)
     assert (work / "fitted" / "three.yaml").read_text() == (work / "fit.yaml").read_text()
+    assert "0 done now, 1 before" in run("render", *words, *moved).stdout
+    memory.pipe("/in/deep/three/left/drums.wav", memory.cat("/in/one/left/drums.wav"))
+    cache._versions.clear()
+    assert "1 done now, 0 before" in run("render", *words, *moved).stdout
 
 
 def test_urls_that_cannot_be(run: Run, work: Path, memory: Any) -> None:
@@ -166,6 +170,12 @@ def test_urls_that_cannot_be(run: Run, work: Path, memory: Any) -> None:
     assert "--batch memory://in/one/left: there is no folder with left, right" in said
     lost = ["-i", "left=memory://nowhere/left", "-o", work / "x.flac"]
     assert "memory://nowhere/left" in run("render", work / "graph.json", *lost, code=1).stderr
+    said = run("studio", work / "graph.json", "-i", "left=memory://in/one/left", code=1).stderr
+    assert "left=memory://in/one/left: this command comes back to its inputs later" in said
+    memory.pipe("/in/one/left/drums.wav", b"no music")
+    bad = ["-i", "left=memory://in/one/left", "-i", f"right={work / 'in' / 'one' / 'right'}"]
+    said = run("render", work / "graph.json", *bad, "-o", work / "x.flac", code=1).stderr
+    assert "memory://in/one/left/drums.wav" in said
 
 
 def changes(

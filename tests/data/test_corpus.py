@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from two_decks import GRAPH, RATE
 
 import djgraph
 from djgraph.audio import STEMS, load_stems
-from djgraph.data import Corpus, Made, check_corpus, make_corpus
+from djgraph.data import Corpus, Made, check_corpus, make_corpus, store
 from djgraph.errors import AudioFileError, CorpusError, InputError, LayoutError
 
 from .conftest import tree, write_track
@@ -289,6 +291,26 @@ def test_bad_settings_leave_nothing_behind(tmp_path: Path, library: Path) -> Non
         make(tmp_path / "mine", library)
     with pytest.raises(CorpusError, match="is a file"):
         make(tmp_path / "mine" / "thesis.txt", library)
+
+
+def test_what_takes_an_items_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker's item is as good; a disk that fails is no other worker."""
+    folder = tmp_path / "00000000"
+    with store.new_item(folder) as part:
+        (part / store.ITEM).write_text("one")
+
+    def fails(code: int) -> None:
+        def rename(source: Path, target: Path) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(store.os, "rename", rename)
+        with store.new_item(folder) as part:
+            (part / store.ITEM).write_text("two")
+
+    fails(errno.ENOTEMPTY)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        fails(errno.EIO)
+    assert tree(tmp_path) == {"00000000/item.json": b"one"}
 
 
 def test_two_at_once(tmp_path: Path, library: Path) -> None:

@@ -74,7 +74,7 @@ def test_lengths_are_known_without_the_files(library: Path, away: str, cached: P
 
 @pytest.mark.slow
 def test_multitracks(tmp_path: Path, memory: Any) -> None:
-    moises(tmp_path / "provider" / "uuid")
+    moises(tmp_path / "provider" / "a/b/c/d/e/uuid")  # as deep as is searched, and recordings a level below
     memory.put(str(tmp_path / "provider"), "/provider", recursive=True)
     (here,) = find_tracks(tmp_path / "provider", ("drums", "other"))
     (there,) = find_tracks("memory://provider", ("drums", "other"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import multiprocessing
+import os
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +144,45 @@ def test_the_limit(cached: Path, memory: Any, monkeypatch: pytest.MonkeyPatch) -
             read(AT / "new.wav")
 
 
+def test_what_was_read_last_stays(
+    cached: Path, memory: Any, fetches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(cache.SIZE, "0.000002")  # 2000 bytes: two files, and what stands beside them
+    for time, name in enumerate("ab"):
+        memory.pipe(f"/at/{name}.wav", name.encode() * 800)
+        with local(AT / f"{name}.wav", CorpusError) as path:
+            os.utime(path, (time, time))
+            os.utime(f"{path}.json", (0, 0))
+    assert read(AT / "a.wav") == b"a" * 800
+    memory.pipe("/at/c.wav", b"c" * 800)
+    assert read(AT / "c.wav") == b"c" * 800
+    assert sorted(path.read_bytes()[:1] for path in files_of(cached)) == [b"a", b"c"]
+    assert {path.with_suffix("") for path in cached.glob("??/*.json")} == set(files_of(cached))
+    forget(monkeypatch)
+    assert read(AT / "a.wav") == b"a" * 800
+    assert fetches == ["a.wav", "b.wav", "c.wav"]
+
+
+def test_one_fetches_and_others_wait(
+    cached: Path, memory: Any, fetches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl", reason="without locks two may fetch the same")
+    memory.pipe("/at/a.wav", b"one")
+    chunks, got = Remote.chunks, list[bytes]()
+    other = threading.Thread(target=lambda: got.append(read(AT / "a.wav")))
+
+    def slow(self: Remote, name: str, size: int) -> Iterator[bytes]:
+        if not fetches:
+            other.start()
+            other.join(0.1)  # it waits, or would be done by now
+        return chunks(self, name, size)
+
+    monkeypatch.setattr(Remote, "chunks", slow)
+    assert read(AT / "a.wav") == b"one"
+    other.join()
+    assert (fetches, got) == (["a.wav"], [b"one"])
+
+
 def test_sizes_that_are_not_known(cached: Path, memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     memory.pipe("/at/a.wav", bytes(5000))
     about = memory.info
@@ -225,7 +266,7 @@ def test_names_lead_nowhere_else(memory: Any, cached: Path) -> None:
     patched.setattr(type(memory), "ls", lambda self, path, detail: listed)
     try:
         assert [entry.name for entry in fs.entries()] == ["a.wav"]
-        for wrong in ("a\\b", "a\0b", "a" * 256):
+        for wrong in ("a\\b", "a\0b", "a" * 256, "ä" * 128):
             listed.append({"name": f"/at/{wrong}", "type": "file", "size": 1})
             with pytest.raises(CorpusError, match="no name of a file here"):
                 fs.entries()
@@ -261,7 +302,7 @@ def test_a_sketch(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-def test_put_there(memory: Any, cached: Path, tmp_path: Path) -> None:
+def test_put_there(memory: Any, cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("song/drums.wav", "song/deep/bass.wav", "mix.wav"):
         memory.pipe(f"/at/{name}", name.encode())
     put_there(AT / "song", tmp_path / "one", CorpusError)
@@ -272,6 +313,10 @@ def test_put_there(memory: Any, cached: Path, tmp_path: Path) -> None:
     assert (tmp_path / "two" / "mix.wav").read_bytes() == (tmp_path / "three.wav").read_bytes() == b"mix.wav"
     names = [name for name, _ in versions(AT / "song", CorpusError)]
     assert names == ["memory://at/song/drums.wav", "memory://at/song/deep/bass.wav"]
+    with monkeypatch.context() as patch:
+        patch.setattr("djgraph.storage.copies.MOST", 2)
+        with pytest.raises(CorpusError, match=r"^memory://at has more than 2 files"):
+            versions(AT, CorpusError)
     assert lies_in("memory://at/song/out", "memory://at/song", CorpusError)
     assert not lies_in("memory://at/songs", "memory://at/song", CorpusError)
 

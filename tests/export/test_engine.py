@@ -94,7 +94,7 @@ def test_scripts_and_settings_are_told_once() -> None:
 
 HOLDING: dict[str, dict[str, Any]] = {
     "delay_samples": {"effect": "delay_samples", "settings": {"samples": 77}},
-    "delay": {"effect": "delay", "settings": {"time": 5}, "controls": {"mix": 1}},
+    "delay": {"effect": "delay", "settings": {"time": 2}, "controls": {"mix": 1}},
     "delay_beats": {"effect": "delay_beats", "settings": {"beats": 0.125}},
     "echo": {"effect": "echo", "controls": {"mix": 1}},
     "tape": {"effect": "echo", "settings": {"change": "tape"}, "controls": {"mix": 1}},
@@ -106,7 +106,7 @@ HOLDING: dict[str, dict[str, Any]] = {
 
 @pytest.mark.slow
 def test_loops_that_effects_close_null(tmp_path: Path) -> None:
-    """Sends that come back at once, through effects that hold their signal back."""
+    """Sends that come back at once, through effects that hold their signal back; the tempo moves."""
     graph = {
         "djgraph": 1,
         "name": "loops",
@@ -130,10 +130,34 @@ def test_loops_that_effects_close_null(tmp_path: Path) -> None:
         f"{name}.{HOLDING[name]['effect']}.time": 20 + 30 * torch.rand(8, generator=made) for name in echoes
     }
     one = case(graph, seed=1, params=times)
+    one = replace(one, tempo=torch.linspace(110, 140, len(one.positions))[None])
     assert all(op["held"] for op in one.program.data["ops"] if op["kind"] == "loop")
     got = heard(one, tmp_path, (128, 77))
     found = {name: depth(got[name], signal) for name, signal in one.mixed().items()}
     assert {name: value for name, value in found.items() if value >= LIMIT} == {}
+
+
+@pytest.mark.slow
+def test_loops_that_delays_close_null(tmp_path: Path) -> None:
+    """Sends that come back later, one of them more than once in a block."""
+    delays = {"short": "1 ms", "long": "20 ms"}
+    graph = chain(outputs=list(delays))
+    graph["mixer"] = [
+        {"strip": "strip", "input": "track", "sends": [{"to": name, "level": 1} for name in delays]},
+        *(
+            {
+                "bus": name,
+                "chain": ["gain", "eq3"],
+                "sends": [{"to": name, "feedback": True, "delay": delay, "level": {"max": 0.5}}],
+            }
+            for name, delay in delays.items()
+        ),
+    ]
+    one = case(graph, seed=1)
+    assert [
+        way["samples"] for op in one.program.data["ops"] if op["kind"] == "loop" for way in op["ways"]
+    ] == [44, 882]
+    assert null_depth(one, tmp_path, (128, 77)) < LIMIT
 
 
 LOOP = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def played(source: str, settings: dict[str, Any] | None = None, **more: Any) -> 
 @needs_node
 def test_a_deck_nulls(tmp_path: Path) -> None:
     """Rates from a quarter to four, from somewhere in the track to behind its end."""
-    params = {"track.start": 0.1 * torch.rand(8, generator=torch.Generator().manual_seed(0))}
+    params = {
+        "track.start": 0.1 * torch.rand(8, generator=torch.Generator().manual_seed(0)),
+        "track.rate": torch.tensor([1, 4, 0.25, 3.5, 1, 4, 2, 1]),
+    }
     assert null_depth(case(played("deck"), params=params), tmp_path) < LIMIT
 
 
@@ -50,14 +54,33 @@ def test_a_deck_nulls(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("sync", ["beat", "bar"])
 def test_a_deck_in_time_nulls(sync: str, tmp_path: Path) -> None:
-    """Also where the tempo moves."""
+    """Also where the tempo moves, and where it comes back to an earlier stretch of the grid."""
     params = {
-        "track.start": 0.3,
+        "track.start": torch.linspace(0.9, 0.1, 8),
         "track.rate": 1 + 0.1 * torch.rand(8, generator=torch.Generator().manual_seed(1)),
     }
-    one = case(played("deck", {"sync": sync}), params=params, grids={"track": GRID})
+    one = case(played("deck", {"sync": sync}), 30_011, params=params, grids={"track": GRID})
     one = Case(**{**vars(one), "tempo": torch.linspace(120, 140, len(one.positions))[None]})
     assert null_depth(one, tmp_path) < LIMIT
+
+
+@needs_node
+@pytest.mark.slow
+def test_a_deck_between_two_beats_begins_at_the_even_one(tmp_path: Path) -> None:
+    grid = Grid(seconds=(0.0, 1.0, 2.0), beats=(0.0, 1.0, 2.0))
+    params = {"track.start": 0.5, "track.rate": 1.0, "drums.gain.gain": 1.0}
+    one = case(played("deck", {"sync": "beat"}), 5_000, params=params, grids={"track": grid})
+    assert null_depth(one, tmp_path) < LIMIT
+
+
+@needs_node
+@pytest.mark.slow
+def test_stems_that_end_before_others_are_silent_from_there_on(tmp_path: Path) -> None:
+    """A listener drops files of any length onto a page."""
+    one = case(played("deck"), 3_000, params={"track.start": 0.0, "track.rate": 0.9})
+    short = replace(one, stems=[one.stems[0][:, :1_000], one.stems[1]])
+    padded = replace(one, stems=[torch.nn.functional.pad(short.stems[0], (0, 2_000)), one.stems[1]])
+    assert depth(heard(short, tmp_path)["master"], padded.mixed()["master"]) < LIMIT
 
 
 @needs_node
@@ -91,9 +114,13 @@ def test_sources_know_where_they_would_be(source: str, tmp_path: Path) -> None:
 @needs_node
 @pytest.mark.slow
 def test_a_source_behind_which_something_lags_nulls_to_its_end(tmp_path: Path) -> None:
+    """The limiter looks ahead, and must not see the peak that the deck would have played next."""
     graph = played("deck")
     graph["mixer"][2]["chain"] = ["limiter"]
-    assert null_depth(case(graph, params={"track.start": 0.0, "track.rate": 0.9}), tmp_path) < LIMIT
+    params = {"track.start": 0.0, "track.rate": 0.9, "drums.gain.gain": 1.0, "master.limiter.ceiling": -6.0}
+    one = case(graph, params=params)
+    one.stems[0][:, 18_050] = 30
+    assert null_depth(one, tmp_path) < LIMIT
 
 
 def test_a_deck_with_key_lock_is_refused() -> None:

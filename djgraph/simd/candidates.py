@@ -160,15 +160,9 @@ def scaled(slots, there, added, strip, chains, chain, frames, tables, lanes):
     there."""
     re, im, work = slots.re, slots.im, chains.work
     order, first, second = tables.bins, tables.first, tables.second
-    begin, end, size = chains.starts[chain], chains.starts[chain + 1], gains.BLOCK * lanes
     for low in range(0, len(order), gains.BLOCK):
         high = min(low + gains.BLOCK, len(order))
-        for f in range(begin, end):
-            into = 0 if f == begin else size
-            gains._factor(chains, f, frames, order, (low, high), into, 2 * size, lanes)
-            if f > begin:
-                for i in range(0, (high - low) * lanes, lanes):
-                    store(work, i, load(work, i) * load(work, size + i))
+        gains.gain_of(chains, chain, frames, order, (low, high), lanes)
         for m in range(low, high):
             gain = load(work, (m - low) * lanes)
             p, q = first[m], second[m]

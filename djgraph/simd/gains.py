@@ -119,20 +119,27 @@ def _factor(chains, f, frames, order, block, into, under, lanes):
             store(work, i, load(work, i) / load(work, j))
 
 
+@inlined
+def gain_of(chains, chain, frames, order, block, lanes):
+    """``work[0…]`` = a chain's gain on the bins of a block."""
+    work, (low, high) = chains.work, block
+    begin, end, size = chains.starts[chain], chains.starts[chain + 1], BLOCK * lanes
+    for f in range(begin, end):
+        into = 0 if f == begin else size
+        _factor(chains, f, frames, order, block, into, 2 * size, lanes)
+        if f > begin:
+            for i in range(0, (high - low) * lanes, lanes):
+                store(work, i, load(work, i) * load(work, size + i))
+
+
 @part
 def apply(slots, here, there, added, chains, chain, frames, tables, lanes):
     """Spectra ``there`` = those ``here`` times a chain's gain; ``added`` to what is there."""
     re, im, work = slots.re, slots.im, chains.work
     order, first, second = tables.bins, tables.first, tables.second
-    begin, end, size = chains.starts[chain], chains.starts[chain + 1], BLOCK * lanes
     for low in range(0, len(order), BLOCK):
         high = min(low + BLOCK, len(order))
-        for f in range(begin, end):
-            into = 0 if f == begin else size
-            _factor(chains, f, frames, order, (low, high), into, 2 * size, lanes)
-            if f > begin:
-                for i in range(0, (high - low) * lanes, lanes):
-                    store(work, i, load(work, i) * load(work, size + i))
+        gain_of(chains, chain, frames, order, (low, high), lanes)
         for m in range(low, high):
             gain = load(work, (m - low) * lanes)
             p, q = first[m] * lanes, second[m] * lanes

@@ -312,10 +312,49 @@ class Stepped(AmplitudeEffect):
         return controls["level"]
 
 
+class Once(AmplitudeEffect):
+    """One hat, which is 1 everywhere: it is read once a clip."""
+
+    type = "t_once"
+
+    class Controls(ControlModel):
+        level: Annotated[float, Control(0, 1, neutral=1, rate="clip")] = 1.0
+
+    def amplitude(self, controls: Mapping[str, Tensor]) -> Tensor:
+        return controls["level"]
+
+
 class Faders:
     @hookimpl
     def djgraph_effects(self) -> list[type[AmplitudeEffect]]:
-        return [Squared, Stepped]
+        return [Squared, Stepped, Once]
+
+
+def faders() -> Registry:
+    registry = Registry()
+    registry.register(djgraph_fx, name="fx", distribution="djgraph")
+    registry.register(Faders(), name="test", distribution="tests")
+    return registry
+
+
+@pytest.mark.slow
+def test_faders_that_are_read_once_and_those_of_several_strips(back_at_once: list[bool]) -> None:
+    """Gradients of one column come from all strips that it moves."""
+    chains: dict[str, dict[str, Any]] = {
+        "a": {"effect": "gain", "id": "fader"},
+        "b": {"effect": "gain", "id": "fader", "controls": {"gain": {"tie": "a.fader.gain"}}},
+        "c": {"effect": "t_once", "id": "fader"},
+        "d": {"effect": "t_once", "id": "fader", "controls": {"level": {"tie": "c.fader.level"}}},
+    }
+    strips = [
+        {"strip": name, "input": "two" if name in "bd" else "one", "chain": [link, "eq3"], "to": "master"}
+        for name, link in chains.items()
+    ]
+    document = {**DECKS, "sample_rate": 11025, "transform": {"size": 64, "hop": 16}}
+    document["mixer"] = [*strips, DECKS["mixer"][-1]]
+    mixer = djgraph.compile(djgraph.load(document, registry=faders()))
+    compare(mixer, *drawn(mixer, 3, 8, 900, torch.float64), 1e-11)
+    assert back_at_once == [True, False, False]
 
 
 @pytest.mark.slow
@@ -323,13 +362,10 @@ class Faders:
 def test_faders_that_are_no_sums_of_hats_are_left_to_others(
     kind: type[AmplitudeEffect], used: list[bool]
 ) -> None:
-    registry = Registry()
-    registry.register(djgraph_fx, name="fx", distribution="djgraph")
-    registry.register(Faders(), name="test", distribution="tests")
     one, *others = DECKS["mixer"]
     strip = {**one, "chain": [{"effect": kind.type, "id": "fader"}, "eq3"]}
     document = {**DECKS, "sample_rate": 11025, "transform": {"size": 256, "hop": 64}}
-    mixer = djgraph.compile(djgraph.load({**document, "mixer": [strip, *others]}, registry=registry))
+    mixer = djgraph.compile(djgraph.load({**document, "mixer": [strip, *others]}, registry=faders()))
     compare(mixer, *drawn(mixer, 16, 3, 1500, torch.float64), 1e-11)
     assert not any(used)
 

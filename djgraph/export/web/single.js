@@ -1,7 +1,7 @@
 // @ts-check
-// Single precision as the mixer's kernels compute in it, with products that are added rounded once. For levels that move
-// by a small share of their distance: near their goal, where the step is less than half a last digit, they stand still,
-// which is heard at −60 dB. And for switches, which may be a matter of that digit.
+// Single precision as the mixer's kernels compute in it: a·b + c is rounded once. It is for levels that cover a small share
+// of their distance in a sample: near their goal, where a step is less than half of the last digit, they stand still,
+// which double precision would miss by −60 dB. And for switches, which may hang on that digit.
 
 const single = Math.fround;
 

@@ -1,6 +1,6 @@
 // @ts-check
-// Gains that follow levels, the same for all channels: gate, expander, ducker, transient, leveler. What follows does so
-// in the precision in which it does in the mixer.
+// Gains that follow levels, the same for all channels: gate, expander, ducker, transient, leveler. Levels are followed in
+// the precision of the mixer's kernels.
 
 const MOST = 2 ** 23; // samples that a hold counts
 

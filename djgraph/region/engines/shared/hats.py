@@ -93,6 +93,7 @@ def _heard(clip: Clip) -> tuple[NDArray, int]:
 
 
 def filled(values: Tensor, fill: int) -> Tensor:
+    """``[…, candidates]`` with the last one repeated on so many lanes behind it."""
     return torch.cat((values, values[..., -1:].expand(*values.shape[:-1], fill)), -1) if fill else values
 
 

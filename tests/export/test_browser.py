@@ -178,7 +178,16 @@ def test_outputs_have_as_many_channels_as_they_have(browser: Any, tmp_path: Path
     assert depth(opened.rendered(), wanted["narrow"]) < LIMIT
     page.locator("button.play").click()
     comes_true(page, "playing")
+    page.evaluate(
+        """() => {
+          window.linked = [0];
+          const { connect, disconnect } = node;
+          node.connect = (...to) => { linked.push(to[1]); return connect.apply(node, to); };
+          node.disconnect = () => { linked.length = 0; disconnect.apply(node); };
+        }"""
+    )
     page.locator("select[aria-label=Output]").select_option("wide")
+    assert page.evaluate("linked") == [1]
     page.evaluate(
         """() => {
           const right = new ChannelSplitterNode(context), meter = new AnalyserNode(context);

@@ -58,9 +58,22 @@ def test_a_long_response_nulls(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_hands_are_frames_at_the_ends_of_blocks(tmp_path: Path) -> None:
-    """A stream with live frames is what a hand on a slider is: a value is reached at its block's last sample."""
-    one = case(chain("gain", "lowpass"), samples=2048, frames=1)
-    moves = {3: [(0, 0.25)], 4: [(0, 0.75), (1, 0.3)], 9: [(0, 0.1)]}
+    """A stream with live frames is what a hand on a slider is: a value is reached at its block's last sample.
+
+    Of a control that is held it is the nearest value that there is, of two as near the even step.
+    """
+    graph = chain("gain", "lowpass", "polarity", {"effect": "pump", "controls": {"depth": 1}})
+    one = case(graph, samples=2048, frames=1)
+    names = ("gain.gain", "lowpass.cutoff", "polarity.invert", "pump.beats")
+    gain, cutoff, invert, beats = (one.mixer.layout.index(f"strip.{name}") for name in names)
+    one.params[:, gain] = 1
+    moves = {
+        3: [(gain, 0.25), (invert, 0.6)],
+        4: [(gain, 0.75), (cutoff, 0.3)],
+        7: [(invert, 0.5), (beats, 0.3)],
+        9: [(gain, 0.1)],
+        12: [(invert, 0.9), (beats, 0.2)],
+    }
     got = heard(one, tmp_path, hands=[moves.get(number, []) for number in range(16)])["strip"]
     row, rows, places = one.params[0].clone(), [one.params[0].clone()], [0]
     for number in range(16):
@@ -68,7 +81,7 @@ def test_hands_are_frames_at_the_ends_of_blocks(tmp_path: Path) -> None:
             row[column] = value
         rows.append(row.clone())
         places.append(number * 128 + 127)
-    live = Case(one.mixer, torch.stack(rows), places, None, one.stems)
+    live = Case(one.mixer, torch.stack(rows), places, one.tempo, one.stems)
     assert depth(got, live.mixed()["strip"]) < LIMIT
 
 

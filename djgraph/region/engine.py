@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class Wanted:
     """Which gradients a backward pass gives: of the bank's rows, of each source, and of the weights named here.
 
-    once: sources that are one item, spread to all. Of these an engine may give the gradient of that item,
-    ``[1, channels, samples]``, instead of one for each.
+    once: of each source, whether it is one item, spread to all. Of such a one an engine may give the gradient of that
+    item, ``[1, channels, samples]``, instead of one for each.
     """
 
     rows: bool
     sources: Sequence[bool]
     weights: Sequence[Tensor]
-    once: Sequence[bool] = ()
+    once: Sequence[bool]
 
     @property
     def some(self) -> bool:
@@ -37,8 +37,7 @@ class Wanted:
     @property
     def apart(self) -> bool:
         """That of a source is wanted for each item."""
-        once = self.once or [False] * len(self.sources)
-        return any(want and not one for want, one in zip(self.sources, once))
+        return any(want and not one for want, one in zip(self.sources, self.once))
 
 
 Gradients = tuple[Tensor | None, list[Tensor | None], list[Tensor]]

@@ -225,7 +225,8 @@ def test_strips_that_are_scaled_need_no_slot_of_their_own(flow: Flow, seed: int)
 def test_faders_and_gains_get_their_gradients_without_one_of_the_strip(
     data: st.DataObject, flow: Flow, seed: int
 ) -> None:
-    """The backward program of the engine for many candidates, its own operations written out by hand."""
+    """The backward program of the engine for many candidates, its own operations written out by hand. It makes nothing
+    that it does not read."""
     pytest.importorskip("numba")
     from djgraph.region.engines.shared.programs import backward_program as shared_program
     from djgraph.region.engines.shared.programs import reads_strips
@@ -244,23 +245,31 @@ def test_faders_and_gains_get_their_gradients_without_one_of_the_strip(
     of_gains: dict[int, int] = {}
     of_faders = dict.fromkeys(range(len(flow.strips)), 0)
 
+    unread = set[int]()
+
     def held(slot: int) -> int:
         value = slots[slot]
         assert value is not None
+        unread.discard(slot)
         return value
+
+    def put(slot: int, value: int) -> None:
+        assert slot not in unread
+        unread.add(slot)
+        slots[slot] = value
 
     for code, a, b, c, d in program.operations.tolist():
         if code == Code.ANALYSE:
-            slots[b] = (case.strips + case.seeds)[a]
+            put(b, (case.strips + case.seeds)[a])
         elif code == Code.SYNTHESISE:
             assert a not in targets
             targets[a] = held(b)
         elif code == Code.SCALE:
-            slots[c] = case.gains[a] * held(b) + (held(c) if d else 0)
+            put(c, case.gains[a] * held(b) + (held(c) if d else 0))
         elif code == SCALED:
-            slots[c] = case.gains[b] * case.strips[a] + (held(c) if d else 0)
+            put(c, case.gains[b] * case.strips[a] + (held(c) if d else 0))
         elif code == Code.ADD:
-            slots[b] = held(a) + (held(b) if c else 0)
+            put(b, held(a) + (held(b) if c else 0))
         elif code == MOVED:
             of_faders[a] += case.strips[a] * held(b)
         else:
@@ -271,6 +280,7 @@ def test_faders_and_gains_get_their_gradients_without_one_of_the_strip(
                 of_gains[chain] = strip * held(c)
             if code == PULLED and d & OF_FADER:
                 of_faders[a] += strip * case.gains[chain] * held(c)
+    assert not unread
     audio = [gradient or 0 for gradient, want in zip(case.of_strips, strips) if want]
     assert [targets.get(n, 0) for n in range(len(audio))] == audio
     assert of_gains == {n: g for n, g in enumerate(case.of_gains) if chains[n] and g is not None}

@@ -14,8 +14,9 @@ from djgraph.playing.hands import Hands
 from djgraph.playing.line import TICK, Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from djgraph.effects import Control
     from djgraph.layout import ParameterLayout
 
 ROUND = 4
@@ -42,16 +43,18 @@ def rehearse(setup: Setup) -> None:
 
 
 def _rows(layout: ParameterLayout) -> Iterator[dict[str, float | None]]:
-    """Values of all controls, from near the lower ends of their ranges to near the upper ones; every choice is one."""
-    count = max((len(column.control.choices) for column in layout), default=0)
-    for number in range(max(2, count)):
-        share, row = (number + 0.5) / max(2, count), dict[str, float | None]()
-        for column in layout:
-            control = column.control
-            span = control.max - control.min
-            choices = control.choices or (control.min + share * span,)
-            row[column.name] = choices[number % len(choices)]
-        yield row
+    """Values of all controls, from near the lower ends of their scales to near the upper ones; every choice, and every
+    position of a switch, is one."""
+    stops = {column.name: found for column in layout if (found := _stops(column.control))}
+    count = max([2, *map(len, stops.values())])
+    for number in range(count):
+        place = torch.full((len(layout),), (number + 0.5) / count, dtype=torch.float32, device="cpu")
+        row: dict[str, float | None] = dict(zip(layout.names, layout.snap(layout.from_unit(place)).tolist()))
+        yield row | {name: found[number % len(found)] for name, found in stops.items()}
+
+
+def _stops(control: Control) -> Sequence[float]:
+    return control.choices or [control.min + number for number in range(len(control.names))]
 
 
 class _Noise:

@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from fake_layouts import column
+
+import djgraph
+from djgraph import ParameterLayout
+from djgraph.playing import Hands, MemoryFeed, Player, rehearsal
 
 PROGRAM = """
 import numpy as np, torch
@@ -42,6 +49,41 @@ with event.install_recorder("numba:compile") as after:
 made = [str(one.data["dispatcher"]) for _, one in after.buffer if one.is_start]
 assert not made, made
 """
+
+
+def test_every_control_moves_and_every_choice_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[np.ndarray]()
+
+    class Watched(Hands):
+        def over(self, row: np.ndarray, sample: int) -> np.ndarray:
+            seen.append(super().over(row, sample).copy())
+            return seen[-1]
+
+    monkeypatch.setattr(rehearsal, "Hands", Watched)
+    kinds = {"switch": "kind", "choices": {"none": [], "quiet": ["trim"], "dark": ["lowpass"]}}
+    strip = {"strip": "one", "input": "deck", "chain": ["gain", kinds], "to": "out"}
+    document = {"djgraph": 1, "name": "one", "inputs": [{"name": "deck"}], "outputs": ["out"]}
+    mixer = djgraph.compile({**document, "mixer": [strip, {"bus": "out"}]})
+    Player(mixer, MemoryFeed({"deck": torch.zeros(2, 100)})).prepare()
+    rows = np.stack(seen)
+    assert np.array_equal(rows[0], mixer.layout.default.numpy())
+    for one, heard in zip(mixer.layout, rows.T):
+        low, span = one.control.min, one.control.max - one.control.min
+        assert heard[1:].min() < low + 0.3 * span < low + 0.7 * span < heard[1:].max()
+    assert {0, 1, 2} <= set(rows[:, mixer.layout.index("one.kind")])
+
+
+def test_controls_stand_on_their_grids() -> None:
+    layout = ParameterLayout(
+        [
+            column("shot", step=1.0, default=0.0),
+            column("beats", 0.25, 8, choices=(0.25, 1.0, 8.0), default=1.0),
+            column("cutoff", 20, 20_000, scale="log"),
+        ]
+    )
+    rows = [[row[name] for name in layout.names] for row in rehearsal._rows(layout)]
+    for row, (shot, beats, share) in zip(rows, [(0, 0.25, 1 / 6), (0, 1, 1 / 2), (1, 8, 5 / 6)], strict=True):
+        assert row == pytest.approx([shot, beats, 20 * 1000**share], rel=1e-5)
 
 
 @pytest.mark.slow

@@ -178,6 +178,15 @@ def test_urls_that_cannot_be(run: Run, work: Path, memory: Any) -> None:
     assert "memory://in/one/left/drums.wav" in said
 
 
+def test_two_of_one_name(run: Run, work: Path) -> None:
+    (work / "moves").mkdir()
+    (work / "moves" / "x.yaml").write_text(automation("[0, 1]"))
+    (work / "moves" / "x.csv").write_text("left.drums.gain\n0.25\n0.5\n")
+    moved = ["--batch", work / "moves", "-o", work / "out", "-j", 1]
+    said = run("render", *single(work, "deep/three"), *moved, code=1).stderr
+    assert "two files are called x, and their results would be one" in said
+
+
 def changes(
     source: Annotated[Path, typer.Option("--source")], out: Annotated[Path, typer.Option("--out")]
 ) -> None:

@@ -257,6 +257,7 @@ def test_no_keys_are_shown() -> None:
     assert "secret" not in shown
     assert "abc" not in shown
     assert shown.startswith("no bucket …@b, key …, sig …, at sftp://…@b/x?")
+    assert without_keys("no such host", "sftp://me:@host/x?sig=") == "no such host"
 
 
 def test_names_lead_nowhere_else(memory: Any, cached: Path) -> None:

@@ -106,6 +106,10 @@ def noise_of(seed: int) -> Tensor:
             [column("a.gain", neutral=1.0), column("a.low", 0, 4, neutral=1.0), column("b.gain")],
             "another range or scale: a.low",
         ),
+        (
+            [column("a.gain", neutral=1.0), column("a.low", -1, 3, neutral=1.0), column("b.gain")],
+            "another range or scale: a.low",
+        ),
     ],
 )
 def test_what_would_be_another_flow(tmp_path: Path, columns: list, told: str) -> None:  # type: ignore[type-arg]
@@ -122,7 +126,8 @@ def test_what_would_be_another_flow(tmp_path: Path, columns: list, told: str) ->
     if "gone" in told:
         was[..., 1] = 0.5
     else:
-        was[..., 1] = 2 * place[..., 1]  # beyond its old range, too
+        control = layout.columns[1].control  # the old one had 0 … 2; this one goes beyond that
+        was[..., 1] = (control.min + (control.max - control.min) * place[..., 1]) / 2
     with torch.no_grad():
         ends = trained(OLD).estimate(was, time, features), model.estimate(place, time, features)
     torch.testing.assert_close(ends[1][..., 0], ends[0][..., 0], atol=1e-5, rtol=0)

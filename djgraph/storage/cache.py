@@ -216,16 +216,15 @@ def _write(remote: Remote, place: UrlPath, version: Version, path: Path, most: i
 def _make_room(folder: Path, size: int, limit: int) -> None:
     """Remove what was read longest ago until ``size`` more bytes fit. What others read now, or write, stays."""
     files = []
-    for below in folder.glob("[0-9a-f][0-9a-f]"):
-        with contextlib.suppress(OSError):
-            files += [
-                (entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(below)
-            ]
+    for path in folder.glob("[0-9a-f][0-9a-f]/*"):
+        with contextlib.suppress(OSError):  # removed by another process since
+            about = path.stat()
+            files.append((about.st_mtime, about.st_size, path))
     total = sum(size for _, size, _ in files)
-    for _, held, name in sorted(files):
+    for _, held, path in sorted(files):
         if total + size <= limit:
             return
-        if not name.endswith(".json") and _removed(Path(name)):
+        if path.suffix != ".json" and _removed(path):
             total -= held
 
 

@@ -153,6 +153,7 @@ def test_what_was_read_last_stays(
         with local(AT / f"{name}.wav", CorpusError) as path:
             os.utime(path, (time, time))
             os.utime(f"{path}.json", (0, 0))
+        (path.parent / "gone").symlink_to("nowhere")  # as what is removed while the folder is listed
     assert read(AT / "a.wav") == b"a" * 800
     memory.pipe("/at/c.wav", b"c" * 800)
     assert read(AT / "c.wav") == b"c" * 800

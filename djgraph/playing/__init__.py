@@ -4,7 +4,7 @@
 holds which control, ``tape`` records that, ``line`` runs one mixer's stream along all of it, ``voices`` is what sounds
 of those at a time, and ``player`` is what a console, a sound card or a page drives; ``relay`` lets another mixer take
 over while it plays (``handover``). ``transport``, ``levels`` and ``load`` are what a player tells;
-``undisturbed`` keeps Python's own work out of its way.
+``rehearsal`` plays a mixer unheard before it is heard, and ``undisturbed`` keeps Python's own work out of its way.
 """
 
 from djgraph.playing.course import Course

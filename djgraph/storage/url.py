@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_KEYS = re.compile(r"(?<=://)[^/@\s]*@|\?[^\s]*")
+_KEYS = re.compile(r"(?<=://)[^/\s]*@|\?[^\s]*")
 
 _PARTS = re.compile(r"[:=&]")
 

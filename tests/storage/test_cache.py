@@ -247,6 +247,7 @@ def test_no_keys_are_shown() -> None:
     pytest.importorskip("fsspec")
     assert shown_url("sftp://me:secret@host/x?sig=abc") == "sftp://…@host/x?…"
     assert str(UrlPath("sftp://me:secret@host/x", "a.wav")) == "sftp://…@host/x/a.wav"
+    assert shown_url("sftp://me:se@cret@host/x@y") == "sftp://…@host/x@y"
     assert shown_url("s3://bucket/x") == "s3://bucket/x"
     with pytest.raises(CorpusError, match=r"^memory://…@x is in this process's memory"):
         open_storage("memory://me:secret@x", CorpusError, shared=True)

@@ -129,10 +129,11 @@ class Remote:
             return sorted(found, key=lambda entry: entry.name)
 
     def is_folder(self, name: str) -> bool:
-        """Whether a folder has that name. The error where nothing has."""
+        """Whether a folder has that name; of a web server, a page, which lists one. The error where nothing has."""
         fs, path = self._at(name)
         with self._told(name):
-            return bool(fs.info(path)["type"] == "directory")
+            about = fs.info(path)
+            return bool(about["type"] == "directory" or about.get("mimetype") == "text/html")
 
     def version(self, name: str) -> Version:
         """Of a file, asked of the storage now."""

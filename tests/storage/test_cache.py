@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import functools
+import http.server
 import multiprocessing
 import os
 import threading
@@ -322,6 +324,37 @@ def test_put_there(memory: Any, cached: Path, tmp_path: Path, monkeypatch: pytes
             versions(AT, CorpusError)
     assert lies_in("memory://at/song/out", "memory://at/song", CorpusError)
     assert not lies_in("memory://at/songs", "memory://at/song", CorpusError)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+def test_a_web_server(cached: Path, tmp_path: Path) -> None:
+    """Its folders are pages that list them."""
+    pytest.importorskip("aiohttp", reason="fsspec needs it for http://")
+    (tmp_path / "lib" / "song" / "deep").mkdir(parents=True)
+    for name in ("drums.wav", "deep/bass.wav"):
+        (tmp_path / "lib" / "song" / name).write_bytes(name.encode())
+    handler = functools.partial(Quiet, directory=str(tmp_path / "lib"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            for number, end in enumerate(("song", "song/")):
+                put_there(UrlPath(f"{url}/{end}"), tmp_path / str(number), CorpusError)
+                assert (tmp_path / str(number) / "drums.wav").read_bytes() == b"drums.wav"
+                assert (tmp_path / str(number) / "deep" / "bass.wav").read_bytes() == b"deep/bass.wav"
+            place = UrlPath(f"{url}/song/drums.wav?key=secret")
+            put_there(place, tmp_path / place.name, CorpusError)
+            assert (tmp_path / "drums.wav").read_bytes() == b"drums.wav"
+            assert not any("secret" in path.read_text() for path in cached.rglob("*.json"))
+            with pytest.raises(CorpusError, match=r"/song/none\.wav"):
+                put_there(UrlPath(url, "song/none.wav"), tmp_path / "none", CorpusError)
+        finally:
+            server.shutdown()
 
 
 def test_a_command_may_read_and_fetch_again(

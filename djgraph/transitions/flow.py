@@ -110,7 +110,7 @@ class FlowModel(nn.Module):
             noise = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu")
         elif tuple(noise.shape) not in (shape, (len(features), *shape)):
             raise InputError(f"noise: expected {list(shape)} (steps, controls), got {list(noise.shape)}")
-        place = noise.to(features.device).expand(len(features), -1, -1)
+        place = noise.to(features).expand(len(features), -1, -1)
         with torch.no_grad():
             for number in range(flow_steps):
                 time = number / flow_steps

@@ -90,6 +90,7 @@ def test_draws_of_what_stayed(tmp_path: Path) -> None:
     expected[..., [0, 3]] = NEW.neutral[[0, 3]]
     torch.testing.assert_close(now, expected, atol=1e-5, rtol=0)
     assert torch.equal(old.sample(features, spread), old.sample(features, spread, noise=noise_of(0)))
+    assert torch.equal(old.sample(features, spread, noise=noise.double()), was)
     with pytest.raises(InputError, match=r"noise: expected \[4, 3\]"):
         old.sample(features, spread, noise=wider)
 

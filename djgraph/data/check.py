@@ -20,8 +20,9 @@ def check_corpus(root: str | os.PathLike[str]) -> tuple[int, dict[int, str]]:
     """How many items a corpus is to have, and number → what is wrong, for every one that is not whole.
 
     Reads every file against its checksum, every item's params (that no label says what the mixer cannot do), and
-    the tracks that the items play, where they are still there (with ``stems="reference"`` they have to be). Writes
-    the manifest anew, unless the corpus may only be read. Raises CorpusError where there is no corpus.
+    the tracks that the items play, where they are still there (with ``stems="reference"`` they have to be); those
+    behind URLs are not looked at, since nobody gives these. Writes the manifest anew, unless the corpus may only be
+    read. Raises CorpusError where there is no corpus.
     """
     if is_url(root) or (about := Description.read(Path(root))).shards:
         from djgraph.data.shards.check import check_shards

@@ -32,8 +32,8 @@ def fetched_inputs(texts: Sequence[str], fetch: bool = True) -> Iterator[list[st
             path = local_path(match[2], InputError)
             if path is None and not fetch:
                 raise InputError(
-                    f"{match[1]}={place}: this command comes back to its inputs later, so they have to be files of"
-                    " this machine"
+                    f"{match[1]}={place}: this command, or what it writes, comes back to its inputs later, so they"
+                    " have to be files of this machine"
                 )
             if path is None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="djgraph-"))

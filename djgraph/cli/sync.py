@@ -35,7 +35,7 @@ class SyncCommand(TyperCommand):
         inputs = ctx.params.get("input") or ()
         if ctx.params.get("batch") is not None or not names_url(inputs):
             return super().invoke(ctx)
-        with fetched_inputs(inputs, self.fetches) as words:
+        with fetched_inputs(inputs, self.fetches and not _refers(ctx.params)) as words:
             ctx.params["input"] = words
             return super().invoke(ctx)
 
@@ -44,6 +44,13 @@ class StudioCommand(SyncCommand):
     """A command that keeps where its inputs are, and comes back to them: they have to be files of this machine."""
 
     fetches = False
+
+
+def _refers(given: Mapping[str, Any]) -> bool:
+    """Whether what is written refers to the inputs' files where they are: a project for a DAW, unless it has them in
+    itself."""
+    embedded = bool(given.get("embed"))
+    return given.get("reaper") is not None or (given.get("dawproject") is not None and not embedded)
 
 
 def filled(args: list[str], option: str, value: str, takes: Callable[[str], bool]) -> list[str]:

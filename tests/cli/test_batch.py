@@ -171,7 +171,15 @@ def test_urls_that_cannot_be(run: Run, work: Path, memory: Any) -> None:
     lost = ["-i", "left=memory://nowhere/left", "-o", work / "x.flac"]
     assert "memory://nowhere/left" in run("render", work / "graph.json", *lost, code=1).stderr
     said = run("studio", work / "graph.json", "-i", "left=memory://in/one/left", code=1).stderr
-    assert "left=memory://in/one/left: this command comes back to its inputs later" in said
+    assert (
+        "left=memory://in/one/left: this command, or what it writes, comes back to its inputs later" in said
+    )
+    for project, told in (
+        (["--reaper", work / "x.rpp"], "what it writes, comes back"),
+        (["--dawproject", work / "x.dawproject"], "what it writes, comes back"),
+        (["--dawproject", work / "x.dawproject", "--embed"], "memory://nowhere/left does not exist"),
+    ):
+        assert told in run("render", work / "graph.json", *lost, "--sync", *project, code=1).stderr
     memory.pipe("/in/one/left/drums.wav", b"no music")
     bad = ["-i", "left=memory://in/one/left", "-i", f"right={work / 'in' / 'one' / 'right'}"]
     said = run("render", work / "graph.json", *bad, "-o", work / "x.flac", code=1).stderr

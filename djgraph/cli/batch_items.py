@@ -105,6 +105,8 @@ def _folders(
                 if path is not None and not any(word.startswith(f"{name}=") for word in words):
                     words += ["--input", f"{name}={path}"]
                     files.append(path)
+                    if (about := there.get(f"{name}.json")) is not None and os.path.isfile(path):
+                        files.append(about)  # which says where its beats are
         more: list[str] = []
         if also is _recording:
             more = _recording(names)

@@ -18,7 +18,7 @@ def fetched_inputs(texts: Sequence[str], fetch: bool = True) -> Iterator[list[st
     """``NAME=PATH`` words as they are, and ``NAME=URL`` words with the path of what is fetched from there. Errors that
     are raised within name the URL. InputError for what cannot be fetched, and for all that would be without ``fetch``.
     """
-    from djgraph.storage import UrlPath, is_url, local_path, put_there
+    from djgraph.storage import UrlPath, is_url, local_path, put_about_there, put_there
 
     with contextlib.ExitStack() as stack:
         words: list[str] = []
@@ -40,6 +40,8 @@ def fetched_inputs(texts: Sequence[str], fetch: bool = True) -> Iterator[list[st
                 path = Path(folder).resolve() / place.name
                 put_there(place, path, InputError)
                 places[str(path)] = str(place)
+                if path.is_file() and (about := put_about_there(place, path, InputError)) is not None:
+                    places[str(path.with_suffix(".json"))] = str(about)
             words.append(f"{match[1]}={path}")
         with told_as(places):
             yield words

@@ -33,6 +33,19 @@ def put_there(place: UrlPath, target: Path, error: type[DJGraphError]) -> None:
             raise error(f"{file} cannot be put at {path}: {problem.strerror or problem}") from problem
 
 
+def put_about_there(place: UrlPath, target: Path, error: type[DJGraphError]) -> UrlPath | None:
+    """Have what stands beside a file, a ``.json`` of its name, beside ``target``; None where there is none. Raises
+    ``error``."""
+    folder = place.beside
+    if folder is None:
+        return None
+    about = folder / Path(place.name).with_suffix(".json").name
+    if not remote_of(about, error).has(about.below):
+        return None
+    put_there(about, target.with_suffix(".json"), error)
+    return about
+
+
 def versions(place: UrlPath, error: type[DJGraphError]) -> list[tuple[str, Version]]:
     """Name and version of a file, or of all files of a folder: those that :func:`local` reads. Raises ``error``."""
     return [(str(file), version_of(file, error)) for file in _files(place, error)]

@@ -128,6 +128,12 @@ class Remote:
                 found.append(Entry(name, entry["type"] == "directory"))
             return sorted(found, key=lambda entry: entry.name)
 
+    def has(self, name: str) -> bool:
+        """Whether something has that name, as far as the storage says."""
+        fs, path = self._at(name)
+        with self._told(name):
+            return bool(fs.exists(path))
+
     def is_folder(self, name: str) -> bool:
         """Whether a folder has that name; of a web server, a page, which lists one. The error where nothing has."""
         fs, path = self._at(name)

@@ -42,6 +42,17 @@ class UrlPath:
         paths = (_path(url) for url in self.root.split("::"))
         return (self.below or next(filter(None, paths), "")).rpartition("/")[2]
 
+    @property
+    def beside(self) -> UrlPath | None:
+        """The folder that it lies in; None where a URL does not say, as one with a query may not."""
+        if self.below:
+            return UrlPath(self.root, self.below.rpartition("/")[0], self.given)
+        first, chain, others = self.root.partition("::")
+        folder = first.rstrip("/").rpartition("/")[0]
+        return (
+            UrlPath(folder + chain + others, "", self.given) if "://" in folder and "?" not in first else None
+        )
+
     def __truediv__(self, name: str) -> UrlPath:
         return UrlPath(self.root, f"{self.below}/{name}" if self.below else name, self.given)
 

@@ -15,8 +15,10 @@ from two_decks import GRAPH
 
 from djgraph.cli import fit, render
 from djgraph.cli.batch import place_of
-from djgraph.cli.batch_items import Item
+from djgraph.cli.batch_items import Item, mixes
 from djgraph.cli.batch_jobs import Commands, Order, done_before, done_name, key_of
+from djgraph.cli.fetched import fetched_inputs
+from djgraph.errors import InputError
 from djgraph.storage import cache, open_storage
 
 from .conftest import Run
@@ -184,6 +186,27 @@ def test_urls_that_cannot_be(run: Run, work: Path, memory: Any) -> None:
     bad = ["-i", "left=memory://in/one/left", "-i", f"right={work / 'in' / 'one' / 'right'}"]
     said = run("render", work / "graph.json", *bad, "-o", work / "x.flac", code=1).stderr
     assert "memory://in/one/left/drums.wav" in said
+
+
+def test_what_is_known_of_a_file_comes_with_it(tmp_path: Path, memory: Any) -> None:
+    """Beats that somebody wrote beside a single file are those of the file behind a URL, too."""
+    for name in ("left.wav", "left.json", "right.wav"):
+        memory.pipe(f"/in/one/{name}", name.encode())
+    with fetched_inputs(["left=memory://in/one/left.wav", "right=memory://in/one/right.wav"]) as words:
+        left, right = (Path(word.partition("=")[2]) for word in words)
+        assert left.read_bytes() == b"left.wav"
+        assert left.with_suffix(".json").read_bytes() == b"left.json"
+        assert [path.name for path in right.parent.iterdir()] == ["right.wav"]
+    with (
+        pytest.raises(InputError, match=r"^memory://in/one/left\.json: line 1$"),
+        fetched_inputs(["left=memory://in/one/left.wav"]) as words,
+    ):
+        raise InputError(f"{Path(words[0].partition('=')[2]).with_suffix('.json')}: line 1")
+    (tmp_path / "one").mkdir()
+    for name in ("left.wav", "left.json", "right.wav"):
+        (tmp_path / "one" / name).touch()
+    (item,) = mixes(tmp_path, ["left", "right"], False, False)
+    assert [Path(file).name for file in item.files] == ["left.wav", "left.json", "right.wav"]
 
 
 def test_two_of_one_name(run: Run, work: Path) -> None:

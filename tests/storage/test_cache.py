@@ -225,6 +225,17 @@ def test_the_last_part_of_a_url() -> None:
     }
     assert {url: UrlPath(url).name for url in names} == names
     assert UrlPath("s3://bucket", "x/b.wav").name == "b.wav"
+    folders = {
+        "s3://bucket/x/song/": "s3://bucket/x",
+        "s3://bucket": None,
+        "https://host/a.wav?sig=abc/def": None,
+        "zip://lib/one::https://host/lib.zip?sig=abc": "zip://lib::https://host/lib.zip?sig=abc",
+        "zip://one::file:///music/lib.zip": None,
+        "simplecache::s3://bucket/x/a.wav": None,
+    }
+    found = {url: UrlPath(url).beside for url in folders}
+    assert {url: place and place.root for url, place in found.items()} == folders
+    assert UrlPath("s3://bucket", "x/b.wav").beside == UrlPath("s3://bucket", "x")
 
 
 def test_what_the_system_says_of_the_cache_is_told(

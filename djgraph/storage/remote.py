@@ -132,7 +132,10 @@ class Remote:
         """Whether something has that name, as far as the storage says."""
         fs, path = self._at(name)
         with self._told(name):
-            return bool(fs.exists(path))
+            try:
+                return bool(fs.exists(path))
+            except PermissionError:  # what S3 says of what is not there to those who may not list what is
+                return False
 
     def is_folder(self, name: str) -> bool:
         """Whether a folder has that name; of a web server, a page, which lists one. The error where nothing has."""

@@ -318,6 +318,24 @@ def test_a_sketch(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
+@pytest.mark.parametrize("problem", [PermissionError(13, "Forbidden"), OSError(5, "the line is cut")])
+def test_what_may_not_be_asked_for_is_not_there(
+    cached: Path, memory: Any, monkeypatch: pytest.MonkeyPatch, problem: OSError
+) -> None:
+    def fails(self: Any, path: str) -> bool:
+        raise problem
+
+    memory.pipe("/at/a.wav", b"one")
+    remote = Remote("memory://at", CorpusError)
+    assert (remote.has("a.wav"), remote.has("b.wav")) == (True, False)
+    monkeypatch.setattr(type(memory), "exists", fails)
+    if isinstance(problem, PermissionError):
+        assert not remote.has("a.wav")
+    else:
+        with pytest.raises(CorpusError, match="the line is cut"):
+            remote.has("a.wav")
+
+
 def test_put_there(memory: Any, cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("song/drums.wav", "song/deep/bass.wav", "mix.wav"):
         memory.pipe(f"/at/{name}", name.encode())

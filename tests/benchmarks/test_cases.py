@@ -142,6 +142,7 @@ def test_a_missing_peer_is_named() -> None:
         load("no_such_peer.functional")
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_step_is_that_of_the_operators() -> None:
     from benchmarks.cases.step import by_operators
     from djgraph.losses import SumAndDifference

@@ -36,6 +36,7 @@ def test_the_default_mixer_keeps_the_bound(run: Run) -> None:
     assert "latency of a causal stream: 111 samples, 2.5 ms" in text
 
 
+@pytest.mark.slow
 def test_a_bound_that_is_not_kept(run: Run, tmp_path: Path) -> None:
     path = graph(tmp_path, "lowpass")
     outcome = run("certify", path, "--bound", 0.01, code=1)

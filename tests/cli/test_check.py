@@ -11,6 +11,7 @@ import pytest
 from .conftest import Run
 
 
+@pytest.mark.slow
 def test_an_effect_that_keeps_its_contract(run: Run) -> None:
     text = run("check", "gain").stdout
     assert "check_gradients " in text

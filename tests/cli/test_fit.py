@@ -268,6 +268,7 @@ def test_a_warp_that_does_not_fit_is_told_before_the_work(run: Run, slipped: Pat
     assert not (work / "moves.yaml").exists()
 
 
+@pytest.mark.slow
 def test_tracks_of_unequal_lengths_are_looked_for_and_absent_ones_are_said(
     run: Run, slipped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_energy_of_the_states_only_falls_however_it_moves():
         assert (state.square().sum(-1) <= before * (1 + 1e-12)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 6, 12])
 def test_gradients(samples):
     check_gradients(kernel(3), arguments(2, 2, samples, 3), second=samples == 6)

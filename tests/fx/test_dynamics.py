@@ -120,6 +120,7 @@ def test_a_sidechain_of_another_channel_count(effect_class, channels, others):
     np.testing.assert_allclose(out[0].numpy(), want, rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_deesser_equals_a_loop_behind_scipys_highpass():
     """With the highpass by the bilinear transform of the analogue one, and the shelf by Zavalishin's integrators."""
     frequency, samples = 2500.0, 600
@@ -318,6 +319,7 @@ def test_blocks_equal_the_whole(effect_class, cuts):
         torch.testing.assert_close(tensor, last[name], rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 @EACH
 def test_gradients(effect_class):
     effect = build(effect_class)

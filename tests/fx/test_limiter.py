@@ -242,6 +242,7 @@ def test_blocks_equal_the_whole(true_peak, cuts, linked):
         torch.testing.assert_close(tensor, last[name], rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linked", [True, False])
 @KINDS
 def test_gradients(true_peak, linked):

@@ -139,6 +139,7 @@ def test_a_resting_phaser_has_half_as_many_notches_as_stages(stages):
     assert (np.diff(np.sign(np.cos(turned / 2))) != 0).sum() == stages // 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feedback", [-0.9, 0.5, 0.9])
 def test_a_resting_phaser_with_feedback_resonates(feedback):
     """(1 + (1 + f)·A/(1 − f·A))/2 with A of gain 1 and the phase of the chain; the notches are where they were."""

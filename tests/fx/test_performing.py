@@ -74,6 +74,7 @@ def test_it_equals_the_graph_run_node_by_node(mixer):
     torch.testing.assert_close(mixer(audio, params, tempo=140.0), want, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_stream_is_the_whole_clip(mixer):
     audio, params = decks(mixer, 9000, torch.float32), busy(mixer.layout).float()
     whole = mixer(audio, params, tempo=140.0, positions=[0, 3000, 8000])

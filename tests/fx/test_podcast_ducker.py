@@ -109,6 +109,7 @@ def test_the_voice_comes_to_its_loudness():
     assert float(loudness(voice, RATE)) < -24
 
 
+@pytest.mark.slow
 def test_it_can_be_trained_through():
     mixer = djgraph.compile("podcast_ducker")
     inputs = {"voice": speech(0.3), "music": music(0.3)}

@@ -113,6 +113,7 @@ def test_what_cannot_be_kept_is_told_before_it_is_played(
     assert Path("one.wav").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_mappings_are_checked_without_a_device(tmp_path: Path) -> None:
     file = tmp_path / "m.yaml"
     file.write_text("mapping: 1\ncontrols:\n  - {control: master.volume, cc: 7}\n")

@@ -68,6 +68,7 @@ def test_values_against_numpy() -> None:
     assert float(mean(mix, target)) == pytest.approx(float(got.mean()))
 
 
+@pytest.mark.slow
 def test_mel_against_numpy() -> None:
     mix, target = noise(1, 1, 2000), noise(1, 1, 2000, seed=1)
     bank = mel_filters(RATE, 256, 12).numpy()

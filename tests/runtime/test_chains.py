@@ -71,6 +71,7 @@ def test_in_one_pass_and_one_after_the_other(causal, batch, samples, frames):
     torch.testing.assert_close(chained.double(), exact, rtol=0, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_gradients_go_one_after_the_other(causal):
     inputs, params = tracks(500), controls(causal, 5).requires_grad_()
     out = causal(inputs, params)

@@ -98,6 +98,7 @@ def test_a_graph_without_twins_says_so() -> None:
     session.close()
 
 
+@pytest.mark.slow
 def test_a_slow_machine_is_told_so(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[dict[str, Any]] = []
     session.listen(events.append)

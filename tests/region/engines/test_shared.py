@@ -154,6 +154,7 @@ def test_candidates_sound_as_with_stems_of_their_own(
     assert all(used)
 
 
+@pytest.mark.slow
 def test_one_set_of_stems_has_one_gradient(back_at_once: list[bool]) -> None:
     compare(small(), *drawn(small(), 3, 4, 300, torch.float64), 1e-11)
     # As they are: with gradients of stems, and without; spread: without. A spread tensor has one for each candidate.

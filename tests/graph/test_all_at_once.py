@@ -330,7 +330,8 @@ def may_hide(hider: DocumentPath, problem: Problem, data: Any) -> bool:
         return True
     if problem.seeks == "curve" and {"curve", "drives"} & set(hider):
         return True
-    if not VALUES & set(hider) or "for" in hider or hider[0] == "inputs":
+    # What a loop makes is not known where its variable is not: no names are looked for.
+    if not VALUES & set(hider) or {"for", "do"} & set(hider) or hider[0] == "inputs":
         if problem.name is not None:
             return True  # a name that is missing may be that of what is wrong
         if {"drives", "curve"} & set(problem.path):

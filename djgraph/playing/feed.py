@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from djgraph.graph import Graph, InputNode
+
 Nested = dict[str, Any]
 """``[channels, samples]`` by input, or by input and stem."""
 CHUNK = 1 << 15
@@ -144,6 +146,19 @@ def mapped(inputs: Mapping[str, Any], change: Callable[[Tensor], Tensor]) -> Nes
         else change(value)
         for name, value in inputs.items()
     }
+
+
+def for_inputs(graph: Graph, signal: Callable[[InputNode], Tensor]) -> Nested:
+    """A signal for every input of a graph, or every stem of one, that material is read for: none where sources play."""
+    made = Nested()
+    for node in graph.nodes:
+        if not isinstance(node, InputNode) or node.input in graph.sources:
+            continue
+        if node.stem is None:
+            made[node.input] = signal(node)
+        else:
+            made.setdefault(node.input, {})[node.stem] = signal(node)
+    return made
 
 
 def signals_of(inputs: Mapping[str, Any]) -> list[Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from djgraph.graph import Graph, InputNode
-from djgraph.playing.feed import Feed, Nested
+from djgraph.playing.feed import Feed, Nested, for_inputs
 
 
 class Fitted:
@@ -23,13 +23,13 @@ class Fitted:
 
     def __init__(self, feed: Feed, graph: Graph, material: Mapping[str, Any] | None = None) -> None:
         self.feed, self._graph = feed, graph
-        self._nodes = [
+        nodes = [
             node for node in graph.nodes if isinstance(node, InputNode) and node.input not in graph.sources
         ]
         there = feed.read(0, 1)
         self.silent = tuple(
             node.input if node.stem is None else f"{node.input}.{node.stem}"
-            for node in self._nodes
+            for node in nodes
             if (signal := _found(there.get(node.input), node.stem)) is None
             or not _fits(signal, node.channels)
         )
@@ -44,16 +44,15 @@ class Fitted:
         return self.feed.samples
 
     def read(self, first: int, samples: int) -> Nested:
-        there, made = self.feed.read(first, samples), Nested()
-        for node in self._nodes:
+        there = self.feed.read(first, samples)
+
+        def taken(node: InputNode) -> Tensor:
             signal = _found(there.get(node.input), node.stem)
             if signal is None or not _fits(signal, node.channels):
-                signal = torch.zeros(node.channels, samples, dtype=torch.float32, device="cpu")
-            if node.stem is None:
-                made[node.input] = signal
-            else:
-                made.setdefault(node.input, {})[node.stem] = signal
-        return made
+                return torch.zeros(node.channels, samples, dtype=torch.float32, device="cpu")
+            return signal
+
+        return for_inputs(self._graph, taken)
 
     def _silence(self, name: str) -> Any:
         nodes = [one for one in self._graph.nodes if isinstance(one, InputNode) and one.input == name]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from djgraph.graph import InputNode
 from djgraph.playing.course import Course
-from djgraph.playing.feed import Nested, signals_of
+from djgraph.playing.feed import Nested, for_inputs, signals_of
 from djgraph.playing.handover import Setup
 from djgraph.playing.hands import Hands
 from djgraph.playing.line import TICK, Line
@@ -64,22 +65,14 @@ class _Noise:
 
     def __init__(self, setup: Setup) -> None:
         self.material = setup.feed.material
-        graph = setup.mixer.graph
-        self._nodes = [
-            node for node in graph.nodes if isinstance(node, InputNode) and node.input not in graph.sources
-        ]
+        self._graph = setup.mixer.graph
         self._random = torch.Generator("cpu").manual_seed(0)
         given = [signal.dtype for signal in signals_of(setup.feed.read(0, TICK))]
         self._dtype = given[0] if given else torch.float32
 
     def read(self, first: int, samples: int) -> Nested:
-        made = Nested()
-        for node in self._nodes:
-            noise = LEVEL * torch.randn(
-                node.channels, samples, generator=self._random, dtype=self._dtype, device="cpu"
-            )
-            if node.stem is None:
-                made[node.input] = noise
-            else:
-                made.setdefault(node.input, {})[node.stem] = noise
-        return made
+        def noise(node: InputNode) -> Tensor:
+            shape = node.channels, samples
+            return LEVEL * torch.randn(shape, generator=self._random, dtype=self._dtype, device="cpu")
+
+        return for_inputs(self._graph, noise)

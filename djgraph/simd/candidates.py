@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from djgraph.simd import fft, gains, rows, windowed
 from djgraph.simd.jit import kept, part
 from djgraph.simd.lanes import load, splat, store, transpose, zeros
-from djgraph.simd.program import ADD, ANALYSE, SCALE
+from djgraph.simd.program import ADD, ANALYSE, SCALE, add
 
 # Operations beside those of :mod:`djgraph.simd.program`:
 # SCALED: strip, chain, slot, whether it is added: a strip times a chain of gains, without a slot for it alone.
@@ -183,15 +183,6 @@ def _put(values, place, spectra, strip, k, gain, added):
     if added:
         total = total + load(values, place)
     store(values, place, total)
-
-
-@part
-def add(values, there, here, added, count, lanes):
-    for i in range(0, count, lanes):
-        value = load(values, here + i)
-        if added:
-            value = value + load(values, there + i)
-        store(values, there + i, value)
 
 
 @part

@@ -23,13 +23,12 @@ from djgraph.simd.candidates import (
     PULLED,
     SCALED,
     Strip,
-    add,
     combine,
     scaled,
 )
 from djgraph.simd.jit import inlined, kept, part
 from djgraph.simd.lanes import load, splat, store, transpose, zeros
-from djgraph.simd.program import ADD, ANALYSE, GRADIENT, SCALE
+from djgraph.simd.program import ADD, ANALYSE, GRADIENT, SCALE, add
 
 
 class Seeds(NamedTuple):

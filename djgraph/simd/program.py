@@ -168,14 +168,15 @@ def _run(operations, audio, chains, tables, tiling, job, step, memory):
             elif kind == SCALE:
                 gains.apply(slots, b * room, c * room, d, chains, a, frames, tables, lanes)
             elif kind == ADD:
-                _add(slots.re, a * room, b * room, c, length, lanes)
-                _add(slots.im, a * room, b * room, c, length, lanes)
+                add(slots.re, b * room, a * room, c, length, lanes)
+                add(slots.im, b * room, a * room, c, length, lanes)
             else:
                 gains.gradients(slots, b * room, c * room, chains, a, frames, tables, lanes)
 
 
 @part
-def _add(values, here, there, added, count, lanes):
+def add(values, there, here, added, count, lanes):
+    """What is ``here`` to what is ``there``, or in its place."""
     for i in range(0, count, lanes):
         value = load(values, here + i)
         if added:

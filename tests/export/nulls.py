@@ -28,6 +28,22 @@ RUN = Path(__file__).with_name("run.js")
 LIMIT = -80.0
 """dB below the loudest sample: the most that a page may differ from the mixer."""
 
+DYNAMICS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("compressor", {}),
+    ("compressor", {"detector": "rms", "linked": False}),
+    ("limiter", {}),
+    ("limiter", {"true_peak": True, "linked": False}),
+    ("limiter", {"lookahead": 0}),
+    ("gate", {}),
+    ("gate", {"window": 1}),
+    ("expander", {}),
+    ("ducker", {}),
+    ("deesser", {}),
+    ("transient", {}),
+    ("leveler", {}),
+)
+"""Effects that follow a level, each with its settings."""
+
 needs_node = pytest.mark.skipif(NODE is None, reason="no Node to run a page's JavaScript")
 
 

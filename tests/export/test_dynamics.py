@@ -10,22 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from export.nulls import LIMIT, Case, case, depth, heard, needs_node
+from export.nulls import DYNAMICS, LIMIT, Case, case, depth, heard, needs_node
 
-DYNAMICS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("compressor", {}),
-    ("compressor", {"detector": "rms", "linked": False}),
-    ("limiter", {}),
-    ("limiter", {"true_peak": True, "linked": False}),
-    ("limiter", {"lookahead": 0}),
-    ("gate", {}),
-    ("gate", {"window": 1}),
-    ("expander", {}),
-    ("ducker", {}),
-    ("deesser", {}),
-    ("transient", {}),
-    ("leveler", {}),
-)
 NEAR = -105.0
 """dB: what all of them keep below. A level that follows in another precision than the mixer's comes to −60."""
 

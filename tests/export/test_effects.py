@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import djgraph
-from export.nulls import LIMIT, case, depth, heard, needs_node
+from export.nulls import DYNAMICS, LIMIT, case, depth, heard, needs_node
 
 CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("gain", {}),
@@ -45,17 +45,7 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("isolator", {"order": 2, "profile": "mixxx"}),
     ("isolator4", {}),
     ("isolator4", {"order": 2}),
-    ("compressor", {}),
-    ("compressor", {"detector": "rms", "linked": False}),
-    ("limiter", {}),
-    ("limiter", {"true_peak": True, "linked": False}),
-    ("limiter", {"lookahead": 0}),
-    ("gate", {}),
-    ("expander", {}),
-    ("ducker", {}),
-    ("deesser", {}),
-    ("transient", {}),
-    ("leveler", {}),
+    *DYNAMICS,
     ("tremolo", {}),
     ("tremolo", {"sync": "beats", "shape": "triangle", "spread": 0.5}),
     ("ringmod", {}),

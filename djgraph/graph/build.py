@@ -288,6 +288,11 @@ def _stop_if_wrong_so_far(
         for part in (expansion.losses, expansion.all_losses)
     )
     expanding = certain_of_all(document.as_written(expansion.problems), document.losses)
+    told = [*document.problems, *expanding, *expansion.within]
+    if (
+        not told
+    ):  # a piece may be lost without one, such as what a loop over nothing repeats: then it explains nothing
+        losses, of_nodes = [], []
     # What of a part is left out is left out with the whole part: nothing that was lost explains problems within it.
     own, in_parts = _apart(document, own)
     names, names_in_parts = _apart(document, names)
@@ -298,8 +303,8 @@ def _stop_if_wrong_so_far(
         *in_parts,
         *names_in_parts,
     ]
-    if document.problems or expanding or expansion.within:
-        raise DocumentError(*in_file_order([*document.problems, *expanding, *expansion.within, *mixer]))
+    if told:
+        raise DocumentError(*in_file_order([*told, *mixer]))
     _stop_if_wrong(mixer)
 
 

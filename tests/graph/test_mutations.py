@@ -131,5 +131,11 @@ def test_one_change(registry: Registry, data: st.DataObject) -> None:
         assert jargon not in message, message
 
 
+def test_a_name_that_a_loop_over_nothing_would_have_made_is_told(registry: Registry) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["mixer"][0]["for"]["stem"] = []
+    assert "there is no strip or bus 'deck.drums'" in refusal(document, registry)
+
+
 def test_the_document_itself_is_good(registry: Registry) -> None:
     assert load(DOCUMENT, registry=registry, deep=1).columns
